@@ -1,0 +1,134 @@
+"""Clips -> frames, over many files, with every bad file named and none in the way of the others."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from gmmaudio import engine
+from gmmaudio.audio import Samples, read_blocks
+from gmmaudio.corpus import Clip
+from gmmaudio.errors import AudioError, FeatureError, SettingError
+from gmmaudio.evaluation import FailedInput
+from gmmaudio.features import FeatureConfig, RawFrames, raw_frames
+
+T = TypeVar("T")
+# Shows progress: takes the results, their number and what is being done, and yields them on.
+Progress = Callable[[Iterable[T], int, str], Iterable[T]]
+
+
+def quiet(results: Iterable[T], _total: int, _doing: str) -> Iterable[T]:
+    """Return the results as they are: no progress is shown."""
+    return results
+
+
+@dataclass(frozen=True, eq=False)
+class Extracted:
+    """One clip's frames.
+
+    Parameters
+    ----------
+    clip : Clip
+        What it is.
+    raw : RawFrames
+        Frames before gate and normalisation.
+    duration_s : float
+        Decoded length, seconds.
+    sha256 : str
+        Hash of the decoded mono samples at the front end's rate.
+    """
+
+    clip: Clip
+    raw: RawFrames
+    duration_s: float
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One clip to decode, and how."""
+
+    root: Path
+    clip: Clip
+    config: FeatureConfig
+    min_duration_s: float
+
+
+def extract_clips(
+    root: Path,
+    clips: Sequence[Clip],
+    config: FeatureConfig,
+    *,
+    min_duration_s: float,
+    n_jobs: int = 1,
+    progress: Progress[Extracted | FailedInput] = quiet,
+) -> tuple[list[Extracted], list[FailedInput]]:
+    """Return the frames of every usable clip, in order, and the clips that failed.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that the clips' paths are relative to.
+    clips : sequence of Clip
+        What to decode.
+    config : FeatureConfig
+        The front end.
+    min_duration_s : float
+        Least decoded length, seconds.
+    n_jobs : int
+        Worker processes.
+    progress : callable
+        Shows progress.
+    """
+    if not 0 <= min_duration_s <= 3600:
+        raise SettingError(f"--min-duration is {min_duration_s:g}; expected 0 to 3600 s")
+    tasks = [Task(root, clip, config, min_duration_s) for clip in clips]
+    results = progress(engine.run(extract_clip, tasks, n_jobs), len(tasks), "extracting")
+    done: list[Extracted] = []
+    failed: list[FailedInput] = []
+    for result in results:
+        if isinstance(result, Extracted):
+            done.append(result)
+        else:
+            failed.append(result)
+    return done, failed
+
+
+def extract_clip(task: Task) -> Extracted | FailedInput:
+    """Return one clip's frames, or why there are none."""
+    clip, sr = task.clip, task.config.sample_rate_hz
+    tally = _Tally()
+    try:
+        blocks = read_blocks(
+            task.root / clip.path,
+            sr,
+            start_s=clip.start_s,
+            end_s=clip.end_s,
+            min_duration_s=task.min_duration_s,
+        )
+        raw = raw_frames(tally.count(blocks), task.config)
+    except AudioError as error:
+        return FailedInput(clip.path, error.code, error.message)
+    except FeatureError as error:
+        return FailedInput(clip.path, "no_frames", str(error))
+    except Exception as error:  # noqa: BLE001 - a decoder's surprise at one file must not lose thousands of others
+        return FailedInput(clip.path, "failed", f"cannot be used ({type(error).__name__}: {error})")
+    return Extracted(clip, raw, tally.n_samples / sr, tally.digest.hexdigest())
+
+
+class _Tally:
+    """Counts and hashes samples on their way."""
+
+    def __init__(self) -> None:
+        self.n_samples = 0
+        self.digest = hashlib.sha256()
+
+    def count(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        """Yield the blocks on."""
+        for block in blocks:
+            self.n_samples += len(block)
+            self.digest.update(block.tobytes())
+            yield block

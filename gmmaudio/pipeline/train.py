@@ -1,0 +1,150 @@
+"""A corpus -> a model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gmmaudio import classifier
+from gmmaudio.corpus import Corpus, check_labels, same_audio_notes, select_split
+from gmmaudio.errors import CorpusError
+from gmmaudio.evaluation import FailedInput
+from gmmaudio.mixture import EMTrace
+from gmmaudio.model import Model, TrainingClip, TrainingSummary
+from gmmaudio.pipeline.extraction import Extracted, Progress, extract_clips, quiet
+from gmmaudio.pipeline.recipe import Recipe, versions
+from gmmaudio.pipeline.trials import Trial, make_trials
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """A model, and what happened on the way.
+
+    Parameters
+    ----------
+    model : Model
+        The model; its training summary holds the notes too.
+    traces : mapping of str to EMTrace
+        Each label's EM trace.
+    failed : tuple of FailedInput
+        Clips that could not be used.
+    """
+
+    model: Model
+    traces: dict[str, EMTrace]
+    failed: tuple[FailedInput, ...]
+
+
+def train(
+    corpus: Corpus,
+    recipe: Recipe,
+    *,
+    split: str | None = None,
+    n_jobs: int = 1,
+    progress: Progress[Extracted | FailedInput] = quiet,
+) -> TrainResult:
+    """Return a model trained on a corpus: the same bits for any ``n_jobs``.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        What :func:`gmmaudio.corpus.read_corpus` gave.
+    recipe : Recipe
+        Settings.
+    split : str or None
+        Split to train on; None takes clips whose split is empty or ``train``.
+    n_jobs : int
+        Worker processes.
+    progress : callable
+        Shows progress.
+
+    Raises
+    ------
+    CorpusError
+        If fewer than two classes have usable clips.
+    """
+    clips = select_split(corpus.clips, split, "train")
+    check_labels([clip.label for clip in clips])
+    extracted, failed = extract_clips(
+        corpus.root,
+        clips,
+        recipe.features,
+        min_duration_s=0.0 if recipe.trial_s else recipe.min_duration_s,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    trials, short, left_out = make_trials(
+        extracted, recipe.features, trial_s=recipe.trial_s, min_duration_s=recipe.min_duration_s
+    )
+    failed += short
+    notes = corpus.notes + corpus_notes(clips_of(trials), failed) + left_out
+    fitted, traces = classifier.fit(
+        [trial.rows.values for trial in trials],
+        [trial.label for trial in trials],
+        recipe.classifier,
+        seed=recipe.seed,
+        n_jobs=n_jobs,
+    )
+    notes += trace_notes(traces)
+    summary = summarise(trials, traces, recipe, notes)
+    return TrainResult(Model(recipe.features, fitted, summary), traces, tuple(failed))
+
+
+def clips_of(trials: Sequence[Trial]) -> list[Extracted]:
+    """Return the clips that trials were made of, each once."""
+    return list(dict.fromkeys(part for trial in trials for part in trial.parts))
+
+
+def corpus_notes(extracted: Sequence[Extracted], failed: Sequence[FailedInput]) -> tuple[str, ...]:
+    """Return what should be said of the clips that can be used.
+
+    Raises
+    ------
+    CorpusError
+        If they are of fewer than two classes.
+    """
+    labels = [item.clip.label for item in extracted]
+    if len(set(labels)) < 2 and failed:
+        raise CorpusError(
+            f"{len(failed)} of {len(failed) + len(extracted)} clips failed and "
+            f"{'one class is' if labels else 'none is'} left; first: {failed[0].path}: {failed[0].message}"
+        )
+    paths, hashes = [item.clip.path for item in extracted], [item.sha256 for item in extracted]
+    return check_labels(labels) + same_audio_notes(paths, labels, hashes)
+
+
+def trace_notes(traces: dict[str, EMTrace]) -> tuple[str, ...]:
+    """Return what should be said of how EM went."""
+    return tuple(
+        f"{label}: {trace.n_components_asked} components asked and {trace.n_components} kept, for there are no more "
+        "different frames; lower --components or add sound"
+        for label, trace in traces.items()
+        if trace.n_components < trace.n_components_asked
+    )
+
+
+def summarise(
+    trials: Sequence[Trial], traces: dict[str, EMTrace], recipe: Recipe, notes: tuple[str, ...]
+) -> TrainingSummary:
+    """Return what a model remembers of its training."""
+    seconds: dict[str, float] = defaultdict(float)
+    rows: dict[str, int] = defaultdict(int)
+    for trial in trials:
+        seconds[trial.label] += trial.duration_s
+        rows[trial.label] += len(trial.rows)
+    return TrainingSummary(
+        preset=recipe.preset,
+        classifier=recipe.classifier,
+        seed=recipe.seed,
+        trial_s=recipe.trial_s,
+        min_duration_s=recipe.min_duration_s,
+        seconds=dict(seconds),
+        rows=dict(rows),
+        log_likelihood={label: trace.log_likelihoods[-1] for label, trace in traces.items()},
+        clips=tuple(
+            TrainingClip(item.clip.path, item.clip.label, item.clip.group, item.sha256) for item in clips_of(trials)
+        ),
+        notes=notes,
+        versions=versions(),
+    )
