@@ -1,0 +1,97 @@
+"""The ``gmmaudio`` command: one file for each sub-command, loaded only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from gmmaudio import __version__, errors
+
+# Name -> what it does; the modules are imported when asked for, so that --help answers at once.
+COMMANDS = {
+    "train": "Train a model on a folder of classes or a manifest.",
+    "classify": "Name the class of audio files.",
+    "evaluate": "Score a model on labelled clips it was not trained on.",
+    "crossval": "Train and score on a corpus, held-out groups at a time.",
+    "features": "Write the feature frames of audio files.",
+    "info": "Say what a model holds and what it was trained on.",
+}
+
+EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOTHING, EXIT_WRITE = 1, 2, 3, 4
+
+EPILOG = (
+    "Exit codes: 0 done; 1 done, but some inputs failed; 2 usage; 3 nothing usable in, or an unusable model; "
+    "4 cannot write."
+)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are run."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command from the module of its name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"gmmaudio.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="gmmaudio")
+def cli() -> None:
+    """Tell the genre of music and the language of speech with Gaussian mixture models."""
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command and exit with its code.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Default: those of the process.
+    """
+    # file names may hold bytes that are no text; they are shown escaped rather than stopping the run
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = cli.main(arguments, prog_name="gmmaudio", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        click.echo("stopped", err=True)
+        code = 130
+    except errors.GmmaudioError as error:
+        from gmmaudio.cli.console import printable
+
+        click.echo(f"gmmaudio: {printable(str(error))}", err=True)
+        code = exit_code(error)
+    sys.exit(code or 0)
+
+
+def exit_code(error: errors.GmmaudioError) -> int:
+    """Return the exit code that an error means.
+
+    Examples
+    --------
+    >>> exit_code(errors.WriteError("disk full"))
+    4
+    """
+    if isinstance(error, errors.SettingError):
+        return EXIT_USAGE
+    if isinstance(error, errors.WriteError):
+        return EXIT_WRITE
+    return EXIT_NOTHING

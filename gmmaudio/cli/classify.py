@@ -1,0 +1,105 @@
+"""``gmmaudio classify``: a model and files -> labels."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options
+
+if TYPE_CHECKING:
+    from gmmaudio.evaluation import FailedInput
+    from gmmaudio.pipeline import Classified
+
+
+@click.command(name="classify")
+@click.argument("model", type=options.FILE)
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option(
+    "--format", "kind", type=click.Choice(("text", "jsonl", "csv")), default="text", show_default=True, help="Output."
+)
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="N", help="Labels shown, best first. [default: 1; jsonl: all]"
+)
+@click.option("--from-file", "list_file", metavar="FILE|-", help="Read paths from a file, one a line; - is stdin.")
+@options.min_duration
+@options.jobs
+def command(
+    model: Path,
+    paths: tuple[str, ...],
+    kind: str,
+    top: int | None,
+    list_file: str | None,
+    min_duration_s: float,
+    n_jobs: int,
+) -> None:
+    """Name the class of each PATH: a file, a folder, or - for sound on standard input."""
+    from gmmaudio import pipeline
+    from gmmaudio.cli import console, inputs
+    from gmmaudio.evaluation import FailedInput
+    from gmmaudio.modelfile import load_model
+
+    loaded = load_model(model)
+    write = _writer(kind, top, len(loaded.classifier.labels))
+    failed: list[FailedInput] = []
+    with inputs.resolve(paths, list_file) as found:
+        results = pipeline.classify(loaded, [item.path for item in found], min_duration_s=min_duration_s, n_jobs=n_jobs)
+        for item, result in zip(found, console.progress(results, len(found), "classifying"), strict=True):
+            write(item.shown, result)
+            if isinstance(result, FailedInput):
+                failed.append(FailedInput(item.shown, result.code, result.message))
+        console.say_failed(failed)
+    if failed:
+        click.get_current_context().exit(EXIT_NOTHING if len(failed) == len(found) else EXIT_SOME_FAILED)
+
+
+def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Classified | FailedInput], None]:
+    """Return what writes one result to stdout."""
+    from gmmaudio.cli.console import printable
+    from gmmaudio.evaluation import FailedInput
+
+    def text(shown: str, result: Classified | FailedInput) -> None:
+        if not isinstance(result, FailedInput):
+            pairs = [cell for label, score in result.prediction.top(top or 1) for cell in (label, f"{score:.4f}")]
+            click.echo("\t".join(printable(cell) for cell in (shown, *pairs)))
+
+    def jsonl(shown: str, result: Classified | FailedInput) -> None:
+        click.echo(json.dumps(_record(shown, result, top or n_labels)))
+
+    table = csv.writer(sys.stdout)
+    n_shown = min(top or 1, n_labels)
+
+    def rows(shown: str, result: Classified | FailedInput) -> None:
+        record = _record(shown, result, n_shown)
+        pairs = [cell for pair in (record["scores"] or {}).items() for cell in pair]
+        fixed = [record.get(name) for name in ("path", "status", "duration_s", "code", "message")]
+        table.writerow([*fixed, *pairs])
+
+    if kind == "csv":
+        heads = [f"{name}_{i + 1}" for i in range(n_shown) for name in ("label", "score")]
+        table.writerow(["path", "status", "duration_s", "code", "message", *heads])
+    return {"text": text, "jsonl": jsonl, "csv": rows}[kind]
+
+
+def _record(shown: str, result: Classified | FailedInput, top: int) -> dict[str, Any]:
+    """Return one line of jsonl."""
+    from gmmaudio.evaluation import FailedInput
+
+    if isinstance(result, FailedInput):
+        empty = {"label": None, "scores": None, "probability": None, "duration_s": None}
+        return {"path": shown, "status": "error", **empty, "code": result.code, "message": result.message}
+    said = result.prediction
+    return {
+        "path": shown,
+        "status": "ok",
+        "label": said.label,
+        "scores": dict(said.top(top)),
+        "probability": said.probability,
+        "duration_s": round(result.duration_s, 3),
+    }

@@ -1,0 +1,111 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PRESET_NAMES = ("genre", "language")
+COVARIANCE_TYPES = ("diag", "full")
+INIT_NAMES = ("kmeans", "hierarchical", "random")
+
+# A path that may hold any bytes the file system allows, or "-".
+FILE = click.Path(path_type=Path, allow_dash=True)
+
+
+def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return the options as one decorator, in the order of the help page."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def jobs(function: F) -> F:
+    """Add -j."""
+    return click.option(
+        "-j", "--jobs", "n_jobs", default=1, show_default=True, help="Worker processes; -1: one for each core."
+    )(function)
+
+
+def min_duration(function: F) -> F:
+    """Add --min-duration."""
+    return click.option(
+        "--min-duration",
+        "min_duration_s",
+        default=0.5,
+        show_default=True,
+        metavar="S",
+        help="Least decoded length of a clip (or joined trial), seconds.",
+    )(function)
+
+
+def trial_seconds(function: F) -> F:
+    """Add --trial-seconds."""
+    return click.option(
+        "--trial-seconds",
+        "trial_s",
+        type=float,
+        metavar="S",
+        help="Join clips of one label, group and source into trials of about S seconds; cut longer ones.",
+    )(function)
+
+
+def split(function: F) -> F:
+    """Add --split."""
+    return click.option("--split", metavar="NAME", help="Use the clips of this split.")(function)
+
+
+def group_by(function: F) -> F:
+    """Add --group-by."""
+    return click.option(
+        "--group-by",
+        metavar="COLUMN|parent|none",
+        help="Where groups come from: a manifest column, the folder a file is in, or nowhere. [default: group]",
+    )(function)
+
+
+def preset(function: F) -> F:
+    """Add --preset."""
+    return click.option(
+        "--preset", type=click.Choice(PRESET_NAMES), help="Settings for a task; without it, the classic model."
+    )(function)
+
+
+def recipe(function: F) -> F:
+    """Add the options of a training run."""
+    return _stack(
+        preset,
+        click.option("--components", "n_components", type=int, metavar="K", help="Components of each label's mixture."),
+        click.option("--covariance", "covariance_type", type=click.Choice(COVARIANCE_TYPES), help="Their shape."),
+        click.option("--init", type=click.Choice(INIT_NAMES), help="Start of EM."),
+        min_duration,
+        trial_seconds,
+        split,
+        click.option("--seed", default=0, show_default=True, help="Drives splits and EM."),
+        jobs,
+    )(function)
+
+
+def outputs(function: F) -> F:
+    """Add --report and --json."""
+    return _stack(
+        click.option("--report", "report_path", type=FILE, metavar="FILE.html", help="Write the report as a page."),
+        click.option("--json", "json_path", type=FILE, metavar="FILE", help="Write everything as JSON; - is stdout."),
+    )(function)
+
+
+def typed_command() -> str:
+    """Return the command line as it was typed."""
+    import shlex
+
+    return shlex.join(["gmmaudio", *sys.argv[1:]])
