@@ -508,34 +508,46 @@ def same_audio_notes(paths: Sequence[str], labels: Sequence[str], hashes: Sequen
     alike: dict[str, list[int]] = defaultdict(list)
     for i, content in enumerate(hashes):
         alike[content].append(i)
-    notes = []
+    across: list[str] = []
+    within: list[str] = []
     for members in alike.values():
-        if len(members) < 2:
-            continue
-        named = " = ".join(f"{paths[i]} ({labels[i]})" for i in members)
-        if len({labels[i] for i in members}) > 1:
-            notes.append(f"same audio in two classes: {named}; remove it from the class it is not")
-        else:
-            notes.append(f"same audio twice: {named}; keep one")
-    return tuple(notes)
+        if len(members) > 1:
+            named = " = ".join(f"{paths[i]} ({labels[i]})" for i in members)
+            (across if len({labels[i] for i in members}) > 1 else within).append(named)
+    return (
+        *_first_of(across, "same audio in two classes", "remove it from the class it is not"),
+        *_first_of(within, "same audio twice", "keep one"),
+    )
 
 
-def leak_notes(train: Iterable[tuple[str, str]], test: Iterable[tuple[str, str]], where: str) -> tuple[str, ...]:
+def leak_notes(splits: Iterable[tuple[Iterable[tuple[str, str]], Iterable[tuple[str, str]]]]) -> tuple[str, ...]:
     """Return which clips are on both sides of a split by their decoded sound.
 
     Parameters
     ----------
-    train, test : iterable of (path, hash)
-        The two sides.
-    where : str
-        Name of the split, for the message.
+    splits : iterable of (train, test)
+        Each side an iterable of (path, hash).
+
+    Examples
+    --------
+    >>> leak_notes([([("a.wav", "f3")], [("b.wav", "f3")])])
+    ('same audio on both sides of a split: a.wav = b.wav; give both one group, or keep one',)
     """
-    trained = {content: path for path, content in train}
-    return tuple(
-        f"same audio on both sides of {where}: {path} = {trained[content]}; give both one group, or keep one"
-        for path, content in test
-        if content in trained
-    )
+    pairs: dict[str, None] = {}
+    for train, test in splits:
+        trained = {content: path for path, content in train}
+        for path, content in test:
+            if content in trained:
+                pairs[" = ".join(sorted((path, trained[content])))] = None
+    return _first_of(list(pairs), "same audio on both sides of a split", "give both one group, or keep one")
+
+
+def _first_of(cases: Sequence[str], what: str, cure: str) -> tuple[str, ...]:
+    """Return one note that names the first cases and counts the others; none where there are no cases."""
+    if not cases:
+        return ()
+    more = f" and {len(cases) - 3} more" if len(cases) > 3 else ""
+    return (f"{what}: {'; '.join(cases[:3])}{more}; {cure}",)
 
 
 def _some(names: Sequence[str], most: int = 3) -> str:

@@ -238,7 +238,7 @@ def extract(samples: npt.NDArray[np.float32], config: FeatureConfig) -> Rows:
     >>> rows.values.shape
     (44, 20)
     """
-    return finish(raw_frames([samples], config), config)
+    return finish([raw_frames([samples], config)], config)
 
 
 def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig) -> RawFrames:
@@ -270,31 +270,33 @@ def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig)
     return RawFrames(_with_differences(values, config), np.concatenate(levels), time_s)
 
 
-def join(parts: Sequence[RawFrames]) -> RawFrames:
-    """Return the frames of several clips as those of one trial."""
-    return RawFrames(
-        np.concatenate([part.values for part in parts]),
-        np.concatenate([part.level_db for part in parts]),
-        np.concatenate([part.time_s for part in parts]),
-    )
+def finish(clips: Sequence[RawFrames], config: FeatureConfig) -> Rows:
+    """Return the frames of a trial: those of each clip that pass its gate, joined, normalised over the trial.
 
-
-def finish(raw: RawFrames, config: FeatureConfig) -> Rows:
-    """Return the frames of a trial that pass the gate, normalised over the trial.
+    The gate's reference is the clip's own, for level belongs to a recording; the normalisation is the trial's, for
+    one clip may be too short to estimate a mean.
 
     Parameters
     ----------
-    raw : RawFrames
-        Of one clip, or of several joined.
+    clips : sequence of RawFrames
+        Of the clips that the trial is made of, at least one.
     config : FeatureConfig
         The front end.
     """
-    values, time_s = raw.values, raw.time_s
-    if config.gate_range_db is not None:
-        threshold = np.percentile(raw.level_db, config.gate_percentile) - config.gate_range_db
-        loud = raw.level_db >= threshold
-        values, time_s = values[loud], time_s[loud]
+    kept = [_loud(raw, config) for raw in clips]
+    values = np.concatenate([raw.values[loud] for raw, loud in zip(clips, kept, strict=True)])
+    time_s = np.concatenate([raw.time_s[loud] for raw, loud in zip(clips, kept, strict=True)])
     return Rows(_normalised(values, config.normalise), time_s)
+
+
+def _loud(raw: RawFrames, config: FeatureConfig) -> npt.NDArray[np.bool_]:
+    """Return which frames of a clip (n,) pass the gate."""
+    if config.gate_range_db is None:
+        return np.ones(len(raw), dtype=bool)
+    passed: npt.NDArray[np.bool_] = (
+        raw.level_db >= np.percentile(raw.level_db, config.gate_percentile) - config.gate_range_db
+    )
+    return passed
 
 
 def _normalised(values: Frames, how: str) -> Frames:

@@ -72,7 +72,7 @@ def show_report(report: Report) -> None:
     for guard in report.guards:
         console.print(Text(f"! {printable(guard)}"), soft_wrap=True)
     rates = Table(box=box.SIMPLE_HEAD, title="Per label", title_justify="left")
-    for name in ("label", "precision", "recall", "F1", "clips"):
+    for name in ("label", "precision", "recall", "F1", "n"):
         rates.add_column(name, justify="left" if name == "label" else "right")
     for label, row in report.per_label.items():
         cells = ("–" if row[k] is None else f"{100 * float(row[k] or 0):.1f} %" for k in ("precision", "recall", "f1"))

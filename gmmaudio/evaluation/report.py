@@ -199,6 +199,7 @@ class Report:
             "balanced_accuracy": self.balanced_accuracy,
             "log_loss": self.log_loss,
             "n": self.n,
+            "n_predictions": len(self.clips),
             "labels": list(self.labels),
             "confusion": self.confusion.tolist(),
             "per_label": {label: dict(row) for label, row in self.per_label.items()},

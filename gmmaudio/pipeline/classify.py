@@ -97,7 +97,7 @@ def _rows(task: Task) -> FileRows | FailedInput:
     found = extract_clip(task)
     if isinstance(found, FailedInput):
         return found
-    return FileRows(task.clip.path, finish(found.raw, task.config), found.duration_s)
+    return FileRows(task.clip.path, finish([found.raw], task.config), found.duration_s)
 
 
 def _classify(model: Model, task: Task) -> Classified | FailedInput:

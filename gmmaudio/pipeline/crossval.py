@@ -102,13 +102,13 @@ def crossval(
     divisions = [_divide(trials, folds, fold_column, recipe.seed + repeat) for repeat in range(repeats)]
     for repeat, division in enumerate(divisions):
         for fold in division:
-            guards += _leaks(trials, fold)
             scored += _score_fold(trials, fold, recipe, repeat, n_jobs)
+    guards += leak_notes(_sides(trials, fold) for division in divisions for fold in division)
     if fold_column:
         guards += _straddling(trials)
     labels = sorted({trial.label for trial in trials})
     protocol = _protocol(recipe, divisions, scored, labels, folds, fold_column, group_by, command)
-    return make_report(scored, labels, protocol, tuple(dict.fromkeys(guards)), failed)
+    return make_report(scored, labels, protocol, guards, failed)
 
 
 def _divide(trials: Sequence[Trial], folds: int | str, fold_column: str | None, seed: int) -> list[Fold]:
@@ -138,13 +138,10 @@ def _score_fold(trials: Sequence[Trial], fold: Fold, recipe: Recipe, repeat: int
     return score_trials([trials[i] for i in fold.test], fitted, fold=fold.name, repeat=repeat)
 
 
-def _leaks(trials: Sequence[Trial], fold: Fold) -> tuple[str, ...]:
-    """Return the clips whose sound is on both sides of a fold."""
-    train, test = (
-        [(item.clip.path, item.sha256) for item in clips_of([trials[i] for i in side])]
-        for side in (fold.train, fold.test)
-    )
-    return leak_notes(train, test, f"fold {fold.name}")
+def _sides(trials: Sequence[Trial], fold: Fold) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return path and hash of every clip on the two sides of a fold."""
+    train, test = (clips_of([trials[i] for i in side]) for side in (fold.train, fold.test))
+    return [(c.clip.path, c.sha256) for c in train], [(c.clip.path, c.sha256) for c in test]
 
 
 def _straddling(trials: Sequence[Trial]) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureConfig, Rows, finish, join
+from gmmaudio.features import FeatureConfig, Rows, finish
 from gmmaudio.pipeline.extraction import Extracted
 
 
@@ -171,7 +171,7 @@ def _trial(
     seen[name] += 1
     if seen[name] > 1:
         name += f" [{seen[name]}]"
-    raw = join([piece.extracted.raw.slice(piece.first, piece.last) for piece in run])
+    raw = [piece.extracted.raw.slice(piece.first, piece.last) for piece in run]
     parts = tuple(dict.fromkeys(piece.extracted for piece in run))
     return Trial(name, parts, finish(raw, config), duration_s, clip.column(fold_column) if fold_column else None)
 
