@@ -1,3 +1,59 @@
-"""Tell the genre of music and the language of speech with Gaussian mixture models."""
+"""Tell the genre of music and the language of speech with Gaussian mixture models.
+
+The names below are the library's front door; they are imported when first used.
+
+>>> import gmmaudio
+>>> gmmaudio.make_recipe("language").features.n_features
+56
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "classify": "pipeline",
+    "crossval": "pipeline",
+    "evaluate": "pipeline",
+    "make_recipe": "pipeline",
+    "read_corpus": "pipeline",
+    "train": "pipeline",
+    "load_model": "modelfile",
+    "save_model": "modelfile",
+    "render_html": "evaluation",
+    "fit_gmm": "mixture",
+    "read_audio": "audio",
+}
+
+if TYPE_CHECKING:
+    from gmmaudio.audio import read_audio
+    from gmmaudio.evaluation import render_html
+    from gmmaudio.mixture import fit_gmm
+    from gmmaudio.modelfile import load_model, save_model
+    from gmmaudio.pipeline.classify import classify
+    from gmmaudio.pipeline.crossval import crossval
+    from gmmaudio.pipeline.evaluate import evaluate
+    from gmmaudio.pipeline.extraction import read_corpus
+    from gmmaudio.pipeline.recipe import make_recipe
+    from gmmaudio.pipeline.train import train
+
+__all__ = [
+    "classify",
+    "crossval",
+    "evaluate",
+    "fit_gmm",
+    "load_model",
+    "make_recipe",
+    "read_audio",
+    "read_corpus",
+    "render_html",
+    "save_model",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gmmaudio' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"gmmaudio.{_HOMES[name]}"), name)

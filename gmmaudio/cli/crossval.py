@@ -35,16 +35,14 @@ def command(
     A label with a single group is trained on and never scored.
     """
     from gmmaudio import pipeline
-    from gmmaudio.audio import SUFFIXES
     from gmmaudio.cli import console, report_files
-    from gmmaudio.corpus import read_corpus
 
     if folds != "loo" and not folds.isdecimal():
         raise click.BadParameter(f"{folds!r} is neither a number nor loo.", param_hint="--folds")
     recipe = pipeline.make_recipe(**settings)
     report_files.check(report_path, json_path)
     report = pipeline.crossval(
-        read_corpus(corpus, SUFFIXES),
+        pipeline.read_corpus(corpus),
         recipe,
         folds="loo" if folds == "loo" else int(folds),
         fold_column=fold_column,

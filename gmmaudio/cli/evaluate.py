@@ -22,16 +22,14 @@ from gmmaudio.cli import options
 def command(model: Path, corpus: Path, report_path: Path | None, json_path: Path | None, **settings: Any) -> None:
     """Score MODEL on the labelled clips of CORPUS (its split ``test`` where it has one)."""
     from gmmaudio import pipeline
-    from gmmaudio.audio import SUFFIXES
     from gmmaudio.cli import console, report_files
-    from gmmaudio.corpus import read_corpus
     from gmmaudio.modelfile import load_model
 
     report_files.check(report_path, json_path)
     loaded = load_model(model)
     report = pipeline.evaluate(
         loaded,
-        read_corpus(corpus, SUFFIXES),
+        pipeline.read_corpus(corpus),
         progress=console.progress,
         command=options.typed_command(),
         **settings,

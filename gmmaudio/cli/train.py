@@ -20,15 +20,13 @@ def command(corpus: Path, output: Path, split: str | None, n_jobs: int, **settin
     The model is the same bytes for any number of worker processes.
     """
     from gmmaudio import pipeline
-    from gmmaudio.audio import SUFFIXES
     from gmmaudio.cli import console
-    from gmmaudio.corpus import read_corpus
     from gmmaudio.files import check_writable
     from gmmaudio.modelfile import save_model
 
     recipe = pipeline.make_recipe(**settings)
     check_writable(output)
-    found = read_corpus(corpus, SUFFIXES)
+    found = pipeline.read_corpus(corpus)
     if found.n_skipped:
         console.say(f"{found.n_skipped} files that are not audio by their suffix were passed over")
     result = pipeline.train(found, recipe, split=split, n_jobs=n_jobs, progress=console.progress)

@@ -3,6 +3,7 @@
 from gmmaudio.pipeline.classify import Classified, FileRows, classify, read_rows
 from gmmaudio.pipeline.crossval import crossval
 from gmmaudio.pipeline.evaluate import evaluate
+from gmmaudio.pipeline.extraction import read_corpus
 from gmmaudio.pipeline.recipe import Recipe, make_recipe
 from gmmaudio.pipeline.train import TrainResult, train
 
@@ -15,6 +16,7 @@ __all__ = [
     "crossval",
     "evaluate",
     "make_recipe",
+    "read_corpus",
     "read_rows",
     "train",
 ]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from gmmaudio import engine
-from gmmaudio.audio import Samples, read_blocks
-from gmmaudio.corpus import Clip
+from gmmaudio import corpus, engine
+from gmmaudio.audio import SUFFIXES, Samples, read_blocks
+from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import AudioError, FeatureError, SettingError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureConfig, RawFrames, raw_frames
@@ -23,6 +24,17 @@ Progress = Callable[[Iterable[T], int, str], Iterable[T]]
 def quiet(results: Iterable[T], _total: int, _doing: str) -> Iterable[T]:
     """Return the results as they are: no progress is shown."""
     return results
+
+
+def read_corpus(path: str | os.PathLike[str]) -> Corpus:
+    """Return the corpus at ``path``: a folder with a sub-folder for each class, or a CSV manifest.
+
+    Raises
+    ------
+    CorpusError
+        If nothing usable is there.
+    """
+    return corpus.read_corpus(path, SUFFIXES)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,5 @@
+"""``python -m gmmaudio``."""
+
+from gmmaudio.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""One short script for each experiment: choices, no logic."""
