@@ -35,14 +35,14 @@ def frames(path: Path) -> Frames:
     return mfcc.T.astype(np.float64)
 
 
-def fit(clips: list[Frames], labels: list[str], k: int, covariance: str) -> dict[str, GaussianMixture]:
+def fit(clips: list[Frames], labels: list[str], k: int, covariance: str, seed: int = 0) -> dict[str, GaussianMixture]:
     """Return one mixture for each label."""
     models = {}
     for label in sorted(set(labels)):
         rows = np.concatenate([clip for clip, own in zip(clips, labels, strict=True) if own == label])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            models[label] = GaussianMixture(k, covariance_type=covariance, random_state=0).fit(rows)
+            models[label] = GaussianMixture(k, covariance_type=covariance, random_state=seed).fit(rows)
     return models
 
 

@@ -22,6 +22,8 @@ from gmmaudio.evaluation.metrics import (
 )
 
 N_MISTAKES = 20
+# below this the percentile bootstrap is visibly too narrow
+FEW_GROUPS = 10
 
 
 @dataclass(frozen=True)
@@ -256,10 +258,18 @@ def make_report(
         intervals=bootstrap_intervals(true, predicted, [clip.unit for clip in clips], labels, rng),
         spread=_spread(clips, labels, protocol.seed),
         protocol=protocol,
-        guards=tuple(guards),
+        guards=(*guards, *_few_groups(clips)),
         clips=tuple(clips),
         failed=tuple(failed),
     )
+
+
+def _few_groups(clips: Sequence[ScoredClip]) -> tuple[str, ...]:
+    """Return a warning where too few groups were drawn from for the interval to be more than a hint."""
+    n_groups = len({clip.unit for clip in clips})
+    if n_groups >= FEW_GROUPS:
+        return ()
+    return (f"the interval rests on {n_groups} groups only: read it as a hint, and add groups",)
 
 
 def percent(interval: tuple[float, float]) -> str:
