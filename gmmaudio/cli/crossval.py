@@ -54,5 +54,5 @@ def command(
         command=options.typed_command(),
     )
     click.get_current_context().exit(
-        report_files.deliver(report, f"Cross-validation of {corpus.name}", report_path, json_path)
+        report_files.deliver(report, f"Cross-validation of {report_files.corpus_name(corpus)}", report_path, json_path)
     )

@@ -35,5 +35,5 @@ def command(model: Path, corpus: Path, report_path: Path | None, json_path: Path
         **settings,
     )
     click.get_current_context().exit(
-        report_files.deliver(report, f"{model.name} on {corpus.name}", report_path, json_path)
+        report_files.deliver(report, f"{model.name} on {report_files.corpus_name(corpus)}", report_path, json_path)
     )

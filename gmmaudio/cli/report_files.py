@@ -23,16 +23,22 @@ def check(report_path: Path | None, json_path: Path | None) -> None:
 def deliver(report: Report, title: str, report_path: Path | None, json_path: Path | None) -> int:
     """Write a report to all its places, and return the exit code."""
     text = json.dumps(report.to_dict(), indent=1, allow_nan=False)
+    # files first: a reader of stdout may close it early
+    if report_path is not None:
+        _write(report_path, render_html(report, title))
     if str(json_path) == "-":
         click.echo(text)
     else:
-        show_report(report)
         if json_path is not None:
             _write(json_path, text)
-    if report_path is not None:
-        _write(report_path, render_html(report, title))
+        show_report(report)
     say_failed(report.failed)
     return EXIT_SOME_FAILED if report.failed else 0
+
+
+def corpus_name(corpus: Path) -> str:
+    """Return what to call a corpus in a heading: a manifest is called by its folder too."""
+    return "/".join(corpus.resolve().parts[-2:]) if corpus.is_file() else corpus.name
 
 
 def _write(path: Path, text: str) -> None:
