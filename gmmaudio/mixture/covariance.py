@@ -45,6 +45,9 @@ class Covariance(Protocol):
     def estimate(self, n: Array, f: Array, s: Array, floor: float) -> tuple[Array, Array, Mask]:
         """Means, covariances and which components touched the floor, from summed moments."""
 
+    def raise_to(self, covariances: Array, floor: float) -> tuple[Array, Mask]:
+        """Covariances at least ``floor`` in every direction, and which components lie on it in all of them."""
+
     def rescale(self, covariances: Array, scale: Array) -> Array:
         """Covariances of the rows multiplied by ``scale`` (n_features,)."""
 
@@ -93,9 +96,11 @@ class Diagonal:
         Raising a variance to the floor is the exact maximiser under that bound, so the likelihood still never falls.
         """
         means = f / n[:, None]
-        variances = s / n[:, None] - means * means
-        floored = np.all(variances < floor, axis=1)
-        return means, np.maximum(variances, floor), floored
+        return means, *self.raise_to(s / n[:, None] - means * means, floor)
+
+    def raise_to(self, covariances: Array, floor: float) -> tuple[Array, Mask]:
+        """Variances at least ``floor``."""
+        return np.maximum(covariances, floor), np.all(covariances < floor, axis=1)
 
     def rescale(self, covariances: Array, scale: Array) -> Array:
         """Variances times ``scale`` squared."""
@@ -168,12 +173,17 @@ class Full:
         covariances[:, upper[0], upper[1]] = s / n[:, None]
         covariances[:, upper[1], upper[0]] = s / n[:, None]
         covariances -= means[:, :, None] * means[:, None, :]
+        return means, *self.raise_to(covariances, floor)
+
+    def raise_to(self, covariances: Array, floor: float) -> tuple[Array, Mask]:
+        """Eigenvalues at least ``floor``, and at least what rounding leaves positive."""
+        result = covariances.copy()
         values, vectors = np.linalg.eigh(covariances)
-        floored = np.all(values < floor, axis=1)
-        low = (values < floor).any(axis=1)
-        raised = (vectors[low] * np.maximum(values[low], floor)[:, None, :]) @ vectors[low].transpose(0, 2, 1)
-        covariances[low] = (raised + raised.transpose(0, 2, 1)) / 2
-        return means, covariances, floored
+        least = np.maximum(floor, 8 * values.shape[1] * np.finfo(np.float64).eps * values[:, -1:])
+        low = (values < least).any(axis=1)
+        raised = (vectors[low] * np.maximum(values[low], least[low])[:, None, :]) @ vectors[low].transpose(0, 2, 1)
+        result[low] = (raised + raised.transpose(0, 2, 1)) / 2
+        return result, np.all(values < least, axis=1)
 
     def rescale(self, covariances: Array, scale: Array) -> Array:
         """Entry (i, j) times ``scale[i] * scale[j]``."""
@@ -196,7 +206,9 @@ class Full:
 
     def positive(self, covariances: Array) -> bool:
         """Whether all covariances are symmetric and positive definite."""
-        if not np.allclose(covariances, covariances.transpose(0, 2, 1), rtol=1e-8, atol=0.0):
+        deviation = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
+        uneven = np.abs(covariances - covariances.transpose(0, 2, 1))
+        if (uneven > 1e-8 * deviation[:, :, None] * deviation[:, None, :]).any():
             return False
         try:
             np.linalg.cholesky(covariances)
@@ -221,11 +233,12 @@ def covariance_of(name: str) -> Covariance:
     >>> covariance_of("diag").shape(8, 13)
     (8, 13)
     """
-    if name not in COVARIANCES:
+    if not isinstance(name, str) or name not in COVARIANCES:
         raise SettingError(f"covariance_type is {name!r}; expected one of {', '.join(COVARIANCES)}")
     return COVARIANCES[name]
 
 
 def _log(weights: Array) -> Array:
-    """Return log weights; zero becomes a very small number, so that products stay finite."""
-    return np.log(np.maximum(weights, np.finfo(np.float64).tiny))
+    """Return log weights; that of zero is a number below all others, so that products stay finite."""
+    logs: Array = np.log(weights, out=np.full(weights.shape, -1e300), where=weights > 0)
+    return logs

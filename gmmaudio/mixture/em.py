@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from gmmaudio.errors import MixtureError, SettingError
-from gmmaudio.mixture.covariance import TINY, Array, covariance_of
+from gmmaudio.mixture.covariance import TINY, Array, Mask, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture, blocks_of, check_rows
-from gmmaudio.mixture.init import start
+from gmmaudio.mixture.init import first_distinct, start
 from gmmaudio.mixture.statistics import SufficientStats, accumulate
 
 Blocks = Callable[[], Iterable[Array]]
@@ -102,7 +102,8 @@ def fit_gmm(
     Raises
     ------
     MixtureError
-        If ``X`` is not a finite matrix with at least one row, or a given start does not fit it.
+        If ``X`` is not a finite matrix with at least one row, a given start does not fit it, or a column's deviation
+        is above 1e152, so that its variance is beyond float64.
     SettingError
         If a setting is outside its bounds.
 
@@ -124,23 +125,27 @@ def fit_gmm(
     covariance_of(covariance_type)
     rows = check_rows(X)
     rng = np.random.default_rng(0) if rng is None else rng
+    if not isinstance(rng, np.random.Generator):
+        raise SettingError(f"rng is {rng!r}; expected a numpy.random.Generator, such as numpy.random.default_rng(0)")
+    floor = max(variance_floor, TINY)
+    distinct = first_distinct(rows, n_components + 1)
+    # where every different row has a component already, none can be better placed
+    budget = n_components if len(distinct) > n_components else 0
     with threadpool_limits(limits=1):
         centre, scale = _whitening(rows)
 
         def blocks() -> Iterable[Array]:
             return (block for _, block in blocks_of(rows, centre, scale))
 
-        best: tuple[GaussianMixture, EMTrace] | None = None
+        fits = []
         for _ in range(n_init):
             if isinstance(init, GaussianMixture):
-                first, kept = _given(init, centre, scale, n_components, covariance_type), n_components
+                first = _given(init, centre, scale, n_components, covariance_type, floor)
             else:
-                first, kept = start(rows, centre, scale, n_components, covariance_type, init, variance_floor, rng)
-            fit = _em(first, blocks, max_iter, tol, max(variance_floor, TINY), n_components, kept)
-            if best is None or fit[1].log_likelihoods[-1] > best[1].log_likelihoods[-1]:
-                best = fit
-    assert best is not None  # noqa: S101 - n_init >= 1 was checked
-    return _in_units(*best, centre, scale)
+                first = start(rows, centre, scale, distinct[:n_components], covariance_type, init, floor, rng)
+            fits.append(_em(first, blocks, max_iter, tol, floor, budget))
+    mixture, trace = max(fits, key=lambda fit: fit[1].log_likelihoods[-1])
+    return _in_units(mixture, replace(trace, n_components_asked=n_components), centre, scale)
 
 
 @dataclass
@@ -159,13 +164,13 @@ class _Run:
 
 
 def _em(
-    mixture: GaussianMixture, blocks: Blocks, max_iter: int, tol: float, floor: float, asked: int, kept: int
+    mixture: GaussianMixture, blocks: Blocks, max_iter: int, tol: float, floor: float, budget: int
 ) -> tuple[GaussianMixture, EMTrace]:
     """Return the mixture after EM from ``mixture``, in whitened coordinates, and its trace."""
     run = _Run()
-    # every component may be placed anew once on average; after that rows are too few for it, and it is left alone
-    budget = mixture.n_components
-    floored: npt.NDArray[np.bool_] = np.zeros(mixture.n_components, dtype=bool)
+    # a component is placed anew once: one that loses its rows again has no better place
+    settled = np.full(mixture.n_components, budget == 0)
+    floored: Mask = np.zeros(mixture.n_components, dtype=bool)
     converged = False
     for iteration in range(max_iter + 1):
         stats = accumulate(mixture, blocks())
@@ -174,25 +179,23 @@ def _em(
         if converged or iteration == max_iter:
             break
         mixture, floored = maximise(stats, mixture, floor)
-        lost = _lost(stats, floored)[:budget]
+        lost = np.flatnonzero(_lost(stats, floored) & ~settled)
         if len(lost) and iteration < max_iter - 1:
-            budget -= len(lost)
+            settled[lost] = True
             mixture = _reseed(mixture, lost)
             run.reseeded.append((iteration + 1, tuple(int(k) for k in lost)))
     trace = EMTrace(
-        tuple(run.likelihoods),
-        converged,
-        tuple(run.reseeded),
-        tuple(int(k) for k in np.flatnonzero(floored)),
-        asked,
-        kept,
+        log_likelihoods=tuple(run.likelihoods),
+        converged=converged,
+        reseeded=tuple(run.reseeded),
+        floored=tuple(int(k) for k in np.flatnonzero(floored)),
+        n_components_asked=mixture.n_components,
+        n_components=mixture.n_components,
     )
     return mixture, trace
 
 
-def maximise(
-    stats: SufficientStats, previous: GaussianMixture, floor: float
-) -> tuple[GaussianMixture, npt.NDArray[np.bool_]]:
+def maximise(stats: SufficientStats, previous: GaussianMixture, floor: float) -> tuple[GaussianMixture, Mask]:
     """Return the mixture that fits the statistics best, and which components rest on the floor: the M-step.
 
     Parameters
@@ -220,15 +223,14 @@ def maximise(
     n = np.where(empty, 1.0, stats.n)
     means, covariances, floored = covariance.estimate(n, stats.f, stats.s, floor)
     means[empty], covariances[empty] = previous.means[empty], previous.covariances[empty]
-    return GaussianMixture(weights, means, covariances, previous.covariance_type), floored | empty
+    return GaussianMixture(weights, means, covariances, previous.covariance_type), floored & ~empty
 
 
-def _lost(stats: SufficientStats, floored: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """Return the components that answer for less than half a row, or sit on a single one."""
-    starved = stats.n < 0.5
-    collapsed = floored & (stats.n < 1.5)
-    lost: npt.NDArray[np.intp] = np.flatnonzero((starved | collapsed) & (stats.n_rows > 2 * len(stats.n)))
-    return lost
+def _lost(stats: SufficientStats, floored: Mask) -> Mask:
+    """Return which components answer for less than half a row, or sit on a single one."""
+    lost: Mask = (stats.n < 0.5) | (floored & (stats.n < 1.5))
+    # with fewer than two rows for each component, a single one is a fair share
+    return lost & (stats.n_rows > 2 * len(stats.n))
 
 
 def _reseed(mixture: GaussianMixture, lost: npt.NDArray[np.intp]) -> GaussianMixture:
@@ -237,9 +239,12 @@ def _reseed(mixture: GaussianMixture, lost: npt.NDArray[np.intp]) -> GaussianMix
     weights, means = mixture.weights.copy(), mixture.means.copy()
     covariances = mixture.covariances.copy()
     weights[lost] = 0.0
+    # a component split again is split less far, so that no two parts land on one spot
+    splits = np.ones(len(weights))
     for k in lost:
         heavy = int(weights.argmax())
-        step = 0.5 * covariance.spread(covariances[heavy])
+        step = 0.5 ** splits[heavy] * covariance.spread(covariances[heavy])
+        splits[[k, heavy]] = splits[heavy] + 1
         weights[[k, heavy]] = weights[heavy] / 2
         means[k], means[heavy] = means[heavy] + step, means[heavy] - step
         covariances[k] = covariances[heavy]
@@ -254,15 +259,22 @@ def _whitening(rows: npt.NDArray[np.floating]) -> tuple[Array, Array]:
     half = high / 2 - low / 2
     # a constant column, or one that varies by rounding only, keeps its own units
     flat = half <= 4 * np.finfo(rows.dtype).eps * np.maximum(np.abs(low), np.abs(high))
-    half[flat] = 1.0
+    half[flat] = np.maximum(half[flat], 1.0)
     mean = sum(block.sum(axis=0) for _, block in blocks_of(rows, middle, half)) / len(rows)
     squares = sum(((block - mean) ** 2).sum(axis=0) for _, block in blocks_of(rows, middle, half)) / len(rows)
     deviation = np.where(flat, 1.0, np.sqrt(squares))
-    return middle + half * mean, half * deviation
+    scale = np.maximum(half * deviation, 1e-151)
+    wild = np.flatnonzero(scale > 1e152)
+    if len(wild):
+        raise MixtureError(
+            f"column {wild[0]} has deviation {scale[wild[0]]:.3g}, whose square is no number any more; "
+            "divide it by its scale"
+        )
+    return middle + half * mean, scale
 
 
 def _given(
-    init: GaussianMixture, centre: Array, scale: Array, n_components: int, covariance_type: str
+    init: GaussianMixture, centre: Array, scale: Array, n_components: int, covariance_type: str, floor: float
 ) -> GaussianMixture:
     """Return the given start in whitened coordinates."""
     given = (init.n_components, init.covariance_type, init.n_features)
@@ -271,21 +283,15 @@ def _given(
         raise MixtureError(
             f"the start given has (components, covariance, features) {given}; the fit was asked for {asked}"
         )
-    return init.transform(centre, scale)
+    local = init.transform(centre, scale)
+    raised, _ = covariance_of(covariance_type).raise_to(local.covariances, floor)
+    return GaussianMixture(local.weights, local.means, raised, covariance_type)
 
 
 def _in_units(mixture: GaussianMixture, trace: EMTrace, centre: Array, scale: Array) -> tuple[GaussianMixture, EMTrace]:
     """Return the mixture and the trace in the units of the rows."""
     offset = float(np.log(scale).sum())
-    likelihoods = tuple(value - offset for value in trace.log_likelihoods)
-    trace = EMTrace(
-        likelihoods,
-        trace.converged,
-        trace.reseeded,
-        trace.floored,
-        trace.n_components_asked,
-        trace.n_components,
-    )
+    trace = replace(trace, log_likelihoods=tuple(value - offset for value in trace.log_likelihoods))
     return mixture.transform(-centre / scale, 1.0 / scale), trace
 
 
@@ -296,9 +302,9 @@ def _check_settings(n_components: int, n_init: int, max_iter: int, tol: float, v
         ("n_init", n_init, 1),
         ("max_iter", max_iter, 0),
     ):
-        if value < least or value != int(value):
+        if not isinstance(value, int | np.integer) or value < least:
             raise SettingError(f"{name} is {value}; expected a whole number, {least} or more")
-    if not 0 <= tol < np.inf:
+    if not isinstance(tol, int | float | np.number) or not 0 <= tol < np.inf:
         raise SettingError(f"tol is {tol}; expected 0 or more")
-    if not 0 <= variance_floor <= 1:
+    if not isinstance(variance_floor, int | float | np.number) or not 0 <= variance_floor <= 1:
         raise SettingError(f"variance_floor is {variance_floor}; expected a share of the global variance, 0 to 1")

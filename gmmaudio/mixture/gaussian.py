@@ -52,13 +52,16 @@ class GaussianMixture:
 
     def __post_init__(self) -> None:
         for name in ("weights", "means", "covariances"):
-            array = np.array(getattr(self, name), dtype=np.float64)
+            try:
+                array = np.array(getattr(self, name), dtype=np.float64)
+            except (TypeError, ValueError) as error:
+                raise MixtureError(f"{name} must be real numbers; {error}") from error
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         self._check()
 
     def _check(self) -> None:
-        if self.means.ndim != 2:
+        if self.means.ndim != 2 or self.means.shape[1] == 0:
             raise MixtureError(f"means have shape {self.means.shape}; expected (n_components, n_features)")
         k, d = self.means.shape
         expected = self._covariance.shape(k, d)
@@ -215,12 +218,18 @@ def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -
 
 
 def blocks_of(rows: npt.NDArray[np.floating], centre: Array, scale: Array) -> Iterator[tuple[int, Array]]:
-    """Yield (first row, float64 block of ``(rows - centre) / scale``), at most BLOCK_ROWS rows at a time."""
+    """Yield (first row, whitened block), at most BLOCK_ROWS rows at a time."""
     for start in range(0, len(rows), BLOCK_ROWS):
-        block = rows[start : start + BLOCK_ROWS].astype(np.float64)
-        block -= centre
-        block /= scale
-        yield start, block
+        yield start, whiten(rows[start : start + BLOCK_ROWS], centre, scale)
+
+
+def whiten(rows: npt.NDArray[np.floating], centre: Array, scale: Array) -> Array:
+    """Return ``(rows - centre) / scale`` as float64, shape (n, n_features)."""
+    block: Array = rows.astype(np.float64, order="C")
+    block -= centre
+    block /= scale
+    # a row this far out has no density to speak of, and its square must stay a number
+    return np.clip(block, -1e100, 1e100, out=block)
 
 
 def check_rows(
@@ -236,9 +245,11 @@ def check_rows(
     """
     try:
         rows = np.asarray(X)
+        if np.iscomplexobj(rows):
+            raise TypeError("they are complex")
         if rows.dtype not in (np.float32, np.float64):
             rows = rows.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise MixtureError(f"rows must be a matrix of real numbers; {error}") from error
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise MixtureError(f"rows have shape {rows.shape}; expected (n_rows, n_features): one row for each observation")
@@ -261,7 +272,8 @@ def _frame_of(mixtures: Sequence[GaussianMixture]) -> tuple[Array, Array]:
     weights = np.concatenate([m.weights for m in mixtures]) / len(mixtures)
     means = np.vstack([m.means for m in mixtures])
     variances = np.vstack([covariance_of(m.covariance_type).variances(m.covariances) for m in mixtures])
-    centre = weights @ means
+    # relative to one of them, so that equal means stay exact at any offset
+    centre = means[0] + weights @ (means - means[0])
     deviation = np.sqrt(weights @ (variances + (means - centre) ** 2))
     return centre, deviation
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
-from gmmaudio.mixture.covariance import TINY, Array, covariance_of
-from gmmaudio.mixture.gaussian import GaussianMixture
+from gmmaudio.mixture.covariance import Array, covariance_of
+from gmmaudio.mixture.gaussian import GaussianMixture, whiten
 
 INITS = ("kmeans", "hierarchical", "random")
 
@@ -23,13 +23,13 @@ def start(
     rows: npt.NDArray[np.floating],
     centre: Array,
     scale: Array,
-    n_components: int,
+    distinct: npt.NDArray[np.intp],
     covariance_type: str,
     init: str,
     floor: float,
     rng: np.random.Generator,
-) -> tuple[GaussianMixture, int]:
-    """Return a first mixture of the whitened rows, and how many components it has rows for.
+) -> GaussianMixture:
+    """Return a first mixture of the whitened rows.
 
     Parameters
     ----------
@@ -37,10 +37,12 @@ def start(
         Finite rows in their own units.
     centre, scale : ndarray, shape (n_features,)
         Whitening: distances are taken between ``(rows - centre) / scale``.
-    n_components : int
-        Components asked for; no more are given than there are distinct rows.
-    covariance_type, init, floor, rng
+    distinct : ndarray of int, shape (n_components,)
+        Indices of rows that all differ, one for each component.
+    covariance_type, init, rng
         As for :func:`gmmaudio.mixture.fit_gmm`.
+    floor : float
+        Least variance of a component, in whitened units, > 0.
 
     Raises
     ------
@@ -49,28 +51,20 @@ def start(
     """
     if init not in INITS:
         raise SettingError(f"init is {init!r}; expected one of {', '.join(INITS)}, or a GaussianMixture")
-    distinct = _first_distinct(rows, n_components)
     k = len(distinct)
-    seeds = (rows[distinct].astype(np.float64) - centre) / scale
-    if k < n_components:
-        return _around(seeds, covariance_type), k
     if init == "random":
         drawn = np.concatenate([rng.choice(len(rows), size=min(len(rows), 10 * k), replace=False), distinct])
         # equal components would move as one for ever
-        drawn = drawn[_first_distinct(rows[drawn], k)]
-        return _around((rows[drawn].astype(np.float64) - centre) / scale, covariance_type), k
+        return _around(whiten(rows[drawn[first_distinct(rows[drawn], k)]], centre, scale), covariance_type)
     limit = max(KMEANS_SAMPLE if init == "kmeans" else HIERARCHICAL_SAMPLE, k)
-    sample = seeds
-    if len(rows) > k:
-        chosen = np.arange(len(rows)) if len(rows) <= limit else rng.choice(len(rows), limit, replace=False)
-        # the distinct rows are in every sample, so that there are always k clusters to find
-        chosen = np.union1d(chosen, distinct)
-        sample = (rows[chosen].astype(np.float64) - centre) / scale
+    drawn = np.arange(len(rows)) if len(rows) <= limit else rng.choice(len(rows), limit, replace=False)
+    # the distinct rows are in every sample, so that there are always k clusters to find
+    sample = whiten(rows[np.union1d(drawn, distinct)], centre, scale)
     labels = _kmeans(sample, k, rng) if init == "kmeans" else _hierarchical(sample, k)
-    return _from_labels(sample, labels, k, covariance_type, floor), k
+    return _from_labels(sample, labels, k, covariance_type, floor)
 
 
-def _first_distinct(rows: npt.NDArray[np.floating], limit: int) -> npt.NDArray[np.intp]:
+def first_distinct(rows: npt.NDArray[np.floating], limit: int) -> npt.NDArray[np.intp]:
     """Return the indices of the first rows that differ from all before them, at most ``limit``."""
     seen: dict[bytes, int] = {}
     for i in range(len(rows)):
@@ -91,7 +85,7 @@ def _around(means: Array, covariance_type: str) -> GaussianMixture:
 def _from_labels(
     sample: Array, labels: npt.NDArray[np.integer], k: int, covariance_type: str, floor: float
 ) -> GaussianMixture:
-    """Return the mixture whose components are the clusters; an empty cluster becomes as wide as the data."""
+    """Return the mixture whose components are the clusters; an empty cluster is left at the mean, for EM to re-seed."""
     covariance = covariance_of(covariance_type)
     d = sample.shape[1]
     moments = np.zeros((k, covariance.expand(sample[:1]).shape[1]))
@@ -100,7 +94,7 @@ def _from_labels(
         if len(members):
             moments[j] = covariance.expand(members).sum(axis=0)
     n = np.maximum(moments[:, -1], 1.0)
-    means, covariances, _ = covariance.estimate(n, moments[:, -1 - d : -1], moments[:, : -1 - d], max(floor, TINY))
+    means, covariances, _ = covariance.estimate(n, moments[:, -1 - d : -1], moments[:, : -1 - d], floor)
     return GaussianMixture(n / n.sum(), means, covariances, covariance_type)
 
 
@@ -121,6 +115,8 @@ def _hierarchical(sample: Array, k: int) -> npt.NDArray[np.integer]:
     """Return the cluster (n,) of every row by Ward's agglomeration."""
     from sklearn.cluster import AgglomerativeClustering
 
+    if k == 1:
+        return np.zeros(len(sample), dtype=np.intp)
     if k == len(sample):
         return np.arange(k)
     labels: npt.NDArray[np.integer] = AgglomerativeClustering(k, linkage="ward").fit_predict(sample)
