@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gmmaudio import engine
 from gmmaudio.errors import MixtureError, SettingError
-from gmmaudio.mixture import EMTrace, GaussianMixture, fit_gmm, stacked_log_density
+from gmmaudio.mixture import EMTrace, GaussianMixture, check_settings, fit_gmm, stacked_log_density
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,11 @@ class ClassifierConfig:
         Stop below this gain, nats for each row and feature.
     variance_floor : float
         Least variance, as a share of the label's global variance.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its bounds: now, rather than after an hour of decoding.
     """
 
     n_components: int = 16
@@ -42,6 +47,9 @@ class ClassifierConfig:
     max_iter: int = 100
     tol: float = 1e-4
     variance_floor: float = 1e-3
+
+    def __post_init__(self) -> None:
+        check_settings(**vars(self))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """Gaussian mixtures on plain arrays; nothing here knows of sound."""
 
-from gmmaudio.mixture.em import EMTrace, fit_gmm, maximise
+from gmmaudio.mixture.em import EMTrace, check_settings, fit_gmm, maximise
 from gmmaudio.mixture.gaussian import GaussianMixture, stacked_log_density
 from gmmaudio.mixture.init import INITS
 from gmmaudio.mixture.statistics import SufficientStats, accumulate
@@ -11,6 +11,7 @@ __all__ = [
     "GaussianMixture",
     "SufficientStats",
     "accumulate",
+    "check_settings",
     "fit_gmm",
     "maximise",
     "stacked_log_density",

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import TINY, Array, Mask, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture, blocks_of, check_rows
-from gmmaudio.mixture.init import first_distinct, start
+from gmmaudio.mixture.init import INITS, first_distinct, start
 from gmmaudio.mixture.statistics import SufficientStats, accumulate
 
 Blocks = Callable[[], Iterable[Array]]
@@ -121,8 +121,7 @@ def fit_gmm(
     >>> trace.converged
     True
     """
-    _check_settings(n_components, n_init, max_iter, tol, variance_floor)
-    covariance_of(covariance_type)
+    check_settings(n_components, covariance_type, init, n_init, max_iter, tol, variance_floor)
     rows = check_rows(X)
     rng = np.random.default_rng(0) if rng is None else rng
     if not isinstance(rng, np.random.Generator):
@@ -295,8 +294,24 @@ def _in_units(mixture: GaussianMixture, trace: EMTrace, centre: Array, scale: Ar
     return mixture.transform(-centre / scale, 1.0 / scale), trace
 
 
-def _check_settings(n_components: int, n_init: int, max_iter: int, tol: float, variance_floor: float) -> None:
-    """Raise SettingError where a setting is outside its bounds."""
+def check_settings(
+    n_components: int,
+    covariance_type: str,
+    init: str | GaussianMixture,
+    n_init: int,
+    max_iter: int,
+    tol: float,
+    variance_floor: float,
+) -> None:
+    """Raise SettingError where a setting of :func:`fit_gmm` is outside its bounds.
+
+    Examples
+    --------
+    >>> check_settings(8, "diag", "kmeans", 1, 100, 1e-4, 1e-3)
+    """
+    covariance_of(covariance_type)
+    if not isinstance(init, GaussianMixture) and init not in INITS:
+        raise SettingError(f"init is {init!r}; expected one of {', '.join(INITS)}, or a GaussianMixture")
     for name, value, least in (
         ("n_components", n_components, 1),
         ("n_init", n_init, 1),

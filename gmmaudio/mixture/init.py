@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.errors import SettingError
 from gmmaudio.mixture.covariance import Array, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture, whiten
 
@@ -43,14 +42,7 @@ def start(
         As for :func:`gmmaudio.mixture.fit_gmm`.
     floor : float
         Least variance of a component, in whitened units, > 0.
-
-    Raises
-    ------
-    SettingError
-        If ``init`` is not the name of a start.
     """
-    if init not in INITS:
-        raise SettingError(f"init is {init!r}; expected one of {', '.join(INITS)}, or a GaussianMixture")
     k = len(distinct)
     if init == "random":
         drawn = np.concatenate([rng.choice(len(rows), size=min(len(rows), 10 * k), replace=False), distinct])

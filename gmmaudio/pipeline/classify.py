@@ -12,7 +12,7 @@ from gmmaudio.corpus import Clip
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureConfig, Rows, finish
 from gmmaudio.model import Model, Prediction
-from gmmaudio.pipeline.extraction import Task, extract_clip
+from gmmaudio.pipeline.extraction import Task, check_lengths, extract_clip
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ def classify(
     n_jobs : int
         Worker processes.
     """
+    check_lengths(min_duration_s)
     tasks = [Task(Path(), Clip(path, ""), model.features, min_duration_s) for path in paths]
     return engine.run(partial(_classify, model), tasks, n_jobs)
 
@@ -89,6 +90,7 @@ def read_rows(
     n_jobs : int
         Worker processes.
     """
+    check_lengths(min_duration_s)
     return engine.run(_rows, [Task(Path(), Clip(path, ""), config, min_duration_s) for path in paths], n_jobs)
 
 

@@ -9,9 +9,12 @@ import numpy as np
 from gmmaudio import classifier
 from gmmaudio.corpus import (
     UNKNOWN_GROUPS,
+    Clip,
     Corpus,
     Fold,
+    check_labels,
     column_folds,
+    group_keys,
     leak_notes,
     leave_one_group_out,
     random_folds,
@@ -79,6 +82,7 @@ def crossval(
             "whose division is fixed"
         )
     clips = regroup(select_split(corpus.clips, split, "train"), group_by)
+    _check_divisible(clips, folds, fold_column, recipe.seed)
     extracted, failed = extract_clips(
         corpus.root,
         clips,
@@ -99,23 +103,39 @@ def crossval(
     if any(trial.group is None for trial in trials):
         guards.insert(0, UNKNOWN_GROUPS)
     scored: list[ScoredClip] = []
-    divisions = [_divide(trials, folds, fold_column, recipe.seed + repeat) for repeat in range(repeats)]
+    labels, units = [trial.label for trial in trials], units_of(trials)
+    values = [trial.fold for trial in trials]
+    divisions = [_divide(labels, units, values, folds, fold_column, recipe.seed + repeat) for repeat in range(repeats)]
     for repeat, division in enumerate(divisions):
         for fold in division:
             scored += _score_fold(trials, fold, recipe, repeat, n_jobs)
     guards += leak_notes(_sides(trials, fold) for division in divisions for fold in division)
     if fold_column:
-        guards += _straddling(trials)
-    labels = sorted({trial.label for trial in trials})
-    protocol = _protocol(recipe, divisions, scored, labels, folds, fold_column, group_by, command)
-    return make_report(scored, labels, protocol, guards, failed)
+        guards += _straddling(values, units)
+    candidates = sorted(set(labels))
+    protocol = _protocol(recipe, divisions, scored, candidates, folds, fold_column, group_by, command)
+    return make_report(scored, candidates, protocol, guards, failed)
 
 
-def _divide(trials: Sequence[Trial], folds: int | str, fold_column: str | None, seed: int) -> list[Fold]:
+def _check_divisible(clips: Sequence[Clip], folds: int | str, fold_column: str | None, seed: int) -> None:
+    """Raise now, rather than after an hour of decoding, where the clips cannot be divided as asked."""
+    labels = [clip.label for clip in clips]
+    check_labels(labels)
+    units = group_keys([clip.group for clip in clips], [clip.path for clip in clips])
+    values = [clip.column(fold_column) if fold_column else None for clip in clips]
+    _divide(labels, units, values, folds, fold_column, seed)
+
+
+def _divide(
+    labels: Sequence[str],
+    units: Sequence[str],
+    values: Sequence[str | None],
+    folds: int | str,
+    fold_column: str | None,
+    seed: int,
+) -> list[Fold]:
     """Return the folds of one repeat."""
-    labels, units = [trial.label for trial in trials], units_of(trials)
     if fold_column is not None:
-        values = [trial.fold for trial in trials]
         if not any(values):
             raise CorpusError(f"no clip has a value in the column {fold_column!r}; name another (--fold-column)")
         return column_folds(values, labels, units)
@@ -144,11 +164,11 @@ def _sides(trials: Sequence[Trial], fold: Fold) -> tuple[list[tuple[str, str]], 
     return [(c.clip.path, c.sha256) for c in train], [(c.clip.path, c.sha256) for c in test]
 
 
-def _straddling(trials: Sequence[Trial]) -> list[str]:
+def _straddling(values: Sequence[str | None], units: Sequence[str]) -> list[str]:
     """Return which groups the fold column cuts through."""
     return [
         f"group {group!r} is in several folds; its clips are left out of training where others of it are scored"
-        for group in straddling_groups([trial.fold for trial in trials], units_of(trials))
+        for group in straddling_groups(values, units)
     ]
 
 

@@ -8,7 +8,7 @@ from gmmaudio.corpus import UNKNOWN_GROUPS, Corpus, regroup, select_split
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import FailedInput, Protocol, Report, make_report
 from gmmaudio.model import Model
-from gmmaudio.pipeline.extraction import Extracted, Progress, extract_clips, quiet
+from gmmaudio.pipeline.extraction import Extracted, Progress, check_lengths, extract_clips, quiet
 from gmmaudio.pipeline.recipe import versions
 from gmmaudio.pipeline.scoring import score_trials
 from gmmaudio.pipeline.train import clips_of
@@ -55,6 +55,7 @@ def evaluate(
     CorpusError
         If no clip can be scored.
     """
+    check_lengths(min_duration_s, trial_s)
     clips = regroup(select_split(corpus.clips, split, "test"), group_by)
     known = [clip for clip in clips if clip.label in model.classifier.labels]
     strangers = tuple(sorted({clip.label for clip in clips} - set(model.classifier.labels)))
@@ -76,7 +77,7 @@ def evaluate(
     if not trials:
         raise CorpusError(f"all {len(known)} clips failed; first: {failed[0].path}: {failed[0].message}")
     protocol = Protocol(
-        scheme=f"a trained model on {'split ' + split if split else 'held-out clips'}",
+        scheme=f"a trained model on {_scored_part(corpus, split)}",
         group_by=group_by or "group",
         seed=model.training.seed,
         folds=(),
@@ -90,6 +91,13 @@ def evaluate(
     )
     guards = (*_guards(model, trials), *corpus.notes, *left_out)
     return make_report(score_trials(trials, model.classifier), model.classifier.labels, protocol, guards, failed)
+
+
+def _scored_part(corpus: Corpus, split: str | None) -> str:
+    """Return which clips were scored, in words."""
+    if split is None and not any(clip.split for clip in corpus.clips):
+        return "all clips of the corpus"
+    return f"its split {split or 'test'!r}"
 
 
 def _training_settings(model: Model) -> dict[str, object]:

@@ -95,8 +95,6 @@ def extract_clips(
     progress : callable
         Shows progress.
     """
-    if not 0 <= min_duration_s <= 3600:
-        raise SettingError(f"--min-duration is {min_duration_s:g}; expected 0 to 3600 s")
     tasks = [Task(root, clip, config, min_duration_s) for clip in clips]
     results = progress(engine.run(extract_clip, tasks, n_jobs), len(tasks), "extracting")
     done: list[Extracted] = []
@@ -129,6 +127,19 @@ def extract_clip(task: Task) -> Extracted | FailedInput:
     except Exception as error:  # noqa: BLE001 - a decoder's surprise at one file must not lose thousands of others
         return FailedInput(clip.path, "failed", f"cannot be used ({type(error).__name__}: {error})")
     return Extracted(clip, raw, tally.n_samples / sr, tally.digest.hexdigest())
+
+
+def check_lengths(min_duration_s: float, trial_s: float | None = None) -> None:
+    """Raise SettingError where a length in seconds is outside its bounds.
+
+    Examples
+    --------
+    >>> check_lengths(0.5, 6.0)
+    """
+    if not 0 <= min_duration_s <= 3600:
+        raise SettingError(f"--min-duration is {min_duration_s:g}; expected 0 to 3600 s")
+    if trial_s is not None and not 0.1 <= trial_s <= 3600:
+        raise SettingError(f"--trial-seconds is {trial_s:g}; expected 0.1 to 3600 s")
 
 
 class _Tally:

@@ -11,6 +11,7 @@ from gmmaudio.classifier import ClassifierConfig
 from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureConfig
 from gmmaudio.model import preset_of
+from gmmaudio.pipeline.extraction import check_lengths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,11 @@ class Recipe:
         Length that clips are joined or cut to, seconds; None takes clips as they are.
     seed : int
         Drives splits and EM.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its bounds.
     """
 
     preset: str | None = None
@@ -39,6 +45,11 @@ class Recipe:
     min_duration_s: float = 0.5
     trial_s: float | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_lengths(self.min_duration_s, self.trial_s)
+        if self.seed < 0:
+            raise SettingError(f"--seed is {self.seed}; expected 0 or more")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values for JSON."""
@@ -76,8 +87,6 @@ def make_recipe(
     >>> make_recipe("genre", n_components=4).classifier.n_components
     4
     """
-    if seed < 0:
-        raise SettingError(f"--seed is {seed}; expected 0 or more")
     start = preset_of(preset)
     given = {"n_components": n_components, "covariance_type": covariance_type, "init": init}
     changed = asdict(start.classifier) | {name: value for name, value in given.items() if value is not None}

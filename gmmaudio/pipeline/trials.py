@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureConfig, Rows, finish
-from gmmaudio.pipeline.extraction import Extracted
+from gmmaudio.pipeline.extraction import Extracted, check_lengths
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +94,7 @@ def make_trials(
     fold_column : str or None
         Column that tells the folds.
     """
-    if trial_s is not None and not 0.1 <= trial_s <= 3600:
-        raise SettingError(f"--trial-seconds is {trial_s:g}; expected 0.1 to 3600 s")
+    check_lengths(min_duration_s, trial_s)
     bundles: dict[tuple[str, ...], list[Extracted]] = {}
     for item in extracted:
         bundles.setdefault(_key(item, trial_s is not None, fold_column), []).append(item)
