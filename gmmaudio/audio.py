@@ -7,6 +7,7 @@ averaged over channels and resampled by soxr. Every way in which a file can be u
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -76,6 +77,13 @@ SUFFIXES = frozenset(
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000
 MAX_CHANNELS = 64
 BLOCK_S = 10.0
+# FFmpeg also reads playlists that lead to other files and session descriptions that wait for the network
+MEDIA_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,asf,avi,amr,ac3,eac3,wv,ape,flv,flac,ogg,mp3,caf,wav,aiff,w64,"
+    "mpeg,mpegts,tta,dts"
+)
+# those that declare no length, and of which FFmpeg guesses one from the bit rate
+NO_LENGTH = ("aac", "ac3", "eac3", "mp3", "amr", "dts", "mpeg", "mpegts")
 # libsndfile's word for a length that the header leaves open (a FLAC written to a pipe)
 UNKNOWN_FRAMES = 2**62
 # 3 steps of a 16-bit converter; peak to peak, so that a constant offset is silence too
@@ -84,6 +92,7 @@ SILENCE_PEAK_TO_PEAK = 1e-4
 LENGTH_TOLERANCE_S = 0.1
 # mp3 without a length tag declares an estimate
 MP3_LENGTH_TOLERANCE = 0.05
+SEGMENT_CURE = "correct the manifest's start and end"
 MEDIA_CURE = "install the media extra: pip install 'gmmaudio[media]'"
 
 
@@ -171,17 +180,20 @@ def read_blocks(
     """
     with _open(Path(path)) as decoder:
         info = decoder.info
+        if not (0 <= start_s < math.inf and (end_s is None or start_s < end_s < math.inf)):
+            raise _outside(start_s, end_s, info.duration_s)
         mono = (_finite_mono(block) for block in decoder.blocks(start_s, end_s))
         yield from _resampled(_checked(mono, info, start_s, end_s, min_duration_s), info.sample_rate_hz, sr)
 
 
 def _finite_mono(block: Samples) -> Samples:
     """Return the mean of the channels (n,) of a block (n, n_channels)."""
-    if not np.isfinite(block).all():
+    # a loudness beyond 1e30 overflows in what follows, and is no sound
+    if not (np.abs(block) < 1e30).all():
         raise AudioError("non_finite", "holds samples that are not finite numbers; export the file again")
     if block.shape[1] == 1:
         return block[:, 0]
-    mono: Samples = block.mean(axis=1, dtype=np.float32)
+    mono: Samples = block.mean(axis=1, dtype=np.float64).astype(np.float32)
     return mono
 
 
@@ -205,6 +217,16 @@ def _checked(
         raise AudioError("silent", f"{seconds:.2f} s of silence; check the recording, or leave it out")
 
 
+def _outside(start_s: float, end_s: float | None, declared: float | None) -> AudioError:
+    """Return the error for a segment that is not in the file."""
+    return AudioError(
+        "bad_segment",
+        f"the segment {start_s:g}-{'' if end_s is None else format(end_s, 'g')} s lies outside the file"
+        + (f", which has {declared:.2f} s" if declared is not None else "")
+        + f"; {SEGMENT_CURE}",
+    )
+
+
 def _check_length(seconds: float, info: AudioInfo, start_s: float, end_s: float | None) -> None:
     """Raise where less was decoded than the header or the segment promises."""
     declared = info.duration_s
@@ -212,12 +234,7 @@ def _check_length(seconds: float, info: AudioInfo, start_s: float, end_s: float 
     if seconds == 0 and start_s == 0:
         raise AudioError("no_samples", "has a header and no samples; record or export it again")
     if (declared is not None and max(start_s, end_s or 0.0) > declared + LENGTH_TOLERANCE_S) or seconds == 0:
-        raise AudioError(
-            "bad_segment",
-            f"the segment {start_s:g}-{'' if end_s is None else format(end_s, 'g')} s lies outside the file"
-            + (f", which has {declared:.2f} s" if declared is not None else "")
-            + "; correct the manifest's start and end",
-        )
+        raise _outside(start_s, end_s, declared)
     if wanted_end is None:
         return
     tolerance = MP3_LENGTH_TOLERANCE * wanted_end if info.format == "MP3" else 0.0
@@ -261,7 +278,7 @@ def _open(path: Path) -> Iterator[_Decoder]:
                 yield media
             return
         with sound:
-            if sound.frames < UNKNOWN_FRAMES:
+            if sound.frames < UNKNOWN_FRAMES and not (sound.format == "MP3" and _mp3_guesses_its_length(handle)):
                 yield _Sndfile(sound, handle)
                 return
         # libsndfile cannot step through a FLAC that was written to a pipe
@@ -284,6 +301,24 @@ def _open_handle(path: Path) -> BinaryIO:
         handle.close()
         raise AudioError("empty", "has no bytes; copy the file again")
     return handle
+
+
+def _mp3_guesses_its_length(handle: BinaryIO) -> bool:
+    """Return whether an mp3 has no length tag and PyAV is there to read on where libsndfile's guess ends."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    position = handle.tell()
+    handle.seek(0)
+    head = handle.read(10)
+    start = 0
+    if head[:3] == b"ID3":
+        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    handle.seek(start)
+    head = handle.read(4096)
+    handle.seek(position)
+    return not any(tag in head for tag in (b"Xing", b"Info", b"VBRI"))
 
 
 class _Nameless:
@@ -312,6 +347,9 @@ class _Sndfile:
 
     def __init__(self, sound: Any, handle: BinaryIO) -> None:
         self._sound = sound
+        # soundfile seeks to where it is after every read, after which mpg123 lacks the bits that frames borrow
+        self._seekable = sound.seekable()
+        sound.seekable = lambda: False
         check_header(sound.samplerate, sound.channels)
         self.info = AudioInfo(sound.samplerate, sound.channels, sound.frames / sound.samplerate, sound.format)
         self._cut = _declared_cut(sound.extra_info) or (sound.format == "OGG" and _ogg_cut(handle))
@@ -330,10 +368,10 @@ class _Sndfile:
             )
         first = round(start_s * sr)
         last = sound.frames if end_s is None else min(sound.frames, round(end_s * sr))
-        if first > 0 and first < sound.frames:
-            sound.seek(first)
         left = max(0, last - first)
         done = 0
+        if left > 0:
+            self._skip(first)
         while left > 0:
             try:
                 block = sound.read(min(left, round(BLOCK_S * sr)), dtype="float32", always_2d=True)
@@ -348,6 +386,30 @@ class _Sndfile:
             left -= len(block)
             done += len(block)
             yield block
+
+    def _skip(self, n: int) -> None:
+        """Move to sample ``n`` from the start of the file."""
+        import soundfile
+
+        sound, sr = self._sound, self.info.sample_rate_hz
+        if n == 0:
+            return
+        at = 0
+        try:
+            # mp3 needs a running start, for frames borrow bits from those before; GSM cannot be sought at all
+            if self._seekable:
+                at = sound.seek(max(0, n - sr) if sound.format == "MP3" else n)
+            while at < n:
+                got = len(sound.read(min(n - at, round(BLOCK_S * sr)), dtype="float32", always_2d=True))
+                if got == 0:
+                    return
+                at += got
+        except soundfile.LibsndfileError as error:
+            raise AudioError(
+                "truncated",
+                f"decoding fails {at / sr:.2f} s or more into the file "
+                f"({error.error_string.rstrip('.')}); copy or export it again",
+            ) from error
 
 
 def check_header(sample_rate_hz: int, n_channels: int) -> None:
@@ -378,7 +440,7 @@ def _declared_cut(log: str) -> bool:
     for line in log.splitlines():
         name, _, rest = line.partition(":")
         declared, _, actual = rest.partition("(should be")
-        if not actual or name.strip().lower() not in {"data", "ssnd", "data size", "riff", "form"}:
+        if not actual or name.strip() not in {"data", "SSND", "BODY", "Data Size", "Riff size", "riff"}:
             continue
         sizes = declared.strip(), actual.strip(" )")
         # a recorder that writes to a pipe cannot know the length, and declares nothing or all it can
@@ -415,6 +477,8 @@ def _open_media(handle: BinaryIO, sndfile_says: str) -> Iterator[_Decoder]:
     handle.seek(0)
     head = handle.read(4096)
     handle.seek(0)
+    if head.startswith(b"caff") and "malformed" in sndfile_says:  # FFmpeg reads a cut CAF as if it were whole
+        raise _not_decoded(head, sndfile_says)
     try:
         import av
     except ImportError as error:
@@ -422,12 +486,14 @@ def _open_media(handle: BinaryIO, sndfile_says: str) -> Iterator[_Decoder]:
             raise AudioError("needs_media", f"is a format that libsndfile does not read; {MEDIA_CURE}") from error
         raise _not_decoded(head, sndfile_says) from error
     try:
-        container = av.open(handle, metadata_errors="ignore")
-    except (av.FFmpegError, ValueError) as error:
+        container = av.open(_Nameless(handle), metadata_errors="ignore", options={"format_whitelist": MEDIA_FORMATS})
+    except (av.FFmpegError, OSError, ValueError) as error:
         raise _not_decoded(head, sndfile_says) from error
     with container:
         if not container.streams.audio:
             raise AudioError("not_audio", "holds no sound track; leave it out")
+        if container.streams.audio[0].codec_context is None:
+            raise AudioError("not_audio", "holds sound that no decoder here knows; convert it")
         yield _Media(container)
 
 
@@ -443,6 +509,8 @@ class _Media:
             seconds = float(stream.duration * stream.time_base)
         elif container.duration:
             seconds = container.duration / 1e6
+        if container.format.name in NO_LENGTH:
+            seconds = None
         self.info = AudioInfo(int(stream.rate), int(stream.channels), seconds, container.format.name)
 
     def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
@@ -466,10 +534,11 @@ class _Media:
                     pending, held = [], 0
                 if last is not None and position >= last:
                     break
-        except av.FFmpegError as error:
+        except (av.FFmpegError, OSError, ValueError) as error:
+            said = getattr(error, "strerror", None) or error
             raise AudioError(
                 "truncated",
-                f"decoding fails {position / sr:.2f} s into the file ({error.strerror}); copy it again",
+                f"decoding fails {position / sr:.2f} s into the file ({said}); copy it again",
             ) from error
         if held:
             yield np.concatenate(pending)

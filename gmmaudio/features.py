@@ -19,9 +19,11 @@ Frames = npt.NDArray[np.float32]
 
 NORMALISATIONS = ("none", "c0", "mean", "mean_variance")
 WINDOWS = ("hann", "hamming")
+WHOLE_NUMBERS = ("sample_rate_hz", "n_mels", "n_mfcc", "n_deltas", "delta_frames")
 
 # Frames computed at once. Fixed, and counted from the clip's start, so that block and whole give the same bits.
 BLOCK_FRAMES = 1024
+NOT_FINITE = "the samples give frames that are not finite; check the file for NaN or infinite values"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,11 @@ class FeatureConfig:
 
     def __post_init__(self) -> None:
         if self.sdc is not None:
-            object.__setattr__(self, "sdc", tuple(int(v) for v in self.sdc))
+            object.__setattr__(self, "sdc", tuple(self.sdc))
+        whole = [(name, getattr(self, name)) for name in WHOLE_NUMBERS]
+        for name, value in [*whole, *(("sdc", value) for value in self.sdc or ())]:
+            if not isinstance(value, int):
+                raise SettingError(f"{name} is {value!r}; expected a whole number")
         for name, value, low, high in self._bounds():
             if not low <= value <= high:
                 raise SettingError(f"{name} is {value:g}; expected {low:g} to {high:g}")
@@ -119,7 +125,7 @@ class FeatureConfig:
             ("n_mfcc", self.n_mfcc, 1, self.n_mels),
             ("n_deltas", self.n_deltas, 0, 2),
             ("delta_frames", self.delta_frames, 3, 101),
-            ("gate_range_db", self.gate_range_db or 1.0, 0.1, 200.0),
+            ("gate_range_db", 1.0 if self.gate_range_db is None else self.gate_range_db, 0.1, 200.0),
             ("gate_percentile", self.gate_percentile, 0.0, 100.0),
         ]
 
@@ -265,7 +271,7 @@ def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig)
         raise FeatureError("no samples; at least one is needed")
     values = np.concatenate(cepstra)
     if not np.isfinite(values).all():
-        raise FeatureError("the samples give frames that are not finite; check the file for NaN or infinite values")
+        raise FeatureError(NOT_FINITE)
     time_s = (np.arange(len(values)) * (config.hop_length / config.sample_rate_hz)).astype(np.float32)
     return RawFrames(_with_differences(values, config), np.concatenate(levels), time_s)
 
@@ -326,19 +332,23 @@ def _chunks(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig) ->
     for block in blocks:
         if len(block) == 0:
             continue
+        if not np.isfinite(block).all():
+            raise FeatureError(NOT_FINITE)
         n_samples += len(block)
         if config.preemphasis:
             shifted = np.concatenate([[last], block[:-1]])
             last = block[-1]
             block = (block - np.float32(config.preemphasis) * shifted).astype(np.float32)  # noqa: PLW2901
         held = np.concatenate([held, block])
-        while len(held) >= span:
+        while len(held) >= max(span, BLOCK_FRAMES * hop):
             yield held[:span]
             held = held[BLOCK_FRAMES * hop :]
     if n_samples:
         held = np.concatenate([held, np.zeros(half, dtype=np.float32)])
-        if len(held) >= config.n_fft:
-            yield held
+        # frames may lie further apart than they are long: the zeros can complete a block
+        while len(held) >= config.n_fft:
+            yield held[:span]
+            held = held[BLOCK_FRAMES * hop :]
 
 
 def _mfcc(samples: npt.NDArray[np.float32], config: FeatureConfig) -> tuple[Frames, Frames]:

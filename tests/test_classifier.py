@@ -151,8 +151,7 @@ def test_a_classifier_needs_a_mixture_for_each_of_two_labels_or_more():
 
 def test_labels_are_sorted_whatever_the_order_of_clips():
     clips, labels = labelled_clips()
-    order = np.random.default_rng(0).permutation(len(clips))
-    classifier, traces = fit([clips[i] for i in order], [labels[i] for i in order], ClassifierConfig(n_components=2))
+    classifier, traces = fit(clips[::-1], labels[::-1], ClassifierConfig(n_components=2))
     assert classifier.labels == ("a", "b", "c")
     assert list(traces) == ["a", "b", "c"]
 

@@ -135,9 +135,7 @@ def test_sentences_are_clean_and_none_is_a_part_of_another(text_id):
 
 def test_sentences_are_read_whole():
     need_demo()
-    assert "No one shall be subjected to arbitrary arrest, detention or exile" in languages.read_sentences(
-        "en_Latn"
-    )
+    assert "No one shall be subjected to arbitrary arrest, detention or exile" in languages.read_sentences("en_Latn")
 
 
 @pytest.mark.parametrize("n_chars", [1, 7, 20, 500])
@@ -219,9 +217,7 @@ def test_an_edited_manifest_does_not_make_us_remove_files_elsewhere(tmp_path):
     assert (tmp_path / "other.flac").exists()
 
 
-@pytest.mark.parametrize(
-    "content", ["", "path,label\na.wav,x\n", ",".join(COLUMNS) + "\na.wav,x,y,mine,train\n"]
-)
+@pytest.mark.parametrize("content", ["", "path,label\na.wav,x\n", ",".join(COLUMNS) + "\na.wav,x,y,mine,train\n"])
 def test_another_corpus_is_left_alone(tmp_path, content):
     (tmp_path / "manifest.csv").write_text(content)
     for make in (genres.make_genres, languages.make_languages):
@@ -240,9 +236,7 @@ def test_a_voice_or_language_that_espeak_lacks_is_an_error(tmp_path):
     assert not (tmp_path / "manifest.csv").exists()
 
 
-@pytest.mark.parametrize(
-    "settings", [{"seconds": 0.5}, {"seconds": float("nan")}, {"n_clips": 0}, {"seed": -1}]
-)
+@pytest.mark.parametrize("settings", [{"seconds": 0.5}, {"seconds": float("nan")}, {"n_clips": 0}, {"seed": -1}])
 def test_settings_out_of_range_are_refused_before_anything_is_written(tmp_path, settings):
     for make in (genres.make_genres, languages.make_languages):
         with pytest.raises(ValueError, match="expected seed >= 0"):

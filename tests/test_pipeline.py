@@ -107,14 +107,15 @@ def test_every_scheme_scores_every_clip_once(clips, settings, names):
     assert report.protocol.unscored_labels == ()
 
 
-def test_repeats_differ_and_the_first_is_the_run_without_repeats(clips):
-    once = pipeline.crossval(clips, replace(SMALL, seed=3), folds=3)
-    thrice = pipeline.crossval(clips, replace(SMALL, seed=3), folds=3, repeats=3)
-    assert tuple(clip for clip in thrice.clips if clip.repeat == 0) == once.clips
-    divisions = {
-        tuple(sorted((clip.name, clip.fold) for clip in thrice.clips if clip.repeat == repeat)) for repeat in range(3)
-    }
-    assert len(divisions) == 3
+def test_each_repeat_is_the_run_with_the_next_seed(clips):
+    recipe = pipeline.make_recipe(n_components=4, init="random", seed=3)
+    thrice = pipeline.crossval(clips, recipe, folds=3, repeats=3)
+    runs = []
+    for repeat in range(3):
+        alone = pipeline.crossval(clips, replace(recipe, seed=3 + repeat), folds=3)
+        runs.append(tuple(replace(clip, repeat=0) for clip in thrice.clips if clip.repeat == repeat))
+        assert runs[-1] == alone.clips
+    assert len({tuple(sorted((clip.name, clip.fold) for clip in run)) for run in runs}) == 3
     assert [row["seed"] for row in thrice.spread] == [3, 4, 5]
 
 
