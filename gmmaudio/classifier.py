@@ -152,6 +152,9 @@ def fit(
     names = tuple(sorted(set(labels)))
     if len(names) < 2:
         raise SettingError(f"only the label {', '.join(names) or 'none'}; at least two are needed to tell apart")
+    widths = sorted({rows.shape[-1] for rows in rows_per_clip})
+    if len(widths) > 1:
+        raise MixtureError(f"clips have rows of {' and '.join(map(str, widths))} features; expected one width")
     tasks = (
         _Task(
             np.concatenate([r for r, own in zip(rows_per_clip, labels, strict=True) if own == name]),

@@ -8,8 +8,10 @@ here decodes sound: content hashes come in as arguments.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
+import stat
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +22,10 @@ import numpy as np
 from gmmaudio.errors import CorpusError, SettingError
 
 COLUMNS = ("path", "label", "group", "source", "split", "start", "end")
+NOTHING_SCORED = (
+    "no label can be scored: each needs clips of two groups or more; record another speaker or artist, "
+    "or --group-by none for an optimistic figure"
+)
 UNKNOWN_GROUPS = "groups unknown: this figure may be optimistic (add a group column, or --group-by parent)"
 
 
@@ -117,11 +123,15 @@ def read_corpus(path: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
         If nothing usable is there.
     """
     place = Path(path)
-    if place.is_dir():
-        return scan_folder(place, suffixes)
-    if not place.exists():
-        raise CorpusError(f"{place}: is not there; expected a folder with a sub-folder for each class, or a manifest")
-    return read_manifest(place)
+    try:
+        is_folder = stat.S_ISDIR(place.stat().st_mode)
+    except FileNotFoundError as error:
+        raise CorpusError(
+            f"{place}: is not there; expected a folder with a sub-folder for each class, or a manifest"
+        ) from error
+    except OSError as error:
+        raise CorpusError(f"{place}: cannot be read ({error.strerror})") from error
+    return scan_folder(place, suffixes) if is_folder else read_manifest(place)
 
 
 def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corpus:
@@ -161,7 +171,8 @@ def list_audio(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int
     """Return the audio files at any depth below ``folder``, sorted, and how many other files there are."""
     files: list[Path] = []
     n_skipped = 0
-    seen: set[str] = set()
+    # a link back to where we came from would give this folder the files of its sisters
+    seen = {str(parent) for parent in Path(os.path.realpath(folder)).parents}
     for here, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
         if real in seen:
@@ -180,7 +191,10 @@ def list_audio(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int
 
 
 def _visible(folder: Path) -> list[Path]:
-    return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+    try:
+        return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+    except OSError as error:
+        raise CorpusError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Corpus:
@@ -196,11 +210,13 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
     """
     path = Path(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
+        with path.open(encoding="utf-8-sig", newline="") as opened:
+            # a pipe cannot go back to the header
+            handle = io.StringIO(opened.read(), newline="")
             header = handle.readline()
             handle.seek(0)
             delimiter = max(",;\t", key=header.count)
-            reader = csv.DictReader(handle, delimiter=delimiter, restkey="", restval="", strict=True)
+            reader = csv.DictReader(handle, delimiter=delimiter, restval="", strict=True)
             name = _path_column(path, reader.fieldnames)
             clips = tuple(_clip_of(path, reader.line_num, row, name) for row in reader)
     except UnicodeDecodeError as error:
@@ -221,6 +237,9 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
 def _path_column(path: Path, columns: Sequence[str] | None) -> str:
     """Return the column that holds paths."""
     columns = [] if columns is None else columns
+    twice = sorted(name for name, n in Counter(columns).items() if n > 1)
+    if twice:
+        raise CorpusError(f"{path}: column {twice[0]!r} stands twice; rename or remove one")
     name = next((c for c in ("path", "file_name") if c in columns), None)
     if name is None or "label" not in columns:
         raise CorpusError(
@@ -230,11 +249,11 @@ def _path_column(path: Path, columns: Sequence[str] | None) -> str:
     return name
 
 
-def _clip_of(manifest: Path, line: int, row: Mapping[str, str], path_column: str) -> Clip:
+def _clip_of(manifest: Path, line: int, row: Mapping[str | None, str], path_column: str) -> Clip:
     """Return the clip that one row names."""
-    if "" in row:
+    if None in row:
         raise CorpusError(f"{manifest}, line {line}: more values than columns; quote values that hold the separator")
-    values = {key: value.strip() for key, value in row.items()}
+    values = {key: value.strip() for key, value in row.items() if key}
     for needed in (path_column, "label"):
         if not values[needed]:
             raise CorpusError(f"{manifest}, line {line}: no {needed}; every clip needs one")
@@ -342,6 +361,8 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     "labels 'Jazz' (1), 'jazz' (1) differ only by case or spaces; give them one name"
     """
     counts = Counter(labels)
+    if not counts:
+        raise CorpusError("no clip is left to use; see the failures and notes above")
     if len(counts) < 2:
         raise CorpusError(
             f"only one class, {next(iter(counts), 'none')!r}; at least two are needed to tell apart: "
@@ -400,6 +421,8 @@ def random_folds(labels: Sequence[str], groups: Sequence[str], n_folds: int, rng
     ------
     SettingError
         If there are more folds than groups to fill them.
+    CorpusError
+        If no label can be scored.
 
     Examples
     --------
@@ -413,6 +436,8 @@ def random_folds(labels: Sequence[str], groups: Sequence[str], n_folds: int, rng
     for label, group in zip(labels, groups, strict=True):
         if label in scored:
             counts[group][label] += 1
+    if not counts:
+        raise CorpusError(NOTHING_SCORED)
     if not 2 <= n_folds <= len(counts):
         raise SettingError(
             f"--folds is {n_folds}; expected 2 to {len(counts)}, the number of groups with labels that can be scored"
@@ -422,10 +447,14 @@ def random_folds(labels: Sequence[str], groups: Sequence[str], n_folds: int, rng
     filled = np.zeros((n_folds, len(names)))
     fold_of: dict[str, str] = {}
     order = sorted(counts)
-    for i in rng.permutation(len(order)):
+    # groups of several labels bind most, and come first; otherwise the order is random
+    for i in sorted(rng.permutation(len(order)), key=lambda i: -len(counts[order[i]])):
         share = np.array([counts[order[i]][label] for label in names]) / totals
         cost = (2 * filled * share + share * share).sum(axis=1)
-        fold = int(rng.choice(np.flatnonzero(cost <= cost.min() + 1e-12)))
+        best = np.flatnonzero(cost <= cost.min() + 1e-12)
+        # of equal folds the emptiest, or some would stay empty
+        load = filled[best].sum(axis=1)
+        fold = int(rng.choice(best[load <= load.min() + 1e-12]))
         filled[fold] += share
         fold_of[order[i]] = str(fold)
     return _folds([fold_of.get(group) for group in groups], labels, groups)
@@ -478,10 +507,7 @@ def _folds(fold_of: Sequence[str | None], labels: Sequence[str], groups: Sequenc
         if test and len(known) > 1:
             folds.append(Fold(name, train, test))
     if not folds:
-        raise CorpusError(
-            "no label can be scored: each needs clips of two groups or more; record another speaker or artist, "
-            "or --group-by none for an optimistic figure"
-        )
+        raise CorpusError(NOTHING_SCORED)
     return folds
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -13,9 +14,12 @@ from gmmaudio.errors import SettingError, WorkerError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# Enough for the slowest item of a round to matter little, few enough to bound memory.
+ITEMS_PER_WORKER = 8
+
 
 def run(function: Callable[[Item], Result], items: Iterable[Item], n_jobs: int = 1) -> Iterator[Result]:
-    """Yield ``function(item)`` for every item, in the order of the items, whatever ``n_jobs`` is.
+    """Return an iterator over ``function(item)`` for every item, in the order of the items, whatever ``n_jobs`` is.
 
     Workers are started once and kept for later calls, each with its numeric libraries at one thread, so that results
     are the same bits as in one process. Only a few items per worker are in flight: memory does not grow with their
@@ -43,11 +47,7 @@ def run(function: Callable[[Item], Result], items: Iterable[Item], n_jobs: int =
     [1, 2, 3]
     """
     n_workers = count_jobs(n_jobs)
-    if n_workers == 1:
-        with threadpool_limits(limits=1):
-            yield from map(function, items)
-        return
-    yield from _in_workers(function, items, n_workers)
+    return _here(function, items) if n_workers == 1 else _in_workers(function, items, n_workers)
 
 
 def count_jobs(n_jobs: int) -> int:
@@ -65,17 +65,25 @@ def count_jobs(n_jobs: int) -> int:
     return n_jobs
 
 
+def _here(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield the results computed in this process."""
+    with threadpool_limits(limits=1):
+        yield from map(function, items)
+
+
 def _in_workers(function: Callable[[Item], Result], items: Iterable[Item], n_workers: int) -> Iterator[Result]:
-    """Yield the results that worker processes compute."""
+    """Yield the results that worker processes compute, a few for each worker at a time."""
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    waiting = iter(items)
     with joblib.parallel_config("loky", n_jobs=n_workers, inner_max_num_threads=1):
-        parallel: Any = joblib.Parallel(return_as="generator", pre_dispatch="3*n_jobs", batch_size=1)
-        results = parallel(joblib.delayed(function)(item) for item in items)
-        try:
+        parallel: Any = joblib.Parallel(batch_size=1)
+        while chunk := list(itertools.islice(waiting, ITEMS_PER_WORKER * n_workers)):
+            try:
+                results = parallel(joblib.delayed(function)(item) for item in chunk)
+            except TerminatedWorkerError as error:
+                raise WorkerError(
+                    "a worker process died, for want of memory or in a decoder; run with -j 1 to see at which file"
+                ) from error
             yield from results
-        except TerminatedWorkerError as error:
-            raise WorkerError(
-                "a worker process died, for want of memory or in a decoder; run with -j 1 to see at which file"
-            ) from error

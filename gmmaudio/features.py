@@ -279,8 +279,8 @@ def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig)
 def finish(clips: Sequence[RawFrames], config: FeatureConfig) -> Rows:
     """Return the frames of a trial: those of each clip that pass its gate, joined, normalised over the trial.
 
-    The gate's reference is the clip's own, for level belongs to a recording; the normalisation is the trial's, for
-    one clip may be too short to estimate a mean.
+    The gate's reference is that of each clip (or piece of one), for level belongs to a recording; the normalisation
+    is the trial's, for one clip may be too short to estimate a mean.
 
     Parameters
     ----------

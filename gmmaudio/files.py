@@ -24,7 +24,9 @@ def write_beside(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     place = Path(path)
     temporary: str | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:100]}.")
+        if place.exists() and not (place.is_file() or place.is_dir()):
+            raise WriteError(f"{place}: is a pipe or a device; name a file")
+        descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=".gmmaudio-")
         with os.fdopen(descriptor, "wb") as handle:
             yield handle
             handle.flush()
@@ -50,10 +52,19 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         If its folder is missing or closed, or it is a folder itself.
     """
     place = Path(path)
-    if place.is_dir():
-        raise WriteError(f"{place}: is a folder; name a file in it")
-    if not place.parent.is_dir():
-        raise WriteError(f"{place}: the folder {place.parent} is not there; make it first")
+    if str(place) == "-":
+        raise WriteError("-: standard output is no place for this; name a file")
+    try:
+        if place.is_dir():
+            raise WriteError(f"{place}: is a folder; name a file in it")
+        if place.exists() and not place.is_file():
+            raise WriteError(f"{place}: is a pipe or a device; name a file")
+        if not place.parent.is_dir():
+            raise WriteError(f"{place}: the folder {place.parent} is not there; make it first")
+    except OSError as error:
+        if isinstance(error, WriteError):
+            raise
+        raise WriteError(f"{place}: cannot be written ({error.strerror}); choose another place") from error
     if not os.access(place.parent, os.W_OK):
         raise WriteError(f"{place}: the folder {place.parent} cannot be written; choose another place")
 

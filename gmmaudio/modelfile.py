@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,15 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         If it cannot be read, is damaged, cut short, of another kind, or made by a newer major version.
     """
     try:
+        # a pipe would be waited for
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - any path-like
+            raise ModelFileError(f"{path}: is not a regular file; expected a model made by train")
         data = Path(path).read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read ({error.strerror}); expected a model made by train") from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"{path}: cannot be read ({reason}); expected a model made by train") from error
     try:
         return from_bytes(data)
     except ModelFileError as error:
@@ -64,6 +71,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 
 def to_bytes(model: Model) -> bytes:
     """Return the bytes of a model file; the same model gives the same bytes."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save
 
     tensors: Tensors = {}
@@ -78,7 +86,12 @@ def to_bytes(model: Model) -> bytes:
         "training": asdict(model.training),
     }
     header["sha256"] = _digest(header, tensors)
-    return bytes(save(tensors, metadata={KEY: json.dumps(header, sort_keys=True)}))
+    try:
+        return bytes(save(tensors, metadata={KEY: json.dumps(header, sort_keys=True)}))
+    except SafetensorError as error:
+        raise ModelFileError(
+            f"a model of {len(model.training.clips)} clips does not fit the file format ({error}); train on fewer files"
+        ) from error
 
 
 def from_bytes(data: bytes) -> Model:
@@ -102,13 +115,14 @@ def from_bytes(data: bytes) -> Model:
         raise ModelFileError("is damaged (the checksum differs); copy it again, or train again")
     try:
         return _model(header, tensors)
-    except (KeyError, TypeError, ValueError, GmmaudioError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, GmmaudioError) as error:
         raise ModelFileError(f"holds no usable model ({error}); train again") from error
 
 
 def _header(data: bytes) -> dict[str, Any]:
     """Return our header, or say what kind of file this is instead."""
-    if data[:1] == b"\x80" or data[:4] == b"PK\x03\x04":
+    # a safetensors header may well be 128 bytes long: only what follows tells it from a pickle
+    if data[8:9] != b"{" and (data[:1] == b"\x80" or data[:4] == b"PK\x03\x04"):
         raise ModelFileError("is a pickle or a zip archive, which is never loaded: it could run code; train again")
     size = int.from_bytes(data[:8], "little")
     if len(data) < 16 or data[8:9] != b"{" or size > 100_000_000:
@@ -153,6 +167,10 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
     training["classifier"] = ClassifierConfig(**training["classifier"])
     training["clips"] = tuple(TrainingClip(**clip) for clip in training["clips"])
     training["notes"] = tuple(training["notes"])
+    for name in ("seconds", "rows", "log_likelihood"):
+        if set(training[name]) != set(header["labels"]):
+            raise ModelFileError(f"its {name} are not those of its labels")
+    training["versions"] = {str(name): str(number) for name, number in training["versions"].items()}
     mixtures = tuple(
         GaussianMixture(
             tensors[f"{i}.weights"], tensors[f"{i}.means"], tensors[f"{i}.covariances"], header["covariance_type"]

@@ -557,6 +557,10 @@ def test_random_folds_of_any_labels_and_groups_have_sound_sides(items, n_folds, 
     labels, groups = zip(*items, strict=True)
     several = scored_labels(labels, groups)
     n_groups = len({group for label, group in items if label in several})
+    if n_groups == 0:
+        with pytest.raises(CorpusError, match="no label can be scored"):
+            random_folds(labels, groups, n_folds, np.random.default_rng(seed))
+        return
     if n_groups < n_folds:
         with pytest.raises(SettingError, match=f"--folds is {n_folds}; expected 2 to {n_groups}"):
             random_folds(labels, groups, n_folds, np.random.default_rng(seed))
@@ -782,3 +786,35 @@ def test_the_division_does_not_depend_on_the_order_of_items():
         for i in fold.test:
             fold_of[groups[order[i]]].add(fold.name)
     assert all(len(names) == 1 for names in fold_of.values())
+
+
+def test_as_many_folds_are_made_as_are_asked_for():
+    for seed in range(30):
+        alone = random_folds(list("aaaabbbb"), list("12345678"), 8, np.random.default_rng(seed))
+        paired = random_folds(list("aabbccddee"), list("0123456789"), 5, np.random.default_rng(seed))
+        assert (len(alone), len(paired)) == (8, 5)
+
+
+def test_labels_of_one_group_each_are_told_as_such():
+    with pytest.raises(CorpusError, match="no label can be scored"):
+        random_folds(["a", "b"], ["1", "2"], 2, np.random.default_rng(0))
+
+
+def test_a_link_to_the_root_makes_no_clips_of_other_classes(tmp_path):
+    for name in ("jazz/1.wav", "rock/2.wav"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    (tmp_path / "jazz" / "loop").symlink_to("..")
+    corpus = scan_folder(tmp_path, {".wav"})
+    assert [(clip.path, clip.label) for clip in corpus.clips] == [("jazz/1.wav", "jazz"), ("rock/2.wav", "rock")]
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path):
+    (tmp_path / "m.csv").write_text("path,label,label\na.wav,x,y\n")
+    with pytest.raises(CorpusError, match="column 'label' stands twice"):
+        read_manifest(tmp_path / "m.csv")
+
+
+def test_an_index_column_without_a_name_is_kept_out_of_the_way(tmp_path):
+    (tmp_path / "m.csv").write_text(",path,label\n0,a.wav,x\n1,b.wav,y\n")
+    assert [clip.path for clip in read_manifest(tmp_path / "m.csv").clips] == ["a.wav", "b.wav"]

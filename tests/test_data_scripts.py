@@ -264,7 +264,7 @@ def test_without_the_extra_the_message_says_what_to_install(tmp_path, monkeypatc
 def test_script_runs_as_a_file_from_anywhere(tmp_path):
     script = Path(genres.__file__)
     arguments = ["genres", "--seconds", "1", "--clips", "1", "--bands", "2"]
-    done = subprocess.run(  # noqa: S603  our own script
+    done = subprocess.run(
         [sys.executable, script, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == str(Path("genres", "manifest.csv"))

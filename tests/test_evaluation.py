@@ -556,7 +556,7 @@ def test_a_page_is_self_contained_and_shows_figures_title_and_protocol():
         "Cross-validation of corpus",
         "75.0 %",
         f"{100 * low:.1f} to {100 * high:.1f} %",
-        "1 inputs failed",
+        "1 input failed",
         PROTOCOL.scheme,
         PROTOCOL.command,
         "gmmaudio 1.2.3",

@@ -395,14 +395,19 @@ def test_a_zip_with_a_pickle_is_never_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("folder", "Is a directory"), ("missing", "No such file or directory"), ("", "Is a directory")]
+    ("name", "said"),
+    [
+        ("folder", "is not a regular file"),
+        ("missing", "cannot be read (No such file or directory)"),
+        ("", "is not a regular file"),
+    ],
 )
-def test_a_place_that_cannot_be_read_is_named(tmp_path, name, reason):
+def test_a_place_that_cannot_be_read_is_named(tmp_path, name, said):
     (tmp_path / "folder").mkdir()
     path = tmp_path / name
     with pytest.raises(ModelFileError) as caught:
         load_model(path)
-    assert str(caught.value) == f"{path}: cannot be read ({reason}); expected a model made by train"
+    assert str(caught.value) == f"{path}: {said}; expected a model made by train"
 
 
 @pytest.mark.parametrize("version", ["2.0", "10.0", "0.9", "1x", "", None, 2])
@@ -451,7 +456,7 @@ def test_a_header_that_describes_no_model_is_refused_even_with_a_right_checksum(
     assert refused(sealed(header | change, tensors)).startswith("holds no usable model (")
 
 
-@pytest.mark.parametrize("lacking", ["features", "labels", "training"])
+@pytest.mark.parametrize("lacking", ["features", "labels", "covariance_type", "training"])
 def test_a_header_without_a_part_is_refused(lacking):
     header, tensors = header_and_tensors(to_bytes(small_model()))
     del header[lacking]

@@ -220,7 +220,7 @@ def test_one_class_left_by_failures_says_which_failure(clips):
     with pytest.raises(CorpusError) as caught:
         pipeline.train(replace(clips, clips=gone), SMALL)
     assert str(caught.value) == (
-        "12 of 18 clips failed and one class is left; first: gone/mid/ann/0.wav: is not there; check the path"
+        "one class is left to use: 12 clips failed, the first: gone/mid/ann/0.wav: is not there; check the path"
     )
 
 

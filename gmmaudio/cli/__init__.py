@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
-from typing import Any
+from typing import NoReturn
 
 import click
 
@@ -54,7 +55,7 @@ def cli() -> None:
     """Tell the genre of music and the language of speech with Gaussian mixture models."""
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command and exit with its code.
 
     Parameters
@@ -62,24 +63,39 @@ def main(arguments: list[str] | None = None) -> Any:
     arguments : list of str, optional
         Default: those of the process.
     """
+    words = sys.argv[1:] if arguments is None else arguments
     # file names may hold bytes that are no text; they are shown escaped rather than stopping the run
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - lives as long as we
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    sys.exit(_run(words))
+
+
+def _run(words: list[str]) -> int:
+    """Return the exit code of a command line, everything said."""
     try:
-        code = cli.main(arguments, prog_name="gmmaudio", standalone_mode=False)
+        code = cli.main(words, prog_name="gmmaudio", standalone_mode=False, obj=words)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
-        code = error.exit_code
+        return error.exit_code
     except click.Abort:
         click.echo("stopped", err=True)
-        code = 130
+        return 130
     except errors.GmmaudioError as error:
-        from gmmaudio.cli.console import printable
+        from gmmaudio.cli.console import say
 
-        click.echo(f"gmmaudio: {printable(str(error))}", err=True)
-        code = exit_code(error)
-    sys.exit(code or 0)
+        say(f"gmmaudio: {error}")
+        return exit_code(error)
+    except OSError as error:
+        # what is left in the buffer must not fail once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        click.echo(f"gmmaudio: standard output cannot be written ({error.strerror})", err=True)
+        return EXIT_WRITE
+    return int(code or 0)
 
 
 def exit_code(error: errors.GmmaudioError) -> int:

@@ -46,10 +46,10 @@ def command(
     from gmmaudio.modelfile import load_model
 
     loaded = load_model(model)
-    write = _writer(kind, top, len(loaded.classifier.labels))
     failed: list[FailedInput] = []
     with inputs.resolve(paths, list_file) as found:
         results = pipeline.classify(loaded, [item.path for item in found], min_duration_s=min_duration_s, n_jobs=n_jobs)
+        write = _writer(kind, top, len(loaded.classifier.labels))
         for item, result in zip(found, console.progress(results, len(found), "classifying"), strict=True):
             write(item.shown, result)
             if isinstance(result, FailedInput):

@@ -65,10 +65,12 @@ def show_report(report: Report) -> None:
 
     # where stdout is no terminal, lines are never folded: a reader downstream needs whole rows
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
-    console.print(Text(report.headline), soft_wrap=True)
+    console.print(Text(printable(report.headline)), soft_wrap=True)
     balanced = report.intervals["balanced_accuracy"]
     if balanced is not None:
         console.print(Text(f"Balanced accuracy: 95 % interval {percent(balanced)}"), soft_wrap=True)
+    if report.protocol.unscored_labels:
+        console.print(Text(printable(f"Not scored: {', '.join(report.protocol.unscored_labels)}")), soft_wrap=True)
     for guard in report.guards:
         console.print(Text(f"! {printable(guard)}"), soft_wrap=True)
     rates = Table(box=box.SIMPLE_HEAD, title="Per label", title_justify="left")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options
+
+if TYPE_CHECKING:
+    from gmmaudio.cli.inputs import Input
 
 
 @click.command(name="features")
@@ -37,7 +42,7 @@ def command(
     config = pipeline.make_recipe(preset).features
     failed: list[FailedInput] = []
     with inputs.resolve(paths) as found:
-        names = _names([item.shown for item in found])
+        names = _names(found)
         results = pipeline.read_rows(
             config, [item.path for item in found], min_duration_s=min_duration_s, n_jobs=n_jobs
         )
@@ -58,18 +63,10 @@ def command(
         click.get_current_context().exit(EXIT_NOTHING if len(failed) == len(found) else EXIT_SOME_FAILED)
 
 
-def _names(shown: list[str]) -> list[str]:
-    """Return a relative name for each file, below the folder that all share.
-
-    Examples
-    --------
-    >>> _names(["a/jazz/1.wav", "a/rock/1.wav"])
-    ['jazz/1.wav.npy', 'rock/1.wav.npy']
-    >>> _names(["a/1.wav"])
-    ['1.wav.npy']
-    """
-    import os
-
-    absolute = [os.path.abspath(name) for name in shown]  # noqa: PTH100 - links are kept as they are named
-    common = os.path.dirname(absolute[0]) if len(set(absolute)) == 1 else os.path.commonpath(absolute)  # noqa: PTH120
-    return [f"{os.path.relpath(name, common)}.npy" for name in absolute]
+def _names(found: list[Input]) -> list[str]:
+    """Return a relative name for each file: below what was named, or below the folder that all share."""
+    names = [item.below for item in found]
+    if len(set(names)) < len({item.path for item in found}):
+        absolute = [os.path.abspath(item.shown) for item in found]  # noqa: PTH100 - links are kept as they are named
+        names = [os.path.relpath(name, os.path.commonpath(absolute)) for name in absolute]
+    return [f"{name}.npy" for name in names]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from gmmaudio.audio import SUFFIXES
 from gmmaudio.cli.console import say
 from gmmaudio.corpus import list_audio
-from gmmaudio.errors import CorpusError
+from gmmaudio.errors import CorpusError, WriteError
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,16 @@ class Input:
     Parameters
     ----------
     shown : str
-        Relative to the folder it was found in, or as it was named.
+        As it was named, or below the folder that was.
     path : str
         Where to read it.
+    below : str
+        Relative to the folder that was named; its name where it was named itself.
     """
 
     shown: str
     path: str
+    below: str
 
 
 @contextlib.contextmanager
@@ -62,13 +67,13 @@ def resolve(paths: Sequence[str], list_file: str | None = None) -> Iterator[list
         n_skipped = 0
         for name in named:
             if name == "-" and name in paths:
-                found.append(Input("-", stack.enter_context(_stdin_file())))
-            elif Path(name).is_dir():
+                found.append(Input("-", stack.enter_context(_stdin_file()), "stdin"))
+            elif os.path.isdir(name):  # noqa: PTH112 - a name too long is no folder rather than an error
                 files, passed = list_audio(Path(name), SUFFIXES)
                 n_skipped += passed
-                found += [Input(str(file), str(file)) for file in files]
+                found += [Input(str(file), str(file), str(file.relative_to(name))) for file in files]
             else:
-                found.append(Input(name, name))
+                found.append(Input(name, name, Path(name).name))
         if n_skipped:
             say(f"{n_skipped} files that are not audio by their suffix were passed over")
         if not found:
@@ -77,23 +82,29 @@ def resolve(paths: Sequence[str], list_file: str | None = None) -> Iterator[list
 
 
 def _listed(list_file: str) -> list[str]:
-    """Return the paths in a list, one a line."""
-    if list_file == "-":
-        lines = sys.stdin.read().splitlines()
-    else:
-        try:
-            lines = Path(list_file).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-        except OSError as error:
-            raise CorpusError(
-                f"{list_file}: cannot be read ({error.strerror}); expected one path on each line"
-            ) from error
-    return [line for line in lines if line.strip()]
+    """Return the paths in a list, one a line; bytes that are no text stay what they are."""
+    try:
+        data = _stdin().read() if list_file == "-" else Path(list_file).read_bytes()
+    except OSError as error:
+        raise CorpusError(f"{list_file}: cannot be read ({error.strerror}); expected one path on each line") from error
+    lines = data.decode("utf-8-sig", "surrogateescape").split("\n")
+    return [line.rstrip("\r") for line in lines if line.strip()]
+
+
+def _stdin() -> BinaryIO:
+    """Return standard input as bytes."""
+    if sys.stdin is None:
+        raise CorpusError("standard input is closed; name a file instead of -")
+    return sys.stdin.buffer
 
 
 @contextlib.contextmanager
 def _stdin_file() -> Iterator[str]:
     """Give a file that holds the bytes of stdin: decoders need to seek."""
     with tempfile.NamedTemporaryFile(prefix="gmmaudio-") as handle:
-        shutil.copyfileobj(sys.stdin.buffer, handle)
-        handle.flush()
+        try:
+            shutil.copyfileobj(_stdin(), handle)
+            handle.flush()
+        except OSError as error:
+            raise WriteError(f"standard input cannot be copied to {handle.name} ({error.strerror})") from error
         yield handle.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,4 +107,4 @@ def typed_command() -> str:
     """Return the command line as it was typed."""
     import shlex
 
-    return shlex.join(["gmmaudio", *sys.argv[1:]])
+    return shlex.join(["gmmaudio", *(click.get_current_context().obj or ())])

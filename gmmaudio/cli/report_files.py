@@ -9,15 +9,19 @@ import click
 
 from gmmaudio.cli import EXIT_SOME_FAILED
 from gmmaudio.cli.console import say, say_failed, show_report
+from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import Report, render_html
 from gmmaudio.files import check_writable, write_beside
 
 
 def check(report_path: Path | None, json_path: Path | None) -> None:
     """Raise WriteError now, where a report could not be written later."""
-    for path in (report_path, json_path):
-        if path is not None and str(path) != "-":
-            check_writable(path)
+    if report_path is not None and report_path == json_path:
+        raise SettingError(f"--report and --json are both {report_path}; name two files")
+    if report_path is not None:
+        check_writable(report_path)
+    if json_path is not None and str(json_path) != "-":
+        check_writable(json_path)
 
 
 def deliver(report: Report, title: str, report_path: Path | None, json_path: Path | None) -> int:

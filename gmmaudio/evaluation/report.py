@@ -117,9 +117,10 @@ class ScoredClip:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         place = {"path": self.paths[0]} if len(self.paths) == 1 else {"paths": list(self.paths)}
-        rest = asdict(self)
-        del rest["paths"], rest["unit"]
-        return place | rest
+        kept = ("name", "label", "group", "source", "fold", "repeat", "predicted")
+        given = None if self.probability is None else {label: float(p) for label, p in self.probability.items()}
+        scores = {label: float(s) if math.isfinite(s) else None for label, s in self.scores.items()}
+        return place | {name: getattr(self, name) for name in kept} | {"scores": scores, "probability": given}
 
 
 @dataclass(frozen=True)
@@ -267,7 +268,7 @@ def make_report(
 def _few_groups(clips: Sequence[ScoredClip]) -> tuple[str, ...]:
     """Return a warning where too few groups were drawn from for the interval to be more than a hint."""
     n_groups = len({clip.unit for clip in clips})
-    if n_groups >= FEW_GROUPS:
+    if n_groups == 1 or n_groups >= FEW_GROUPS:
         return ()
     return (f"the interval rests on {n_groups} groups only: read it as a hint, and add groups",)
 
@@ -298,11 +299,11 @@ def _spread(clips: Sequence[ScoredClip], labels: Sequence[str], seed: int) -> tu
 
 
 def _log_loss(clips: Sequence[ScoredClip]) -> float | None:
-    """Return the log-loss where every clip has probabilities."""
+    """Return the log-loss where every clip has probabilities; a label that was no candidate had none."""
     if any(clip.probability is None for clip in clips):
         return None
-    losses = [
-        log_loss([list((clip.probability or {}).values())], [list(clip.probability or {}).index(clip.label)])
-        for clip in clips
-    ]
+    losses = []
+    for clip in clips:
+        probability = {clip.label: 0.0} | dict(clip.probability or {})
+        losses.append(log_loss([list(probability.values())], [list(probability).index(clip.label)]))
     return float(np.mean(losses))

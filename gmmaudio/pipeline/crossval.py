@@ -27,7 +27,7 @@ from gmmaudio.evaluation import FailedInput, Protocol, Report, ScoredClip, make_
 from gmmaudio.pipeline.extraction import Extracted, Progress, extract_clips, quiet
 from gmmaudio.pipeline.recipe import Recipe, versions
 from gmmaudio.pipeline.scoring import score_trials, units_of
-from gmmaudio.pipeline.train import clips_of, corpus_notes
+from gmmaudio.pipeline.train import clips_of, corpus_notes, lost_labels
 from gmmaudio.pipeline.trials import Trial, make_trials
 
 
@@ -81,7 +81,8 @@ def crossval(
             f"--repeats is {repeats}; expected 1 or more, and 1 with --fold-column or --folds loo, "
             "whose division is fixed"
         )
-    clips = regroup(select_split(corpus.clips, split, "train"), group_by)
+    everything = split is None and fold_column is not None
+    clips = regroup(corpus.clips if everything else select_split(corpus.clips, split, "train"), group_by)
     _check_divisible(clips, folds, fold_column, recipe.seed)
     extracted, failed = extract_clips(
         corpus.root,
@@ -99,7 +100,7 @@ def crossval(
         fold_column=fold_column,
     )
     failed += short
-    guards = [*corpus.notes, *corpus_notes(clips_of(trials), failed), *left_out]
+    guards = [*corpus.notes, *corpus_notes(trials, failed, left_out), *lost_labels(clips, trials)]
     if any(trial.group is None for trial in trials):
         guards.insert(0, UNKNOWN_GROUPS)
     scored: list[ScoredClip] = []

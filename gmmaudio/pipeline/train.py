@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gmmaudio import classifier
-from gmmaudio.corpus import Corpus, check_labels, same_audio_notes, select_split
+from gmmaudio.corpus import Clip, Corpus, check_labels, same_audio_notes, select_split
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.mixture import EMTrace
@@ -78,7 +78,7 @@ def train(
         extracted, recipe.features, trial_s=recipe.trial_s, min_duration_s=recipe.min_duration_s
     )
     failed += short
-    notes = corpus.notes + corpus_notes(clips_of(trials), failed) + left_out
+    notes = corpus.notes + corpus_notes(trials, failed, left_out) + lost_labels(clips, trials)
     fitted, traces = classifier.fit(
         [trial.rows.values for trial in trials],
         [trial.label for trial in trials],
@@ -96,22 +96,27 @@ def clips_of(trials: Sequence[Trial]) -> list[Extracted]:
     return list(dict.fromkeys(part for trial in trials for part in trial.parts))
 
 
-def corpus_notes(extracted: Sequence[Extracted], failed: Sequence[FailedInput]) -> tuple[str, ...]:
-    """Return what should be said of the clips that can be used.
+def corpus_notes(trials: Sequence[Trial], failed: Sequence[FailedInput], left_out: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what should be said of the clips that can be used, and of those that cannot.
 
     Raises
     ------
     CorpusError
         If they are of fewer than two classes.
     """
+    extracted = clips_of(trials)
     labels = [item.clip.label for item in extracted]
-    if len(set(labels)) < 2 and failed:
-        raise CorpusError(
-            f"{len(failed)} of {len(failed) + len(extracted)} clips failed and "
-            f"{'one class is' if labels else 'none is'} left; first: {failed[0].path}: {failed[0].message}"
-        )
+    if len(set(labels)) < 2 and (failed or left_out):
+        why = [f"{len(failed)} clips failed, the first: {failed[0].path}: {failed[0].message}"] if failed else []
+        raise CorpusError(f"{'one class is' if labels else 'no clip is'} left to use: {'; '.join([*why, *left_out])}")
     paths, hashes = [item.clip.path for item in extracted], [item.sha256 for item in extracted]
-    return check_labels(labels) + same_audio_notes(paths, labels, hashes)
+    return check_labels(labels) + same_audio_notes(paths, labels, hashes) + left_out
+
+
+def lost_labels(clips: Sequence[Clip], trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Return which classes have no usable clip left."""
+    lost = sorted({clip.label for clip in clips} - {trial.label for trial in trials})
+    return tuple(f"class {label!r}: no clip of it can be used, and it is left out; see the failures" for label in lost)
 
 
 def trace_notes(traces: dict[str, EMTrace]) -> tuple[str, ...]:

@@ -108,11 +108,12 @@ def make_trials(
         left_out_s += rest_s
         for run in runs:
             duration_s = sum(piece.duration_s for piece in run)
-            if duration_s < min_duration_s:
+            # a frame less is rounding
+            if duration_s < min_duration_s - 1 / config.frames_per_s:
                 failed.append(_too_short(run, duration_s, min_duration_s))
             else:
                 trials.append(_trial(run, config, duration_s, seen, fold_column))
-    note = f"{left_out_s:.1f} s of remainders shorter than half of --trial-seconds are left out"
+    note = f"{left_out_s:.2f} s of remainders shorter than half of --trial-seconds are left out"
     return trials, failed, (note,) if left_out_s > 0 else ()
 
 
@@ -164,20 +165,20 @@ def _trial(
     name = clip.path
     if clip.start_s or clip.end_s is not None:
         name += f"@{clip.start_s:g}-{'' if clip.end_s is None else format(clip.end_s, 'g')}s"
-    if len(run) > 1:
-        name += f" (+{len(run) - 1})"
+    parts = tuple(dict.fromkeys(piece.extracted for piece in run))
+    if len(parts) > 1:
+        name += f" (+{len(parts) - 1})"
     seen[name] += 1
     if seen[name] > 1:
         name += f" [{seen[name]}]"
     raw = [piece.extracted.raw.slice(piece.first, piece.last) for piece in run]
-    parts = tuple(dict.fromkeys(piece.extracted for piece in run))
     return Trial(name, parts, finish(raw, config), duration_s, clip.column(fold_column) if fold_column else None)
 
 
-def _too_short(run: Sequence[_Piece], duration_s: float, min_duration_s: float) -> FailedInput:
+def _too_short(run: Sequence[_Piece], duration_s: float, least_s: float) -> FailedInput:
     """Return the failure of a trial below the least length."""
     return FailedInput(
         run[0].extracted.clip.path,
         "too_short",
-        f"{duration_s:.2g} s of sound in {len(run)} clips; at least {min_duration_s:g} s is needed (--min-duration)",
+        f"{duration_s:.3g} s of sound in the trial that begins here; at least {least_s:g} s is needed (--min-duration)",
     )
