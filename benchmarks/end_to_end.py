@@ -1,7 +1,7 @@
 """Train and classify a corpus end to end, beside a straight librosa + scikit-learn script.
 
 Each side runs in processes of its own, one worker and one numeric thread, rounds interleaved; printed are the medians
-of CPU seconds (all processes of a side) and the largest peak memory.
+of CPU seconds (all processes of a side) and of the largest peak memory.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +22,9 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU and wall seconds, and peak memory in MiB."""
+    """CPU seconds and peak memory in MiB."""
 
     cpu_s: float
-    wall_s: float
     peak_mib: float
 
 
@@ -43,10 +41,10 @@ def main(manifest: Path, components: int, rounds: int) -> None:
         costs["librosa + scikit-learn"].append(run([[str(HERE / "peer.py"), str(manifest), str(components)]]))
         costs["gmmaudio"].append(ours(manifest, components))
     click.echo(f"train + classify {manifest.parent.name}, diagonal K={components}, median of {rounds} rounds\n")
-    click.echo("| | CPU s | wall s | peak MiB |\n|---|---|---|---|")
+    click.echo("| | CPU s | peak MiB |\n|---|---|---|")
     for name, own in costs.items():
-        cpu, wall, peak = (statistics.median(getattr(c, f) for c in own) for f in ("cpu_s", "wall_s", "peak_mib"))
-        click.echo(f"| {name} | {cpu:.1f} | {wall:.1f} | {peak:.0f} |")
+        cpu, peak = (statistics.median(getattr(c, f) for c in own) for f in ("cpu_s", "peak_mib"))
+        click.echo(f"| {name} | {cpu:.1f} | {peak:.0f} |")
 
 
 def ours(manifest: Path, components: int) -> Cost:
@@ -60,7 +58,6 @@ def ours(manifest: Path, components: int) -> Cost:
 def run(commands: list[list[str]]) -> Cost:
     """Return what Python commands cost together."""
     cpu = peak = 0.0
-    began = time.monotonic()
     for command in commands:
         pid = os.posix_spawn(
             sys.executable,
@@ -73,7 +70,7 @@ def run(commands: list[list[str]]) -> Cost:
             raise click.ClickException(f"{' '.join(command)} failed")
         cpu += usage.ru_utime + usage.ru_stime
         peak = max(peak, usage.ru_maxrss / 1024)
-    return Cost(cpu, time.monotonic() - began, peak)
+    return Cost(cpu, peak)
 
 
 if __name__ == "__main__":

@@ -307,9 +307,7 @@ def _room(decay_s: float, rng: np.random.Generator) -> Samples:
     return y / float(np.sqrt(np.sum(y**2)))
 
 
-def _onsets(
-    rhythms: tuple[str, ...], song: Song, rng: np.random.Generator
-) -> list[tuple[int, float, float, str]]:
+def _onsets(rhythms: tuple[str, ...], song: Song, rng: np.random.Generator) -> list[tuple[int, float, float, str]]:
     """Return the strokes of a rhythm, played through: bar, time, time to the next stroke, and character."""
     rhythm = _pick(rhythms, rng)
     n = len(rhythm)

@@ -258,9 +258,7 @@ def read_sentences(text_id: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def split_passages(
-    sentences: Iterable[str], n_chars: float, rng: np.random.Generator
-) -> dict[str, tuple[str, ...]]:
+def split_passages(sentences: Iterable[str], n_chars: float, rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
     """Return the passages to be read in each split: a third of them for testing, no sentence in both.
 
     Parameters
@@ -284,12 +282,8 @@ def split_passages(
         fits = len(dealt["test"]) + len(cut[i]) <= n_test
         dealt["test" if fits else "train"].extend(cut[i])
     if not all(dealt.values()):
-        raise ValueError(
-            f"{len(cut)} sentences cannot be split at {n_chars:.0f} letters a passage; use fewer seconds"
-        )
-    return {
-        split: tuple(passages[i] for i in rng.permutation(len(passages))) for split, passages in dealt.items()
-    }
+        raise ValueError(f"{len(cut)} sentences cannot be split at {n_chars:.0f} letters a passage; use fewer seconds")
+    return {split: tuple(passages[i] for i in rng.permutation(len(passages))) for split, passages in dealt.items()}
 
 
 def cut_passages(sentence: str, n_chars: float) -> tuple[str, ...]:
@@ -298,14 +292,10 @@ def cut_passages(sentence: str, n_chars: float) -> tuple[str, ...]:
     words = sentence.split()
     middles = np.cumsum([len(word) + 1 for word in words]) - [len(word) / 2 for word in words]
     index = np.minimum(middles / (len(sentence) + 1) * n_passages, n_passages - 1).astype(int)
-    return tuple(
-        " ".join(word for word, j in zip(words, index, strict=True) if j == i) for i in np.unique(index)
-    )
+    return tuple(" ".join(word for word, j in zip(words, index, strict=True) if j == i) for i in np.unique(index))
 
 
-def _utterance(
-    language: Language, voice: Voice, text: str, i_clip: int, rng: np.random.Generator
-) -> Utterance:
+def _utterance(language: Language, voice: Voice, text: str, i_clip: int, rng: np.random.Generator) -> Utterance:
     """Return a clip to be, its manner drawn around that of the voice."""
     name = f"voice-{voice.variant}"
     path = f"{language.label}/{name}-{i_clip + 1:02d}.flac"
