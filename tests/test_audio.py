@@ -972,6 +972,17 @@ def test_an_m4a_without_its_index_is_damaged(tmp_path):
     )
 
 
+def test_a_film_without_sound_is_not_audio(tmp_path):
+    av = pytest.importorskip("av", reason="PyAV, the media extra, is not installed")
+    with av.open(str(tmp_path / "film.mp4"), "w") as out:
+        stream = out.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 32
+        picture = av.VideoFrame.from_ndarray(np.zeros((48, 32), np.uint8), format="yuv420p")
+        out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    assert refusal(tmp_path / "film.mp4") == ("not_audio", "holds no sound track; leave it out")
+
+
 @pytest.mark.parametrize("kept", [0.9, 0.5])
 @pytest.mark.parametrize("name", ["m4a", "aac", "webm", "mkv"])
 def test_a_cut_media_file_is_truncated(tmp_path, name, kept):
@@ -1205,6 +1216,14 @@ def test_a_caf_that_leads_before_its_start_is_refused_with_a_reason(tmp_path, me
     path = keep(tmp_path / "clip.caf", content[:at] + b"junk" + struct.pack(">q", 2**62) + content[at + 12 :])
     assert refusal(path)[0] in audio.REASONS
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("top_byte", [0x01, 0x7F, 0x80, 0xFF])
+def test_a_size_that_leads_out_of_the_file_is_survived_in_silence(tmp_path, capfd, top_byte):
+    # libsndfile steps over the sound of a W64 by its 64-bit size, here to before the start or beyond any file
+    path = keep(tmp_path / "clip.w64", patched(content_of("w64"), 103, "B", top_byte))
+    assert np.array_equal(read_audio(path, SR), chirp() / np.float32(32768))
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("rate", [SR, 8_000, 48_000])
