@@ -1244,13 +1244,13 @@ def test_a_segment_that_is_none_is_bad_segment(tmp_path, start_s, end_s):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*FORMATS, "m4a", "aac", "webm", "mkv", "streamed_flac"])
-def test_many_damaged_files_give_finite_samples_or_a_reason_2(tmp_path, media_or_not, name):
+def test_many_damaged_segments_give_finite_samples_or_a_reason(tmp_path, media_or_not, name):
     rng = np.random.default_rng(3)
     if name in MEDIA:
         content = (
             encode_media(tmp_path / "whole", media_tone(0.5), *MEDIA[name], sr=48_000).read_bytes()
             if media_or_not == "with_media"
-            else pytest.skip("x")
+            else pytest.skip("the media extra is what encodes these files")
         )
     else:
         content = streamed_flac(chirp(0.5)) if name == "streamed_flac" else content_of(name, 0.5)
