@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.errors import AudioError
+from gmmaudio.errors import AudioError, SettingError
 
 Samples = npt.NDArray[np.float32]
 
@@ -178,6 +178,8 @@ def read_blocks(
     AudioError
         With its reason code, where the file cannot be used.
     """
+    if not MIN_RATE_HZ <= sr <= MAX_RATE_HZ:
+        raise SettingError(f"sr is {sr}; expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
     with _open(Path(path)) as decoder:
         info = decoder.info
         if not (0 <= start_s < math.inf and (end_s is None or start_s < end_s < math.inf)):

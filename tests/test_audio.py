@@ -19,7 +19,7 @@ import soxr
 
 from gmmaudio import audio
 from gmmaudio.audio import AudioInfo, check_header, read_audio, read_blocks, read_info
-from gmmaudio.errors import AudioError, GmmaudioError
+from gmmaudio.errors import AudioError, GmmaudioError, SettingError
 
 SR = 16_000
 # Formats whose samples come back as they went in: (container, encoding).
@@ -1263,3 +1263,9 @@ def test_many_damaged_segments_give_finite_samples_or_a_reason(tmp_path, media_o
             assert error.code in audio.REASONS
         else:
             assert np.isfinite(samples).all()
+
+
+@pytest.mark.parametrize("sr", [0, -1, 10**9])
+def test_a_rate_that_no_resampler_survives_is_refused(tmp_path, sr):
+    with pytest.raises(SettingError, match=f"sr is {sr}; expected 4000 to 384000 Hz"):
+        read_audio(wav(tmp_path / "clip.wav"), sr)
