@@ -21,9 +21,9 @@ class ClassifierConfig:
     ----------
     n_components : int
         Components of each label's mixture.
-    covariance_type : {"diag", "full"}
+    covariance_type : {"diag", "full", "tied", "spherical"}
         Shape of the components.
-    init : {"kmeans", "hierarchical", "random"}
+    init : {"kmeans", "hierarchical", "binary", "random"}
         Start of EM.
     n_init : int
         Starts, of which the best is kept.
@@ -105,6 +105,7 @@ class GMMClassifier:
         """
         if len(values) == 0:
             raise MixtureError("there are no rows to score; at least one is needed")
+        _check_finite(values)
         mean: npt.NDArray[np.float64] = self.score_rows(values).mean(axis=0)
         return mean
 
@@ -155,6 +156,8 @@ def fit(
     widths = sorted({rows.shape[-1] for rows in rows_per_clip})
     if len(widths) > 1:
         raise MixtureError(f"clips have rows of {' and '.join(map(str, widths))} features; expected one width")
+    for clip, rows in enumerate(rows_per_clip):
+        _check_finite(rows, f"clip {clip}: ")
     tasks = (
         _Task(
             np.concatenate([r for r, own in zip(rows_per_clip, labels, strict=True) if own == name]),
@@ -191,3 +194,13 @@ def _fit_label(task: _Task) -> tuple[GaussianMixture, EMTrace]:
         variance_floor=config.variance_floor,
         rng=np.random.default_rng(task.seed),
     )
+
+
+def _check_finite(rows: npt.NDArray[np.floating], where: str = "") -> None:
+    """Raise where a number is not finite: a mixture takes NaN for a missing value, in frames it is a mistake."""
+    bad = np.argwhere(~np.isfinite(rows))
+    if len(bad):
+        place = ", column ".join(map(str, bad[0]))
+        raise MixtureError(
+            f"{where}row {place} is {rows[tuple(bad[0])]}; frames must be finite: drop or repair such rows"
+        )

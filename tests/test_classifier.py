@@ -115,7 +115,9 @@ def test_one_row_scores_its_log_density():
 def test_float32_rows_score_as_their_float64_copies():
     classifier, rows = random_classifier()
     rows = rows.astype(np.float32)
-    np.testing.assert_array_equal(classifier.score(rows), classifier.score(rows.astype(np.float64)))
+    # what a float32 product may cost a row, and does not cost a mean of 2,100
+    np.testing.assert_allclose(classifier.score_rows(rows), classifier.score_rows(rows.astype(np.float64)), atol=1e-4)
+    np.testing.assert_allclose(classifier.score(rows), classifier.score(rows.astype(np.float64)), atol=1e-5)
 
 
 def test_rows_drawn_from_a_label_score_highest_under_it():
@@ -161,9 +163,9 @@ def test_one_component_has_the_mean_and_variance_of_its_labels_rows():
     classifier, _ = fit(clips, labels, ClassifierConfig(n_components=1))
     for label, mixture in zip(classifier.labels, classifier.mixtures, strict=True):
         own = np.concatenate([c for c, name in zip(clips, labels, strict=True) if name == label]).astype(np.float64)
-        # sums of 360 numbers around 10
-        np.testing.assert_allclose(mixture.means[0], own.mean(axis=0), rtol=1e-9)
-        np.testing.assert_allclose(mixture.covariances[0], own.var(axis=0), rtol=1e-9)
+        # float32 sums of 360 numbers around 10
+        np.testing.assert_allclose(mixture.means[0], own.mean(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(mixture.covariances[0], own.var(axis=0), rtol=1e-6)
 
 
 def test_a_labels_mixture_is_fit_gmm_on_its_rows_with_its_own_stream():
@@ -270,7 +272,7 @@ def test_a_setting_outside_its_bounds_is_refused(wrong):
 def test_rows_that_are_not_finite_are_refused():
     clips, labels = labelled_clips(n_clips=1)
     clips[1][5, 2] = np.nan
-    with pytest.raises(MixtureError, match="row 5, column 2 is nan"):
+    with pytest.raises(MixtureError, match="clip 1: row 5, column 2 is nan"):
         fit(clips, labels, ClassifierConfig(n_components=1))
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from gmmaudio.errors import MixtureError, SettingError
-from gmmaudio.mixture import INITS, GaussianMixture, accumulate, fit_gmm, maximise
+from gmmaudio.mixture import COVARIANCE_TYPES, INITS, GaussianMixture, accumulate, fit_gmm, maximise
 
-TYPES = ("diag", "full")
+TYPES = COVARIANCE_TYPES
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -14,8 +14,9 @@ def test_going_on_from_a_start_below_the_floor_never_falls(covariance_type):
     X = np.random.default_rng(0).normal(size=(500, 2))
     first, _ = fit_gmm(X, 8, covariance_type=covariance_type, variance_floor=1e-4, max_iter=200, tol=0)
     _, trace = fit_gmm(X, 8, covariance_type=covariance_type, init=first, variance_floor=0.5)
-    values = np.array(trace.log_likelihoods)
-    assert (np.diff(values) > -1e-9).all()
+    falls = set(np.flatnonzero(np.diff(trace.log_likelihoods) < -1e-9) + 1)
+    # a component that is left with a single row by the wider floor is placed anew
+    assert falls <= {iteration for iteration, _ in trace.reseeded}
     # a fall is no convergence
     assert trace.n_iter > 1
 
@@ -51,10 +52,13 @@ def test_asking_for_more_than_the_distinct_rows_is_as_good_as_asking_for_them(in
 def test_three_lost_components_are_placed_apart(covariance_type):
     rng = np.random.default_rng(0)
     X = np.vstack([rng.normal((x, y), size=(400, 2)) for x in (-5, 5) for y in (-5, 5)])
-    covariance = np.full(2, 30.0) if covariance_type == "diag" else 30.0 * np.eye(2)
-    start = GaussianMixture(
-        np.full(4, 0.25), [[0, 0], [1e4, 0], [0, 1e4], [1e4, 1e4]], [covariance] * 4, covariance_type
-    )
+    covariances = {
+        "diag": np.full((4, 2), 30.0),
+        "full": [30.0 * np.eye(2)] * 4,
+        "tied": 30.0 * np.eye(2),
+        "spherical": np.full(4, 30.0),
+    }[covariance_type]
+    start = GaussianMixture(np.full(4, 0.25), [[0, 0], [1e4, 0], [0, 1e4], [1e4, 1e4]], covariances, covariance_type)
     mixture, trace = fit_gmm(X, 4, covariance_type=covariance_type, init=start, tol=1e-6)
     assert trace.reseeded[0] == (1, (1, 2, 3))
     apart = np.linalg.norm(mixture.means[:, None] - mixture.means, axis=2)[np.triu_indices(4, 1)]
@@ -121,7 +125,8 @@ def test_rows_that_are_no_real_numbers_are_refused(X):
         fit_gmm(X, 1)
 
 
-@pytest.mark.parametrize("covariance_type", TYPES)
+# one variance for all columns takes their units as they are
+@pytest.mark.parametrize("covariance_type", [name for name in TYPES if name != "spherical"])
 @pytest.mark.parametrize("size", [1e20, 1e30])
 def test_column_that_varies_by_rounding_does_not_rule_the_fit(covariance_type, size):
     rng = np.random.default_rng(0)
@@ -139,8 +144,8 @@ def test_large_constant_column_scores_as_any_other(size):
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_row_beyond_all_density_scores_minus_infinity_not_nan(covariance_type):
-    covariance = [[1.0, 1.0]] if covariance_type == "diag" else [np.eye(2)]
-    mixture = GaussianMixture([1.0], [[0.0, 0.0]], covariance, covariance_type)
+    covariances = {"diag": [[1.0, 1.0]], "full": [np.eye(2)], "tied": np.eye(2), "spherical": [1.0]}[covariance_type]
+    mixture = GaussianMixture([1.0], [[0.0, 0.0]], covariances, covariance_type)
     scores = mixture.log_density([[1e200, -1e200]])
     assert not np.isnan(scores).any()
     assert not np.isnan(mixture.responsibilities([[1e200, -1e200]])).any()
@@ -165,7 +170,7 @@ def test_component_far_wider_than_the_floor_stays_positive_definite(seed):
     # as with variance_floor=0, two far rows among three million (1,732 deviations out) and collinear columns
     X = np.outer([1.0, -1.0], 1732 * np.random.default_rng(seed).uniform(0.5, 1.0, 4))
     first = GaussianMixture([1.0], np.zeros((1, 4)), [np.eye(4)], "full")
-    maximise(accumulate(first, [X]), first, 1e-10)
+    maximise(accumulate(first, [X]), first, floor=1e-10)
 
 
 @pytest.mark.parametrize("scale", [1e-310, 1e-200, 1e-160, 1e150])

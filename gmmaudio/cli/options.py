@@ -11,8 +11,8 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 PRESET_NAMES = ("genre", "language")
-COVARIANCE_TYPES = ("diag", "full")
-INIT_NAMES = ("kmeans", "hierarchical", "random")
+COVARIANCE_TYPES = ("diag", "full", "tied", "spherical")
+INIT_NAMES = ("kmeans", "hierarchical", "binary", "random")
 
 # A path that may hold any bytes the file system allows, or "-".
 FILE = click.Path(path_type=Path, allow_dash=True)

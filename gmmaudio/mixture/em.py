@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from gmmaudio.errors import MixtureError, SettingError
-from gmmaudio.mixture.covariance import TINY, Array, Mask, covariance_of
-from gmmaudio.mixture.gaussian import GaussianMixture, blocks_of, check_rows
-from gmmaudio.mixture.init import INITS, first_distinct, start
-from gmmaudio.mixture.statistics import SufficientStats, accumulate
-
-Blocks = Callable[[], Iterable[Array]]
+from gmmaudio.mixture.covariance import TINY, Mask, covariance_of
+from gmmaudio.mixture.edit import split, take
+from gmmaudio.mixture.gaussian import GaussianMixture
+from gmmaudio.mixture.init import INITS, SAMPLES, distinct_rows, start
+from gmmaudio.mixture.parallel import Mapper, count_threads
+from gmmaudio.mixture.product import log_joint_of
+from gmmaudio.mixture.rows import (
+    Frame,
+    RowSource,
+    Summary,
+    check_weights,
+    draw,
+    first_distinct,
+    read_chunks,
+    summarise,
+    whitening,
+)
+from gmmaudio.mixture.squarem import extrapolate
+from gmmaudio.mixture.statistics import SufficientStats, maximise, sum_chunks
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,10 @@ class EMTrace:
         Components that rest on the variance floor in every direction at the end.
     n_components_asked, n_components : int
         Components asked for and kept; fewer are kept only where there are fewer distinct rows.
+    floor_hits : tuple of int
+        Variances (or eigenvalues) that rested on the floor after every iteration.
+    rejected : int
+        Extrapolations of SQUAREM that were taken back because the likelihood fell.
     """
 
     log_likelihoods: tuple[float, ...]
@@ -43,6 +60,8 @@ class EMTrace:
     floored: tuple[int, ...]
     n_components_asked: int
     n_components: int
+    floor_hits: tuple[int, ...] = ()
+    rejected: int = 0
 
     @property
     def n_iter(self) -> int:
@@ -50,35 +69,67 @@ class EMTrace:
         return len(self.log_likelihoods) - 1
 
 
+@dataclass(frozen=True, eq=False)
+class EMStep:
+    """Where a fit stands, as its callback is told.
+
+    Parameters
+    ----------
+    start : int
+        Which of ``n_init`` starts, from 0.
+    iteration : int
+        Iterations done, from 0.
+    log_likelihood : float
+        Mean log density of a row under ``mixture``, nats.
+    mixture : GaussianMixture
+        The mixture as it is, in the units of the rows: what a checkpoint needs, since EM goes on from a mixture.
+    """
+
+    start: int
+    iteration: int
+    log_likelihood: float
+    mixture: GaussianMixture
+
+
 def fit_gmm(
-    X: npt.ArrayLike,
+    X: RowSource,
     n_components: int,
     *,
+    weights: npt.ArrayLike | None = None,
     covariance_type: str = "diag",
     init: str | GaussianMixture = "kmeans",
     n_init: int = 1,
     max_iter: int = 100,
     tol: float = 1e-4,
     variance_floor: float = 1e-3,
+    accelerate: bool = False,
     rng: np.random.Generator | None = None,
+    n_threads: int = 1,
+    mapper: Mapper | None = None,
+    callback: Callable[[EMStep], Any] | None = None,
 ) -> tuple[GaussianMixture, EMTrace]:
     """Return a Gaussian mixture fitted to rows by EM, and the trace of the fit.
 
     Rows are centred and scaled by their global mean and deviation first, so the result does not depend on units or
-    offsets. Memory over the rows is a few blocks of 1,024: no matrix of rows by components ever exists. All sums run
-    in a fixed order on one thread, so the same rows and seed give the same bits.
+    offsets. Memory over the rows is a few chunks of 8,192: no matrix of rows by components ever exists. All sums run
+    in a fixed order, so the same rows and seed give the same bits, however the rows are divided and for any number of
+    threads.
 
     Parameters
     ----------
-    X : array_like, shape (n, n_features)
-        Finite rows, float32 or float64, at least one.
+    X : array_like, shape (n, n_features), list of array_like or of path, or callable
+        Rows, at least one: an array, a memory map, a list of arrays or ``.npy`` files, or a function that returns an
+        iterator over arrays, the same ones each time. NaN is a missing value; a row of nothing else is passed over.
+        float32 rows are computed in float32 where that loses nothing that matters, all others in float64.
     n_components : int
         Components K, >= 1. Where there are fewer distinct rows, that many are kept and the trace says so.
-    covariance_type : {"diag", "full"}
+    weights : array_like, shape (n,), optional
+        Weight of each row, 0 or more; 2 counts a row twice.
+    covariance_type : {"diag", "full", "tied", "spherical"}
         Shape of each component.
-    init : {"kmeans", "hierarchical", "random"} or GaussianMixture
-        Start: k-means++ and Lloyd's steps on at most 20,000 rows; Ward's agglomeration on at most 2,000; rows drawn
-        at random with the global variance; or a mixture to go on from.
+    init : {"kmeans", "hierarchical", "binary", "random"} or GaussianMixture
+        Start: k-means++ and Lloyd's steps on at most 20,000 rows; Ward's agglomeration on at most 2,000; binary
+        splitting on at most 20,000; rows drawn at random with the global variance; or a mixture to go on from.
     n_init : int
         Starts, >= 1; the fit with the highest likelihood is kept.
     max_iter : int
@@ -89,8 +140,17 @@ def fit_gmm(
     variance_floor : float
         Least variance (or eigenvalue) of a component, as a share of the global variance, 0..1. At 0 a share of 1e-10
         remains, for at zero variance the likelihood has no maximum.
+    accelerate : bool
+        Extrapolate after every second iteration (SQUAREM), and take it back where the likelihood would fall. It pays
+        where EM creeps: many iterations, a small ``tol``.
     rng : numpy.random.Generator, optional
         Drives the start. Default: a fixed seed.
+    n_threads : int
+        Threads over chunks of rows; -1 is one for each core.
+    mapper : callable, optional
+        A map that keeps order, to run chunks in processes or on a cluster instead, such as ``Pool.imap``.
+    callback : callable, optional
+        Called with an :class:`EMStep` for the start and after every iteration.
 
     Returns
     -------
@@ -102,8 +162,8 @@ def fit_gmm(
     Raises
     ------
     MixtureError
-        If ``X`` is not a finite matrix with at least one row, a given start does not fit it, or a column's deviation
-        is above 1e152, so that its variance is beyond float64.
+        If ``X`` holds no row, an infinite number or a column without a value, a given start does not fit it, or a
+        column's deviation is above 1e152, so that its variance is beyond float64.
     SettingError
         If a setting is outside its bounds.
 
@@ -122,37 +182,132 @@ def fit_gmm(
     True
     """
     check_settings(n_components, covariance_type, init, n_init, max_iter, tol, variance_floor)
-    rows = check_rows(X)
+    count_threads(n_threads)
     rng = np.random.default_rng(0) if rng is None else rng
     if not isinstance(rng, np.random.Generator):
         raise SettingError(f"rng is {rng!r}; expected a numpy.random.Generator, such as numpy.random.default_rng(0)")
+    rows = _Rows.of(X, weights, covariance_type)
     floor = max(variance_floor, TINY)
-    distinct = first_distinct(rows, n_components + 1)
+    distinct = first_distinct(X, rows.weights, n_components + 1)
     # where every different row has a component already, none can be better placed
-    budget = n_components if len(distinct) > n_components else 0
-    with threadpool_limits(limits=1):
-        centre, scale = _whitening(rows)
-
-        def blocks() -> Iterable[Array]:
-            return (block for _, block in blocks_of(rows, centre, scale))
-
-        fits = []
-        for _ in range(n_init):
-            if isinstance(init, GaussianMixture):
-                first = _given(init, centre, scale, n_components, covariance_type, floor)
-            else:
-                first = start(rows, centre, scale, distinct[:n_components], covariance_type, init, floor, rng)
-            fits.append(_em(first, blocks, max_iter, tol, floor, budget))
+    reseed = len(distinct) > n_components
+    fits = []
+    for i in range(n_init):
+        if isinstance(init, GaussianMixture):
+            first = rows.given(init, n_components, covariance_type, floor)
+        else:
+            first = rows.start(distinct[:n_components], covariance_type, init, floor, rng)
+        tell = None if callback is None else rows.teller(callback, i)
+        fits.append(_Fit(rows, floor, reseed, n_threads, mapper, tell).run(first, max_iter, tol, accelerate))
     mixture, trace = max(fits, key=lambda fit: fit[1].log_likelihoods[-1])
-    return _in_units(mixture, replace(trace, n_components_asked=n_components), centre, scale)
+    trace = replace(
+        trace,
+        log_likelihoods=tuple(value - rows.offset for value in trace.log_likelihoods),
+        n_components_asked=int(n_components),
+    )
+    return rows.in_units(mixture), trace
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The rows of a fit, and the frame it runs in."""
+
+    X: RowSource
+    weights: npt.NDArray[np.float64] | None
+    summary: Summary
+    frame: Frame
+    single: bool
+
+    @classmethod
+    def of(cls, X: RowSource, weights: npt.ArrayLike | None, covariance_type: str) -> _Rows:
+        """Return the rows of a source after two looks at them."""
+        shares = None if weights is None else check_weights(weights)
+        summary = summarise(X, shares)
+        frame = whitening(X, shares, summary, alike=covariance_of(covariance_type).isotropic)
+        rounded = frame.rounded() if summary.single else None
+        return cls(X, shares, summary, frame if rounded is None else rounded, rounded is not None)
+
+    @property
+    def offset(self) -> float:
+        """Nats that a row's log density gains in the frame, in the mean."""
+        return float(self.summary.observed @ np.log(self.frame.scale)) / self.summary.total
+
+    def in_units(self, mixture: GaussianMixture) -> GaussianMixture:
+        """Return a mixture of the frame in the units of the rows."""
+        frame = self.frame
+        # and not by the inverse of the frame, which would round twice
+        return GaussianMixture(
+            mixture.weights,
+            mixture.means * frame.scale + frame.centre,
+            covariance_of(mixture.covariance_type).rescale(mixture.covariances, frame.scale),
+            mixture.covariance_type,
+        )
+
+    def statistics(self, mixture: GaussianMixture, n_threads: int, mapper: Mapper | None) -> SufficientStats:
+        """Return the statistics of all rows under a mixture, both in the frame."""
+        parameters = (mixture.weights, mixture.means, mixture.covariances)
+        joint = log_joint_of(mixture.covariance_type, [parameters], self.frame, self.single)
+        chunks = read_chunks(self.X, self.weights, n_features=mixture.n_features)
+        stats = sum_chunks(joint, chunks, n_threads=n_threads, mapper=mapper)
+        if stats.n_rows != self.summary.total:
+            raise MixtureError(
+                f"there were {self.summary.total:g} rows at first and {stats.n_rows:g} later; expected a source that "
+                "gives the same rows each time"
+            )
+        return stats
+
+    def start(
+        self,
+        distinct: npt.NDArray[np.floating],
+        covariance_type: str,
+        init: str,
+        floor: float,
+        rng: np.random.Generator,
+    ) -> GaussianMixture:
+        """Return a named start with as many components as there are ``distinct`` rows."""
+        k = len(distinct)
+        rows, weights = draw(self.X, self.weights, self.summary, max(SAMPLES[init], k), rng)
+        sample, shares = distinct_rows(rows, weights, self.frame)
+        if len(sample) < k:
+            rows, weights = np.concatenate([rows, distinct]), np.append(weights, np.full(k, weights.mean()))
+            sample, shares = distinct_rows(rows, weights, self.frame)
+        # in distances every column counts alike, also where the fit's frame scales all by one number
+        alike = covariance_of(covariance_type).isotropic
+        frame = whitening(self.X, self.weights, self.summary) if alike else self.frame
+        stretch = self.frame.scale / frame.scale
+        return start(sample, shares, k, covariance_type, init, floor, rng, stretch)
+
+    def given(self, init: GaussianMixture, n_components: int, covariance_type: str, floor: float) -> GaussianMixture:
+        """Return a given start in the frame."""
+        given = (init.n_components, init.covariance_type, init.n_features)
+        asked = (n_components, covariance_type, len(self.frame.centre))
+        if given != asked:
+            raise MixtureError(
+                f"the start given has (components, covariance, features) {given}; the fit was asked for {asked}"
+            )
+        local = init.transform(self.frame.centre, self.frame.scale)
+        raised = covariance_of(covariance_type).raise_to(local.covariances, floor)
+        return GaussianMixture(local.weights, local.means, raised, covariance_type)
+
+    def teller(self, callback: Callable[[EMStep], Any], i: int) -> Callable[[int, float, GaussianMixture], None]:
+        """Return a function that tells a callback where start ``i`` stands."""
+
+        def tell(iteration: int, log_likelihood: float, mixture: GaussianMixture) -> None:
+            callback(EMStep(i, iteration, log_likelihood - self.offset, self.in_units(mixture)))
+
+        return tell
 
 
 @dataclass
-class _Run:
+class _Path:
     """What one run of EM remembers."""
 
     likelihoods: list[float] = field(default_factory=list)
     reseeded: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    floor_hits: list[int] = field(default_factory=list)
+    rejected: int = 0
+    # the mixtures since the last extrapolation
+    recent: list[GaussianMixture] = field(default_factory=list)
 
     def rise(self) -> float:
         """Gain of the last iteration, or infinity where it means nothing."""
@@ -162,136 +317,98 @@ class _Run:
         return self.likelihoods[-1] - self.likelihoods[-2]
 
 
-def _em(
-    mixture: GaussianMixture, blocks: Blocks, max_iter: int, tol: float, floor: float, budget: int
-) -> tuple[GaussianMixture, EMTrace]:
-    """Return the mixture after EM from ``mixture``, in whitened coordinates, and its trace."""
-    run = _Run()
-    # a component is placed anew once: one that loses its rows again has no better place
-    settled = np.full(mixture.n_components, budget == 0)
-    floored: Mask = np.zeros(mixture.n_components, dtype=bool)
-    converged = False
-    for iteration in range(max_iter + 1):
-        stats = accumulate(mixture, blocks())
-        run.likelihoods.append(stats.log_likelihood / stats.n_rows)
-        converged = run.rise() < tol * mixture.n_features and tol > 0
-        if converged or iteration == max_iter:
-            break
-        mixture, floored = maximise(stats, mixture, floor)
-        lost = np.flatnonzero(_lost(stats, floored) & ~settled)
-        if len(lost) and iteration < max_iter - 1:
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """One run of EM, in the frame of its rows."""
+
+    rows: _Rows
+    floor: float
+    reseed: bool
+    n_threads: int
+    mapper: Mapper | None
+    tell: Callable[[int, float, GaussianMixture], None] | None
+
+    def run(
+        self, mixture: GaussianMixture, max_iter: int, tol: float, accelerate: bool
+    ) -> tuple[GaussianMixture, EMTrace]:
+        """Return the mixture after EM from ``mixture``, and its trace, in the frame."""
+        path, converged = _Path(), False
+        # a component is placed anew once: one that loses its rows again has no better place
+        settled = np.full(mixture.n_components, not self.reseed)
+        leap: GaussianMixture | None = None
+        for left in range(max_iter, -1, -1):
+            stats = self.rows.statistics(leap or mixture, self.n_threads, self.mapper)
+            if leap is not None and stats.mean_log_likelihood < path.likelihoods[-1]:
+                path.rejected, leap = path.rejected + 1, None
+                continue
+            mixture, leap = leap or mixture, None
+            path.likelihoods.append(stats.mean_log_likelihood)
+            if self.tell is not None:
+                self.tell(len(path.likelihoods) - 1, path.likelihoods[-1], mixture)
+            converged = path.rise() < tol * mixture.n_features and tol > 0
+            if converged or left == 0:
+                break
+            path.recent.append(mixture)
+            mixture = self._step(stats, mixture, path, settled, last=left == 1)
+            # a leap that is taken back needs an iteration after it
+            if accelerate and left > 2:
+                leap = self._leap(path, mixture)
+        return mixture, self._trace(mixture, path, converged)
+
+    def _step(
+        self, stats: SufficientStats, mixture: GaussianMixture, path: _Path, settled: Mask, *, last: bool
+    ) -> GaussianMixture:
+        """Return the mixture after an M-step, with components that lost their rows placed anew."""
+        mixture = maximise(stats, mixture, floor=self.floor)
+        covariance = covariance_of(mixture.covariance_type)
+        hits, floored = covariance.on_floor(mixture.covariances, self.floor, mixture.n_components)
+        path.floor_hits.append(hits)
+        lost = np.flatnonzero(_lost(stats, floored, self.rows.summary) & ~settled)
+        if len(lost) and not last:
             settled[lost] = True
-            mixture = _reseed(mixture, lost)
-            run.reseeded.append((iteration + 1, tuple(int(k) for k in lost)))
-    trace = EMTrace(
-        log_likelihoods=tuple(run.likelihoods),
-        converged=converged,
-        reseeded=tuple(run.reseeded),
-        floored=tuple(int(k) for k in np.flatnonzero(floored)),
-        n_components_asked=mixture.n_components,
-        n_components=mixture.n_components,
-    )
-    return mixture, trace
+            mixture = _reseed(mixture, lost, self.floor)
+            path.reseeded.append((len(path.likelihoods), tuple(int(k) for k in lost)))
+            path.recent.clear()
+        return mixture
+
+    def _leap(self, path: _Path, mixture: GaussianMixture) -> GaussianMixture | None:
+        """Return where the last two steps lead, or None where there are not two of them."""
+        if len(path.recent) < 2:
+            return None
+        leap = extrapolate(path.recent[-2], path.recent[-1], mixture, self.floor)
+        path.recent.clear()
+        return leap
+
+    def _trace(self, mixture: GaussianMixture, path: _Path, converged: bool) -> EMTrace:
+        covariance = covariance_of(mixture.covariance_type)
+        _, floored = covariance.on_floor(mixture.covariances, self.floor, mixture.n_components)
+        return EMTrace(
+            log_likelihoods=tuple(path.likelihoods),
+            converged=converged,
+            reseeded=tuple(path.reseeded),
+            floored=tuple(int(k) for k in np.flatnonzero(floored)),
+            n_components_asked=mixture.n_components,
+            n_components=mixture.n_components,
+            floor_hits=tuple(path.floor_hits),
+            rejected=path.rejected,
+        )
 
 
-def maximise(stats: SufficientStats, previous: GaussianMixture, floor: float) -> tuple[GaussianMixture, Mask]:
-    """Return the mixture that fits the statistics best, and which components rest on the floor: the M-step.
-
-    Parameters
-    ----------
-    stats : SufficientStats
-        Of rows under ``previous``.
-    previous : GaussianMixture
-        A component without rows keeps its place here.
-    floor : float
-        Least variance (or eigenvalue), in squared units of the rows, > 0.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> first = GaussianMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
-    >>> stats = accumulate(first, [np.array([[1.0], [3.0]])])
-    >>> mixture, _ = maximise(stats, first, floor=0.01)
-    >>> mixture.means, mixture.covariances
-    (array([[2.]]), array([[1.]]))
-    """
-    covariance = covariance_of(previous.covariance_type)
-    weights = stats.n / stats.n.sum()
-    # below this a component's moments are rounding noise
-    empty = stats.n < 1e-10 * stats.n_rows
-    n = np.where(empty, 1.0, stats.n)
-    means, covariances, floored = covariance.estimate(n, stats.f, stats.s, floor)
-    means[empty], covariances[empty] = previous.means[empty], previous.covariances[empty]
-    return GaussianMixture(weights, means, covariances, previous.covariance_type), floored & ~empty
-
-
-def _lost(stats: SufficientStats, floored: Mask) -> Mask:
+def _lost(stats: SufficientStats, floored: Mask, summary: Summary) -> Mask:
     """Return which components answer for less than half a row, or sit on a single one."""
-    lost: Mask = (stats.n < 0.5) | (floored & (stats.n < 1.5))
+    row = summary.total / summary.n_rows
+    lost: Mask = (stats.n < 0.5 * row) | (floored & (stats.n < 1.5 * row))
     # with fewer than two rows for each component, a single one is a fair share
-    return lost & (stats.n_rows > 2 * len(stats.n))
+    return lost & (summary.n_rows > 2 * len(stats.n))
 
 
-def _reseed(mixture: GaussianMixture, lost: npt.NDArray[np.intp]) -> GaussianMixture:
+def _reseed(mixture: GaussianMixture, lost: npt.NDArray[np.intp], floor: float) -> GaussianMixture:
     """Return the mixture with each lost component placed beside a heavy one, which is split in two."""
-    covariance = covariance_of(mixture.covariance_type)
-    weights, means = mixture.weights.copy(), mixture.means.copy()
-    covariances = mixture.covariances.copy()
-    weights[lost] = 0.0
-    # a component split again is split less far, so that no two parts land on one spot
-    splits = np.ones(len(weights))
-    for k in lost:
-        heavy = int(weights.argmax())
-        step = 0.5 ** splits[heavy] * covariance.spread(covariances[heavy])
-        splits[[k, heavy]] = splits[heavy] + 1
-        weights[[k, heavy]] = weights[heavy] / 2
-        means[k], means[heavy] = means[heavy] + step, means[heavy] - step
-        covariances[k] = covariances[heavy]
-    return GaussianMixture(weights / weights.sum(), means, covariances, mixture.covariance_type)
-
-
-def _whitening(rows: npt.NDArray[np.floating]) -> tuple[Array, Array]:
-    """Return the mean and deviation (n_features,) of the rows, exact at any offset and safe at any scale."""
-    low = rows.min(axis=0).astype(np.float64)
-    high = rows.max(axis=0).astype(np.float64)
-    middle = low / 2 + high / 2
-    half = high / 2 - low / 2
-    # a constant column, or one that varies by rounding only, keeps its own units
-    flat = half <= 4 * np.finfo(rows.dtype).eps * np.maximum(np.abs(low), np.abs(high))
-    half[flat] = np.maximum(half[flat], 1.0)
-    mean = sum(block.sum(axis=0) for _, block in blocks_of(rows, middle, half)) / len(rows)
-    squares = sum(((block - mean) ** 2).sum(axis=0) for _, block in blocks_of(rows, middle, half)) / len(rows)
-    deviation = np.where(flat, 1.0, np.sqrt(squares))
-    scale = np.maximum(half * deviation, 1e-151)
-    wild = np.flatnonzero(scale > 1e152)
-    if len(wild):
-        raise MixtureError(
-            f"column {wild[0]} has deviation {scale[wild[0]]:.3g}, whose square is no number any more; "
-            "divide it by its scale"
-        )
-    return middle + half * mean, scale
-
-
-def _given(
-    init: GaussianMixture, centre: Array, scale: Array, n_components: int, covariance_type: str, floor: float
-) -> GaussianMixture:
-    """Return the given start in whitened coordinates."""
-    given = (init.n_components, init.covariance_type, init.n_features)
-    asked = (n_components, covariance_type, len(centre))
-    if given != asked:
-        raise MixtureError(
-            f"the start given has (components, covariance, features) {given}; the fit was asked for {asked}"
-        )
-    local = init.transform(centre, scale)
-    raised, _ = covariance_of(covariance_type).raise_to(local.covariances, floor)
-    return GaussianMixture(local.weights, local.means, raised, covariance_type)
-
-
-def _in_units(mixture: GaussianMixture, trace: EMTrace, centre: Array, scale: Array) -> tuple[GaussianMixture, EMTrace]:
-    """Return the mixture and the trace in the units of the rows."""
-    offset = float(np.log(scale).sum())
-    trace = replace(trace, log_likelihoods=tuple(value - offset for value in trace.log_likelihoods))
-    return mixture.transform(-centre / scale, 1.0 / scale), trace
+    kept = np.setdiff1d(np.arange(mixture.n_components), lost)
+    whole = take(split(take(mixture, kept), mixture.n_components), np.argsort(np.append(kept, lost)))
+    # halves are narrower than what they came from
+    raised = covariance_of(whole.covariance_type).raise_to(whole.covariances, floor)
+    return GaussianMixture(whole.weights, whole.means, raised, whole.covariance_type)
 
 
 def check_settings(

@@ -1,4 +1,4 @@
-"""The Gaussian mixture: its parameters, log densities, responsibilities and samples."""
+"""The Gaussian mixture: its parameters, log densities, responsibilities, samples and criteria."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import MixtureError, SettingError
-from gmmaudio.mixture.covariance import Array, Covariance, covariance_of
-
-# Rows handled at once. Large enough for the matrix product to run at full rate, small enough for a block's moments
-# and responsibilities to stay in cache; measured flat between 512 and 4096.
-BLOCK_ROWS = 1024
+from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of
+from gmmaudio.mixture.missing import conditional_means, log_joint_observed
+from gmmaudio.mixture.parallel import one_blas_thread
+from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, log_joint_of, refine
+from gmmaudio.mixture.rows import Frame, as_rows, read_chunks
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +27,10 @@ class GaussianMixture:
     means : ndarray, shape (n_components, n_features), float64
         In the units of the rows.
     covariances : ndarray, float64
-        Shape (n_components, n_features) for ``"diag"`` (variances) or (n_components, n_features, n_features) for
-        ``"full"``, in squared units.
-    covariance_type : {"diag", "full"}
+        In squared units: variances (n_components, n_features) for ``"diag"``, matrices (n_components, n_features,
+        n_features) for ``"full"``, one matrix (n_features, n_features) for ``"tied"``, one variance for each
+        component (n_components,) for ``"spherical"``.
+    covariance_type : {"diag", "full", "tied", "spherical"}
         Stated, never inferred from the shape.
 
     Raises
@@ -91,18 +92,24 @@ class GaussianMixture:
         """Number of features, the columns of every row."""
         return int(self.means.shape[1])
 
+    @property
+    def n_parameters(self) -> int:
+        """Number of free parameters."""
+        k, d = self.n_components, self.n_features
+        return k - 1 + k * d + self._covariance.n_parameters(k, d)
+
     def log_density(self, X: npt.ArrayLike) -> Array:
         """Return the natural log density of every row, shape (n,), in nats.
 
         Parameters
         ----------
         X : array_like, shape (n, n_features)
-            Finite rows.
+            Rows; NaN is a missing value, and the density is that of the observed ones: 0 nats for a row without any.
 
         Raises
         ------
         MixtureError
-            If ``X`` is not a finite matrix of ``n_features`` columns.
+            If ``X`` is not a matrix of ``n_features`` columns, or a number is infinite.
         """
         return stacked_log_density([self], X)[:, 0]
 
@@ -112,23 +119,54 @@ class GaussianMixture:
         Parameters
         ----------
         X : array_like, shape (n, n_features)
-            Finite rows.
+            Rows; NaN is a missing value.
 
         Raises
         ------
         MixtureError
-            If ``X`` is not a finite matrix of ``n_features`` columns.
+            If ``X`` is not a matrix of ``n_features`` columns, or a number is infinite.
         """
-        rows = check_rows(X, n_features=self.n_features, allow_empty=True)
-        centre, scale = _frame_of([self])
-        local = self.transform(centre, scale)
-        columns = self._covariance.coefficients(local.weights, local.means, local.covariances)
+        rows = as_rows(X, self.n_features)
         shares = np.empty((len(rows), self.n_components))
-        for start, block in blocks_of(rows, centre, scale):
-            log_joint = self._covariance.expand(block) @ columns
-            log_sum_exp_inplace(log_joint)
-            shares[start : start + len(block)] = log_joint
+        joint = self.log_joint(rows.dtype == np.float32)
+        with one_blas_thread():
+            for place, values, _ in _score(joint, rows):
+                _, total = exponentiate(values)
+                np.divide(values, total, out=shares[place].T)
         return shares
+
+    def impute(self, X: npt.ArrayLike) -> Array:
+        """Return the rows with each missing value replaced by its mean given the observed ones, shape (n, n_features).
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows; NaN is a missing value. What is not missing is returned as it is.
+
+        Raises
+        ------
+        MixtureError
+            If ``X`` is not a matrix of ``n_features`` columns, or a number is infinite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> line = GaussianMixture([1.0], [[0.0, 0.0]], [[[1.0, 0.8], [0.8, 1.0]]], "full")
+        >>> line.impute([[2.0, np.nan]])
+        array([[2. , 1.6]])
+        """
+        rows = as_rows(X, self.n_features)
+        complete = rows.astype(np.float64)
+        frame = frame_of([self])
+        local = self.transform(frame.centre, frame.scale)
+        parameters = (local.weights, local.means, local.covariances)
+        for chunk in read_chunks(rows, all_rows=True):
+            for place, block in chunk.blocks():
+                unseen = np.isnan(block)
+                if unseen.any():
+                    z = conditional_means(self._covariance, parameters, frame.whiten(block).astype(np.float64))
+                    complete[chunk.start :][place][unseen] = (z * frame.scale + frame.centre)[unseen]
+        return complete
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return ``n`` rows drawn from the mixture, shape (n, n_features), in the units of the rows.
@@ -153,8 +191,37 @@ class GaussianMixture:
         rows = rng.standard_normal((n, self.n_features))
         for k in range(self.n_components):
             chosen = component == k
-            rows[chosen] = self.means[k] + self._covariance.colour(self.covariances[k], rows[chosen])
+            rows[chosen] = self.means[k] + self._covariance.colour(self.covariances, k, rows[chosen])
         return rows
+
+    def bic(self, X: npt.ArrayLike) -> float:
+        """Return the Bayesian information criterion of the mixture on rows; lower is better.
+
+        ``-2 log likelihood + n_parameters log n`` (Schwarz 1978); R's mclust prints its negative.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows, at least one.
+        """
+        density = self._some_density(X)
+        return float(-2 * density.sum() + self.n_parameters * np.log(len(density)))
+
+    def aic(self, X: npt.ArrayLike) -> float:
+        """Return Akaike's information criterion of the mixture on rows, ``-2 log likelihood + 2 n_parameters``.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows, at least one.
+        """
+        return float(-2 * self._some_density(X).sum() + 2 * self.n_parameters)
+
+    def _some_density(self, X: npt.ArrayLike) -> Array:
+        density = self.log_density(X)
+        if len(density) == 0:
+            raise MixtureError("there are no rows; at least one is needed")
+        return density
 
     def transform(self, centre: Array, scale: Array) -> GaussianMixture:
         """Return the mixture of the rows ``(x - centre) / scale``.
@@ -162,7 +229,7 @@ class GaussianMixture:
         Parameters
         ----------
         centre, scale : ndarray, shape (n_features,)
-            In the units of the rows; scale above 0.
+            In the units of the rows; scale above 0, and the same for all columns of a spherical mixture.
         """
         return GaussianMixture(
             self.weights,
@@ -171,18 +238,29 @@ class GaussianMixture:
             self.covariance_type,
         )
 
+    def log_joint(self, single: bool) -> LogJoint:
+        """Return what it takes to compute log(weight x density) of rows in bulk.
+
+        Parameters
+        ----------
+        single : bool
+            Whether float32 rows may be computed in float32.
+        """
+        return stacked_log_joint([self], single)
+
 
 def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -> Array:
     """Return the log density of every row under every mixture, shape (n, n_mixtures), in nats.
 
-    The components of all mixtures of a covariance type stand side by side in one matrix product.
+    The components of all mixtures stand side by side in one matrix product. float32 rows are computed in float32
+    where that costs less than 1e-4 nats, float64 rows in float64.
 
     Parameters
     ----------
     mixtures : sequence of GaussianMixture
         At least one, all over the same features and of the same covariance type.
     X : array_like, shape (n, n_features)
-        Finite rows; n may be 0.
+        Rows; n may be 0. NaN is a missing value.
 
     Raises
     ------
@@ -197,93 +275,70 @@ def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -
     >>> stacked_log_density([a, b], np.zeros((1, 1))).round(3)
     array([[-0.919, -1.419]])
     """
+    rows = as_rows(X, mixtures[0].n_features if mixtures else None)
+    joint = stacked_log_joint(mixtures, rows.dtype == np.float32)
+    result = np.empty((len(rows), len(mixtures)))
+    with one_blas_thread():
+        for place, values, common in _score(joint, rows):
+            for i in range(len(mixtures)):
+                result[place, i] = exponentiate(values[joint.edges[i] : joint.edges[i + 1]])[0]
+            result[place] += common.T
+    # the weights of a row without any value sum to 1 up to rounding
+    result[np.isnan(rows).all(axis=1)] = 0.0
+    return result
+
+
+def stacked_log_joint(mixtures: Sequence[GaussianMixture], single: bool) -> LogJoint:
+    """Return what it takes to compute log(weight x density) of rows under the components of all mixtures.
+
+    Raises
+    ------
+    MixtureError
+        If the mixtures do not fit one another.
+    """
     kinds = {(m.n_features, m.covariance_type) for m in mixtures}
     if len(kinds) != 1:
         raise MixtureError(
             f"mixtures to be scored together must share features and covariance type; got {sorted(kinds)}"
         )
-    rows = check_rows(X, n_features=mixtures[0].n_features, allow_empty=True)
-    covariance = covariance_of(mixtures[0].covariance_type)
-    centre, scale = _frame_of(mixtures)
-    local = [m.transform(centre, scale) for m in mixtures]
-    columns = np.hstack([covariance.coefficients(m.weights, m.means, m.covariances) for m in local])
-    edges = np.cumsum([0] + [m.n_components for m in mixtures])
-    result = np.empty((len(rows), len(mixtures)))
-    for start, block in blocks_of(rows, centre, scale):
-        log_joint = covariance.expand(block) @ columns
-        for i in range(len(mixtures)):
-            result[start : start + len(block), i] = log_sum_exp_inplace(log_joint[:, edges[i] : edges[i + 1]])
-    result -= np.log(scale).sum()
-    return result
+    frame = frame_of(mixtures)
+    rounded = frame.rounded() if single else None
+    frame = frame if rounded is None else rounded
+    local = [m.transform(frame.centre, frame.scale) for m in mixtures]
+    parameters = [(m.weights, m.means, m.covariances) for m in local]
+    return log_joint_of(mixtures[0].covariance_type, parameters, frame, rounded is not None)
 
 
-def blocks_of(rows: npt.NDArray[np.floating], centre: Array, scale: Array) -> Iterator[tuple[int, Array]]:
-    """Yield (first row, whitened block), at most BLOCK_ROWS rows at a time."""
-    for start in range(0, len(rows), BLOCK_ROWS):
-        yield start, whiten(rows[start : start + BLOCK_ROWS], centre, scale)
-
-
-def whiten(rows: npt.NDArray[np.floating], centre: Array, scale: Array) -> Array:
-    """Return ``(rows - centre) / scale`` as float64, shape (n, n_features)."""
-    block: Array = rows.astype(np.float64, order="C")
-    block -= centre
-    block /= scale
-    # a row this far out has no density to speak of, and its square must stay a number
-    return np.clip(block, -1e100, 1e100, out=block)
-
-
-def check_rows(
-    X: npt.ArrayLike, *, n_features: int | None = None, allow_empty: bool = False
-) -> npt.NDArray[np.floating]:
-    """Return ``X`` as a matrix of finite float32 or float64 numbers, not copied when it is one already.
-
-    Raises
-    ------
-    MixtureError
-        If it is not two-dimensional, has no rows or columns, the wrong number of columns, or a number that is not
-        finite.
-    """
-    try:
-        rows = np.asarray(X)
-        if np.iscomplexobj(rows):
-            raise TypeError("they are complex")
-        if rows.dtype not in (np.float32, np.float64):
-            rows = rows.astype(np.float64)
-    except (OverflowError, TypeError, ValueError) as error:
-        raise MixtureError(f"rows must be a matrix of real numbers; {error}") from error
-    if rows.ndim != 2 or rows.shape[1] == 0:
-        raise MixtureError(f"rows have shape {rows.shape}; expected (n_rows, n_features): one row for each observation")
-    if n_features is not None and rows.shape[1] != n_features:
-        raise MixtureError(f"rows have {rows.shape[1]} features; the mixture was made for {n_features}")
-    if len(rows) == 0 and not allow_empty:
-        raise MixtureError("there are no rows; at least one is needed")
-    for start in range(0, len(rows), BLOCK_ROWS):
-        finite = np.isfinite(rows[start : start + BLOCK_ROWS])
-        if not finite.all():
-            i, j = (int(v) for v in np.argwhere(~finite)[0])
-            raise MixtureError(
-                f"row {start + i}, column {j} is {rows[start + i, j]}; rows must be finite: drop or repair such rows"
-            )
-    return rows
-
-
-def _frame_of(mixtures: Sequence[GaussianMixture]) -> tuple[Array, Array]:
-    """Return the mean and deviation (n_features,) of all mixtures taken as one, in which products lose no digits."""
+def frame_of(mixtures: Sequence[GaussianMixture]) -> Frame:
+    """Return the mean and deviation of all mixtures taken as one, in which products lose no digits."""
     weights = np.concatenate([m.weights for m in mixtures]) / len(mixtures)
     means = np.vstack([m.means for m in mixtures])
-    variances = np.vstack([covariance_of(m.covariance_type).variances(m.covariances) for m in mixtures])
+    covariance = covariance_of(mixtures[0].covariance_type)
+    variances = np.vstack([covariance.variances(m.covariances, *m.means.shape) for m in mixtures])
     # relative to one of them, so that equal means stay exact at any offset
     centre = means[0] + weights @ (means - means[0])
-    deviation = np.sqrt(weights @ (variances + (means - centre) ** 2))
-    return centre, deviation
+    spread = weights @ (variances + (means - centre) ** 2)
+    if covariance.isotropic:
+        spread = np.full_like(spread, spread.mean())
+    return Frame(centre, np.sqrt(spread))
 
 
-def log_sum_exp_inplace(log_joint: Array) -> Array:
-    """Return the log of the row sums of ``exp(log_joint)`` (n,), and turn ``log_joint`` into shares of each row."""
-    top = log_joint.max(axis=1, keepdims=True)
-    np.subtract(log_joint, top, out=log_joint)
-    np.exp(log_joint, out=log_joint)
-    total = log_joint.sum(axis=1, keepdims=True)
-    np.divide(log_joint, total, out=log_joint)
-    result: Array = (top + np.log(total))[:, 0]
-    return result
+def _score(joint: LogJoint, rows: Floats) -> Iterator[tuple[slice, Floats, Array]]:
+    """Yield (place, log joint (n_components, n), common (n_mixtures or 1, n)) of blocks of rows.
+
+    The log density under a mixture is the log of the summed exponentials of its components' log joint, plus its row
+    of ``common``.
+    """
+    work, log_scale = Workspace(joint), np.log(joint.frame.scale)
+    for chunk in read_chunks(rows, all_rows=True):
+        for place, z in joint.blocks(chunk):
+            here = slice(chunk.start + place.start, chunk.start + place.start + len(z))
+            if chunk.has_missing and np.isnan(z).any():
+                known = z.astype(np.float64)
+                observed: Floats = np.vstack([log_joint_observed(joint.covariance, p, known) for p in joint.parameters])
+                yield here, observed, -(~np.isnan(z) @ log_scale)[None]
+                continue
+            _, values = work.evaluate(z)
+            if z.dtype == np.float32:
+                refine(joint, values, chunk.rows[place])
+            yield here, values, joint.common(z) - log_scale.sum()

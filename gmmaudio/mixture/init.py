@@ -1,4 +1,8 @@
-"""Starting points for EM: a hard clustering of a sample of the rows, or rows drawn at random."""
+"""Starting points for EM: a clustering of a sample of the rows, or rows drawn at random.
+
+A start looks at the distinct rows of its sample with their summed weights, in sorted order. It is therefore the same
+for rows in another order and for rows repeated instead of weighted, as long as the sample holds them all.
+"""
 
 from __future__ import annotations
 
@@ -6,110 +10,170 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
-from gmmaudio.mixture.covariance import Array, covariance_of
-from gmmaudio.mixture.gaussian import GaussianMixture, whiten
-
-INITS = ("kmeans", "hierarchical", "random")
+from gmmaudio.mixture.covariance import Array, Floats, covariance_of
+from gmmaudio.mixture.gaussian import GaussianMixture
+from gmmaudio.mixture.rows import Frame
 
 # Lloyd's steps cost as much as EM steps; on more rows than this the centres no longer move visibly.
 KMEANS_SAMPLE = 20_000
 # Ward's linkage keeps all distances between pairs: 2,000 rows are 32 MB.
 HIERARCHICAL_SAMPLE = 2_000
+SAMPLES = {
+    "kmeans": KMEANS_SAMPLE,
+    "hierarchical": HIERARCHICAL_SAMPLE,
+    "binary": KMEANS_SAMPLE,
+    "random": KMEANS_SAMPLE,
+}
+INITS = tuple(SAMPLES)
+
+Labels = npt.NDArray[np.integer]
 
 
 def start(
-    rows: npt.NDArray[np.floating],
-    centre: Array,
-    scale: Array,
-    distinct: npt.NDArray[np.intp],
+    sample: Array,
+    weights: Array,
+    n_components: int,
     covariance_type: str,
     init: str,
     floor: float,
     rng: np.random.Generator,
+    stretch: Array,
 ) -> GaussianMixture:
-    """Return a first mixture of the whitened rows.
+    """Return a first mixture of whitened rows.
 
     Parameters
     ----------
-    rows : ndarray, shape (n, n_features)
-        Finite rows in their own units.
-    centre, scale : ndarray, shape (n_features,)
-        Whitening: distances are taken between ``(rows - centre) / scale``.
-    distinct : ndarray of int, shape (n_components,)
-        Indices of rows that all differ, one for each component.
-    covariance_type, init, rng
+    sample : ndarray, shape (n, n_features)
+        Whitened rows, all different, NaN where a value is missing; at least ``n_components``.
+    weights : ndarray, shape (n,)
+        Weight of each, above 0.
+    n_components, covariance_type, init, rng
         As for :func:`gmmaudio.mixture.fit_gmm`.
     floor : float
         Least variance of a component, in whitened units, > 0.
+    stretch : ndarray, shape (n_features,)
+        What columns are multiplied by before distances are taken.
     """
-    k = len(distinct)
+    # in whitened rows the mean of a column is 0
+    rows = np.nan_to_num(sample, nan=0.0)
     if init == "random":
-        drawn = np.concatenate([rng.choice(len(rows), size=min(len(rows), 10 * k), replace=False), distinct])
-        # equal components would move as one for ever
-        return _around(whiten(rows[drawn[first_distinct(rows[drawn], k)]], centre, scale), covariance_type)
-    limit = max(KMEANS_SAMPLE if init == "kmeans" else HIERARCHICAL_SAMPLE, k)
-    drawn = np.arange(len(rows)) if len(rows) <= limit else rng.choice(len(rows), limit, replace=False)
-    # the distinct rows are in every sample, so that there are always k clusters to find
-    sample = whiten(rows[np.union1d(drawn, distinct)], centre, scale)
-    labels = _kmeans(sample, k, rng) if init == "kmeans" else _hierarchical(sample, k)
-    return _from_labels(sample, labels, k, covariance_type, floor)
+        share = weights / weights.sum()
+        return _around(rows[rng.choice(len(rows), n_components, replace=False, p=share)], covariance_type)
+    if n_components == 1:
+        labels: Labels = np.zeros(len(rows), dtype=np.intp)
+    elif n_components == len(rows):
+        labels = np.arange(n_components)
+    else:
+        labels = {"kmeans": _kmeans, "hierarchical": _hierarchical, "binary": _binary}[init](
+            rows * stretch, weights, n_components, rng
+        )
+    return _from_labels(rows, weights, labels, n_components, covariance_type, floor)
 
 
-def first_distinct(rows: npt.NDArray[np.floating], limit: int) -> npt.NDArray[np.intp]:
-    """Return the indices of the first rows that differ from all before them, at most ``limit``."""
-    seen: dict[bytes, int] = {}
-    for i in range(len(rows)):
-        # adding zero makes -0.0 and 0.0 the same bytes
-        seen.setdefault((rows[i] + 0.0).tobytes(), i)
-        if len(seen) == limit:
-            break
-    return np.fromiter(seen.values(), dtype=np.intp)
+def distinct_rows(rows: Floats, weights: Array, frame: Frame) -> tuple[Array, Array]:
+    """Return the distinct rows, whitened and sorted, and their summed weights."""
+    same = np.where(np.isnan(rows), np.inf, rows + 0.0)
+    _, first, inverse = np.unique(same, axis=0, return_index=True, return_inverse=True)
+    return frame.whiten(rows[first]).astype(np.float64), np.bincount(inverse.ravel(), weights).astype(np.float64)
 
 
 def _around(means: Array, covariance_type: str) -> GaussianMixture:
     """Return equal components at ``means``, each as wide as the whole data."""
-    k, d = means.shape
-    unit = np.ones((k, d)) if covariance_type == "diag" else np.broadcast_to(np.eye(d), (k, d, d))
-    return GaussianMixture(np.full(k, 1.0 / k), means, unit, covariance_type)
+    k = len(means)
+    covariances = covariance_of(covariance_type).of_variances(np.ones(means.shape))
+    return GaussianMixture(np.full(k, 1.0 / k), means, covariances, covariance_type)
 
 
 def _from_labels(
-    sample: Array, labels: npt.NDArray[np.integer], k: int, covariance_type: str, floor: float
+    rows: Array, weights: Array, labels: Labels, k: int, covariance_type: str, floor: float
 ) -> GaussianMixture:
     """Return the mixture whose components are the clusters; an empty cluster is left at the mean, for EM to re-seed."""
     covariance = covariance_of(covariance_type)
-    d = sample.shape[1]
-    moments = np.zeros((k, covariance.expand(sample[:1]).shape[1]))
+    d = rows.shape[1]
+    n = np.bincount(labels, weights, minlength=k)
+    some = np.where(n > 0, n, 1.0)
+    moments = np.zeros((k, covariance.n_moments(d)))
     for j in range(k):
-        members = sample[labels == j]
-        if len(members):
-            moments[j] = covariance.expand(members).sum(axis=0)
-    n = np.maximum(moments[:, -1], 1.0)
-    means, covariances, _ = covariance.estimate(n, moments[:, -1 - d : -1], moments[:, : -1 - d], floor)
-    return GaussianMixture(n / n.sum(), means, covariances, covariance_type)
+        members, own = rows[labels == j], weights[labels == j]
+        expanded = covariance.expand(members, np.empty((len(members), moments.shape[1])))
+        moments[j] = own @ expanded
+    f = moments[:, -1 - d : -1]
+    s = (rows * weights[:, None]).T @ rows if covariance.pooled else covariance.second(moments[:, : -1 - d], d)
+    means, covariances = covariance.estimate(some, f, s)
+    return GaussianMixture(some / some.sum(), means, covariance.raise_to(covariances, floor), covariance_type)
 
 
-def _kmeans(sample: Array, k: int, rng: np.random.Generator) -> npt.NDArray[np.integer]:
+def _kmeans(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> Labels:
     """Return the cluster (n,) of every row by k-means++ seeding and Lloyd's steps."""
     from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
 
     model = KMeans(k, init="k-means++", n_init=1, max_iter=20, random_state=int(rng.integers(2**31)))
-    with warnings.catch_warnings():
-        # rows that differ by rounding only may share a centre; the empty cluster is re-seeded by EM
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        labels: npt.NDArray[np.integer] = model.fit_predict(sample)
+    return _quietly(model, rows, weights)
+
+
+def _hierarchical(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> Labels:
+    """Return the cluster (n,) of every row by Ward's agglomeration, which knows no weights."""
+    del weights, rng
+    from sklearn.cluster import AgglomerativeClustering
+
+    with threadpool_limits(limits=1):
+        labels: Labels = AgglomerativeClustering(k, linkage="ward").fit_predict(rows)
     return labels
 
 
-def _hierarchical(sample: Array, k: int) -> npt.NDArray[np.integer]:
-    """Return the cluster (n,) of every row by Ward's agglomeration."""
-    from sklearn.cluster import AgglomerativeClustering
+def _binary(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> Labels:
+    """Return the cluster (n,) of every row by binary splitting.
 
-    if k == 1:
-        return np.zeros(len(sample), dtype=np.intp)
-    if k == len(sample):
-        return np.arange(k)
-    labels: npt.NDArray[np.integer] = AgglomerativeClustering(k, linkage="ward").fit_predict(sample)
+    The clusters with the greatest scatter are split along their widest direction and settled by Lloyd's steps, twice
+    as many each time, until there are ``k`` (Linde, Buzo, Gray, "An algorithm for vector quantizer design", IEEE
+    Trans. Communications 28(1), 1980).
+    """
+    from sklearn.cluster import KMeans
+
+    del rng
+    labels: Labels = np.zeros(len(rows), dtype=np.intp)
+    n = 1
+    while n < k:
+        centres, scatter, axes = _clusters(rows, weights, labels, n)
+        able = np.flatnonzero(scatter > 0)
+        wide = able[np.argsort(-scatter[able], kind="stable")][: k - n]
+        if not len(wide):
+            break
+        halves = np.vstack([centres, centres[wide]])
+        halves[wide] -= axes[wide]
+        halves[n:] += axes[wide]
+        n = len(halves)
+        labels = _quietly(KMeans(n, init=halves, n_init=1, max_iter=20), rows, weights)
+    return labels
+
+
+def _clusters(rows: Array, weights: Array, labels: Labels, n: int) -> tuple[Array, Array, Array]:
+    """Return the centre, the scatter and half a deviation along the widest direction of each cluster."""
+    d = rows.shape[1]
+    centres, scatter, axes = np.zeros((n, d)), np.zeros(n), np.zeros((n, d))
+    for j in range(n):
+        members, own = rows[labels == j], weights[labels == j]
+        if len(members) == 0:
+            continue
+        centres[j] = own @ members / own.sum()
+        apart = members - centres[j]
+        values, vectors = np.linalg.eigh((apart * own[:, None]).T @ apart / own.sum())
+        scatter[j] = own.sum() * values.sum() if len(members) > 1 else 0.0
+        axes[j] = 0.5 * np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
+    return centres, scatter, axes
+
+
+def _quietly(model: object, rows: Array, weights: Array) -> Labels:
+    """Return the clusters of a k-means model without its warning on rows that differ by rounding only.
+
+    Such rows may share a centre; the empty cluster is placed anew by EM.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    # the limit reaches only libraries that are loaded by now, and scikit-learn brings one
+    with warnings.catch_warnings(), threadpool_limits(limits=1):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        labels: Labels = model.fit_predict(rows, sample_weight=weights)  # type: ignore[attr-defined]
     return labels

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from gmmaudio.errors import MixtureError
-from gmmaudio.mixture.covariance import Array, covariance_of
-from gmmaudio.mixture.gaussian import GaussianMixture, log_sum_exp_inplace
+from gmmaudio.mixture.covariance import TINY, Array, Covariance, Floats, covariance_of
+from gmmaudio.mixture.gaussian import GaussianMixture
+from gmmaudio.mixture.missing import expected_sums
+from gmmaudio.mixture.parallel import Mapper, count_threads, one_blas_thread, thread_map
+from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, refine
+from gmmaudio.mixture.rows import Chunk, RowSource, read_chunks
+
+# Below this share of all rows a component's moments are rounding noise.
+EMPTY = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,49 +29,95 @@ class SufficientStats:
     Parameters
     ----------
     n : ndarray, shape (n_components,), float64
-        Rows that each component answers for.
+        Rows (or row weight) that each component answers for.
     f : ndarray, shape (n_components, n_features), float64
         First moments: sums of rows.
-    s : ndarray, float64
-        Second moments: sums of squares (n_components, n_features) for ``"diag"``, of the products ``x_i x_j`` with
-        i <= j (n_components, n_features * (n_features + 1) / 2) for ``"full"``.
+    s : ndarray, float64, in the shape of the covariances
+        Second moments: sums of squares (n_components, n_features) for ``"diag"``, of products (n_components,
+        n_features, n_features) for ``"full"``, of products over all components (n_features, n_features) for
+        ``"tied"``, of squared lengths (n_components,) for ``"spherical"``.
     log_likelihood : float
         Sum of log densities, nats.
-    n_rows : int
-        Rows seen.
+    n_rows : float
+        Rows seen, or the sum of their weights. Rows that are all missing are not counted.
+    covariance_type : {"diag", "full", "tied", "spherical"}
+        What ``s`` is for.
+
+    Raises
+    ------
+    MixtureError
+        If statistics of unlike mixtures are added.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one = SufficientStats(np.ones(1), np.ones((1, 1)), np.ones((1, 1)), -1.5, 1)
+    >>> (one + one).f, (one + one).n_rows
+    (array([[2.]]), 2)
     """
 
     n: Array
     f: Array
     s: Array
     log_likelihood: float
-    n_rows: int
+    n_rows: float
+    covariance_type: str = "diag"
 
     def __add__(self, other: SufficientStats) -> SufficientStats:
+        mine, theirs = (self.covariance_type, self.f.shape), (other.covariance_type, other.f.shape)
+        if mine != theirs:
+            raise MixtureError(
+                f"statistics of {mine[0]} {mine[1]} and {theirs[0]} {theirs[1]} do not add; expected those of one "
+                "mixture"
+            )
         return SufficientStats(
             self.n + other.n,
             self.f + other.f,
             self.s + other.s,
             self.log_likelihood + other.log_likelihood,
             self.n_rows + other.n_rows,
+            self.covariance_type,
         )
 
+    @property
+    def mean_log_likelihood(self) -> float:
+        """Mean log density of a row, nats."""
+        return self.log_likelihood / self.n_rows
 
-def accumulate(mixture: GaussianMixture, blocks: Iterable[Array]) -> SufficientStats:
-    """Return the statistics of all rows in ``blocks`` under ``mixture``: the E-step.
+
+def accumulate(
+    mixture: GaussianMixture,
+    X: RowSource,
+    weights: npt.ArrayLike | None = None,
+    *,
+    n_threads: int = 1,
+    mapper: Mapper | None = None,
+) -> SufficientStats:
+    """Return the statistics of all rows under a mixture: the E-step.
+
+    Rows are read in chunks of 8,192 and summed in their order: the same rows give the same bits however they are
+    divided and whoever computes them. Products run in the mixture's own frame of reference; the sums are then taken
+    to that of the rows, where a mean more than 1e7 deviations from 0 costs the second moments their digits.
 
     Parameters
     ----------
     mixture : GaussianMixture
-        In the coordinates of the blocks; centre and scale the rows first (as ``fit_gmm`` does), or digits are lost
-        where the mean is far above the deviation.
-    blocks : iterable of ndarray, shape (n, n_features), float64
-        Finite rows, a bounded number at a time. Sums are taken in this order, so the same blocks give the same bits.
+        In the units of the rows.
+    X : array_like, shape (n, n_features), list of array_like or of path, or callable
+        The rows: an array, a memory map, a list of arrays or ``.npy`` files, or a function that returns an iterator
+        over arrays. NaN is a missing value; float32 is computed in float32 where that loses nothing that matters.
+    weights : array_like, shape (n,), optional
+        Weight of each row, 0 or more; 2 counts a row twice.
+    n_threads : int
+        Threads over chunks; -1 is one for each core.
+    mapper : callable, optional
+        A map that keeps order, to run chunks elsewhere instead, such as ``Pool.imap``: it is given a function and an
+        iterable that pickle.
 
     Raises
     ------
     MixtureError
-        If there are no blocks.
+        If there are no rows, or they do not fit the mixture.
 
     Examples
     --------
@@ -69,19 +125,196 @@ def accumulate(mixture: GaussianMixture, blocks: Iterable[Array]) -> SufficientS
     >>> mixture = GaussianMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
     >>> both = accumulate(mixture, [np.array([[1.0]]), np.array([[2.0]])])
     >>> both.n, both.f, both.s, both.n_rows
-    (array([2.]), array([[3.]]), array([[5.]]), 2)
+    (array([2.]), array([[3.]]), array([[5.]]), 2.0)
     """
-    covariance = covariance_of(mixture.covariance_type)
-    columns = covariance.coefficients(mixture.weights, mixture.means, mixture.covariances)
-    moments = np.zeros((mixture.n_components, len(columns)))
-    log_likelihood, n_rows = 0.0, 0
-    for block in blocks:
-        expanded = covariance.expand(block)
-        shares = expanded @ columns
-        log_likelihood += float(log_sum_exp_inplace(shares).sum())
-        moments += shares.T @ expanded
-        n_rows += len(block)
-    if n_rows == 0:
+    chunks = read_chunks(X, weights, n_features=mixture.n_features)
+    first = next(chunks, None)
+    joint = mixture.log_joint(first is not None and first.rows.dtype == np.float32)
+    every = chunks if first is None else itertools.chain([first], chunks)
+    return _in_units(sum_chunks(joint, every, n_threads=n_threads, mapper=mapper), joint)
+
+
+def sum_chunks(
+    joint: LogJoint, chunks: Iterable[Chunk], *, n_threads: int = 1, mapper: Mapper | None = None
+) -> SufficientStats:
+    """Return the statistics of all chunks, in the frame of ``joint``, which holds one mixture.
+
+    Raises
+    ------
+    MixtureError
+        If there are no rows in them.
+    """
+    with one_blas_thread():
+        if mapper is None:
+            parts = thread_map(functools.partial(chunk_statistics, joint), chunks, count_threads(n_threads))
+        else:
+            parts = iter(mapper(functools.partial(_elsewhere, joint), chunks))
+        total = next(parts, None)
+        if total is not None:
+            for part in parts:
+                total = total + part
+    if total is None or total.n_rows == 0:
         raise MixtureError("there are no rows; at least one is needed")
-    d = mixture.n_features
-    return SufficientStats(moments[:, -1], moments[:, -1 - d : -1], moments[:, : -1 - d], log_likelihood, n_rows)
+    return total
+
+
+def _elsewhere(joint: LogJoint, chunk: Chunk) -> SufficientStats:
+    """Return the statistics of one chunk in another process."""
+    with one_blas_thread():
+        return chunk_statistics(joint, chunk)
+
+
+def chunk_statistics(joint: LogJoint, chunk: Chunk) -> SufficientStats:
+    """Return the statistics of one chunk, in the frame of ``joint``."""
+    covariance, k, d = joint.covariance, joint.n_components, joint.n_features
+    n, f, s = np.zeros(k), np.zeros((k, d)), np.zeros(covariance.shape(k, d))
+    work, log_likelihood = _Sums(joint), 0.0
+    # float32 holds weights of any size once the largest is 1
+    unit = 1.0 if chunk.weights is None else float(chunk.weights.max(initial=0.0)) or 1.0
+    for place, z in joint.blocks(chunk):
+        shares = np.ones(len(z)) if chunk.weights is None else chunk.weights[place] / unit
+        if chunk.has_missing and np.isnan(z).any():
+            expected, density = expected_sums(covariance, joint.parameters[0], z.astype(np.float64), shares)
+            n, f, s = n + expected[0], f + expected[1], s + expected[2]
+            log_likelihood += float(shares @ density)
+            continue
+        log_likelihood += work.add(z, chunk.rows[place], shares)
+        if covariance.pooled:
+            rows = z.astype(np.float64, copy=False)
+            s += (rows * shares[:, None]).T @ rows
+    sums = work.double + work.single
+    return SufficientStats(
+        unit * (n + sums[:, -1]),
+        unit * (f + sums[:, -1 - d : -1]),
+        unit * (s + covariance.second(sums[:, : -1 - d], d)),
+        unit * (log_likelihood + work.lost()),
+        chunk.total,
+        covariance.name,
+    )
+
+
+class _Sums:
+    """Moments (n_components, n_moments) of the complete rows of a chunk, summed block by block."""
+
+    def __init__(self, joint: LogJoint) -> None:
+        self._joint = joint
+        self._work = Workspace(joint)
+        self.double = np.zeros(joint.double.shape)
+        self.single = np.zeros(joint.double.shape)
+
+    def add(self, z: Floats, rows: Floats, shares: Array) -> float:
+        """Add the moments of a block, and return its log likelihood."""
+        joint = self._joint
+        moments, values = self._work.evaluate(z)
+        fine = refine(joint, values, rows) if z.dtype == np.float32 else None
+        density, total = exponentiate(values)
+        scale = shares / total
+        moments *= scale.astype(z.dtype, copy=False)[:, None]
+        own = values @ moments
+        if fine is not None:
+            own[joint.exact] = 0.0
+            self.double[joint.exact] += values[joint.exact].astype(np.float64) @ (fine * scale[:, None])
+        sums = self.single if z.dtype == np.float32 else self.double
+        np.add(sums, own, out=sums)
+        return float(shares @ (density + joint.common(z)[0]))
+
+    def lost(self) -> float:
+        """Return what the likelihood lost because coefficients were rounded to float32, to first order.
+
+        The derivative of a log likelihood by a coefficient is the sum of its moment weighted by responsibility, so
+        the loss is the rounding times the moments; what remains is of second order and of random sign.
+        """
+        joint = self._joint
+        if joint.single is None:
+            return 0.0
+        # a component of weight 0 has no moments, and a constant beyond float32
+        rounding = np.where(self.single[:, -1:] > 0, joint.double - joint.single, 0.0)
+        return float(np.vdot(rounding, self.single))
+
+
+def _in_units(stats: SufficientStats, joint: LogJoint) -> SufficientStats:
+    """Return statistics in the units of the rows."""
+    covariance = joint.covariance
+    centre, scale = joint.frame.centre, joint.frame.scale
+    some = np.where(stats.n > 0, stats.n, 1.0)
+    about = covariance.about(some, stats.f, stats.s, np.broadcast_to(-centre / scale, stats.f.shape))
+    s = covariance.expected_second(stats.n, np.zeros_like(stats.f), covariance.rescale(about, scale))
+    f = stats.n[:, None] * centre + scale * stats.f
+    log_likelihood = stats.log_likelihood - stats.n_rows * float(np.log(scale).sum())
+    return SufficientStats(stats.n, f, s, log_likelihood, stats.n_rows, stats.covariance_type)
+
+
+def maximise(
+    stats: SufficientStats, previous: GaussianMixture | None = None, *, floor: npt.ArrayLike | None = None
+) -> GaussianMixture:
+    """Return the mixture that fits the statistics best: the M-step.
+
+    Parameters
+    ----------
+    stats : SufficientStats
+        Of any rows under some mixture.
+    previous : GaussianMixture, optional
+        Where a component without rows keeps its place; without it, it gets those of all rows together.
+    floor : float or array_like, shape (n_features,), optional
+        Least variance of a column (or eigenvalue, in columns scaled by its root), in squared units of the rows,
+        above 0. Default: 1e-10 of the global variance.
+
+    Raises
+    ------
+    MixtureError
+        If ``previous`` does not fit the statistics.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first = GaussianMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
+    >>> mixture = maximise(accumulate(first, np.array([[1.0], [3.0]])), first, floor=0.01)
+    >>> mixture.means, mixture.covariances
+    (array([[2.]]), array([[1.]]))
+    """
+    covariance = covariance_of(stats.covariance_type)
+    if previous is None:
+        previous = _everywhere(stats)
+    elif (previous.covariance_type, previous.means.shape) != (stats.covariance_type, stats.f.shape):
+        raise MixtureError(
+            f"the previous mixture is {previous.covariance_type} {previous.means.shape} and the statistics are "
+            f"{stats.covariance_type} {stats.f.shape}; expected the mixture they were taken under"
+        )
+    empty = stats.n <= EMPTY * stats.n_rows
+    means, covariances = covariance.estimate(np.where(empty, 1.0, stats.n), stats.f, stats.s)
+    least = TINY * _global_variance(stats) if floor is None else np.asarray(floor, dtype=np.float64)
+    return GaussianMixture(
+        stats.n / stats.n.sum(),
+        np.where(empty[:, None], previous.means, means),
+        covariance.choose(empty, previous.covariances, _raise(covariance, covariances, least)),
+        stats.covariance_type,
+    )
+
+
+def _raise(covariance: Covariance, covariances: Array, floor: Array) -> Array:
+    """Return covariances at least ``floor``, one number or one for each column."""
+    if floor.ndim == 0:
+        return covariance.raise_to(covariances, float(floor))
+    root = np.sqrt(floor)
+    if covariance.isotropic:
+        root = np.full_like(root, root.min())
+    return covariance.rescale(covariance.raise_to(covariance.rescale(covariances, 1 / root), 1.0), root)
+
+
+def _global_variance(stats: SufficientStats) -> Array:
+    """Return the variance (n_features,) of all rows together, above 0; of a spherical mixture, that of its columns."""
+    covariance = covariance_of(stats.covariance_type)
+    together = stats.s if covariance.pooled else stats.s.sum(axis=0)[None]
+    _, covariances = covariance.estimate(np.array([stats.n.sum()]), stats.f.sum(axis=0)[None], together)
+    variance: Array = np.maximum(covariance.variances(covariances, 1, stats.f.shape[1])[0], 1e-290)
+    return variance
+
+
+def _everywhere(stats: SufficientStats) -> GaussianMixture:
+    """Return a mixture whose components all have the mean and the variances of all rows."""
+    covariance = covariance_of(stats.covariance_type)
+    k = len(stats.n)
+    means, variances = (
+        np.repeat(row[None], k, axis=0) for row in (stats.f.sum(axis=0) / stats.n.sum(), _global_variance(stats))
+    )
+    return GaussianMixture(np.full(k, 1 / k), means, covariance.of_variances(variances), stats.covariance_type)

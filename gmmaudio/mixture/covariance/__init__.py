@@ -1,0 +1,44 @@
+"""What differs between covariance types, one small object for each.
+
+With ``z`` a row of numbers, every Gaussian log density is linear in a vector of *moments* of that row: ``z * z, z, 1``
+for a diagonal covariance, the products ``z_i z_j`` (i <= j), ``z, 1`` for a full one, ``|z|^2, z, 1`` for a spherical
+one, and ``z, 1`` for a tied one, whose quadratic term is the same for all components. Scoring is then one matrix
+product with a row of coefficients for each component, and the sufficient statistics are one matrix product more. A
+covariance type says how to expand rows to moments, how to turn parameters into coefficients, how to read parameters
+back out of statistics, and how to keep them above a floor. Nothing outside this package asks which type it has.
+
+References
+----------
+Bishop, *Pattern Recognition and Machine Learning* (2006), sections 9.2 and 2.4 (exponential family form).
+"""
+
+from __future__ import annotations
+
+from gmmaudio.errors import SettingError
+from gmmaudio.mixture.covariance.base import TINY, Array, Covariance, Floats, Mask, log_weights
+from gmmaudio.mixture.covariance.diagonal import Diagonal
+from gmmaudio.mixture.covariance.full import Full
+from gmmaudio.mixture.covariance.spherical import Spherical
+from gmmaudio.mixture.covariance.tied import Tied
+
+COVARIANCES: dict[str, Covariance] = {"diag": Diagonal(), "full": Full(), "tied": Tied(), "spherical": Spherical()}
+
+__all__ = ["COVARIANCES", "TINY", "Array", "Covariance", "Floats", "Mask", "covariance_of", "log_weights"]
+
+
+def covariance_of(name: str) -> Covariance:
+    """Return the covariance type called ``name``.
+
+    Raises
+    ------
+    SettingError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> covariance_of("diag").shape(8, 13)
+    (8, 13)
+    """
+    if not isinstance(name, str) or name not in COVARIANCES:
+        raise SettingError(f"covariance_type is {name!r}; expected one of {', '.join(COVARIANCES)}")
+    return COVARIANCES[name]

@@ -1,0 +1,195 @@
+"""Any ellipsoid for each component."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.mixture.covariance.base import Array, Floats, Mask, linear_moments, log_weights
+
+
+class Full:
+    """Any ellipsoid: covariances (k, d, d)."""
+
+    name = "full"
+    independent, isotropic, pooled = False, False, False
+
+    def shape(self, k: int, d: int) -> tuple[int, ...]:
+        """(k, d, d)."""
+        return (k, d, d)
+
+    def n_parameters(self, k: int, d: int) -> int:
+        """A triangle for each component."""
+        return k * d * (d + 1) // 2
+
+    def n_moments(self, d: int) -> int:
+        """``z_i z_j for i <= j, z, 1``."""
+        return d * (d + 1) // 2 + d + 1
+
+    def expand(self, z: Floats, out: Floats) -> Floats:
+        """``[z_i z_j for i <= j, z, 1]``."""
+        d = z.shape[1]
+        start = 0
+        for i in range(d):
+            np.multiply(z[:, i:], z[:, i : i + 1], out=out[:, start : start + d - i])
+            start += d - i
+        return linear_moments(z, out)
+
+    def coefficients(self, weights: Array, means: Array, covariances: Array) -> Array:
+        """Shape (k, d * (d + 3) / 2 + 1)."""
+        d = means.shape[1]
+        chol = np.linalg.cholesky(covariances)
+        precision = precisions(chol)
+        linear = (precision @ means[:, :, None])[:, :, 0]
+        constant = log_weights(weights) - 0.5 * (
+            d * np.log(2 * np.pi) + log_determinants(chol) + (means * linear).sum(axis=1)
+        )
+        upper = np.triu_indices(d)
+        # an off-diagonal product stands once in the moments and twice in the quadratic form
+        twice = np.where(upper[0] == upper[1], 0.5, 1.0)
+        return np.hstack([-(precision[:, upper[0], upper[1]] * twice), linear, constant[:, None]])
+
+    def root(self, covariances: Array) -> None:
+        """Nothing is missing."""
+
+    def sensitivity(self, means: Array, covariances: Array) -> Array:
+        """Root of the summed squares of ``precision_ij sqrt(E[z_i^2] E[z_j^2])``."""
+        precision = precisions(np.linalg.cholesky(covariances))
+        size = np.sqrt(means * means + np.diagonal(covariances, axis1=1, axis2=2))
+        terms: Array = np.linalg.norm(precision * size[:, :, None] * size[:, None, :], axis=(1, 2))
+        return terms
+
+    def second(self, sums: Array, d: int) -> Array:
+        """The products as symmetric matrices."""
+        matrices = np.empty((len(sums), d, d))
+        upper = np.triu_indices(d)
+        matrices[:, upper[0], upper[1]] = sums
+        matrices[:, upper[1], upper[0]] = sums
+        return matrices
+
+    def expected_second(self, n: Array, means: Array, covariances: Array) -> Array:
+        """``n (covariance + mean mean')``."""
+        return n[:, None, None] * (covariances + means[:, :, None] * means[:, None, :])
+
+    def estimate(self, n: Array, f: Array, s: Array) -> tuple[Array, Array]:
+        """Weighted mean and covariance."""
+        means = f / n[:, None]
+        return means, s / n[:, None, None] - means[:, :, None] * means[:, None, :]
+
+    def about(self, n: Array, f: Array, s: Array, means: Array) -> Array:
+        """Mean products of ``x - mean``."""
+        cross = means[:, :, None] * f[:, None, :]
+        outer = means[:, :, None] * means[:, None, :]
+        return (s - cross - cross.transpose(0, 2, 1)) / n[:, None, None] + outer
+
+    def raise_to(self, covariances: Array, floor: float) -> Array:
+        """Eigenvalues at least ``floor``, and at least what rounding leaves positive."""
+        if _all_above(covariances, floor):
+            return covariances
+        result = covariances.copy()
+        values, vectors = np.linalg.eigh(covariances)
+        least = np.maximum(floor, _rounding(covariances))[:, None]
+        low = (values < least).any(axis=1)
+        raised = (vectors[low] * np.maximum(values[low], least[low])[:, None, :]) @ vectors[low].transpose(0, 2, 1)
+        result[low] = (raised + raised.transpose(0, 2, 1)) / 2
+        return result
+
+    def on_floor(self, covariances: Array, floor: float, k: int) -> tuple[int, Mask]:
+        """Eigenvalues that are the floor, up to the rounding of a decomposition."""
+        if _all_above(covariances, floor):
+            return 0, np.zeros(len(covariances), dtype=bool)
+        low = np.linalg.eigvalsh(covariances) <= (np.maximum(floor, _rounding(covariances)) * (1 + 1e-6))[:, None]
+        return int(low.sum()), np.asarray(low.all(axis=1))
+
+    def rescale(self, covariances: Array, scale: Array) -> Array:
+        """Entry (i, j) times ``scale[i] * scale[j]``."""
+        return covariances * scale[:, None] * scale[None, :]
+
+    def variances(self, covariances: Array, k: int, d: int) -> Array:
+        """The diagonals."""
+        return np.diagonal(covariances, axis1=1, axis2=2)
+
+    def matrices(self, covariances: Array, k: int, d: int) -> Array:
+        """The covariances themselves."""
+        return covariances
+
+    def of_variances(self, variances: Array) -> Array:
+        """Variances on diagonals."""
+        return variances[:, :, None] * np.eye(variances.shape[1])
+
+    def spread(self, covariances: Array, j: int, d: int) -> Array:
+        """The first principal axis, its length one standard deviation."""
+        values, vectors = np.linalg.eigh(covariances[j])
+        axis: Array = vectors[:, -1] * np.sqrt(max(values[-1], 0.0))
+        return axis
+
+    def colour(self, covariances: Array, j: int, noise: Array) -> Array:
+        """Noise times the Cholesky factor."""
+        coloured: Array = noise @ np.linalg.cholesky(covariances[j]).T
+        return coloured
+
+    def take(self, covariances: Array, components: npt.NDArray[np.intp]) -> Array:
+        """Some of the matrices."""
+        return covariances[components]
+
+    def choose(self, mask: Mask, yes: Array, no: Array) -> Array:
+        """Component by component."""
+        return np.where(mask[:, None, None], yes, no)
+
+    def free(self, covariances: Array) -> Array:
+        """Cholesky factors, their diagonals as logs."""
+        chol = np.linalg.cholesky(covariances)
+        d = chol.shape[1]
+        chol[:, range(d), range(d)] = np.log(chol[:, range(d), range(d)])
+        lower = np.tril_indices(d)
+        return np.asarray(chol[:, lower[0], lower[1]], dtype=np.float64).ravel()
+
+    def from_free(self, numbers: Array, k: int, d: int) -> Array:
+        """Products of such factors."""
+        lower = np.tril_indices(d)
+        chol = np.zeros((numbers.size // len(lower[0]), d, d))
+        chol[:, lower[0], lower[1]] = numbers.reshape(len(chol), -1)
+        chol[:, range(d), range(d)] = np.exp(chol[:, range(d), range(d)])
+        return chol @ chol.transpose(0, 2, 1)
+
+    def positive(self, covariances: Array) -> bool:
+        """Whether all covariances are symmetric and positive definite."""
+        deviation = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
+        uneven = np.abs(covariances - covariances.transpose(0, 2, 1))
+        if (uneven > 1e-8 * deviation[:, :, None] * deviation[:, None, :]).any():
+            return False
+        try:
+            np.linalg.cholesky(covariances)
+        except np.linalg.LinAlgError:
+            return False
+        return True
+
+
+def precisions(chol: Floats) -> Array:
+    """Return the inverses (k, d, d) of matrices given by their Cholesky factors."""
+    root = np.linalg.inv(chol)
+    precision: Array = root.transpose(0, 2, 1) @ root
+    return precision
+
+
+def log_determinants(chol: Floats) -> Array:
+    """Return the log determinants (k,) of matrices given by their Cholesky factors."""
+    logs: Array = 2.0 * np.log(np.diagonal(chol, axis1=1, axis2=2)).sum(axis=1)
+    return logs
+
+
+def _rounding(covariances: Array) -> Array:
+    """Return the size (k,) below which an eigenvalue is nothing but rounding."""
+    d = covariances.shape[1]
+    size: Array = 8 * d * np.finfo(np.float64).eps * np.trace(covariances, axis1=1, axis2=2)
+    return size
+
+
+def _all_above(covariances: Array, floor: float) -> bool:
+    """Return whether all eigenvalues are well above the floor, at a tenth of the cost of computing them."""
+    bound = np.maximum(floor, _rounding(covariances)) * (1 + 1e-6)
+    try:
+        np.linalg.cholesky(covariances - bound[:, None, None] * np.eye(covariances.shape[1]))
+    except np.linalg.LinAlgError:
+        return False
+    return True
