@@ -192,3 +192,20 @@ def test_covariance_uneven_by_rounding_is_symmetric():
     covariance = np.cov(np.random.default_rng(0).normal(size=(50, 8)).T)
     whiten = np.linalg.inv(np.linalg.cholesky(covariance))
     GaussianMixture([1.0], np.zeros((1, 8)), [whiten @ covariance @ whiten.T], "full")
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_component_without_rows_takes_no_part_in_a_pooled_covariance(covariance_type):
+    X = np.random.default_rng(0).normal(size=(6, 2))
+    covariances = {"diag": np.ones((2, 2)), "full": [np.eye(2)] * 2, "tied": np.eye(2), "spherical": np.ones(2)}
+    start = GaussianMixture([0.5, 0.5], [[0.0, 0.0], [1e3, 1e3]], covariances[covariance_type], covariance_type)
+    alone = GaussianMixture(
+        [1.0],
+        [[0.0, 0.0]],
+        covariances["tied"] if covariance_type == "tied" else covariances[covariance_type][:1],
+        covariance_type,
+    )
+    both, one = (maximise(accumulate(first, X), first) for first in (start, alone))
+    ours = both.covariances if covariance_type == "tied" else both.covariances[:1]
+    np.testing.assert_allclose(ours, one.covariances, rtol=1e-9)
+    np.testing.assert_array_equal(both.means[1], [1e3, 1e3])

@@ -127,8 +127,7 @@ def _join(mixture: GaussianMixture, i: int, j: int) -> GaussianMixture:
     f[i] += f[j]
     if not covariance.pooled:
         s[i] += s[j]
-    some = np.where(n[keep] > 0, n[keep], 1.0)
-    means, covariances = covariance.estimate(some, f[keep], covariance.take(s, keep))
+    means, covariances = covariance.estimate(n[keep], f[keep], covariance.take(s, keep))
     empty = n[keep] == 0
     old = covariance.take(mixture.covariances, keep)
     return GaussianMixture(

@@ -93,7 +93,6 @@ def _from_labels(
     covariance = covariance_of(covariance_type)
     d = rows.shape[1]
     n = np.bincount(labels, weights, minlength=k)
-    some = np.where(n > 0, n, 1.0)
     moments = np.zeros((k, covariance.n_moments(d)))
     for j in range(k):
         members, own = rows[labels == j], weights[labels == j]
@@ -101,8 +100,8 @@ def _from_labels(
         moments[j] = own @ expanded
     f = moments[:, -1 - d : -1]
     s = (rows * weights[:, None]).T @ rows if covariance.pooled else covariance.second(moments[:, : -1 - d], d)
-    means, covariances = covariance.estimate(some, f, s)
-    return GaussianMixture(some / some.sum(), means, covariance.raise_to(covariances, floor), covariance_type)
+    means, covariances = covariance.estimate(n, f, s)
+    return GaussianMixture(n / n.sum(), means, covariance.raise_to(covariances, floor), covariance_type)
 
 
 def _kmeans(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> Labels:

@@ -370,8 +370,8 @@ def _informative(chunk: Chunk) -> Chunk:
         keep &= chunk.weights > 0
     if keep.all():
         return chunk
-    weights = None if chunk.weights is None else chunk.weights[keep]
-    return Chunk(chunk.start, chunk.rows[keep], weights, chunk.has_missing)
+    rows, weights = chunk.rows[keep], None if chunk.weights is None else chunk.weights[keep]
+    return Chunk(chunk.start, rows, weights, bool(np.isnan(rows).any()))
 
 
 def _look(chunk: Chunk) -> Summary:

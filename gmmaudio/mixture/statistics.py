@@ -236,8 +236,7 @@ def _in_units(stats: SufficientStats, joint: LogJoint) -> SufficientStats:
     """Return statistics in the units of the rows."""
     covariance = joint.covariance
     centre, scale = joint.frame.centre, joint.frame.scale
-    some = np.where(stats.n > 0, stats.n, 1.0)
-    about = covariance.about(some, stats.f, stats.s, np.broadcast_to(-centre / scale, stats.f.shape))
+    about = covariance.about(stats.n, stats.f, stats.s, np.broadcast_to(-centre / scale, stats.f.shape))
     s = covariance.expected_second(stats.n, np.zeros_like(stats.f), covariance.rescale(about, scale))
     f = stats.n[:, None] * centre + scale * stats.f
     log_likelihood = stats.log_likelihood - stats.n_rows * float(np.log(scale).sum())
@@ -281,7 +280,8 @@ def maximise(
             f"{stats.covariance_type} {stats.f.shape}; expected the mixture they were taken under"
         )
     empty = stats.n <= EMPTY * stats.n_rows
-    means, covariances = covariance.estimate(np.where(empty, 1.0, stats.n), stats.f, stats.s)
+    # what little such a component has is still part of the pooled covariance
+    means, covariances = covariance.estimate(np.where(empty, 0.0, stats.n), stats.f, stats.s)
     least = TINY * _global_variance(stats) if floor is None else np.asarray(floor, dtype=np.float64)
     return GaussianMixture(
         stats.n / stats.n.sum(),

@@ -55,10 +55,13 @@ class Covariance(Protocol):
         """Second moments that ``n`` (k,) rows of each component have in the mean."""
 
     def estimate(self, n: Array, f: Array, s: Array) -> tuple[Array, Array]:
-        """Means and covariances from statistics with ``n`` above 0; rounding may leave covariances indefinite."""
+        """Means and covariances from statistics; rounding may leave covariances indefinite.
+
+        A component whose ``n`` is 0 gets means and covariances of 0, and counts for nothing in pooled ones.
+        """
 
     def about(self, n: Array, f: Array, s: Array, means: Array) -> Array:
-        """Covariances about given means instead of the statistics' own."""
+        """Covariances about given means instead of the statistics' own; 0 where ``n`` is 0."""
 
     def raise_to(self, covariances: Array, floor: float) -> Array:
         """Covariances at least ``floor`` in every direction: the exact maximiser of the likelihood under that bound."""
@@ -104,6 +107,11 @@ def log_weights(weights: Array) -> Array:
     """Return log weights; that of zero is a number below all others, so that products stay finite."""
     logs: Array = np.log(weights, out=np.full(weights.shape, -1e300), where=weights > 0)
     return logs
+
+
+def divisor(n: Array) -> Array:
+    """Return ``n`` (k,) with 1 in place of 0: what is divided by it is 0 there."""
+    return np.where(n > 0, n, 1.0)
 
 
 def linear_moments(z: Floats, out: Floats) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.mixture.covariance.base import Array, Floats, Mask, linear_moments, log_weights
+from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, linear_moments, log_weights
 
 
 class Diagonal:
@@ -58,12 +58,13 @@ class Diagonal:
 
     def estimate(self, n: Array, f: Array, s: Array) -> tuple[Array, Array]:
         """Weighted mean and variance of every feature."""
-        means = f / n[:, None]
-        return means, s / n[:, None] - means * means
+        some = divisor(n)[:, None]
+        means = f / some
+        return means, s / some - means * means
 
     def about(self, n: Array, f: Array, s: Array, means: Array) -> Array:
         """Mean squares of ``x - mean``."""
-        return (s - 2 * means * f) / n[:, None] + means * means
+        return (s - 2 * means * f + n[:, None] * means * means) / divisor(n)[:, None]
 
     def raise_to(self, covariances: Array, floor: float) -> Array:
         """Variances at least ``floor``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.mixture.covariance.base import Array, Floats, Mask, linear_moments, log_weights
+from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, linear_moments, log_weights
 
 
 class Full:
@@ -73,14 +73,15 @@ class Full:
 
     def estimate(self, n: Array, f: Array, s: Array) -> tuple[Array, Array]:
         """Weighted mean and covariance."""
-        means = f / n[:, None]
-        return means, s / n[:, None, None] - means[:, :, None] * means[:, None, :]
+        some = divisor(n)
+        means = f / some[:, None]
+        return means, s / some[:, None, None] - means[:, :, None] * means[:, None, :]
 
     def about(self, n: Array, f: Array, s: Array, means: Array) -> Array:
         """Mean products of ``x - mean``."""
         cross = means[:, :, None] * f[:, None, :]
-        outer = means[:, :, None] * means[:, None, :]
-        return (s - cross - cross.transpose(0, 2, 1)) / n[:, None, None] + outer
+        scatter = s - cross - cross.transpose(0, 2, 1) + n[:, None, None] * means[:, :, None] * means[:, None, :]
+        return scatter / divisor(n)[:, None, None]
 
     def raise_to(self, covariances: Array, floor: float) -> Array:
         """Eigenvalues at least ``floor``, and at least what rounding leaves positive."""

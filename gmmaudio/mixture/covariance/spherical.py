@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
-from gmmaudio.mixture.covariance.base import Array, Floats, Mask, linear_moments, log_weights
+from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, linear_moments, log_weights
 
 
 class Spherical:
@@ -59,13 +59,13 @@ class Spherical:
 
     def estimate(self, n: Array, f: Array, s: Array) -> tuple[Array, Array]:
         """Weighted mean, and the mean of all features' variances."""
-        means = f / n[:, None]
-        return means, (s / n - (means * means).sum(axis=1)) / f.shape[1]
+        means = f / divisor(n)[:, None]
+        return means, (s / divisor(n) - (means * means).sum(axis=1)) / f.shape[1]
 
     def about(self, n: Array, f: Array, s: Array, means: Array) -> Array:
         """Mean squares of ``x - mean``."""
-        squares: Array = (s - 2 * (means * f).sum(axis=1)) / n + (means * means).sum(axis=1)
-        mean: Array = squares / f.shape[1]
+        squares = s - 2 * (means * f).sum(axis=1) + n * (means * means).sum(axis=1)
+        mean: Array = squares / divisor(n) / f.shape[1]
         return mean
 
     def raise_to(self, covariances: Array, floor: float) -> Array:

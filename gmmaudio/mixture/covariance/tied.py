@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve_triangular
 
-from gmmaudio.mixture.covariance.base import Array, Floats, Mask, linear_moments, log_weights
+from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, linear_moments, log_weights
 from gmmaudio.mixture.covariance.full import Full, log_determinants, precisions
 
 FULL = Full()
@@ -65,7 +65,7 @@ class Tied:
 
     def estimate(self, n: Array, f: Array, s: Array) -> tuple[Array, Array]:
         """Weighted means, and the covariance within components."""
-        means = f / n[:, None]
+        means = f / divisor(n)[:, None]
         return means, _even((s - f.T @ means) / n.sum())
 
     def about(self, n: Array, f: Array, s: Array, means: Array) -> Array:
