@@ -129,8 +129,8 @@ class _Marginal:
     def _regression(self) -> Array:
         """Return what a missing value gains from each observed one, (n_components, n_missing, n_observed)."""
         across = self._matrices[:, self._seen][:, :, ~self._seen]
-        slope: Array = np.linalg.solve(self._observed, across).transpose(0, 2, 1)
-        return slope
+        slope = np.linalg.solve(self._observed, across).transpose(0, 2, 1)
+        return slope.astype(np.float64, copy=False)
 
     def predict(self, observed: Array, shares: Array) -> Array:
         """Return the mean of the missing values given the observed ones, (n, n_missing)."""
