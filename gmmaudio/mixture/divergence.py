@@ -1,0 +1,131 @@
+"""How alike mixtures are: divergences between every two of them, by sampling.
+
+The divergence of two mixtures has no closed form. Both kinds here are means over the rows of the two mixtures,
+half from each, of an even function of the log density ratio ``t = log p(x) - log q(x)``:
+
+    Jensen-Shannon           log 2 - H(1 / (1 + exp(-t)))    H is the entropy of a coin, nats
+    symmetric KL (Jeffreys)  2 t tanh(t / 2)
+
+Each is the mean of the usual Monte Carlo terms (such as ``log p/q`` of rows of p and ``log q/p`` of rows of q) at a
+place, over which of the two a row there came from (Rao-Blackwell). So no term is negative, those of the first are at
+most log 2, and for mixtures that are nearly alike the error shrinks with the divergence itself instead of its root.
+
+References
+----------
+Lin, "Divergence measures based on the Shannon entropy", IEEE Trans. Information Theory 37(1) (1991).
+Jeffreys, "An invariant form for the prior probability in estimation problems", Proc. Royal Society A 186 (1946).
+Hershey, Olsen, "Approximating the Kullback Leibler divergence between Gaussian mixture models", ICASSP (2007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gmmaudio.errors import MixtureError, SettingError
+from gmmaudio.mixture.covariance import Array
+from gmmaudio.mixture.gaussian import GaussianMixture, stacked_log_density
+
+
+def divergences(
+    mixtures: Sequence[GaussianMixture],
+    *,
+    kind: str = "jensen_shannon",
+    n_samples: int = 10_000,
+    rng: np.random.Generator | None = None,
+) -> Array:
+    """Return the divergence between every two mixtures, shape (n_mixtures, n_mixtures), in nats.
+
+    Symmetric, with a diagonal of 0, and the same for rows in other units. Jensen-Shannon lies in 0..log 2: it is how
+    much a row tells of which of two equally likely mixtures it came from, so 0 where they are the same and log 2 where
+    no row fits both. Symmetric KL, the sum of the Kullback-Leibler divergences both ways, is 0 or more and has no
+    upper bound: it still tells apart pairs that never overlap.
+
+    Every mixture is sampled with the same random numbers, so the divergence of two of them does not depend on which
+    others are in the list, or on its order. The standard error falls with the root of ``n_samples``; that of
+    Jensen-Shannon is at most ``log(2) / (2 sqrt(n_samples))``, 0.0035 nats at 10,000.
+
+    Parameters
+    ----------
+    mixtures : sequence of GaussianMixture
+        At least one, all over the same features; the covariance types may differ.
+    kind : {"jensen_shannon", "symmetric_kl"}
+        Which divergence.
+    n_samples : int
+        Rows drawn from each mixture, >= 1.
+    rng : numpy.random.Generator, optional
+        Source of randomness. Default: a fixed seed.
+
+    Raises
+    ------
+    MixtureError
+        If there are no mixtures, or they do not share their features.
+    SettingError
+        If a setting is outside its bounds.
+
+    References
+    ----------
+    Lin, "Divergence measures based on the Shannon entropy", IEEE Trans. Information Theory 37(1) (1991), eq. 4.1.
+    Hershey, Olsen, "Approximating the Kullback Leibler divergence between Gaussian mixture models", ICASSP (2007),
+    section 2.
+
+    Examples
+    --------
+    >>> near, far = (GaussianMixture([1.0], [[mean]], [[1.0]]) for mean in (0.0, 100.0))
+    >>> divergences([near, far, near]).round(3)
+    array([[0.   , 0.693, 0.   ],
+           [0.693, 0.   , 0.693],
+           [0.   , 0.693, 0.   ]])
+    """
+    _check(mixtures, kind, n_samples)
+    rng = np.random.default_rng(0) if rng is None else rng
+    if not isinstance(rng, np.random.Generator):
+        raise SettingError(f"rng is {rng!r}; expected a numpy.random.Generator, such as numpy.random.default_rng(0)")
+    seed = int(rng.integers(2**63))
+    half = np.empty((len(mixtures), len(mixtures)))
+    for i, mixture in enumerate(mixtures):
+        density = _log_densities(mixtures, mixture.sample(int(n_samples), np.random.default_rng(seed)))
+        terms = KINDS[kind](density[:, [i]] - density)
+        # the rounding of a sum must not take a mean beyond the greatest term
+        half[i] = np.minimum(terms.mean(axis=0), terms.max(axis=0))
+    return (half + half.T) / 2
+
+
+def _jensen_shannon(ratio: Array) -> Array:
+    """Return what rows tell of where they come from, in 0..log 2 nats, by their log density ratios."""
+    size = np.abs(ratio)
+    odds = np.exp(-size)
+    entropy = np.log1p(odds) + size * odds / (1 + odds)
+    # densities that are nearly the same leave nothing but rounding
+    told: Array = np.maximum(np.log(2) - entropy, 0.0)
+    return told
+
+
+def _symmetric_kl(ratio: Array) -> Array:
+    """Return what rows add to the sum of the Kullback-Leibler divergences both ways, in nats, >= 0."""
+    told: Array = 2 * ratio * np.tanh(ratio / 2)
+    return told
+
+
+KINDS: dict[str, Callable[[Array], Array]] = {"jensen_shannon": _jensen_shannon, "symmetric_kl": _symmetric_kl}
+
+
+def _check(mixtures: Sequence[GaussianMixture], kind: str, n_samples: int) -> None:
+    """Refuse mixtures that cannot be compared, and settings outside their bounds."""
+    if not len(mixtures):
+        raise MixtureError("there are no mixtures; expected at least one")
+    widths = sorted({mixture.n_features for mixture in mixtures})
+    if len(widths) > 1:
+        raise MixtureError(f"the mixtures have {widths} features; expected the same number, those of the same rows")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise SettingError(f"kind is {kind!r}; expected one of {', '.join(KINDS)}")
+    if isinstance(n_samples, bool) or not isinstance(n_samples, int | np.integer) or n_samples < 1:
+        raise SettingError(f"n_samples is {n_samples!r}; expected a number of rows to draw of each mixture, 1 or more")
+
+
+def _log_densities(mixtures: Sequence[GaussianMixture], rows: Array) -> Array:
+    """Return the log density of every row under every mixture, (n, n_mixtures), whatever their covariance types."""
+    if len({mixture.covariance_type for mixture in mixtures}) == 1:
+        return stacked_log_density(mixtures, rows)
+    return np.column_stack([mixture.log_density(rows) for mixture in mixtures])
