@@ -184,6 +184,7 @@ def test_row_of_nothing_has_log_density_zero_and_moves_nothing(covariance_type):
     X = X[~np.isnan(X).all(axis=1)]
     alone, beside = accumulate(mixture, X), accumulate(mixture, np.vstack([X[:50], empty, X[50:]]))
     assert alone.n_rows == beside.n_rows == len(X)
+    assert alone.log_likelihood == pytest.approx(mixture.log_density(X).sum(), rel=1e-12)
     np.testing.assert_allclose(beside.f, alone.f, rtol=1e-12)
     assert beside.log_likelihood == pytest.approx(alone.log_likelihood, rel=1e-13)
 

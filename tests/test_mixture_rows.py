@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import COVARIANCE_TYPES, INITS, GaussianMixture, accumulate, fit_gmm, maximise
@@ -130,6 +130,16 @@ def test_memory_over_the_rows_does_not_grow_with_them(covariance_type):
     # a chunk and its whitened copy are 4 MB at 39 columns, sums of 256 components 0.2 MB; the bound asked for is 50 MiB
     assert max(peaks) < 16e6
     assert peaks[1] - peaks[0] < 2e5
+
+
+def test_scoring_from_many_threads_leaves_the_libraries_as_they_were():
+    mixture, X = first_mixture("diag"), crowd(2000)
+    before = [(info["filepath"], info["num_threads"]) for info in threadpool_info()]
+    expected = mixture.log_density(X)
+    with ThreadPoolExecutor(4) as pool:
+        for scores in pool.map(lambda _: mixture.log_density(X), range(60)):
+            np.testing.assert_array_equal(scores, expected)
+    assert [(info["filepath"], info["num_threads"]) for info in threadpool_info()] == before
 
 
 # --- weights -----------------------------------------------------------------------------------------------------

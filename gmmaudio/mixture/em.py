@@ -200,12 +200,7 @@ def fit_gmm(
         tell = None if callback is None else rows.teller(callback, i)
         fits.append(_Fit(rows, floor, reseed, n_threads, mapper, tell).run(first, max_iter, tol, accelerate))
     mixture, trace = max(fits, key=lambda fit: fit[1].log_likelihoods[-1])
-    trace = replace(
-        trace,
-        log_likelihoods=tuple(value - rows.offset for value in trace.log_likelihoods),
-        n_components_asked=int(n_components),
-    )
-    return rows.in_units(mixture), trace
+    return rows.in_units(mixture), replace(trace, n_components_asked=int(n_components))
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,11 +222,6 @@ class _Rows:
         rounded = frame.rounded() if summary.single else None
         return cls(X, shares, summary, frame if rounded is None else rounded, rounded is not None)
 
-    @property
-    def offset(self) -> float:
-        """Nats that a row's log density gains in the frame, in the mean."""
-        return float(self.summary.observed @ np.log(self.frame.scale)) / self.summary.total
-
     def in_units(self, mixture: GaussianMixture) -> GaussianMixture:
         """Return a mixture of the frame in the units of the rows."""
         frame = self.frame
@@ -244,7 +234,7 @@ class _Rows:
         )
 
     def statistics(self, mixture: GaussianMixture, n_threads: int, mapper: Mapper | None) -> SufficientStats:
-        """Return the statistics of all rows under a mixture, both in the frame."""
+        """Return the statistics of all rows under a mixture, both in the frame; likelihoods are in the rows' units."""
         parameters = (mixture.weights, mixture.means, mixture.covariances)
         joint = log_joint_of(mixture.covariance_type, [parameters], self.frame, self.single)
         chunks = read_chunks(self.X, self.weights, n_features=mixture.n_features)
@@ -293,7 +283,7 @@ class _Rows:
         """Return a function that tells a callback where start ``i`` stands."""
 
         def tell(iteration: int, log_likelihood: float, mixture: GaussianMixture) -> None:
-            callback(EMStep(i, iteration, log_likelihood - self.offset, self.in_units(mixture)))
+            callback(EMStep(i, iteration, log_likelihood, self.in_units(mixture)))
 
         return tell
 
@@ -331,7 +321,7 @@ class _Fit:
     def run(
         self, mixture: GaussianMixture, max_iter: int, tol: float, accelerate: bool
     ) -> tuple[GaussianMixture, EMTrace]:
-        """Return the mixture after EM from ``mixture``, and its trace, in the frame."""
+        """Return the mixture after EM from ``mixture``, in the frame, and its trace."""
         path, converged = _Path(), False
         # a component is placed anew once: one that loses its rows again has no better place
         settled = np.full(mixture.n_components, not self.reseed)

@@ -92,7 +92,7 @@ def _from_labels(
     """Return the mixture whose components are the clusters; an empty cluster is left at the mean, for EM to re-seed."""
     covariance = covariance_of(covariance_type)
     d = rows.shape[1]
-    n = np.bincount(labels, weights, minlength=k)
+    n = np.bincount(labels, weights, minlength=k).astype(np.float64)
     moments = np.zeros((k, covariance.n_moments(d)))
     for j in range(k):
         members, own = rows[labels == j], weights[labels == j]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -27,10 +28,38 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def one_blas_thread() -> AbstractContextManager[Any]:
+class _OneThread:
+    """How many callers want one thread: the limit is the whole process's, so the last to leave takes it away."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callers = 0
+        self._limit: Any = None
+
+    def enter(self) -> None:
+        with self._lock:
+            self._callers += 1
+            if self._callers == 1:
+                self._limit = _libraries().limit(limits=1)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._callers -= 1
+            if self._callers == 0:
+                self._limit.restore_original_limits()
+
+
+_ONE = _OneThread()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
     """Return a context in which every matrix product runs on its caller's thread, so that sums have one order."""
-    context: AbstractContextManager[Any] = _libraries().limit(limits=1)
-    return context
+    _ONE.enter()
+    try:
+        yield
+    finally:
+        _ONE.leave()
 
 
 def count_threads(n_threads: int) -> int:

@@ -210,13 +210,13 @@ def summarise(X: RowSource, weights: npt.ArrayLike | None = None) -> Summary:
     parts = [part for part in parts if part.n_rows]
     if not parts:
         raise MixtureError("there are no rows; at least one is needed")
-    observed = np.sum([part.observed for part in parts], axis=0)
-    if not observed.all():
-        raise MixtureError(f"column {int(observed.argmin())} has no value in any row; drop it")
+    seen = np.sum([part.observed for part in parts], axis=0)
+    if not seen.all():
+        raise MixtureError(f"column {int(seen.argmin())} has no value in any row; drop it")
     return Summary(
         n_rows=sum(part.n_rows for part in parts),
         total=float(sum(part.total for part in parts)),
-        observed=observed,
+        observed=seen,
         low=np.min([part.low for part in parts], axis=0),
         high=np.max([part.high for part in parts], axis=0),
         single=all(part.single for part in parts),
@@ -376,19 +376,20 @@ def _informative(chunk: Chunk) -> Chunk:
 
 def _look(chunk: Chunk) -> Summary:
     """Return the summary of one chunk."""
-    rows, n = chunk.rows, len(chunk.rows)
-    single, d = rows.dtype == np.float32, rows.shape[1]
-    if n == 0:
-        return Summary(0, 0.0, np.zeros(d), np.full(d, np.inf), np.full(d, -np.inf), single)
+    rows = chunk.rows
+    present = ~np.isnan(rows) if chunk.has_missing else True
+    low = np.min(rows, axis=0, where=present, initial=np.inf).astype(np.float64)
+    high = np.max(rows, axis=0, where=present, initial=-np.inf).astype(np.float64)
+    return Summary(len(rows), chunk.total, observed(chunk), low, high, rows.dtype == np.float32)
+
+
+def observed(chunk: Chunk) -> Array:
+    """Return the rows, or their weight, that have a value in each column, shape (n_features,)."""
     if not chunk.has_missing:
-        low, high = rows.min(axis=0), rows.max(axis=0)
-        observed = np.full(d, chunk.total)
-    else:
-        present = ~np.isnan(rows)
-        low = np.min(rows, axis=0, where=present, initial=np.inf)
-        high = np.max(rows, axis=0, where=present, initial=-np.inf)
-        observed = (np.ones(n) if chunk.weights is None else chunk.weights) @ present
-    return Summary(n, chunk.total, observed, low.astype(np.float64), high.astype(np.float64), single)
+        return np.full(chunk.rows.shape[1], chunk.total)
+    weights = np.ones(len(chunk.rows)) if chunk.weights is None else chunk.weights
+    seen: Array = weights @ ~np.isnan(chunk.rows)
+    return seen
 
 
 Moments = tuple[Array, Array, Array]

@@ -16,7 +16,7 @@ from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.missing import expected_sums
 from gmmaudio.mixture.parallel import Mapper, count_threads, one_blas_thread, thread_map
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, refine
-from gmmaudio.mixture.rows import Chunk, RowSource, read_chunks
+from gmmaudio.mixture.rows import Chunk, RowSource, observed, read_chunks
 
 # Below this share of all rows a component's moments are rounding noise.
 EMPTY = 1e-10
@@ -139,6 +139,8 @@ def sum_chunks(
 ) -> SufficientStats:
     """Return the statistics of all chunks, in the frame of ``joint``, which holds one mixture.
 
+    The log likelihood is that of the rows in their own units.
+
     Raises
     ------
     MixtureError
@@ -165,7 +167,7 @@ def _elsewhere(joint: LogJoint, chunk: Chunk) -> SufficientStats:
 
 
 def chunk_statistics(joint: LogJoint, chunk: Chunk) -> SufficientStats:
-    """Return the statistics of one chunk, in the frame of ``joint``."""
+    """Return the statistics of one chunk, in the frame of ``joint``; the log likelihood is in the rows' own units."""
     covariance, k, d = joint.covariance, joint.n_components, joint.n_features
     n, f, s = np.zeros(k), np.zeros((k, d)), np.zeros(covariance.shape(k, d))
     work, log_likelihood = _Sums(joint), 0.0
@@ -183,11 +185,12 @@ def chunk_statistics(joint: LogJoint, chunk: Chunk) -> SufficientStats:
             rows = z.astype(np.float64, copy=False)
             s += (rows * shares[:, None]).T @ rows
     sums = work.double + work.single
+    log_likelihood = unit * (log_likelihood + work.lost()) - float(observed(chunk) @ np.log(joint.frame.scale))
     return SufficientStats(
         unit * (n + sums[:, -1]),
         unit * (f + sums[:, -1 - d : -1]),
         unit * (s + covariance.second(sums[:, : -1 - d], d)),
-        unit * (log_likelihood + work.lost()),
+        log_likelihood,
         chunk.total,
         covariance.name,
     )
@@ -239,8 +242,7 @@ def _in_units(stats: SufficientStats, joint: LogJoint) -> SufficientStats:
     about = covariance.about(stats.n, stats.f, stats.s, np.broadcast_to(-centre / scale, stats.f.shape))
     s = covariance.expected_second(stats.n, np.zeros_like(stats.f), covariance.rescale(about, scale))
     f = stats.n[:, None] * centre + scale * stats.f
-    log_likelihood = stats.log_likelihood - stats.n_rows * float(np.log(scale).sum())
-    return SufficientStats(stats.n, f, s, log_likelihood, stats.n_rows, stats.covariance_type)
+    return SufficientStats(stats.n, f, s, stats.log_likelihood, stats.n_rows, stats.covariance_type)
 
 
 def maximise(
