@@ -1,10 +1,16 @@
-"""Gaussian mixtures on plain arrays; nothing here knows of sound."""
+"""Gaussian mixtures on plain arrays; nothing here knows of sound.
 
+scikit-learn estimators of the same are in :mod:`gmmaudio.mixture.estimator`, which imports scikit-learn.
+"""
+
+from gmmaudio.mixture.adapt import adapt, adapt_gmm
 from gmmaudio.mixture.covariance import COVARIANCES
+from gmmaudio.mixture.divergence import divergences
 from gmmaudio.mixture.edit import merge, split
 from gmmaudio.mixture.em import EMStep, EMTrace, check_settings, fit_gmm
 from gmmaudio.mixture.gaussian import GaussianMixture, stacked_log_density
 from gmmaudio.mixture.init import INITS
+from gmmaudio.mixture.select import Candidate, Selection, select_gmm
 from gmmaudio.mixture.statistics import SufficientStats, accumulate, maximise
 
 COVARIANCE_TYPES = tuple(COVARIANCES)
@@ -12,15 +18,21 @@ COVARIANCE_TYPES = tuple(COVARIANCES)
 __all__ = [
     "COVARIANCE_TYPES",
     "INITS",
+    "Candidate",
     "EMStep",
     "EMTrace",
     "GaussianMixture",
+    "Selection",
     "SufficientStats",
     "accumulate",
+    "adapt",
+    "adapt_gmm",
     "check_settings",
+    "divergences",
     "fit_gmm",
     "maximise",
     "merge",
+    "select_gmm",
     "split",
     "stacked_log_density",
 ]

@@ -1,7 +1,7 @@
 """How many components, and of which covariance type: a table of criteria from one call.
 
-Lower is better for ``bic``, ``aic`` and ``icl``, as in scikit-learn; R's mclust prints the negative of ``bic`` and
-``icl``. Higher is better for ``held_out``.
+Lower is better for ``bic``, ``aic`` and ``icl``, as in scikit-learn; R's mclust prints the negative of ``bic``, and an
+ICL that takes minus the log of a row's largest responsibility for its entropy. Higher is better for ``held_out``.
 """
 
 from __future__ import annotations
