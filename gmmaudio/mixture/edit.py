@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture.covariance import Array, covariance_of
-from gmmaudio.mixture.gaussian import GaussianMixture
+from gmmaudio.mixture.gaussian import GaussianMixture, frame_of
 
 # Halves stand half a deviation to either side of the component they come from: far enough apart for EM to tell them,
 # near enough for a component to be left once the spread between them is taken out of it.
@@ -78,9 +78,16 @@ def merge(mixture: GaussianMixture, n_components: int) -> GaussianMixture:
     """
     if not isinstance(n_components, int | np.integer) or not 1 <= n_components <= mixture.n_components:
         raise SettingError(f"n_components is {n_components}; expected 1 to {mixture.n_components} to merge into")
-    for _ in range(mixture.n_components - n_components):
-        mixture = _join(mixture, *_cheapest(mixture))
-    return mixture
+    # about their own centre, where second moments lose no digits
+    frame = frame_of([mixture])
+    merged = mixture.transform(frame.centre, frame.scale)
+    costs = np.array([_costs(merged, i) for i in range(merged.n_components)])
+    while merged.n_components > n_components:
+        i, j = sorted(int(place) for place in np.unravel_index(costs.argmin(), costs.shape))
+        merged = _join(merged, i, j)
+        costs = np.delete(np.delete(costs, j, axis=0), j, axis=1)
+        costs[i] = costs[:, i] = _costs(merged, i)
+    return merged.transform(-frame.centre / frame.scale, 1 / frame.scale)
 
 
 def take(mixture: GaussianMixture, components: npt.ArrayLike) -> GaussianMixture:
@@ -138,29 +145,17 @@ def _join(mixture: GaussianMixture, i: int, j: int) -> GaussianMixture:
     )
 
 
-def _cheapest(mixture: GaussianMixture) -> tuple[int, int]:
-    """Return the two components, in order, whose merger costs least."""
-    k, d = mixture.means.shape
+def _costs(mixture: GaussianMixture, i: int) -> Array:
+    """Return what it costs to merge component ``i`` with each other, shape (n_components,), infinite for itself."""
     covariance = covariance_of(mixture.covariance_type)
-    matrices = covariance.matrices(mixture.covariances, k, d)
-    own = np.linalg.slogdet(matrices)[1]
-    best = (np.inf, 0, 1)
-    for i in range(k - 1):
-        rest = slice(i + 1, k)
-        cost = _costs(mixture.weights, mixture.means, matrices, own, i, rest)
-        j = int(cost.argmin())
-        best = min(best, (float(cost[j]), i, i + 1 + j))
-    return best[1], best[2]
-
-
-def _costs(weights: Array, means: Array, matrices: Array, log_dets: Array, i: int, rest: slice) -> Array:
-    """Return what it costs to merge component ``i`` with each of ``rest``."""
-    both = weights[i] + weights[rest]
-    share = np.where(both > 0, weights[rest] / np.where(both > 0, both, 1.0), 0.5)[:, None, None]
-    apart = means[rest] - means[i]
-    joined = (1 - share) * matrices[i] + share * matrices[rest]
+    weights, means = mixture.weights, mixture.means
+    matrices = covariance.matrices(mixture.covariances, *means.shape)
+    both = weights[i] + weights
+    share = np.where(both > 0, weights / np.where(both > 0, both, 1.0), 0.5)[:, None, None]
+    apart = means - means[i]
+    joined = (1 - share) * matrices[i] + share * matrices
     joined = joined + share * (1 - share) * apart[:, :, None] * apart[:, None, :]
-    cost: Array = 0.5 * (
-        both * np.linalg.slogdet(joined)[1] - weights[i] * log_dets[i] - weights[rest] * log_dets[rest]
-    )
+    log_dets = np.linalg.slogdet(matrices)[1]
+    cost: Array = 0.5 * (both * np.linalg.slogdet(joined)[1] - weights[i] * log_dets[i] - weights * log_dets)
+    cost[i] = np.inf
     return cost

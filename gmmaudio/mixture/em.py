@@ -14,7 +14,7 @@ from gmmaudio.mixture.covariance import TINY, Mask, covariance_of
 from gmmaudio.mixture.edit import split, take
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.init import INITS, SAMPLES, distinct_rows, start
-from gmmaudio.mixture.parallel import Mapper, count_threads
+from gmmaudio.mixture.parallel import Mapper, count_threads, one_blas_thread
 from gmmaudio.mixture.product import log_joint_of
 from gmmaudio.mixture.rows import (
     Frame,
@@ -23,7 +23,7 @@ from gmmaudio.mixture.rows import (
     check_weights,
     draw,
     first_distinct,
-    read_chunks,
+    read_again,
     summarise,
     whitening,
 )
@@ -49,7 +49,7 @@ class EMTrace:
     n_components_asked, n_components : int
         Components asked for and kept; fewer are kept only where there are fewer distinct rows.
     floor_hits : tuple of int
-        Variances (or eigenvalues) that rested on the floor after every iteration.
+        Variances (or eigenvalues) that rest on the floor: at the start, then after every iteration.
     rejected : int
         Extrapolations of SQUAREM that were taken back because the likelihood fell.
     """
@@ -124,7 +124,8 @@ def fit_gmm(
     n_components : int
         Components K, >= 1. Where there are fewer distinct rows, that many are kept and the trace says so.
     weights : array_like, shape (n,), optional
-        Weight of each row, 0 or more; 2 counts a row twice.
+        Weight of each row, 0 or more; 2 counts a row twice. Whole numbers are counts of rows; of others, the median
+        weight stands for one row where a component is asked whether it has any.
     covariance_type : {"diag", "full", "tied", "spherical"}
         Shape of each component.
     init : {"kmeans", "hierarchical", "binary", "random"} or GaussianMixture
@@ -136,7 +137,7 @@ def fit_gmm(
         Iterations at most, >= 0.
     tol : float
         Stop when an iteration raises the mean log density of a row by less than ``tol`` nats for each feature. 0 runs
-        exactly ``max_iter`` iterations.
+        exactly ``max_iter`` iterations, extrapolations that are taken back among them.
     variance_floor : float
         Least variance (or eigenvalue) of a component, as a share of the global variance, 0..1. At 0 a share of 1e-10
         remains, for at zero variance the likelihood has no maximum.
@@ -148,7 +149,8 @@ def fit_gmm(
     n_threads : int
         Threads over chunks of rows; -1 is one for each core.
     mapper : callable, optional
-        A map that keeps order, to run chunks in processes or on a cluster instead, such as ``Pool.imap``.
+        A map that keeps order, to run chunks in processes or on a cluster instead, such as ``Pool.imap``. How many
+        chunks it holds at a time is its own affair.
     callback : callable, optional
         Called with an :class:`EMStep` for the start and after every iteration.
 
@@ -186,21 +188,25 @@ def fit_gmm(
     rng = np.random.default_rng(0) if rng is None else rng
     if not isinstance(rng, np.random.Generator):
         raise SettingError(f"rng is {rng!r}; expected a numpy.random.Generator, such as numpy.random.default_rng(0)")
-    rows = _Rows.of(X, weights, covariance_type)
-    floor = max(variance_floor, TINY)
-    distinct = first_distinct(X, rows.weights, n_components + 1)
-    # where every different row has a component already, none can be better placed
-    reseed = len(distinct) > n_components
-    fits = []
-    for i in range(n_init):
-        if isinstance(init, GaussianMixture):
-            first = rows.given(init, n_components, covariance_type, floor)
-        else:
-            first = rows.start(distinct[:n_components], covariance_type, init, floor, rng)
-        tell = None if callback is None else rows.teller(callback, i)
-        fits.append(_Fit(rows, floor, reseed, n_threads, mapper, tell).run(first, max_iter, tol, accelerate))
-    mixture, trace = max(fits, key=lambda fit: fit[1].log_likelihoods[-1])
-    return rows.in_units(mixture), replace(trace, n_components_asked=int(n_components))
+    for name, function in (("mapper", mapper), ("callback", callback)):
+        if function is not None and not callable(function):
+            raise SettingError(f"{name} is {function!r:.50}; expected a function, or None")
+    k, floor = int(n_components), max(variance_floor, TINY)
+    with one_blas_thread():
+        rows = _Rows.of(X, weights, covariance_type)
+        distinct = first_distinct(X, rows.weights, k + 1)
+        fits = []
+        for i in range(n_init):
+            if isinstance(init, GaussianMixture):
+                first = rows.given(init, k, covariance_type, floor)
+            else:
+                first = rows.start(distinct[:k], covariance_type, init, floor, rng)
+            tell = None if callback is None else rows.teller(callback, i)
+            # where every different row has a component already, none can be better placed
+            fit = _Fit(rows, floor, len(distinct) > k, n_threads, mapper, tell)
+            fits.append(fit.run(first, max_iter, tol, accelerate))
+        mixture, trace = max(fits, key=lambda fit: fit[1].log_likelihoods[-1])
+        return rows.in_units(mixture), replace(trace, n_components_asked=k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,15 +218,17 @@ class _Rows:
     summary: Summary
     frame: Frame
     single: bool
+    # the weight that stands for one row
+    row: float
 
     @classmethod
     def of(cls, X: RowSource, weights: npt.ArrayLike | None, covariance_type: str) -> _Rows:
         """Return the rows of a source after two looks at them."""
-        shares = None if weights is None else check_weights(weights)
+        shares, row = _scaled_weights(weights)
         summary = summarise(X, shares)
         frame = whitening(X, shares, summary, alike=covariance_of(covariance_type).isotropic)
         rounded = frame.rounded() if summary.single else None
-        return cls(X, shares, summary, frame if rounded is None else rounded, rounded is not None)
+        return cls(X, shares, summary, rounded or frame, rounded is not None, row)
 
     def in_units(self, mixture: GaussianMixture) -> GaussianMixture:
         """Return a mixture of the frame in the units of the rows."""
@@ -237,14 +245,8 @@ class _Rows:
         """Return the statistics of all rows under a mixture, both in the frame; likelihoods are in the rows' units."""
         parameters = (mixture.weights, mixture.means, mixture.covariances)
         joint = log_joint_of(mixture.covariance_type, [parameters], self.frame, self.single)
-        chunks = read_chunks(self.X, self.weights, n_features=mixture.n_features)
-        stats = sum_chunks(joint, chunks, n_threads=n_threads, mapper=mapper)
-        if stats.n_rows != self.summary.total:
-            raise MixtureError(
-                f"there were {self.summary.total:g} rows at first and {stats.n_rows:g} later; expected a source that "
-                "gives the same rows each time"
-            )
-        return stats
+        chunks = read_again(self.X, self.weights, self.summary)
+        return sum_chunks(joint, chunks, n_threads=n_threads, mapper=mapper)
 
     def start(
         self,
@@ -331,11 +333,10 @@ class _Fit:
             if leap is not None and stats.mean_log_likelihood < path.likelihoods[-1]:
                 path.rejected, leap = path.rejected + 1, None
                 continue
-            mixture, leap = leap or mixture, None
-            path.likelihoods.append(stats.mean_log_likelihood)
-            if self.tell is not None:
-                self.tell(len(path.likelihoods) - 1, path.likelihoods[-1], mixture)
-            converged = path.rise() < tol * mixture.n_features and tol > 0
+            leapt, mixture, leap = leap is not None, leap or mixture, None
+            self._record(stats, mixture, path)
+            # a leap that gains little says nothing of the steps of EM that follow it
+            converged = path.rise() < tol * mixture.n_features and tol > 0 and not leapt
             if converged or left == 0:
                 break
             path.recent.append(mixture)
@@ -345,15 +346,22 @@ class _Fit:
                 leap = self._leap(path, mixture)
         return mixture, self._trace(mixture, path, converged)
 
+    def _record(self, stats: SufficientStats, mixture: GaussianMixture, path: _Path) -> None:
+        """Remember how a mixture does, and tell."""
+        covariance = covariance_of(mixture.covariance_type)
+        path.likelihoods.append(stats.mean_log_likelihood)
+        path.floor_hits.append(covariance.on_floor(mixture.covariances, self.floor, mixture.n_components)[0])
+        if self.tell is not None:
+            self.tell(len(path.likelihoods) - 1, path.likelihoods[-1], mixture)
+
     def _step(
         self, stats: SufficientStats, mixture: GaussianMixture, path: _Path, settled: Mask, *, last: bool
     ) -> GaussianMixture:
         """Return the mixture after an M-step, with components that lost their rows placed anew."""
         mixture = maximise(stats, mixture, floor=self.floor)
         covariance = covariance_of(mixture.covariance_type)
-        hits, floored = covariance.on_floor(mixture.covariances, self.floor, mixture.n_components)
-        path.floor_hits.append(hits)
-        lost = np.flatnonzero(_lost(stats, floored, self.rows.summary) & ~settled)
+        _, floored = covariance.on_floor(mixture.covariances, self.floor, mixture.n_components)
+        lost = np.flatnonzero(_lost(stats, floored, self.rows.row) & ~settled)
         if len(lost) and not last:
             settled[lost] = True
             mixture = _reseed(mixture, lost, self.floor)
@@ -384,12 +392,26 @@ class _Fit:
         )
 
 
-def _lost(stats: SufficientStats, floored: Mask, summary: Summary) -> Mask:
+def _scaled_weights(weights: npt.ArrayLike | None) -> tuple[npt.NDArray[np.float64] | None, float]:
+    """Return weights whose sums and squares are numbers, and the weight that stands for one row.
+
+    A row weighs 1 where weights are counts, and as the median of the others. Scaled by a power of two, weights keep
+    their digits.
+    """
+    if weights is None:
+        return None, 1.0
+    shares = check_weights(weights)
+    counts = (shares == np.round(shares)).all()
+    row = 1.0 if counts else float(np.median(shares[shares > 0]))
+    power = 1 - int(np.frexp(shares.max(initial=0.0))[1])
+    return np.ldexp(shares, power), float(np.ldexp(row, power))
+
+
+def _lost(stats: SufficientStats, floored: Mask, row: float) -> Mask:
     """Return which components answer for less than half a row, or sit on a single one."""
-    row = summary.total / summary.n_rows
     lost: Mask = (stats.n < 0.5 * row) | (floored & (stats.n < 1.5 * row))
     # with fewer than two rows for each component, a single one is a fair share
-    return lost & (summary.n_rows > 2 * len(stats.n))
+    return lost & (stats.n_rows > 2 * len(stats.n) * row)
 
 
 def _reseed(mixture: GaussianMixture, lost: npt.NDArray[np.intp], floor: float) -> GaussianMixture:
@@ -417,14 +439,14 @@ def check_settings(
     >>> check_settings(8, "diag", "kmeans", 1, 100, 1e-4, 1e-3)
     """
     covariance_of(covariance_type)
-    if not isinstance(init, GaussianMixture) and init not in INITS:
+    if not isinstance(init, GaussianMixture) and not (isinstance(init, str) and init in INITS):
         raise SettingError(f"init is {init!r}; expected one of {', '.join(INITS)}, or a GaussianMixture")
     for name, value, least in (
         ("n_components", n_components, 1),
         ("n_init", n_init, 1),
         ("max_iter", max_iter, 0),
     ):
-        if not isinstance(value, int | np.integer) or value < least:
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise SettingError(f"{name} is {value}; expected a whole number, {least} or more")
     if not isinstance(tol, int | float | np.number) or not 0 <= tol < np.inf:
         raise SettingError(f"tol is {tol}; expected 0 or more")

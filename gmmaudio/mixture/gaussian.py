@@ -55,7 +55,7 @@ class GaussianMixture:
         for name in ("weights", "means", "covariances"):
             try:
                 array = np.array(getattr(self, name), dtype=np.float64)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 raise MixtureError(f"{name} must be real numbers; {error}") from error
             array.setflags(write=False)
             object.__setattr__(self, name, array)
@@ -185,8 +185,12 @@ class GaussianMixture:
         >>> one.sample(1, np.random.default_rng(0)).round(3)
         array([[ 5., -5.]])
         """
-        if n < 0:
+        if not isinstance(n, int | np.integer) or n < 0:
             raise SettingError(f"n is {n}; expected a number of rows, 0 or more")
+        if not isinstance(rng, np.random.Generator):
+            raise SettingError(
+                f"rng is {rng!r}; expected a numpy.random.Generator, such as numpy.random.default_rng(0)"
+            )
         component = rng.choice(self.n_components, size=n, p=self.weights / self.weights.sum())
         rows = rng.standard_normal((n, self.n_features))
         for k in range(self.n_components):
@@ -204,8 +208,8 @@ class GaussianMixture:
         X : array_like, shape (n, n_features)
             Rows, at least one.
         """
-        density = self._some_density(X)
-        return float(-2 * density.sum() + self.n_parameters * np.log(len(density)))
+        density, n = self._some_density(X)
+        return float(-2 * density.sum() + self.n_parameters * np.log(n))
 
     def aic(self, X: npt.ArrayLike) -> float:
         """Return Akaike's information criterion of the mixture on rows, ``-2 log likelihood + 2 n_parameters``.
@@ -215,13 +219,16 @@ class GaussianMixture:
         X : array_like, shape (n, n_features)
             Rows, at least one.
         """
-        return float(-2 * self._some_density(X).sum() + 2 * self.n_parameters)
+        density, _ = self._some_density(X)
+        return float(-2 * density.sum() + 2 * self.n_parameters)
 
-    def _some_density(self, X: npt.ArrayLike) -> Array:
-        density = self.log_density(X)
-        if len(density) == 0:
+    def _some_density(self, X: npt.ArrayLike) -> tuple[Array, int]:
+        """Return the log density of every row, and how many rows say something."""
+        rows = as_rows(X, self.n_features)
+        n = int((~np.isnan(rows)).any(axis=1).sum())
+        if n == 0:
             raise MixtureError("there are no rows; at least one is needed")
-        return density
+        return self.log_density(rows), n
 
     def transform(self, centre: Array, scale: Array) -> GaussianMixture:
         """Return the mixture of the rows ``(x - centre) / scale``.
@@ -253,7 +260,8 @@ def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -
     """Return the log density of every row under every mixture, shape (n, n_mixtures), in nats.
 
     The components of all mixtures stand side by side in one matrix product. float32 rows are computed in float32
-    where that costs less than 1e-4 nats, float64 rows in float64.
+    where that costs a row less than 1e-4 nats near a mixture, and 1e-6 of its log density far from it; float64 rows in
+    float64.
 
     Parameters
     ----------

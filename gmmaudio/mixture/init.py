@@ -59,8 +59,10 @@ def start(
     # in whitened rows the mean of a column is 0
     rows = np.nan_to_num(sample, nan=0.0)
     if init == "random":
-        share = weights / weights.sum()
-        return _around(rows[rng.choice(len(rows), n_components, replace=False, p=share)], covariance_type)
+        # the greatest of log weight plus Gumbel noise are a draw by weight without replacement, at any weights
+        # (Efraimidis, Spirakis 2006)
+        chance = np.log(weights) + rng.gumbel(size=len(rows))
+        return _around(rows[np.argsort(-chance, kind="stable")[:n_components]], covariance_type)
     if n_components == 1:
         labels: Labels = np.zeros(len(rows), dtype=np.intp)
     elif n_components == len(rows):
@@ -117,7 +119,7 @@ def _hierarchical(rows: Array, weights: Array, k: int, rng: np.random.Generator)
     del weights, rng
     from sklearn.cluster import AgglomerativeClustering
 
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1, user_api="openmp"):
         labels: Labels = AgglomerativeClustering(k, linkage="ward").fit_predict(rows)
     return labels
 
@@ -172,7 +174,7 @@ def _quietly(model: object, rows: Array, weights: Array) -> Labels:
     from sklearn.exceptions import ConvergenceWarning
 
     # the limit reaches only libraries that are loaded by now, and scikit-learn brings one
-    with warnings.catch_warnings(), threadpool_limits(limits=1):
+    with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
         warnings.simplefilter("ignore", ConvergenceWarning)
         labels: Labels = model.fit_predict(rows, sample_weight=weights)  # type: ignore[attr-defined]
     return labels

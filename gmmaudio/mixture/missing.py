@@ -163,7 +163,11 @@ class _Marginal:
         scatter += n[:, None, None] * (rest + rest.transpose(0, 2, 1)) / 2
         cross = self._means[:, :, None] * centred[:, None, :]
         second = scatter + cross + cross.transpose(0, 2, 1)
-        return n, centred + n[:, None] * self._means, self._full.expected_second(n, self._means, 0.0 * second) + second
+        return (
+            n,
+            centred + n[:, None] * self._means,
+            self._full.expected_second(n, self._means, np.zeros_like(second)) + second,
+        )
 
 
 def _masked_moments(z: Array) -> Array:

@@ -11,6 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import numpy as np
+import threadpoolctl
 from threadpoolctl import ThreadpoolController
 
 from gmmaudio.errors import SettingError
@@ -29,7 +31,11 @@ def _libraries() -> ThreadpoolController:
 
 
 class _OneThread:
-    """How many callers want one thread: the limit is the whole process's, so the last to leave takes it away."""
+    """How many callers want one thread: the limit is the whole process's, so the last to leave takes it away.
+
+    threadpoolctl lets one thread of the process set limits and ignores all others, so control is taken before each
+    change and given up after it: the caller that leaves last need not be the one that came first.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -40,13 +46,24 @@ class _OneThread:
         with self._lock:
             self._callers += 1
             if self._callers == 1:
+                _free_control()
                 self._limit = _libraries().limit(limits=1)
+                _free_control()
 
     def leave(self) -> None:
         with self._lock:
             self._callers -= 1
             if self._callers == 0:
+                _free_control()
                 self._limit.restore_original_limits()
+                _free_control()
+
+
+def _free_control() -> None:
+    """Let any thread set limits; versions of threadpoolctl before 3.7 always do."""
+    free = getattr(getattr(threadpoolctl, "OpenBLASController", None), "clear_controlling_thread", None)
+    if free is not None:
+        free(force=True)
 
 
 _ONE = _OneThread()
@@ -75,9 +92,10 @@ def count_threads(n_threads: int) -> int:
     >>> count_threads(3)
     3
     """
-    if isinstance(n_threads, bool) or not isinstance(n_threads, int) or (n_threads < 1 and n_threads != -1):
+    whole = isinstance(n_threads, int | np.integer) and not isinstance(n_threads, bool)
+    if not whole or (n_threads < 1 and n_threads != -1):
         raise SettingError(f"n_threads is {n_threads!r}; expected 1 or more, or -1 for one on each core")
-    return (os.cpu_count() or 1) if n_threads == -1 else n_threads
+    return (os.cpu_count() or 1) if n_threads == -1 else int(n_threads)
 
 
 def thread_map(function: Callable[[Item], Result], items: Iterable[Item], n_threads: int) -> Iterator[Result]:

@@ -116,7 +116,8 @@ def log_joint_of(covariance_type: str, mixtures: Sequence[Parameters], frame: Fr
     double[:, -1] -= offset
     with np.errstate(over="ignore"):
         sensitivity = np.concatenate([covariance.sensitivity(m, c) for _, m, c in mixtures])
-    exact = np.flatnonzero(~(sensitivity <= SENSITIVITY))
+    # and so is what float32 cannot hold
+    exact = np.flatnonzero(~(sensitivity <= SENSITIVITY) | (np.abs(double[:, :-1]).max(axis=1) > 1e30))
     # most of it twice would cost more than all of it once
     single = single and len(exact) <= len(double) / 2
     roots = [covariance.root(covariances) for _, _, covariances in mixtures]
@@ -126,7 +127,7 @@ def log_joint_of(covariance_type: str, mixtures: Sequence[Parameters], frame: Fr
         frame=frame,
         edges=np.cumsum([0] + [len(weights) for weights, _, _ in mixtures]),
         double=double,
-        single=np.maximum(double, -1e30).astype(np.float32) if single else None,
+        single=np.clip(double, -1e30, 1e30).astype(np.float32) if single else None,
         exact=exact if single else np.arange(0),
         offset=offset,
         roots=tuple(root for root in roots if root is not None),
@@ -176,7 +177,8 @@ def refine(joint: LogJoint, values: Floats, rows: Floats) -> Array | None:
     z = joint.frame.whiten(rows)
     moments = np.empty((len(z), joint.double.shape[1]))
     joint.covariance.expand(z, moments)
-    values[joint.exact] = joint.double[joint.exact] @ moments.T
+    # what float32 cannot hold has no share
+    values[joint.exact] = np.maximum(joint.double[joint.exact] @ moments.T, -1e30)
     return moments
 
 

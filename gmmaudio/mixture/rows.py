@@ -142,7 +142,7 @@ def read_chunks(
     """
     shares = None if weights is None else check_weights(weights)
     start = 0
-    for rows in _regroup(_parts(X, n_features)):
+    for rows in map(_floats, _regroup(_parts(X, n_features))):
         stop = start + len(rows)
         if shares is not None and stop > len(shares):
             raise MixtureError(f"there are {len(shares)} weights and {stop} rows or more; expected one for each row")
@@ -161,10 +161,7 @@ def check_weights(weights: npt.ArrayLike) -> Array:
     MixtureError
         If they are no vector of finite numbers of 0 or more, or all are 0.
     """
-    try:
-        shares = np.asarray(weights, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise MixtureError(f"weights must be real numbers; {error}") from error
+    shares = _floats(_as_array(weights, "weights must be real numbers")).astype(np.float64, copy=False)
     if shares.ndim != 1:
         raise MixtureError(f"weights have shape {shares.shape}; expected (n_rows,): one for each row")
     bad = np.flatnonzero(~(np.isfinite(shares) & (shares >= 0)))
@@ -172,30 +169,55 @@ def check_weights(weights: npt.ArrayLike) -> Array:
         raise MixtureError(f"weight {bad[0]} is {shares[bad[0]]}; weights must be finite, and 0 or more")
     if len(shares) and shares.max() == 0:
         raise MixtureError("all weights are 0; at least one row must count")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(shares.sum()):
+            raise MixtureError("the weights sum to more than float64 holds; divide them by the greatest")
     return shares
 
 
 def as_rows(X: npt.ArrayLike, n_features: int | None = None) -> Floats:
     """Return ``X`` as a matrix of float32 or float64 numbers, not copied when it is one already.
 
+    What is masked in a masked array becomes NaN.
+
     Raises
     ------
     MixtureError
         If it is not two-dimensional, has no columns, or the wrong number of them.
     """
-    try:
-        rows = np.asarray(X)
-        if np.iscomplexobj(rows):
-            raise TypeError("they are complex")
-        if rows.dtype not in (np.float32, np.float64):
-            rows = rows.astype(np.float64)
-    except (OverflowError, TypeError, ValueError) as error:
-        raise MixtureError(f"rows must be a matrix of real numbers; {error}") from error
+    return _floats(_as_matrix(X, n_features))
+
+
+def _as_matrix(X: npt.ArrayLike, n_features: int | None) -> npt.NDArray[Any]:
+    """Return :func:`as_rows` before the cast to floats."""
+    rows = _as_array(X, "rows must be a matrix of real numbers")
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise MixtureError(f"rows have shape {rows.shape}; expected (n_rows, n_features): one row for each observation")
     if n_features is not None and rows.shape[1] != n_features:
         raise MixtureError(f"rows have {rows.shape[1]} features; the mixture was made for {n_features}")
     return rows
+
+
+def _as_array(X: npt.ArrayLike, expected: str) -> npt.NDArray[Any]:
+    """Return numbers as an array, cast to floats only where it is not an array of numbers already."""
+    try:
+        if isinstance(X, np.ma.MaskedArray):
+            # what is masked is missing
+            return np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
+        rows = np.asarray(X)
+        if rows.dtype.kind in "cmMV":
+            raise TypeError(f"they are {rows.dtype}")
+        return rows if rows.dtype.kind in "fiub" else np.asarray(X, dtype=np.float64)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise MixtureError(f"{expected}; {error}") from error
+
+
+def _floats(rows: npt.NDArray[Any]) -> Floats:
+    """Return rows as float32 or float64 numbers of this machine's byte order, not copied when they are."""
+    if rows.dtype in (np.float32, np.float64) and rows.dtype.isnative:
+        return rows
+    with np.errstate(over="ignore"):
+        return rows.astype(np.float64)
 
 
 def summarise(X: RowSource, weights: npt.ArrayLike | None = None) -> Summary:
@@ -223,6 +245,25 @@ def summarise(X: RowSource, weights: npt.ArrayLike | None = None) -> Summary:
     )
 
 
+def read_again(X: RowSource, weights: npt.ArrayLike | None, summary: Summary) -> Iterator[Chunk]:
+    """Yield the chunks of a source that was summarised before.
+
+    Raises
+    ------
+    MixtureError
+        If it gives other rows than it did then, by their number or width.
+    """
+    total = 0.0
+    for chunk in read_chunks(X, weights, n_features=len(summary.low)):
+        total += chunk.total
+        yield chunk
+    if total != summary.total:
+        raise MixtureError(
+            f"there were {summary.total:g} rows at first and {total:g} later; expected a source that gives the same "
+            "rows each time"
+        )
+
+
 def whitening(X: RowSource, weights: npt.ArrayLike | None, summary: Summary, *, alike: bool = False) -> Frame:
     """Return the frame of the columns' mean and deviation, exact at any offset and safe at any scale.
 
@@ -241,10 +282,11 @@ def whitening(X: RowSource, weights: npt.ArrayLike | None, summary: Summary, *, 
     half[flat] = np.maximum(half[flat], 1.0)
     rough = Frame(middle, half)
     n, mean, squares = np.zeros_like(middle), np.zeros_like(middle), np.zeros_like(middle)
-    for chunk in read_chunks(X, weights):
+    for chunk in read_again(X, weights, summary):
         n, mean, squares = _merge((n, mean, squares), _moments(chunk, rough))
     deviation = half * np.where(flat, 0.0, np.sqrt(squares / n))
     if alike:
+        half[:] = half.max()
         widest = deviation.max() or 1.0
         deviation[:] = widest * np.sqrt(np.square(deviation / widest).mean())
     scale = np.maximum(np.where(deviation > 0, deviation, half), 1e-151)
@@ -282,7 +324,7 @@ def draw(
     n = summary.n_rows
     chosen = np.arange(n) if n <= limit else np.sort(rng.choice(n, limit, replace=False))
     rows, shares, start = [], [], 0
-    for chunk in read_chunks(X, weights):
+    for chunk in read_again(X, weights, summary):
         own = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, start + len(chunk.rows))] - start
         rows.append(chunk.rows[own])
         shares.append(np.ones(len(own)) if chunk.weights is None else chunk.weights[own])
@@ -294,7 +336,7 @@ def _parts(X: RowSource, n_features: int | None) -> Iterator[Floats]:
     """Yield the matrices that a source is made of, all of one width."""
     first: int | None = None
     for part in _listed(X):
-        rows = as_rows(_open(part) if isinstance(part, str | os.PathLike) else part, n_features)
+        rows = _as_matrix(_open(part) if isinstance(part, str | os.PathLike) else part, n_features)
         first = rows.shape[1] if first is None else first
         if rows.shape[1] != first:
             raise MixtureError(f"rows have {first} features at first and {rows.shape[1]} later; expected one width")
@@ -305,7 +347,11 @@ def _parts(X: RowSource, n_features: int | None) -> Iterator[Floats]:
 def _listed(X: RowSource) -> Iterable[Any]:
     """Return the parts of a source."""
     if callable(X):
-        parts: Iterable[Any] = X()
+        parts = X()
+        if getattr(parts, "ndim", 0) == 2:
+            return [parts]
+        if not isinstance(parts, Iterable):
+            raise MixtureError(f"the function gave {parts!r:.50}; expected an iterator over matrices of rows")
         return parts
     if isinstance(X, Iterator):
         raise MixtureError("a generator can be read once, and rows are read many times; pass a function that makes one")

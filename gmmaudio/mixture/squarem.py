@@ -43,8 +43,8 @@ def extrapolate(
 
 def _free(mixture: GaussianMixture) -> Array:
     """Return the parameters as one vector of numbers without bounds."""
-    with np.errstate(divide="ignore"):
-        logs = np.log(mixture.weights)
+    # a weight of 0 stays one for all purposes
+    logs = np.log(np.maximum(mixture.weights, 1e-300))
     covariance = covariance_of(mixture.covariance_type)
     return np.concatenate([logs, mixture.means.ravel(), covariance.free(mixture.covariances)])
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.errors import MixtureError
+from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import TINY, Array, Covariance, Floats, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.missing import expected_sums
@@ -112,7 +112,7 @@ def accumulate(
         Threads over chunks; -1 is one for each core.
     mapper : callable, optional
         A map that keeps order, to run chunks elsewhere instead, such as ``Pool.imap``: it is given a function and an
-        iterable that pickle.
+        iterable that pickle. How many chunks it holds at a time is its own affair.
 
     Raises
     ------
@@ -264,6 +264,8 @@ def maximise(
     ------
     MixtureError
         If ``previous`` does not fit the statistics.
+    SettingError
+        If ``floor`` is neither a variance above 0 nor one for each column.
 
     Examples
     --------
@@ -282,15 +284,27 @@ def maximise(
             f"{stats.covariance_type} {stats.f.shape}; expected the mixture they were taken under"
         )
     empty = stats.n <= EMPTY * stats.n_rows
-    # what little such a component has is still part of the pooled covariance
-    means, covariances = covariance.estimate(np.where(empty, 0.0, stats.n), stats.f, stats.s)
-    least = TINY * _global_variance(stats) if floor is None else np.asarray(floor, dtype=np.float64)
+    # below that a component's moments are rounding noise
+    means, covariances = covariance.estimate(
+        np.where(empty, 0.0, stats.n),
+        np.where(empty[:, None], 0.0, stats.f),
+        covariance.choose(empty, np.zeros_like(stats.s), stats.s),
+    )
+    least = TINY * _global_variance(stats) if floor is None else _checked_floor(floor, stats.f.shape[1])
     return GaussianMixture(
         stats.n / stats.n.sum(),
         np.where(empty[:, None], previous.means, means),
         covariance.choose(empty, previous.covariances, _raise(covariance, covariances, least)),
         stats.covariance_type,
     )
+
+
+def _checked_floor(floor: npt.ArrayLike, d: int) -> Array:
+    """Return a floor as one number or one for each column."""
+    least = np.asarray(floor, dtype=np.float64)
+    if least.shape not in ((), (d,)) or not (np.isfinite(least) & (least > 0)).all():
+        raise SettingError(f"floor is {floor!r:.80}; expected a variance above 0, or one for each of {d} columns")
+    return least
 
 
 def _raise(covariance: Covariance, covariances: Array, floor: Array) -> Array:
