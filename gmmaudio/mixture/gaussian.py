@@ -12,7 +12,7 @@ from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of
 from gmmaudio.mixture.missing import conditional_means, log_joint_observed
 from gmmaudio.mixture.parallel import one_blas_thread
-from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, log_joint_of, refine
+from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, log_joint_of
 from gmmaudio.mixture.rows import Frame, as_rows, read_chunks
 
 
@@ -133,6 +133,8 @@ class GaussianMixture:
             for place, values, _ in _score(joint, rows):
                 _, total = exponentiate(values)
                 np.divide(values, total, out=shares[place].T)
+        # the least share that exponentials give is not 0
+        shares[:, self.weights == 0] = 0.0
         return shares
 
     def impute(self, X: npt.ArrayLike) -> Array:
@@ -164,7 +166,7 @@ class GaussianMixture:
             for place, block in chunk.blocks():
                 unseen = np.isnan(block)
                 if unseen.any():
-                    z = conditional_means(self._covariance, parameters, frame.whiten(block).astype(np.float64))
+                    z = conditional_means(self._covariance, parameters, frame.whiten(block))
                     complete[chunk.start :][place][unseen] = (z * frame.scale + frame.centre)[unseen]
         return complete
 
@@ -291,8 +293,8 @@ def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -
             for i in range(len(mixtures)):
                 result[place, i] = exponentiate(values[joint.edges[i] : joint.edges[i + 1]])[0]
             result[place] += common.T
-    # the weights of a row without any value sum to 1 up to rounding
-    result[np.isnan(rows).all(axis=1)] = 0.0
+            # the weights of a row without any value sum to 1 up to rounding
+            result[place][np.isnan(rows[place]).all(axis=1)] = 0.0
     return result
 
 
@@ -339,14 +341,12 @@ def _score(joint: LogJoint, rows: Floats) -> Iterator[tuple[slice, Floats, Array
     """
     work, log_scale = Workspace(joint), np.log(joint.frame.scale)
     for chunk in read_chunks(rows, all_rows=True):
-        for place, z in joint.blocks(chunk):
-            here = slice(chunk.start + place.start, chunk.start + place.start + len(z))
-            if chunk.has_missing and np.isnan(z).any():
-                known = z.astype(np.float64)
-                observed: Floats = np.vstack([log_joint_observed(joint.covariance, p, known) for p in joint.parameters])
+        for place, part in chunk.blocks():
+            here = slice(chunk.start + place.start, chunk.start + place.start + len(part))
+            if chunk.has_missing and np.isnan(part).any():
+                z = joint.frame.whiten(part)
+                observed: Floats = np.vstack([log_joint_observed(joint.covariance, p, z) for p in joint.parameters])
                 yield here, observed, -(~np.isnan(z) @ log_scale)[None]
-                continue
-            _, values = work.evaluate(z)
-            if z.dtype == np.float32:
-                refine(joint, values, chunk.rows[place])
-            yield here, values, joint.common(z) - log_scale.sum()
+            else:
+                block = work.evaluate(part)
+                yield here, block.values, joint.common(block.moments) - log_scale.sum()

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from gmmaudio.mixture.covariance import Array, Floats, covariance_of
+from gmmaudio.mixture.covariance import Array, Floats, covariance_of, moments_of
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.rows import Frame
 
@@ -78,7 +78,7 @@ def distinct_rows(rows: Floats, weights: Array, frame: Frame) -> tuple[Array, Ar
     """Return the distinct rows, whitened and sorted, and their summed weights."""
     same = np.where(np.isnan(rows), np.inf, rows + 0.0)
     _, first, inverse = np.unique(same, axis=0, return_index=True, return_inverse=True)
-    return frame.whiten(rows[first]).astype(np.float64), np.bincount(inverse.ravel(), weights).astype(np.float64)
+    return frame.whiten(rows[first]), np.bincount(inverse.ravel(), weights).astype(np.float64)
 
 
 def _around(means: Array, covariance_type: str) -> GaussianMixture:
@@ -95,13 +95,9 @@ def _from_labels(
     covariance = covariance_of(covariance_type)
     d = rows.shape[1]
     n = np.bincount(labels, weights, minlength=k).astype(np.float64)
-    moments = np.zeros((k, covariance.n_moments(d)))
-    for j in range(k):
-        members, own = rows[labels == j], weights[labels == j]
-        expanded = covariance.expand(members, np.empty((len(members), moments.shape[1])))
-        moments[j] = own @ expanded
-    f = moments[:, -1 - d : -1]
-    s = (rows * weights[:, None]).T @ rows if covariance.pooled else covariance.second(moments[:, : -1 - d], d)
+    sums = np.array([moments_of(covariance, rows[labels == j]) @ weights[labels == j] for j in range(k)])
+    f = sums[:, -1 - d : -1]
+    s = (rows * weights[:, None]).T @ rows if covariance.pooled else covariance.second(sums[:, : -1 - d], d)
     means, covariances = covariance.estimate(n, f, s)
     return GaussianMixture(n / n.sum(), means, covariance.raise_to(covariances, floor), covariance_type)
 

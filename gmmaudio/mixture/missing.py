@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.mixture.covariance import Array, Covariance, Mask, covariance_of, log_weights
+from gmmaudio.mixture.covariance import Array, Covariance, Mask, covariance_of, log_weights, moments_of
 from gmmaudio.mixture.product import Parameters, exponentiate
 
 Sums = tuple[Array, Array, Array]
@@ -43,7 +43,7 @@ def log_joint_observed(covariance: Covariance, parameters: Parameters, z: Array)
     for seen, rows in _patterns(z):
         if seen.any():
             marginal = _Marginal(covariance, parameters, seen)
-            values[:, rows] = marginal.coefficients @ marginal.moments(z[rows]).T
+            values[:, rows] = marginal.coefficients @ marginal.moments(z[rows])
     return values
 
 
@@ -66,10 +66,10 @@ def expected_sums(covariance: Covariance, parameters: Parameters, z: Array, row_
     for seen, rows in _patterns(z):
         marginal = _Marginal(covariance, parameters, seen)
         moments = marginal.moments(z[rows])
-        values = marginal.coefficients @ moments.T
+        values = marginal.coefficients @ moments
         density[rows], total = exponentiate(values)
         values *= row_weights[rows] / total
-        own_n, own_f, own_s = marginal.complete(values @ moments)
+        own_n, own_f, own_s = marginal.complete(values @ moments.T)
         n += own_n
         f += own_f
         s += own_s
@@ -120,11 +120,8 @@ class _Marginal:
         self.coefficients = self._full.coefficients(weights, means[:, seen], self._observed)
 
     def moments(self, z: Array) -> Array:
-        """Return the moments of rows' observed values."""
-        rows = z[:, self._seen]
-        moments = np.empty((len(rows), self.coefficients.shape[1]))
-        self._full.expand(rows, moments)
-        return moments
+        """Return the moments (n_moments, n) of rows' observed values."""
+        return moments_of(self._full, z[:, self._seen])
 
     def _regression(self) -> Array:
         """Return what a missing value gains from each observed one, (n_components, n_missing, n_observed)."""

@@ -8,14 +8,15 @@ missing values are computed in float64.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of
-from gmmaudio.mixture.rows import Chunk, Frame
+from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of, moments_of
+from gmmaudio.mixture.rows import Frame
 
 # Parameters of a mixture in some frame: weights, means, covariances.
 Parameters = tuple[Array, Array, Array]
@@ -47,6 +48,8 @@ class LogJoint:
         None where no product may be float32.
     exact : ndarray of int
         Components that are computed in float64 at all times.
+    doubt : ndarray, shape (n_exact, 1)
+        What a float32 product may be wrong by for each of those near it, nats: thirty times what is measured.
     offset : float
         Taken out of all constants, so that sums are near 0, where float32 is finest.
     roots : tuple of ndarray, shape (n_features, n_features)
@@ -60,6 +63,7 @@ class LogJoint:
     double: Array
     single: npt.NDArray[np.float32] | None
     exact: npt.NDArray[np.intp]
+    doubt: Array
     offset: float
     roots: tuple[Array, ...]
 
@@ -73,23 +77,16 @@ class LogJoint:
         """Columns of the rows."""
         return len(self.frame.centre)
 
-    def blocks(self, chunk: Chunk) -> Iterator[tuple[slice, Floats]]:
-        """Yield (place in the chunk, whitened rows), float32 where products may be."""
-        for place, rows in chunk.blocks():
-            if self.single is not None and rows.dtype == np.float32 and not chunk.has_missing:
-                z = self.frame.whiten(rows, np.float32)
-                # not (a <= b) is true of NaN too
-                if np.abs(z).max() <= FAR:
-                    yield place, z
-                    continue
-            yield place, self.frame.whiten(rows)
-
-    def common(self, z: Floats) -> Array:
-        """Return what all components of a mixture have in common, (n_mixtures, n), or zeros (1, 1)."""
+    def common(self, moments: Floats) -> Array:
+        """Return what all components of a mixture have in common, (n_mixtures, n), or (1, 1) where it is a number."""
         if not self.roots:
             return np.full((1, 1), self.offset)
-        rows = z.astype(np.float64, copy=False)
-        return np.array([self.offset - 0.5 * np.square(rows @ root.T).sum(axis=1) for root in self.roots])
+        z = self.columns(moments).astype(np.float64, copy=False)
+        return np.array([self.offset - 0.5 * np.square(root @ z).sum(axis=0) for root in self.roots])
+
+    def columns(self, moments: Floats) -> Floats:
+        """Return the whitened rows in their moments, (n_features, n)."""
+        return moments[-1 - self.n_features : -1]
 
 
 def log_joint_of(covariance_type: str, mixtures: Sequence[Parameters], frame: Frame, single: bool) -> LogJoint:
@@ -110,9 +107,9 @@ def log_joint_of(covariance_type: str, mixtures: Sequence[Parameters], frame: Fr
     double = np.vstack([covariance.coefficients(*parameters) for parameters in mixtures])
     weights = np.concatenate([weights for weights, _, _ in mixtures]) / len(mixtures)
     means = np.vstack([means for _, means, _ in mixtures])
-    here = covariance.expand(means, np.empty((len(means), double.shape[1])))
+    here = moments_of(covariance, means)
     # log density at the mean, and half a nat for each feature below it where rows lie
-    offset = float(weights @ (double * here).sum(axis=1)) - (0.0 if covariance.pooled else means.shape[1] / 2)
+    offset = float(weights @ (double.T * here).sum(axis=0)) - (0.0 if covariance.pooled else means.shape[1] / 2)
     double[:, -1] -= offset
     with np.errstate(over="ignore"):
         sensitivity = np.concatenate([covariance.sensitivity(m, c) for _, m, c in mixtures])
@@ -127,11 +124,33 @@ def log_joint_of(covariance_type: str, mixtures: Sequence[Parameters], frame: Fr
         frame=frame,
         edges=np.cumsum([0] + [len(weights) for weights, _, _ in mixtures]),
         double=double,
-        single=np.clip(double, -1e30, 1e30).astype(np.float32) if single else None,
+        single=np.clip(double, NOWHERE, -NOWHERE).astype(np.float32) if single else None,
         exact=exact if single else np.arange(0),
+        doubt=1e-5 * sensitivity[exact][:, None] if single else np.zeros((0, 1)),
         offset=offset,
         roots=tuple(root for root in roots if root is not None),
     )
+
+
+class Block(NamedTuple):
+    """Moments and log joint of some rows, a column for each.
+
+    Parameters
+    ----------
+    moments : ndarray, shape (n_moments, n), float32 or float64
+        Products, whitened rows, and 1.
+    values : ndarray, shape (n_components, n), of the same kind
+        log(weight x density), less :meth:`LogJoint.common`.
+    near : ndarray of int
+        Rows near a component that is computed in float64.
+    fine : ndarray, shape (n_moments, n_near), float64
+        Moments of those.
+    """
+
+    moments: Floats
+    values: Floats
+    near: npt.NDArray[np.intp]
+    fine: Array
 
 
 class Workspace:
@@ -139,56 +158,75 @@ class Workspace:
 
     def __init__(self, joint: LogJoint) -> None:
         self._joint = joint
-        self._held: dict[np.dtype[np.floating], tuple[Floats, Floats]] = {}
+        self._held: dict[tuple[type[np.floating], int], tuple[Floats, Floats]] = {}
 
-    def evaluate(self, z: Floats) -> tuple[Floats, Floats]:
-        """Return moments (n, n_moments) and log(weight x density) less ``common`` (n_components, n) of rows.
+    def evaluate(self, rows: Floats) -> Block:
+        """Return moments and log joint of rows (n, n_features) without missing values, until the next call.
 
-        Both are overwritten by the next call.
+        They are float32 for float32 rows of which none is far out, where the mixtures allow it.
         """
         joint = self._joint
-        moments, values = self._arrays(z)
-        joint.covariance.expand(z, moments)
-        coefficients: Floats = joint.double if joint.single is None or z.dtype == np.float64 else joint.single
-        np.matmul(coefficients, moments.T, out=values)
+        if joint.single is not None and rows.dtype == np.float32:
+            moments, values = self._load(rows, np.float32)
+            z = joint.columns(moments)
+            # in float32 an overflow is infinite, and further out than that
+            if max(z.max(), -z.min()) <= FAR:
+                self._multiply(moments, joint.single, values)
+                return self._refine(rows, moments, values)
+        moments, values = self._load(rows, np.float64)
+        self._multiply(moments, joint.double, values)
+        return Block(moments, values, *_NOTHING)
+
+    def _load(self, rows: Floats, kind: type[np.floating]) -> tuple[Floats, Floats]:
+        """Return arrays for moments, with the whitened rows in place, and for values."""
+        k, m = self._joint.double.shape
+        if (kind, len(rows)) not in self._held:
+            self._held[kind, len(rows)] = np.ones((m, len(rows)), kind), np.empty((k, len(rows)), kind)
+        moments, values = self._held[kind, len(rows)]
+        moments[-1] = 1.0
+        self._joint.frame.whiten_columns(rows, self._joint.columns(moments))
         return moments, values
 
-    def _arrays(self, z: Floats) -> tuple[Floats, Floats]:
-        k, m = self._joint.double.shape
-        if z.dtype not in self._held or len(self._held[z.dtype][0]) != len(z):
-            self._held[z.dtype] = np.empty((len(z), m), z.dtype), np.empty((k, len(z)), z.dtype)
-        return self._held[z.dtype]
+    def _multiply(self, moments: Floats, coefficients: Floats, values: Floats) -> None:
+        z = self._joint.columns(moments)
+        self._joint.covariance.multiply(z, moments[: len(moments) - len(z) - 1])
+        np.matmul(coefficients, moments, out=values)
+
+    def _refine(self, rows: Floats, moments: Floats, values: Floats) -> Block:
+        """Return a float32 block whose delicate components are right: from float64 near them, without share elsewhere.
+
+        Near is where a component could have a share above 1e-17, whatever its float32 value is wrong by.
+        """
+        joint = self._joint
+        if not len(joint.exact):
+            return Block(moments, values, *_NOTHING)
+        rough = values[joint.exact].astype(np.float64)
+        values[joint.exact] = NOWHERE
+        certain = np.maximum(values.max(axis=0), (rough - joint.doubt).max(axis=0))
+        near = np.flatnonzero((rough + joint.doubt > certain - 40.0).any(axis=0))
+        fine = moments_of(joint.covariance, joint.frame.whiten(rows[near]))
+        values[np.ix_(joint.exact, near)] = np.maximum(joint.double[joint.exact] @ fine, NOWHERE)
+        return Block(moments, values, near, fine)
 
 
-def refine(joint: LogJoint, values: Floats, rows: Floats) -> Array | None:
-    """Return float64 moments of the rows where some components need them, and set those components' values.
+# A log density that float32 holds and that has no share in anything.
+NOWHERE = -1e30
+_NOTHING = np.arange(0), np.empty((0, 0))
 
-    Parameters
-    ----------
-    joint : LogJoint
-        The coefficients.
-    values : ndarray, shape (n_components, n), float32
-        Log joint of the block, of which the rows of ``joint.exact`` are written anew.
-    rows : ndarray, shape (n, n_features)
-        The block in its own units.
-    """
-    if not len(joint.exact):
-        return None
-    z = joint.frame.whiten(rows)
-    moments = np.empty((len(z), joint.double.shape[1]))
-    joint.covariance.expand(z, moments)
-    # what float32 cannot hold has no share
-    values[joint.exact] = np.maximum(joint.double[joint.exact] @ moments.T, -1e30)
-    return moments
+# exp of less than this is below the smallest normal number, and many times slower than that of anything else.
+LEAST = {np.dtype(np.float32): -87.0, np.dtype(np.float64): -708.0}
 
 
 def exponentiate(values: Floats) -> tuple[Array, Floats]:
     """Return the log of the column sums of ``exp(values)`` (n,) in float64, and those sums less their largest term.
 
-    ``values`` (k, n) become ``exp(values - largest)``: divided by the sums, they are each component's share.
+    ``values`` (k, n) become ``exp(values - largest)``: divided by the sums, they are each component's share. A share
+    that would be no normal number of its precision is the smallest one.
     """
     top = values.max(axis=0)
     np.subtract(values, top, out=values)
+    # against a row rather than a number, which numpy compares at half the speed
+    np.maximum(values, np.full(len(top), LEAST[values.dtype], values.dtype), out=values)
     np.exp(values, out=values)
     total: Floats = np.ones(len(values), values.dtype) @ values
     return top.astype(np.float64) + np.log(total.astype(np.float64)), total

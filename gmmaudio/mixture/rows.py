@@ -81,15 +81,20 @@ class Frame:
         fits = (np.abs(centre) < 1e30).all() and (scale > 1e-30).all() and (scale < 1e30).all()
         return Frame(centre, scale) if fits else None
 
-    def whiten(self, rows: Floats, dtype: npt.DTypeLike = np.float64) -> Floats:
-        """Return ``(rows - centre) / scale`` as ``dtype``, shape (n, n_features)."""
+    def whiten(self, rows: Floats) -> Array:
+        """Return ``(rows - centre) / scale`` in float64, shape (n, n_features)."""
+        columns = np.empty(rows.shape[::-1])
+        self.whiten_columns(rows, columns)
+        return np.ascontiguousarray(columns.T)
+
+    def whiten_columns(self, rows: Floats, out: Floats) -> None:
+        """Write ``(rows - centre) / scale`` to ``out`` (n_features, n), a column for each row, as its numbers."""
         with np.errstate(over="ignore", invalid="ignore"):
-            block: Floats = np.subtract(rows, self.centre.astype(dtype), dtype=dtype, order="C", casting="same_kind")
-            block /= self.scale.astype(dtype)
-        if block.dtype == np.float64:
+            np.subtract(rows.T, self.centre.astype(out.dtype)[:, None], out=out, casting="same_kind")
+            np.divide(out, self.scale.astype(out.dtype)[:, None], out=out)
+        if out.dtype == np.float64:
             # a row this far out has no density to speak of, and its square must stay a number
-            np.clip(block, -1e100, 1e100, out=block)
-        return block
+            np.clip(out, -1e100, 1e100, out=out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,7 +289,7 @@ def whitening(X: RowSource, weights: npt.ArrayLike | None, summary: Summary, *, 
     n, mean, squares = np.zeros_like(middle), np.zeros_like(middle), np.zeros_like(middle)
     for chunk in read_again(X, weights, summary):
         n, mean, squares = _merge((n, mean, squares), _moments(chunk, rough))
-    deviation = half * np.where(flat, 0.0, np.sqrt(squares / n))
+    centre, deviation = middle + half * mean, half * np.where(flat, 0.0, np.sqrt(squares / n))
     if alike:
         half[:] = half.max()
         widest = deviation.max() or 1.0
@@ -296,7 +301,7 @@ def whitening(X: RowSource, weights: npt.ArrayLike | None, summary: Summary, *, 
             f"column {wild[0]} has deviation {scale[wild[0]]:.3g}, whose square is no number any more; "
             "divide it by its scale"
         )
-    return Frame(middle + half * mean, scale)
+    return Frame(centre, scale)
 
 
 def first_distinct(X: RowSource, weights: npt.ArrayLike | None, limit: int) -> Floats:

@@ -15,7 +15,7 @@ from gmmaudio.mixture.covariance import TINY, Array, Covariance, Floats, covaria
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.missing import expected_sums
 from gmmaudio.mixture.parallel import Mapper, count_threads, one_blas_thread, thread_map
-from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, refine
+from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate
 from gmmaudio.mixture.rows import Chunk, RowSource, observed, read_chunks
 
 # Below this share of all rows a component's moments are rounding noise.
@@ -173,23 +173,21 @@ def chunk_statistics(joint: LogJoint, chunk: Chunk) -> SufficientStats:
     work, log_likelihood = _Sums(joint), 0.0
     # float32 holds weights of any size once the largest is 1
     unit = 1.0 if chunk.weights is None else float(chunk.weights.max(initial=0.0)) or 1.0
-    for place, z in joint.blocks(chunk):
-        shares = np.ones(len(z)) if chunk.weights is None else chunk.weights[place] / unit
-        if chunk.has_missing and np.isnan(z).any():
-            expected, density = expected_sums(covariance, joint.parameters[0], z.astype(np.float64), shares)
+    for place, rows in chunk.blocks():
+        shares = np.ones(len(rows)) if chunk.weights is None else chunk.weights[place] / unit
+        if chunk.has_missing and np.isnan(rows).any():
+            z = joint.frame.whiten(rows)
+            expected, density = expected_sums(covariance, joint.parameters[0], z, shares)
             n, f, s = n + expected[0], f + expected[1], s + expected[2]
             log_likelihood += float(shares @ density)
-            continue
-        log_likelihood += work.add(z, chunk.rows[place], shares)
-        if covariance.pooled:
-            rows = z.astype(np.float64, copy=False)
-            s += (rows * shares[:, None]).T @ rows
+        else:
+            log_likelihood += work.add(rows, shares)
     sums = work.double + work.single
     log_likelihood = unit * (log_likelihood + work.lost()) - float(observed(chunk) @ np.log(joint.frame.scale))
     return SufficientStats(
         unit * (n + sums[:, -1]),
         unit * (f + sums[:, -1 - d : -1]),
-        unit * (s + covariance.second(sums[:, : -1 - d], d)),
+        unit * (s + work.pooled + covariance.second(sums[:, : -1 - d], d)),
         log_likelihood,
         chunk.total,
         covariance.name,
@@ -204,22 +202,27 @@ class _Sums:
         self._work = Workspace(joint)
         self.double = np.zeros(joint.double.shape)
         self.single = np.zeros(joint.double.shape)
+        # second moments of all components together, where the type has those
+        self.pooled = np.zeros((joint.n_features, joint.n_features) if joint.covariance.pooled else ())
 
-    def add(self, z: Floats, rows: Floats, shares: Array) -> float:
+    def add(self, rows: Floats, shares: Array) -> float:
         """Add the moments of a block, and return its log likelihood."""
-        joint = self._joint
-        moments, values = self._work.evaluate(z)
-        fine = refine(joint, values, rows) if z.dtype == np.float32 else None
-        density, total = exponentiate(values)
+        joint, block = self._joint, self._work.evaluate(rows)
+        density, total = exponentiate(block.values)
+        common = joint.common(block.moments)[0]
+        if joint.covariance.pooled:
+            z = joint.columns(block.moments).astype(np.float64, copy=False)
+            self.pooled += (z * shares) @ z.T
         scale = shares / total
-        moments *= scale.astype(z.dtype, copy=False)[:, None]
-        own = values @ moments
-        if fine is not None:
+        np.multiply(block.moments, scale.astype(block.moments.dtype), out=block.moments)
+        own = block.values @ block.moments.T
+        if len(block.near):
             own[joint.exact] = 0.0
-            self.double[joint.exact] += values[joint.exact].astype(np.float64) @ (fine * scale[:, None])
-        sums = self.single if z.dtype == np.float32 else self.double
+            near = block.values[np.ix_(joint.exact, block.near)].astype(np.float64)
+            self.double[joint.exact] += near @ (block.fine * scale[block.near]).T
+        sums = self.single if block.moments.dtype == np.float32 else self.double
         np.add(sums, own, out=sums)
-        return float(shares @ (density + joint.common(z)[0]))
+        return float(shares @ (density + common))
 
     def lost(self) -> float:
         """Return what the likelihood lost because coefficients were rounded to float32, to first order.
@@ -230,8 +233,8 @@ class _Sums:
         joint = self._joint
         if joint.single is None:
             return 0.0
-        # a component of weight 0 has no moments, and a constant beyond float32
-        rounding = np.where(self.single[:, -1:] > 0, joint.double - joint.single, 0.0)
+        # a component of weight 0 has no moments to speak of, and a constant beyond float32
+        rounding = np.where(np.abs(joint.double) < 1e29, joint.double - joint.single, 0.0)
         return float(np.vdot(rounding, self.single))
 
 

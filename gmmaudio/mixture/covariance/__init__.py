@@ -4,7 +4,7 @@ With ``z`` a row of numbers, every Gaussian log density is linear in a vector of
 for a diagonal covariance, the products ``z_i z_j`` (i <= j), ``z, 1`` for a full one, ``|z|^2, z, 1`` for a spherical
 one, and ``z, 1`` for a tied one, whose quadratic term is the same for all components. Scoring is then one matrix
 product with a row of coefficients for each component, and the sufficient statistics are one matrix product more. A
-covariance type says how to expand rows to moments, how to turn parameters into coefficients, how to read parameters
+covariance type says which products of a row to take, how to turn parameters into coefficients, how to read parameters
 back out of statistics, and how to keep them above a floor. Nothing outside this package asks which type it has.
 
 References
@@ -15,7 +15,7 @@ Bishop, *Pattern Recognition and Machine Learning* (2006), sections 9.2 and 2.4 
 from __future__ import annotations
 
 from gmmaudio.errors import SettingError
-from gmmaudio.mixture.covariance.base import TINY, Array, Covariance, Floats, Mask, log_weights
+from gmmaudio.mixture.covariance.base import TINY, Array, Covariance, Floats, Mask, log_weights, moments_of
 from gmmaudio.mixture.covariance.diagonal import Diagonal
 from gmmaudio.mixture.covariance.full import Full
 from gmmaudio.mixture.covariance.spherical import Spherical
@@ -23,7 +23,7 @@ from gmmaudio.mixture.covariance.tied import Tied
 
 COVARIANCES: dict[str, Covariance] = {"diag": Diagonal(), "full": Full(), "tied": Tied(), "spherical": Spherical()}
 
-__all__ = ["COVARIANCES", "TINY", "Array", "Covariance", "Floats", "Mask", "covariance_of", "log_weights"]
+__all__ = ["COVARIANCES", "TINY", "Array", "Covariance", "Floats", "Mask", "covariance_of", "log_weights", "moments_of"]
 
 
 def covariance_of(name: str) -> Covariance:

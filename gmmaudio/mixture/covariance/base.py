@@ -33,14 +33,14 @@ class Covariance(Protocol):
     def n_parameters(self, k: int, d: int) -> int:
         """Free parameters of the covariances."""
 
-    def n_moments(self, d: int) -> int:
-        """Moments of a row of ``d`` features."""
+    def n_products(self, d: int) -> int:
+        """Second-order moments of a row of ``d`` features; ``d + 1`` more follow them, the row and a 1."""
 
-    def expand(self, z: Floats, out: Floats) -> Floats:
-        """Moments (n, n_moments) of rows (n, d), written to ``out``; the last ``d + 1`` are always ``z, 1``."""
+    def multiply(self, z: Floats, out: Floats) -> None:
+        """Write the second-order moments of rows, given as columns (d, n), to ``out`` (n_products, n)."""
 
     def coefficients(self, weights: Array, means: Array, covariances: Array) -> Array:
-        """Coefficients (k, n_moments) such that ``coefficients @ expand(z).T`` is log(weight x density)."""
+        """Coefficients (k, n_moments) such that ``coefficients @ moments`` is log(weight x density)."""
 
     def root(self, covariances: Array) -> Array | None:
         """Matrix (d, d) with ``-|root @ z|^2 / 2`` missing from ``coefficients``, or None where nothing is missing."""
@@ -49,7 +49,7 @@ class Covariance(Protocol):
         """Size (k,) of the terms whose sum is a log density near each component: it times epsilon is the rounding."""
 
     def second(self, sums: Array, d: int) -> Array:
-        """Second moments in the shape of the covariances, from summed moments (k, n_moments - d - 1)."""
+        """Second moments in the shape of the covariances, from the sums (k, n_products) of such moments."""
 
     def expected_second(self, n: Array, means: Array, covariances: Array) -> Array:
         """Second moments that ``n`` (k,) rows of each component have in the mean."""
@@ -114,8 +114,11 @@ def divisor(n: Array) -> Array:
     return np.where(n > 0, n, 1.0)
 
 
-def linear_moments(z: Floats, out: Floats) -> Floats:
-    """Return ``out`` with ``z, 1`` in its last columns."""
-    out[:, -1 - z.shape[1] : -1] = z
-    out[:, -1] = 1.0
-    return out
+def moments_of(covariance: Covariance, rows: Array) -> Array:
+    """Return the moments (n_products + d + 1, n) of rows (n, d): products, the row, and a 1, a column for each row."""
+    n, d = rows.shape
+    m = covariance.n_products(d)
+    moments = np.ones((m + d + 1, n))
+    moments[m:-1] = rows.T
+    covariance.multiply(moments[m:-1], moments[:m])
+    return moments

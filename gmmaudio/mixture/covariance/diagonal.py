@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, linear_moments, log_weights
+from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, log_weights
 
 
 class Diagonal:
@@ -22,15 +22,13 @@ class Diagonal:
         """One for each component and feature."""
         return k * d
 
-    def n_moments(self, d: int) -> int:
-        """``z * z, z, 1``."""
-        return 2 * d + 1
+    def n_products(self, d: int) -> int:
+        """One for each feature."""
+        return d
 
-    def expand(self, z: Floats, out: Floats) -> Floats:
-        """``[z * z, z, 1]``."""
-        d = z.shape[1]
-        np.multiply(z, z, out=out[:, :d])
-        return linear_moments(z, out)
+    def multiply(self, z: Floats, out: Floats) -> None:
+        """``z * z``."""
+        np.multiply(z, z, out=out)
 
     def coefficients(self, weights: Array, means: Array, covariances: Array) -> Array:
         """Shape (k, 2 * d + 1)."""

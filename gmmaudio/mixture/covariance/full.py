@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, linear_moments, log_weights
+from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, log_weights
 
 
 class Full:
@@ -22,18 +22,16 @@ class Full:
         """A triangle for each component."""
         return k * d * (d + 1) // 2
 
-    def n_moments(self, d: int) -> int:
-        """``z_i z_j for i <= j, z, 1``."""
-        return d * (d + 1) // 2 + d + 1
+    def n_products(self, d: int) -> int:
+        """One for each pair of features."""
+        return d * (d + 1) // 2
 
-    def expand(self, z: Floats, out: Floats) -> Floats:
-        """``[z_i z_j for i <= j, z, 1]``."""
-        d = z.shape[1]
-        start = 0
+    def multiply(self, z: Floats, out: Floats) -> None:
+        """``z_i z_j for i <= j``."""
+        d, start = len(z), 0
         for i in range(d):
-            np.multiply(z[:, i:], z[:, i : i + 1], out=out[:, start : start + d - i])
+            np.multiply(z[i:], z[i], out=out[start : start + d - i])
             start += d - i
-        return linear_moments(z, out)
 
     def coefficients(self, weights: Array, means: Array, covariances: Array) -> Array:
         """Shape (k, d * (d + 3) / 2 + 1)."""

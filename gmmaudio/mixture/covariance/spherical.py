@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
-from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, linear_moments, log_weights
+from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, log_weights
 
 
 class Spherical:
@@ -23,14 +23,13 @@ class Spherical:
         """One for each component."""
         return k
 
-    def n_moments(self, d: int) -> int:
-        """``|z|^2, z, 1``."""
-        return d + 2
+    def n_products(self, d: int) -> int:
+        """One."""
+        return 1
 
-    def expand(self, z: Floats, out: Floats) -> Floats:
-        """``[|z|^2, z, 1]``."""
-        np.einsum("ij,ij->i", z, z, out=out[:, 0])
-        return linear_moments(z, out)
+    def multiply(self, z: Floats, out: Floats) -> None:
+        """``|z|^2``."""
+        np.einsum("ij,ij->j", z, z, out=out[0])
 
     def coefficients(self, weights: Array, means: Array, covariances: Array) -> Array:
         """Shape (k, d + 2)."""

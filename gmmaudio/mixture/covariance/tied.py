@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve_triangular
 
-from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, linear_moments, log_weights
+from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, log_weights
 from gmmaudio.mixture.covariance.full import Full, log_determinants, precisions
 
 FULL = Full()
@@ -26,13 +26,12 @@ class Tied:
         """One triangle."""
         return d * (d + 1) // 2
 
-    def n_moments(self, d: int) -> int:
-        """``z, 1``."""
-        return d + 1
+    def n_products(self, d: int) -> int:
+        """None."""
+        return 0
 
-    def expand(self, z: Floats, out: Floats) -> Floats:
-        """``[z, 1]``."""
-        return linear_moments(z, out)
+    def multiply(self, z: Floats, out: Floats) -> None:
+        """None: what is quadratic is the same for all components."""
 
     def coefficients(self, weights: Array, means: Array, covariances: Array) -> Array:
         """Shape (k, d + 1): the quadratic term is the same for all components, and left to ``root``."""
