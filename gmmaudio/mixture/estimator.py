@@ -1,0 +1,515 @@
+"""The mixture core as scikit-learn estimators, for pipelines, searches and comparisons.
+
+Thin wrappers: every number comes from :func:`gmmaudio.mixture.fit_gmm` and
+:func:`gmmaudio.mixture.stacked_log_density`. NaN is a missing value. Needs scikit-learn 1.6; nothing in the package
+imports this module, so scikit-learn is loaded only by who asks for it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import solve_triangular
+from scipy.special import log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, DensityMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture as SklearnMixture
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from gmmaudio.errors import MixtureError, SettingError
+from gmmaudio.mixture.covariance import Array, Floats, covariance_of
+from gmmaudio.mixture.edit import take
+from gmmaudio.mixture.em import EMTrace, fit_gmm
+from gmmaudio.mixture.gaussian import GaussianMixture, stacked_log_density
+from gmmaudio.mixture.rows import check_weights
+
+RandomState: TypeAlias = int | np.random.RandomState | np.random.Generator | None
+
+# What scikit-learn is to check of rows; the rest is checked by the core.
+_ROWS: dict[str, Any] = {"dtype": [np.float64, np.float32], "ensure_all_finite": "allow-nan"}
+
+
+class _MixtureSettings(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """The settings of :func:`gmmaudio.mixture.fit_gmm` as scikit-learn keeps them: unchecked until ``fit``."""
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "diag",
+        init: str | GaussianMixture = "kmeans",
+        n_init: int = 1,
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        variance_floor: float = 1e-3,
+        accelerate: bool = False,
+        random_state: RandomState = None,
+        n_threads: int = 1,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.variance_floor = variance_floor
+        self.accelerate = accelerate
+        self.random_state = random_state
+        self.n_threads = n_threads
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _rows(self, X: npt.ArrayLike) -> Floats:
+        """Return the rows to be scored, after scikit-learn's checks of them and of this estimator."""
+        check_is_fitted(self)
+        rows: Floats = validate_data(self, X, reset=False, **_ROWS)
+        return rows
+
+    def _fit_mixture(
+        self, X: Floats, weights: Array | None, rng: np.random.Generator, whose: str = ""
+    ) -> tuple[GaussianMixture, EMTrace]:
+        """Return a mixture fitted with these settings, and warn where EM ran out of iterations."""
+        mixture, trace = fit_gmm(
+            X,
+            self.n_components,
+            weights=weights,
+            covariance_type=self.covariance_type,
+            init=self.init,
+            n_init=self.n_init,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            variance_floor=self.variance_floor,
+            accelerate=self.accelerate,
+            rng=rng,
+            n_threads=self.n_threads,
+        )
+        # a tol of 0 asks for exactly max_iter iterations, and no iterations ask for the start
+        if not trace.converged and self.tol > 0 and self.max_iter > 0:
+            warnings.warn(
+                f"EM{whose} stopped after max_iter={self.max_iter} iterations, before one that raises the log density "
+                f"of a row by less than tol={self.tol} nats for each feature; raise max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return mixture, trace
+
+
+class GMMEstimator(DensityMixin, _MixtureSettings):  # type: ignore[misc]  # scikit-learn ships no types
+    """A Gaussian mixture as a scikit-learn density estimator.
+
+    Parameters
+    ----------
+    n_components : int
+        Components K, >= 1; fewer are kept where there are fewer distinct rows.
+    covariance_type : {"diag", "full", "tied", "spherical"}
+        Shape of each component.
+    init : {"kmeans", "hierarchical", "binary", "random"} or GaussianMixture
+        Start of EM, or a mixture of this package to go on from.
+    n_init : int
+        Starts, >= 1, of which the best is kept.
+    max_iter : int
+        EM iterations at most, >= 0.
+    tol : float
+        Stop below this rise of the mean log density of a row, nats for each feature; 0 runs ``max_iter`` iterations.
+    variance_floor : float
+        Least variance, as a share of the global variance, 0..1.
+    accelerate : bool
+        Extrapolate EM (SQUAREM).
+    random_state : int, numpy.random.RandomState, numpy.random.Generator or None
+        Drives the start and :meth:`sample`. An int gives the same result every time, and that of
+        ``fit_gmm(..., rng=numpy.random.default_rng(random_state))``; None another one every time.
+    n_threads : int
+        Threads over chunks of rows; -1 is one for each core.
+
+    Attributes
+    ----------
+    mixture_ : GaussianMixture
+        The mixture, in the units of the rows.
+    trace_ : EMTrace
+        What happened during the fit.
+    weights_, means_, covariances_ : ndarray
+        Those of ``mixture_``: shapes (n_components_,), (n_components_, n_features_in_), and as covariance_type has it.
+    converged_ : bool
+        Whether the rise fell below ``tol``.
+    n_iter_ : int
+        EM iterations.
+    n_components_ : int
+        Components kept.
+    n_features_in_ : int
+        Columns of the rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.concatenate([np.random.default_rng(0).normal(m, 1.0, (500, 1)) for m in (-5.0, 5.0)])
+    >>> model = GMMEstimator(2, random_state=0).fit(X)
+    >>> np.sort(model.means_[:, 0]).round(0)
+    array([-5.,  5.])
+    >>> model.predict([[-4.0], [4.0], [np.nan]]).shape
+    (3,)
+    """
+
+    def fit(self, X: npt.ArrayLike, y: object = None, sample_weight: npt.ArrayLike | None = None) -> GMMEstimator:
+        """Return this estimator, fitted by EM.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows, at least one; NaN is a missing value.
+        y : object
+            Ignored: pipelines pass it.
+        sample_weight : array_like, shape (n,), optional
+            Weight of each row, 0 or more; 2 counts a row twice.
+
+        Raises
+        ------
+        ValueError
+            If the rows or weights cannot be used (:class:`~gmmaudio.errors.MixtureError`, or scikit-learn's own), or
+            a setting is outside its bounds (:class:`~gmmaudio.errors.SettingError`).
+        """
+        del y
+        rows = validate_data(self, X, **_ROWS)
+        weights = _weights_of(sample_weight, rows)
+        self.mixture_, self.trace_ = self._fit_mixture(rows, weights, _generator(self.random_state))
+        self.weights_ = self.mixture_.weights
+        self.means_ = self.mixture_.means
+        self.covariances_ = self.mixture_.covariances
+        self.n_components_ = self.mixture_.n_components
+        self.converged_ = self.trace_.converged
+        self.n_iter_ = self.trace_.n_iter
+        return self
+
+    def fit_predict(
+        self, X: npt.ArrayLike, y: object = None, sample_weight: npt.ArrayLike | None = None
+    ) -> npt.NDArray[np.intp]:
+        """Return the likeliest component of every row after a fit to the same rows, shape (n,), in 0..K-1."""
+        return self.fit(X, y, sample_weight).predict(X)
+
+    def score_samples(self, X: npt.ArrayLike) -> Array:
+        """Return the natural log density of every row, shape (n,), in nats; 0 for a row without any value."""
+        rows = self._rows(X)
+        return self.mixture_.log_density(rows)
+
+    def score(self, X: npt.ArrayLike, y: object = None) -> float:
+        """Return the mean log density of a row, in nats."""
+        del y
+        return float(self.score_samples(X).mean())
+
+    def predict_proba(self, X: npt.ArrayLike) -> Array:
+        """Return each component's share of every row, shape (n, n_components_), in 0..1, rows summing to 1."""
+        rows = self._rows(X)
+        return self.mixture_.responsibilities(rows)
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.intp]:
+        """Return the likeliest component of every row, shape (n,), in 0..n_components_-1."""
+        components: npt.NDArray[np.intp] = self.predict_proba(X).argmax(axis=1)
+        return components
+
+    def bic(self, X: npt.ArrayLike) -> float:
+        """Return the Bayesian information criterion on rows; lower is better."""
+        rows = self._rows(X)
+        return self.mixture_.bic(rows)
+
+    def aic(self, X: npt.ArrayLike) -> float:
+        """Return Akaike's information criterion on rows; lower is better."""
+        rows = self._rows(X)
+        return self.mixture_.aic(rows)
+
+    def sample(self, n_samples: int = 1) -> tuple[Array, npt.NDArray[np.intp]]:
+        """Return rows drawn from the mixture, component after component, and the component of each.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of rows, >= 1.
+
+        Returns
+        -------
+        X : ndarray, shape (n_samples, n_features_in_)
+            In the units of the rows.
+        components : ndarray, shape (n_samples,)
+            In 0..n_components_-1.
+
+        Raises
+        ------
+        SettingError
+            If ``n_samples`` is not a whole number of 1 or more.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_samples, int | np.integer) or n_samples < 1:
+            raise SettingError(f"n_samples is {n_samples!r}; expected a number of rows, 1 or more")
+        rng = _generator(self.random_state)
+        counts = rng.multinomial(n_samples, self.weights_ / self.weights_.sum())
+        drawn = [take(self.mixture_, [k]).sample(counts[k], rng) for k in np.flatnonzero(counts)]
+        return np.concatenate(drawn), np.repeat(np.arange(len(counts)), counts)
+
+
+class GMMArrayClassifier(ClassifierMixin, _MixtureSettings):  # type: ignore[misc]  # scikit-learn ships no types
+    """One Gaussian mixture for each class of a plain table: Bayes' rule on rows that are independent samples.
+
+    Rows of audio are not independent within a clip; for those, see :mod:`gmmaudio.classifier`.
+
+    Parameters
+    ----------
+    n_components : int
+        Components of each class, >= 1; fewer are kept where a class has fewer distinct rows.
+    covariance_type, init, n_init, max_iter, tol, variance_floor, accelerate, random_state, n_threads
+        As for :class:`GMMEstimator`, for every class; the variance floor is a share of the class's own variance.
+    priors : array_like, shape (n_classes,), optional
+        Share of each class, in the order of ``classes_``, >= 0, summing to 1. Default: the (weighted) shares of the
+        training rows.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (n_classes,)
+        Sorted; classes whose rows all have weight 0 are left out, as if their rows were not there.
+    mixtures_ : tuple of GaussianMixture
+        One for each class.
+    traces_ : tuple of EMTrace
+        What happened during each fit.
+    priors_ : ndarray, shape (n_classes,)
+        Share of each class, summing to 1.
+    n_iter_ : ndarray, shape (n_classes,)
+        EM iterations of each fit.
+    n_features_in_ : int
+        Columns of the rows.
+
+    References
+    ----------
+    Hastie, Tibshirani, "Discriminant analysis by Gaussian mixtures", JRSS B 58(1) (1996).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X, y = np.array([[-2.0], [-1.0], [1.0], [2.0]]), ["low", "low", "high", "high"]
+    >>> model = GMMArrayClassifier().fit(X, y)
+    >>> model.predict([[-3.0], [3.0]])
+    array(['low', 'high'], dtype='<U4')
+    >>> model.predict_proba([[0.0]])
+    array([[0.5, 0.5]])
+    """
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "diag",
+        init: str | GaussianMixture = "kmeans",
+        n_init: int = 1,
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        variance_floor: float = 1e-3,
+        accelerate: bool = False,
+        priors: npt.ArrayLike | None = None,
+        random_state: RandomState = None,
+        n_threads: int = 1,
+    ) -> None:
+        super().__init__(
+            n_components,
+            covariance_type=covariance_type,
+            init=init,
+            n_init=n_init,
+            max_iter=max_iter,
+            tol=tol,
+            variance_floor=variance_floor,
+            accelerate=accelerate,
+            random_state=random_state,
+            n_threads=n_threads,
+        )
+        self.priors = priors
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> GMMArrayClassifier:
+        """Return this classifier, with one mixture fitted by EM to the rows of each class.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows, at least one; NaN is a missing value, and every class needs a value in every column.
+        y : array_like, shape (n,)
+            Class of each row: numbers or strings.
+        sample_weight : array_like, shape (n,), optional
+            Weight of each row, 0 or more; 2 counts a row twice, in the priors too.
+
+        Raises
+        ------
+        ValueError
+            If the rows, classes or weights cannot be used (:class:`~gmmaudio.errors.MixtureError`, or scikit-learn's
+            own), or a setting is outside its bounds (:class:`~gmmaudio.errors.SettingError`).
+        """
+        rows, labels = validate_data(self, X, y, **_ROWS)
+        check_classification_targets(labels)
+        weights = _weights_of(sample_weight, rows)
+        if weights is not None:
+            counted = weights > 0
+            rows, labels, weights = rows[counted], labels[counted], weights[counted]
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        self.priors_ = self._priors(np.bincount(codes, weights).astype(np.float64))
+        rng = _generator(self.random_state)
+        fits = []
+        for i, label in enumerate(self.classes_):
+            own = codes == i
+            shares = None if weights is None else weights[own]
+            try:
+                fits.append(self._fit_mixture(rows[own], shares, rng, f" of class {label}"))
+            except MixtureError as error:
+                raise MixtureError(f"class {label}: {error}") from error
+        self.mixtures_ = tuple(mixture for mixture, _ in fits)
+        self.traces_ = tuple(trace for _, trace in fits)
+        self.n_iter_ = np.array([trace.n_iter for trace in self.traces_])
+        return self
+
+    def _priors(self, counts: Array) -> Array:
+        """Return the priors asked for, or the shares of the classes' weights ``counts`` (n_classes,)."""
+        if self.priors is None:
+            shares: Array = counts / counts.sum()
+            return shares
+        try:
+            given = np.array(self.priors, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise SettingError(f"priors are {self.priors!r}; expected an array of numbers, or None") from error
+        if given.shape != counts.shape:
+            raise SettingError(
+                f"priors have shape {given.shape}; expected {counts.shape}: one for each of the classes "
+                f"{', '.join(str(label) for label in self.classes_)}"
+            )
+        if not (given >= 0).all() or abs(given.sum() - 1) > 1e-6:
+            raise SettingError(f"priors are {given.tolist()}; expected shares of 0 or more that sum to 1")
+        return given
+
+    def _log_joint(self, X: npt.ArrayLike) -> Array:
+        """Return log(prior x density) of every row in every class, shape (n, n_classes), in nats."""
+        rows = self._rows(X)
+        with np.errstate(divide="ignore"):
+            log_priors: Array = np.log(self.priors_)
+        return stacked_log_density(self.mixtures_, rows) + log_priors
+
+    def decision_function(self, X: npt.ArrayLike) -> Array:
+        """Return how much speaks for each class, in nats: a score without the saturation of a probability.
+
+        Returns
+        -------
+        scores : ndarray, shape (n,) with two classes, else (n, n_classes)
+            Log odds of the second class; or log(prior x density) of each class.
+        """
+        joint = self._log_joint(X)
+        return joint[:, 1] - joint[:, 0] if len(self.classes_) == 2 else joint
+
+    def predict_log_proba(self, X: npt.ArrayLike) -> Array:
+        """Return the natural log of :meth:`predict_proba`, shape (n, n_classes), <= 0."""
+        log_shares: Array = log_softmax(self._log_joint(X), axis=1)
+        return log_shares
+
+    def predict_proba(self, X: npt.ArrayLike) -> Array:
+        """Return the probability of each class given a row, shape (n, n_classes), in 0..1, rows summing to 1."""
+        shares: Array = softmax(self._log_joint(X), axis=1)
+        return shares
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Return the most probable class of every row, shape (n,)."""
+        best = self._log_joint(X).argmax(axis=1)
+        labels: npt.NDArray[Any] = self.classes_[best]
+        return labels
+
+
+def from_sklearn(model: SklearnMixture) -> GaussianMixture:
+    """Return a fitted scikit-learn mixture as a mixture of this package.
+
+    Parameters
+    ----------
+    model : sklearn.mixture.GaussianMixture
+        Fitted, of any covariance type.
+
+    Raises
+    ------
+    SettingError
+        If ``model`` is anything else: the density of a ``BayesianGaussianMixture``, say, is no Gaussian mixture.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+
+    Examples
+    --------
+    >>> model = SklearnMixture(1, covariance_type="diag").fit([[-1.0], [1.0]])
+    >>> from_sklearn(model).means
+    array([[0.]])
+    """
+    if not isinstance(model, SklearnMixture):
+        raise SettingError(f"model is a {type(model).__name__}; expected a fitted sklearn.mixture.GaussianMixture")
+    check_is_fitted(model)
+    return GaussianMixture(model.weights_, model.means_, model.covariances_, model.covariance_type)
+
+
+def to_sklearn(mixture: GaussianMixture) -> SklearnMixture:
+    """Return a mixture as a fitted scikit-learn mixture, ready to score, predict and sample.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+        Of any covariance type. scikit-learn knows no missing values, and warns of components of weight 0.
+
+    Returns
+    -------
+    model : sklearn.mixture.GaussianMixture
+        With copies of the parameters. The rows behind them are not known, so ``lower_bound_`` is minus infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = to_sklearn(GaussianMixture([1.0], [[0.0]], [[4.0]]))
+    >>> model.precisions_, model.predict_proba([[1.0]])
+    (array([[0.25]]), array([[1.]]))
+    """
+    model = SklearnMixture(mixture.n_components, covariance_type=mixture.covariance_type)
+    model.weights_, model.means_, model.covariances_ = (
+        array.copy() for array in (mixture.weights, mixture.means, mixture.covariances)
+    )
+    if covariance_of(mixture.covariance_type).independent:
+        model.precisions_cholesky_ = 1.0 / np.sqrt(mixture.covariances)
+        model.precisions_ = 1.0 / mixture.covariances
+    else:
+        model.precisions_cholesky_ = roots = _inverse_roots(mixture.covariances)
+        model.precisions_ = roots @ roots.swapaxes(-1, -2)
+    model.n_features_in_ = mixture.n_features
+    model.converged_, model.n_iter_ = True, 0
+    model.lower_bound_, model.lower_bounds_ = -np.inf, []
+    return model
+
+
+def _inverse_roots(covariances: Array) -> Array:
+    """Return upper triangles U (..., d, d) with ``U @ U.T`` the inverse of each matrix (..., d, d)."""
+    identity = np.eye(covariances.shape[-1])
+    lower = np.linalg.cholesky(covariances).reshape(-1, *identity.shape)
+    roots = np.array([solve_triangular(root, identity, lower=True).T for root in lower])
+    return roots.reshape(covariances.shape)
+
+
+def _weights_of(sample_weight: npt.ArrayLike | None, rows: Floats) -> Array | None:
+    """Return the weights of rows, or None where all count alike."""
+    if sample_weight is None:
+        return None
+    return check_weights(_check_sample_weight(sample_weight, rows, dtype=np.float64))
+
+
+def _generator(random_state: RandomState) -> np.random.Generator:
+    """Return the generator that scikit-learn's ``random_state`` stands for.
+
+    Raises
+    ------
+    SettingError
+        If it stands for none.
+    """
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**31, size=4))
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise SettingError(
+            f"random_state is {random_state!r}; expected an int of 0 or more, a numpy.random.RandomState or Generator, "
+            "or None"
+        ) from error
