@@ -19,6 +19,7 @@ from gmmaudio.audio import read_audio
 from gmmaudio.cli import COMMANDS, cli
 from gmmaudio.evaluation import intervals
 from gmmaudio.features import FeatureConfig, extract
+from gmmaudio.mixture import COVARIANCE_TYPES, INITS
 from gmmaudio.modelfile import load_model
 
 UNKNOWN_GROUPS = "groups unknown: this figure may be optimistic (add a group column, or --group-by parent)"
@@ -206,6 +207,27 @@ def test_another_seed_gives_another_model(command, corpus, tmp_path):
     for seed in (0, 1):
         command("train", corpus.split, "-o", tmp_path / f"{seed}", "--seed", seed)
     assert tensors_of(tmp_path / "0") != tensors_of(tmp_path / "1")
+
+
+@pytest.mark.parametrize("covariance", COVARIANCE_TYPES)
+@pytest.mark.parametrize("init", INITS)
+def test_every_covariance_and_start_trains_a_model_that_knows_its_clips(command, corpus, tmp_path, covariance, init):
+    model = tmp_path / "m.gmm"
+    options = ["--components", "2", "--covariance", covariance, "--init", init]
+    trained = command("train", corpus.split, "-o", model, *options)
+    assert trained.code == 0
+    assert load_model(model).classifier.mixtures[0].covariance_type == covariance
+    said = rows_of_csv(
+        command("classify", model, *(corpus.root / row["path"] for row in corpus.rows), "--format", "csv")
+    )
+    # three bands of noise that do not touch
+    assert [row["label_1"] for row in said] == [row["label"] for row in corpus.rows]
+
+
+def test_the_command_offers_what_the_core_has():
+    from gmmaudio.cli import options
+
+    assert (options.COVARIANCE_TYPES, options.INIT_NAMES) == (COVARIANCE_TYPES, INITS)
 
 
 def test_train_reads_a_folder_of_classes_and_counts_what_is_no_audio(command, corpus, tmp_path):

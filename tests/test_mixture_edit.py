@@ -88,6 +88,9 @@ def test_merging_components_without_weight_leaves_the_density(covariance_type):
     idle = GaussianMixture(np.array([0.5, 0.0, 0.5, 0.0, 0.0]), mixture.means, mixture.covariances, covariance_type)
     X = mixture.sample(50, np.random.default_rng(0))
     np.testing.assert_allclose(merge(idle, 3).log_density(X), idle.log_density(X), rtol=1e-10)
+    parts = split(idle, 7)
+    assert (parts.weights == 0).sum() == 3
+    assert np.isfinite(parts.log_density(X)).all()
 
 
 @pytest.mark.parametrize(

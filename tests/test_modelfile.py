@@ -22,7 +22,7 @@ from gmmaudio.classifier import ClassifierConfig, GMMClassifier
 from gmmaudio.errors import ModelFileError, SettingError, WriteError
 from gmmaudio.features import FeatureConfig, Rows
 from gmmaudio.files import check_writable, write_beside
-from gmmaudio.mixture import GaussianMixture
+from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture
 from gmmaudio.model import (
     CLASSIC,
     PRESETS,
@@ -88,8 +88,10 @@ def small_model(labels=("a", "b"), notes=(), covariance_type="diag"):
     mixtures = []
     for _ in labels:
         covariances = rng.uniform(0.5, 2.0, size=(2, 3))
-        if covariance_type == "full":
+        if covariance_type in ("full", "tied"):
             covariances = np.array([np.diag(row) + 0.1 for row in covariances])
+        if covariance_type in ("tied", "spherical"):
+            covariances = covariances[0] if covariance_type == "tied" else covariances[:, 0]
         mixtures.append(GaussianMixture([0.25, 0.75], rng.normal(size=(2, 3)), covariances, covariance_type))
     training = TrainingSummary(
         preset=None,
@@ -186,14 +188,14 @@ def test_golden_file_needs_nothing_of_ours_to_be_read_and_verified():
 # What is kept.
 
 
-@pytest.mark.parametrize("covariance_type", ["diag", "full"])
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 def test_loading_what_was_saved_gives_the_same_model(tmp_path, covariance_type):
     made = small_model(covariance_type=covariance_type, notes=("a note", "another"))
     save_model(made, tmp_path / "m.gmm")
     assert_same(load_model(tmp_path / "m.gmm"), made)
 
 
-@pytest.mark.parametrize("made", [golden_model(), small_model(), small_model(covariance_type="full")])
+@pytest.mark.parametrize("made", [golden_model(), *(small_model(covariance_type=t) for t in COVARIANCE_TYPES)])
 def test_saving_what_was_loaded_gives_the_same_bytes(made):
     data = to_bytes(made)
     assert to_bytes(made) == data

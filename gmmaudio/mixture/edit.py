@@ -117,10 +117,11 @@ def _halve(mixture: GaussianMixture, j: int) -> GaussianMixture:
     # the spread between the halves comes out of the spread within them
     apart = np.zeros((k + 1, d))
     apart[[j, k]] = step
-    within = covariance.take(mixture.covariances, order)
+    whole = covariance.take(mixture.covariances, order)
     _, within = covariance.estimate(
-        weights, weights[:, None] * apart, covariance.expected_second(weights, np.zeros((k + 1, d)), within)
+        weights, weights[:, None] * apart, covariance.expected_second(weights, np.zeros((k + 1, d)), whole)
     )
+    within = covariance.choose(weights == 0, whole, within)
     return GaussianMixture(weights, means, within, mixture.covariance_type)
 
 

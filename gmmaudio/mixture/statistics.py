@@ -130,7 +130,7 @@ def accumulate(
     chunks = read_chunks(X, weights, n_features=mixture.n_features)
     first = next(chunks, None)
     joint = mixture.log_joint(first is not None and first.rows.dtype == np.float32)
-    every = chunks if first is None else itertools.chain([first], chunks)
+    every = itertools.chain(() if first is None else (first,), chunks)
     return _in_units(sum_chunks(joint, every, n_threads=n_threads, mapper=mapper), joint)
 
 
