@@ -12,8 +12,11 @@ from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of
 from gmmaudio.mixture.missing import conditional_means, log_joint_observed
 from gmmaudio.mixture.parallel import one_blas_thread
-from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, log_joint_of
+from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, log_joint_of, log_sums
 from gmmaudio.mixture.rows import Frame, as_rows, read_chunks
+
+# Components that are scored in one product: 512 rows under them are half a megabyte in float32.
+GROUP_COMPONENTS = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,7 +264,7 @@ class GaussianMixture:
 def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -> Array:
     """Return the log density of every row under every mixture, shape (n, n_mixtures), in nats.
 
-    The components of all mixtures stand side by side in one matrix product. float32 rows are computed in float32
+    The components of many mixtures stand below one another in one matrix product. float32 rows are computed in float32
     where that costs a row less than 1e-4 nats near a mixture, and 1e-6 of its log density far from it; float64 rows in
     float64.
 
@@ -285,32 +288,41 @@ def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -
     >>> stacked_log_density([a, b], np.zeros((1, 1))).round(3)
     array([[-0.919, -1.419]])
     """
-    rows = as_rows(X, mixtures[0].n_features if mixtures else None)
-    joint = stacked_log_joint(mixtures, rows.dtype == np.float32)
+    _check_alike(mixtures)
+    rows = as_rows(X, mixtures[0].n_features)
     result = np.empty((len(rows), len(mixtures)))
-    with one_blas_thread():
-        for place, values, common in _score(joint, rows):
-            for i in range(len(mixtures)):
-                result[place, i] = exponentiate(values[joint.edges[i] : joint.edges[i + 1]])[0]
-            result[place] += common.T
-            # the weights of a row without any value sum to 1 up to rounding
-            result[place][np.isnan(rows[place]).all(axis=1)] = 0.0
+    for first, last in _groups([mixture.n_components for mixture in mixtures]):
+        joint = stacked_log_joint(mixtures[first:last], rows.dtype == np.float32)
+        with one_blas_thread():
+            for place, values, common in _score(joint, rows):
+                result[place, first:last] = (log_sums(values, joint.edges) + common).T
+                # the weights of a row without any value sum to 1 up to rounding
+                result[place, first:last][np.isnan(rows[place]).all(axis=1)] = 0.0
     return result
 
 
-def stacked_log_joint(mixtures: Sequence[GaussianMixture], single: bool) -> LogJoint:
-    """Return what it takes to compute log(weight x density) of rows under the components of all mixtures.
+def _groups(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield (first, last) of runs of mixtures whose log joint of a block stays in a core's cache together."""
+    first, total = 0, 0
+    for i, size in enumerate(sizes):
+        if i > first and total + size > GROUP_COMPONENTS:
+            yield first, i
+            first, total = i, 0
+        total += size
+    yield first, len(sizes)
 
-    Raises
-    ------
-    MixtureError
-        If the mixtures do not fit one another.
-    """
+
+def _check_alike(mixtures: Sequence[GaussianMixture]) -> None:
+    """Refuse mixtures that cannot be scored together."""
     kinds = {(m.n_features, m.covariance_type) for m in mixtures}
     if len(kinds) != 1:
         raise MixtureError(
             f"mixtures to be scored together must share features and covariance type; got {sorted(kinds)}"
         )
+
+
+def stacked_log_joint(mixtures: Sequence[GaussianMixture], single: bool) -> LogJoint:
+    """Return what it takes to compute log(weight x density) of rows under the components of all mixtures, alike."""
     frame = frame_of(mixtures)
     rounded = frame.rounded() if single else None
     frame = frame if rounded is None else rounded

@@ -213,20 +213,46 @@ class Workspace:
 NOWHERE = -1e30
 _NOTHING = np.arange(0), np.empty((0, 0))
 
-# exp of less than this is below the smallest normal number, and many times slower than that of anything else.
-LEAST = {np.dtype(np.float32): -87.0, np.dtype(np.float64): -708.0}
+# No share is less than exp of this: numbers that are not normal in their precision take many times as long, and far
+# above them a share has no part in any sum.
+LEAST = {np.dtype(np.float32): -60.0, np.dtype(np.float64): -600.0}
 
 
 def exponentiate(values: Floats) -> tuple[Array, Floats]:
     """Return the log of the column sums of ``exp(values)`` (n,) in float64, and those sums less their largest term.
 
-    ``values`` (k, n) become ``exp(values - largest)``: divided by the sums, they are each component's share. A share
-    that would be no normal number of its precision is the smallest one.
+    ``values`` (k, n) become ``exp(values - largest)``: divided by the sums, they are each component's share, or 1e-26
+    (float32; 1e-261 in float64) where it is less.
     """
     top = values.max(axis=0)
     np.subtract(values, top, out=values)
-    # against a row rather than a number, which numpy compares at half the speed
-    np.maximum(values, np.full(len(top), LEAST[values.dtype], values.dtype), out=values)
-    np.exp(values, out=values)
+    _exp(values)
     total: Floats = np.ones(len(values), values.dtype) @ values
     return top.astype(np.float64) + np.log(total.astype(np.float64)), total
+
+
+def log_sums(values: Floats, edges: npt.NDArray[np.intp]) -> Array:
+    """Return the logs of the summed exponentials of several mixtures' values, (n_mixtures, n), and spoil ``values``.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_components, n)
+        Log joint of all mixtures.
+    edges : ndarray of int, shape (n_mixtures + 1,)
+        First component of each mixture, and their number.
+    """
+    top = np.maximum.reduceat(values, edges[:-1], axis=0)
+    for i, row in enumerate(top):
+        part = values[edges[i] : edges[i + 1]]
+        np.subtract(part, row, out=part)
+    _exp(values)
+    total = np.add.reduceat(values, edges[:-1], axis=0)
+    sums: Array = top.astype(np.float64) + np.log(total.astype(np.float64))
+    return sums
+
+
+def _exp(values: Floats) -> None:
+    """Replace values of 0 or less by their exponentials."""
+    # against a row rather than a number, which numpy compares at half the speed
+    np.maximum(values, np.full(values.shape[1], LEAST[values.dtype], values.dtype), out=values)
+    np.exp(values, out=values)
