@@ -43,6 +43,7 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/genre_folds.py
 	$(BIN)/python benchmarks/end_to_end.py
+	$(BIN)/python benchmarks/mixture.py
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
