@@ -283,3 +283,22 @@ def test_callback_is_told_which_start():
     steps = []
     fit_gmm(crowd(500), 2, n_init=3, max_iter=1, tol=0, callback=steps.append)
     assert [(step.start, step.iteration) for step in steps] == [(i, j) for i in range(3) for j in range(2)]
+
+
+def test_function_may_fill_one_buffer_again_and_again():
+    X, buffer = crowd(20_000), np.empty((700, 6), np.float32)
+
+    def refill():
+        for start in range(0, len(X), 700):
+            part = X[start : start + 700]
+            buffer[: len(part)] = part
+            yield buffer[: len(part)]
+
+    ours, expected = (accumulate(first_mixture("diag"), source, n_threads=2) for source in (refill, X))
+    np.testing.assert_array_equal(ours.f, expected.f)
+
+
+def test_equal_rows_of_unlike_dtypes_are_equal():
+    parts = [np.repeat([[0.0], [1.0]], CHUNK_ROWS, axis=0).astype(dtype) for dtype in ("float32", "float64")]
+    _, trace = fit_gmm(parts, 3)
+    assert trace.n_components == 2

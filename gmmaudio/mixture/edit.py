@@ -18,7 +18,7 @@ def split(mixture: GaussianMixture, n_components: int) -> GaussianMixture:
     """Return a mixture in which the heaviest components are split in two until there are ``n_components``.
 
     Halves stand apart along the component's widest direction and are narrower along it, so that the mixture keeps its
-    mean and covariance. New components come last.
+    mean and covariance, as far as the covariance type can hold it. New components come last.
 
     Parameters
     ----------

@@ -330,7 +330,8 @@ class _Fit:
         leap: GaussianMixture | None = None
         for left in range(max_iter, -1, -1):
             stats = self.rows.statistics(leap or mixture, self.n_threads, self.mapper)
-            if leap is not None and stats.mean_log_likelihood < path.likelihoods[-1]:
+            # not (a >= b) is true of NaN too
+            if leap is not None and not stats.mean_log_likelihood >= path.likelihoods[-1]:
                 path.rejected, leap = path.rejected + 1, None
                 continue
             leapt, mixture, leap = leap is not None, leap or mixture, None

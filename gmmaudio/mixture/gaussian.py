@@ -15,9 +15,6 @@ from gmmaudio.mixture.parallel import one_blas_thread
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, log_joint_of, log_sums
 from gmmaudio.mixture.rows import Frame, as_rows, read_chunks
 
-# Components that are scored in one product: 512 rows under them are half a megabyte in float32.
-GROUP_COMPONENTS = 256
-
 
 @dataclass(frozen=True, eq=False)
 class GaussianMixture:
@@ -35,6 +32,11 @@ class GaussianMixture:
         component (n_components,) for ``"spherical"``.
     covariance_type : {"diag", "full", "tied", "spherical"}
         Stated, never inferred from the shape.
+
+    Notes
+    -----
+    Log densities are sums of products, which cancel: a component whose variance is below 1e-12 of the whole mixture's
+    loses digits even in float64. No fit makes one.
 
     Raises
     ------
@@ -265,7 +267,7 @@ def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -
     """Return the log density of every row under every mixture, shape (n, n_mixtures), in nats.
 
     The components of many mixtures stand below one another in one matrix product. float32 rows are computed in float32
-    where that costs a row less than 1e-4 nats near a mixture, and 1e-6 of its log density far from it; float64 rows in
+    where that costs a row less than 1e-4 nats near a mixture, and 1e-5 of its log density far from it; float64 rows in
     float64.
 
     Parameters
@@ -291,25 +293,13 @@ def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -
     _check_alike(mixtures)
     rows = as_rows(X, mixtures[0].n_features)
     result = np.empty((len(rows), len(mixtures)))
-    for first, last in _groups([mixture.n_components for mixture in mixtures]):
-        joint = stacked_log_joint(mixtures[first:last], rows.dtype == np.float32)
-        with one_blas_thread():
-            for place, values, common in _score(joint, rows):
-                result[place, first:last] = (log_sums(values, joint.edges) + common).T
-                # the weights of a row without any value sum to 1 up to rounding
-                result[place, first:last][np.isnan(rows[place]).all(axis=1)] = 0.0
+    joint = stacked_log_joint(mixtures, rows.dtype == np.float32)
+    with one_blas_thread():
+        for place, values, common in _score(joint, rows):
+            result[place] = (log_sums(values, joint.edges)[0] + common).T
+            # the weights of a row without any value sum to 1 up to rounding
+            result[place][np.isnan(rows[place]).all(axis=1)] = 0.0
     return result
-
-
-def _groups(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield (first, last) of runs of mixtures whose log joint of a block stays in a core's cache together."""
-    first, total = 0, 0
-    for i, size in enumerate(sizes):
-        if i > first and total + size > GROUP_COMPONENTS:
-            yield first, i
-            first, total = i, 0
-        total += size
-    yield first, len(sizes)
 
 
 def _check_alike(mixtures: Sequence[GaussianMixture]) -> None:

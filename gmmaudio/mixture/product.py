@@ -2,12 +2,13 @@
 
 A float32 product is twice as fast as a float64 one, and its exponentials four times. It is used for float32 rows, and
 for every component whose log density is a sum of terms small enough for their rounding not to show
-(:data:`SENSITIVITY`). The other components of the same block, blocks with a row far out (:data:`FAR`) and rows with
+(:data:`SENSITIVITY`). The other components of the same block, blocks with a row far out (:data:`FAR`) and blocks with
 missing values are computed in float64.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -40,7 +41,7 @@ class LogJoint:
         Of every mixture, in ``frame``.
     frame : Frame
         Coordinates of the products.
-    edges : ndarray of int, shape (n_mixtures + 1,)
+    edges : tuple of int, n_mixtures + 1
         First component of each mixture, and their number.
     double : ndarray, shape (n_components, n_moments), float64
         Coefficients, their constants less ``offset``.
@@ -59,7 +60,7 @@ class LogJoint:
     covariance: Covariance
     parameters: tuple[Parameters, ...]
     frame: Frame
-    edges: npt.NDArray[np.intp]
+    edges: tuple[int, ...]
     double: Array
     single: npt.NDArray[np.float32] | None
     exact: npt.NDArray[np.intp]
@@ -115,14 +116,14 @@ def log_joint_of(covariance_type: str, mixtures: Sequence[Parameters], frame: Fr
         sensitivity = np.concatenate([covariance.sensitivity(m, c) for _, m, c in mixtures])
     # and so is what float32 cannot hold
     exact = np.flatnonzero(~(sensitivity <= SENSITIVITY) | (np.abs(double[:, :-1]).max(axis=1) > 1e30))
-    # most of it twice would cost more than all of it once
-    single = single and len(exact) <= len(double) / 2
+    # most of it twice would cost more than all of it once; and what components share must be as fine as they are
+    single = single and len(exact) <= (0 if covariance.pooled else len(double) / 2)
     roots = [covariance.root(covariances) for _, _, covariances in mixtures]
     return LogJoint(
         covariance=covariance,
         parameters=tuple(mixtures),
         frame=frame,
-        edges=np.cumsum([0] + [len(weights) for weights, _, _ in mixtures]),
+        edges=tuple(itertools.accumulate((len(weights) for weights, _, _ in mixtures), initial=0)),
         double=double,
         single=np.clip(double, NOWHERE, -NOWHERE).astype(np.float32) if single else None,
         exact=exact if single else np.arange(0),
@@ -195,15 +196,22 @@ class Workspace:
     def _refine(self, rows: Floats, moments: Floats, values: Floats) -> Block:
         """Return a float32 block whose delicate components are right: from float64 near them, without share elsewhere.
 
-        Near is where a component could have a share above 1e-17, whatever its float32 value is wrong by.
+        Near is where a component could have a share of its mixture above 1e-17, whatever its float32 value is wrong
+        by: the further out a row is, the larger the terms of the sum.
         """
         joint = self._joint
         if not len(joint.exact):
             return Block(moments, values, *_NOTHING)
         rough = values[joint.exact].astype(np.float64)
         values[joint.exact] = NOWHERE
-        certain = np.maximum(values.max(axis=0), (rough - joint.doubt).max(axis=0))
-        near = np.flatnonzero((rough + joint.doubt > certain - 40.0).any(axis=0))
+        doubt = joint.doubt * np.maximum(np.square(joint.columns(moments)).max(axis=0), 1.0)
+        owner = np.searchsorted(joint.edges, joint.exact, side="right") - 1
+        could = np.zeros(len(rows), dtype=bool)
+        for i in np.unique(owner):
+            low, high = (rough - doubt)[owner == i], (rough + doubt)[owner == i]
+            certain = np.maximum(values[joint.edges[i] : joint.edges[i + 1]].max(axis=0), low.max(axis=0))
+            could |= (high > certain - 40.0).any(axis=0)
+        near = np.flatnonzero(could)
         fine = moments_of(joint.covariance, joint.frame.whiten(rows[near]))
         values[np.ix_(joint.exact, near)] = np.maximum(joint.double[joint.exact] @ fine, NOWHERE)
         return Block(moments, values, near, fine)
@@ -224,35 +232,29 @@ def exponentiate(values: Floats) -> tuple[Array, Floats]:
     ``values`` (k, n) become ``exp(values - largest)``: divided by the sums, they are each component's share, or 1e-26
     (float32; 1e-261 in float64) where it is less.
     """
-    top = values.max(axis=0)
-    np.subtract(values, top, out=values)
-    _exp(values)
-    total: Floats = np.ones(len(values), values.dtype) @ values
-    return top.astype(np.float64) + np.log(total.astype(np.float64)), total
+    logs, totals = log_sums(values, [0, len(values)])
+    return logs[0], totals[0]
 
 
-def log_sums(values: Floats, edges: npt.NDArray[np.intp]) -> Array:
-    """Return the logs of the summed exponentials of several mixtures' values, (n_mixtures, n), and spoil ``values``.
+def log_sums(values: Floats, edges: Sequence[int]) -> tuple[Array, Floats]:
+    """Return :func:`exponentiate` of the values of several mixtures, (n_mixtures, n) each.
 
     Parameters
     ----------
     values : ndarray, shape (n_components, n)
         Log joint of all mixtures.
-    edges : ndarray of int, shape (n_mixtures + 1,)
+    edges : sequence of int
         First component of each mixture, and their number.
     """
-    top = np.maximum.reduceat(values, edges[:-1], axis=0)
-    for i, row in enumerate(top):
-        part = values[edges[i] : edges[i + 1]]
-        np.subtract(part, row, out=part)
-    _exp(values)
-    total = np.add.reduceat(values, edges[:-1], axis=0)
-    sums: Array = top.astype(np.float64) + np.log(total.astype(np.float64))
-    return sums
-
-
-def _exp(values: Floats) -> None:
-    """Replace values of 0 or less by their exponentials."""
-    # against a row rather than a number, which numpy compares at half the speed
-    np.maximum(values, np.full(values.shape[1], LEAST[values.dtype], values.dtype), out=values)
-    np.exp(values, out=values)
+    tops, totals = (np.empty((len(edges) - 1, values.shape[1]), values.dtype) for _ in range(2))
+    # maxima against a row rather than a number, which numpy compares at half the speed; and mixture by mixture, as
+    # reduceat takes twice as long and a part stays in cache
+    least, ones = np.full(values.shape[1], LEAST[values.dtype], values.dtype), np.ones(len(values), values.dtype)
+    for top, total, (first, last) in zip(tops, totals, itertools.pairwise(edges), strict=True):
+        part = values[first:last]
+        np.max(part, axis=0, out=top)
+        np.subtract(part, top, out=part)
+        np.maximum(part, least, out=part)
+        np.exp(part, out=part)
+        np.matmul(ones[first:last], part, out=total)
+    return tops.astype(np.float64) + np.log(totals.astype(np.float64)), totals

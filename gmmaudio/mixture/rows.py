@@ -147,7 +147,7 @@ def read_chunks(
     """
     shares = None if weights is None else check_weights(weights)
     start = 0
-    for rows in map(_floats, _regroup(_parts(X, n_features))):
+    for rows in map(_floats, _regroup(_parts(X, n_features), copy=callable(X))):
         stop = start + len(rows)
         if shares is not None and stop > len(shares):
             raise MixtureError(f"there are {len(shares)} weights and {stop} rows or more; expected one for each row")
@@ -309,11 +309,11 @@ def first_distinct(X: RowSource, weights: npt.ArrayLike | None, limit: int) -> F
     seen: dict[bytes, Floats] = {}
     for chunk in read_chunks(X, weights):
         # adding zero makes -0.0 and 0.0 the same bytes, and all NaN are one
-        rows = np.ascontiguousarray(np.where(np.isnan(chunk.rows), np.nan, chunk.rows + 0.0))
+        rows = np.where(np.isnan(chunk.rows), np.nan, chunk.rows + 0.0).astype(np.float64, order="C")
         width = rows.dtype.itemsize * rows.shape[1]
         _, places = np.unique(rows.view(np.dtype((np.void, width)))[:, 0], return_index=True)
         for i in np.sort(places):
-            seen.setdefault(rows[i].tobytes(), chunk.rows[i])
+            seen.setdefault(rows[i].tobytes(), rows[i].copy())
             if len(seen) == limit:
                 return np.array(list(seen.values()))
     return np.array(list(seen.values()))
@@ -376,19 +376,19 @@ def _open(path: str | os.PathLike[str]) -> Floats:
     return rows
 
 
-def _regroup(parts: Iterable[Floats]) -> Iterator[Floats]:
-    """Yield the rows of all parts in runs of CHUNK_ROWS."""
+def _regroup(parts: Iterable[Floats], *, copy: bool) -> Iterator[Floats]:
+    """Yield the rows of all parts in runs of CHUNK_ROWS, as copies where a part may be written to later."""
     held: list[Floats] = []
     n_held = 0
     for part in parts:
         start = 0
-        while n_held + len(part) - start >= CHUNK_ROWS:
-            stop = start + CHUNK_ROWS - n_held
-            yield _joined([*held, part[start:stop]])
-            held, n_held, start = [], 0, stop
-        if start < len(part):
-            held.append(part[start:])
-            n_held += len(part) - start
+        while start < len(part):
+            piece = part[start : start + CHUNK_ROWS - n_held]
+            held.append(piece.copy() if copy else piece)
+            n_held, start = n_held + len(piece), start + len(piece)
+            if n_held == CHUNK_ROWS:
+                yield _joined(held)
+                held, n_held = [], 0
     if held:
         yield _joined(held)
 

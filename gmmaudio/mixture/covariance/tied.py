@@ -48,10 +48,12 @@ class Tied:
         return root
 
     def sensitivity(self, means: Array, covariances: Array) -> Array:
-        """Root of the summed squares of ``mean' precision_j sqrt(E[z_j^2])``."""
-        linear = means @ precisions(np.linalg.cholesky(covariances)[None])[0]
-        terms: Array = np.linalg.norm(linear * np.sqrt(means * means + np.diagonal(covariances)), axis=1)
-        return terms
+        """Root of the summed squares of ``mean' precision_j sqrt(E[z_j^2])``, or of the shared term if that is more."""
+        precision = precisions(np.linalg.cholesky(covariances)[None])[0]
+        terms = np.linalg.norm(means @ precision * np.sqrt(means * means + np.diagonal(covariances)), axis=1)
+        deviation = np.sqrt(np.diagonal(covariances))
+        size: Array = np.maximum(terms, np.linalg.norm(precision * deviation[:, None] * deviation))
+        return size
 
     def second(self, sums: Array, d: int) -> Array:
         """The moments hold none: the pooled products are summed apart."""
