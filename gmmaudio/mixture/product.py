@@ -196,7 +196,7 @@ class Workspace:
     def _refine(self, rows: Floats, moments: Floats, values: Floats) -> Block:
         """Return a float32 block whose delicate components are right: from float64 near them, without share elsewhere.
 
-        Near is where a component could have a share of its mixture above 1e-17, whatever its float32 value is wrong
+        Near is where a component could have a share of its mixture above 1e-10, whatever its float32 value is wrong
         by: the further out a row is, the larger the terms of the sum.
         """
         joint = self._joint
@@ -210,7 +210,7 @@ class Workspace:
         for i in np.unique(owner):
             low, high = (rough - doubt)[owner == i], (rough + doubt)[owner == i]
             certain = np.maximum(values[joint.edges[i] : joint.edges[i + 1]].max(axis=0), low.max(axis=0))
-            could |= (high > certain - 40.0).any(axis=0)
+            could |= (high > certain - 23.0).any(axis=0)
         near = np.flatnonzero(could)
         fine = moments_of(joint.covariance, joint.frame.whiten(rows[near]))
         values[np.ix_(joint.exact, near)] = np.maximum(joint.double[joint.exact] @ fine, NOWHERE)
