@@ -25,7 +25,7 @@ import numpy as np
 
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array
-from gmmaudio.mixture.gaussian import GaussianMixture, stacked_log_density
+from gmmaudio.mixture.gaussian import GaussianMixture, as_generator, stacked_log_density
 
 
 def divergences(
@@ -79,9 +79,7 @@ def divergences(
            [0.   , 0.693, 0.   ]])
     """
     _check(mixtures, kind, n_samples)
-    rng = np.random.default_rng(0) if rng is None else rng
-    if not isinstance(rng, np.random.Generator):
-        raise SettingError(f"rng is {rng!r}; expected a numpy.random.Generator, such as numpy.random.default_rng(0)")
+    rng = as_generator(rng)
     seed = int(rng.integers(2**63))
     half = np.empty((len(mixtures), len(mixtures)))
     for i, mixture in enumerate(mixtures):

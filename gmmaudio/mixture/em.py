@@ -12,7 +12,7 @@ import numpy.typing as npt
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import TINY, Mask, covariance_of
 from gmmaudio.mixture.edit import split, take
-from gmmaudio.mixture.gaussian import GaussianMixture
+from gmmaudio.mixture.gaussian import GaussianMixture, as_generator
 from gmmaudio.mixture.init import INITS, SAMPLES, distinct_rows, start
 from gmmaudio.mixture.parallel import Mapper, count_threads, one_blas_thread
 from gmmaudio.mixture.product import log_joint_of
@@ -185,9 +185,7 @@ def fit_gmm(
     """
     check_settings(n_components, covariance_type, init, n_init, max_iter, tol, variance_floor)
     count_threads(n_threads)
-    rng = np.random.default_rng(0) if rng is None else rng
-    if not isinstance(rng, np.random.Generator):
-        raise SettingError(f"rng is {rng!r}; expected a numpy.random.Generator, such as numpy.random.default_rng(0)")
+    rng = as_generator(rng)
     for name, function in (("mapper", mapper), ("callback", callback)):
         if function is not None and not callable(function):
             raise SettingError(f"{name} is {function!r:.50}; expected a function, or None")

@@ -194,10 +194,7 @@ class GaussianMixture:
         """
         if not isinstance(n, int | np.integer) or n < 0:
             raise SettingError(f"n is {n}; expected a number of rows, 0 or more")
-        if not isinstance(rng, np.random.Generator):
-            raise SettingError(
-                f"rng is {rng!r}; expected a numpy.random.Generator, such as numpy.random.default_rng(0)"
-            )
+        rng = as_generator(rng)
         component = rng.choice(self.n_components, size=n, p=self.weights / self.weights.sum())
         rows = rng.standard_normal((n, self.n_features))
         for k in range(self.n_components):
@@ -300,6 +297,21 @@ def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -
             # the weights of a row without any value sum to 1 up to rounding
             result[place][np.isnan(rows[place]).all(axis=1)] = 0.0
     return result
+
+
+def as_generator(rng: np.random.Generator | None) -> np.random.Generator:
+    """Return ``rng``, or a generator with a fixed seed where it is None.
+
+    Raises
+    ------
+    SettingError
+        If it is something else.
+    """
+    if rng is None:
+        return np.random.default_rng(0)
+    if not isinstance(rng, np.random.Generator):
+        raise SettingError(f"rng is {rng!r}; expected a numpy.random.Generator, such as numpy.random.default_rng(0)")
+    return rng
 
 
 def _check_alike(mixtures: Sequence[GaussianMixture]) -> None:

@@ -17,7 +17,7 @@ from scipy.special import entr
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Floats, Mask
 from gmmaudio.mixture.em import EMTrace, check_settings, fit_gmm
-from gmmaudio.mixture.gaussian import GaussianMixture
+from gmmaudio.mixture.gaussian import GaussianMixture, as_generator
 from gmmaudio.mixture.parallel import count_threads, one_blas_thread, thread_map
 from gmmaudio.mixture.rows import Chunk, RowSource, check_weights, read_chunks, summarise
 
@@ -237,7 +237,7 @@ def select_gmm(
     count_threads(n_threads)
     _check_share(held_out)
     _check_criterion(criterion, held_out=held_out > 0)
-    rng = _generator(rng)
+    rng = as_generator(rng)
     # drawn before the split, so that what is held out changes nothing but the held-out likelihood
     seed = int(rng.integers(2**63))
 
@@ -421,12 +421,3 @@ def _check_criterion(criterion: str, *, held_out: bool) -> None:
         raise SettingError(f"criterion is {criterion!r}; expected one of {', '.join(CRITERIA)}")
     if criterion == "held_out" and not held_out:
         raise SettingError("criterion is 'held_out' and no rows are held out; expected held_out above 0, such as 0.2")
-
-
-def _generator(rng: np.random.Generator | None) -> np.random.Generator:
-    """Return ``rng``, or one with a fixed seed."""
-    if rng is None:
-        return np.random.default_rng(0)
-    if not isinstance(rng, np.random.Generator):
-        raise SettingError(f"rng is {rng!r}; expected a numpy.random.Generator, such as numpy.random.default_rng(0)")
-    return rng
