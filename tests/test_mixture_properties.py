@@ -34,8 +34,8 @@ def fit(X, start, **options):
     return fit_gmm(X, start.n_components, init=start, **(settings | options))
 
 
-def same(a, b, rtol=1e-7):
-    """Whether two mixtures agree to rounding, which four iterations on few rows enlarge."""
+def assert_same(a, b, rtol=1e-7):
+    """Two mixtures agree to rounding, which four iterations on few rows enlarge."""
     spread = np.sqrt(covariance_of(b.covariance_type).variances(b.covariances, *b.means.shape)).max()
     np.testing.assert_allclose(a.weights, b.weights, rtol=0, atol=rtol)
     np.testing.assert_allclose(a.means, b.means, rtol=0, atol=rtol * spread + 1e-9 * np.abs(b.means).max())
@@ -50,7 +50,7 @@ def test_translation(case, offset):
     X = (X + offset) - offset
     plain, trace = fit(X, start)
     moved, moved_trace = fit(X + offset, start.transform(np.full(X.shape[1], -offset), np.ones(X.shape[1])))
-    same(moved.transform(np.full(X.shape[1], offset), np.ones(X.shape[1])), plain, 1e-5)
+    assert_same(moved.transform(np.full(X.shape[1], offset), np.ones(X.shape[1])), plain, 1e-5)
     assert moved_trace.reseeded == trace.reseeded
 
 
@@ -64,7 +64,7 @@ def test_scale(case, power, uneven):
     scale = 2.0**powers
     plain, trace = fit(X, start)
     scaled, scaled_trace = fit(X * scale, start.transform(np.zeros(d), 1 / scale))
-    same(scaled.transform(np.zeros(d), scale), plain)
+    assert_same(scaled.transform(np.zeros(d), scale), plain)
     np.testing.assert_allclose(
         np.add(scaled_trace.log_likelihoods, np.log(scale).sum()), trace.log_likelihoods, rtol=1e-7, atol=1e-7
     )
@@ -118,16 +118,17 @@ def test_weight_is_repetition(case, seed, missing):
     X, start = case
     times = np.random.default_rng(seed).integers(0, 4, len(X))
     assume((times > 0).sum() > 4)
-    assume((X[times > 0].std(axis=0) > 0.05).all())
     if missing:
         X = X.copy()
         X[1::3, 0] = np.nan
         assume(np.isfinite(X[times > 0]).sum(axis=0).min() > 2)
+    # a variance that is nothing but rounding is not the same rounding
+    assume((np.nanstd(X[times > 0], axis=0) > 0.05).all())
     weighted, repeated = (
         maximise(accumulate(start, X, times), start),
         maximise(accumulate(start, np.repeat(X, times, axis=0)), start),
     )
-    same(weighted, repeated)
+    assert_same(weighted, repeated)
 
 
 @ANY
