@@ -14,6 +14,7 @@ from gmmaudio.mixture import (
     stacked_log_density,
 )
 from gmmaudio.mixture.covariance import covariance_of
+from gmmaudio.mixture.gaussian import stacked_log_joint
 
 TYPES = COVARIANCE_TYPES
 
@@ -249,3 +250,34 @@ def test_a_row_far_along_the_wide_axis_of_a_delicate_component_is_still_its_own(
     X = far[None].astype(np.float32)
     # the row is off the axis by its own rounding, which the narrow directions see: far more than that of a product
     np.testing.assert_allclose(wide.log_density(X), wide.log_density(X.astype(np.float64)), rtol=1e-6, atol=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rounding_of_coefficients_is_taken_out_of_the_likelihood(seed, monkeypatch):
+    # float32 where it would not be used: there the rounding shifts every row alike
+    monkeypatch.setattr(product, "SENSITIVITY", np.inf)
+    mixture = narrow_mixture("diag", 0.001, seed=seed)
+    X = mixture.sample(20_000, np.random.default_rng(1)).astype(np.float32)
+    exact = mixture.log_density(X.astype(np.float64)).mean()
+    shifted = abs(mixture.log_density(X).mean() - exact)
+    # what remains is of random sign: an error of 2.5e-3 a row, over the root of the rows
+    assert abs(accumulate(mixture, X).mean_log_likelihood - exact) < max(0.5 * shifted, 2.5 * 2.5e-3 / 20_000**0.5)
+
+
+def test_a_mixture_of_delicate_components_alone_has_a_density_far_from_them():
+    rng = np.random.default_rng(0)
+    wide = GaussianMixture(np.full(8, 1 / 8), rng.normal(size=(8, 2)), np.ones((8, 2)))
+    narrow = GaussianMixture([0.5, 0.5], [[-2.0, 0.0], [-2.0, 0.5]], np.full((2, 2), 0.004))
+    X = np.vstack([narrow.sample(99, rng), [[2.0, 2.0]]]).astype(np.float32)
+    assert len(stacked_log_joint([wide, narrow], single=True).exact) == 2
+    stacked = stacked_log_density([wide, narrow], X)
+    np.testing.assert_allclose(stacked, stacked_log_density([wide, narrow], X.astype(float)), rtol=1e-5, atol=1e-4)
+
+
+def test_a_leap_that_gains_nothing_is_no_convergence(monkeypatch):
+    from gmmaudio.mixture import em
+
+    monkeypatch.setattr(em, "extrapolate", lambda first, second, third, floor: second)
+    _, trace = fit_gmm(creeping_rows(), 2, init="random", accelerate=True, tol=1e-6, max_iter=400)
+    # the first leap comes after two iterations
+    assert trace.n_iter > 10
