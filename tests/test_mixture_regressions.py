@@ -167,7 +167,8 @@ def test_column_order_in_memory_does_not_change_a_bit(init):
 @pytest.mark.parametrize("n", [2, 5])
 def test_as_many_equal_rows_as_features_raise_no_warning(n):
     # scipy takes a symmetric matrix of zeros for distances
-    fit_gmm(np.full((n, n), 3.5), 1, init="hierarchical")
+    mixture, _ = fit_gmm(np.full((n, n), 3.5), 1, init="hierarchical")
+    np.testing.assert_array_equal(mixture.means, 3.5)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -175,7 +176,8 @@ def test_component_far_wider_than_the_floor_stays_positive_definite(seed):
     # as with variance_floor=0, two far rows among three million (1,732 deviations out) and collinear columns
     X = np.outer([1.0, -1.0], 1732 * np.random.default_rng(seed).uniform(0.5, 1.0, 4))
     first = GaussianMixture([1.0], np.zeros((1, 4)), [np.eye(4)], "full")
-    maximise(accumulate(first, [X]), first, floor=1e-10)
+    mixture = maximise(accumulate(first, [X]), first, floor=1e-10)
+    assert np.linalg.eigvalsh(mixture.covariances[0]).min() > 0
 
 
 @pytest.mark.parametrize("scale", [1e-310, 1e-200, 1e-160, 1e150])
@@ -196,7 +198,9 @@ def test_a_column_whose_variance_is_no_number_is_named(scale):
 def test_covariance_uneven_by_rounding_is_symmetric():
     covariance = np.cov(np.random.default_rng(0).normal(size=(50, 8)).T)
     whiten = np.linalg.inv(np.linalg.cholesky(covariance))
-    GaussianMixture([1.0], np.zeros((1, 8)), [whiten @ covariance @ whiten.T], "full")
+    mixture = GaussianMixture([1.0], np.zeros((1, 8)), [whiten @ covariance @ whiten.T], "full")
+    # the unit matrix, as it should be
+    np.testing.assert_allclose(mixture.covariances[0], np.eye(8), atol=1e-9)
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)

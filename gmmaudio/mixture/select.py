@@ -306,7 +306,7 @@ def _summed(of_rows: Callable[[Floats], Array], chunks: Iterable[Chunk], n_threa
         values = of_rows(chunk.rows)
         return float(values.sum() if chunk.weights is None else chunk.weights @ values), chunk.total
 
-    # held around all threads: a limit that each of them set and restored would undo those of the others
+    # once for all chunks: each would switch the libraries' threads off and on again
     with one_blas_thread():
         parts = list(thread_map(one, chunks, count_threads(n_threads)))
     value, n = np.sum([(0.0, 0.0), *parts], axis=0)
