@@ -1,0 +1,519 @@
+"""Telling one label from all others: log-likelihood ratios, the DET curve, EER, detection cost and the NIST Cavg.
+
+A trial asks of one clip whether it is of one label. Its score is best a log-likelihood ratio, natural log: what the
+clip says for the label against all others. It is accepted where the score is at or above a threshold; a target (a
+clip of that label) below is a miss, a nontarget at or above a false alarm.
+
+References
+----------
+Martin et al., "The DET curve in assessment of detection task performance", Eurospeech (1997).
+Brümmer, de Villiers, "The BOSARIS Toolkit: theory, algorithms and code for surviving the new DCF", arXiv:1304.2865.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.errors import SettingError
+from gmmaudio.evaluation.metrics import Counts, Floats, as_columns, as_log_likelihoods, as_scores, as_weights
+
+# of the two operating points of the primary cost of the language recognition evaluations of 2017 and 2022
+PRIMARY_P_TARGETS = (0.5, 0.1)
+
+
+def detection_llrs(log_likelihoods: npt.ArrayLike, prior: npt.ArrayLike | None = None) -> Floats:
+    """Return the log-likelihood ratio of every label against another of the row's candidates, (n, n_labels), natural.
+
+    That is ``l_t - log(sum of pi_j exp(l_j) over the others / sum of pi_j over the others)``, with the others those of
+    the row's candidates that are not t. A label that was no candidate has -inf. The only candidate has +inf: there is
+    nothing else that the clip could be, and the same where all other candidates have a prior of 0.
+
+    Parameters
+    ----------
+    log_likelihoods : array_like, shape (n, n_labels)
+        Natural logs, each row up to a constant; -inf where a label was no candidate.
+    prior : array_like, shape (n_labels,), optional
+        How likely each label is beforehand, >= 0, up to a factor. Default: all candidates alike.
+
+    Raises
+    ------
+    SettingError
+        If a log-likelihood is NaN or +inf, or the prior does not fit.
+
+    References
+    ----------
+    Brümmer, van Leeuwen, "On calibration of language recognition scores", Odyssey (2006).
+
+    Examples
+    --------
+    >>> detection_llrs([[2.0, 0.0, 0.0], [2.0, 1.0, -np.inf]]).round(3)
+    array([[ 2.   , -1.434, -1.434],
+           [ 1.   , -1.   ,   -inf]])
+    """
+    rows = as_log_likelihoods(log_likelihoods)
+    candidate = rows > -np.inf
+    log_prior = np.where(candidate, _log_prior(prior, rows.shape[1]), -np.inf)
+    of_others = _log_sum_of_others(rows + log_prior)
+    rival = candidate & (of_others > -np.inf)
+    mean_of_others = np.subtract(of_others, _log_sum_of_others(log_prior), where=rival, out=np.zeros_like(rows))
+    return np.where(rival, rows - mean_of_others, np.where(candidate, np.inf, -np.inf))
+
+
+@dataclass(frozen=True, eq=False)
+class DetCurve:
+    """All operating points of a detector, by rising threshold.
+
+    Parameters
+    ----------
+    thresholds : ndarray, shape (n_points,)
+        Every distinct score, and last +inf, where nothing is accepted.
+    p_miss : ndarray, shape (n_points,)
+        Share of the targets that are below, from 0 to 1; NaN without targets.
+    p_fa : ndarray, shape (n_points,)
+        Share of the nontargets at or above, from 1 to 0; NaN without nontargets.
+    """
+
+    thresholds: Floats
+    p_miss: Floats
+    p_fa: Floats
+
+
+def det_curve(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> DetCurve:
+    """Return every operating point of "accept at or above a threshold"; equal scores are one step.
+
+    Parameters
+    ----------
+    targets, nontargets : array_like, shapes (n_targets,) and (n_nontargets,)
+        Scores; higher speaks for a target. Infinite ones may be among them.
+
+    Raises
+    ------
+    SettingError
+        If they are not one-dimensional, or one is NaN.
+
+    References
+    ----------
+    Martin et al., "The DET curve in assessment of detection task performance", Eurospeech (1997).
+
+    Examples
+    --------
+    >>> curve = det_curve([1.0, 2.0], [0.0, 1.0])
+    >>> curve.thresholds, curve.p_miss, curve.p_fa
+    (array([ 0.,  1.,  2., inf]), array([0. , 0. , 0.5, 1. ]), array([1. , 0.5, 0. , 0. ]))
+    """
+    targets, nontargets = as_trials(targets), as_trials(nontargets)
+    thresholds = np.unique(np.concatenate([targets, nontargets]))
+    n_missed = np.append(np.searchsorted(np.sort(targets), thresholds), len(targets))
+    n_rejected = np.append(np.searchsorted(np.sort(nontargets), thresholds), len(nontargets))
+    return DetCurve(
+        np.append(thresholds, np.inf),
+        _shares(n_missed, len(targets)),
+        _shares(len(nontargets) - n_rejected, len(nontargets)),
+    )
+
+
+def eer(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
+    """Return the equal error rate, where the convex hull of the ROC has as many misses as false alarms, 0..0.5.
+
+    On the hull it is what the best threshold gets under the worst prior, and has a value where no threshold has equal
+    rates. 0 where the sides do not overlap, 0.5 where the scores say nothing (or the opposite); NaN without targets or
+    without nontargets.
+
+    Parameters
+    ----------
+    targets, nontargets : array_like, shapes (n_targets,) and (n_nontargets,)
+        Scores; higher speaks for a target. Only their order matters.
+
+    Raises
+    ------
+    SettingError
+        If they are not one-dimensional, or one is NaN.
+
+    References
+    ----------
+    Brümmer, de Villiers, "The BOSARIS Toolkit: theory, algorithms and code for surviving the new DCF",
+    arXiv:1304.2865, on the ROC convex hull.
+
+    Examples
+    --------
+    >>> round(eer([0.0, 2.0], [1.0]), 4)
+    0.3333
+    """
+    n_targets, n_nontargets = pooled_blocks(targets, nontargets)
+    if not (n_targets.any() and n_nontargets.any()):
+        return float("nan")
+    p_miss = np.append(0, np.cumsum(n_targets)) / n_targets.sum()
+    p_rejected = np.append(0, np.cumsum(n_nontargets)) / n_nontargets.sum()
+    # blocks are the edges of the hull, and along an edge both rates are linear
+    return float(np.interp(1.0, p_miss + p_rejected, p_miss))
+
+
+def pooled_blocks(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> tuple[Counts, Counts]:
+    """Return how many targets and how many nontargets every block has after pool-adjacent-violators.
+
+    Blocks run from low to high scores, and their share of targets rises: they are the best that a rising function of
+    the score can do, and the edges of the convex hull of the ROC.
+
+    Parameters
+    ----------
+    targets, nontargets : array_like, shapes (n_targets,) and (n_nontargets,)
+        Scores; higher speaks for a target.
+
+    Returns
+    -------
+    n_targets, n_nontargets : ndarray of int, shape (n_blocks,)
+        No block is empty.
+
+    Raises
+    ------
+    SettingError
+        If they are not one-dimensional, or one is NaN.
+
+    References
+    ----------
+    Ayer et al., "An empirical distribution function for sampling with incomplete information", Annals of Mathematical
+    Statistics 26(4) (1955).
+
+    Examples
+    --------
+    >>> pooled_blocks([1.0, 3.0, 4.0], [0.0, 2.0])
+    (array([0, 1, 2]), array([1, 1, 0]))
+    """
+    from scipy.optimize import isotonic_regression
+
+    targets, nontargets = as_trials(targets), as_trials(nontargets)
+    scores, place = np.unique(np.concatenate([targets, nontargets]), return_inverse=True)
+    n_targets = np.bincount(place[: len(targets)], minlength=len(scores))
+    n_nontargets = np.bincount(place[len(targets) :], minlength=len(scores))
+    if not len(scores):
+        return n_targets, n_nontargets
+    n = n_targets + n_nontargets
+    starts = isotonic_regression(n_targets / n, weights=n).blocks[:-1]
+    return np.add.reduceat(n_targets, starts), np.add.reduceat(n_nontargets, starts)
+
+
+def min_dcf(
+    targets: npt.ArrayLike,
+    nontargets: npt.ArrayLike,
+    *,
+    p_target: float = 0.5,
+    c_miss: float = 1.0,
+    c_fa: float = 1.0,
+) -> float:
+    """Return the cost of the best threshold, over that of the best decision without a look at the audio, 0..1.
+
+    NaN without targets or without nontargets.
+
+    Parameters
+    ----------
+    targets, nontargets : array_like, shapes (n_targets,) and (n_nontargets,)
+        Scores; higher speaks for a target. Only their order matters.
+    p_target : float
+        How likely a target is beforehand, between 0 and 1.
+    c_miss, c_fa : float
+        Cost of a miss and of a false alarm, > 0.
+
+    Raises
+    ------
+    SettingError
+        If scores are not one-dimensional, one is NaN, or a setting is outside its bounds.
+
+    References
+    ----------
+    Brümmer, de Villiers, "The BOSARIS Toolkit: theory, algorithms and code for surviving the new DCF",
+    arXiv:1304.2865.
+
+    Examples
+    --------
+    >>> min_dcf([1.0, 2.0], [0.0, 1.0])
+    0.5
+    """
+    miss_cost, fa_cost = _costs(p_target, c_miss, c_fa)
+    curve = det_curve(targets, nontargets)
+    return float((miss_cost * curve.p_miss + fa_cost * curve.p_fa).min() / min(miss_cost, fa_cost))
+
+
+def cavg(
+    llrs: npt.ArrayLike,
+    true: npt.ArrayLike,
+    *,
+    p_target: float = 0.5,
+    c_miss: float = 1.0,
+    c_fa: float = 1.0,
+    threshold: float | None = None,
+    weights: npt.ArrayLike | None = None,
+) -> float:
+    """Return the average cost of detecting every label against every other, closed set, as NIST defines it.
+
+    The mean over labels t of ``c_miss p_target P_miss(t)`` plus the mean over the other labels s of
+    ``c_fa (1 - p_target) P_fa(t, s)``, with P_fa(t, s) the share of the clips of s that are accepted as t. Only labels
+    that have clips take part, and all alike, however many they have. In 0..``c_miss p_target + c_fa (1 - p_target)``;
+    NaN with clips of fewer than two labels.
+
+    Parameters
+    ----------
+    llrs : array_like, shape (n, n_labels)
+        Of every label against the others, such as :func:`detection_llrs` returns; -inf is never accepted at a finite
+        threshold, +inf always.
+    true : array_like of int, shape (n,)
+        Column of the true label.
+    p_target : float
+        How likely a target is beforehand, between 0 and 1.
+    c_miss, c_fa : float
+        Cost of a miss and of a false alarm, > 0.
+    threshold : float, optional
+        What is at or above is accepted. Default: ``log(c_fa (1 - p_target) / (c_miss p_target))``, the best there is
+        where the ratios are calibrated.
+    weights : array_like, shape (n,), optional
+        What every clip counts, >= 0. Default: 1 each.
+
+    Raises
+    ------
+    SettingError
+        If the rows, true labels or weights do not fit, or a setting is outside its bounds.
+
+    References
+    ----------
+    NIST, "The 2009 NIST language recognition evaluation plan (LRE09)", on the average cost performance; the closed set
+    of the plans of 2007 and 2011 has the same.
+
+    Examples
+    --------
+    >>> cavg([[1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]], [0, 1, 1])
+    0.25
+    """
+    miss_cost, fa_cost = _costs(p_target, c_miss, c_fa)
+    rows = as_scores(llrs)
+    columns, counted = as_columns(true, rows), as_weights(weights, len(rows))
+    limit = float(np.log(fa_cost / miss_cost)) if threshold is None else float(threshold)
+    if np.isnan(limit):
+        raise SettingError("threshold is NaN; expected a number, or None for the one that suits the costs")
+    total = np.bincount(columns, counted, minlength=rows.shape[1])
+    present = np.flatnonzero(total)
+    if len(present) < 2:
+        return float("nan")
+    accepted = [np.bincount(columns, counted * (rows[:, t] >= limit), minlength=rows.shape[1]) for t in present]
+    shares = np.array(accepted)[:, present] / total[present]
+    p_miss = 1 - np.diagonal(shares).mean()
+    np.fill_diagonal(shares, 0.0)
+    return float(miss_cost * p_miss + fa_cost * shares.sum() / (len(present) * (len(present) - 1)))
+
+
+def cavg_primary(llrs: npt.ArrayLike, true: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
+    """Return the mean of the normalised :func:`cavg` at target priors of 0.5 and 0.1, 0..6.
+
+    The primary cost of the NIST evaluations of 2017 and 2022. Normalised is divided by ``p_target``, what it costs to
+    accept nothing, so that this is 1. NaN with clips of fewer than two labels.
+
+    Parameters
+    ----------
+    llrs : array_like, shape (n, n_labels)
+        Of every label against the others, such as :func:`detection_llrs` returns.
+    true : array_like of int, shape (n,)
+        Column of the true label.
+    weights : array_like, shape (n,), optional
+        What every clip counts, >= 0. Default: 1 each.
+
+    Raises
+    ------
+    SettingError
+        If the rows, true labels or weights do not fit.
+
+    References
+    ----------
+    NIST, "NIST 2017 language recognition evaluation plan", "NIST 2022 language recognition evaluation plan", on the
+    performance measurement.
+
+    Examples
+    --------
+    >>> cavg_primary([[9.0, -9.0], [1.0, -9.0], [-9.0, 9.0]], [0, 0, 1])
+    0.125
+    """
+    return float(np.mean([cavg(llrs, true, p_target=p, weights=weights) / p for p in PRIMARY_P_TARGETS]))
+
+
+def min_cavg(
+    llrs: npt.ArrayLike, true: npt.ArrayLike, *, p_target: float = 0.5, c_miss: float = 1.0, c_fa: float = 1.0
+) -> float:
+    """Return the least :func:`cavg` over thresholds, one common to all labels.
+
+    At most ``min(c_miss p_target, c_fa (1 - p_target))``; NaN with clips of fewer than two labels.
+
+    Parameters
+    ----------
+    llrs : array_like, shape (n, n_labels)
+        Scores of every label against the others, comparable from label to label.
+    true : array_like of int, shape (n,)
+        Column of the true label.
+    p_target : float
+        How likely a target is beforehand, between 0 and 1.
+    c_miss, c_fa : float
+        Cost of a miss and of a false alarm, > 0.
+
+    Raises
+    ------
+    SettingError
+        If the rows or true labels do not fit, or a setting is outside its bounds.
+
+    Examples
+    --------
+    >>> min_cavg([[5.0, 3.0], [5.0, 3.0], [3.0, 5.0]], [0, 0, 1])
+    0.0
+    """
+    miss_cost, fa_cost = _costs(p_target, c_miss, c_fa)
+    rows = as_scores(llrs)
+    columns = as_columns(true, rows)
+    total = np.bincount(columns, minlength=rows.shape[1])
+    present = np.flatnonzero(total)
+    n_labels = len(present)
+    if n_labels < 2:
+        return float("nan")
+    # raising the threshold above a trial makes a target a miss, and spares a nontarget's false alarm
+    own = columns[:, None] == present
+    change = np.where(own, miss_cost / n_labels, -fa_cost / (n_labels * (n_labels - 1))) / total[columns][:, None]
+    scores = rows[:, present]
+    order = np.argsort(scores, axis=None)
+    ranked = scores.ravel()[order]
+    rise = np.append(0.0, np.cumsum(change.ravel()[order])[:-1])
+    # a threshold cannot part equal scores
+    first = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
+    best = float(ranked[first[rise[first].argmin()]])
+    found = cavg(rows, columns, p_target=p_target, c_miss=c_miss, c_fa=c_fa, threshold=best)
+    # accepting nothing at all is one more way to decide
+    return min(found, float(miss_cost))
+
+
+def trials_of(llrs: npt.ArrayLike, true: npt.ArrayLike, column: int) -> tuple[Floats, Floats]:
+    """Return the scores of one label: of its own clips (targets), and of all other clips (nontargets).
+
+    Clips for which the label was no candidate are among them, with -inf: a label that was not thought of is a miss.
+
+    Parameters
+    ----------
+    llrs : array_like, shape (n, n_labels)
+        Of every label against the others.
+    true : array_like of int, shape (n,)
+        Column of the true label.
+    column : int
+        The label.
+
+    Raises
+    ------
+    SettingError
+        If the rows or true labels do not fit, or there is no such column.
+
+    Examples
+    --------
+    >>> trials_of([[1.0, -1.0], [-2.0, 2.0]], [0, 1], 0)
+    (array([1.]), array([-2.]))
+    """
+    rows = as_scores(llrs)
+    columns = as_columns(true, rows)
+    if isinstance(column, bool) or not isinstance(column, int | np.integer) or not 0 <= column < rows.shape[1]:
+        raise SettingError(f"column is {column!r}; expected a column of the scores, 0 to {rows.shape[1] - 1}")
+    own = columns == column
+    return rows[own, column], rows[~own, column]
+
+
+def pooled_trials(llrs: npt.ArrayLike, true: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Return the scores of all labels together: each clip's true label (targets), and its others (nontargets).
+
+    Only labels that have clips are asked for, as in :func:`cavg`. Labels with many clips count more, unlike there.
+
+    Parameters
+    ----------
+    llrs : array_like, shape (n, n_labels)
+        Of every label against the others; -inf where a label was no candidate.
+    true : array_like of int, shape (n,)
+        Column of the true label.
+
+    Returns
+    -------
+    targets : ndarray, shape (n,)
+    nontargets : ndarray, shape (n * (n_labels_with_clips - 1),)
+
+    Raises
+    ------
+    SettingError
+        If the rows or true labels do not fit.
+
+    Examples
+    --------
+    >>> pooled_trials([[1.0, -1.0, 7.0], [-2.0, 2.0, 7.0]], [0, 1])
+    (array([1., 2.]), array([-1., -2.]))
+    """
+    rows = as_scores(llrs)
+    columns = as_columns(true, rows)
+    present = np.unique(columns)
+    own = columns[:, None] == present
+    return rows[:, present][own], rows[:, present][~own]
+
+
+def as_trials(scores: npt.ArrayLike) -> Floats:
+    """Return the scores of trials as float64, shape (n,).
+
+    Raises
+    ------
+    SettingError
+        If they are not one-dimensional, or one is NaN.
+
+    Examples
+    --------
+    >>> as_trials([1, 2])
+    array([1., 2.])
+    """
+    found = np.asarray(scores, dtype=np.float64)
+    if found.ndim != 1:
+        raise SettingError(f"scores of trials have shape {found.shape}; expected (n,), one for each trial")
+    if np.isnan(found).any():
+        raise SettingError("a score of a trial is NaN; expected numbers, infinite ones among them")
+    return found
+
+
+def _log_prior(prior: npt.ArrayLike | None, n_labels: int) -> Floats:
+    """Return the log of a prior, -inf where it is 0; zeros where none is given."""
+    if prior is None:
+        return np.zeros(n_labels)
+    shares = np.asarray(prior, dtype=np.float64)
+    if shares.shape != (n_labels,):
+        raise SettingError(f"prior has shape {shares.shape}; expected ({n_labels},), one for each label")
+    if not (np.isfinite(shares) & (shares >= 0)).all():
+        raise SettingError("a prior is negative or not finite; expected how likely each label is, 0 or more")
+    return np.log(shares, where=shares > 0, out=np.full(n_labels, -np.inf))
+
+
+def _log_sum_of_others(logs: Floats) -> Floats:
+    """Return the log of the sum of the exponentials of all other columns of the row, (n, n_labels); -inf without any.
+
+    Taking a term from the sum is safe for all but the greatest, which are half of the sum at most; the others of the
+    greatest are summed themselves.
+    """
+    if not logs.size:
+        return logs.copy()
+    top = logs.argmax(axis=1)[:, None]
+    rest = logs.copy()
+    np.put_along_axis(rest, top, -np.inf, axis=1)
+    of_rest = np.logaddexp.reduce(rest, axis=1)[:, None]
+    total = np.logaddexp(of_rest, np.take_along_axis(logs, top, axis=1))
+    share = np.exp(np.subtract(rest, total, where=total > -np.inf, out=np.full_like(rest, -np.inf)))
+    others: Floats = total + np.log1p(-share)
+    np.put_along_axis(others, top, of_rest, axis=1)
+    return others
+
+
+def _shares(counts: Counts, n: int) -> Floats:
+    """Return counts out of n, NaN where n is 0."""
+    return counts / n if n else np.full(len(counts), np.nan)
+
+
+def _costs(p_target: float, c_miss: float, c_fa: float) -> tuple[float, float]:
+    """Return what missing all targets and what accepting all nontargets costs."""
+    if not 0 < p_target < 1:
+        raise SettingError(f"p_target is {p_target!r}; expected a share between 0 and 1, neither of them")
+    for name, cost in (("c_miss", c_miss), ("c_fa", c_fa)):
+        if not 0 < cost < np.inf:
+            raise SettingError(f"{name} is {cost!r}; expected a finite cost above 0")
+    return c_miss * p_target, c_fa * (1 - p_target)

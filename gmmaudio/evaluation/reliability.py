@@ -1,0 +1,313 @@
+"""How far scores can be believed: Cllr and the part of it that calibration could take away, and calibration error.
+
+Cllr, the cost of log-likelihood ratios, is a cross entropy in bits under a prior that is flat over labels, however many
+clips each has. 0 is perfect; what is known without a look at the audio costs log2(n_labels), 1 bit with two; badly
+calibrated scores cost more than that. The least Cllr that a re-calibration of the scores could reach is what their
+discrimination is worth, and the rest is the loss by calibration.
+
+References
+----------
+Brümmer, du Preez, "Application-independent evaluation of speaker detection", Computer Speech and Language 20 (2006).
+Brümmer, van Leeuwen, "On calibration of language recognition scores", Odyssey (2006).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.errors import SettingError
+from gmmaudio.evaluation.detection import as_trials, pooled_blocks
+from gmmaudio.evaluation.metrics import (
+    Counts,
+    Floats,
+    as_columns,
+    as_log_likelihoods,
+    as_probabilities,
+    as_weights,
+)
+
+
+def cllr(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
+    """Return the multi-class Cllr, bits, >= 0: minus log2 of the flat-prior posterior of the true label, on average.
+
+    The mean over labels of the mean over their clips, so that every label that has clips counts the same. Scores that
+    say nothing cost log2 of the number of candidates. Infinite where a true label was no candidate; NaN without clips.
+
+    Parameters
+    ----------
+    log_likelihoods : array_like, shape (n, n_labels)
+        Natural logs, each row up to a constant; -inf where a label was no candidate.
+    true : array_like of int, shape (n,)
+        Column of the true label.
+    weights : array_like, shape (n,), optional
+        What every clip counts, >= 0. Default: 1 each.
+
+    Raises
+    ------
+    SettingError
+        If a log-likelihood is NaN or +inf, or true labels or weights do not fit.
+
+    References
+    ----------
+    Brümmer, van Leeuwen, "On calibration of language recognition scores", Odyssey (2006).
+
+    Examples
+    --------
+    >>> cllr([[0.0, 0.0, 0.0, 0.0]], [0])
+    2.0
+    >>> round(cllr(np.log([[0.5, 0.25, 0.25], [0.25, 0.25, 0.5]]), [0, 1]), 4)
+    1.5
+    """
+    rows = as_log_likelihoods(log_likelihoods)
+    columns = as_columns(true, rows)
+    shares = _shares_of_clips(columns, as_weights(weights, len(rows)), rows.shape[1])
+    kept = shares > 0
+    rows, own = rows[kept], rows[kept, columns[kept]]
+    if not len(rows):
+        return float("nan")
+    if np.isneginf(own).any():
+        return float("inf")
+    # sums of what is at most 1 for the true label: a posterior next to 1 keeps all its digits
+    losses = np.logaddexp.reduce(rows - own[:, None], axis=1)
+    return float(shares[kept] @ losses / np.log(2))
+
+
+def min_cllr(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike) -> float:
+    """Return the least multi-class :func:`cllr` over a common scale >= 0 and an offset for each label, bits.
+
+    What the scores would cost after the best calibration ``scale * l + offset``, found on these clips themselves. In
+    0..log2(number of labels that have clips), at most :func:`cllr`, and the same for scores in other units or with
+    other offsets. Next to 0 where such a calibration names every clip rightly. The best offset
+    of a label without clips makes it no candidate. Infinite where a true label was no candidate; NaN without clips.
+
+    Parameters
+    ----------
+    log_likelihoods : array_like, shape (n, n_labels)
+        Natural logs, or any scores of the kind, each row up to a constant; -inf where a label was no candidate.
+    true : array_like of int, shape (n,)
+        Column of the true label.
+
+    Raises
+    ------
+    SettingError
+        If a log-likelihood is NaN or +inf, or true labels do not fit.
+
+    References
+    ----------
+    Brümmer, van Leeuwen, "On calibration of language recognition scores", Odyssey (2006). The problem is convex: a
+    logistic regression with one weight.
+
+    Examples
+    --------
+    >>> rows = [[2.0, 0.0], [0.0, 2.0], [0.0, 2.0], [0.0, 2.0]]
+    >>> round(cllr(rows, [0, 0, 1, 1]), 4), round(min_cllr(rows, [0, 0, 1, 1]), 4)
+    (0.9045, 0.6887)
+    """
+    from scipy.optimize import minimize
+
+    rows = as_log_likelihoods(log_likelihoods)
+    columns = as_columns(true, rows)
+    present, places = np.unique(columns, return_inverse=True)
+    rows = rows[:, present]
+    given = cllr(rows, places)
+    if not np.isfinite(given):
+        return given
+    shares = _shares_of_clips(places, np.ones(len(rows)), len(present))
+    units = _standardised(rows)
+    # the search starts where nothing is known, and never ends above its start
+    found = minimize(
+        _loss_and_gradient,
+        np.zeros(1 + len(present)),
+        args=(units, np.where(rows > -np.inf, 0.0, -np.inf), places, shares),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, None)] + [(None, None)] * len(present),
+        options={"maxiter": 1000, "maxfun": 2000, "ftol": 1e-14, "gtol": 1e-9},
+    )
+    return min(float(found.fun / np.log(2)), given)
+
+
+def binary_cllr(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
+    """Return the Cllr of detection, bits, >= 0: 1 where ratios say nothing, more where they mislead.
+
+    ``(mean of log2(1 + exp(-llr)) over targets + mean of log2(1 + exp(llr)) over nontargets) / 2``. Infinite where a
+    target has -inf or a nontarget +inf; NaN without targets or without nontargets.
+
+    Parameters
+    ----------
+    targets, nontargets : array_like, shapes (n_targets,) and (n_nontargets,)
+        Log-likelihood ratios, natural log.
+
+    Raises
+    ------
+    SettingError
+        If they are not one-dimensional, or one is NaN.
+
+    References
+    ----------
+    Brümmer, du Preez, "Application-independent evaluation of speaker detection", Computer Speech and Language 20
+    (2006).
+
+    Examples
+    --------
+    >>> binary_cllr([0.0], [0.0, 0.0])
+    1.0
+    """
+    targets, nontargets = as_trials(targets), as_trials(nontargets)
+    if not (len(targets) and len(nontargets)):
+        return float("nan")
+    losses = np.logaddexp(0.0, -targets).mean() + np.logaddexp(0.0, nontargets).mean()
+    return float(losses / (2 * np.log(2)))
+
+
+def min_binary_cllr(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
+    """Return the least :func:`binary_cllr` over all rising functions of the score, bits, 0..1.
+
+    By pool-adjacent-violators: only the order of the scores matters. 0 where the sides do not overlap; NaN without
+    targets or without nontargets.
+
+    Parameters
+    ----------
+    targets, nontargets : array_like, shapes (n_targets,) and (n_nontargets,)
+        Scores; higher speaks for a target.
+
+    Raises
+    ------
+    SettingError
+        If they are not one-dimensional, or one is NaN.
+
+    References
+    ----------
+    Brümmer, du Preez, "Application-independent evaluation of speaker detection", Computer Speech and Language 20
+    (2006).
+
+    Examples
+    --------
+    >>> min_binary_cllr([1.0, 2.0], [-1.0, 0.0]), min_binary_cllr([0.0], [1.0])
+    (0.0, 1.0)
+    """
+    from scipy.special import rel_entr
+
+    n_targets, n_nontargets = pooled_blocks(targets, nontargets)
+    if not (n_targets.any() and n_nontargets.any()):
+        return float("nan")
+    of_targets, of_nontargets = n_targets / n_targets.sum(), n_nontargets / n_nontargets.sum()
+    both = of_targets + of_nontargets
+    told = rel_entr(of_targets, both).sum() + rel_entr(of_nontargets, both).sum()
+    # rounding must not take it out of its bounds, or to -0.0
+    return float(np.clip(-told / (2 * np.log(2)), 0.0, 1.0)) + 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """How often a label was right, by how probable it was said to be.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (n_bins + 1,)
+        Of the bins of probability, 0..1, of equal width.
+    n : ndarray of int, shape (n_bins,)
+        Clips in each bin.
+    confidence : ndarray, shape (n_bins,)
+        Mean probability of the top label, 0..1; NaN where the bin is empty.
+    accuracy : ndarray, shape (n_bins,)
+        Share whose top label was right, 0..1; NaN where the bin is empty.
+    ece : float
+        Expected calibration error, 0..1: the mean over clips of their bin's gap between the two; NaN without clips.
+    """
+
+    edges: Floats
+    n: Counts
+    confidence: Floats
+    accuracy: Floats
+    ece: float
+
+
+def reliability(probabilities: npt.ArrayLike, true: npt.ArrayLike, n_bins: int = 10) -> Reliability:
+    """Return how often the top label was right, by how probable it was said to be.
+
+    A bin holds its lower edge and not its upper one; the last holds 1. Of labels that are equally probable the first is
+    the top one.
+
+    Parameters
+    ----------
+    probabilities : array_like, shape (n, n_labels)
+        Rows of non-negative numbers that sum to 1.
+    true : array_like of int, shape (n,)
+        Column of the true label.
+    n_bins : int
+        Bins of probability, of equal width, >= 1.
+
+    Raises
+    ------
+    SettingError
+        If rows do not sum to 1, ``true`` does not fit them, or ``n_bins`` is no whole number above 0.
+
+    References
+    ----------
+    Guo et al., "On calibration of modern neural networks", ICML (2017). Naeini, Cooper, Hauskrecht, "Obtaining well
+    calibrated probabilities using Bayesian binning", AAAI (2015).
+
+    Examples
+    --------
+    >>> found = reliability([[0.75, 0.25], [0.75, 0.25], [0.0, 1.0]], [0, 1, 1], n_bins=2)
+    >>> found.n, found.confidence.round(4), found.accuracy.round(4), round(found.ece, 4)
+    (array([0, 3]), array([   nan, 0.8333]), array([   nan, 0.6667]), 0.1667)
+    """
+    if isinstance(n_bins, bool) or not isinstance(n_bins, int | np.integer) or n_bins < 1:
+        raise SettingError(f"n_bins is {n_bins!r}; expected a number of bins, 1 or more")
+    rows = as_probabilities(probabilities)
+    columns = as_columns(true, rows)
+    # argmax has no answer for a table without columns
+    top = rows.argmax(axis=1) if len(rows) else columns
+    highest = rows[np.arange(len(rows)), top]
+    edges = np.arange(n_bins + 1) / n_bins
+    places = np.minimum(np.searchsorted(edges, highest, side="right") - 1, n_bins - 1)
+    n = np.bincount(places, minlength=n_bins)
+    confidence, accuracy = (
+        np.divide(np.bincount(places, values, n_bins), n, where=n > 0, out=np.full(n_bins, np.nan))
+        for values in (highest, top == columns)
+    )
+    gaps = np.abs(accuracy - confidence)[n > 0] @ n[n > 0]
+    return Reliability(edges, n, confidence, accuracy, float(gaps / len(rows)) if len(rows) else float("nan"))
+
+
+def _shares_of_clips(columns: Counts, weights: Floats, n_labels: int) -> Floats:
+    """Return what share of the mean every clip has, (n,), where labels count the same; all sum to 1."""
+    of_labels = np.bincount(columns, weights, minlength=n_labels)
+    of_clips = of_labels[columns] * np.count_nonzero(of_labels)
+    shares: Floats = np.divide(weights, of_clips, where=weights > 0, out=np.zeros(len(weights)))
+    return shares
+
+
+def _standardised(rows: Floats) -> Floats:
+    """Return scores without offsets of rows and columns and in units of their spread, 0 where there is no candidate.
+
+    The best calibration undoes all of it; the search for it is quicker and the same in all units. Every row and column
+    needs a candidate.
+    """
+    candidate = rows > -np.inf
+    units = np.where(candidate, rows - rows.max(axis=1, keepdims=True), np.nan)
+    # medians, for one score far off must not set the place and unit of all others
+    units = np.where(candidate, units - np.nanmedian(units, axis=0), 0.0)
+    sizes = np.abs(units[units != 0])
+    return units / np.median(sizes) if len(sizes) else units
+
+
+def _loss_and_gradient(
+    parameters: Floats, units: Floats, barred: Floats, columns: Counts, shares: Floats
+) -> tuple[float, Floats]:
+    """Return the cross entropy of calibrated scores, nats, and its gradient by (scale, offsets)."""
+    each = np.arange(len(units))
+    scores = parameters[0] * units + parameters[1:] + barred
+    scores -= scores.max(axis=1, keepdims=True)
+    excess = np.exp(scores)
+    total = excess.sum(axis=1)
+    losses = np.log(total) - scores[each, columns]
+    excess /= total[:, None]
+    excess[each, columns] -= 1
+    excess *= shares[:, None]
+    return float(shares @ losses), np.append((excess * units).sum(), excess.sum(axis=0))
