@@ -1,33 +1,187 @@
-"""Intervals by bootstrap over groups: what another draw of artists or speakers would have given."""
+"""Intervals by bootstrap over groups: what another draw of artists or speakers would have given.
+
+Clips of one artist or speaker are alike, so groups are drawn and never clips. They are drawn within strata, the groups
+that hold the same labels, so that no draw lacks a label; one fewer than there are, with weights that make up for it.
+The deviation of the draws then makes an interval by Student's t, for shares on the logit scale: it stays within 0..1
+and is as lopsided as a share near 1 asks for. docs/decisions/0006-intervals.md has the simulation that chose this.
+
+References
+----------
+Rao, Wu, "Resampling inference with complex survey data", Journal of the American Statistical Association 83 (1988).
+Field, Welsh, "Bootstrapping clustered data", Journal of the Royal Statistical Society B 69(3) (2007).
+Korn, Graubard, "Confidence intervals for proportions with small expected number of positive counts estimated from
+survey data", Survey Methodology 24(2) (1998): exact bounds that count groups.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+from scipy import sparse, special
 
-from gmmaudio.evaluation.metrics import Counts, accuracy, balanced_accuracy, confusion_matrix
+from gmmaudio.errors import SettingError
+from gmmaudio.evaluation.metrics import Floats, accuracy, balanced_accuracy, macro_f1
 
 N_DRAWS = 2000
 LEVEL = 0.95
+SCALES = ("linear", "log", "logit")
+# numbers held at a time
+BLOCK = 200_000
+FIGURES: dict[str, Callable[[Floats], Floats]] = {
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+    "macro_f1": macro_f1,
+}
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Bootstrap weights, held for groups: clips of one group have the same.
+
+    Parameters
+    ----------
+    unit : ndarray, shape (n_clips,), int
+        The group of every clip.
+    times : ndarray, shape (n_draws, n_units), uint16
+        How often each group was drawn.
+    factor : ndarray, shape (n_units,)
+        What each time counts, >= 1: makes up for the one that was not drawn.
+    degrees : int
+        Degrees of freedom: groups minus strata; 0 with fewer than two groups, which have no interval.
+    """
+
+    unit: npt.NDArray[np.intp]
+    times: npt.NDArray[np.uint16]
+    factor: Floats
+    degrees: int
+
+    def clip_weights(self) -> Iterator[Floats]:
+        """Yield the weights of the clips of one draw after another, each of shape (n_clips,)."""
+        for row in self.times:
+            yield (row * self.factor)[self.unit]
+
+    def sums(self, cell: npt.ArrayLike, n_cells: int) -> Iterator[Floats]:
+        """Yield the sum of the weights in every cell, some draws at a time, shape (some, n_cells).
+
+        Parameters
+        ----------
+        cell : array_like of int, shape (n_clips,)
+            Where each clip counts, such as its place in a confusion matrix.
+        n_cells : int
+            How many there are.
+        """
+        shape = len(self.factor), n_cells
+        counts = sparse.csr_array((np.ones(len(self.unit)), (self.unit, np.asarray(cell))), shape=shape)
+        some = max(1, BLOCK // max(shape))
+        for start in range(0, len(self.times), some):
+            yield (self.times[start : start + some] * self.factor) @ counts
+
+
+def draw_weights(true: Sequence[str], units: Sequence[str], rng: np.random.Generator, n_draws: int = N_DRAWS) -> Draws:
+    """Return bootstrap weights of groups, drawn within strata (Rao and Wu's rescaled bootstrap).
+
+    Of the m groups of a stratum m - 1 are drawn, with replacement, and each counts m / (m - 1) times: the variance of a
+    mean is then the usual one with m - 1 below it, not m. The order of the clips changes nothing.
+
+    Parameters
+    ----------
+    true, units : sequence of str
+        True label and group of every clip (a clip predicted in several repeats stands several times).
+    rng : numpy.random.Generator
+        Draws the groups.
+    n_draws : int
+        >= 1.
+
+    Raises
+    ------
+    SettingError
+        If the lengths differ, or ``n_draws`` is below 1.
+
+    References
+    ----------
+    Rao, Wu, "Resampling inference with complex survey data", Journal of the American Statistical Association 83 (1988).
+
+    Examples
+    --------
+    >>> draws = draw_weights(["a", "a", "b", "b"], ["1", "2", "3", "4"], np.random.default_rng(1), n_draws=3)
+    >>> [weights.tolist() for weights in draws.clip_weights()]
+    [[2.0, 0.0, 0.0, 2.0], [0.0, 2.0, 2.0, 0.0], [0.0, 2.0, 2.0, 0.0]]
+    """
+    if len(true) != len(units):
+        raise SettingError(f"{len(true)} labels and {len(units)} groups; expected one each for every clip")
+    if n_draws < 1:
+        raise SettingError(f"n_draws is {n_draws}; expected at least 1")
+    place = {unit: i for i, unit in enumerate(sorted(set(units)))}
+    unit = np.array([place[name] for name in units], dtype=np.intp)
+    strata = _strata(true, unit, len(place))
+    # groups are numbered stratum after stratum: each stratum's draws are written side by side
+    rank = np.empty(len(place), dtype=np.intp)
+    rank[[i for own in strata for i in own]] = np.arange(len(place))
+    times = np.ones((n_draws, len(place)), dtype=np.uint16)
+    factor = np.ones(len(place))
+    start = 0
+    for n in map(len, strata):
+        if n > 1:
+            times[:, start : start + n] = _times(n, n_draws, rng)
+            factor[start : start + n] = n / (n - 1)
+        start += n
+    return Draws(rank[unit], times, factor, degrees=len(place) - len(strata))
+
+
+def _strata(true: Sequence[str], unit: npt.NDArray[np.intp], n_units: int) -> list[list[int]]:
+    """Return the groups of every stratum: those with the same set of labels.
+
+    A group alone in its stratum says nothing of how groups vary: such groups make one stratum together, and one that
+    is left over joins the smallest of the others.
+    """
+    labels: list[set[str]] = [set() for _ in range(n_units)]
+    for label, i in zip(true, unit.tolist(), strict=True):
+        labels[i].add(label)
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for i, own in enumerate(labels):
+        alike.setdefault(tuple(sorted(own)), []).append(i)
+    strata = sorted((own for _, own in sorted(alike.items()) if len(own) > 1), key=len)
+    alone = [own[0] for _, own in sorted(alike.items()) if len(own) == 1]
+    if len(alone) == 1 and strata:
+        strata[0] = strata[0] + alone
+    elif alone:
+        strata.append(alone)
+    return strata
+
+
+def _times(n: int, n_draws: int, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
+    """Return how often each of ``n`` was among ``n - 1`` drawn with replacement, shape (n_draws, n)."""
+    times = np.empty((n_draws, n), dtype=np.uint16)
+    some = max(1, BLOCK // n)
+    for start in range(0, n_draws, some):
+        rows = min(some, n_draws - start)
+        drawn = rng.integers(n, size=(rows, n - 1)) + n * np.arange(rows)[:, None]
+        times[start : start + rows] = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
+    return times
 
 
 def bootstrap_intervals(
     true: Sequence[str],
     predicted: Sequence[str],
-    groups: Sequence[str],
+    units: Sequence[str],
     labels: Sequence[str],
     rng: np.random.Generator,
-) -> dict[str, tuple[float, float] | None]:
-    """Return 95 % intervals of accuracy and balanced accuracy, by the percentile bootstrap over groups.
+) -> dict[str, Interval | None]:
+    """Return 95 % intervals of accuracy, balanced accuracy and macro-F1, by the bootstrap over groups.
 
-    Groups are drawn, never clips: clips of one artist or speaker are alike, and drawing them singly would claim a
-    precision that is not there.
+    They are for another draw of as many groups of each label. Where all clips are right, or all wrong, the draws do not
+    vary, and the interval is the exact one of as many coins as there are groups (fewer where their sizes are uneven).
+    A label with one group only is drawn with other such labels: how its groups vary cannot be known.
 
     Parameters
     ----------
-    true, predicted, groups : sequence of str
-        One each for every clip (a clip predicted in several repeats stands several times).
+    true, predicted, units : sequence of str
+        Labels and group of every clip (a clip predicted in several repeats stands several times).
     labels : sequence of str
         All labels.
     rng : numpy.random.Generator
@@ -36,12 +190,18 @@ def bootstrap_intervals(
     Returns
     -------
     dict
-        ``accuracy`` and ``balanced_accuracy``: (low, high), 0..1; None with fewer than two groups.
+        ``accuracy``, ``balanced_accuracy`` and ``macro_f1``: (low, high), 0..1; None with fewer than two groups.
+
+    Raises
+    ------
+    SettingError
+        If the lengths differ, or a label is unknown.
 
     References
     ----------
-    Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 13. Field and Welsh, "Bootstrapping
-    clustered data", JRSS B 69 (2007).
+    Rao, Wu, "Resampling inference with complex survey data", Journal of the American Statistical Association 83 (1988).
+    Korn, Graubard, "Confidence intervals for proportions with small expected number of positive counts estimated from
+    survey data", Survey Methodology 24(2) (1998).
 
     Examples
     --------
@@ -50,34 +210,187 @@ def bootstrap_intervals(
     >>> found["accuracy"]
     (0.5, 0.5)
     """
-    counts = _counts_of_groups(true, predicted, groups, labels)
-    n_groups = len(counts)
-    if n_groups < 2:
-        return {"accuracy": None, "balanced_accuracy": None}
-    figures = np.empty((N_DRAWS, 2))
-    flat = counts.reshape(n_groups, -1).astype(np.float64)
-    for i in range(N_DRAWS):
-        times = np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups)
-        drawn = (times @ flat).reshape(counts.shape[1:])
-        figures[i] = accuracy(drawn), balanced_accuracy(drawn)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(figures, [tail, 1 - tail], axis=0)
-    return {
-        "accuracy": (float(low[0]), float(high[0])),
-        "balanced_accuracy": (float(low[1]), float(high[1])),
-    }
+    cell = confusion_cells(true, predicted, labels)
+    draws = draw_weights(true, units, rng, N_DRAWS)
+    if draws.degrees < 1:
+        return dict.fromkeys(FIGURES)
+    shape = len(labels), len(labels)
+    whole = np.bincount(cell, minlength=len(labels) ** 2).reshape(shape).astype(np.float64)
+    rows: dict[str, list[Floats]] = {name: [] for name in FIGURES}
+    for sums in draws.sums(cell, len(labels) ** 2):
+        for name, figure in FIGURES.items():
+            rows[name].append(figure(sums.reshape(-1, *shape)))
+    found: dict[str, Interval | None] = {}
+    for name, figure in FIGURES.items():
+        value = float(figure(whole))
+        if 0 < value < 1:
+            found[name] = t_interval(value, np.concatenate(rows[name]), draws.degrees, "logit")
+        else:
+            found[name] = exact_interval(value, effective_groups(true, draws.unit, balanced=name != "accuracy"))
+    return found
 
 
-def _counts_of_groups(
-    true: Sequence[str], predicted: Sequence[str], groups: Sequence[str], labels: Sequence[str]
-) -> Counts:
-    """Return each group's confusion matrix, shape (n_groups, n_labels, n_labels)."""
-    members: dict[str, list[int]] = {}
-    for i, group in enumerate(groups):
-        members.setdefault(group, []).append(i)
-    return np.array(
-        [
-            confusion_matrix([true[i] for i in own], [predicted[i] for i in own], labels)
-            for _, own in sorted(members.items())
-        ]
-    )
+def interval_of(
+    statistic: Callable[[Floats], float],
+    true: Sequence[str],
+    units: Sequence[str],
+    rng: np.random.Generator,
+    n_draws: int = 500,
+    scale: str = "linear",
+) -> Interval | None:
+    """Return the 95 % interval of any statistic of weighted clips, by the same draws of groups.
+
+    Parameters
+    ----------
+    statistic : callable
+        From weights of the clips, shape (n_clips,), >= 0, to a number; weights of 1 give its value.
+    true, units : sequence of str
+        True label and group of every clip.
+    rng : numpy.random.Generator
+        Draws the groups.
+    n_draws : int
+        >= 1.
+    scale : {"linear", "log", "logit"}
+        Where the interval is symmetric: ``log`` for what is positive (log-loss, Cllr), ``logit`` for what lies in 0..1.
+
+    Returns
+    -------
+    (float, float) or None
+        None with fewer than two groups, where a draw or the value is not finite, and where the value is not inside its
+        scale (a log-loss of 0).
+
+    Raises
+    ------
+    SettingError
+        If the lengths differ, or a setting is outside its bounds.
+
+    Examples
+    --------
+    >>> loss = np.array([0.1, 0.4, 0.2, 0.9])
+    >>> def mean(weights):
+    ...     return np.average(loss, weights=weights)
+    >>> low, high = interval_of(mean, ["a"] * 4, ["1", "2", "3", "4"], np.random.default_rng(0), scale="log")
+    >>> round(low, 2), round(high, 2)
+    (0.1, 1.59)
+    """
+    if scale not in SCALES:
+        raise SettingError(f"scale is {scale!r}; expected one of {', '.join(SCALES)}")
+    draws = draw_weights(true, units, rng, n_draws)
+    if draws.degrees < 1:
+        return None
+    value = float(statistic(np.ones(len(true))))
+    return t_interval(value, np.array([float(statistic(w)) for w in draws.clip_weights()]), draws.degrees, scale)
+
+
+def confusion_cells(true: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> npt.NDArray[np.intp]:
+    """Return where each clip counts in the confusion matrix laid out row by row, shape (n_clips,).
+
+    Raises
+    ------
+    SettingError
+        If the lengths differ, or a label is not among ``labels``.
+
+    Examples
+    --------
+    >>> confusion_cells(["a", "b"], ["b", "b"], ["a", "b"])
+    array([1, 3])
+    """
+    if len(true) != len(predicted):
+        raise SettingError(f"{len(true)} true and {len(predicted)} predicted labels; expected one each for every clip")
+    place = {label: i for i, label in enumerate(labels)}
+    unknown = sorted((set(true) | set(predicted)) - set(place))
+    if unknown:
+        raise SettingError(f"label {unknown[0]!r} is not among {', '.join(labels)}")
+    return np.array([place[t] * len(labels) + place[p] for t, p in zip(true, predicted, strict=True)], dtype=np.intp)
+
+
+def t_interval(value: float, drawn: Floats, degrees: int, scale: str = "linear") -> Interval | None:
+    """Return Student's 95 % interval about a value from the deviation of its draws, symmetric on a scale.
+
+    Parameters
+    ----------
+    value : float
+        The statistic of all clips.
+    drawn : ndarray, shape (n_draws,)
+        The same of every draw.
+    degrees : int
+        Degrees of freedom, >= 1.
+    scale : {"linear", "log", "logit"}
+        The deviation is carried over by the slope at ``value``, so draws on the edge of the scale do no harm.
+
+    Returns
+    -------
+    (float, float) or None
+        Holds ``value``; None where a number is not finite, or ``value`` is not inside the scale.
+
+    Examples
+    --------
+    >>> t_interval(0.5, np.array([0.4, 0.6]), 10)
+    (0.27718611..., 0.72281388...)
+    """
+    top = {"linear": np.inf, "log": np.inf, "logit": 1.0}[scale]
+    if not (np.isfinite(value) and np.isfinite(drawn).all()) or (scale != "linear" and not 0 < value < top):
+        return None
+    half = float(special.stdtrit(degrees, (1 + LEVEL) / 2)) * float(np.sqrt(np.mean((drawn - value) ** 2)))
+    if scale == "linear":
+        low, high = value - half, value + half
+    elif scale == "log":
+        low, high = value * np.exp(-half / value), value * np.exp(min(half / value, 700.0))
+    else:
+        centre, half = special.logit(value), half / (value * (1 - value))
+        low, high = special.expit(centre - half), special.expit(centre + half)
+    # the way to the scale and back may miss the value by its last bit
+    return min(float(low), value), max(float(high), value)
+
+
+def exact_interval(share: float, n: float) -> Interval | None:
+    """Return Clopper and Pearson's 95 % interval of a share of 0 or 1, both ends 0..1.
+
+    Parameters
+    ----------
+    share : float
+        0 or 1: nothing or all of ``n``; None is returned for NaN.
+    n : float
+        Independent trials, > 0, not always a whole number.
+
+    References
+    ----------
+    Clopper, Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial", Biometrika
+    26(4) (1934).
+
+    Examples
+    --------
+    >>> exact_interval(1.0, 10)
+    (0.69150289..., 1.0)
+    """
+    if np.isnan(share):
+        return None
+    bound = ((1 - LEVEL) / 2) ** (1 / n)
+    return (bound, 1.0) if share == 1 else (0.0, 1 - bound)
+
+
+def effective_groups(true: Sequence[str], unit: npt.NDArray[np.intp], *, balanced: bool) -> float:
+    """Return how many groups of one size would weigh as evenly, 1..n_units: 1 / sum of their squared weights.
+
+    Parameters
+    ----------
+    true : sequence of str
+        True label of every clip, at least one.
+    unit : ndarray, shape (n_clips,), int
+        Its group.
+    balanced : bool
+        Whether every label weighs the same, or every clip.
+
+    References
+    ----------
+    Kish, *Survey Sampling* (1965), section 11.7.
+
+    Examples
+    --------
+    >>> effective_groups(["a", "a", "b", "b"], np.array([0, 1, 2, 2]), balanced=False)
+    2.6666666666666665
+    """
+    place = {label: i for i, label in enumerate(sorted(set(true)))}
+    label = np.array([place[name] for name in true])
+    weights = 1 / (np.bincount(label)[label] * len(place)) if balanced else np.full(len(true), 1 / len(true))
+    return float(1 / np.sum(np.bincount(unit, weights=weights) ** 2))

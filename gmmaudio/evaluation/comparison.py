@@ -1,0 +1,289 @@
+"""Two systems on the same clips -> how far apart they are, and whether the clips can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from gmmaudio.errors import SettingError
+from gmmaudio.evaluation.intervals import (
+    Draws,
+    Interval,
+    confusion_cells,
+    draw_weights,
+    effective_groups,
+    exact_interval,
+    t_interval,
+)
+from gmmaudio.evaluation.metrics import Floats, accuracy, balanced_accuracy
+
+N_DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class ChangedClip:
+    """A clip to which the two systems gave different labels."""
+
+    name: str
+    repeat: int
+    label: str
+    predicted_a: str
+    predicted_b: str
+
+    @property
+    def became(self) -> str:
+        """``wrong`` where only A was right, ``right`` where only B is, ``wrong otherwise`` where neither is."""
+        if self.predicted_a == self.label:
+            return "wrong"
+        return "right" if self.predicted_b == self.label else "wrong otherwise"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems, A and B, on the same clips. Differences are B minus A.
+
+    Parameters
+    ----------
+    n, n_groups, n_repeats : int
+        Different clips, what the intervals are drawn over, and predictions of every clip.
+    accuracy_a, accuracy_b, balanced_accuracy_a, balanced_accuracy_b : float
+        0..1, over all repeats.
+    difference, balanced_difference : float
+        Of the accuracies and of the balanced accuracies, -1..1.
+    interval, balanced_interval : (float, float) or None
+        Their 95 % intervals, paired: the same draws of groups for both systems. None with fewer than two groups.
+    only_a_right, only_b_right : int
+        Clips of the first repeat that only one system named rightly.
+    mcnemar_p : float
+        Exact McNemar test of these two counts. It takes clips as independent, which clips of one artist or speaker are
+        not: where groups exist, trust ``sign_flip_p``.
+    sign_flip_p : float
+        Exact permutation test that swaps A and B in whole groups, over all repeats.
+    changed : tuple of ChangedClip
+        Clips that became wrong, then those that became right, then those that are wrong otherwise; each by name.
+    """
+
+    n: int
+    n_groups: int
+    n_repeats: int
+    accuracy_a: float
+    accuracy_b: float
+    difference: float
+    interval: Interval | None
+    balanced_accuracy_a: float
+    balanced_accuracy_b: float
+    balanced_difference: float
+    balanced_interval: Interval | None
+    only_a_right: int
+    only_b_right: int
+    mcnemar_p: float
+    sign_flip_p: float
+    changed: tuple[ChangedClip, ...]
+
+    @property
+    def headline(self) -> str:
+        """Which system is better, by how much, and whether the interval leaves that open; the figure is accuracy."""
+        better = self.difference > 0
+        sign = 1 if better else -1
+        what = f"{'B' if better else 'A'} is better by {100 * abs(self.difference):.1f} points"
+        if self.difference == 0:
+            sign, what = 1, "A and B are equally accurate"
+        if self.interval is None:
+            return f"{what} (no interval: one group only): these clips do not tell which is better"
+        low, high = sorted(100 * sign * end for end in self.interval)
+        between = f"95 % interval {low + 0.0:.1f} to {high + 0.0:.1f}"
+        if low <= 0 <= high:
+            return f"{what} ({between}): the interval holds 0, so these clips do not tell which is better"
+        return f"{what} ({between}): the interval does not hold 0"
+
+
+def compare(
+    names: Sequence[str],
+    true: Sequence[str],
+    units: Sequence[str],
+    predicted_a: Sequence[str],
+    predicted_b: Sequence[str],
+    repeats: Sequence[int] | None = None,
+) -> Comparison:
+    """Return how two systems differ on the same clips; swapping them turns every sign.
+
+    Parameters
+    ----------
+    names, true, units : sequence of str
+        Name, true label and group of every clip, at least one; a clip predicted in several repeats stands several
+        times.
+    predicted_a, predicted_b : sequence of str
+        What each system called it.
+    repeats : sequence of int, optional
+        The repeat of every prediction. Default: all of one.
+
+    Raises
+    ------
+    SettingError
+        If there are no clips, the lengths differ, or a clip stands twice in one repeat.
+
+    References
+    ----------
+    McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
+    Psychometrika 12 (1947).
+
+    Examples
+    --------
+    >>> found = compare("abcdef", "xxxyyy", "112233", "xxyyyx", "xxxyyy")
+    >>> found.headline
+    'B is better by 33.3 points (95 % interval -38.3 to 100.0): the interval holds 0, so these clips do not tell ...'
+    >>> found.only_a_right, found.only_b_right, found.mcnemar_p, found.sign_flip_p
+    (0, 2, 0.5, 0.5)
+    """
+    runs = [0] * len(names) if repeats is None else list(repeats)
+    _check(names, true, units, predicted_a, predicted_b, runs)
+    right = np.array([[p == t for p, t in zip(own, true, strict=True)] for own in (predicted_a, predicted_b)])
+    first = np.array(runs) == min(runs)
+    only_a, only_b = int((right[0] & ~right[1])[first].sum()), int((right[1] & ~right[0])[first].sum())
+    labels = sorted({*true, *predicted_a, *predicted_b})
+    cells = [confusion_cells(true, own, labels) for own in (predicted_a, predicted_b)]
+    # a fixed seed: the same predictions have the same interval
+    draws = draw_weights(true, units, np.random.default_rng(0), N_DRAWS)
+    figures = np.array([_figures(np.bincount(c, minlength=len(labels) ** 2), len(labels)) for c in cells])
+    intervals = _paired_intervals(true, draws, cells, figures, len(labels))
+    steps = right[1].astype(np.int64) - right[0]
+    return Comparison(
+        n=len(set(names)),
+        n_groups=len(draws.factor),
+        n_repeats=len(set(runs)),
+        accuracy_a=float(figures[0, 0]),
+        accuracy_b=float(figures[1, 0]),
+        difference=float(figures[1, 0] - figures[0, 0]),
+        interval=intervals[0],
+        balanced_accuracy_a=float(figures[0, 1]),
+        balanced_accuracy_b=float(figures[1, 1]),
+        balanced_difference=float(figures[1, 1] - figures[0, 1]),
+        balanced_interval=intervals[1],
+        only_a_right=only_a,
+        only_b_right=only_b,
+        mcnemar_p=mcnemar_p(only_a, only_b),
+        sign_flip_p=sign_flip_p(np.bincount(draws.unit, weights=steps).astype(np.int64)),
+        changed=_changed(names, runs, true, predicted_a, predicted_b),
+    )
+
+
+def mcnemar_p(only_a: int, only_b: int) -> float:
+    """Return the two-sided p-value of the exact McNemar test; 1 where nothing differs.
+
+    It takes clips as independent.
+
+    Parameters
+    ----------
+    only_a, only_b : int
+        Clips that only one system named rightly.
+
+    References
+    ----------
+    McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
+    Psychometrika 12 (1947).
+
+    Examples
+    --------
+    >>> round(mcnemar_p(1, 9), 4)
+    0.0215
+    """
+    return min(1.0, 2 * float(special.bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
+
+
+def sign_flip_p(differences: npt.ArrayLike) -> float:
+    """Return the two-sided p-value of the permutation test that swaps the two systems in whole groups.
+
+    It is the share of all swaps whose sum is as far from 0 as the sum found. The sums are whole numbers, so that their
+    distribution is built group by group, exactly, without listing the swaps. For groups of one clip it is McNemar's.
+
+    Parameters
+    ----------
+    differences : array_like of int, shape (n_groups,)
+        Clips that B named rightly minus those that A did, of every group.
+
+    References
+    ----------
+    Fisher, *The Design of Experiments* (1935), section 21. Pagano, Tritchler, "On obtaining permutation distributions
+    in polynomial time", Journal of the American Statistical Association 78 (1983).
+
+    Examples
+    --------
+    >>> sign_flip_p([1, 2, 3])
+    0.25
+    """
+    found = np.asarray(differences, dtype=np.int64)
+    steps = np.sort(np.abs(found[found != 0]))
+    total = int(steps.sum())
+    # share[s]: swaps in which the groups that favour B make s together; the others then make total - s for A
+    share = np.zeros(total + 1)
+    share[0] = 1.0
+    for step, reach in zip(steps.tolist(), np.cumsum(steps).tolist(), strict=True):
+        share[step : reach + 1] += share[: reach + 1 - step]
+        share[: reach + 1] /= 2
+    as_far = np.abs(2 * np.arange(total + 1) - total) >= abs(int(found.sum()))
+    return min(1.0, float(share[as_far].sum()))
+
+
+def _check(names: Sequence[str], *others: Sequence[str] | Sequence[int]) -> None:
+    """Raise SettingError where there is nothing to compare, or a clip is not told from another."""
+    if not names:
+        raise SettingError("no clips; there is nothing to compare")
+    lengths = {len(names), *map(len, others)}
+    if len(lengths) > 1:
+        raise SettingError(f"sequences of {min(lengths)} to {max(lengths)} items; expected one each for every clip")
+    seen = set()
+    for key in zip(names, others[-1], strict=True):
+        if key in seen:
+            raise SettingError(f"clip {key[0]!r} stands twice in repeat {key[1]}; expected it once")
+        seen.add(key)
+
+
+def _figures(sums: npt.ArrayLike, n_labels: int) -> Floats:
+    """Return accuracy and balanced accuracy, shape (..., 2), of confusion matrices laid out in rows."""
+    rows = np.asarray(sums, dtype=np.float64)
+    matrices = rows.reshape(*rows.shape[:-1], n_labels, n_labels)
+    return np.stack([accuracy(matrices), balanced_accuracy(matrices)], axis=-1)
+
+
+def _paired_intervals(
+    true: Sequence[str], draws: Draws, cells: Sequence[npt.NDArray[np.intp]], figures: Floats, n_labels: int
+) -> list[Interval | None]:
+    """Return the intervals of the differences of accuracy and balanced accuracy.
+
+    Where B is as right as A on every clip (or right on all and A on none) the draws do not vary: then at most a share q
+    of other groups differs from these, by the exact bound, and the difference lies within what they could change.
+    """
+    if draws.degrees < 1:
+        return [None, None]
+    both = zip(*(draws.sums(own, n_labels**2) for own in cells), strict=True)
+    drawn = np.concatenate([_figures(b, n_labels) - _figures(a, n_labels) for a, b in both])
+    right = [own // n_labels == own % n_labels for own in cells]
+    steps = np.unique(right[1].astype(int) - right[0])
+    found: list[Interval | None] = []
+    for i, balanced in enumerate((False, True)):
+        if len(steps) == 1:
+            step = float(steps[0])
+            pair = exact_interval(0.0, effective_groups(true, draws.unit, balanced=balanced)) or (0.0, 1.0)
+            found.append((step - pair[1] * (step + 1), step + pair[1] * (1 - step)))
+            continue
+        interval = t_interval(float(figures[1, i] - figures[0, i]), drawn[:, i], draws.degrees)
+        found.append(None if interval is None else (max(interval[0], -1.0), min(interval[1], 1.0)))
+    return found
+
+
+def _changed(
+    names: Sequence[str],
+    repeats: Sequence[int],
+    true: Sequence[str],
+    predicted_a: Sequence[str],
+    predicted_b: Sequence[str],
+) -> tuple[ChangedClip, ...]:
+    """Return the clips whose label changed: became wrong, became right, wrong otherwise."""
+    clips = map(ChangedClip, names, repeats, true, predicted_a, predicted_b)
+    order = ("wrong", "right", "wrong otherwise")
+    changed = [clip for clip in clips if clip.predicted_a != clip.predicted_b]
+    return tuple(sorted(changed, key=lambda clip: (order.index(clip.became), clip.name, clip.repeat)))
