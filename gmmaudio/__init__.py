@@ -16,6 +16,8 @@ _HOMES = {
     "classify": "pipeline",
     "crossval": "pipeline",
     "evaluate": "pipeline",
+    "evaluate_predictions": "pipeline",
+    "reproduce": "pipeline",
     "make_recipe": "pipeline",
     "read_corpus": "pipeline",
     "train": "pipeline",
@@ -35,19 +37,23 @@ if TYPE_CHECKING:
     from gmmaudio.pipeline.crossval import crossval
     from gmmaudio.pipeline.evaluate import evaluate
     from gmmaudio.pipeline.extraction import read_corpus
+    from gmmaudio.pipeline.predictions import evaluate_predictions
     from gmmaudio.pipeline.recipe import make_recipe
+    from gmmaudio.pipeline.reproduce import reproduce
     from gmmaudio.pipeline.train import train
 
 __all__ = [
     "classify",
     "crossval",
     "evaluate",
+    "evaluate_predictions",
     "fit_gmm",
     "load_model",
     "make_recipe",
     "read_audio",
     "read_corpus",
     "render_html",
+    "reproduce",
     "save_model",
     "train",
 ]

@@ -21,12 +21,14 @@ import numpy as np
 
 from gmmaudio.errors import CorpusError, SettingError
 
+# path, start and end of a clip
+Place = tuple[str, float, float | None]
+
 COLUMNS = ("path", "label", "group", "source", "split", "start", "end")
 NOTHING_SCORED = (
     "no label can be scored: each needs clips of two groups or more; record another speaker or artist, "
     "or --group-by none for an optimistic figure"
 )
-UNKNOWN_GROUPS = "groups unknown: this figure may be optimistic (add a group column, or --group-by parent)"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class Clip:
     start_s: float = 0.0
     end_s: float | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Place:
+        """What tells it from every other clip of its corpus: path, start and end."""
+        return self.path, self.start_s, self.end_s
 
     def column(self, name: str) -> str | None:
         """Return the value of a manifest column, None where the clip has none."""

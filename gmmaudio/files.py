@@ -69,6 +69,23 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise WriteError(f"{place}: the folder {place.parent} cannot be written; choose another place")
 
 
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder where there is none.
+
+    Raises
+    ------
+    WriteError
+        If it cannot be made or written in.
+    """
+    place = Path(path)
+    try:
+        place.mkdir(exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{place}: no folder can be made there ({error.strerror}); choose another place") from error
+    if not os.access(place, os.W_OK):
+        raise WriteError(f"{place}: the folder cannot be written; choose another place")
+
+
 def _umask() -> int:
     """Return the process's mask for new files, which can only be read by setting it."""
     mask = os.umask(0)

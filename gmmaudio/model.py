@@ -95,12 +95,15 @@ class TrainingClip:
         Its group.
     sha256 : str
         Hash of its decoded samples.
+    fingerprint : str
+        What tells near-duplicates, in hexadecimal; empty where there is none.
     """
 
     path: str
     label: str
     group: str | None
     sha256: str
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

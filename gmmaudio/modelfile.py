@@ -26,7 +26,7 @@ from gmmaudio.files import write_beside
 from gmmaudio.mixture import GaussianMixture
 from gmmaudio.model import Model, TrainingClip, TrainingSummary
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 KEY = "gmmaudio"
 PARTS = ("weights", "means", "covariances")
 

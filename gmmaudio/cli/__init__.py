@@ -17,6 +17,8 @@ COMMANDS = {
     "classify": "Name the class of audio files.",
     "evaluate": "Score a model on labelled clips it was not trained on.",
     "crossval": "Train and score on a corpus, held-out groups at a time.",
+    "compare": "Say whether two evaluations of the same clips differ.",
+    "reproduce": "Run an evaluation again from its JSON, and say whether the numbers are the same.",
     "features": "Write the feature frames of audio files.",
     "info": "Say what a model holds and what it was trained on.",
 }

@@ -63,6 +63,7 @@ def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Classif
     """Return what writes one result to stdout."""
     from gmmaudio.cli.console import printable
     from gmmaudio.evaluation import FailedInput
+    from gmmaudio.evaluation.table import safe_cell
 
     def text(shown: str, result: Classified | FailedInput) -> None:
         if not isinstance(result, FailedInput):
@@ -79,7 +80,7 @@ def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Classif
         record = _record(shown, result, n_shown)
         pairs = [cell for pair in (record["scores"] or {}).items() for cell in pair]
         fixed = [record.get(name) for name in ("path", "status", "duration_s", "code", "message")]
-        table.writerow([*fixed, *pairs])
+        table.writerow([safe_cell(cell) for cell in (*fixed, *pairs)])
 
     if kind == "csv":
         heads = [f"{name}_{i + 1}" for i in range(n_shown) for name in ("label", "score")]

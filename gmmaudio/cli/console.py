@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from gmmaudio.evaluation import FailedInput, Report, percent
+from gmmaudio.evaluation import Condition, FailedInput, Report, percent
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 T = TypeVar("T")
 
@@ -56,35 +59,103 @@ def progress(results: Iterable[T], total: int, doing: str) -> Iterable[T]:
         yield from bar.track(results, total=total, description=doing)
 
 
+# what is worth a line on a terminal: name of the figure, its words, per cent or a number
+FIGURES = (
+    ("macro_f1", "macro-F1", True),
+    ("top_3_accuracy", "top-3 accuracy", True),
+    ("log_loss", "log-loss, nats", False),
+    ("ece", "ECE", True),
+    ("eer", "EER, pooled", True),
+    ("cavg", "Cavg", False),
+    ("min_cavg", "least Cavg", False),
+    ("cllr", "Cllr, bits", False),
+    ("min_cllr", "least Cllr, bits", False),
+)
+TITLES = {
+    "source": "By source",
+    "duration": "By length",
+    "cut": "Cut to",
+    "stress": "Degraded",
+    "learning_curve": "Share of the training sound",
+    "inflation": "What a random split would show",
+}
+
+
 def show_report(report: Report) -> None:
-    """Write a report's headline, guards, per-label table and confusion matrix to stdout."""
-    from rich import box
+    """Write a report's headline, guards and tables to stdout."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     # where stdout is no terminal, lines are never folded: a reader downstream needs whole rows
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
-    console.print(Text(printable(report.headline)), soft_wrap=True)
+    for line in _lines(report):
+        console.print(Text(printable(line)), soft_wrap=True)
+    rates = [
+        [label, *(_share(row[k]) for k in ("precision", "recall", "f1")), str(row["n"])]
+        for label, row in report.per_label.items()
+    ]
+    console.print(_table("Per label", ("label", "precision", "recall", "F1", "n"), rates))
+    confusion = [
+        [label, *(str(count) if count else "·" for count in counts)]
+        for label, counts in zip(report.labels, report.confusion.tolist(), strict=True)
+        if sum(counts)
+    ]
+    console.print(_table("Confusion (rows: true, columns: called)", ("", *report.labels), confusion))
+    for name, rows in report.breakdowns.items():
+        console.print(_breakdown(TITLES.get(name, name), rows))
+
+
+def _lines(report: Report) -> list[str]:
+    """Return what stands above the tables."""
+    lines = [report.headline]
     balanced = report.intervals["balanced_accuracy"]
     if balanced is not None:
-        console.print(Text(f"Balanced accuracy: 95 % interval {percent(balanced)}"), soft_wrap=True)
+        lines.append(f"Balanced accuracy: 95 % interval {percent(balanced)}")
     if report.protocol.unscored_labels:
-        console.print(Text(printable(f"Not scored: {', '.join(report.protocol.unscored_labels)}")), soft_wrap=True)
-    for guard in report.guards:
-        console.print(Text(f"! {printable(guard)}"), soft_wrap=True)
-    rates = Table(box=box.SIMPLE_HEAD, title="Per label", title_justify="left")
-    for name in ("label", "precision", "recall", "F1", "n"):
-        rates.add_column(name, justify="left" if name == "label" else "right")
-    for label, row in report.per_label.items():
-        cells = ("–" if row[k] is None else f"{100 * float(row[k] or 0):.1f} %" for k in ("precision", "recall", "f1"))
-        rates.add_row(Text(printable(label)), *cells, str(row["n"]))
-    console.print(rates)
-    matrix = Table(box=box.SIMPLE_HEAD, title="Confusion (rows: true, columns: called)", title_justify="left")
-    matrix.add_column("")
-    for label in report.labels:
-        matrix.add_column(Text(printable(label)), justify="right")
-    for label, counts in zip(report.labels, report.confusion.tolist(), strict=True):
-        if sum(counts):
-            matrix.add_row(Text(printable(label)), *(str(count) if count else "·" for count in counts))
-    console.print(matrix)
+        lines.append(f"Not scored: {', '.join(report.protocol.unscored_labels)}")
+    lines += [f"! {guard}" for guard in report.guards] + [f"ok: {check}" for check in report.passed]
+    values = [(words, report.figures.values.get(name), share) for name, words, share in FIGURES]
+    shown = [f"{words} {_share(v) if share else f'{v:.3f}'}" for words, v, share in values if v is not None]
+    calibrated = " (scores are not calibrated: of Cavg and Cllr only the least say something)"
+    return [*lines, ", ".join(shown) + (calibrated if report.figures.reads == "score" else "")]
+
+
+def _breakdown(title: str, rows: Sequence[Condition]) -> Table:
+    """Return the table of figures under several conditions."""
+    heads = ["", "n", "accuracy", "95 % interval"]
+    hours, differences = any(row.hours is not None for row in rows), any(row.difference is not None for row in rows)
+    heads += ["hours"] * hours + ["difference, points"] * differences
+    cells = []
+    for row in rows:
+        line = [row.name, str(row.n), _share(row.accuracy), "–" if row.interval is None else percent(row.interval)]
+        line += ["" if row.hours is None else f"{row.hours:.3f}"] * hours
+        cells.append(line + [_points(row)] * differences)
+    return _table(title, heads, cells)
+
+
+def _points(row: Condition) -> str:
+    """Return a difference with its interval, in points of per cent."""
+    if row.difference is None:
+        return ""
+    pair = row.difference_interval
+    between = "" if pair is None else f" ({100 * pair[0]:+.1f} to {100 * pair[1]:+.1f})"
+    return f"{100 * row.difference:+.1f}{between}"
+
+
+def _share(value: float | int | None) -> str:
+    """Return a share in per cent, a dash where it is undefined."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table whose first column is text and whose others are numbers."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    for place, head in enumerate(heads):
+        table.add_column(Text(printable(head)), justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    return table

@@ -9,6 +9,8 @@ import click
 
 from gmmaudio.cli import options
 
+DIVISION = ("fold_column", "repeats", "group_by", "split", "durations_s", "tuned", "learning_curve", "show_inflation")
+
 
 @click.command(name="crossval")
 @click.argument("corpus", type=options.FILE)
@@ -17,16 +19,19 @@ from gmmaudio.cli import options
 @click.option("--fold-column", metavar="NAME", help="Manifest column that tells the folds.")
 @click.option("--repeats", default=1, show_default=True, metavar="R", help="Repeat with seeds N, N+1, ...")
 @options.group_by
+@options.durations
+@click.option(
+    "--tune", "tuned", is_flag=True, help="Choose covariance and components on inner folds of each training set."
+)
+@click.option("--learning-curve", is_flag=True, help="Also train on 1/8, 1/4 and 1/2 of the sound.")
+@click.option("--show-inflation", is_flag=True, help="Also split at random, to show how much too good that looks.")
 @options.outputs
 def command(
     corpus: Path,
     folds: str,
-    fold_column: str | None,
-    repeats: int,
-    group_by: str | None,
     report_path: Path | None,
     json_path: Path | None,
-    split: str | None,
+    csv_folder: Path | None,
     n_jobs: int,
     **settings: Any,
 ) -> None:
@@ -39,20 +44,18 @@ def command(
 
     if folds != "loo" and not folds.isdecimal():
         raise click.BadParameter(f"{folds!r} is neither a number nor loo.", param_hint="--folds")
+    asked = {name: settings.pop(name) for name in DIVISION}
+    division = pipeline.Division(folds="loo" if folds == "loo" else int(folds), **asked)
     recipe = pipeline.make_recipe(**settings)
-    report_files.check(report_path, json_path)
+    places = report_files.Places(report_path, json_path, csv_folder)
+    places.check()
     report = pipeline.crossval(
         pipeline.read_corpus(corpus),
         recipe,
-        folds="loo" if folds == "loo" else int(folds),
-        fold_column=fold_column,
-        repeats=repeats,
-        group_by=group_by,
-        split=split,
+        division,
         n_jobs=n_jobs,
         progress=console.progress,
         command=options.typed_command(),
     )
-    click.get_current_context().exit(
-        report_files.deliver(report, f"Cross-validation of {report_files.corpus_name(corpus)}", report_path, json_path)
-    )
+    title = f"Cross-validation of {report_files.corpus_name(corpus)}"
+    click.get_current_context().exit(report_files.deliver(report, title, places))

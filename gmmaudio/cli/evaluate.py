@@ -1,39 +1,93 @@
-"""``gmmaudio evaluate``: a model and labelled clips -> a report."""
+"""``gmmaudio evaluate``: a model and labelled clips, or anybody's predictions -> a report."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gmmaudio.cli import options
 
+if TYPE_CHECKING:
+    from gmmaudio.evaluation import Report
+
 
 @click.command(name="evaluate")
-@click.argument("model", type=options.FILE)
-@click.argument("corpus", type=options.FILE)
+@click.argument("model", type=options.FILE, required=False)
+@click.argument("corpus", type=options.FILE, required=False)
+@click.option(
+    "--scores",
+    "scores_path",
+    type=options.FILE,
+    metavar="FILE",
+    help="Report on the predictions in a CSV table instead: path, label, and score:LABEL, probability:LABEL or "
+    "predicted; group, source, fold, repeat, duration_s where known.",
+)
 @options.split
 @options.trial_seconds
 @options.min_duration
 @options.group_by
+@options.durations
+@click.option("--stress", is_flag=True, help="Also score the clips degraded: band limit, gain, noise, codec, ...")
 @options.outputs
 @options.jobs
-def command(model: Path, corpus: Path, report_path: Path | None, json_path: Path | None, **settings: Any) -> None:
+def command(
+    model: Path | None,
+    corpus: Path | None,
+    scores_path: Path | None,
+    report_path: Path | None,
+    json_path: Path | None,
+    csv_folder: Path | None,
+    **settings: Any,
+) -> None:
     """Score MODEL on the labelled clips of CORPUS (its split ``test`` where it has one)."""
     from gmmaudio import pipeline
-    from gmmaudio.cli import console, report_files
+    from gmmaudio.cli import report_files
+
+    places = report_files.Places(report_path, json_path, csv_folder)
+    if scores_path is not None:
+        _check_scores_alone(model)
+        places.check()
+        report = pipeline.evaluate_predictions(scores_path, command=options.typed_command())
+        title = f"Predictions in {scores_path.name}"
+    elif model is None or corpus is None:
+        raise click.UsageError("Name a MODEL and a CORPUS, or a table of predictions with --scores.")
+    else:
+        places.check()
+        report = _evaluate(model, corpus, settings)
+        title = f"{model.name} on {report_files.corpus_name(corpus)}"
+    click.get_current_context().exit(report_files.deliver(report, title, places))
+
+
+def _check_scores_alone(model: Path | None) -> None:
+    """Raise where options stand beside --scores that would be without effect."""
+    context = click.get_current_context()
+    ours = ("scores_path", "report_path", "json_path", "csv_folder")
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in ours
+        and parameter.name is not None
+        and context.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if model is not None:
+        raise click.UsageError("--scores stands alone: a table of predictions needs neither MODEL nor CORPUS.")
+    if given:
+        raise click.UsageError(f"--scores stands alone: {', '.join(given)} would be without effect.")
+
+
+def _evaluate(model: Path, corpus: Path, settings: dict[str, Any]) -> Report:
+    """Return the report of a model file on a corpus."""
+    from gmmaudio import pipeline
+    from gmmaudio.cli import console
     from gmmaudio.modelfile import load_model
 
-    report_files.check(report_path, json_path)
     loaded = load_model(model)
-    report = pipeline.evaluate(
+    return pipeline.evaluate(
         loaded,
         pipeline.read_corpus(corpus),
         progress=console.progress,
         command=options.typed_command(),
         **settings,
-    )
-    click.get_current_context().exit(
-        report_files.deliver(report, f"{model.name} on {report_files.corpus_name(corpus)}", report_path, json_path)
     )

@@ -96,10 +96,34 @@ def recipe(function: F) -> F:
 
 
 def outputs(function: F) -> F:
-    """Add --report and --json."""
+    """Add --report, --json and --csv."""
     return _stack(
         click.option("--report", "report_path", type=FILE, metavar="FILE.html", help="Write the report as a page."),
         click.option("--json", "json_path", type=FILE, metavar="FILE", help="Write everything as JSON; - is stdout."),
+        click.option(
+            "--csv", "csv_folder", type=FILE, metavar="FOLDER", help="Write every table as CSV; the folder may be new."
+        ),
+    )(function)
+
+
+def _seconds(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[float, ...]:
+    """Return lengths in seconds from a list with commas; ``none`` is an empty one."""
+    try:
+        return () if value == "none" else tuple(float(part) for part in value.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not a list of seconds such as 3,10,30, nor none.") from error
+
+
+def durations(function: F) -> F:
+    """Add --durations."""
+    return click.option(
+        "--durations",
+        "durations_s",
+        callback=_seconds,
+        default="3,10,30",
+        show_default=True,
+        metavar="S,S,..|none",
+        help="Also score the test clips cut to these lengths, seconds.",
     )(function)
 
 

@@ -1,22 +1,80 @@
 """Labels and scores, anybody's, and the protocol they were made under -> a report that can be trusted."""
 
+from gmmaudio.evaluation.breakdown import Condition, condition
+from gmmaudio.evaluation.comparison import Comparison, compare
+from gmmaudio.evaluation.detection import (
+    DetCurve,
+    cavg,
+    det_curve,
+    detection_llrs,
+    eer,
+    min_cavg,
+    min_dcf,
+    pooled_trials,
+    trials_of,
+)
+from gmmaudio.evaluation.figures import Figures, figures_of
+from gmmaudio.evaluation.guards import Findings
 from gmmaudio.evaluation.html import render_html
-from gmmaudio.evaluation.intervals import bootstrap_intervals
-from gmmaudio.evaluation.metrics import accuracy, balanced_accuracy, confusion_matrix, log_loss, per_label
-from gmmaudio.evaluation.report import FailedInput, Protocol, Report, ScoredClip, make_report, percent
+from gmmaudio.evaluation.intervals import bootstrap_intervals, interval_of
+from gmmaudio.evaluation.metrics import (
+    accuracy,
+    balanced_accuracy,
+    confusion_matrix,
+    log_loss,
+    macro_f1,
+    per_label,
+    top_k_accuracy,
+)
+from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
+from gmmaudio.evaluation.reliability import (
+    Reliability,
+    binary_cllr,
+    cllr,
+    min_binary_cllr,
+    min_cllr,
+    reliability,
+)
+from gmmaudio.evaluation.report import Report, Similarity, make_report, percent
 
 __all__ = [
+    "Comparison",
+    "Condition",
+    "DetCurve",
     "FailedInput",
+    "Figures",
+    "Findings",
     "Protocol",
+    "Reliability",
     "Report",
     "ScoredClip",
+    "Similarity",
     "accuracy",
     "balanced_accuracy",
+    "binary_cllr",
     "bootstrap_intervals",
+    "cavg",
+    "cllr",
+    "compare",
+    "condition",
     "confusion_matrix",
+    "det_curve",
+    "detection_llrs",
+    "eer",
+    "figures_of",
+    "interval_of",
     "log_loss",
+    "macro_f1",
     "make_report",
+    "min_binary_cllr",
+    "min_cavg",
+    "min_cllr",
+    "min_dcf",
     "per_label",
     "percent",
+    "pooled_trials",
+    "reliability",
     "render_html",
+    "top_k_accuracy",
+    "trials_of",
 ]

@@ -11,172 +11,113 @@ from typing import Any
 import numpy as np
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.intervals import bootstrap_intervals
-from gmmaudio.evaluation.metrics import (
-    Counts,
-    accuracy,
-    balanced_accuracy,
-    confusion_matrix,
-    log_loss,
-    per_label,
-)
+from gmmaudio.evaluation.breakdown import Condition, by_duration, by_source
+from gmmaudio.evaluation.detection import DetCurve
+from gmmaudio.evaluation.figures import Figures, Interval, figures_of
+from gmmaudio.evaluation.metrics import Counts, Floats, accuracy, balanced_accuracy, confusion_matrix
+from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
 
 N_MISTAKES = 20
-# below this the percentile bootstrap is visibly too narrow
+# below this an interval is a hint: see docs/decisions/0006-intervals.md
 FEW_GROUPS = 10
+# points of a DET curve that a page or a JSON holds
+N_DET_POINTS = 100
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """How predictions were made: without it a figure means nothing.
-
-    Parameters
-    ----------
-    scheme : str
-        In words: ``4 folds by group``, ``leave one group out``, ``held-out split``.
-    group_by : str
-        Where groups come from: ``group``, another column, ``parent`` or ``none``.
-    seed : int
-        Seed of the first repeat.
-    folds : tuple of str
-        Names of the folds.
-    repeats : int
-        Times the whole was done, each with another division and seed.
-    scored_labels, unscored_labels : tuple of str
-        Labels whose clips are in the figures, and those that were only trained on.
-    trial_s : float or None
-        Length that clips were joined or cut to, seconds.
-    settings : mapping
-        Front end and classifier.
-    versions : mapping of str to str
-        Of this package and the libraries below it.
-    command : str
-        What was typed.
-    """
-
-    scheme: str
-    group_by: str
-    seed: int
-    folds: tuple[str, ...]
-    repeats: int
-    scored_labels: tuple[str, ...]
-    unscored_labels: tuple[str, ...]
-    trial_s: float | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-    command: str = ""
-
-
-@dataclass(frozen=True)
-class ScoredClip:
-    """A clip (or trial), what it is, and what it was called.
+@dataclass(frozen=True, eq=False)
+class Similarity:
+    """How alike labels are.
 
     Parameters
     ----------
-    name : str
-        What it is called in a table; the same in every repeat, and no two have the same.
-    paths : tuple of str
-        One path, or those of the clips that were joined.
-    label : str
-        True label.
-    group : str or None
-        Its group; None where unknown.
-    unit : str
-        What the interval is drawn over: the group, or the file where the group is unknown.
-    source : str or None
-        Its source.
-    fold : str
-        The fold in which it was held out.
-    repeat : int
-        The repeat, from 0.
-    predicted : str
-        The label given.
-    scores : mapping of str to float
-        Of every candidate label; higher is likelier.
-    probability : mapping of str to float or None
-        Of every candidate label, where the model is calibrated.
+    labels : tuple of str
+        Of rows and columns.
+    distance : ndarray, shape (n_labels, n_labels)
+        Symmetric, zero on the diagonal; NaN where unknown.
+    kind : str
+        What it is, with its unit.
     """
 
-    name: str
-    paths: tuple[str, ...]
-    label: str
-    group: str | None
-    unit: str
-    source: str | None
-    fold: str
-    repeat: int
-    predicted: str
-    scores: Mapping[str, float]
-    probability: Mapping[str, float] | None = None
-
-    @property
-    def margin(self) -> float:
-        """How far the label given is above the true one, in score; infinite where the true one was no candidate."""
-        return self.scores[self.predicted] - self.scores.get(self.label, -math.inf)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        place = {"path": self.paths[0]} if len(self.paths) == 1 else {"paths": list(self.paths)}
-        kept = ("name", "label", "group", "source", "fold", "repeat", "predicted")
-        given = None if self.probability is None else {label: float(p) for label, p in self.probability.items()}
-        scores = {label: float(s) if math.isfinite(s) else None for label, s in self.scores.items()}
-        return place | {name: getattr(self, name) for name in kept} | {"scores": scores, "probability": given}
+    labels: tuple[str, ...]
+    distance: Floats
+    kind: str
 
 
-@dataclass(frozen=True)
-class FailedInput:
-    """An input that could not be used; outside accuracy, but counted in the headline."""
-
-    path: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Report:
     """The figures of an evaluation, and all that is needed to weigh them.
 
     Parameters
     ----------
-    accuracy, balanced_accuracy : float
-        0..1.
-    log_loss : float or None
-        Nats; None without probabilities.
+    figures : Figures
+        Figures of merit, intervals, confusion matrix, per-label table, DET curves, reliability.
     n : int
         Different clips (or trials) scored.
     labels : tuple of str
         Order of the confusion matrix.
-    confusion : ndarray, shape (n_labels, n_labels), int
-        Rows true, columns predicted; counts, summed over repeats.
-    per_label : mapping
-        Precision, recall, f1, n of every label.
-    intervals : mapping of str to (float, float) or None
-        95 % intervals by bootstrap over groups.
     spread : tuple of mapping
-        Seed, accuracy and balanced accuracy of every repeat.
+        Seed, n, accuracy and balanced accuracy of every repeat.
     protocol : Protocol
         How the predictions were made.
     guards : tuple of str
         What may make the figures wrong.
+    passed : tuple of str
+        What was looked for and not found.
     clips : tuple of ScoredClip
         Every prediction.
     failed : tuple of FailedInput
         Inputs that could not be used.
+    breakdowns : mapping of str to tuple of Condition
+        ``source``, ``duration``: parts of the clips. ``cut``: clips cut to lengths; ``stress``: degraded clips;
+        ``learning_curve``: less training; ``inflation``: a random split.
+    similarity : Similarity or None
+        How alike the labels are.
+    run : mapping
+        What ``gmmaudio reproduce`` needs: manifest with content hashes, folds, options.
     """
 
-    accuracy: float
-    balanced_accuracy: float
-    log_loss: float | None
+    figures: Figures
     n: int
     labels: tuple[str, ...]
-    confusion: Counts
-    per_label: Mapping[str, Mapping[str, float | int | None]]
-    intervals: Mapping[str, tuple[float, float] | None]
     spread: tuple[Mapping[str, Any], ...]
     protocol: Protocol
     guards: tuple[str, ...]
+    passed: tuple[str, ...]
     clips: tuple[ScoredClip, ...]
     failed: tuple[FailedInput, ...]
+    breakdowns: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
+    similarity: Similarity | None = None
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of clips named rightly, 0..1."""
+        return float(self.figures.values["accuracy"] or 0.0)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean recall of the labels with clips, 0..1."""
+        return float(self.figures.values["balanced_accuracy"] or 0.0)
+
+    @property
+    def log_loss(self) -> float | None:
+        """Nats a clip; None without probabilities."""
+        return self.figures.values.get("log_loss")
+
+    @property
+    def intervals(self) -> Mapping[str, Interval | None]:
+        """95 % intervals by bootstrap over groups."""
+        return self.figures.intervals
+
+    @property
+    def confusion(self) -> Counts:
+        """Counts (n_labels, n_labels): rows true, columns predicted, summed over repeats."""
+        return self.figures.confusion
+
+    @property
+    def per_label(self) -> Mapping[str, Mapping[str, float | int | None]]:
+        """Precision, recall, f1, n, eer and min_dcf of every label."""
+        return self.figures.per_label
 
     @property
     def headline(self) -> str:
@@ -192,14 +133,17 @@ class Report:
     @property
     def mistakes(self) -> list[ScoredClip]:
         """The wrong predictions with the widest margin, widest first."""
-        wrong = [clip for clip in self.clips if clip.predicted != clip.label]
-        return sorted(wrong, key=lambda clip: (-clip.margin, clip.name))[:N_MISTAKES]
+        wrong = [clip for clip in self.clips if not clip.correct]
+        return sorted(wrong, key=lambda clip: (0.0 if math.isnan(clip.margin) else -clip.margin, clip.name))[
+            :N_MISTAKES
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; what is undefined is None."""
+        figures = self.figures
+        curve = figures.reliability
         return {
-            "accuracy": self.accuracy,
-            "balanced_accuracy": self.balanced_accuracy,
+            **figures.values,
             "log_loss": self.log_loss,
             "n": self.n,
             "n_predictions": len(self.clips),
@@ -208,10 +152,18 @@ class Report:
             "per_label": {label: dict(row) for label, row in self.per_label.items()},
             "intervals": {name: None if pair is None else list(pair) for name, pair in self.intervals.items()},
             "repeats": [dict(row) for row in self.spread],
+            "spread": spread_of(self.spread),
+            "figures_from": figures.reads,
+            "det": {name: _plain_curve(det) for name, det in figures.det.items()},
+            "reliability": None if curve is None else _plain(asdict(curve)),
+            "breakdowns": {name: [asdict(row) for row in rows] for name, rows in self.breakdowns.items()},
+            "similarity": None if self.similarity is None else _plain(asdict(self.similarity)),
             "protocol": asdict(self.protocol),
             "guards": list(self.guards),
+            "passed": list(self.passed),
             "clips": [clip.to_dict() for clip in self.clips],
             "failed": [asdict(item) for item in self.failed],
+            "run": dict(self.run),
         }
 
 
@@ -221,6 +173,11 @@ def make_report(
     protocol: Protocol,
     guards: Sequence[str] = (),
     failed: Sequence[FailedInput] = (),
+    *,
+    passed: Sequence[str] = (),
+    breakdowns: Mapping[str, Sequence[Condition]] | None = None,
+    similarity: Similarity | None = None,
+    run: Mapping[str, Any] | None = None,
 ) -> Report:
     """Return the report of predictions, anybody's.
 
@@ -236,6 +193,14 @@ def make_report(
         What may make the figures wrong.
     failed : sequence of FailedInput
         Inputs that could not be used.
+    passed : sequence of str
+        What was looked for and not found.
+    breakdowns : mapping of str to sequence of Condition
+        More tables; those by source and by length are made here.
+    similarity : Similarity or None
+        How alike the labels are; None takes how often they were confused.
+    run : mapping
+        What is needed to run it again.
 
     Raises
     ------
@@ -244,33 +209,68 @@ def make_report(
     """
     if not clips:
         raise SettingError("no clip was scored; there is nothing to report")
-    true, predicted = [clip.label for clip in clips], [clip.predicted for clip in clips]
-    confusion = confusion_matrix(true, predicted, labels)
-    # the draw must not depend on the split's seed: the same predictions have the same interval
-    rng = np.random.default_rng(0)
+    figures = figures_of(clips, labels)
+    tables = {"source": by_source(clips), "duration": by_duration(clips)}
+    tables |= {name: tuple(rows) for name, rows in (breakdowns or {}).items()}
     return Report(
-        accuracy=float(accuracy(confusion)),
-        balanced_accuracy=float(balanced_accuracy(confusion)),
-        log_loss=_log_loss(clips),
+        figures=figures,
         n=len({clip.name for clip in clips}),
         labels=tuple(labels),
-        confusion=confusion,
-        per_label=per_label(confusion, labels),
-        intervals=bootstrap_intervals(true, predicted, [clip.unit for clip in clips], labels, rng),
         spread=_spread(clips, labels, protocol.seed),
         protocol=protocol,
         guards=(*guards, *_few_groups(clips)),
+        passed=tuple(passed),
         clips=tuple(clips),
         failed=tuple(failed),
+        breakdowns={name: rows for name, rows in tables.items() if rows},
+        similarity=similarity or confusion_similarity(figures.confusion, labels),
+        run=run or {},
     )
 
 
-def _few_groups(clips: Sequence[ScoredClip]) -> tuple[str, ...]:
-    """Return a warning where too few groups were drawn from for the interval to be more than a hint."""
-    n_groups = len({clip.unit for clip in clips})
-    if n_groups == 1 or n_groups >= FEW_GROUPS:
-        return ()
-    return (f"the interval rests on {n_groups} groups only: read it as a hint, and add groups",)
+def confusion_similarity(confusion: Counts, labels: Sequence[str]) -> Similarity | None:
+    """Return how rarely two labels are taken for one another: 1 minus the mean of the two rates of confusion.
+
+    None where fewer than three labels have clips, for then there is no map.
+
+    Parameters
+    ----------
+    confusion : ndarray, shape (n_labels, n_labels)
+        Counts.
+    labels : sequence of str
+        Names of rows and columns.
+    """
+    known = np.flatnonzero(confusion.sum(axis=1)).tolist()
+    if len(known) < 3:
+        return None
+    counts = confusion[np.ix_(known, known)].astype(np.float64)
+    rates = counts / confusion[known].sum(axis=1, keepdims=True)
+    distance = 1.0 - (rates + rates.T) / 2
+    np.fill_diagonal(distance, 0.0)
+    return Similarity(tuple(labels[i] for i in known), distance, "1 - share confused, mean of both directions")
+
+
+def spread_of(repeats: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]] | None:
+    """Return least, mean, largest and deviation over repeats of each figure; None where there is one repeat.
+
+    Examples
+    --------
+    >>> runs = [{"accuracy": 0.5, "balanced_accuracy": 0.5}, {"accuracy": 0.75, "balanced_accuracy": 0.5}]
+    >>> spread_of(runs)["accuracy"]
+    {'low': 0.5, 'mean': 0.625, 'high': 0.75, 'deviation': 0.1767766952966369}
+    """
+    if len(repeats) < 2:
+        return None
+    found = {}
+    for name in ("accuracy", "balanced_accuracy"):
+        values = np.array([row[name] for row in repeats])
+        found[name] = {
+            "low": float(values.min()),
+            "mean": float(values.mean()),
+            "high": float(values.max()),
+            "deviation": float(values.std(ddof=1)),
+        }
+    return found
 
 
 def percent(interval: tuple[float, float]) -> str:
@@ -282,6 +282,22 @@ def percent(interval: tuple[float, float]) -> str:
     '51.2 to 70.0 %'
     """
     return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
+
+
+def thinned(curve: DetCurve) -> DetCurve:
+    """Return a DET curve of at most N_DET_POINTS points, the first and the last among them."""
+    if len(curve.thresholds) <= N_DET_POINTS:
+        return curve
+    kept = np.unique(np.linspace(0, len(curve.thresholds) - 1, N_DET_POINTS).round().astype(int))
+    return DetCurve(curve.thresholds[kept], curve.p_miss[kept], curve.p_fa[kept])
+
+
+def _few_groups(clips: Sequence[ScoredClip]) -> tuple[str, ...]:
+    """Return a warning where too few groups were drawn from for the interval to be more than a hint."""
+    n_groups = len({clip.unit for clip in clips})
+    if n_groups == 1 or n_groups >= FEW_GROUPS:
+        return ()
+    return (f"the interval rests on {n_groups} groups only: read it as a hint, and add groups",)
 
 
 def _spread(clips: Sequence[ScoredClip], labels: Sequence[str], seed: int) -> tuple[Mapping[str, Any], ...]:
@@ -298,12 +314,18 @@ def _spread(clips: Sequence[ScoredClip], labels: Sequence[str], seed: int) -> tu
     return tuple(rows)
 
 
-def _log_loss(clips: Sequence[ScoredClip]) -> float | None:
-    """Return the log-loss where every clip has probabilities; a label that was no candidate had none."""
-    if any(clip.probability is None for clip in clips):
-        return None
-    losses = []
-    for clip in clips:
-        probability = {clip.label: 0.0} | dict(clip.probability or {})
-        losses.append(log_loss([list(probability.values())], [list(probability).index(clip.label)]))
-    return float(np.mean(losses))
+def _plain_curve(curve: DetCurve) -> dict[str, Any]:
+    """Return a DET curve as plain values."""
+    plain: dict[str, Any] = _plain(asdict(thinned(curve)))
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """Return arrays as lists, and None for what is not finite."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

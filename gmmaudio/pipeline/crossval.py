@@ -2,56 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from gmmaudio import classifier
+from gmmaudio.classifier import GMMClassifier
 from gmmaudio.corpus import (
-    UNKNOWN_GROUPS,
     Clip,
     Corpus,
     Fold,
+    Place,
     check_labels,
     column_folds,
     group_keys,
-    leak_notes,
     leave_one_group_out,
     random_folds,
     regroup,
     select_split,
-    straddling_groups,
 )
 from gmmaudio.errors import CorpusError, SettingError
-from gmmaudio.evaluation import FailedInput, Protocol, Report, ScoredClip, make_report
-from gmmaudio.pipeline.extraction import Extracted, Progress, extract_clips, quiet
-from gmmaudio.pipeline.recipe import Recipe, versions
+from gmmaudio.evaluation import Condition, FailedInput, Protocol, Report, ScoredClip, make_report
+from gmmaudio.evaluation.breakdown import DURATIONS_S
+from gmmaudio.evaluation.guards import Findings
+from gmmaudio.evaluation.report import FEW_GROUPS
+from gmmaudio.pipeline import studies
+from gmmaudio.pipeline.extraction import Extracted, Progress, quiet
+from gmmaudio.pipeline.guards import crossval_findings, fold_column_findings
+from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
+from gmmaudio.pipeline.recipe import Recipe
 from gmmaudio.pipeline.scoring import score_trials, units_of
-from gmmaudio.pipeline.train import clips_of, corpus_notes, lost_labels
-from gmmaudio.pipeline.trials import Trial, make_trials
+from gmmaudio.pipeline.train import corpus_notes, lost_labels
+from gmmaudio.pipeline.trials import Material, Trial, gather
+from gmmaudio.pipeline.tuning import Tuned, tune
+
+# of the random split beside a division that has no number of folds
+N_RANDOM_FOLDS = 5
 
 
-def crossval(
-    corpus: Corpus,
-    recipe: Recipe,
-    *,
-    folds: int | str = 5,
-    fold_column: str | None = None,
-    repeats: int = 1,
-    group_by: str | None = None,
-    split: str | None = None,
-    n_jobs: int = 1,
-    progress: Progress[Extracted | FailedInput] = quiet,
-    command: str = "",
-) -> Report:
-    """Return the report of cross-validation: every fold's model is trained without any clip of the held-out groups.
+@dataclass(frozen=True, kw_only=True)
+class Division:
+    """How a corpus is divided, and what else is asked of it.
 
     Parameters
     ----------
-    corpus : Corpus
-        Labelled clips.
-    recipe : Recipe
-        Settings.
     folds : int or "loo"
         Number of folds, or leave one group out at a time.
     fold_column : str or None
@@ -62,12 +58,131 @@ def crossval(
         Column, ``parent`` or ``none``; None keeps the corpus's groups.
     split : str or None
         Split to use; None takes clips whose split is empty or ``train``, or all where a fold column is given.
+    durations_s : tuple of float
+        Lengths that test clips are cut to and scored again, seconds.
+    tuned : bool
+        Choose covariance and components on inner folds of every fold's training set.
+    learning_curve : bool
+        Also train on an eighth, a quarter and half of the sound.
+    show_inflation : bool
+        Also split at random.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its bounds.
+    """
+
+    folds: int | str = 5
+    fold_column: str | None = None
+    repeats: int = 1
+    group_by: str | None = None
+    split: str | None = None
+    durations_s: tuple[float, ...] = DURATIONS_S
+    tuned: bool = False
+    learning_curve: bool = False
+    show_inflation: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "durations_s", tuple(self.durations_s))
+        studies.check_durations(self.durations_s)
+        fixed = self.fold_column is not None or self.folds == "loo"
+        if self.repeats < 1 or (self.repeats > 1 and fixed):
+            raise SettingError(
+                f"--repeats is {self.repeats}; expected 1 or more, and 1 with --fold-column or --folds loo, "
+                "whose division is fixed"
+            )
+
+    @property
+    def scheme(self) -> str:
+        """The division in words."""
+        if self.fold_column:
+            words = f"cross-validation by the fold column {self.fold_column!r}"
+        elif self.folds == "loo":
+            words = f"cross-validation, one {self.group_by or 'group'} left out at a time"
+        else:
+            words = f"{self.folds}-fold cross-validation by group"
+        words += f", {self.repeats} repeats" if self.repeats > 1 else ""
+        return words + (", settings chosen on inner folds" if self.tuned else "")
+
+    def clips_of(self, corpus: Corpus) -> tuple[Clip, ...]:
+        """Return the clips to use, with the groups to split by."""
+        everything = self.split is None and self.fold_column is not None
+        return regroup(corpus.clips if everything else select_split(corpus.clips, self.split, "train"), self.group_by)
+
+    def divide(
+        self, labels: Sequence[str], units: Sequence[str], values: Sequence[str | None], seed: int
+    ) -> list[Fold]:
+        """Return the folds of one repeat; ``values`` are those of the fold column."""
+        if self.fold_column is not None:
+            if not any(values):
+                raise CorpusError(
+                    f"no clip has a value in the column {self.fold_column!r}; name another (--fold-column)"
+                )
+            return column_folds(values, labels, units)
+        if self.folds == "loo":
+            return leave_one_group_out(labels, units)
+        if not isinstance(self.folds, int):
+            raise SettingError(f"--folds is {self.folds!r}; expected a number, or loo")
+        return random_folds(labels, units, self.folds, np.random.default_rng(seed))
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of one fold.
+
+    Parameters
+    ----------
+    fold : Fold
+        The fold.
+    repeat : int
+        The repeat, from 0.
+    scored : list of ScoredClip
+        Predictions for its held-out trials.
+    cuts : mapping of float to list of ScoredClip
+        Predictions for them cut to lengths in seconds.
+    classifier : GMMClassifier
+        What made them.
+    tuned : Tuned or None
+        How the settings were chosen, where they were.
+    """
+
+    fold: Fold
+    repeat: int
+    scored: list[ScoredClip]
+    cuts: Mapping[float, list[ScoredClip]]
+    classifier: GMMClassifier
+    tuned: Tuned | None
+
+
+def crossval(
+    corpus: Corpus,
+    recipe: Recipe,
+    division: Division | None = None,
+    *,
+    n_jobs: int = 1,
+    progress: Progress[Extracted | FailedInput] = quiet,
+    command: str = "",
+    **settings: Any,
+) -> Report:
+    """Return the report of cross-validation: every fold's model is trained without any clip of the held-out groups.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Labelled clips.
+    recipe : Recipe
+        Settings.
+    division : Division or None
+        How it is divided; None makes one of ``settings``.
     n_jobs : int
         Worker processes.
     progress : callable
         Shows progress.
     command : str
         What was typed, for the report.
+    **settings
+        The fields of :class:`Division`: ``folds=5``, ``group_by="parent"``, ...
 
     Raises
     ------
@@ -76,133 +191,178 @@ def crossval(
     SettingError
         If a setting is outside its bounds.
     """
-    if repeats < 1 or (repeats > 1 and (fold_column or folds == "loo")):
-        raise SettingError(
-            f"--repeats is {repeats}; expected 1 or more, and 1 with --fold-column or --folds loo, "
-            "whose division is fixed"
-        )
-    everything = split is None and fold_column is not None
-    clips = regroup(corpus.clips if everything else select_split(corpus.clips, split, "train"), group_by)
-    _check_divisible(clips, folds, fold_column, recipe.seed)
-    extracted, failed = extract_clips(
+    clock = Clock.start()
+    division = Division(**settings) if division is None else division
+    clips = division.clips_of(corpus)
+    _check_divisible(clips, division, recipe.seed)
+    groups = {clip.place: clip.group for clip in corpus.clips}
+    material = gather(
         corpus.root,
         clips,
         recipe.features,
-        min_duration_s=0.0 if recipe.trial_s else recipe.min_duration_s,
+        trial_s=recipe.trial_s,
+        min_duration_s=recipe.min_duration_s,
+        fold_column=division.fold_column,
+        apart=groups if division.group_by else None,
         n_jobs=n_jobs,
         progress=progress,
     )
-    trials, short, left_out = make_trials(
-        extracted,
-        recipe.features,
-        trial_s=recipe.trial_s,
-        min_duration_s=recipe.min_duration_s,
-        fold_column=fold_column,
+    trials, inside = _interval_units(material.trials, groups, division)
+    notes = [*corpus.notes, *corpus_notes(material), *lost_labels(clips, trials), *inside]
+    labels, units, values = [t.label for t in trials], units_of(trials), [t.fold for t in trials]
+    divisions = [division.divide(labels, units, values, recipe.seed + r) for r in range(division.repeats)]
+    outcomes = [
+        _run_fold(trials, fold, recipe, division, repeat, n_jobs)
+        for repeat, folds in enumerate(divisions)
+        for fold in folds
+    ]
+    scored = [clip for outcome in outcomes for clip in outcome.scored]
+    found = _findings(groups, division, trials, divisions, scored)
+    return make_report(
+        scored,
+        sorted(set(labels)),
+        _protocol(recipe, division, divisions, outcomes, sorted(set(labels)), command, clock),
+        (*found.guards, *notes),
+        material.failed,
+        passed=found.passed,
+        breakdowns=_studies(trials, outcomes, divisions[0], recipe, division, n_jobs),
+        similarity=studies.mixture_similarity(outcomes[0].classifier),
+        run=_record(corpus, clips, material, recipe, division, divisions),
     )
-    failed += short
-    guards = [*corpus.notes, *corpus_notes(trials, failed, left_out), *lost_labels(clips, trials)]
-    if any(trial.group is None for trial in trials):
-        guards.insert(0, UNKNOWN_GROUPS)
-    scored: list[ScoredClip] = []
-    labels, units = [trial.label for trial in trials], units_of(trials)
-    values = [trial.fold for trial in trials]
-    divisions = [_divide(labels, units, values, folds, fold_column, recipe.seed + repeat) for repeat in range(repeats)]
-    for repeat, division in enumerate(divisions):
-        for fold in division:
-            scored += _score_fold(trials, fold, recipe, repeat, n_jobs)
-    guards += leak_notes(_sides(trials, fold) for division in divisions for fold in division)
-    if fold_column:
-        guards += _straddling(values, units)
-    candidates = sorted(set(labels))
-    protocol = _protocol(recipe, divisions, scored, candidates, folds, fold_column, group_by, command)
-    return make_report(scored, candidates, protocol, guards, failed)
 
 
-def _check_divisible(clips: Sequence[Clip], folds: int | str, fold_column: str | None, seed: int) -> None:
+def _check_divisible(clips: Sequence[Clip], division: Division, seed: int) -> None:
     """Raise now, rather than after an hour of decoding, where the clips cannot be divided as asked."""
     labels = [clip.label for clip in clips]
     check_labels(labels)
     units = group_keys([clip.group for clip in clips], [clip.path for clip in clips])
-    values = [clip.column(fold_column) if fold_column else None for clip in clips]
-    _divide(labels, units, values, folds, fold_column, seed)
+    column = division.fold_column
+    division.divide(labels, units, [clip.column(column) if column else None for clip in clips], seed)
 
 
-def _divide(
-    labels: Sequence[str],
-    units: Sequence[str],
-    values: Sequence[str | None],
-    folds: int | str,
-    fold_column: str | None,
-    seed: int,
-) -> list[Fold]:
-    """Return the folds of one repeat."""
-    if fold_column is not None:
-        if not any(values):
-            raise CorpusError(f"no clip has a value in the column {fold_column!r}; name another (--fold-column)")
-        return column_folds(values, labels, units)
-    if folds == "loo":
-        return leave_one_group_out(labels, units)
-    if not isinstance(folds, int):
-        raise SettingError(f"--folds is {folds!r}; expected a number, or loo")
-    return random_folds(labels, units, folds, np.random.default_rng(seed))
-
-
-def _score_fold(trials: Sequence[Trial], fold: Fold, recipe: Recipe, repeat: int, n_jobs: int) -> list[ScoredClip]:
+def _run_fold(
+    trials: Sequence[Trial], fold: Fold, recipe: Recipe, division: Division, repeat: int, n_jobs: int
+) -> Outcome:
     """Return the predictions for a fold's held-out trials by a model of the others."""
+    train, test = [trials[i] for i in fold.train], [trials[i] for i in fold.test]
+    seed = recipe.seed + repeat
+    tuned = tune(train, recipe, seed=seed, n_jobs=n_jobs) if division.tuned else None
     fitted, _ = classifier.fit(
-        [trials[i].rows.values for i in fold.train],
-        [trials[i].label for i in fold.train],
-        recipe.classifier,
-        seed=recipe.seed + repeat,
+        [trial.rows.values for trial in train],
+        [trial.label for trial in train],
+        recipe.classifier if tuned is None else tuned.recipe.classifier,
+        seed=seed,
         n_jobs=n_jobs,
     )
-    return score_trials([trials[i] for i in fold.test], fitted, fold=fold.name, repeat=repeat)
+    scored = score_trials(test, fitted, fold=fold.name, repeat=repeat)
+    cuts = studies.score_cuts(test, fitted, division.durations_s, recipe.features, fold=fold.name, repeat=repeat)
+    return Outcome(fold, repeat, scored, cuts, fitted, tuned)
 
 
-def _sides(trials: Sequence[Trial], fold: Fold) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Return path and hash of every clip on the two sides of a fold."""
-    train, test = (clips_of([trials[i] for i in side]) for side in (fold.train, fold.test))
-    return [(c.clip.path, c.sha256) for c in train], [(c.clip.path, c.sha256) for c in test]
+def _interval_units(
+    trials: list[Trial], groups: Mapping[Place, str | None], division: Division
+) -> tuple[list[Trial], tuple[str, ...]]:
+    """Return the trials with what intervals are drawn over, and what should be said of it.
+
+    Where clips are split by something of which there are few, such as sources, an interval over those would be from
+    nothing to everything; it is then drawn over the corpus's own groups inside them.
+    """
+    own = [groups[trial.parts[0].clip.place] for trial in trials]
+    n_split, n_own = len(set(units_of(trials))), len(set(own))
+    if division.group_by in (None, "none") or n_split >= FEW_GROUPS or n_own <= n_split or None in own:
+        return trials, ()
+    note = (
+        f"intervals are over the {n_own} groups of the corpus inside the {n_split} of --group-by {division.group_by}: "
+        "they say nothing of what another would give"
+    )
+    return [replace(trial, unit=unit) for trial, unit in zip(trials, own, strict=True)], (note,)
 
 
-def _straddling(values: Sequence[str | None], units: Sequence[str]) -> list[str]:
-    """Return which groups the fold column cuts through."""
-    return [
-        f"group {group!r} is in several folds; its clips are left out of training where others of it are scored"
-        for group in straddling_groups(values, units)
-    ]
+def _findings(
+    groups: Mapping[Place, str | None],
+    division: Division,
+    trials: Sequence[Trial],
+    divisions: Sequence[Sequence[Fold]],
+    scored: Sequence[ScoredClip],
+) -> Findings:
+    """Return what may make the figures wrong."""
+    names = sorted({clip.label for clip in scored})
+    found = crossval_findings(trials, divisions, names, groups, division.group_by)
+    if division.fold_column:
+        found += fold_column_findings([trial.fold for trial in trials], units_of(trials))
+    if division.tuned:
+        found += Findings(
+            (), ("settings were chosen on inner folds of each training set, never on the held-out clips",)
+        )
+    return found
+
+
+def _studies(
+    trials: Sequence[Trial],
+    outcomes: Sequence[Outcome],
+    folds: Sequence[Fold],
+    recipe: Recipe,
+    division: Division,
+    n_jobs: int,
+) -> dict[str, Sequence[Condition]]:
+    """Return the tables beside the figure; what trains anew is done on the first repeat only."""
+    first = [clip for outcome in outcomes if outcome.repeat == 0 for clip in outcome.scored]
+    found: dict[str, Sequence[Condition]] = {"cut": studies.cut_conditions([outcome.cuts for outcome in outcomes])}
+    if division.learning_curve:
+        found["learning_curve"] = studies.learning_curve(trials, folds, first, recipe, n_jobs=n_jobs)
+    if division.show_inflation:
+        n_folds = N_RANDOM_FOLDS if division.folds == "loo" else len(folds)
+        found["inflation"] = studies.inflation(trials, first, n_folds, recipe, n_jobs=n_jobs)
+    return found
 
 
 def _protocol(
     recipe: Recipe,
+    division: Division,
     divisions: Sequence[Sequence[Fold]],
-    scored: Sequence[ScoredClip],
+    outcomes: Sequence[Outcome],
     labels: Sequence[str],
-    folds: int | str,
-    fold_column: str | None,
-    group_by: str | None,
     command: str,
+    clock: Clock,
 ) -> Protocol:
     """Return how the predictions were made."""
-    if fold_column:
-        scheme = f"cross-validation by the fold column {fold_column!r}"
-    elif folds == "loo":
-        scheme = f"cross-validation, one {group_by or 'group'} left out at a time"
-    else:
-        scheme = f"{folds}-fold cross-validation by group"
-    if len(divisions) > 1:
-        scheme += f", {len(divisions)} repeats"
-    found = {clip.label for clip in scored}
+    found = {clip.label for outcome in outcomes for clip in outcome.scored}
+    settings = recipe.to_dict()
+    if division.tuned:
+        settings["tuning"] = [
+            {"repeat": outcome.repeat, "fold": outcome.fold.name, **outcome.tuned.to_dict()}
+            for outcome in outcomes
+            if outcome.tuned is not None
+        ]
     return Protocol(
-        scheme=scheme,
-        group_by=group_by or "group",
+        scheme=division.scheme,
+        group_by=division.group_by or "group",
         seed=recipe.seed,
         folds=tuple(fold.name for fold in divisions[0]),
-        repeats=len(divisions),
+        repeats=division.repeats,
         scored_labels=tuple(sorted(found)),
         unscored_labels=tuple(label for label in labels if label not in found),
         trial_s=recipe.trial_s,
-        settings=recipe.to_dict(),
+        settings=settings,
         versions=versions(),
         command=command,
+        machine=machine(),
+        began=clock.began,
+        seconds=clock.seconds,
     )
+
+
+def _record(
+    corpus: Corpus,
+    clips: Sequence[Clip],
+    material: Material,
+    recipe: Recipe,
+    division: Division,
+    divisions: Sequence[Sequence[Fold]],
+) -> dict[str, Any]:
+    """Return what is needed to run it again."""
+    options = {"recipe": recipe.to_dict(), "division": vars(division) | {"durations_s": list(division.durations_s)}}
+    chosen = {clip.place for clip in clips}
+    # as the corpus had them: groups are taken anew from columns and folders
+    original = tuple(clip for clip in corpus.clips if clip.place in chosen)
+    return run_record("crossval", replace(corpus, clips=original), material, options, divisions)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from gmmaudio.corpus import UNKNOWN_GROUPS, Corpus, regroup, select_split
+from gmmaudio.audio import DEGRADATIONS
+from gmmaudio.corpus import Clip, Corpus, regroup, select_split
 from gmmaudio.errors import CorpusError
-from gmmaudio.evaluation import FailedInput, Protocol, Report, make_report
+from gmmaudio.evaluation import Condition, FailedInput, Protocol, Report, ScoredClip, make_report
+from gmmaudio.evaluation.breakdown import DURATIONS_S
 from gmmaudio.model import Model
-from gmmaudio.pipeline.extraction import Extracted, Progress, check_lengths, extract_clips, quiet
-from gmmaudio.pipeline.recipe import versions
+from gmmaudio.modelfile import to_bytes
+from gmmaudio.pipeline import studies
+from gmmaudio.pipeline.extraction import Degradation, Extracted, Progress, quiet
+from gmmaudio.pipeline.guards import model_findings
+from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import score_trials
-from gmmaudio.pipeline.train import clips_of
-from gmmaudio.pipeline.trials import Trial, make_trials
+from gmmaudio.pipeline.trials import gather
 
 
 def evaluate(
@@ -23,6 +29,8 @@ def evaluate(
     trial_s: float | None = None,
     min_duration_s: float = 0.5,
     group_by: str | None = None,
+    durations_s: Sequence[float] = DURATIONS_S,
+    stress: bool = False,
     n_jobs: int = 1,
     progress: Progress[Extracted | FailedInput] = quiet,
     command: str = "",
@@ -43,6 +51,10 @@ def evaluate(
         Least length of a clip or trial, seconds.
     group_by : str or None
         Column, ``parent`` or ``none``; None keeps the corpus's groups.
+    durations_s : sequence of float
+        Lengths that clips are cut to and scored again, seconds.
+    stress : bool
+        Also score the clips under every degradation of :data:`gmmaudio.audio.DEGRADATIONS`.
     n_jobs : int
         Worker processes.
     progress : callable
@@ -54,28 +66,25 @@ def evaluate(
     ------
     CorpusError
         If no clip can be scored.
+    SettingError
+        If a setting is outside its bounds.
     """
-    check_lengths(min_duration_s, trial_s)
-    clips = regroup(select_split(corpus.clips, split, "test"), group_by)
-    known = [clip for clip in clips if clip.label in model.classifier.labels]
-    strangers = tuple(sorted({clip.label for clip in clips} - set(model.classifier.labels)))
-    if not known:
-        raise CorpusError(
-            f"the corpus's labels are {', '.join(strangers)} and the model's {', '.join(model.classifier.labels)}: "
-            "none in common; rename the folders, or train on this corpus"
-        )
-    extracted, failed = extract_clips(
-        corpus.root,
-        known,
-        model.features,
-        min_duration_s=0.0 if trial_s else min_duration_s,
-        n_jobs=n_jobs,
-        progress=progress,
-    )
-    trials, short, left_out = make_trials(extracted, model.features, trial_s=trial_s, min_duration_s=min_duration_s)
-    failed += short
+    clock = Clock.start()
+    studies.check_durations(durations_s)
+    clips, strangers = _known_clips(model, regroup(select_split(corpus.clips, split, "test"), group_by))
+    how: dict[str, Any] = {"trial_s": trial_s, "min_duration_s": min_duration_s, "n_jobs": n_jobs, "progress": progress}
+    material = gather(corpus.root, clips, model.features, **how)
+    trials = material.trials
     if not trials:
-        raise CorpusError(f"all {len(known)} clips failed; first: {failed[0].path}: {failed[0].message}")
+        first = material.failed[0]
+        raise CorpusError(f"all {len(clips)} clips failed; first: {first.path}: {first.message}")
+    scored = score_trials(trials, model.classifier)
+    breakdowns: dict[str, Sequence[Condition]] = {
+        "cut": studies.cut_conditions([studies.score_cuts(trials, model.classifier, durations_s, model.features)])
+    }
+    if stress:
+        breakdowns["stress"] = _stress(model, corpus, clips, scored, how)
+    sha256 = hashlib.sha256(to_bytes(model)).hexdigest()
     protocol = Protocol(
         scheme=f"a trained model on {_scored_part(corpus, split)}",
         group_by=group_by or "group",
@@ -88,9 +97,54 @@ def evaluate(
         settings={"features": model.features.to_dict(), "training": _training_settings(model)},
         versions=versions(),
         command=command,
+        machine=machine(),
+        model_sha256=sha256,
+        began=clock.began,
+        seconds=clock.seconds,
     )
-    guards = (*_guards(model, trials), *corpus.notes, *left_out)
-    return make_report(score_trials(trials, model.classifier), model.classifier.labels, protocol, guards, failed)
+    options: dict[str, Any] = {
+        "split": split,
+        "trial_s": trial_s,
+        "min_duration_s": min_duration_s,
+        "group_by": group_by,
+    }
+    options |= {"durations_s": list(durations_s), "stress": stress, "model_sha256": sha256}
+    found = model_findings(model.training, trials)
+    return make_report(
+        scored,
+        model.classifier.labels,
+        protocol,
+        (*found.guards, *corpus.notes, *material.left_out),
+        material.failed,
+        passed=found.passed,
+        breakdowns=breakdowns,
+        similarity=studies.mixture_similarity(model.classifier),
+        run=run_record("evaluate", corpus, material, options),
+    )
+
+
+def _known_clips(model: Model, clips: Sequence[Clip]) -> tuple[list[Clip], tuple[str, ...]]:
+    """Return the clips whose label the model knows, and the other labels."""
+    known = [clip for clip in clips if clip.label in model.classifier.labels]
+    strangers = tuple(sorted({clip.label for clip in clips} - set(model.classifier.labels)))
+    if not known:
+        raise CorpusError(
+            f"the corpus's labels are {', '.join(strangers)} and the model's {', '.join(model.classifier.labels)}: "
+            "none in common; rename the folders, or train on this corpus"
+        )
+    return known, strangers
+
+
+def _stress(
+    model: Model, corpus: Corpus, clips: Sequence[Clip], clean: Sequence[ScoredClip], how: Mapping[str, Any]
+) -> tuple[Condition, ...]:
+    """Return the figures under every degradation, each with its difference to the clean clips."""
+    runs: list[tuple[str, Sequence[ScoredClip]]] = [("clean", clean)]
+    for name in DEGRADATIONS:
+        material = gather(corpus.root, clips, model.features, degradation=Degradation(name, model.training.seed), **how)
+        if material.trials:
+            runs.append((name, score_trials(material.trials, model.classifier)))
+    return studies.paired_conditions(runs)
 
 
 def _scored_part(corpus: Corpus, split: str | None) -> str:
@@ -111,26 +165,3 @@ def _training_settings(model: Model) -> dict[str, object]:
         "clips": len(training.clips),
         "seconds": training.seconds,
     }
-
-
-def _guards(model: Model, trials: Sequence[Trial]) -> list[str]:
-    """Return what may make the figures wrong: clips and groups that the model was trained on."""
-    guards = []
-    heard = {clip.sha256 for clip in model.training.clips}
-    tested = clips_of(trials)
-    n_heard = sum(item.sha256 in heard for item in tested)
-    if n_heard:
-        guards.append(
-            f"{n_heard} of {len(tested)} clips were trained on: their figure measures memory; "
-            "evaluate on other clips (--split)"
-        )
-    groups = {clip.group for clip in model.training.clips} - {None}
-    shared = sorted({str(trial.group) for trial in trials if trial.group in groups})
-    if shared:
-        guards.append(
-            f"{len(shared)} groups were trained on too ({', '.join(shared[:3])}{', ...' if len(shared) > 3 else ''}): "
-            "this figure may be optimistic"
-        )
-    if not groups or any(trial.group is None for trial in trials):
-        guards.append(UNKNOWN_GROUPS)
-    return guards

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from gmmaudio import corpus, engine
-from gmmaudio.audio import SUFFIXES, Samples, read_blocks
+from gmmaudio.audio import DEGRADATIONS, SUFFIXES, Samples, read_blocks
 from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import AudioError, FeatureError, SettingError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureConfig, RawFrames, raw_frames
+from gmmaudio.fingerprint import Fingerprint, fingerprint
 
 T = TypeVar("T")
 # Shows progress: takes the results, their number and what is being done, and yields them on.
@@ -51,12 +55,37 @@ class Extracted:
         Decoded length, seconds.
     sha256 : str
         Hash of the decoded mono samples at the front end's rate.
+    fingerprint : ndarray, shape (k,), uint64
+        What tells near-duplicates (:mod:`gmmaudio.fingerprint`); empty where there is nothing to tell.
     """
 
     clip: Clip
     raw: RawFrames
     duration_s: float
     sha256: str
+    fingerprint: Fingerprint = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """What is done to sound before its features are computed.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`gmmaudio.audio.DEGRADATIONS`.
+    seed : int
+        With a clip's path, seeds what is random.
+    """
+
+    name: str
+    seed: int = 0
+
+    def apply(self, samples: Samples, sr: int, path: str) -> Samples:
+        """Return degraded samples; what is random depends on seed and path only."""
+        return DEGRADATIONS[self.name](
+            samples, sr, np.random.default_rng([self.seed, zlib.crc32(path.encode("utf-8", "surrogatepass"))])
+        )
 
 
 @dataclass(frozen=True)
@@ -67,6 +96,7 @@ class Task:
     clip: Clip
     config: FeatureConfig
     min_duration_s: float
+    degradation: Degradation | None = None
 
 
 def extract_clips(
@@ -75,6 +105,7 @@ def extract_clips(
     config: FeatureConfig,
     *,
     min_duration_s: float,
+    degradation: Degradation | None = None,
     n_jobs: int = 1,
     progress: Progress[Extracted | FailedInput] = quiet,
 ) -> tuple[list[Extracted], list[FailedInput]]:
@@ -90,13 +121,16 @@ def extract_clips(
         The front end.
     min_duration_s : float
         Least decoded length, seconds.
+    degradation : Degradation or None
+        What is done to the sound first.
     n_jobs : int
         Worker processes.
     progress : callable
         Shows progress.
     """
-    tasks = [Task(root, clip, config, min_duration_s) for clip in clips]
-    results = progress(engine.run(extract_clip, tasks, n_jobs), len(tasks), "extracting")
+    tasks = [Task(root, clip, config, min_duration_s, degradation) for clip in clips]
+    doing = "extracting" if degradation is None else f"extracting, {degradation.name}"
+    results = progress(engine.run(extract_clip, tasks, n_jobs), len(tasks), doing)
     done: list[Extracted] = []
     failed: list[FailedInput] = []
     for result in results:
@@ -119,14 +153,26 @@ def extract_clip(task: Task) -> Extracted | FailedInput:
             end_s=clip.end_s,
             min_duration_s=task.min_duration_s,
         )
-        raw = raw_frames(tally.count(blocks), task.config)
+        sound = tally.count(blocks)
+        if task.degradation is not None:
+            sound = iter([task.degradation.apply(np.concatenate(list(sound)), sr, clip.path)])
+        raw = raw_frames(sound, task.config)
+        prints = _fingerprint(raw, task.config)
     except AudioError as error:
         return FailedInput(clip.path, error.code, error.message)
     except FeatureError as error:
         return FailedInput(clip.path, "no_frames", str(error))
     except Exception as error:  # noqa: BLE001 - a decoder's surprise at one file must not lose thousands of others
         return FailedInput(clip.path, "failed", f"cannot be used ({type(error).__name__}: {error})")
-    return Extracted(clip, raw, tally.n_samples / sr, tally.digest.hexdigest())
+    return Extracted(clip, raw, tally.n_samples / sr, tally.digest.hexdigest(), prints)
+
+
+def _fingerprint(raw: RawFrames, config: FeatureConfig) -> Fingerprint:
+    """Return what tells near-duplicates; nothing from a front end too coarse for it, and the report counts that."""
+    try:
+        return fingerprint(raw.values[:, : config.n_mfcc], config.frames_per_s)
+    except SettingError:
+        return np.zeros(0, dtype=np.uint64)
 
 
 def check_lengths(min_duration_s: float, trial_s: float | None = None) -> None:

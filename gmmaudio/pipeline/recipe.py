@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 from gmmaudio.classifier import ClassifierConfig
@@ -55,6 +53,21 @@ class Recipe:
         """Return the settings as plain values for JSON."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """Return the settings that :meth:`to_dict` gave.
+
+        Raises
+        ------
+        SettingError
+            If a name is unknown, or a value is of the wrong kind or outside its bounds.
+        """
+        try:
+            features = FeatureConfig.from_dict(values["features"])
+            return cls(**{**values, "features": features, "classifier": ClassifierConfig(**values["classifier"])})
+        except (KeyError, TypeError) as error:
+            raise SettingError(f"no settings of a training run ({error}); made by another version?") from error
+
 
 def make_recipe(
     preset: str | None = None,
@@ -98,9 +111,3 @@ def make_recipe(
         trial_s=trial_s,
         seed=seed,
     )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of this package and of the libraries whose numbers it rests on."""
-    names = ("gmmaudio", "numpy", "scipy", "librosa", "soundfile", "soxr", "scikit-learn")
-    return {name: version(name) for name in names} | {"python": platform.python_version()}

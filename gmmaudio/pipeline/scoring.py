@@ -41,18 +41,19 @@ def score_trials(
                     paths=trial.paths,
                     label=trial.label,
                     group=trial.group,
-                    unit=unit,
+                    unit=trial.unit or unit,
                     source=trial.source,
                     fold=fold,
                     repeat=repeat,
                     predicted=said.label,
                     scores=said.scores,
                     probability=said.probability,
+                    duration_s=trial.duration_s,
                 )
             )
     return scored
 
 
 def units_of(trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Return what must stay whole in a split and in the bootstrap: the group, or the file where it is unknown."""
+    """Return what must stay whole in a split: the group, or the file where it is unknown."""
     return group_keys([trial.group for trial in trials], [trial.paths[0] for trial in trials])

@@ -10,11 +10,13 @@ from gmmaudio import classifier
 from gmmaudio.corpus import Clip, Corpus, check_labels, same_audio_notes, select_split
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import FailedInput
+from gmmaudio.fingerprint import to_hex
 from gmmaudio.mixture import EMTrace
 from gmmaudio.model import Model, TrainingClip, TrainingSummary
-from gmmaudio.pipeline.extraction import Extracted, Progress, extract_clips, quiet
-from gmmaudio.pipeline.recipe import Recipe, versions
-from gmmaudio.pipeline.trials import Trial, make_trials
+from gmmaudio.pipeline.extraction import Extracted, Progress, quiet
+from gmmaudio.pipeline.provenance import versions
+from gmmaudio.pipeline.recipe import Recipe
+from gmmaudio.pipeline.trials import Material, Trial, clips_of, gather
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,19 +68,17 @@ def train(
     """
     clips = select_split(corpus.clips, split, "train")
     check_labels([clip.label for clip in clips])
-    extracted, failed = extract_clips(
+    material = gather(
         corpus.root,
         clips,
         recipe.features,
-        min_duration_s=0.0 if recipe.trial_s else recipe.min_duration_s,
+        trial_s=recipe.trial_s,
+        min_duration_s=recipe.min_duration_s,
         n_jobs=n_jobs,
         progress=progress,
     )
-    trials, short, left_out = make_trials(
-        extracted, recipe.features, trial_s=recipe.trial_s, min_duration_s=recipe.min_duration_s
-    )
-    failed += short
-    notes = corpus.notes + corpus_notes(trials, failed, left_out) + lost_labels(clips, trials)
+    trials = material.trials
+    notes = corpus.notes + corpus_notes(material) + lost_labels(clips, trials)
     fitted, traces = classifier.fit(
         [trial.rows.values for trial in trials],
         [trial.label for trial in trials],
@@ -88,15 +88,10 @@ def train(
     )
     notes += trace_notes(traces)
     summary = summarise(trials, traces, recipe, notes)
-    return TrainResult(Model(recipe.features, fitted, summary), traces, tuple(failed))
+    return TrainResult(Model(recipe.features, fitted, summary), traces, tuple(material.failed))
 
 
-def clips_of(trials: Sequence[Trial]) -> list[Extracted]:
-    """Return the clips that trials were made of, each once."""
-    return list(dict.fromkeys(part for trial in trials for part in trial.parts))
-
-
-def corpus_notes(trials: Sequence[Trial], failed: Sequence[FailedInput], left_out: tuple[str, ...]) -> tuple[str, ...]:
+def corpus_notes(material: Material) -> tuple[str, ...]:
     """Return what should be said of the clips that can be used, and of those that cannot.
 
     Raises
@@ -104,7 +99,7 @@ def corpus_notes(trials: Sequence[Trial], failed: Sequence[FailedInput], left_ou
     CorpusError
         If they are of fewer than two classes.
     """
-    extracted = clips_of(trials)
+    extracted, failed, left_out = clips_of(material.trials), material.failed, material.left_out
     labels = [item.clip.label for item in extracted]
     if len(set(labels)) < 2 and (failed or left_out):
         why = [f"{len(failed)} clips failed, the first: {failed[0].path}: {failed[0].message}"] if failed else []
@@ -148,7 +143,8 @@ def summarise(
         rows=dict(rows),
         log_likelihood={label: trace.log_likelihoods[-1] for label, trace in traces.items()},
         clips=tuple(
-            TrainingClip(item.clip.path, item.clip.label, item.clip.group, item.sha256) for item in clips_of(trials)
+            TrainingClip(item.clip.path, item.clip.label, item.clip.group, item.sha256, to_hex(item.fingerprint))
+            for item in clips_of(trials)
         ),
         notes=notes,
         versions=versions(),

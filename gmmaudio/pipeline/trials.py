@@ -4,12 +4,39 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from gmmaudio.corpus import Clip, Place
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureConfig, Rows, finish
-from gmmaudio.pipeline.extraction import Extracted, check_lengths
+from gmmaudio.features import FeatureConfig, RawFrames, Rows, finish
+from gmmaudio.pipeline.extraction import Degradation, Extracted, Progress, check_lengths, extract_clips, quiet
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run of frames of one clip.
+
+    Parameters
+    ----------
+    extracted : Extracted
+        The clip.
+    first, last : int
+        Frames ``first`` to ``last``, the last not included.
+    duration_s : float
+        Length before the gate, seconds.
+    """
+
+    extracted: Extracted
+    first: int
+    last: int
+    duration_s: float
+
+    @property
+    def raw(self) -> RawFrames:
+        """Its frames before gate and normalisation."""
+        return self.extracted.raw.slice(self.first, self.last)
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,21 +47,29 @@ class Trial:
     ----------
     name : str
         The path, with what tells it from other trials of the same file.
-    parts : tuple of Extracted
-        The clips it was made of.
+    pieces : tuple of Piece
+        The runs of frames it was made of.
     rows : Rows
         Gated and normalised over the trial.
     duration_s : float
         Length before the gate, seconds.
     fold : str or None
         Value of the fold column.
+    unit : str or None
+        What an interval is drawn over, where that is not the group.
     """
 
     name: str
-    parts: tuple[Extracted, ...]
+    pieces: tuple[Piece, ...]
     rows: Rows
     duration_s: float
     fold: str | None
+    unit: str | None = None
+
+    @property
+    def parts(self) -> tuple[Extracted, ...]:
+        """The clips it was made of, each once."""
+        return tuple(dict.fromkeys(piece.extracted for piece in self.pieces))
 
     @property
     def label(self) -> str:
@@ -57,14 +92,75 @@ class Trial:
         return tuple(part.clip.path for part in self.parts)
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A run of frames of one clip."""
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What came of the clips of a corpus.
 
-    extracted: Extracted
-    first: int
-    last: int
-    duration_s: float
+    Parameters
+    ----------
+    trials : list of Trial
+        In the order of the clips.
+    failed : list of FailedInput
+        Clips and trials that could not be used.
+    left_out : tuple of str
+        What should be said of remainders.
+    hashes : mapping
+        Place of every clip that was decoded -> SHA-256 of its samples.
+    """
+
+    trials: list[Trial]
+    failed: list[FailedInput]
+    left_out: tuple[str, ...]
+    hashes: Mapping[Place, str]
+
+
+def gather(
+    root: Path,
+    clips: Sequence[Clip],
+    config: FeatureConfig,
+    *,
+    trial_s: float | None,
+    min_duration_s: float,
+    fold_column: str | None = None,
+    apart: Mapping[Place, str | None] | None = None,
+    degradation: Degradation | None = None,
+    n_jobs: int = 1,
+    progress: Progress[Extracted | FailedInput] = quiet,
+) -> Material:
+    """Return the trials of clips: decoded, turned into frames, joined or cut, gated and normalised.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that the clips' paths are relative to.
+    clips : sequence of Clip
+        What to decode.
+    config : FeatureConfig
+        The front end.
+    trial_s, min_duration_s, fold_column, apart
+        As for :func:`make_trials`; without ``trial_s`` the least length is that of each clip.
+    degradation : Degradation or None
+        What is done to the sound first.
+    n_jobs : int
+        Worker processes.
+    progress : callable
+        Shows progress.
+    """
+    check_lengths(min_duration_s, trial_s)
+    extracted, failed = extract_clips(
+        root,
+        clips,
+        config,
+        min_duration_s=0.0 if trial_s else min_duration_s,
+        degradation=degradation,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    trials, short, left_out = make_trials(
+        extracted, config, trial_s=trial_s, min_duration_s=min_duration_s, fold_column=fold_column, apart=apart
+    )
+    hashes = {item.clip.place: item.sha256 for item in extracted}
+    return Material(trials, failed + short, left_out, hashes)
 
 
 def make_trials(
@@ -74,6 +170,7 @@ def make_trials(
     trial_s: float | None,
     min_duration_s: float,
     fold_column: str | None = None,
+    apart: Mapping[Place, str | None] | None = None,
 ) -> tuple[list[Trial], list[FailedInput], tuple[str, ...]]:
     """Return the trials, those too short, and what should be said of what was left out.
 
@@ -93,17 +190,20 @@ def make_trials(
         Least length of a trial, seconds.
     fold_column : str or None
         Column that tells the folds.
+    apart : mapping of place to str, or None
+        Something else that clips must share to be joined: a speaker, where the group is a source.
     """
     check_lengths(min_duration_s, trial_s)
     bundles: dict[tuple[str, ...], list[Extracted]] = {}
     for item in extracted:
-        bundles.setdefault(_key(item, trial_s is not None, fold_column), []).append(item)
+        key = (*_key(item, trial_s is not None, fold_column), (apart or {}).get(item.clip.place) or "")
+        bundles.setdefault(key, []).append(item)
     trials: list[Trial] = []
     failed: list[FailedInput] = []
     left_out_s = 0.0
     seen: Counter[str] = Counter()
     for members in bundles.values():
-        whole = [[_Piece(item, 0, len(item.raw), item.duration_s)] for item in members]
+        whole = [[Piece(item, 0, len(item.raw), item.duration_s)] for item in members]
         runs, rest_s = (whole, 0.0) if trial_s is None else _joined(members, trial_s, config.frames_per_s)
         left_out_s += rest_s
         for run in runs:
@@ -117,6 +217,48 @@ def make_trials(
     return trials, failed, (note,) if left_out_s > 0 else ()
 
 
+def clips_of(trials: Sequence[Trial]) -> list[Extracted]:
+    """Return the clips that trials were made of, each once."""
+    return list(dict.fromkeys(part for trial in trials for part in trial.parts))
+
+
+def cut_trial(trial: Trial, seconds: float, config: FeatureConfig) -> list[Trial]:
+    """Return a trial cut into trials of ``seconds``, gated and normalised anew; what is left over is left out.
+
+    Nothing where the trial is shorter (a frame less is rounding).
+
+    Parameters
+    ----------
+    trial : Trial
+        What to cut.
+    seconds : float
+        Length wanted, seconds.
+    config : FeatureConfig
+        The front end.
+    """
+    step = max(1, math.floor(seconds * config.frames_per_s))
+    ends = [0]
+    for piece in trial.pieces:
+        ends.append(ends[-1] + piece.last - piece.first)
+    cuts = []
+    for k in range(ends[-1] // step):
+        low, high = k * step, (k + 1) * step
+        run = [
+            Piece(
+                piece.extracted,
+                piece.first + max(0, low - start),
+                piece.last - max(0, end - high),
+                (min(high, end) - max(low, start)) / config.frames_per_s,
+            )
+            for piece, start, end in zip(trial.pieces, ends[:-1], ends[1:], strict=True)
+            if start < high and low < end
+        ]
+        rows = finish([piece.raw for piece in run], config)
+        name = f"{trial.name} {low / config.frames_per_s:.1f} s"
+        cuts.append(Trial(name, tuple(run), rows, seconds, trial.fold, trial.unit))
+    return cuts
+
+
 def _key(item: Extracted, joining: bool, fold_column: str | None) -> tuple[str, ...]:
     """Return what clips must share to be joined."""
     clip = item.clip
@@ -126,10 +268,10 @@ def _key(item: Extracted, joining: bool, fold_column: str | None) -> tuple[str, 
     return (clip.label, clip.group, clip.source or "", clip.split or "", fold or "")
 
 
-def _joined(members: Sequence[Extracted], trial_s: float, frames_per_s: float) -> tuple[list[list[_Piece]], float]:
+def _joined(members: Sequence[Extracted], trial_s: float, frames_per_s: float) -> tuple[list[list[Piece]], float]:
     """Return runs of pieces, each about ``trial_s`` long, and the seconds left out."""
-    runs: list[list[_Piece]] = []
-    run: list[_Piece] = []
+    runs: list[list[Piece]] = []
+    run: list[Piece] = []
     total_s = 0.0
     for piece in (piece for item in members for piece in _cut(item, trial_s, frames_per_s)):
         if run and abs(total_s - trial_s) <= abs(total_s + piece.duration_s - trial_s):
@@ -142,19 +284,19 @@ def _joined(members: Sequence[Extracted], trial_s: float, frames_per_s: float) -
     return runs, total_s
 
 
-def _cut(item: Extracted, trial_s: float, frames_per_s: float) -> list[_Piece]:
+def _cut(item: Extracted, trial_s: float, frames_per_s: float) -> list[Piece]:
     """Return the clip in pieces of ``trial_s`` at most."""
     step = max(1, math.floor(trial_s * frames_per_s))
     pieces = []
     for first in range(0, len(item.raw), step):
         last = min(first + step, len(item.raw))
         share = (last - first) / len(item.raw)
-        pieces.append(_Piece(item, first, last, share * item.duration_s))
+        pieces.append(Piece(item, first, last, share * item.duration_s))
     return pieces
 
 
 def _trial(
-    run: Sequence[_Piece],
+    run: Sequence[Piece],
     config: FeatureConfig,
     duration_s: float,
     seen: Counter[str],
@@ -165,17 +307,17 @@ def _trial(
     name = clip.path
     if clip.start_s or clip.end_s is not None:
         name += f"@{clip.start_s:g}-{'' if clip.end_s is None else format(clip.end_s, 'g')}s"
-    parts = tuple(dict.fromkeys(piece.extracted for piece in run))
-    if len(parts) > 1:
-        name += f" (+{len(parts) - 1})"
+    n_parts = len({id(piece.extracted) for piece in run})
+    if n_parts > 1:
+        name += f" (+{n_parts - 1})"
     seen[name] += 1
     if seen[name] > 1:
         name += f" [{seen[name]}]"
-    raw = [piece.extracted.raw.slice(piece.first, piece.last) for piece in run]
-    return Trial(name, parts, finish(raw, config), duration_s, clip.column(fold_column) if fold_column else None)
+    rows = finish([piece.raw for piece in run], config)
+    return Trial(name, tuple(run), rows, duration_s, clip.column(fold_column) if fold_column else None)
 
 
-def _too_short(run: Sequence[_Piece], duration_s: float, least_s: float) -> FailedInput:
+def _too_short(run: Sequence[Piece], duration_s: float, least_s: float) -> FailedInput:
     """Return the failure of a trial below the least length."""
     return FailedInput(
         run[0].extracted.clip.path,

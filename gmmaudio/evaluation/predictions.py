@@ -1,0 +1,133 @@
+"""Predictions from a CSV table, anybody's."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gmmaudio.errors import CorpusError
+from gmmaudio.evaluation.records import ScoredClip
+from gmmaudio.evaluation.table import PROBABILITY, SCORE, plain_cell
+
+NAMES = ("path", "name", "file_name")
+EXPECTED = "expected columns path, label, and predicted or score:LABEL or probability:LABEL for each label"
+# probabilities printed with four digits
+SUM_TOLERANCE = 1e-2
+
+
+def read_predictions(path: str | os.PathLike[str]) -> list[ScoredClip]:
+    """Return the predictions in a CSV table.
+
+    One row for each clip. ``path`` (or ``name``) and ``label`` are needed; then ``score:LABEL`` or
+    ``probability:LABEL`` for each candidate (an empty cell: it was none), or ``predicted``. ``group, source, fold,
+    repeat, duration_s`` are read where they are there. Scores are taken as natural-log likelihoods up to a constant
+    for each clip.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be read, lacks a column, or a row is wrong; the line is named.
+    """
+    place = Path(path)
+    try:
+        with place.open(encoding="utf-8-sig", newline="") as handle:
+            reader = csv.DictReader(handle, restval="", strict=True)
+            columns = _columns(place, reader.fieldnames)
+            clips = [_clip(f"{place}, line {reader.line_num}", row, columns) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"{place}: cannot be read as CSV ({error}); {EXPECTED}") from error
+    if not clips:
+        raise CorpusError(f"{place}: has a header and no rows; add one row for each clip")
+    seen: set[tuple[str, int]] = set()
+    for clip in clips:
+        if (clip.name, clip.repeat) in seen:
+            raise CorpusError(
+                f"{place}: {clip.name!r} stands twice in repeat {clip.repeat}; keep one row for each clip"
+            )
+        seen.add((clip.name, clip.repeat))
+    kinds = {(bool(clip.scores), clip.probability is None) for clip in clips}
+    if len(kinds) > 1:
+        raise CorpusError(
+            f"{place}: some rows have scores or probabilities and some have not; fill or empty the columns"
+        )
+    return clips
+
+
+def _columns(place: Path, names: Sequence[str] | None) -> dict[str, dict[str, str]]:
+    """Return which columns hold scores and probabilities: column -> label."""
+    given = [] if names is None else [name.strip() for name in names]
+    twice = sorted({name for name in given if given.count(name) > 1})
+    if twice:
+        raise CorpusError(f"{place}: column {twice[0]!r} stands twice; rename or remove one")
+    found = {
+        kind: {name: plain_cell(name.removeprefix(kind)) for name in given if name.startswith(kind)}
+        for kind in (SCORE, PROBABILITY)
+    }
+    decided = "predicted" in given or any(found.values())
+    if "label" not in given or not set(NAMES) & set(given) or not decided:
+        raise CorpusError(f"{place}: has columns {', '.join(map(repr, given)) or 'none'}; {EXPECTED}")
+    return found
+
+
+def _clip(where: str, row: Mapping[str | None, str], columns: Mapping[str, Mapping[str, str]]) -> ScoredClip:
+    """Return the prediction in one row."""
+    if None in row:
+        raise CorpusError(f"{where}: more values than columns; quote values that hold the separator")
+    cells = {key.strip(): plain_cell(value.strip()) for key, value in row.items() if key}
+    path = next(cells[name] for name in NAMES if cells.get(name) is not None)
+    name = cells.get("name") or path
+    if not name or not cells["label"]:
+        raise CorpusError(f"{where}: no {'path' if cells['label'] else 'label'}; every clip needs one")
+    scores = _numbers(where, cells, columns[SCORE])
+    probability = _probability(where, _numbers(where, cells, columns[PROBABILITY])) if columns[PROBABILITY] else None
+    ranked = scores or probability or {}
+    predicted = cells.get("predicted") or (max(sorted(ranked), key=lambda label: ranked[label]) if ranked else "")
+    if not predicted:
+        raise CorpusError(f"{where}: neither predicted nor a score is given; every clip needs one")
+    group = cells.get("group") or None
+    return ScoredClip(
+        name=name,
+        paths=(path,),
+        label=cells["label"],
+        group=group,
+        unit=f"file {path}" if group is None else group,
+        source=cells.get("source") or None,
+        fold=cells.get("fold", ""),
+        repeat=int(_number(where, "repeat", cells.get("repeat") or "0")),
+        predicted=predicted,
+        scores=scores,
+        probability=probability,
+        duration_s=_number(where, "duration_s", cells["duration_s"]) if cells.get("duration_s") else None,
+    )
+
+
+def _numbers(where: str, cells: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, float]:
+    """Return label -> number of the cells that are filled; minus infinity is no candidate either."""
+    found = {label: _number(where, column, cells[column]) for column, label in columns.items() if cells[column]}
+    return {label: value for label, value in found.items() if value > -math.inf}
+
+
+def _number(where: str, name: str, text: str) -> float:
+    """Return the number in a cell."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value) or value == math.inf:
+        raise CorpusError(f"{where}: {name} is {text!r}; expected a number")
+    return value
+
+
+def _probability(where: str, given: Mapping[str, float]) -> dict[str, float] | None:
+    """Return probabilities that sum to 1 but for rounding, None where there are none."""
+    if not given:
+        return None
+    total = sum(given.values())
+    if min(given.values()) < 0 or abs(total - 1) > SUM_TOLERANCE:
+        raise CorpusError(
+            f"{where}: probabilities sum to {total:.4g}; expected 1 (call the columns {SCORE}LABEL if they are scores)"
+        )
+    return {label: value / total for label, value in given.items()}

@@ -1,0 +1,145 @@
+"""What a report is made of: predictions, anybody's, and the protocol under which they were made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How predictions were made: without it a figure means nothing.
+
+    Parameters
+    ----------
+    scheme : str
+        In words: ``4 folds by group``, ``leave one group out``, ``held-out split``.
+    group_by : str
+        Where groups come from: ``group``, another column, ``parent`` or ``none``.
+    seed : int
+        Seed of the first repeat.
+    folds : tuple of str
+        Names of the folds.
+    repeats : int
+        Times the whole was done, each with another division and seed.
+    scored_labels, unscored_labels : tuple of str
+        Labels whose clips are in the figures, and those that were only trained on.
+    trial_s : float or None
+        Length that clips were joined or cut to, seconds.
+    settings : mapping
+        Front end and classifier.
+    versions : mapping of str to str
+        Of this package and the libraries below it.
+    command : str
+        What was typed.
+    machine : str
+        Processor and system that the numbers were made on.
+    model_sha256 : str or None
+        Hash of the model file that was evaluated; None where models were trained on the way.
+    began : str
+        When, ISO 8601, UTC; empty where unknown.
+    seconds : float or None
+        How long it took.
+    """
+
+    scheme: str
+    group_by: str
+    seed: int
+    folds: tuple[str, ...]
+    repeats: int
+    scored_labels: tuple[str, ...]
+    unscored_labels: tuple[str, ...]
+    trial_s: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    machine: str = ""
+    model_sha256: str | None = None
+    began: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class ScoredClip:
+    """A clip (or trial), what it is, and what it was called.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in a table; the same in every repeat, and no two have the same.
+    paths : tuple of str
+        One path, or those of the clips that were joined.
+    label : str
+        True label.
+    group : str or None
+        Its group; None where unknown.
+    unit : str
+        What the interval is drawn over: the group, or the file where the group is unknown.
+    source : str or None
+        Its source.
+    fold : str
+        The fold in which it was held out.
+    repeat : int
+        The repeat, from 0.
+    predicted : str
+        The label given.
+    scores : mapping of str to float
+        Of every candidate label; higher is likelier. Empty where only decisions are known.
+    probability : mapping of str to float or None
+        Of every candidate label, where the model is calibrated.
+    duration_s : float or None
+        Length of its sound, seconds; None where unknown.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    label: str
+    group: str | None
+    unit: str
+    source: str | None
+    fold: str
+    repeat: int
+    predicted: str
+    scores: Mapping[str, float]
+    probability: Mapping[str, float] | None = None
+    duration_s: float | None = None
+
+    @property
+    def correct(self) -> bool:
+        """Whether the label given is the true one."""
+        return self.predicted == self.label
+
+    @property
+    def margin(self) -> float:
+        """How far the label given is above the true one, in score; infinite where the true one was no candidate.
+
+        NaN where there are no scores.
+        """
+        if not self.scores:
+            return math.nan
+        return self.scores.get(self.predicted, -math.inf) - self.scores.get(self.label, -math.inf)
+
+    @property
+    def runner_up(self) -> str | None:
+        """The best label but for the one given; None where there are no scores."""
+        others = {label: score for label, score in self.scores.items() if label != self.predicted}
+        return max(sorted(others), key=lambda label: others[label]) if others else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        place = {"path": self.paths[0]} if len(self.paths) == 1 else {"paths": list(self.paths)}
+        kept = ("name", "label", "group", "unit", "source", "fold", "repeat", "predicted", "duration_s")
+        given = None if self.probability is None else {label: float(p) for label, p in self.probability.items()}
+        scores = {label: float(s) if math.isfinite(s) else None for label, s in self.scores.items()}
+        return place | {name: getattr(self, name) for name in kept} | {"scores": scores, "probability": given}
+
+
+@dataclass(frozen=True)
+class FailedInput:
+    """An input that could not be used; outside accuracy, but counted in the headline."""
+
+    path: str
+    code: str
+    message: str

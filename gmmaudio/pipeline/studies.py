@@ -1,0 +1,207 @@
+"""What a cross-validation tells beside its figure: shorter clips, less training, a random split, alike labels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gmmaudio.classifier import GMMClassifier
+from gmmaudio.corpus import Fold, random_folds
+from gmmaudio.errors import CorpusError, SettingError
+from gmmaudio.evaluation import Condition, ScoredClip, Similarity, condition
+from gmmaudio.evaluation.comparison import compare
+from gmmaudio.features import FeatureConfig
+from gmmaudio.mixture import divergences
+from gmmaudio.pipeline.recipe import Recipe
+from gmmaudio.pipeline.scoring import score_trials, units_of
+from gmmaudio.pipeline.trials import Trial, cut_trial
+from gmmaudio.pipeline.tuning import score_fold
+
+SHARES = (1 / 8, 1 / 4, 1 / 2)
+# of rows drawn of each mixture; the divergences are then within about 0.01 nats
+N_SAMPLES = 2_000
+
+
+def score_cuts(
+    trials: Sequence[Trial],
+    classifier: GMMClassifier,
+    durations_s: Sequence[float],
+    config: FeatureConfig,
+    *,
+    fold: str = "",
+    repeat: int = 0,
+) -> dict[float, list[ScoredClip]]:
+    """Return the predictions for trials cut to each length; a trial shorter than it gives none.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        What to cut and score.
+    classifier : GMMClassifier
+        Scores them.
+    durations_s : sequence of float
+        Lengths, seconds.
+    config : FeatureConfig
+        The front end.
+    fold, repeat
+        As for :func:`gmmaudio.pipeline.scoring.score_trials`.
+    """
+    return {
+        seconds: score_trials(
+            [cut for trial in trials for cut in cut_trial(trial, seconds, config)], classifier, fold=fold, repeat=repeat
+        )
+        for seconds in durations_s
+    }
+
+
+def check_durations(durations_s: Sequence[float]) -> None:
+    """Raise SettingError where a length to cut to is outside its bounds.
+
+    Examples
+    --------
+    >>> check_durations([3.0, 10.0])
+    """
+    for seconds in durations_s:
+        if not 0.1 <= seconds <= 3600:
+            raise SettingError(f"--durations holds {seconds:g}; expected 0.1 to 3600 s each")
+
+
+def cut_conditions(cuts: Sequence[Mapping[float, Sequence[ScoredClip]]]) -> tuple[Condition, ...]:
+    """Return the figures of clips cut to each length, the shortest first.
+
+    Parameters
+    ----------
+    cuts : sequence of mapping
+        Of every fold: length in seconds -> predictions.
+    """
+    together: dict[float, list[ScoredClip]] = defaultdict(list)
+    for fold in cuts:
+        for seconds, clips in fold.items():
+            together[seconds] += clips
+    return tuple(condition(f"{seconds:g} s", together[seconds]) for seconds in sorted(together) if together[seconds])
+
+
+def learning_curve(
+    trials: Sequence[Trial], folds: Sequence[Fold], whole: Sequence[ScoredClip], recipe: Recipe, *, n_jobs: int = 1
+) -> tuple[Condition, ...]:
+    """Return the accuracy with an eighth, a quarter and half of each fold's training sound, and with all of it.
+
+    Of each label whole groups are taken in random order, and of the last its first trials, until there is as much sound
+    as wanted: less sound is fewer artists or speakers, as in life.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        All trials.
+    folds : sequence of Fold
+        Of one repeat.
+    whole : sequence of ScoredClip
+        Predictions of that repeat with all training sound.
+    recipe : Recipe
+        Settings; its seed orders the groups.
+    n_jobs : int
+        Worker processes.
+    """
+    rows = []
+    for share in SHARES:
+        parts = [
+            Fold(fold.name, _share_of(trials, fold.train, share, np.random.default_rng((recipe.seed, k))), fold.test)
+            for k, fold in enumerate(folds)
+        ]
+        clips = [clip for part in parts for clip in score_fold(trials, part, recipe, recipe.seed, n_jobs)]
+        rows.append(condition(f"{100 * share:g} %", clips, hours=_hours(trials, parts)))
+    return (*rows, condition("100 %", whole, hours=_hours(trials, folds)))
+
+
+def inflation(
+    trials: Sequence[Trial], grouped: Sequence[ScoredClip], n_folds: int, recipe: Recipe, *, n_jobs: int = 1
+) -> tuple[Condition, ...]:
+    """Return the figure by group, and what a random split of the same clips would have shown.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        All trials.
+    grouped : sequence of ScoredClip
+        Predictions of one repeat with groups kept whole.
+    n_folds : int
+        Folds of the random split.
+    recipe : Recipe
+        Settings; its seed divides.
+    n_jobs : int
+        Worker processes.
+    """
+    labels = [trial.label for trial in trials]
+    each = [str(i) for i in range(len(trials))]
+    try:
+        folds = random_folds(labels, each, min(n_folds, len(trials)), np.random.default_rng(recipe.seed))
+    except (CorpusError, SettingError):
+        return ()
+    random = {c.name: c for fold in folds for c in score_fold(trials, fold, recipe, recipe.seed, n_jobs)}
+    pairs = [(clip, random[clip.name]) for clip in grouped if clip.name in random]
+    if not pairs:
+        return ()
+    return paired_conditions([("groups kept whole", [a for a, _ in pairs]), ("split at random", [b for _, b in pairs])])
+
+
+def paired_conditions(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Condition, ...]:
+    """Return the figures of the same clips under several conditions, each with its difference to the first.
+
+    A clip that is missing under a condition is left out of that difference.
+
+    Parameters
+    ----------
+    runs : sequence of (str, sequence of ScoredClip)
+        Name and predictions; the first is what the others are compared with.
+    """
+    first_name, first = runs[0]
+    rows = [condition(first_name, first)]
+    for name, clips in runs[1:]:
+        other = {(clip.name, clip.repeat): clip for clip in clips}
+        pairs = [(clip, other[clip.name, clip.repeat]) for clip in first if (clip.name, clip.repeat) in other]
+        if not pairs:
+            continue
+        found = compare(
+            [a.name for a, _ in pairs],
+            [a.label for a, _ in pairs],
+            [a.unit for a, _ in pairs],
+            [a.predicted for a, _ in pairs],
+            [b.predicted for _, b in pairs],
+            repeats=[a.repeat for a, _ in pairs],
+        )
+        rows.append(condition(name, clips, difference=found.difference, difference_interval=found.interval))
+    return tuple(rows)
+
+
+def mixture_similarity(classifier: GMMClassifier) -> Similarity | None:
+    """Return how alike the labels' mixtures are; None with fewer than three labels, for then there is no map."""
+    if len(classifier.labels) < 3:
+        return None
+    distance = divergences(classifier.mixtures, n_samples=N_SAMPLES)
+    return Similarity(
+        classifier.labels, distance, "Jensen-Shannon divergence between the labels' mixtures, nats (0 to 0.69)"
+    )
+
+
+def _share_of(trials: Sequence[Trial], train: Sequence[int], share: float, rng: np.random.Generator) -> tuple[int, ...]:
+    """Return trials that hold about a share of each label's sound, whole groups first."""
+    units = dict(zip(train, units_of([trials[i] for i in train]), strict=True))
+    names = sorted(set(units.values()))
+    rank = {names[k]: place for place, k in enumerate(rng.permutation(len(names)))}
+    kept: list[int] = []
+    for label in sorted({trials[i].label for i in train}):
+        own = sorted((i for i in train if trials[i].label == label), key=lambda i: (rank[units[i]], i))
+        wanted, total = share * sum(trials[i].duration_s for i in own), 0.0
+        for i in own:
+            if total >= wanted:
+                break
+            kept.append(i)
+            total += trials[i].duration_s
+    return tuple(sorted(kept))
+
+
+def _hours(trials: Sequence[Trial], folds: Sequence[Fold]) -> float:
+    """Return the sound trained on, hours, mean over folds."""
+    return float(np.mean([sum(trials[i].duration_s for i in fold.train) for fold in folds])) / 3600

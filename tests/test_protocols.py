@@ -1,0 +1,416 @@
+"""How clips are divided and what else is asked of them: cuts, learning curves, random splits, inner folds, sources."""
+
+import csv
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gmmaudio import pipeline
+from gmmaudio.errors import SettingError
+from gmmaudio.evaluation.guards import UNKNOWN_GROUPS
+from gmmaudio.features import finish
+from gmmaudio.pipeline import extraction, studies, tuning
+from gmmaudio.pipeline.trials import cut_trial, gather
+
+SMALL = pipeline.make_recipe(n_components=2)
+QUICK = {"durations_s": ()}
+
+
+@pytest.fixture
+def clips(corpus):
+    """The corpus without its split."""
+    return pipeline.read_corpus(corpus.plain)
+
+
+def trials_of(clips, recipe=SMALL, **changed):
+    settings = {"trial_s": recipe.trial_s, "min_duration_s": 0.5} | changed
+    return gather(clips.root, clips.clips, recipe.features, **settings).trials
+
+
+# --- clips cut to lengths ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", [None, "language"])
+def test_a_cut_is_the_frames_of_its_stretch_finished_alone(clips, preset):
+    recipe = pipeline.make_recipe(preset, n_components=2)
+    trial = trials_of(clips, recipe)[0]
+    config = recipe.features
+    step = int(0.3 * config.frames_per_s)
+    cuts = cut_trial(trial, 0.3, config)
+    assert len(cuts) == len(trial.parts[0].raw) // step == 3
+    for k, cut in enumerate(cuts):
+        alone = finish([trial.parts[0].raw.slice(k * step, (k + 1) * step)], config)
+        np.testing.assert_array_equal(cut.rows.values, alone.values)
+    assert len({cut.name for cut in cuts}) == 3
+
+
+def test_a_cut_runs_over_the_edges_of_joined_clips(clips):
+    joined = replace(clips, clips=tuple(replace(clip, source=None) for clip in clips.clips))
+    trial = trials_of(joined, trial_s=2.0)[0]
+    config = SMALL.features
+    assert len(trial.parts) == 2
+    (cut,) = cut_trial(trial, 1.5, config)
+    step = int(1.5 * config.frames_per_s)
+    first = len(trial.parts[0].raw)
+    assert [len(piece.raw) for piece in cut.pieces] == [first, step - first]
+    whole = np.concatenate([part.raw.values for part in trial.parts])[:step]
+    np.testing.assert_array_equal(cut.rows.values, whole)
+
+
+def test_a_trial_shorter_than_the_cut_gives_none(clips):
+    assert cut_trial(trials_of(clips)[0], 1.2, SMALL.features) == []
+
+
+def test_the_report_scores_the_cuts_with_the_models_of_their_folds(clips):
+    report = pipeline.crossval(clips, SMALL, folds=3, durations_s=(0.25, 0.5, 30.0))
+    half, whole = report.breakdowns["cut"]
+    assert [(row.name, row.n, row.n_groups) for row in (half, whole)] == [("0.25 s", 72, 9), ("0.5 s", 36, 9)]
+    assert "cut" not in pipeline.crossval(clips, SMALL, folds=3, durations_s=()).breakdowns
+
+
+@pytest.mark.parametrize("wrong", [(0.05,), (3.0, 4000.0), (float("nan"),)])
+def test_lengths_out_of_bounds_are_refused(clips, wrong):
+    with pytest.raises(SettingError, match=r"--durations holds .*; expected 0.1 to 3600 s each"):
+        pipeline.crossval(clips, SMALL, durations_s=wrong)
+
+
+# --- learning curve ------------------------------------------------------------------------------------------------
+
+
+def test_the_learning_curve_takes_whole_groups_first_and_grows_to_everything(clips):
+    rng = np.random.default_rng
+    trials = trials_of(clips)
+    train = tuple(i for i, trial in enumerate(trials) if not trial.group.endswith("cy"))
+    eighth, half, most = (studies._share_of(trials, train, share, rng(3)) for share in (1 / 8, 1 / 2, 1.0))
+    assert set(eighth) < set(half) < set(most) == set(train)
+    for label in ("low", "mid", "high"):
+        assert sum(trials[i].label == label for i in eighth) == 1
+        assert len({trials[i].group for i in half if trials[i].label == label}) == 1, "two clips of one singer"
+    assert len({studies._share_of(trials, train, 1 / 2, rng(seed)) for seed in range(5)}) > 1, "the order is random"
+
+
+def test_the_learning_curve_of_a_report_ends_with_its_figure(clips):
+    report = pipeline.crossval(clips, SMALL, folds=3, learning_curve=True, **QUICK)
+    rows = report.breakdowns["learning_curve"]
+    assert [row.name for row in rows] == ["12.5 %", "25 %", "50 %", "100 %"]
+    hours = [row.hours for row in rows]
+    # of 12 s for training three clips, three, six and twelve of 1 s
+    assert hours == pytest.approx([3 / 3600, 3 / 3600, 6 / 3600, 12 / 3600], rel=1e-3)
+    assert (rows[-1].accuracy, rows[-1].interval) == (report.accuracy, report.intervals["accuracy"])
+    assert all(row.n == report.n for row in rows)
+
+
+# --- a random split ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def twins(tmp_path, tools):
+    """Two labels of five singers each with two nearly equal clips of one tone; the label says nothing of the tone."""
+    rng = np.random.default_rng(4)
+    rows = []
+    time_s = np.arange(tools.sr) / tools.sr
+    for i, hz in enumerate(np.geomspace(200, 6000, 10)):
+        for take in range(2):
+            tone = 0.3 * np.sin(2 * np.pi * hz * time_s) + 0.003 * rng.normal(size=tools.sr)
+            tools.write(tmp_path / f"{i}-{take}.wav", tone, tools.sr)
+            rows.append({"path": f"{i}-{take}.wav", "label": "ab"[i % 2], "group": f"singer {i}"})
+    return pipeline.read_corpus(tools.write_manifest(tmp_path / "twins.csv", rows))
+
+
+def test_inflation_is_what_a_random_split_adds(twins):
+    report = pipeline.crossval(twins, pipeline.make_recipe(n_components=6), folds=5, show_inflation=True, **QUICK)
+    grouped, random = report.breakdowns["inflation"]
+    assert (grouped.name, random.name) == ("groups kept whole", "split at random")
+    assert grouped.accuracy == report.accuracy
+    assert random.difference == pytest.approx(random.accuracy - grouped.accuracy, abs=1e-12)
+    # the twin of a clip gives its label away
+    assert random.difference > 0.2
+    low, high = random.difference_interval
+    assert low <= random.difference <= high
+    assert "inflation" not in pipeline.crossval(twins, SMALL, folds=5, **QUICK).breakdowns
+
+
+def test_inflation_of_a_division_without_a_number_of_folds(clips):
+    report = pipeline.crossval(clips, SMALL, folds="loo", show_inflation=True, **QUICK)
+    assert [row.n for row in report.breakdowns["inflation"]] == [18, 18]
+
+
+# --- settings chosen inside ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few_candidates(monkeypatch):
+    monkeypatch.setattr(tuning, "CANDIDATES", (("diag", 1), ("diag", 6), ("full", 1)))
+
+
+@pytest.fixture
+def rings(tmp_path, tools):
+    """Two labels that one component cannot tell apart: both have the same mean, one is two tones by turns."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(6):
+        for label in ("one", "two"):
+            noise = [tools.band_noise(b, 100 * i + k, 0.25) for k, b in enumerate(["low", "high"] * 2)]
+            y = np.concatenate(noise) if label == "two" else np.mean([np.roll(n, 1) for n in noise], axis=0).repeat(4)
+            y = y[: tools.sr] + 0.001 * rng.normal(size=len(y[: tools.sr]))
+            tools.write(tmp_path / f"{label}{i}.wav", y.astype(np.float32), tools.sr)
+            rows.append({"path": f"{label}{i}.wav", "label": label, "group": f"{label} {i}"})
+    return pipeline.read_corpus(tools.write_manifest(tmp_path / "rings.csv", rows))
+
+
+def test_the_choice_of_a_fold_does_not_see_its_held_out_clips(clips, few_candidates):
+    trials = trials_of(clips)
+    train = [trial for trial in trials if not trial.group.endswith("cy")]
+    before = tuning.tune(train, SMALL, seed=0)
+    report = pipeline.crossval(clips, SMALL, fold_column="fold", tuned=True, **QUICK)
+    # fold 2 holds out cy: what it chose is what the training clips alone choose
+    (told,) = [row for row in report.protocol.settings["tuning"] if row["fold"] == "2"]
+    assert told == {"repeat": 0, "fold": "2", **before.to_dict()}
+    changed = tuple(
+        replace(clip, path="high/cy/0.wav", start_s=0.1 + 0.01 * i) if clip.extra["fold"] == "2" else clip
+        for i, clip in enumerate(clips.clips)
+    )
+    other = pipeline.crossval(replace(clips, clips=changed), SMALL, fold_column="fold", tuned=True, **QUICK)
+    assert other.accuracy < report.accuracy
+    (again,) = [row for row in other.protocol.settings["tuning"] if row["fold"] == "2"]
+    assert again == told
+
+
+def test_the_table_of_candidates_is_what_inner_folds_give(clips, few_candidates):
+    trials = trials_of(clips)
+    found = tuning.tune(trials, SMALL, seed=3)
+    for row in found.table:
+        settings = replace(SMALL.classifier, covariance_type=row["covariance_type"], n_components=row["n_components"])
+        scored = tuning.nested_scores(trials, replace(SMALL, classifier=settings), seed=3)
+        assert row["n"] == len(scored) == 18
+        assert row["accuracy"] == np.mean([clip.correct for clip in scored])
+    best = max(row["balanced_accuracy"] for row in found.table)
+    chosen = next(row for row in found.table if row["balanced_accuracy"] == best)
+    config = found.recipe.classifier
+    assert (config.covariance_type, config.n_components) == (chosen["covariance_type"], chosen["n_components"])
+    assert found.reason.startswith("best balanced accuracy, ")
+
+
+def test_inner_folds_keep_groups_whole(clips):
+    trials = trials_of(clips)
+    folds = tuning.inner_folds(trials, 0)
+    assert len(folds) == 3
+    for fold in folds:
+        assert {trials[i].group for i in fold.train}.isdisjoint(trials[i].group for i in fold.test)
+
+
+def test_a_training_set_of_one_group_each_keeps_its_settings(clips, few_candidates):
+    one_each = [trial for trial in trials_of(clips) if trial.group.endswith("ann")]
+    found = tuning.tune(one_each, SMALL, seed=0)
+    assert (found.recipe, found.table) == (SMALL, ())
+    assert found.reason == "no label has two groups to tune on: the settings are left as they were"
+    assert tuning.nested_scores(one_each, SMALL, seed=0) == []
+
+
+def test_tuning_is_said_in_the_protocol(clips, few_candidates):
+    report = pipeline.crossval(clips, SMALL, folds=3, tuned=True, **QUICK)
+    assert report.protocol.scheme == "3-fold cross-validation by group, settings chosen on inner folds"
+    assert "settings were chosen on inner folds of each training set, never on the held-out clips" in report.passed
+    assert len(report.protocol.settings["tuning"]) == 3
+    assert "tuning" not in pipeline.crossval(clips, SMALL, folds=3, **QUICK).protocol.settings
+
+
+# --- what is said of the division ----------------------------------------------------------------------------------
+
+
+def test_what_was_looked_for_and_not_found_is_said(clips):
+    assert pipeline.crossval(clips, SMALL, folds=3, **QUICK).passed == (
+        "groups are known: 9 of them",
+        "every label has two groups or more",
+        "every label has clips of two sources or more",
+        "no group is on both sides of a split",
+        "no sound is on both sides of a split: not the same samples, and no near-duplicate by fingerprint (0 of 18 "
+        "clips have one)",
+    )
+
+
+def test_leaving_a_source_out_says_which_groups_are_on_both_sides(clips):
+    report = pipeline.crossval(clips, SMALL, folds="loo", group_by="source", **QUICK)
+    assert report.protocol.scheme == "cross-validation, one source left out at a time"
+    # every singer of this corpus was recorded in both places
+    assert report.guards[0].startswith("9 groups of the corpus are on both sides of a split ('high-ann', 'high-bob', ")
+
+
+def test_where_sources_are_few_intervals_are_over_the_groups_inside_them(clips):
+    report = pipeline.crossval(clips, SMALL, folds="loo", group_by="source", **QUICK)
+    assert {clip.unit for clip in report.clips} == {clip.group for clip in clips.clips}
+    assert {clip.group for clip in report.clips} == {"field", "studio"}
+    note = (
+        "intervals are over the 9 groups of the corpus inside the 2 of --group-by source: they say nothing of what an"
+    )
+    assert any(guard.startswith(note) for guard in report.guards)
+    by_singer = pipeline.crossval(clips, SMALL, folds="loo", group_by="none", **QUICK)
+    assert {clip.unit for clip in by_singer.clips} == {f"file {clip.path}" for clip in clips.clips}
+
+
+def test_no_trial_joins_two_groups_of_the_corpus_where_another_column_is_split_by(clips):
+    report = pipeline.crossval(clips, replace(SMALL, trial_s=1.6), folds="loo", group_by="source", **QUICK)
+    # each singer has one clip in each place: two singers would make up 2 s, one clip is the better 1.6 s on its own
+    assert [len(clip.paths) for clip in report.clips] == [1] * 18
+    singers = pipeline.crossval(clips, replace(SMALL, trial_s=1.6), folds="loo", **QUICK)
+    assert [len(clip.paths) for clip in singers.clips] == [1] * 18, "nor are two places joined"
+
+
+def test_a_label_of_one_source_is_said_to_be_confounded(clips):
+    field_only = tuple(clip for clip in clips.clips if clip.label != "mid" or clip.source == "field")
+    report = pipeline.crossval(replace(clips, clips=field_only), SMALL, folds=3, **QUICK)
+    assert report.guards[0].startswith("class and source are confounded for 'mid': this figure may measure the rec")
+    # with the source left out, that label is in no figure
+    report = pipeline.crossval(replace(clips, clips=field_only), SMALL, folds="loo", group_by="source", **QUICK)
+    assert report.protocol.unscored_labels == ("mid",)
+    assert not any("confounded" in guard for guard in report.guards)
+
+
+def test_a_copy_on_the_other_side_is_found_by_samples_and_by_fingerprint(tmp_path, tools):
+    rng = np.random.default_rng(8)
+    rows = []
+
+    def melody():
+        """Return 6 s of random short notes: structure that a fingerprint can hold on to."""
+        notes = [
+            np.sin(2 * np.pi * rng.uniform(150, 3000) * np.arange(n) / tools.sr) * np.exp(-np.arange(n) / 4000)
+            for n in rng.integers(2000, 9000, 60)
+        ]
+        y = np.concatenate(notes)[: 6 * tools.sr] + 0.002 * rng.normal(size=6 * tools.sr)
+        return (0.3 * y).astype(np.float32)
+
+    def add(name, y, label, group):
+        tools.write(tmp_path / name, y, tools.sr)
+        rows.append({"path": name, "label": label, "group": group})
+
+    first, second = melody(), melody()
+    for i in range(2):
+        add(f"a{i}.wav", melody(), "a", f"a{i}")
+        add(f"b{i}.wav", melody(), "b", f"b{i}")
+    add("a-copy.wav", first, "a", "a8")
+    add("a-same.wav", first, "a", "a9")
+    add("b-loud.wav", second, "b", "b8")
+    add("b-soft.flac", 0.2 * second, "b", "b9")
+    corpus = pipeline.read_corpus(tools.write_manifest(tmp_path / "m.csv", rows))
+    report = pipeline.crossval(corpus, SMALL, folds="loo", **QUICK)
+    copies = [guard for guard in report.guards if "sound" in guard or "audio" in guard]
+    assert any("same audio on both sides of a split: a-copy.wav = a-same.wav" in guard for guard in copies)
+    (near,) = [guard for guard in copies if guard.startswith("nearly the same sound")]
+    assert "b-loud.wav ~ b-soft.flac" in near
+    assert "and" not in near.split("fingerprint: ")[1].split(";")[0], "one pair only"
+    model = pipeline.train(replace(corpus, clips=tuple(c for c in corpus.clips if c.group != "b9")), SMALL).model
+    held = replace(corpus, clips=tuple(c for c in corpus.clips if c.group == "b9"))
+    assert any(g.startswith("nearly the same sound as a clip that was") for g in pipeline.evaluate(model, held).guards)
+
+
+@pytest.mark.parametrize("changed", [{"n_mfcc": 6}, {"hop_s": 0.08}])
+def test_a_front_end_too_coarse_for_fingerprints_says_that_there_are_none(clips, changed):
+    coarse = replace(SMALL, features=replace(SMALL.features, **changed))
+    report = pipeline.crossval(clips, coarse, folds=3, **QUICK)
+    assert any("(0 of 18 clips have one)" in check for check in report.passed)
+
+
+def test_repeats_have_a_spread(clips):
+    report = pipeline.crossval(clips, SMALL, folds=3, repeats=3, **QUICK).to_dict()
+    values = [row["accuracy"] for row in report["repeats"]]
+    assert report["spread"]["accuracy"] == {
+        "low": min(values),
+        "mean": pytest.approx(np.mean(values), rel=1e-12),
+        "high": max(values),
+        "deviation": pytest.approx(np.std(values, ddof=1), abs=1e-12),
+    }
+
+
+def test_unknown_groups_stand_first(corpus):
+    report = pipeline.crossval(pipeline.read_corpus(corpus.root), SMALL, folds=3, **QUICK)
+    assert report.guards[0] == UNKNOWN_GROUPS
+
+
+# --- degraded sound ------------------------------------------------------------------------------------------------
+
+
+def test_stress_scores_the_same_clips_under_every_degradation(model, corpus):
+    from gmmaudio.audio import DEGRADATIONS
+
+    held = pipeline.read_corpus(corpus.split)
+    report = pipeline.evaluate(model, held, stress=True)
+    rows = report.breakdowns["stress"]
+    assert [row.name for row in rows] == ["clean", *DEGRADATIONS]
+    assert rows[0].accuracy == report.accuracy
+    for row in rows[1:]:
+        assert row.difference == pytest.approx(row.accuracy - rows[0].accuracy, abs=1e-12)
+        assert row.n == 6
+    assert rows == pipeline.evaluate(model, held, stress=True, n_jobs=2).breakdowns["stress"], "seeds do not wander"
+    assert "stress" not in pipeline.evaluate(model, held).breakdowns
+
+
+def test_what_stress_does_to_the_sound_reaches_the_figure(model, corpus, monkeypatch):
+    def drown(samples, _sr, rng):
+        return (0.1 * rng.normal(size=len(samples))).astype(np.float32)
+
+    # gmmaudio.pipeline.evaluate is the function
+    for name in ("evaluate", "extraction"):
+        monkeypatch.setattr(sys.modules[f"gmmaudio.pipeline.{name}"], "DEGRADATIONS", {"drown": drown})
+    clean, drowned = pipeline.evaluate(model, pipeline.read_corpus(corpus.split), stress=True).breakdowns["stress"]
+    # white noise is one class to every model: of three labels one is right
+    assert (clean.accuracy, drowned.accuracy) == (1.0, pytest.approx(1 / 3))
+    assert drowned.difference == pytest.approx(-2 / 3)
+    assert drowned.difference_interval[0] < -2 / 3 < drowned.difference_interval[1]
+
+
+def test_what_is_random_in_a_degradation_depends_on_seed_and_path_only():
+    y = np.zeros(1000, dtype=np.float32) + np.float32(0.1)
+    one, same, other_seed, other_path = (
+        extraction.Degradation("noise 20 dB", seed).apply(y, 22050, path)
+        for seed, path in ((0, "a"), (0, "a"), (1, "a"), (0, "b"))
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other_seed)
+    assert not np.array_equal(one, other_path)
+
+
+# --- the command ---------------------------------------------------------------------------------------------------
+
+
+def test_the_command_asks_for_all_of_it(command, corpus, tmp_path):
+    done = command(
+        *("crossval", corpus.plain, "--components", "2", "--folds", "3", "--durations", "0.3,0.5"),
+        *("--learning-curve", "--show-inflation", "--csv", tmp_path / "tables"),
+    )
+    assert done.code == 0
+    with (tmp_path / "tables" / "breakdowns.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    assert {row["table"] for row in rows} == {"source", "cut", "learning_curve", "inflation"}
+    for title in ("By source", "Cut to", "Share of the training sound", "What a random split would show"):
+        assert title in done.out
+    assert f"wrote the tables in {tmp_path / 'tables'}" in done.err
+
+
+def test_the_command_tunes(command, corpus, few_candidates):
+    words = ("crossval", corpus.plain, "--folds", "3", "--durations", "none", "--json", "-")
+    plain, tuned = (json.loads(command(*words, *more).out) for more in ((), ("--tune",)))
+    assert len(tuned["protocol"]["settings"]["tuning"]) == 3
+    assert [clip["scores"] for clip in plain["clips"]] != [clip["scores"] for clip in tuned["clips"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--durations", "3;10"], "'3;10' is not a list of seconds such as 3,10,30, nor none."),
+        (["--durations", "0.01"], "--durations holds 0.01; expected 0.1 to 3600 s each"),
+    ],
+)
+def test_wrong_lengths_are_usage_errors(command, corpus, words, complaint):
+    done = command("crossval", corpus.plain, *words)
+    assert (done.code, complaint in done.err) == (2, True)
+
+
+def test_places_named_twice_or_closed_are_refused(command, corpus, tmp_path):
+    same = tmp_path / "r"
+    done = command("crossval", corpus.plain, "--csv", same, "--json", same)
+    assert (done.code, "is named twice; name different places" in done.err) == (2, True)
+    done = command("crossval", corpus.plain, "--csv", corpus.plain)
+    assert (done.code, "no folder can be made there" in done.err) == (4, True)

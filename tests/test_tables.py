@@ -1,0 +1,215 @@
+"""Predictions from CSV and a report to CSV: round trips, formulas made harmless, every wrong row named."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from gmmaudio.errors import CorpusError
+from gmmaudio.evaluation import Protocol, ScoredClip, make_report
+from gmmaudio.evaluation.predictions import read_predictions
+from gmmaudio.evaluation.table import csv_text, plain_cell, safe_cell, tables
+
+FORMULAS = ("=1+1", "+1", "-1+2", "@SUM(A1)", "\tx", "\rx", "\nx", "'quoted", "''=", '=HYPERLINK("http://x","y")')
+PROTOCOL = Protocol("by hand", "group", 0, ("0", "1"), 1, ("jazz", "rock"), ())
+
+
+def example_report(labels=("jazz", "rock", "-folk"), calibrated=True, n=60):
+    """Return a report of random predictions whose names are formulas too."""
+    rng = np.random.default_rng(5)
+    clips = []
+    for i in range(n):
+        label = labels[i % len(labels)]
+        scores = {name: float(rng.normal() + 2 * (name == label)) for name in labels}
+        total = sum(np.exp(list(scores.values())))
+        probability = {name: float(np.exp(score) / total) for name, score in scores.items()}
+        clips.append(
+            ScoredClip(
+                name=f"=clip{i}.wav",
+                paths=(f"=clip{i}.wav",),
+                label=label,
+                group=f"+g{i // 3}",
+                unit=f"+g{i // 3}",
+                source=("@x", "y")[i % 2],
+                fold=str(i % 2),
+                repeat=0,
+                predicted=max(scores, key=scores.get),
+                scores=scores,
+                probability=probability if calibrated else None,
+                duration_s=float(rng.uniform(1, 40)),
+            )
+        )
+    return make_report(clips, list(labels), PROTOCOL, ["=mind"], passed=["-fine"])
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_cell_starts_a_formula_and_the_text_comes_back(text):
+    assert safe_cell(text) == "'" + text
+    assert plain_cell(safe_cell(text)) == text
+
+
+@pytest.mark.parametrize("value", ["jazz", "", "a=b", "1-2", 3, -1.5, None])
+def test_other_cells_stay_as_they_are(value):
+    assert safe_cell(value) == value
+    if isinstance(value, str):
+        assert plain_cell(value) == value
+
+
+def test_no_table_of_a_hostile_report_holds_a_formula():
+    found = tables(example_report())
+    for name, rows in found.items():
+        for row in csv.reader(io.StringIO(csv_text(rows))):
+            for cell in row:
+                negative = cell.startswith("-") and cell.replace("e-", "").lstrip("-").replace(".", "").isdigit()
+                assert negative or not cell.startswith(("=", "+", "-", "@", "\t", "\r")), (name, cell)
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_the_table_of_clips_reads_back_bit_for_bit(tmp_path, calibrated):
+    report = example_report(calibrated=calibrated)
+    path = tmp_path / "clips.csv"
+    path.write_text(csv_text(tables(report)["clips"]), encoding="utf-8")
+    back = read_predictions(path)
+    if not calibrated:
+        assert tuple(back) == report.clips
+    for old, new in zip(report.clips, back, strict=True):
+        assert (new.name, new.scores, new.predicted, new.unit, new.source) == (
+            old.name,
+            old.scores,
+            old.predicted,
+            old.unit,
+            old.source,
+        )
+        # probabilities are made to sum to one again, which can move the last bit
+        assert new.probability == (None if not calibrated else pytest.approx(old.probability, rel=1e-14))
+
+
+def test_the_tables_carry_everything_the_json_does():
+    report = example_report()
+    found, plain = tables(report), report.to_dict()
+    figures = {row[0]: row[1:] for row in found["figures"][1:]}
+    for name in report.figures.values:
+        assert figures[name][0] == plain[name]
+    for name, pair in plain["intervals"].items():
+        assert list(figures[name][1:]) == (pair or [None, None])
+    assert [list(row[1:]) for row in found["confusion"][1:]] == plain["confusion"]
+    head, *rows = found["per_label"]
+    assert [dict(zip(head[1:], row[1:], strict=True)) for row in rows] == list(plain["per_label"].values())
+    assert [(row[0], row[1]) for row in found["breakdowns"][1:]] == [
+        (name, part["name"]) for name, parts in plain["breakdowns"].items() for part in parts
+    ]
+    assert found["checks"][1:] == [
+        *(("guard", guard) for guard in plain["guards"]),
+        *(("passed", check) for check in plain["passed"]),
+    ]
+    assert len(found["clips"]) == 1 + len(plain["clips"])
+    assert [row[0] for row in found["protocol"][1:]] == list(plain["protocol"])
+    assert [list(row[1:]) for row in found["similarity"][1:]] == plain["similarity"]["distance"]
+    assert [row[2] for row in found["reliability"][1:]] == plain["reliability"]["n"]
+    assert sum(len(curve["p_miss"]) for curve in plain["det"].values()) == len(found["det"]) - 1
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_least_table_needs_a_path_a_label_and_a_decision(tmp_path):
+    (clip,) = read_predictions(write(tmp_path / "a.csv", "path,label,predicted\na.wav,jazz,rock\n"))
+    assert (clip.name, clip.label, clip.predicted, clip.scores, clip.probability) == ("a.wav", "jazz", "rock", {}, None)
+    assert (clip.group, clip.unit, clip.margin != clip.margin) == (None, "file a.wav", True)
+
+
+def test_the_decision_is_the_best_score_and_an_empty_cell_is_no_candidate(tmp_path):
+    text = "path,label,score:b,score:a,score:c\n1,a,-2,-1,\n2,a,-1,-1,-inf\n3,a,-3,-2,9\n"
+    clips = read_predictions(write(tmp_path / "a.csv", text))
+    assert [clip.predicted for clip in clips] == ["a", "a", "c"], "of equals the first by name"
+    assert clips[0].scores == {"b": -2.0, "a": -1.0}
+    assert clips[1].scores == {"b": -1.0, "a": -1.0}
+
+
+def test_all_known_columns_are_read(tmp_path):
+    text = "name,path,label,group,source,fold,repeat,duration_s,predicted,probability:a,probability:b\n"
+    text += "n,p.wav,a,g,s,3,2,4.5,b,0.3,0.7\n"
+    (clip,) = read_predictions(write(tmp_path / "a.csv", text))
+    assert clip == ScoredClip("n", ("p.wav",), "a", "g", "g", "s", "3", 2, "b", {}, {"a": 0.3, "b": 0.7}, 4.5)
+
+
+COLUMNS = "expected columns path, label, and predicted or score:LABEL or probability:LABEL for each label"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", f"has columns none; {COLUMNS}"),
+        ("path,label\na,b\n", f"has columns 'path', 'label'; {COLUMNS}"),
+        ("label,predicted\na,b\n", f"has columns 'label', 'predicted'; {COLUMNS}"),
+        ("path,label,predicted\n", "has a header and no rows; add one row for each clip"),
+        ("path,label,label,predicted\n", "column 'label' stands twice; rename or remove one"),
+        ("path,label,predicted\na,b,c,d\n", "line 2: more values than columns; quote values that hold the separator"),
+        ("path,label,predicted\n,b,c\n", "line 2: no path; every clip needs one"),
+        ("path,label,predicted\na,,c\n", "line 2: no label; every clip needs one"),
+        ("path,label,predicted\na,b,\n", "line 2: neither predicted nor a score is given; every clip needs one"),
+        ("path,label,score:x\na,b,loud\n", "line 2: score:x is 'loud'; expected a number"),
+        ("path,label,score:x\na,b,nan\n", "line 2: score:x is 'nan'; expected a number"),
+        ("path,label,score:x\na,b,inf\n", "line 2: score:x is 'inf'; expected a number"),
+        (
+            "path,label,probability:x,probability:y\na,b,0.5,0.6\n",
+            "line 2: probabilities sum to 1.1; expected 1 (call the columns score:LABEL if they are scores)",
+        ),
+        ("path,label,probability:x,probability:y\na,b,-0.5,1.5\n", "line 2: probabilities sum to 1; expected 1"),
+        ("path,label,predicted\na,b,c\na,b,c\n", "'a' stands twice in repeat 0; keep one row for each clip"),
+        ("path,label,predicted,repeat\na,b,c,x\n", "line 2: repeat is 'x'; expected a number"),
+        ("path,label,predicted,score:x\na,b,c,1\nd,b,c,\n", "some rows have scores or probabilities and some have not"),
+    ],
+)
+def test_a_wrong_table_says_where_and_what(tmp_path, text, message):
+    path = write(tmp_path / "a.csv", text)
+    with pytest.raises(CorpusError) as error:
+        read_predictions(path)
+    assert str(path) in str(error.value)
+    assert message in str(error.value)
+
+
+def test_a_file_that_is_no_text_or_not_there_says_so(tmp_path):
+    (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00path")
+    for name in ("b.csv", "none.csv"):
+        with pytest.raises(CorpusError, match="cannot be read as CSV"):
+            read_predictions(tmp_path / name)
+
+
+# --- the command ---------------------------------------------------------------------------------------------------
+
+
+def test_evaluate_scores_reports_on_anybodys_predictions(tmp_path, command):
+    table = write(tmp_path / "clips.csv", csv_text(tables(example_report())["clips"]))
+    done = command("evaluate", "--scores", table, "--json", tmp_path / "r.json", "--report", tmp_path / "r.html")
+    assert done.code == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    same = example_report()
+    # the last bit of a probability may move in the table
+    assert report["accuracy"] == same.accuracy
+    assert report["cllr"] == pytest.approx(same.figures.values["cllr"], rel=1e-12)
+    assert report["guards"][0].startswith("how these predictions were made is not known here")
+    assert report["protocol"]["scheme"] == "predictions from a table, 2 folds"
+    assert "predictions from a table" in (tmp_path / "r.html").read_text()
+
+
+def test_scores_stand_alone(tmp_path, command):
+    table = write(tmp_path / "a.csv", "path,label,predicted\na.wav,jazz,rock\n")
+    done = command("evaluate", "model.gmm", "--scores", table)
+    assert done.code == 2
+    assert "--scores stands alone: a table of predictions needs neither MODEL nor CORPUS." in done.err
+    done = command("evaluate", "--scores", table, "--stress", "--split", "x")
+    assert done.code == 2
+    assert "--scores stands alone: --split, --stress would be without effect." in done.err
+    done = command("evaluate", "model.gmm")
+    assert done.code == 2
+    assert "Name a MODEL and a CORPUS, or a table of predictions with --scores." in done.err
+
+
+def test_a_wrong_table_exits_3(tmp_path, command):
+    done = command("evaluate", "--scores", write(tmp_path / "a.csv", "path,label\na,b\n"))
+    assert (done.code, COLUMNS in done.err) == (3, True)
