@@ -1,0 +1,185 @@
+"""A report can be run again from its JSON: the same numbers, or every difference named."""
+
+import csv
+import json
+import shutil
+
+import pytest
+
+from gmmaudio import pipeline
+from gmmaudio.errors import CorpusError
+from gmmaudio.pipeline.reproduce import differences
+
+SMALL = ("--components", "2", "--folds", "3", "--durations", "0.4")
+
+
+@pytest.fixture
+def here(corpus, tmp_path):
+    """A copy of the corpus that may be changed, and its manifest."""
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus.root, root)
+    return root / "plain.csv"
+
+
+@pytest.fixture
+def recorded(here, command, tmp_path):
+    """The JSON file of a cross-validation."""
+    path = tmp_path / "report.json"
+    done = command(
+        *("crossval", here, *SMALL, "--repeats", "2", "--learning-curve", "--show-inflation", "--json", path)
+    )
+    assert done.code == 0
+    return path
+
+
+def test_the_same_run_gives_the_same_bits(recorded, command, tmp_path):
+    done = command("reproduce", recorded, "--json", tmp_path / "again.json", "-j", "2")
+    assert done.code == 0
+    assert done.out.startswith("reproduced, bit for bit: Accuracy ")
+    old, new = (json.loads((tmp_path / name).read_text()) for name in ("report.json", "again.json"))
+    for timed in (old, new):
+        for key in ("began", "seconds", "command"):
+            timed["protocol"].pop(key)
+    assert old == new
+
+
+def test_the_record_holds_clips_hashes_folds_and_options(recorded, here):
+    run = json.loads(recorded.read_text())["run"]
+    with here.open() as handle:
+        rows = {row["path"]: row for row in csv.DictReader(handle)}
+    assert {row["path"] for row in run["manifest"]} == set(rows)
+    for row in run["manifest"]:
+        assert (row["label"], row["group"], row["extra"]["singer"]) == (
+            rows[row["path"]]["label"],
+            rows[row["path"]]["group"],
+            rows[row["path"]]["singer"],
+        )
+        assert len(row["sha256"]) == 64
+    assert run["options"]["division"]["repeats"] == 2
+    assert run["options"]["recipe"]["classifier"]["n_components"] == 2
+    assert len(run["folds"]) == 6
+    for repeat in (0, 1):
+        tested = [i for fold in run["folds"] if fold["repeat"] == repeat for i in fold["test"]]
+        assert sorted(tested) == list(range(18))
+    assert all(fold["left_out"] == [] for fold in run["folds"])
+
+
+def test_changed_audio_is_named(recorded, here, command, tools):
+    tools.write(here.parent / "low/ann/0.wav", tools.band_noise("low", 77), tools.sr)
+    done = command("reproduce", recorded)
+    assert done.code == 1
+    lines = done.out.splitlines()
+    assert lines[0] == "audio: low/ann/0.wav: has other content now"
+    # a clip on which others are trained moves nearly everything
+    assert lines[1].startswith("number: ")
+    assert lines[-2].startswith("number: and ")
+    assert lines[-1].startswith("not reproduced: 1 files and ")
+
+
+def test_lost_audio_is_named(recorded, here, command):
+    (here.parent / "low/ann/0.wav").unlink()
+    done = command("reproduce", recorded)
+    assert done.code == 1
+    assert done.out.startswith("audio: low/ann/0.wav: could be read, and cannot now\n")
+
+
+def test_audio_that_has_moved_is_found_where_it_is_said_to_be(recorded, here, command, tmp_path):
+    moved = tmp_path / "elsewhere"
+    here.parent.rename(moved)
+    done = command("reproduce", recorded)
+    assert done.code == 3
+    for place in (moved, moved / "plain.csv"):
+        assert command("reproduce", recorded, "--corpus", place).code == 0
+
+
+def test_other_versions_are_said_and_allow_a_rounding(recorded, command):
+    report = json.loads(recorded.read_text())
+    report["protocol"]["versions"]["numpy"] = "0.1"
+    report["clips"][0]["scores"]["low"] *= 1 + 1e-8
+    recorded.write_text(json.dumps(report))
+    done = command("reproduce", recorded)
+    assert done.code == 0
+    assert done.out.startswith("other now: numpy 0.1 then, ")
+    assert "reproduced, within 1e-6 (other versions or machine): " in done.out
+    report["clips"][0]["scores"]["low"] *= 1 + 1e-4
+    recorded.write_text(json.dumps(report))
+    assert command("reproduce", recorded).code == 1
+
+
+def test_the_last_bit_counts_with_the_same_versions(recorded, command):
+    report = json.loads(recorded.read_text())
+    name = report["clips"][0]["name"]
+    report["clips"][0]["scores"]["low"] *= 1 + 1e-15
+    recorded.write_text(json.dumps(report))
+    done = command("reproduce", recorded)
+    assert done.code == 1
+    assert done.out.startswith(f"number: clips[{name}].scores.low: ")
+
+
+def test_a_report_of_a_model_needs_the_model(model_file, corpus, command, tmp_path):
+    path = tmp_path / "e.json"
+    assert command("evaluate", model_file, corpus.split, "--durations", "0.4", "--json", path).code == 0
+    done = command("reproduce", path)
+    assert (done.code, "is the report of a model; name its file (--model)" in done.err) == (3, True)
+    assert command("reproduce", path, "--model", model_file).code == 0
+
+
+def test_another_model_is_named(model_file, corpus, command, tmp_path):
+    path, other = tmp_path / "e.json", tmp_path / "other.gmm"
+    assert command("evaluate", model_file, corpus.split, "--json", path).code == 0
+    assert command("train", corpus.split, "--components", "4", "--seed", "5", "-o", other).code == 0
+    done = command("reproduce", path, "--model", other)
+    assert done.code == 1
+    assert "audio: the model: is another one" in done.out
+
+
+def test_a_table_of_predictions_is_read_again(command, tmp_path):
+    table, path = tmp_path / "t.csv", tmp_path / "r.json"
+    table.write_text("path,label,predicted\na.wav,jazz,rock\nb.wav,rock,rock\n")
+    assert command("evaluate", "--scores", table, "--json", path).code == 0
+    assert command("reproduce", path).code == 0
+    table.write_text("path,label,predicted\na.wav,jazz,jazz\nb.wav,rock,rock\n")
+    done = command("reproduce", path)
+    assert done.code == 1
+    assert done.out.startswith("audio: table of predictions: has other content now\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("no json", "cannot be read as JSON"),
+        ("[1]", "is not the JSON of a report"),
+        ("{}", "holds no run (KeyError: 'run')"),
+        ('{"run": {"kind": "dance", "root": ".", "manifest": [], "notes": [], "options": {}}}', "holds a run of kind"),
+        ('{"run": {"kind": "crossval", "root": ".", "manifest": [], "notes": [], "options": {}}}', "holds no run"),
+    ],
+)
+def test_what_is_no_report_says_so(command, tmp_path, text, complaint):
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    done = command("reproduce", path)
+    assert (done.code, complaint in done.err) == (3, True)
+
+
+def test_a_file_that_is_not_there(command, tmp_path):
+    done = command("reproduce", tmp_path / "none.json")
+    assert (done.code, "cannot be read as JSON" in done.err) == (3, True)
+
+
+def test_differences_name_their_place():
+    old = {"a": [1, 2.0], "b": {"c": None}, "run": 1, "protocol": 2, "only": 0, "clips": [{"name": "x", "n": 1}]}
+    new = {"a": [1, 2.5, 3], "b": {"c": "d"}, "run": 3, "protocol": 4, "more": 0, "clips": [{"name": "x", "n": True}]}
+    assert differences(old, new, 0.0) == [
+        "a: 2 entries -> 3",
+        "a[1]: 2.0 -> 2.5",
+        "b.c: None -> d",
+        "only: only before",
+        "more: only now",
+    ]
+    assert differences({"a": 1.0}, {"a": 1.0 + 5e-7}, 1e-6) == []
+    assert differences({"a": 1.0}, {"a": 1.0 + 5e-6}, 1e-6) == ["a: 1.0 -> 1.000005"]
+
+
+def test_a_library_call_without_a_run_says_so():
+    with pytest.raises(CorpusError, match="holds no run"):
+        pipeline.reproduce({"run": {}})
