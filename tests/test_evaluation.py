@@ -1,10 +1,8 @@
-"""Figures of merit against scikit-learn and by hand; intervals; the report as JSON, page and terminal text."""
+"""Figures of merit against scikit-learn and by hand; intervals; the report as JSON and terminal text."""
 
 import json
-import re
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -24,7 +22,6 @@ from gmmaudio.evaluation import (
     make_report,
     per_label,
     percent,
-    render_html,
 )
 
 PROTOCOL = Protocol(
@@ -255,16 +252,16 @@ def test_intervals_equal_a_bootstrap_written_out_with_scikit_learn():
 
 
 def test_one_group_has_no_interval():
-    assert intervals_of([1, 0, 1], ["g", "g", "g"]) == {"accuracy": None, "balanced_accuracy": None}
+    assert intervals_of([1, 0, 1], ["g", "g", "g"]) == dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1"))
 
 
 def test_no_clips_have_no_interval():
-    assert intervals_of([], []) == {"accuracy": None, "balanced_accuracy": None}
+    assert intervals_of([], []) == dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1"))
 
 
-def test_the_interval_of_clips_all_right_is_one_point():
+def test_the_interval_of_clips_all_right_is_the_exact_one_of_as_many_coins():
     found = intervals_of([1] * 10, [str(i) for i in range(10)])
-    assert found == {"accuracy": (1.0, 1.0), "balanced_accuracy": (1.0, 1.0)}
+    assert list(found.values()) == [pytest.approx((0.025**0.1, 1.0))] * 3
 
 
 def test_intervals_hold_the_figure_and_lie_within_0_and_1():
@@ -303,7 +300,7 @@ def test_json_has_the_keys_that_readers_were_promised():
     found = found.to_dict()
     promised = "accuracy balanced_accuracy n labels confusion per_label intervals protocol guards clips failed"
     assert set(promised.split()) <= set(found)
-    assert set(found["per_label"]["a"]) == {"precision", "recall", "f1", "n"}
+    assert set(found["per_label"]["a"]) == {"precision", "recall", "f1", "n", "eer", "min_dcf"}
     assert {"scheme", "group_by", "seed", "folds", "scored_labels", "unscored_labels"} <= set(found["protocol"])
     assert {"path", "label", "group", "source", "fold", "predicted", "scores", "probability"} <= set(found["clips"][0])
     assert found["failed"] == [{"path": "x.wav", "code": "decode", "message": "broken"}]
@@ -316,7 +313,8 @@ def test_json_holds_the_figures():
     assert found["accuracy"] == pytest.approx(5 / 6)
     assert found["balanced_accuracy"] == pytest.approx((3 / 4 + 1) / 2)
     assert (found["n"], found["labels"], found["confusion"]) == (6, ["a", "b"], [[3, 1], [0, 2]])
-    assert found["per_label"]["a"] == {"precision": 1.0, "recall": 0.75, "f1": pytest.approx(6 / 7), "n": 4}
+    row = {"precision": 1.0, "recall": 0.75, "f1": pytest.approx(6 / 7), "n": 4, "eer": 0.0, "min_dcf": 0.0}
+    assert found["per_label"]["a"] == row
     low, high = found["intervals"]["accuracy"]
     assert 0 <= low < 5 / 6 < high <= 1
     assert found["clips"][3] == {
@@ -324,10 +322,12 @@ def test_json_holds_the_figures():
         "name": "3.wav",
         "label": "a",
         "group": "g3",
+        "unit": "g3",
         "source": None,
         "fold": "0",
         "repeat": 0,
         "predicted": "b",
+        "duration_s": None,
         "scores": {"a": -2.0, "b": -1.0},
         "probability": None,
     }
@@ -337,7 +337,7 @@ def test_json_is_valid_where_figures_are_undefined():
     clips = [clip_of(i, "a", "a", group=None, unit="one") for i in range(2)]
     found = make_report(clips, ["a", "b", "never"], PROTOCOL).to_dict()
     text = json.dumps(found, allow_nan=False)
-    assert json.loads(text)["intervals"] == {"accuracy": None, "balanced_accuracy": None}
+    assert set(json.loads(text)["intervals"].values()) == {None}
     assert found["per_label"]["never"] == {"precision": None, "recall": None, "f1": None, "n": 0}
 
 
@@ -389,8 +389,10 @@ def test_the_interval_does_not_depend_on_the_seed_of_the_split_and_is_the_same_e
 def test_the_interval_is_drawn_over_units():
     right = np.repeat([1, 1, 0], 10)
     clips = [clip_of(i, "a", "a" if ok else "b", group=None, unit=str(i // 10)) for i, ok in enumerate(right)]
-    # three units give no means but 0, 1/3, 2/3 and 1, and 1 has a chance of 8/27
-    assert make_report(clips, ["a", "b"], PROTOCOL).intervals["accuracy"] == pytest.approx((0.0, 1.0))
+    low, high = make_report(clips, ["a", "b"], PROTOCOL).intervals["accuracy"]
+    # three units are next to nothing; thirty clips would give about 0.49 to 0.82
+    assert low < 0.05
+    assert high > 0.95
 
 
 def test_log_loss_is_that_of_all_clips_whatever_the_order_of_candidates():
@@ -457,219 +459,6 @@ def test_only_the_widest_mistakes_are_shown():
 def test_percent_has_one_decimal():
     assert percent((0.0, 1.0)) == "0.0 to 100.0 %"
     assert percent((0.12345, 0.98765)) == "12.3 to 98.8 %"
-
-
-# --- the page ----------------------------------------------------------------------------------------------------
-
-VOID = {"meta", "br", "hr", "img", "input", "link"}
-# tags that load nothing and run nothing
-HARMLESS = {
-    *(
-        "html",
-        "head",
-        "meta",
-        "title",
-        "style",
-        "body",
-        "main",
-        "section",
-        "div",
-        "p",
-        "h1",
-        "h2",
-        "small",
-        "pre",
-        "code",
-    ),
-    *("dl", "dt", "dd", "ul", "li", "table", "caption", "thead", "tbody", "tr", "th", "td"),
-}
-
-
-class Page(HTMLParser):
-    """Reads a page as a browser would: tags, attributes, text, and the cells of every table."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.open, self.tags, self.attributes = [], [], []
-        self.tables, self.items, self.styles, self.text = [], [], "", ""
-        self.feed(text)
-        self.close()
-        assert self.open == [], "a tag is not closed"
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value) for name, value in attributes]
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-        elif tag == "li":
-            self.items.append("")
-
-    def handle_endtag(self, tag):
-        assert self.open, f"a stray </{tag}>"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" in self.open:
-            self.styles += data
-            return
-        self.text += data
-        if "small" in self.open:
-            return
-        if {"td", "th"} & set(self.open):
-            self.tables[-1][-1][-1] += data
-        elif "li" in self.open:
-            self.items[-1] += data
-
-    def handle_comment(self, data):
-        raise AssertionError(f"a comment: {data}")
-
-
-def page_of(report, title="Cross-validation of corpus"):
-    """Return a page that was checked to be self-contained and without scripts."""
-    text = render_html(report, title)
-    text.encode("utf-8")
-    page = Page(text)
-    assert set(page.tags) <= HARMLESS
-    for tag, name, value in page.attributes:
-        assert not name.startswith("on"), (tag, name, value)
-        assert name not in ("src", "href", "srcset", "action", "background", "data", "poster"), (tag, name, value)
-        if name == "style":
-            assert re.fullmatch(r"--rate:\d\.\d{3}|font-size:[\d.]+rem", value), value
-    assert not re.search(r"url\(|@import|expression|//", page.styles)
-    assert ("meta", "http-equiv", "Content-Security-Policy") in page.attributes
-    assert ("meta", "content", "default-src 'none'; style-src 'unsafe-inline'") in page.attributes
-    return page
-
-
-def test_a_page_is_self_contained_and_shows_figures_title_and_protocol():
-    failed = [FailedInput("gone.wav", "decode", "no sound in it")]
-    report = report_of([("a", "a")] * 3 + [("b", "a")], guards=["mind the gap"], failed=failed)
-    page = page_of(report)
-    low, high = report.intervals["accuracy"]
-    for words in (
-        "Cross-validation of corpus",
-        "75.0 %",
-        f"{100 * low:.1f} to {100 * high:.1f} %",
-        "1 input failed",
-        PROTOCOL.scheme,
-        PROTOCOL.command,
-        "gmmaudio 1.2.3",
-        '"n_mfcc": 20',
-    ):
-        assert words in page.text, words
-    assert page.items == list(report.guards)
-    assert page.items[0] == "mind the gap"
-    assert page.tables[-1][1] == ["gone.wav", "decode", "no sound in it"]
-
-
-def test_the_matrix_on_the_page_has_the_counts():
-    pairs = [("a", "a")] * 3 + [("a", "b")] + [("b", "c")] * 12
-    page = page_of(report_of(pairs, "abc"))
-    # a label without clips has a column and no row
-    assert page.tables[0] == [
-        ["true \\ called", "a", "b", "c", "n"],
-        ["a", "3", "1", "·", "4"],
-        ["b", "·", "·", "12", "12"],
-    ]
-
-
-def test_the_table_of_labels_on_the_page_has_their_figures():
-    page = page_of(report_of([("a", "a")] * 3 + [("a", "b")], "abc"))
-    assert page.tables[1] == [
-        ["label", "precision", "recall", "F1", "n"],
-        ["a", "100.0 %", "75.0 %", "85.7 %", "4"],
-        ["b", "0.0 %", "–", "–", "0"],
-        ["c", "–", "–", "–", "0"],
-    ]
-
-
-def test_mistakes_are_on_the_page_with_margin_group_and_fold():
-    clips = [
-        clip_of(0, "a", "a"),
-        clip_of(1, "a", "b", scores={"a": -3.5, "b": -1.25}, fold="4"),
-        clip_of(2, "z", "b", scores={"b": -1.0}, group=None),
-    ]
-    page = page_of(make_report(clips, ["a", "b", "z"], PROTOCOL))
-    assert page.tables[2][1:] == [
-        ["2.wav", "z", "b", "not a candidate", "–", "0"],
-        ["1.wav", "a", "b", "2.250", "g1", "4"],
-    ]
-
-
-def test_a_page_without_mistakes_failures_guards_or_interval_says_so():
-    page = page_of(report_of([("a", "a")] * 12))
-    assert len(page.tables) == 2
-    assert "None." in page.text
-    assert page.items == []
-    assert "Read these first" not in page.text
-    assert "failed" not in page.text
-    assert "no interval" not in page.text
-    one_group = page_of(make_report([clip_of(0), clip_of(1, unit="g0")], ["a"], PROTOCOL))
-    assert one_group.text.count("no interval: fewer than two groups") == 2
-
-
-def test_a_page_of_repeats_shows_their_spread():
-    clips = [clip_of(i, "a", "a" if i < 2 + r else "b", repeat=r) for r in range(3) for i in range(4)]
-    page = page_of(make_report(clips, ["a", "b"], replace(PROTOCOL, repeats=3)))
-    assert "3 repeats with different divisions: accuracy 50.0 % to 100.0 %, mean 75.0 %" in page.text
-
-
-def test_a_page_lists_labels_that_were_not_scored():
-    report = make_report([clip_of(0)], ["a", "rare"], replace(PROTOCOL, unscored_labels=("rare",)))
-    assert "rare (one group only, or not on both sides)" in page_of(report).text
-
-
-@pytest.mark.parametrize("n_labels", [1, 3, 50])
-def test_a_page_of_any_number_of_labels(n_labels):
-    labels = [f"label {i}" for i in range(n_labels)]
-    pairs = [(label, labels[i // 2]) for i, label in enumerate(labels)]
-    page = page_of(report_of(pairs, labels))
-    matrix = page.tables[0]
-    assert matrix[0][1:-1] == labels
-    assert [row[0] for row in matrix[1:]] == labels
-    for i, row in enumerate(matrix[1:]):
-        assert row[1:-1] == ["1" if j == i // 2 else "·" for j in range(n_labels)]
-    assert [row[0] for row in page.tables[1][1:]] == labels
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_are_shown_as_they_are_everywhere_on_the_page(name):
-    clips = [
-        clip_of(0, name, "b", name=name, paths=(name,), group=name, unit=name, source=name, fold=name),
-        clip_of(1, "b", name),
-    ]
-    protocol = Protocol(
-        scheme=name,
-        group_by=name,
-        seed=0,
-        folds=(name,),
-        repeats=1,
-        scored_labels=(name, "b"),
-        unscored_labels=(name,),
-        settings={name: name},
-        versions={name: name, "gmmaudio": name},
-        command=name,
-    )
-    report = make_report(clips, [name, "b"], protocol, [name], [FailedInput(name, name, name)])
-    page = page_of(report, title=name)
-    # what is no text is written as an escape
-    shown = name.replace("\udcff", "\\udcff")
-    matrix, per_name, mistakes, failed = page.tables
-    assert matrix[0] == ["true \\ called", shown, "b", "n"]
-    assert matrix[1] == [shown, "·", "1", "1"]
-    assert per_name[1][0] == shown
-    assert [shown, shown, "b", "1.000", shown, shown] in mistakes
-    assert failed[1] == [shown] * 3
-    assert page.items[0] == shown
-    assert ("meta", "content", f"gmmaudio {shown}") in page.attributes
-    plain = page_of(report_of([("a", "b"), ("b", "a")], guards=["g"], failed=[FailedInput("p", "c", "m")]))
-    assert set(page.tags) <= set(plain.tags), "a name became a tag"
 
 
 # --- the terminal ------------------------------------------------------------------------------------------------

@@ -29,7 +29,8 @@ def test_labels_of_one_group_are_named_and_counted():
     groups = ["1", "2", "3", "3", "4", "4", "5", "5", "6", "6"]
     found = group_findings(labels, groups)
     assert found.guards == (
-        "one group only for 'b', 'c', 'd' and 1 more: what is learned or measured of it is that one artist or speaker; add another",
+        "one group only for 'b', 'c', 'd' and 1 more: what is learned or measured of it is that one artist or speaker; "
+        "add another",
     )
     assert found.passed == ("groups are known: 6 of them",)
 

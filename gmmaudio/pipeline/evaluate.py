@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gmmaudio.audio import DEGRADATIONS
@@ -85,23 +86,6 @@ def evaluate(
     if stress:
         breakdowns["stress"] = _stress(model, corpus, clips, scored, how)
     sha256 = hashlib.sha256(to_bytes(model)).hexdigest()
-    protocol = Protocol(
-        scheme=f"a trained model on {_scored_part(corpus, split)}",
-        group_by=group_by or "group",
-        seed=model.training.seed,
-        folds=(),
-        repeats=1,
-        scored_labels=tuple(sorted({trial.label for trial in trials})),
-        unscored_labels=strangers,
-        trial_s=trial_s,
-        settings={"features": model.features.to_dict(), "training": _training_settings(model)},
-        versions=versions(),
-        command=command,
-        machine=machine(),
-        model_sha256=sha256,
-        began=clock.began,
-        seconds=clock.seconds,
-    )
     options: dict[str, Any] = {
         "split": split,
         "trial_s": trial_s,
@@ -110,16 +94,37 @@ def evaluate(
     }
     options |= {"durations_s": list(durations_s), "stress": stress, "model_sha256": sha256}
     found = model_findings(model.training, trials)
+    protocol = _protocol(model, options, _scored_part(corpus, split), scored, strangers)
     return make_report(
         scored,
         model.classifier.labels,
-        protocol,
+        replace(protocol, command=command, began=clock.began, seconds=clock.seconds),
         (*found.guards, *corpus.notes, *material.left_out),
         material.failed,
         passed=found.passed,
         breakdowns=breakdowns,
         similarity=studies.mixture_similarity(model.classifier),
         run=run_record("evaluate", corpus, material, options),
+    )
+
+
+def _protocol(
+    model: Model, options: Mapping[str, Any], part: str, scored: Sequence[ScoredClip], strangers: tuple[str, ...]
+) -> Protocol:
+    """Return how the predictions were made."""
+    return Protocol(
+        scheme=f"a trained model on {part}",
+        group_by=options["group_by"] or "group",
+        seed=model.training.seed,
+        folds=(),
+        repeats=1,
+        scored_labels=tuple(sorted({clip.label for clip in scored})),
+        unscored_labels=strangers,
+        trial_s=options["trial_s"],
+        settings={"features": model.features.to_dict(), "training": _training_settings(model)},
+        versions=versions(),
+        machine=machine(),
+        model_sha256=options["model_sha256"],
     )
 
 

@@ -1,0 +1,159 @@
+"""The report page in a browser: nothing runs, nothing is fetched, nothing is wider than a phone, and axe finds nothing.
+
+Needs Debian's chromium (or another called so), and playwright and axe-playwright-python from PyPI, which no extra of
+the package brings.
+"""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.test_page import HOSTILE, example
+
+CHROMIUM = shutil.which("chromium")
+SIZES = {"desk": (1280, 900), "phone": (360, 780)}
+PAGES = {
+    "3 labels, scores only": {"n_labels": 3, "probabilities": False},
+    "9 labels": {"n_labels": 9, "full": True},
+    "50 labels": {"n_labels": 50, "full": True},
+    "hostile names": {"names": HOSTILE, "full": True, "repeats": 2},
+    "9 labels, no plots": {"n_labels": 9, "full": True},
+}
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium"),
+    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="needs playwright"),
+    pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib"),
+]
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """The text of axe-core, from the package that carries it."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None:
+        pytest.skip("needs axe-playwright-python")
+    return next(Path(found.origin).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Every page as a file."""
+    from gmmaudio.evaluation import render_html
+
+    folder = tmp_path_factory.mktemp("pages")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gmmaudio.evaluation.intervals.N_DRAWS", 20)
+        for name, given in PAGES.items():
+            patch.setattr("gmmaudio.evaluation.plots.can_plot", lambda name=name: "no plots" not in name)
+            (folder / f"{name}.html").write_text(render_html(example(**given), name), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # the sandbox needs rights that containers do not give
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=PAGES)
+def name(request):
+    """A page's name."""
+    return request.param
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request):
+    """A colour scheme that a reader may prefer."""
+    return request.param
+
+
+@pytest.fixture(params=SIZES)
+def shown(request, browser, files, name, scheme):
+    """A page as it is shown, with what was asked of the network and what the console said."""
+    width, height = SIZES[request.param]
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page = context.new_page()
+    page.asked, page.said = [], []
+    page.on("request", lambda asked: page.asked.append(asked.url))
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.goto((files / f"{name}.html").as_uri())
+    yield page
+    context.close()
+
+
+def test_nothing_runs_and_nothing_is_fetched(shown, name):
+    assert shown.asked == [shown.url]
+    assert shown.said == []
+    assert shown.title() == name
+    assert shown.evaluate("document.images.length + document.scripts.length") == 0
+    assert shown.evaluate("document.querySelectorAll('h1').length") == 1
+
+
+def test_the_body_does_not_scroll_sideways(shown):
+    assert shown.evaluate("document.documentElement.scrollWidth") <= shown.viewport_size["width"]
+    assert shown.evaluate("document.body.scrollWidth") <= shown.viewport_size["width"]
+
+
+def test_no_table_is_squeezed_into_a_column_of_letters(shown):
+    # a line of text is about 22 px, and only the longest names need ten
+    heights = shown.evaluate("[...document.querySelectorAll('tbody th')].map(e => e.getBoundingClientRect().height)")
+    assert max(heights) < 400
+
+
+def test_axe_finds_nothing_serious(shown, axe):
+    shown.evaluate(axe)
+    found = shown.evaluate("axe.run()")
+    assert len(found["passes"]) > 10
+    assert [(v["impact"], v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
+
+
+def test_plots_are_drawn_in_the_colours_of_the_scheme(shown, name, scheme):
+    inks = shown.evaluate("[...document.querySelectorAll('.plot text')].map(e => getComputedStyle(e).fill)")
+    assert len(inks) > 10 or "no plots" in name
+    brightness = [max(int(part) for part in ink[4:-1].split(",")) for ink in inks]
+    assert all((value > 128) == (scheme == "dark") for value in brightness)
+
+
+def test_every_heading_of_the_contents_can_be_reached(shown):
+    for link in shown.query_selector_all("nav a"):
+        link.click()
+        target = link.get_attribute("href")
+        top = shown.evaluate(f"document.querySelector('{target} h2').getBoundingClientRect().top")
+        assert -1 <= top < shown.viewport_size["height"]
+
+
+def test_a_wide_matrix_keeps_its_labels_in_view_and_scrolls_by_keyboard(browser, files):
+    # waiting for a condition is a script, which the page forbids
+    page = browser.new_page(viewport={"width": 360, "height": 780}, bypass_csp=True)
+    page.goto((files / "50 labels.html").as_uri())
+    place = "document.querySelector('.heat tbody th').getBoundingClientRect().left"
+    page.evaluate("document.querySelector('.tall').focus()")
+    before = page.evaluate(place)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('.tall').scrollLeft > 10")
+    # all but the line round the table stays
+    assert abs(page.evaluate(place) - before) <= 1
+    page.close()
+
+
+def test_paper_has_light_colours_all_rows_and_what_was_folded(browser, files, name):
+    page = browser.new_page(color_scheme="dark")
+    page.goto((files / f"{name}.html").as_uri())
+    assert page.pdf().startswith(b"%PDF")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    clipped = "e => getComputedStyle(e).overflowX != 'visible' || e.scrollHeight > e.clientHeight + 1"
+    assert page.evaluate(f"[...document.querySelectorAll('.scroll')].filter({clipped}).length") == 0
+    folded = "[...document.querySelectorAll('details > :not(summary)')].filter(e => !e.checkVisibility())"
+    assert page.evaluate(f"{folded}.length") == 0
+    page.close()
