@@ -11,6 +11,7 @@ import csv
 import io
 import math
 import os
+import posixpath
 import stat
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -234,7 +235,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
         raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
     if not clips:
         raise CorpusError(f"{path}: has a header and no rows; add one row for each clip")
-    places = Counter((clip.path, clip.start_s, clip.end_s) for clip in clips)
+    places = Counter((posixpath.normpath(clip.path), clip.start_s, clip.end_s) for clip in clips)
     twice = [place[0] for place, n in places.items() if n > 1]
     if twice:
         raise CorpusError(f"{path}: {_some(twice)} named twice; remove the second row, or give each its own segment")
@@ -398,7 +399,10 @@ def group_keys(groups: Sequence[str | None], paths: Sequence[str]) -> tuple[str,
     >>> group_keys(["bob", None], ["a.wav", "b.wav"])
     ('bob', 'file b.wav')
     """
-    return tuple(f"file {path}" if group is None else group for group, path in zip(groups, paths, strict=True))
+    return tuple(
+        f"file {posixpath.normpath(path)}" if group is None else group
+        for group, path in zip(groups, paths, strict=True)
+    )
 
 
 def scored_labels(labels: Sequence[str], groups: Sequence[str]) -> frozenset[str]:
@@ -551,6 +555,33 @@ def same_audio_notes(paths: Sequence[str], labels: Sequence[str], hashes: Sequen
         *_first_of(across, "same audio in two classes", "remove it from the class it is not"),
         *_first_of(within, "same audio twice", "keep one"),
     )
+
+
+def file_notes(paths: Sequence[str], groups: Sequence[str | None]) -> tuple[str, ...]:
+    """Return which files stand in several groups: their pieces may be on both sides of a split.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Of every clip.
+    groups : sequence of str or None
+        Of every clip; None where unknown.
+
+    Examples
+    --------
+    >>> file_notes(["a.wav", "./a.wav", "b.wav"], ["ann", "bob", "bob"])
+    ("one file in several groups: a.wav ('ann', 'bob'); give all its pieces one group",)
+    """
+    seen: dict[str, set[str]] = defaultdict(set)
+    for path, group in zip(paths, groups, strict=True):
+        if group is not None:
+            seen[posixpath.normpath(path)].add(group)
+    cut = [
+        f"{path} ({', '.join(map(repr, sorted(members)))})"
+        for path, members in sorted(seen.items())
+        if len(members) > 1
+    ]
+    return _first_of(cut, "one file in several groups", "give all its pieces one group")
 
 
 def leak_notes(splits: Iterable[tuple[Iterable[tuple[str, str]], Iterable[tuple[str, str]]]]) -> tuple[str, ...]:

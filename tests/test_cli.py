@@ -54,8 +54,9 @@ def tensors_of(path):
 
 
 def warnings_of(report):
-    """Return a report's guards but for the one that counts groups: these corpora are small on purpose."""
-    return [guard for guard in report["guards"] if not guard.startswith("the interval rests on ")]
+    """Return a report's guards but for those on few groups and short clips: these corpora are small on purpose."""
+    small = ("the interval rests on ", "copies were looked for by their samples only in ")
+    return [guard for guard in report["guards"] if not guard.startswith(small)]
 
 
 @pytest.fixture(autouse=True)
@@ -1079,7 +1080,7 @@ OPTIONS = {
     ("crossval", "folds"): ["--folds", "3"],
     ("crossval", "fold_column"): ["--fold-column", "fold"],
     ("crossval", "repeats"): ["--repeats", "2"],
-    ("crossval", "group_by"): ["--group-by", "singer"],
+    ("crossval", "group_by"): ["--group-by", "none"],
     ("crossval", "report_path"): ["--report", "r.html"],
     ("crossval", "json_path"): ["--json", "-"],
     ("crossval", "csv_folder"): ["--csv", "tables"],
@@ -1099,7 +1100,7 @@ BASES = {
     "train": ["train", "c.csv", "-o", "m.gmm", "--preset", "genre", "--components", "2"],
     "classify": ["classify", "bands.gmm", "0.wav", "1.wav"],
     "evaluate": ["evaluate", "bands.gmm", "c.csv", "--json", "r.json"],
-    "crossval": ["crossval", "c.csv", "--preset", "genre", "--components", "2", "--folds", "2", "--json", "r.json"],
+    "crossval": ["crossval", "c.csv", "--preset", "genre", "--components", "2", "--json", "r.json"],
     "features": ["features", "0.wav", "1.wav", "-o", "made"],
     "info": ["info", "bands.gmm"],
 }

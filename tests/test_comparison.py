@@ -465,3 +465,24 @@ def test_what_crossval_writes_can_be_compared(command, corpus, tmp_path):
     done = command("compare", *places)
     assert done.code == 0
     assert "18 clips, 9 groups" in done.out
+
+
+def test_guards_and_other_sound_under_one_name_are_carried_over(command, corpus, tmp_path):
+    a, b = tmp_path / "a.json", tmp_path / "b.json"
+    words = ("crossval", corpus.root, "--components", "2", "--folds", "3", "--durations", "none", "--json")
+    for path in (a, b):
+        assert command(*words, path).code == 0
+    said = command("compare", a, b)
+    assert "warning: A was guarded: groups unknown: this figure may be optimistic" in said.err
+    assert "the sound differs" not in said.err
+    report = json.loads(b.read_text())
+    report["run"]["manifest"][0]["sha256"] = 64 * "0"
+    b.write_text(json.dumps(report))
+    assert "warning: the sound differs under the same name: 1 files (high/ann/0.wav)" in command("compare", a, b).err
+
+
+def test_numbers_too_large_for_json_are_no_report(command, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"clips": [{"name": "a", "label": "b", "predicted": "b", "x": 1e999}]}')
+    said = command("compare", path, path)
+    assert (said.code, "is no JSON" in said.err) == (3, True)

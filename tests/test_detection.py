@@ -614,3 +614,13 @@ def test_a_label_without_clips_has_no_targets():
 def test_a_column_that_does_not_exist_is_refused(column):
     with pytest.raises(SettingError, match=r"column is .*; expected a column of the scores, 0 to 1"):
         trials_of([[1.0, 2.0]], [0], column)
+
+
+@pytest.mark.parametrize("shift", [0.0, 7.0, -1000.0])
+def test_equal_scores_in_another_order_or_shifted_are_ties(shift):
+    rng = np.random.default_rng(2)
+    rows = rng.integers(-9, 9, size=(50, 5)).astype(float)
+    llrs = detection_llrs(rows)
+    order = rng.permutation(5)
+    # bit for bit: a threshold must not part them
+    np.testing.assert_array_equal(detection_llrs(rows[:, order] + shift), llrs[:, order])

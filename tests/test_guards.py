@@ -1,5 +1,7 @@
 """What may make a figure wrong is said; what was looked for and not found is said too."""
 
+from dataclasses import replace
+
 import pytest
 
 from gmmaudio.evaluation import ScoredClip
@@ -46,7 +48,7 @@ def test_known_groups_without_fault_pass():
     [
         ("aabb", ["x", "y", "x", "x"], "'b'"),
         ("aabb", ["x", "x", "y", "y"], "every label"),
-        ("aab", ["x", "y", None], "'b'"),
+        ("aabb", ["w", "x", "y", "z"], "every label"),
     ],
 )
 def test_a_label_of_one_source_is_confounded_with_it(labels, sources, who):
@@ -60,6 +62,9 @@ def test_a_label_of_one_source_is_confounded_with_it(labels, sources, who):
 
 def test_sources_that_tell_nothing_pass_or_are_silent():
     assert source_findings(["a", "b"], [None, None]) == Findings()
+    assert source_findings(["a", "b", "b"], ["radio", None, None]) == Findings(
+        ("the source of 2 clips is unknown: whether it tells a label cannot be told",)
+    )
     assert source_findings(["a", "b"], ["x", "x"]).passed == ("all clips are of one source, 'x': none tells a label",)
     assert source_findings(list("aabb"), list("xyxy")).passed == ("every label has clips of two sources or more",)
 
@@ -91,4 +96,29 @@ def test_predictions_that_are_not_the_best_score_are_counted():
     right, odd = clip("1", "a", {"a": 1.0, "b": 0.0}), clip("2", "b", {"a": 1.0, "b": 0.0})
     tie, bare = clip("3", "b", {"a": 1.0, "b": 1.0}), clip("4", "b", {})
     assert decision_findings([right, tie, bare]) == Findings()
-    assert decision_findings([right, odd]).guards[0].startswith("1 predictions are not the label with the highest")
+    assert decision_findings([right, odd]).guards == (
+        "1 prediction is not the label with the highest score or probability ('2'): accuracy is of the predictions, "
+        "all that is computed from scores is not",
+    )
+    probable = replace(bare, probability={"a": 0.9, "b": 0.1})
+    assert decision_findings([probable]).guards[0].startswith("1 prediction is not the label with the highest")
+
+
+def test_a_true_label_that_was_no_candidate_is_said():
+    known = ScoredClip("1", ("1",), "Jazz", None, "1", None, "", 0, "jazz", {"jazz": 1.0, "rock": 0.0})
+    assert decision_findings([known]).guards == (
+        "the true label was no candidate of 1 clips: Cllr and log-loss are infinite there, and not shown",
+        "'Jazz' is no candidate of any clip, though it is the true label of some: is it spelt alike?",
+    )
+
+
+def test_groups_that_look_like_files_or_like_one_another_are_doubted():
+    one_each = group_findings(["a", "a", "b", "b"], ["1", "2", "3", "4"])
+    assert one_each.guards == (
+        "every group has one clip only: if these are files rather than artists or speakers, this figure may be "
+        "optimistic",
+    )
+    alike = group_findings(list("aaabbb"), ["ann", "Ann ", "ann", "bob", "cy", "bob"])
+    assert alike.guards == (
+        "groups 'Ann ', 'ann' differ only by case or spaces: if they are one, this figure may be optimistic",
+    )

@@ -22,7 +22,8 @@ from gmmaudio.evaluation import (
     plots,
     render_html,
 )
-from gmmaudio.evaluation.html import FALSE_ALARMS, FEW_LABELS, N_CONFUSIONS, named, printable
+from gmmaudio.evaluation.figures import FALSE_ALARMS
+from gmmaudio.evaluation.html import FEW_LABELS, N_CONFUSIONS, named, printable
 from gmmaudio.evaluation.plots import classical_mds, det_plot, learning_plot, map_plot, reliability_plot, shorten
 
 HOSTILE = (
@@ -386,7 +387,10 @@ def test_repeats_have_their_spread():
 
 def test_labels_that_were_not_scored_are_listed():
     report = make_report([clip_of(0)], ["a", "rare"], replace(PROTOCOL, unscored_labels=("rare",)))
-    assert "rare (one group only, or not on both sides)" in page_of(report).text
+    assert (
+        "rare (candidates, or labels the model does not know, without a clip that could be scored)"
+        in page_of(report).text
+    )
 
 
 # --- confusion -------------------------------------------------------------------------------------------------------
@@ -494,7 +498,8 @@ def test_the_numbers_of_the_det_plot_are_the_least_misses_that_the_false_alarms_
     report = example(3)
     head, *rows = page_of(report).tables["Misses, at the most false alarms allowed"]
     assert head == ["curve", "1.0 %", "2.0 %", "5.0 %", "10.0 %", "20.0 %", "40.0 %"]
-    assert [row[0] for row in rows] == list(report.figures.det) == ["pooled", *report.labels]
+    assert [row[0] for row in rows] == ["all labels pooled", *report.labels]
+    assert [label for label, _ in report.figures.det] == [None, *report.labels]
     clips = report.clips
     targets = np.array([np.log(clip.probability[clip.label] / (1 - clip.probability[clip.label])) for clip in clips])
     others = np.array([np.log(p / (1 - p)) for c in clips for label, p in c.probability.items() if label != c.label])
@@ -594,7 +599,7 @@ def test_mistakes_have_margin_runner_up_group_source_fold_and_all_their_paths():
 def test_of_many_mistakes_the_page_says_how_many_there_are():
     page = page_of(report_of([("a", "b")] * 30))
     assert len(page.rows("Most confident mistakes")) == 20
-    assert "The 20 widest of 30." in page.text
+    assert "20 of 30, the widest margins first." in page.text
 
 
 def similar(distance, labels="abcd"):
@@ -702,8 +707,8 @@ def test_hostile_names_all_at_once(plotted, probabilities):
 def test_each_of_a_few_labels_has_a_curve_and_of_many_only_all_together(plotted, n_labels, n_curves):
     report = example(n_labels)
     page = page_of(report)
-    known = ["pooled", *report.labels]
-    legend = page.drawn[page.drawn.index("pooled") :]
+    known = ["all labels pooled", *report.labels]
+    legend = page.drawn[page.drawn.index("all labels pooled") :]
     assert len([name for name in legend[: n_labels + 1] if name in known]) == n_curves
     assert ("Only the curve of all labels pooled is drawn." in page.text) == (n_curves == 1)
     assert [row[0] for row in page.rows("Misses, at the most false alarms allowed")] == known
@@ -711,7 +716,7 @@ def test_each_of_a_few_labels_has_a_curve_and_of_many_only_all_together(plotted,
 
 def test_every_name_is_escaped_in_a_legend_too(plotted):
     page = page_of(example(names=HOSTILE[:FEW_LABELS], probabilities=False))
-    legend = page.drawn[page.drawn.index("pooled") + 1 :][:FEW_LABELS]
+    legend = page.drawn[page.drawn.index("all labels pooled") + 1 :][:FEW_LABELS]
     assert sorted(legend) == sorted(shorten(named(name)) for name in HOSTILE[:FEW_LABELS])
 
 
@@ -737,7 +742,7 @@ def drawn(plotted):
         report = example(9, full=True)
     det, curve = report.figures.det, report.figures.reliability
     return {
-        "det": det_plot(list(det), list(det.values())),
+        "det": det_plot([label or "all labels pooled" for label, _ in det], [curve for _, curve in det]),
         "reliability": reliability_plot(curve),
         "learning": learning_plot(report.breakdowns["learning_curve"]),
         "map": map_plot(list(report.labels), classical_mds(report.similarity.distance)[0]),
@@ -769,7 +774,7 @@ def test_a_plot_is_an_element_with_a_name_and_nothing_of_its_own_outside(drawn, 
 
 def test_the_text_of_plots_stays_text(drawn):
     texts = [element.text for element in tree_of(drawn["det"]).iter("text")]
-    assert {"misses, %", "false alarms, %", "pooled", "a-label 0", "i-label 8"} <= set(texts)
+    assert {"misses, %", "false alarms, %", "all labels pooled", "a-label 0", "i-label 8"} <= set(texts)
     assert [e.text for e in tree_of(drawn["map"]).iter("text")] == [f"{'abcdefghi'[i]}-label {i}" for i in range(9)]
 
 

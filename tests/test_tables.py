@@ -1,14 +1,18 @@
 """Predictions from CSV and a report to CSV: round trips, formulas made harmless, every wrong row named."""
 
 import csv
+import hashlib
 import io
 import json
+import os
+import threading
 
 import numpy as np
 import pytest
 
 from gmmaudio.errors import CorpusError
-from gmmaudio.evaluation import Protocol, ScoredClip, make_report
+from gmmaudio.evaluation import Protocol, ScoredClip, det_curve, make_report
+from gmmaudio.evaluation.figures import FALSE_ALARMS, N_DET_POINTS, thinned
 from gmmaudio.evaluation.predictions import read_predictions
 from gmmaudio.evaluation.table import csv_text, plain_cell, safe_cell, tables
 
@@ -71,7 +75,8 @@ def test_the_table_of_clips_reads_back_bit_for_bit(tmp_path, calibrated):
     report = example_report(calibrated=calibrated)
     path = tmp_path / "clips.csv"
     path.write_text(csv_text(tables(report)["clips"]), encoding="utf-8")
-    back = read_predictions(path)
+    back, sha256 = read_predictions(path)
+    assert sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     if not calibrated:
         assert tuple(back) == report.clips
     for old, new in zip(report.clips, back, strict=True):
@@ -108,7 +113,29 @@ def test_the_tables_carry_everything_the_json_does():
     assert [row[0] for row in found["protocol"][1:]] == list(plain["protocol"])
     assert [list(row[1:]) for row in found["similarity"][1:]] == plain["similarity"]["distance"]
     assert [row[2] for row in found["reliability"][1:]] == plain["reliability"]["n"]
-    assert sum(len(curve["p_miss"]) for curve in plain["det"].values()) == len(found["det"]) - 1
+    assert sum(len(curve["p_miss"]) for curve in plain["det"]) == len(found["det"]) - 1
+
+
+def test_a_label_may_be_called_as_a_thing_of_ours():
+    report = example_report(labels=("pooled", "accuracy", "all labels pooled"))
+    assert [label for label, _ in report.figures.det] == [None, "pooled", "accuracy", "all labels pooled"]
+    assert report.to_dict()["accuracy"] == report.accuracy
+
+
+def test_a_det_curve_is_thinned_where_it_is_drawn_and_exact_where_it_is_told():
+    rng = np.random.default_rng(0)
+    curve = det_curve(rng.normal(2, 1, 300), rng.normal(0, 1, 20_000))
+    thin = thinned(curve)
+    assert 60 < len(thin.thresholds) < N_DET_POINTS + len(FALSE_ALARMS) + 2
+    for rate in FALSE_ALARMS:
+        assert thin.p_miss[thin.p_fa <= rate].min() == curve.p_miss[curve.p_fa <= rate].min()
+    points = set(zip(curve.thresholds, curve.p_miss, curve.p_fa, strict=True))
+    assert set(zip(thin.thresholds, thin.p_miss, thin.p_fa, strict=True)) < points
+    assert (thin.p_fa[0], thin.p_miss[-1]) == (1.0, 1.0)
+    # half the points where few false alarms are: evenly by index there would be two
+    assert (thin.p_fa < 0.02).sum() > 20
+    few = det_curve([1.0, 2.0], [0.0])
+    assert thinned(few) is few
 
 
 def write(path, text):
@@ -117,26 +144,66 @@ def write(path, text):
 
 
 def test_the_least_table_needs_a_path_a_label_and_a_decision(tmp_path):
-    (clip,) = read_predictions(write(tmp_path / "a.csv", "path,label,predicted\na.wav,jazz,rock\n"))
+    ((clip,), _) = read_predictions(write(tmp_path / "a.csv", "path,label,predicted\na.wav,jazz,rock\n"))
     assert (clip.name, clip.label, clip.predicted, clip.scores, clip.probability) == ("a.wav", "jazz", "rock", {}, None)
     assert (clip.group, clip.unit, clip.margin != clip.margin) == (None, "file a.wav", True)
 
 
 def test_the_decision_is_the_best_score_and_an_empty_cell_is_no_candidate(tmp_path):
     text = "path,label,score:b,score:a,score:c\n1,a,-2,-1,\n2,a,-1,-1,-inf\n3,a,-3,-2,9\n"
-    clips = read_predictions(write(tmp_path / "a.csv", text))
+    clips, _ = read_predictions(write(tmp_path / "a.csv", text))
     assert [clip.predicted for clip in clips] == ["a", "a", "c"], "of equals the first by name"
     assert clips[0].scores == {"b": -2.0, "a": -1.0}
     assert clips[1].scores == {"b": -1.0, "a": -1.0}
 
 
+def test_semicolons_and_blanks_in_heads_do_no_harm_and_a_name_stands_for_a_path(tmp_path):
+    text = "name;path;label;score: jazz;score:rock;unit\nn1;;jazz;2;1;u\nn2;;jazz;1;2;\n"
+    one, two = read_predictions(write(tmp_path / "a.csv", text))[0]
+    assert (one.name, one.paths, one.scores, one.unit) == ("n1", ("n1",), {"jazz": 2.0, "rock": 1.0}, "u")
+    assert two.unit == "file n2"
+
+
+def test_a_label_that_looks_escaped_is_read_as_it_was_written(tmp_path):
+    report = example_report(labels=("'=a", "=b", "c"))
+    path = write(tmp_path / "clips.csv", csv_text(tables(report)["clips"]))
+    back, _ = read_predictions(path)
+    assert [(clip.label, clip.scores) for clip in back] == [(clip.label, clip.scores) for clip in report.clips]
+
+
+def test_the_table_is_read_once(tmp_path, command):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("path,label,predicted\na.wav,a,a\n",))
+    writer.start()
+    done = command("evaluate", "--scores", pipe, "--json", "-")
+    writer.join()
+    digest = json.loads(done.out)["run"]["manifest"][0]["sha256"]
+    assert digest == hashlib.sha256(b"path,label,predicted\na.wav,a,a\n").hexdigest()
+
+
+def test_nothing_is_written_over_what_is_read(tmp_path, command):
+    table = write(tmp_path / "clips.csv", "path,label,predicted\na.wav,jazz,rock\n")
+    for words in (("--json", table), ("--report", tmp_path / "." / "clips.csv"), ("--csv", tmp_path)):
+        done = command("evaluate", "--scores", table, *words)
+        assert (done.code, "name another" in done.err) == (2, True), words
+    assert table.read_text() == "path,label,predicted\na.wav,jazz,rock\n"
+    report = tmp_path / "r.json"
+    assert command("evaluate", "--scores", table, "--json", report).code == 0
+    kept = report.read_bytes()
+    for words in (("reproduce", report, "--json", report), ("compare", report, report, "--json", report)):
+        assert command(*words).code == 2
+    assert report.read_bytes() == kept
+
+
 def test_all_known_columns_are_read(tmp_path):
     text = "name,path,label,group,source,fold,repeat,duration_s,predicted,probability:a,probability:b\n"
     text += "n,p.wav,a,g,s,3,2,4.5,b,0.3,0.7\n"
-    (clip,) = read_predictions(write(tmp_path / "a.csv", text))
+    ((clip,), _) = read_predictions(write(tmp_path / "a.csv", text))
     assert clip == ScoredClip("n", ("p.wav",), "a", "g", "g", "s", "3", 2, "b", {}, {"a": 0.3, "b": 0.7}, 4.5)
 
 
+A_NUMBER = "expected a number from -1e+100 to 1e+100"
 COLUMNS = "expected columns path, label, and predicted or score:LABEL or probability:LABEL for each label"
 
 
@@ -152,16 +219,36 @@ COLUMNS = "expected columns path, label, and predicted or score:LABEL or probabi
         ("path,label,predicted\n,b,c\n", "line 2: no path; every clip needs one"),
         ("path,label,predicted\na,,c\n", "line 2: no label; every clip needs one"),
         ("path,label,predicted\na,b,\n", "line 2: neither predicted nor a score is given; every clip needs one"),
-        ("path,label,score:x\na,b,loud\n", "line 2: score:x is 'loud'; expected a number"),
-        ("path,label,score:x\na,b,nan\n", "line 2: score:x is 'nan'; expected a number"),
-        ("path,label,score:x\na,b,inf\n", "line 2: score:x is 'inf'; expected a number"),
+        (
+            "path,label,score:x\na,b,loud\n",
+            "line 2: the score of x is 'loud'; expected a number from -1e+100 to 1e+100",
+        ),
+        ("path,label,score:x\na,b,nan\n", "line 2: the score of x is 'nan'; expected a number from -1e+100 to 1e+100"),
+        ("path,label,score:x\na,b,inf\n", "line 2: the score of x is 'inf'; expected a number from -1e+100 to 1e+100"),
         (
             "path,label,probability:x,probability:y\na,b,0.5,0.6\n",
             "line 2: probabilities sum to 1.1; expected 1 (call the columns score:LABEL if they are scores)",
         ),
         ("path,label,probability:x,probability:y\na,b,-0.5,1.5\n", "line 2: probabilities sum to 1; expected 1"),
         ("path,label,predicted\na,b,c\na,b,c\n", "'a' stands twice in repeat 0; keep one row for each clip"),
-        ("path,label,predicted,repeat\na,b,c,x\n", "line 2: repeat is 'x'; expected a number"),
+        (
+            "path,label,score:x\na,b,1e300\n",
+            "line 2: the score of x is '1e300'; expected a number from -1e+100 to 1e+100",
+        ),
+        *(
+            (
+                f"path,label,predicted,repeat\na,b,c,{text}\n",
+                f"line 2: repeat is {text!r}; expected a whole number, 0 or more",
+            )
+            for text in ("x", "-1", "1.7", "-inf", "1e300")
+        ),
+        *(
+            (
+                f"path,label,predicted,duration_s\na,b,c,{text}\n",
+                f"line 2: duration_s is {text!r}; expected a number from 0",
+            )
+            for text in ("x", "-1", "-inf", "nan")
+        ),
         ("path,label,predicted,score:x\na,b,c,1\nd,b,c,\n", "some rows have scores or probabilities and some have not"),
     ],
 )

@@ -61,8 +61,7 @@ def command(
 
 def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Classified | FailedInput], None]:
     """Return what writes one result to stdout."""
-    from gmmaudio.cli.console import printable
-    from gmmaudio.evaluation import FailedInput
+    from gmmaudio.evaluation import FailedInput, printable
     from gmmaudio.evaluation.table import safe_cell
 
     def text(shown: str, result: Classified | FailedInput) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -35,11 +36,17 @@ class Evaluation:
         Name and repeat -> the clip as it was written.
     protocol : mapping
         How it was made; empty where unknown.
+    guards : tuple of str
+        What may make its figures wrong.
+    hashes : mapping of str to str
+        Path -> SHA-256 of its sound, where that is known.
     """
 
     path: Path
     clips: Mapping[Key, Mapping[str, Any]]
     protocol: Mapping[str, Any]
+    guards: tuple[str, ...] = ()
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 @click.command(name="compare")
@@ -48,10 +55,13 @@ class Evaluation:
 @click.option("--json", "json_path", type=options.FILE, metavar="FILE", help="Write everything as JSON; - is stdout.")
 def command(a: Path, b: Path, json_path: Path | None) -> None:
     """Say whether B.json differs from A.json: two evaluations of the same clips, as --json of evaluate writes them."""
-    from gmmaudio.cli.console import printable, say
+    from gmmaudio.cli.console import say
+    from gmmaudio.cli.report_files import check_places
+    from gmmaudio.evaluation import printable
     from gmmaudio.evaluation.comparison import compare
     from gmmaudio.files import check_writable, write_beside
 
+    check_places([a, b], {"--json": json_path})
     if json_path is not None and str(json_path) != "-":
         check_writable(json_path)
     first, second = read_evaluation(a), read_evaluation(b)
@@ -89,7 +99,7 @@ def read_evaluation(path: Path) -> Evaluation:
     """
     cure = "expected what evaluate or crossval write with --json"
     try:
-        document = json.loads(path.read_bytes(), parse_constant=_no_number)
+        document = json.loads(path.read_bytes(), parse_constant=_no_number, parse_float=_finite)
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}); {cure}") from error
     except (ValueError, RecursionError) as error:
@@ -106,12 +116,32 @@ def read_evaluation(path: Path) -> Evaluation:
             raise CorpusError(f"{path}: names clip {key[0]} twice in repeat {key[1]}; {cure}")
         clips[key] = row
     protocol = document.get("protocol")
-    return Evaluation(path, clips, protocol if isinstance(protocol, dict) else {})
+    guards = document.get("guards")
+    return Evaluation(
+        path,
+        clips,
+        protocol if isinstance(protocol, dict) else {},
+        tuple(map(str, guards)) if isinstance(guards, list) else (),
+        _hashes(document.get("run")),
+    )
 
 
-def _no_number(word: str) -> None:
+def _hashes(run: object) -> dict[str, str]:
+    """Return the content hashes of a recorded run; nothing where there are none."""
+    rows = run.get("manifest") if isinstance(run, dict) else None
+    known = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return {str(row.get("path")): row["sha256"] for row in known if isinstance(row.get("sha256"), str)}
+
+
+def _no_number(word: str) -> NoReturn:
     """Raise ValueError: NaN and Infinity are no JSON."""
     raise ValueError(word)
+
+
+def _finite(text: str) -> float:
+    """Return a number; raise ValueError where it is too large to be one."""
+    value = float(text)
+    return value if math.isfinite(value) else _no_number(text)
 
 
 def _is_clip(row: object) -> bool:
@@ -164,6 +194,11 @@ def pair(a: Evaluation, b: Evaluation) -> tuple[list[Key], list[str]]:
         for name in SAME_PROTOCOL
         if a.protocol.get(name) != b.protocol.get(name)
     ]
+    shared = sorted(a.hashes.keys() & b.hashes.keys())
+    other = [(path, 0) for path in shared if a.hashes[path] != b.hashes[path]]
+    if other and a.protocol.get("settings") == b.protocol.get("settings"):
+        warnings.append(f"the sound differs under the same name: {_some(other, 'files')}")
+    warnings += [f"{name} was guarded: {guard}" for name, side in (("A", a), ("B", b)) for guard in side.guards]
     regrouped = [key for key in keys if unit_of(a.clips[key]) != unit_of(b.clips[key])]
     if regrouped:
         warnings.append(f"groups differ for {_some(regrouped, 'of the clips')}; those of A are used")

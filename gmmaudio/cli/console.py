@@ -8,23 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from gmmaudio.evaluation import Condition, FailedInput, Report, percent
+from gmmaudio.evaluation import Condition, FailedInput, Report, percent, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 T = TypeVar("T")
-
-
-def printable(text: str) -> str:
-    """Return text with control characters escaped: a file name must not drive the terminal.
-
-    Examples
-    --------
-    >>> print(printable("a" + chr(27) + "[31m.wav").replace(chr(92), "/"))
-    a/x1b[31m.wav
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def say(text: str) -> None:

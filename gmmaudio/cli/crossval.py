@@ -42,13 +42,18 @@ def command(
     from gmmaudio import pipeline
     from gmmaudio.cli import console, report_files
 
+    given = click.get_current_context().get_parameter_source("folds")
+    if settings["fold_column"] is not None and given is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--folds would be without effect: --fold-column tells the folds.")
+    if settings["tuned"] and (settings["n_components"] or settings["covariance_type"]):
+        raise click.UsageError("--components and --covariance would be without effect: --tune chooses them.")
     if folds != "loo" and not folds.isdecimal():
         raise click.BadParameter(f"{folds!r} is neither a number nor loo.", param_hint="--folds")
     asked = {name: settings.pop(name) for name in DIVISION}
     division = pipeline.Division(folds="loo" if folds == "loo" else int(folds), **asked)
     recipe = pipeline.make_recipe(**settings)
     places = report_files.Places(report_path, json_path, csv_folder)
-    places.check()
+    places.check(corpus)
     report = pipeline.crossval(
         pipeline.read_corpus(corpus),
         recipe,

@@ -48,13 +48,13 @@ def command(
     places = report_files.Places(report_path, json_path, csv_folder)
     if scores_path is not None:
         _check_scores_alone(model)
-        places.check()
+        places.check(scores_path)
         report = pipeline.evaluate_predictions(scores_path, command=options.typed_command())
         title = f"Predictions in {scores_path.name}"
     elif model is None or corpus is None:
         raise click.UsageError("Name a MODEL and a CORPUS, or a table of predictions with --scores.")
     else:
-        places.check()
+        places.check(model, corpus)
         report = _evaluate(model, corpus, settings)
         title = f"{model.name} on {report_files.corpus_name(corpus)}"
     click.get_current_context().exit(report_files.deliver(report, title, places))

@@ -36,7 +36,7 @@ def command(
     from gmmaudio import pipeline
     from gmmaudio.cli import console, inputs
     from gmmaudio.errors import WriteError
-    from gmmaudio.evaluation import FailedInput
+    from gmmaudio.evaluation import FailedInput, printable
     from gmmaudio.files import write_beside
 
     config = pipeline.make_recipe(preset).features
@@ -57,7 +57,7 @@ def command(
                 raise WriteError(f"{place.parent}: cannot be made ({error.strerror}); choose another place") from error
             with write_beside(place) as handle:
                 np.save(handle, result.rows.values, allow_pickle=False)
-            click.echo(console.printable(str(place)))
+            click.echo(printable(str(place)))
     console.say_failed(failed)
     if failed:
         click.get_current_context().exit(EXIT_NOTHING if len(failed) == len(found) else EXIT_SOME_FAILED)

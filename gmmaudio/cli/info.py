@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, the training clips included.")
 def command(model: Path, as_json: bool) -> None:
     """Say what MODEL holds and what it was trained on."""
-    from gmmaudio.cli.console import printable
+    from gmmaudio.evaluation import printable
     from gmmaudio.modelfile import load_model
 
     loaded = load_model(model)

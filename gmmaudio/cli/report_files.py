@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,17 +36,31 @@ class Places:
     json_path: Path | None = None
     csv_folder: Path | None = None
 
-    def check(self) -> None:
-        """Raise WriteError now, where a report could not be written later."""
-        named = [path for path in (self.report_path, self.json_path, self.csv_folder) if path is not None]
-        if len(set(named)) < len(named):
-            raise SettingError(f"--report, --json and --csv: {named[0]} is named twice; name different places")
+    def check(self, *inputs: Path) -> None:
+        """Raise now, where a report could not be written later, or would be written over what it is made from."""
+        check_places(inputs, {"--report": self.report_path, "--json": self.json_path, "--csv": self.csv_folder})
+        if self.csv_folder is not None:
+            taken = [path for path in inputs if path.resolve().parent == self.csv_folder.resolve()]
+            if any(path.suffix == ".csv" for path in taken):
+                raise SettingError(f"--csv {self.csv_folder} holds what is read, {taken[0]}; name another folder")
         if self.report_path is not None:
             check_writable(self.report_path)
         if self.json_path is not None and str(self.json_path) != "-":
             check_writable(self.json_path)
         if self.csv_folder is not None:
             make_folder(self.csv_folder)
+
+
+def check_places(inputs: Sequence[Path], places: Mapping[str, Path | None]) -> None:
+    """Raise SettingError where two places are one, or one of them is an input."""
+    seen = {os.path.realpath(path): f"what is read, {path}" for path in inputs}
+    for option, path in places.items():
+        if path is None or str(path) == "-":
+            continue
+        real = os.path.realpath(path)
+        if real in seen:
+            raise SettingError(f"{option} {path} would be written over {seen[real]}; name another place")
+        seen[real] = f"{option} {path}"
 
 
 def deliver(report: Report, title: str, places: Places) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gmmaudio.cli import EXIT_SOME_FAILED, options
+from gmmaudio.errors import CorpusError, SettingError
 
 if TYPE_CHECKING:
     from gmmaudio.pipeline import Reproduction
@@ -19,7 +21,10 @@ N_SHOWN = 20
 @click.command(name="reproduce")
 @click.argument("report", type=options.FILE)
 @click.option(
-    "--corpus", type=options.FILE, metavar="PATH", help="Where the clips (or the table) are now. [default: as recorded]"
+    "--corpus",
+    type=options.FILE,
+    metavar="PATH",
+    help="The folder (or a manifest in it, or the table) that the clips are in now. [default: as recorded]",
 )
 @click.option("--model", type=options.FILE, metavar="FILE", help="The model that was evaluated.")
 @click.option("--json", "json_path", type=options.FILE, metavar="FILE", help="Write the new report as JSON.")
@@ -32,34 +37,49 @@ def command(report: Path, corpus: Path | None, model: Path | None, json_path: Pa
     """
     from gmmaudio import pipeline
     from gmmaudio.cli import console
+    from gmmaudio.cli.report_files import check_places
+    from gmmaudio.evaluation import printable
     from gmmaudio.files import check_writable, write_beside
     from gmmaudio.modelfile import load_model
 
+    check_places([report], {"--json": json_path})
     if json_path is not None:
         check_writable(json_path)
     recorded = _read(report)
     place = corpus.parent if corpus is not None and _is_manifest(corpus, recorded) else corpus
+    _check_place(recorded, place, model)
     loaded = None if model is None else load_model(model)
-    found = pipeline.reproduce(recorded, root=place, model=loaded, n_jobs=n_jobs, progress=console.progress)
+    try:
+        found = pipeline.reproduce(recorded, root=place, model=loaded, n_jobs=n_jobs, progress=console.progress)
+    except CorpusError as error:
+        raise CorpusError(f"{report}: {error}") from error
     if json_path is not None:
         with write_beside(json_path) as handle:
             handle.write(json.dumps(found.report.to_dict(), indent=1, allow_nan=False).encode())
     for line in _lines(found):
-        click.echo(console.printable(line))
+        click.echo(printable(line))
     click.get_current_context().exit(0 if found.identical else EXIT_SOME_FAILED)
 
 
 def _read(path: Path) -> dict[str, Any]:
     """Return the JSON in a file."""
-    from gmmaudio.errors import CorpusError
-
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CorpusError(f"{path}: cannot be read as JSON ({error}); name a file made by --json") from error
     if not isinstance(found, dict):
         raise CorpusError(f"{path}: is not the JSON of a report; name a file made by --json")
     return found
+
+
+def _check_place(recorded: dict[str, Any], place: Path | None, model: Path | None) -> None:
+    """Raise where the clips are not to be found, or a model is named that is not asked."""
+    run = recorded.get("run")
+    root = run.get("root") if isinstance(run, dict) else None
+    if place is None and isinstance(root, str) and not os.path.exists(root):  # noqa: PTH110 - a name of any kind
+        raise CorpusError(f"{root}: is not there; name where the clips are now (--corpus)")
+    if model is not None and isinstance(run, dict) and run.get("kind") != "evaluate":
+        raise SettingError("--model would be without effect: this is no report of a model")
 
 
 def _is_manifest(corpus: Path, recorded: dict[str, Any]) -> bool:

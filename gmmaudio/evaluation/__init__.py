@@ -15,7 +15,7 @@ from gmmaudio.evaluation.detection import (
 )
 from gmmaudio.evaluation.figures import Figures, figures_of
 from gmmaudio.evaluation.guards import Findings
-from gmmaudio.evaluation.html import render_html
+from gmmaudio.evaluation.html import printable, render_html
 from gmmaudio.evaluation.intervals import bootstrap_intervals, interval_of
 from gmmaudio.evaluation.metrics import (
     accuracy,
@@ -73,6 +73,7 @@ __all__ = [
     "per_label",
     "percent",
     "pooled_trials",
+    "printable",
     "reliability",
     "render_html",
     "top_k_accuracy",

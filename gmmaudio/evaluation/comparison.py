@@ -11,6 +11,7 @@ from scipy import special
 
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.intervals import (
+    UNMOVED,
     Draws,
     Interval,
     confusion_cells,
@@ -254,23 +255,21 @@ def _paired_intervals(
 ) -> list[Interval | None]:
     """Return the intervals of the differences of accuracy and balanced accuracy.
 
-    Where B is as right as A on every clip (or right on all and A on none) the draws do not vary: then at most a share q
-    of other groups differs from these, by the exact bound, and the difference lies within what they could change.
+    Where the difference is the same in every group the draws do not vary: then at most a share q of other groups
+    differs from these, by the exact bound, and the difference lies within what they could change.
     """
     if draws.degrees < 1:
         return [None, None]
     both = zip(*(draws.sums(own, n_labels**2) for own in cells), strict=True)
     drawn = np.concatenate([_figures(b, n_labels) - _figures(a, n_labels) for a, b in both])
-    right = [own // n_labels == own % n_labels for own in cells]
-    steps = np.unique(right[1].astype(int) - right[0])
     found: list[Interval | None] = []
     for i, balanced in enumerate((False, True)):
-        if len(steps) == 1:
-            step = float(steps[0])
+        step = float(figures[1, i] - figures[0, i])
+        if np.ptp(drawn[:, i]) <= UNMOVED:
             pair = exact_interval(0.0, effective_groups(true, draws.unit, balanced=balanced)) or (0.0, 1.0)
             found.append((step - pair[1] * (step + 1), step + pair[1] * (1 - step)))
             continue
-        interval = t_interval(float(figures[1, i] - figures[0, i]), drawn[:, i], draws.degrees)
+        interval = t_interval(step, drawn[:, i], draws.degrees)
         found.append(None if interval is None else (max(interval[0], -1.0), min(interval[1], 1.0)))
     return found
 

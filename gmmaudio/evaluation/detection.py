@@ -55,6 +55,8 @@ def detection_llrs(log_likelihoods: npt.ArrayLike, prior: npt.ArrayLike | None =
     """
     rows = as_log_likelihoods(log_likelihoods)
     candidate = rows > -np.inf
+    # a row that is another with its columns in another order, or a constant added, must give the same bits: ties count
+    rows = rows - np.max(rows, axis=1, keepdims=True, initial=-np.inf, where=candidate).clip(min=-1e300)
     log_prior = np.where(candidate, _log_prior(prior, rows.shape[1]), -np.inf)
     of_others = _log_sum_of_others(rows + log_prior)
     rival = candidate & (of_others > -np.inf)
@@ -493,6 +495,8 @@ def _log_sum_of_others(logs: Floats) -> Floats:
     """
     if not logs.size:
         return logs.copy()
+    order = logs.argsort(axis=1)
+    back, logs = order.argsort(axis=1), np.take_along_axis(logs, order, axis=1)
     top = logs.argmax(axis=1)[:, None]
     rest = logs.copy()
     np.put_along_axis(rest, top, -np.inf, axis=1)
@@ -501,7 +505,7 @@ def _log_sum_of_others(logs: Floats) -> Floats:
     share = np.exp(np.subtract(rest, total, where=total > -np.inf, out=np.full_like(rest, -np.inf)))
     others: Floats = total + np.log1p(-share)
     np.put_along_axis(others, top, of_rest, axis=1)
-    return others
+    return np.take_along_axis(others, back, axis=1)
 
 
 def _shares(counts: Counts, n: int) -> Floats:

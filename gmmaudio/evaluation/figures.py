@@ -12,6 +12,7 @@ import numpy.typing as npt
 from gmmaudio.evaluation.detection import (
     DetCurve,
     cavg,
+    cavg_primary,
     det_curve,
     detection_llrs,
     eer,
@@ -20,7 +21,7 @@ from gmmaudio.evaluation.detection import (
     pooled_trials,
     trials_of,
 )
-from gmmaudio.evaluation.intervals import bootstrap_intervals, interval_of
+from gmmaudio.evaluation.intervals import Interval, bootstrap_intervals, interval_of
 from gmmaudio.evaluation.metrics import (
     Counts,
     Floats,
@@ -36,8 +37,10 @@ from gmmaudio.evaluation.records import ScoredClip
 from gmmaudio.evaluation.reliability import Reliability, cllr, min_cllr, reliability
 
 TOP = (2, 3)
-
-Interval = tuple[float, float]
+# points of a DET curve that a page or a JSON holds
+N_DET_POINTS = 100
+# rates at which a table tells the misses, 0..1
+FALSE_ALARMS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +59,8 @@ class Figures:
         Precision, recall, f1, n, eer and min_dcf of every label.
     reads : {"probability", "score", "decision"}
         What the detection figures (eer, min_dcf, cavg, cllr) were computed from; with decisions alone there are none.
-    det : mapping of str to DetCurve
-        ``pooled`` and each label with clips.
+    det : tuple of (str or None, DetCurve)
+        Of all labels pooled (None) and of each label with clips; thinned, see :func:`thinned`.
     reliability : Reliability or None
         Confidence against accuracy; None without probabilities.
     """
@@ -67,7 +70,7 @@ class Figures:
     confusion: Counts
     per_label: Mapping[str, Mapping[str, float | int | None]]
     reads: str
-    det: Mapping[str, DetCurve]
+    det: tuple[tuple[str | None, DetCurve], ...]
     reliability: Reliability | None
 
 
@@ -99,7 +102,7 @@ def figures_of(clips: Sequence[ScoredClip], labels: Sequence[str]) -> Figures:
     columns = np.array([list(labels).index(label) for label in true])
     found = _Scores.of(clips, labels)
     if found is None:
-        return Figures(values, intervals, confusion, table, "decision", {}, None)
+        return Figures(values, intervals, confusion, table, "decision", (), None)
     ranked = found.scores
     values |= {f"top_{k}_accuracy": top_k_accuracy(ranked, columns, k) for k in TOP if k < len(labels)}
     more, det = _detection(found.log_likelihoods, columns, labels)
@@ -149,17 +152,40 @@ def _matrix(rows: Sequence[Mapping[str, float]], labels: Sequence[str], missing:
 
 def _detection(
     log_likelihoods: Floats, columns: npt.NDArray[np.intp], labels: Sequence[str]
-) -> tuple[dict[str, dict[str, float]], dict[str, DetCurve]]:
+) -> tuple[dict[str, dict[str, float]], tuple[tuple[str | None, DetCurve], ...]]:
     """Return EER and least detection cost of every label that has clips, and the DET curves."""
     llrs = detection_llrs(log_likelihoods)
-    det = {"pooled": det_curve(*pooled_trials(llrs, columns))}
+    det: list[tuple[str | None, DetCurve]] = [(None, thinned(det_curve(*pooled_trials(llrs, columns))))]
     rows = {}
     for column, label in enumerate(labels):
         targets, nontargets = trials_of(llrs, columns, column)
         if len(targets) and len(nontargets):
             rows[label] = {"eer": eer(targets, nontargets), "min_dcf": min_dcf(targets, nontargets)}
-            det[label] = det_curve(targets, nontargets)
-    return rows, det if rows else {}
+            det.append((label, thinned(det_curve(targets, nontargets))))
+    return rows, tuple(det) if rows else ()
+
+
+def thinned(curve: DetCurve) -> DetCurve:
+    """Return a DET curve of about N_DET_POINTS points at most, evenly spread along the curve as it is drawn.
+
+    The points at the rates of false alarms that a table shows stay exact.
+
+    Parameters
+    ----------
+    curve : DetCurve
+        All operating points.
+    """
+    if len(curve.thresholds) <= N_DET_POINTS:
+        return curve
+    from scipy.special import ndtri
+
+    drawn = [ndtri(np.clip(rate, 1e-4, 1 - 1e-4)) for rate in (curve.p_fa, curve.p_miss)]
+    length = np.concatenate([[0.0], np.cumsum(sum(np.abs(np.diff(axis)) for axis in drawn))])
+    even = np.searchsorted(length, np.linspace(0.0, length[-1], N_DET_POINTS))
+    # rates of false alarms fall along the curve
+    exact = [int(np.argmax(curve.p_fa <= rate)) for rate in FALSE_ALARMS]
+    kept = np.unique([0, *even.clip(max=len(length) - 1), *exact, len(length) - 1])
+    return DetCurve(curve.thresholds[kept], curve.p_miss[kept], curve.p_fa[kept])
 
 
 def _pooled(
@@ -175,6 +201,7 @@ def _pooled(
         "mean_min_dcf": float(np.mean([row["min_dcf"] for row in rows.values()])),
         "cavg": cavg(llrs, columns),
         "min_cavg": min_cavg(llrs, columns),
+        "cavg_primary": cavg_primary(llrs, columns),
         "cllr": cllr(log_likelihoods, columns),
         "min_cllr": min_cllr(log_likelihoods, columns),
     }

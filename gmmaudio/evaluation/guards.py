@@ -50,15 +50,35 @@ def group_findings(labels: Sequence[str], groups: Sequence[str | None]) -> Findi
     found = _members(labels, groups)
     single = [label for label, members in found.items() if len(members) == 1]
     known = (f"groups are known: {len({*groups})} of them",)
+    odd = _odd_groups([group for group in groups if group is not None])
     if not single:
-        return Findings((), (*known, "every label has two groups or more"))
-    return Findings(
+        return odd + Findings((), (*known, "every label has two groups or more"))
+    return odd + Findings(
         (
             f"one group only for {_some(single)}: what is learned or measured of it is that one artist or speaker; "
             "add another",
         ),
         known,
     )
+
+
+def _odd_groups(groups: Sequence[str]) -> Findings:
+    """Return what makes one doubt that groups are artists or speakers: one clip each, names nearly the same."""
+    alike: dict[str, set[str]] = defaultdict(set)
+    for group in groups:
+        alike[" ".join(group.casefold().split())].add(group)
+    doubles = [name for members in alike.values() if len(members) > 1 for name in sorted(members)]
+    warnings = []
+    if len(set(groups)) == len(groups) > 1:
+        warnings.append(
+            "every group has one clip only: if these are files rather than artists or speakers, this figure may be "
+            "optimistic"
+        )
+    if doubles:
+        warnings.append(
+            f"groups {_some(doubles)} differ only by case or spaces: if they are one, this figure may be optimistic"
+        )
+    return Findings(tuple(warnings))
 
 
 def source_findings(labels: Sequence[str], sources: Sequence[str | None]) -> Findings:
@@ -80,13 +100,17 @@ leave a source out (--folds loo --group-by source), or add clips of another sour
     known = {source for source in sources if source}
     if not known:
         return Findings()
+    n_unknown = sum(not source for source in sources)
+    if n_unknown:
+        return Findings((f"the source of {n_unknown} clips is unknown: whether it tells a label cannot be told",))
     if len(known) == 1:
         return Findings((), (f"all clips are of one source, {next(iter(known))!r}: none tells a label",))
     found = _members(labels, sources)
     single = [label for label, members in found.items() if len(members) == 1]
-    if not single:
+    told = all(len(members) == 1 for members in _members([str(source) for source in sources], labels).values())
+    if not single and not told:
         return Findings((), ("every label has clips of two sources or more",))
-    who = "every label" if len(single) == len(found) else _some(single)
+    who = "every label" if told or len(single) == len(found) else _some(single)
     return Findings(
         (
             f"class and source are confounded for {who}: this figure may measure the recording, not the class; "
@@ -156,16 +180,35 @@ def fold_findings(groups: Sequence[str | None], folds: Sequence[tuple[int, str]]
 
 
 def decision_findings(clips: Sequence[ScoredClip]) -> Findings:
-    """Return how many predictions are not the label with the highest score, where both are known."""
-    odd = [clip.name for clip in clips if clip.scores and clip.scores.get(clip.predicted) != max(clip.scores.values())]
-    if not odd:
-        return Findings()
-    return Findings(
-        (
-            f"{len(odd)} predictions are not the label with the highest score ({_some(odd)}): accuracy is of the "
-            "predictions, all that is computed from scores is not",
+    """Return how many predictions are not the best by score or probability, and true labels that are never candidates.
+
+    Examples
+    --------
+    >>> clip = ScoredClip("1", ("1",), "a", None, "1", None, "", 0, "b", {"b": 1.0})
+    >>> decision_findings([clip]).guards[1:]
+    ("'a' is no candidate of any clip, though it is the true label of some: is it spelt alike?",)
+    """
+    given = [(clip, ranked) for clip in clips for ranked in (clip.scores, clip.probability or {}) if ranked]
+    odd = list(dict.fromkeys(c.name for c, ranked in given if ranked.get(c.predicted) != max(ranked.values())))
+    candidates = {label for _, ranked in given for label in ranked}
+    strangers = sorted({clip.label for clip in clips} - candidates) if given else []
+    warnings = []
+    if odd:
+        who = "1 prediction is" if len(odd) == 1 else f"{len(odd)} predictions are"
+        warnings.append(
+            f"{who} not the label with the highest score or probability ({_some(odd)}): accuracy is of the "
+            "predictions, all that is computed from scores is not"
         )
-    )
+    n_lost = len({clip.name for clip, ranked in given if clip.label not in ranked})
+    if n_lost:
+        warnings.append(
+            f"the true label was no candidate of {n_lost} clips: Cllr and log-loss are infinite there, and not shown"
+        )
+    if strangers:
+        warnings.append(
+            f"{_some(strangers)} is no candidate of any clip, though it is the true label of some: is it spelt alike?"
+        )
+    return Findings(tuple(warnings))
 
 
 def _members(labels: Sequence[str], values: Sequence[str | None]) -> dict[str, set[str | None]]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from gmmaudio.evaluation import plots
 from gmmaudio.evaluation.detection import DetCurve
+from gmmaudio.evaluation.figures import FALSE_ALARMS
 from gmmaudio.evaluation.metrics import Counts, Floats
 from gmmaudio.evaluation.records import Protocol, ScoredClip
 from gmmaudio.evaluation.reliability import Reliability
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 # more labels than this have a matrix of small squares, and no DET curve each
 FEW_LABELS = 12
 N_CONFUSIONS = 20
-# shares of false alarms at which misses are tabulated
-FALSE_ALARMS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 @dataclass(frozen=True)
@@ -185,13 +184,13 @@ def _scores(report: Report) -> dict[str, Any]:
     """Return the plots of scores, and their numbers."""
     det, curve = report.figures.det, report.figures.reliability
     # the first is that of all labels pooled
-    drawn = list(det) if len(det) <= FEW_LABELS + 1 else list(det)[:1]
-    names, curves = [named(name) for name in drawn], [det[name] for name in drawn]
+    drawn = det if len(det) <= FEW_LABELS + 1 else det[:1]
+    names = ["all labels pooled" if label is None else named(label) for label, _ in det]
     return {
-        "misses": {name: _misses(curve) for name, curve in det.items()},
+        "misses": [(name, _misses(curve)) for name, (_, curve) in zip(names, det, strict=True)],
         "false_alarms": FALSE_ALARMS,
         "drawn": len(drawn),
-        "det_plot": _svg(plots.det_plot, names, curves) if det else None,
+        "det_plot": _svg(plots.det_plot, names[: len(drawn)], [curve for _, curve in drawn]) if det else None,
         "reliability_plot": None if curve is None else _svg(plots.reliability_plot, curve),
         "bins": () if curve is None else _bins(curve),
     }

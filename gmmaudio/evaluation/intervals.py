@@ -27,6 +27,8 @@ from gmmaudio.evaluation.metrics import Floats, accuracy, balanced_accuracy, mac
 
 N_DRAWS = 2000
 LEVEL = 0.95
+# draws that differ by no more than rounding
+UNMOVED = 1e-12
 SCALES = ("linear", "log", "logit")
 # numbers held at a time
 BLOCK = 200_000
@@ -174,9 +176,10 @@ def bootstrap_intervals(
 ) -> dict[str, Interval | None]:
     """Return 95 % intervals of accuracy, balanced accuracy and macro-F1, by the bootstrap over groups.
 
-    They are for another draw of as many groups of each label. Where all clips are right, or all wrong, the draws do not
-    vary, and the interval is the exact one of as many coins as there are groups (fewer where their sizes are uneven).
-    A label with one group only is drawn with other such labels: how its groups vary cannot be known.
+    They are for another draw of as many groups of each label. Where all groups are alike (all right, all wrong, all
+    half right), the draws do not vary, and the interval is the exact one of as many coins as there are groups (fewer
+    where their sizes are uneven). A label with one group only is drawn with other such labels: how its groups vary
+    cannot be known.
 
     Parameters
     ----------
@@ -208,7 +211,7 @@ def bootstrap_intervals(
     >>> rng = np.random.default_rng(0)
     >>> found = bootstrap_intervals(["a", "b"] * 8, ["a", "a"] * 8, [str(i // 2) for i in range(16)], ["a", "b"], rng)
     >>> found["accuracy"]
-    (0.5, 0.5)
+    (0.157..., 0.842...)
     """
     cell = confusion_cells(true, predicted, labels)
     draws = draw_weights(true, units, rng, N_DRAWS)
@@ -223,8 +226,9 @@ def bootstrap_intervals(
     found: dict[str, Interval | None] = {}
     for name, figure in FIGURES.items():
         value = float(figure(whole))
-        if 0 < value < 1:
-            found[name] = t_interval(value, np.concatenate(rows[name]), draws.degrees, "logit")
+        drawn = np.concatenate(rows[name])
+        if 0 < value < 1 and np.ptp(drawn) > UNMOVED:
+            found[name] = t_interval(value, drawn, draws.degrees, "logit")
         else:
             found[name] = exact_interval(value, effective_groups(true, draws.unit, balanced=name != "accuracy"))
     return found
@@ -256,8 +260,8 @@ def interval_of(
     Returns
     -------
     (float, float) or None
-        None with fewer than two groups, where a draw or the value is not finite, and where the value is not inside its
-        scale (a log-loss of 0).
+        None with fewer than two groups, where a draw or the value is not finite, where the value is not inside its
+        scale (a log-loss of 0), and where the draws do not vary.
 
     Raises
     ------
@@ -279,7 +283,10 @@ def interval_of(
     if draws.degrees < 1:
         return None
     value = float(statistic(np.ones(len(true))))
-    return t_interval(value, np.array([float(statistic(w)) for w in draws.clip_weights()]), draws.degrees, scale)
+    drawn = np.array([float(statistic(w)) for w in draws.clip_weights()])
+    # groups that are all alike tell nothing of how others vary
+    unmoved = np.isfinite(drawn).all() and np.ptp(drawn) <= UNMOVED
+    return None if unmoved else t_interval(value, drawn, draws.degrees, scale)
 
 
 def confusion_cells(true: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> npt.NDArray[np.intp]:
@@ -340,16 +347,16 @@ def t_interval(value: float, drawn: Floats, degrees: int, scale: str = "linear")
         centre, half = special.logit(value), half / (value * (1 - value))
         low, high = special.expit(centre - half), special.expit(centre + half)
     # the way to the scale and back may miss the value by its last bit
-    return min(float(low), value), max(float(high), value)
+    return (min(float(low), value), max(float(high), value)) if np.isfinite([low, high]).all() else None
 
 
 def exact_interval(share: float, n: float) -> Interval | None:
-    """Return Clopper and Pearson's 95 % interval of a share of 0 or 1, both ends 0..1.
+    """Return Clopper and Pearson's 95 % interval of a share, both ends 0..1.
 
     Parameters
     ----------
     share : float
-        0 or 1: nothing or all of ``n``; None is returned for NaN.
+        0..1, of ``n``, not always a whole number of them; None is returned for NaN.
     n : float
         Independent trials, > 0, not always a whole number.
 
@@ -365,8 +372,10 @@ def exact_interval(share: float, n: float) -> Interval | None:
     """
     if np.isnan(share):
         return None
-    bound = ((1 - LEVEL) / 2) ** (1 / n)
-    return (bound, 1.0) if share == 1 else (0.0, 1 - bound)
+    tail, hits, misses = (1 - LEVEL) / 2, share * n, (1 - share) * n
+    low = float(special.betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
+    high = float(special.betaincinv(hits + 1, misses, 1 - tail)) if misses > 0 else 1.0
+    return low, high
 
 
 def effective_groups(true: Sequence[str], unit: npt.NDArray[np.intp], *, balanced: bool) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -16,15 +18,19 @@ NAMES = ("path", "name", "file_name")
 EXPECTED = "expected columns path, label, and predicted or score:LABEL or probability:LABEL for each label"
 # probabilities printed with four digits
 SUM_TOLERANCE = 1e-2
+# beyond this, squares of scores overflow
+LARGEST = 1e100
+NO_CANDIDATE = ("", "-inf", "-infinity")
 
 
-def read_predictions(path: str | os.PathLike[str]) -> list[ScoredClip]:
-    """Return the predictions in a CSV table.
+def read_predictions(path: str | os.PathLike[str]) -> tuple[list[ScoredClip], str]:
+    """Return the predictions in a CSV table, and the SHA-256 of the file.
 
     One row for each clip. ``path`` (or ``name``) and ``label`` are needed; then ``score:LABEL`` or
     ``probability:LABEL`` for each candidate (an empty cell: it was none), or ``predicted``. ``group, source, fold,
-    repeat, duration_s`` are read where they are there. Scores are taken as natural-log likelihoods up to a constant
-    for each clip.
+    repeat, duration_s`` are read where they are there, and ``unit``, what intervals are drawn over where that is not
+    the group. Scores are taken as natural-log likelihoods up to a constant for each clip. Comma, semicolon or tab
+    separate.
 
     Raises
     ------
@@ -33,10 +39,14 @@ def read_predictions(path: str | os.PathLike[str]) -> list[ScoredClip]:
     """
     place = Path(path)
     try:
-        with place.open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.DictReader(handle, restval="", strict=True)
-            columns = _columns(place, reader.fieldnames)
-            clips = [_clip(f"{place}, line {reader.line_num}", row, columns) for row in reader]
+        # read once: a pipe cannot be read again
+        data = place.read_bytes()
+        lines = io.StringIO(data.decode("utf-8-sig"), newline="")
+        delimiter = max(",;\t", key=lines.readline().count)
+        lines.seek(0)
+        reader = csv.DictReader(lines, delimiter=delimiter, restval="", strict=True)
+        columns = _columns(place, reader.fieldnames)
+        clips = [_clip(f"{place}, line {reader.line_num}", row, columns) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(f"{place}: cannot be read as CSV ({error}); {EXPECTED}") from error
     if not clips:
@@ -53,7 +63,7 @@ def read_predictions(path: str | os.PathLike[str]) -> list[ScoredClip]:
         raise CorpusError(
             f"{place}: some rows have scores or probabilities and some have not; fill or empty the columns"
         )
-    return clips
+    return clips, hashlib.sha256(data).hexdigest()
 
 
 def _columns(place: Path, names: Sequence[str] | None) -> dict[str, dict[str, str]]:
@@ -63,7 +73,7 @@ def _columns(place: Path, names: Sequence[str] | None) -> dict[str, dict[str, st
     if twice:
         raise CorpusError(f"{place}: column {twice[0]!r} stands twice; rename or remove one")
     found = {
-        kind: {name: plain_cell(name.removeprefix(kind)) for name in given if name.startswith(kind)}
+        kind: {name: name.removeprefix(kind).strip() for name in given if name.startswith(kind)}
         for kind in (SCORE, PROBABILITY)
     }
     decided = "predicted" in given or any(found.values())
@@ -77,7 +87,7 @@ def _clip(where: str, row: Mapping[str | None, str], columns: Mapping[str, Mappi
     if None in row:
         raise CorpusError(f"{where}: more values than columns; quote values that hold the separator")
     cells = {key.strip(): plain_cell(value.strip()) for key, value in row.items() if key}
-    path = next(cells[name] for name in NAMES if cells.get(name) is not None)
+    path = next((cells[name] for name in NAMES if cells.get(name)), "")
     name = cells.get("name") or path
     if not name or not cells["label"]:
         raise CorpusError(f"{where}: no {'path' if cells['label'] else 'label'}; every clip needs one")
@@ -93,32 +103,39 @@ def _clip(where: str, row: Mapping[str | None, str], columns: Mapping[str, Mappi
         paths=(path,),
         label=cells["label"],
         group=group,
-        unit=f"file {path}" if group is None else group,
+        unit=cells.get("unit") or (f"file {path}" if group is None else group),
         source=cells.get("source") or None,
         fold=cells.get("fold", ""),
-        repeat=int(_number(where, "repeat", cells.get("repeat") or "0")),
+        repeat=_count(where, cells.get("repeat") or "0"),
         predicted=predicted,
         scores=scores,
         probability=probability,
-        duration_s=_number(where, "duration_s", cells["duration_s"]) if cells.get("duration_s") else None,
+        duration_s=_number(where, "duration_s", cells["duration_s"], low=0.0) if cells.get("duration_s") else None,
     )
 
 
 def _numbers(where: str, cells: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, float]:
     """Return label -> number of the cells that are filled; minus infinity is no candidate either."""
-    found = {label: _number(where, column, cells[column]) for column, label in columns.items() if cells[column]}
-    return {label: value for label, value in found.items() if value > -math.inf}
+    filled = {label: cells[column] for column, label in columns.items() if cells[column].casefold() not in NO_CANDIDATE}
+    return {label: _number(where, f"the score of {label}", text) for label, text in filled.items()}
 
 
-def _number(where: str, name: str, text: str) -> float:
+def _number(where: str, name: str, text: str, low: float = -LARGEST) -> float:
     """Return the number in a cell."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if math.isnan(value) or value == math.inf:
-        raise CorpusError(f"{where}: {name} is {text!r}; expected a number")
+    if not low <= value <= LARGEST:
+        raise CorpusError(f"{where}: {name} is {text!r}; expected a number from {low:g} to {LARGEST:g}")
     return value
+
+
+def _count(where: str, text: str) -> int:
+    """Return the number of a repeat."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise CorpusError(f"{where}: repeat is {text!r}; expected a whole number, 0 or more")
+    return int(text)
 
 
 def _probability(where: str, given: Mapping[str, float]) -> dict[str, float] | None:

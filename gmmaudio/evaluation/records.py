@@ -25,7 +25,7 @@ class Protocol:
     repeats : int
         Times the whole was done, each with another division and seed.
     scored_labels, unscored_labels : tuple of str
-        Labels whose clips are in the figures, and those that were only trained on.
+        Labels whose clips are in the figures, and the others: only trained on, or not known to the model.
     trial_s : float or None
         Length that clips were joined or cut to, seconds.
     settings : mapping
@@ -112,19 +112,27 @@ class ScoredClip:
         return self.predicted == self.label
 
     @property
+    def _ranked(self) -> Mapping[str, float]:
+        """Scores, or log probabilities where there are none."""
+        if self.scores or not self.probability:
+            return self.scores
+        return {label: math.log(p) if p > 0 else -math.inf for label, p in self.probability.items()}
+
+    @property
     def margin(self) -> float:
         """How far the label given is above the true one, in score; infinite where the true one was no candidate.
 
-        NaN where there are no scores.
+        In log probability where there are no scores, NaN where there is neither.
         """
-        if not self.scores:
+        if not self._ranked:
             return math.nan
-        return self.scores.get(self.predicted, -math.inf) - self.scores.get(self.label, -math.inf)
+        given, true = (self._ranked.get(label, -math.inf) for label in (self.predicted, self.label))
+        return math.nan if given == true == -math.inf else given - true
 
     @property
     def runner_up(self) -> str | None:
         """The best label but for the one given; None where there are no scores."""
-        others = {label: score for label, score in self.scores.items() if label != self.predicted}
+        others = {label: score for label, score in self._ranked.items() if label != self.predicted}
         return max(sorted(others), key=lambda label: others[label]) if others else None
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,16 +12,14 @@ import numpy as np
 
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.breakdown import Condition, by_duration, by_source
-from gmmaudio.evaluation.detection import DetCurve
-from gmmaudio.evaluation.figures import Figures, Interval, figures_of
+from gmmaudio.evaluation.figures import Figures, figures_of
+from gmmaudio.evaluation.intervals import Interval
 from gmmaudio.evaluation.metrics import Counts, Floats, accuracy, balanced_accuracy, confusion_matrix
 from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
 
 N_MISTAKES = 20
 # below this an interval is a hint: see docs/decisions/0006-intervals.md
 FEW_GROUPS = 10
-# points of a DET curve that a page or a JSON holds
-N_DET_POINTS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +152,7 @@ class Report:
             "repeats": [dict(row) for row in self.spread],
             "spread": spread_of(self.spread),
             "figures_from": figures.reads,
-            "det": {name: _plain_curve(det) for name, det in figures.det.items()},
+            "det": [{"label": label} | _plain(asdict(det)) for label, det in figures.det],
             "reliability": None if curve is None else _plain(asdict(curve)),
             "breakdowns": {name: [asdict(row) for row in rows] for name, rows in self.breakdowns.items()},
             "similarity": None if self.similarity is None else _plain(asdict(self.similarity)),
@@ -284,14 +282,6 @@ def percent(interval: tuple[float, float]) -> str:
     return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
 
 
-def thinned(curve: DetCurve) -> DetCurve:
-    """Return a DET curve of at most N_DET_POINTS points, the first and the last among them."""
-    if len(curve.thresholds) <= N_DET_POINTS:
-        return curve
-    kept = np.unique(np.linspace(0, len(curve.thresholds) - 1, N_DET_POINTS).round().astype(int))
-    return DetCurve(curve.thresholds[kept], curve.p_miss[kept], curve.p_fa[kept])
-
-
 def _few_groups(clips: Sequence[ScoredClip]) -> tuple[str, ...]:
     """Return a warning where too few groups were drawn from for the interval to be more than a hint."""
     n_groups = len({clip.unit for clip in clips})
@@ -312,12 +302,6 @@ def _spread(clips: Sequence[ScoredClip], labels: Sequence[str], seed: int) -> tu
         figures = {"accuracy": float(accuracy(counts)), "balanced_accuracy": float(balanced_accuracy(counts))}
         rows.append({"seed": seed + repeat, "n": len(own)} | figures)
     return tuple(rows)
-
-
-def _plain_curve(curve: DetCurve) -> dict[str, Any]:
-    """Return a DET curve as plain values."""
-    plain: dict[str, Any] = _plain(asdict(thinned(curve)))
-    return plain
 
 
 def _plain(value: Any) -> Any:

@@ -70,6 +70,7 @@ def tables(report: Report) -> dict[str, list[Row]]:
     names = [*report.figures.values, *(name for name in intervals if name not in report.figures.values)]
     figures: list[Row] = [("figure", "value", "low", "high")]
     figures += [(name, plain.get(name), *(intervals.get(name) or (None, None))) for name in names]
+    figures += [(name, plain[name], None, None) for name in ("n", "n_predictions", "figures_from")]
     found: dict[str, list[Row]] = {
         "figures": figures,
         "per_label": _records([{"label": label} | row for label, row in plain["per_label"].items()]),
@@ -82,6 +83,7 @@ def tables(report: Report) -> dict[str, list[Row]]:
             [{"table": name} | asdict(row) for name, rows in report.breakdowns.items() for row in rows]
         ),
         "repeats": _records(plain["repeats"]),
+        "spread": _records([{"figure": name} | row for name, row in (plain["spread"] or {}).items()]),
         "checks": [("kind", "text"), *(("guard", g) for g in report.guards), *(("passed", p) for p in report.passed)],
         "failed": [("path", "code", "message"), *((f.path, f.code, f.message) for f in report.failed)],
         "protocol": [("key", "value"), *((key, _cell(value)) for key, value in plain["protocol"].items())],
@@ -91,7 +93,7 @@ def tables(report: Report) -> dict[str, list[Row]]:
 
 def _clips(report: Report) -> list[Row]:
     """Return the predictions as a table."""
-    fixed = ("name", "path", "label", "group", "source", "fold", "repeat", "duration_s", "predicted")
+    fixed = ("name", "path", "label", "group", "unit", "source", "fold", "repeat", "duration_s", "predicted")
     scored = sorted({label for clip in report.clips for label in clip.scores})
     given = sorted({label for clip in report.clips for label in clip.probability or {}})
     rows: list[Row] = [(*fixed, *(SCORE + label for label in scored), *(PROBABILITY + label for label in given))]
@@ -107,11 +109,11 @@ def _curves(plain: Mapping[str, Any]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     if plain["det"]:
         points = [
-            (name, *point)
-            for name, curve in plain["det"].items()
+            (curve["label"], *point)
+            for curve in plain["det"]
             for point in zip(curve["thresholds"], curve["p_miss"], curve["p_fa"], strict=True)
         ]
-        found["det"] = [("detector", "threshold", "p_miss", "p_fa"), *points]
+        found["det"] = [("label", "threshold", "p_miss", "p_fa"), *points]
     if plain["reliability"]:
         bins = plain["reliability"]
         edges = bins["edges"]

@@ -27,13 +27,12 @@ from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import Condition, FailedInput, Protocol, Report, ScoredClip, make_report
 from gmmaudio.evaluation.breakdown import DURATIONS_S
 from gmmaudio.evaluation.guards import Findings
-from gmmaudio.evaluation.report import FEW_GROUPS
 from gmmaudio.pipeline import studies
 from gmmaudio.pipeline.extraction import Extracted, Progress, quiet
 from gmmaudio.pipeline.guards import crossval_findings, fold_column_findings
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.recipe import Recipe
-from gmmaudio.pipeline.scoring import score_trials, units_of
+from gmmaudio.pipeline.scoring import interval_units, score_trials, units_of
 from gmmaudio.pipeline.train import corpus_notes, lost_labels
 from gmmaudio.pipeline.trials import Material, Trial, gather
 from gmmaudio.pipeline.tuning import Tuned, tune
@@ -93,15 +92,15 @@ class Division:
                 "whose division is fixed"
             )
 
-    @property
-    def scheme(self) -> str:
-        """The division in words."""
+    def scheme(self, known: bool) -> str:
+        """Return the division in words; where groups are not known, files are divided."""
+        group = {None: "group", "parent": "folder"}.get(self.group_by, self.group_by) if known else "file"
         if self.fold_column:
             words = f"cross-validation by the fold column {self.fold_column!r}"
         elif self.folds == "loo":
-            words = f"cross-validation, one {self.group_by or 'group'} left out at a time"
+            words = f"cross-validation, one {group} left out at a time"
         else:
-            words = f"{self.folds}-fold cross-validation by group"
+            words = f"{self.folds}-fold cross-validation by {group}"
         words += f", {self.repeats} repeats" if self.repeats > 1 else ""
         return words + (", settings chosen on inner folds" if self.tuned else "")
 
@@ -207,7 +206,7 @@ def crossval(
         n_jobs=n_jobs,
         progress=progress,
     )
-    trials, inside = _interval_units(material.trials, groups, division)
+    trials, inside = interval_units(material.trials, groups, division.group_by)
     notes = [*corpus.notes, *corpus_notes(material), *lost_labels(clips, trials), *inside]
     labels, units, values = [t.label for t in trials], units_of(trials), [t.fold for t in trials]
     divisions = [division.divide(labels, units, values, recipe.seed + r) for r in range(division.repeats)]
@@ -259,25 +258,6 @@ def _run_fold(
     return Outcome(fold, repeat, scored, cuts, fitted, tuned)
 
 
-def _interval_units(
-    trials: list[Trial], groups: Mapping[Place, str | None], division: Division
-) -> tuple[list[Trial], tuple[str, ...]]:
-    """Return the trials with what intervals are drawn over, and what should be said of it.
-
-    Where clips are split by something of which there are few, such as sources, an interval over those would be from
-    nothing to everything; it is then drawn over the corpus's own groups inside them.
-    """
-    own = [groups[trial.parts[0].clip.place] for trial in trials]
-    n_split, n_own = len(set(units_of(trials))), len(set(own))
-    if division.group_by in (None, "none") or n_split >= FEW_GROUPS or n_own <= n_split or None in own:
-        return trials, ()
-    note = (
-        f"intervals are over the {n_own} groups of the corpus inside the {n_split} of --group-by {division.group_by}: "
-        "they say nothing of what another would give"
-    )
-    return [replace(trial, unit=unit) for trial, unit in zip(trials, own, strict=True)], (note,)
-
-
 def _findings(
     groups: Mapping[Place, str | None],
     division: Division,
@@ -308,11 +288,13 @@ def _studies(
     """Return the tables beside the figure; what trains anew is done on the first repeat only."""
     first = [clip for outcome in outcomes if outcome.repeat == 0 for clip in outcome.scored]
     found: dict[str, Sequence[Condition]] = {"cut": studies.cut_conditions([outcome.cuts for outcome in outcomes])}
+    how: dict[str, Any] = {"tuned": division.tuned, "n_jobs": n_jobs}
     if division.learning_curve:
-        found["learning_curve"] = studies.learning_curve(trials, folds, first, recipe, n_jobs=n_jobs)
-    if division.show_inflation:
+        found["learning_curve"] = studies.learning_curve(trials, folds, first, recipe, **how)
+    # without groups both would be split by file
+    if division.show_inflation and any(clip.group for clip in first):
         n_folds = N_RANDOM_FOLDS if division.folds == "loo" else len(folds)
-        found["inflation"] = studies.inflation(trials, first, n_folds, recipe, n_jobs=n_jobs)
+        found["inflation"] = studies.inflation(trials, first, n_folds, recipe, **how)
     return found
 
 
@@ -335,7 +317,7 @@ def _protocol(
             if outcome.tuned is not None
         ]
     return Protocol(
-        scheme=division.scheme,
+        scheme=division.scheme(known=any(clip.group for outcome in outcomes for clip in outcome.scored)),
         group_by=division.group_by or "group",
         seed=recipe.seed,
         folds=tuple(fold.name for fold in divisions[0]),

@@ -16,9 +16,9 @@ from gmmaudio.model import Model
 from gmmaudio.modelfile import to_bytes
 from gmmaudio.pipeline import studies
 from gmmaudio.pipeline.extraction import Degradation, Extracted, Progress, quiet
-from gmmaudio.pipeline.guards import model_findings
+from gmmaudio.pipeline.guards import copies_of, model_findings
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
-from gmmaudio.pipeline.scoring import score_trials
+from gmmaudio.pipeline.scoring import interval_units, score_trials
 from gmmaudio.pipeline.trials import gather
 
 
@@ -73,9 +73,16 @@ def evaluate(
     clock = Clock.start()
     studies.check_durations(durations_s)
     clips, strangers = _known_clips(model, regroup(select_split(corpus.clips, split, "test"), group_by))
-    how: dict[str, Any] = {"trial_s": trial_s, "min_duration_s": min_duration_s, "n_jobs": n_jobs, "progress": progress}
+    groups = {clip.place: clip.group for clip in corpus.clips}
+    how: dict[str, Any] = {
+        "apart": groups if group_by else None,
+        "trial_s": trial_s,
+        "min_duration_s": min_duration_s,
+        "n_jobs": n_jobs,
+        "progress": progress,
+    }
     material = gather(corpus.root, clips, model.features, **how)
-    trials = material.trials
+    trials, inside = interval_units(material.trials, groups, group_by)
     if not trials:
         first = material.failed[0]
         raise CorpusError(f"all {len(clips)} clips failed; first: {first.path}: {first.message}")
@@ -93,13 +100,20 @@ def evaluate(
         "group_by": group_by,
     }
     options |= {"durations_s": list(durations_s), "stress": stress, "model_sha256": sha256}
-    found = model_findings(model.training, trials)
+    found = model_findings(model.training, trials, group_by)
+    notes = (
+        *corpus.notes,
+        *copies_of(trials),
+        *_left_out(corpus, clips, strangers, split),
+        *material.left_out,
+        *inside,
+    )
     protocol = _protocol(model, options, _scored_part(corpus, split), scored, strangers)
     return make_report(
         scored,
         model.classifier.labels,
         replace(protocol, command=command, began=clock.began, seconds=clock.seconds),
-        (*found.guards, *corpus.notes, *material.left_out),
+        (*found.guards, *notes),
         material.failed,
         passed=found.passed,
         breakdowns=breakdowns,
@@ -140,12 +154,29 @@ def _known_clips(model: Model, clips: Sequence[Clip]) -> tuple[list[Clip], tuple
     return known, strangers
 
 
+def _left_out(corpus: Corpus, known: Sequence[Clip], strangers: Sequence[str], split: str | None) -> tuple[str, ...]:
+    """Return how many clips are of labels that the model does not know."""
+    n_left = len(select_split(corpus.clips, split, "test")) - len(known)
+    if not n_left:
+        return ()
+    named = ", ".join(map(repr, strangers[:3])) + (f" and {len(strangers) - 3} more" if len(strangers) > 3 else "")
+    return (
+        f"{n_left} clips of labels that the model does not know are in no figure: {named}; train on them, or rename "
+        "them",
+    )
+
+
 def _stress(
     model: Model, corpus: Corpus, clips: Sequence[Clip], clean: Sequence[ScoredClip], how: Mapping[str, Any]
 ) -> tuple[Condition, ...]:
-    """Return the figures under every degradation, each with its difference to the clean clips."""
+    """Return the figures under every degradation, each with its difference to the clean clips.
+
+    Excerpts are left out where clips are joined to trials: the same trial would hold other sound.
+    """
     runs: list[tuple[str, Sequence[ScoredClip]]] = [("clean", clean)]
     for name in DEGRADATIONS:
+        if how["trial_s"] and "excerpt" in name:
+            continue
         material = gather(corpus.root, clips, model.features, degradation=Degradation(name, model.training.seed), **how)
         if material.trials:
             runs.append((name, score_trials(material.trials, model.classifier)))

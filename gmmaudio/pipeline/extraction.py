@@ -155,7 +155,8 @@ def extract_clip(task: Task) -> Extracted | FailedInput:
         )
         sound = tally.count(blocks)
         if task.degradation is not None:
-            sound = iter([task.degradation.apply(np.concatenate(list(sound)), sr, clip.path)])
+            degraded = task.degradation.apply(np.concatenate(list(sound)), sr, clip.path)
+            tally.n_samples, sound = len(degraded), iter([degraded])
         raw = raw_frames(sound, task.config)
         prints = _fingerprint(raw, task.config)
     except AudioError as error:

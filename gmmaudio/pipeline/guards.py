@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from gmmaudio.corpus import Fold, Place, leak_notes, straddling_groups
+from gmmaudio.corpus import Fold, Place, file_notes, leak_notes, same_audio_notes, straddling_groups
 from gmmaudio.evaluation.guards import Findings, group_findings, side_findings, source_findings
-from gmmaudio.fingerprint import from_hex, near_duplicates, near_duplicates_within
+from gmmaudio.fingerprint import Fingerprint, from_hex, near_duplicates, near_duplicates_within
 from gmmaudio.model import TrainingSummary
 from gmmaudio.pipeline.extraction import Extracted
 from gmmaudio.pipeline.trials import Trial, clips_of
+
+N_NAMED = 3
 
 # Place of a clip -> its group before --group-by
 Groups = Mapping[Place, str | None]
@@ -53,20 +55,30 @@ def crossval_findings(
             [([own[id(c)] for c in clips_of(train)], [own[id(c)] for c in clips_of(test)]) for train, test in sides],
             " of the corpus",
         )
+    found += Findings(file_notes([c.clip.path for c in clips], [groups.get(c.clip.place) for c in clips]))
     return found + _copies(clips, sides)
 
 
 def fold_column_findings(values: Sequence[str | None], units: Sequence[str]) -> Findings:
     """Return which groups a fold column cuts through."""
-    return Findings(
-        tuple(
-            f"group {group!r} is in several folds; its clips are left out of training where others of it are scored"
-            for group in straddling_groups(values, units)
-        )
+    cut = straddling_groups(values, units)
+    named = [
+        f"group {group!r} is in several folds; its clips are left out of training where others of it are scored"
+        for group in cut[:N_NAMED]
+    ]
+    return Findings((*named, *([f"and so are {len(cut) - N_NAMED} other groups"] if len(cut) > N_NAMED else [])))
+
+
+def copies_of(trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Return what should be said of clips whose sound stands twice, and of files that stand in several groups."""
+    clips = clips_of(trials)
+    paths, labels = [item.clip.path for item in clips], [item.clip.label for item in clips]
+    return same_audio_notes(paths, labels, [item.sha256 for item in clips]) + file_notes(
+        paths, [item.clip.group for item in clips]
     )
 
 
-def model_findings(training: TrainingSummary, trials: Sequence[Trial]) -> Findings:
+def model_findings(training: TrainingSummary, trials: Sequence[Trial], group_by: str | None = None) -> Findings:
     """Return what is to be said of a model's figures on trials: clips and groups that it was trained on.
 
     Parameters
@@ -75,17 +87,23 @@ def model_findings(training: TrainingSummary, trials: Sequence[Trial]) -> Findin
         What the model was trained on.
     trials : sequence of Trial
         What it is scored on.
+    group_by : str or None
+        Where the trials' groups come from; those of training come from the group column.
     """
     tested = clips_of(trials)
     found = _heard(training, tested)
-    groups = {clip.group for clip in training.clips} - {None}
+    trained = [clip.group for clip in training.clips]
+    groups = set(trained) - {None}
     shared = sorted({str(trial.group) for trial in trials if trial.group in groups})
     if shared:
         some = ", ".join(shared[:3]) + (", ..." if len(shared) > 3 else "")
         found += Findings((f"{len(shared)} groups were trained on too ({some}): this figure may be optimistic",))
     labels, own = [trial.label for trial in trials], [trial.group for trial in trials]
-    if not groups or any(group is None for group in own):
+    if None in trained or None in own:
         own = [None] * len(own)
+    elif group_by is not None:
+        told = f"groups are from --group-by {group_by} here and from the group column in training"
+        found += Findings((f"{told}: whether one was trained on cannot be told",))
     elif not shared:
         found += Findings((), ("no group was trained on",))
     return found + group_findings(labels, own) + source_findings(labels, [trial.source for trial in trials])
@@ -107,7 +125,10 @@ def _heard(training: TrainingSummary, tested: Sequence[Extracted]) -> Findings:
         [from_hex(clip.fingerprint) for clip in training.clips], [item.fingerprint for item in fresh]
     )
     found += _near([(training.clips[i].path, fresh[j].clip.path) for i, j, _ in pairs], "a clip that was trained on")
-    return found if found.guards else Findings((), ("no sound was trained on, by samples or by fingerprint",))
+    found += _unseen([clip.fingerprint for clip in tested])
+    if found.guards:
+        return found
+    return Findings((), (f"no sound was trained on: {_looked([clip.fingerprint for clip in tested])}",))
 
 
 def _copies(clips: Sequence[Extracted], sides: Sequence[tuple[Sequence[Trial], Sequence[Trial]]]) -> Findings:
@@ -123,9 +144,27 @@ def _copies(clips: Sequence[Extracted], sides: Sequence[tuple[Sequence[Trial], S
         near |= {(i, j) for i, j in pairs if (i in left and j in right) or (j in left and i in right)}
     found = Findings(leak_notes(same))
     found += _near([(clips[i].clip.path, clips[j].clip.path) for i, j in sorted(near)], "a clip on the other side")
+    found += _unseen(prints)
+    return found if found.guards else Findings((), (f"no sound is on both sides of a split: {_looked(prints)}",))
+
+
+def _looked(prints: Sequence[Fingerprint]) -> str:
+    """Return how copies were looked for."""
     n_prints = sum(len(each) > 0 for each in prints)
-    looked = f"not the same samples, and no near-duplicate by fingerprint ({n_prints} of {len(clips)} clips have one)"
-    return found if found.guards else Findings((), (f"no sound is on both sides of a split: {looked}",))
+    return f"not the same samples, and no near-duplicate by fingerprint ({n_prints} of {len(prints)} clips have one)"
+
+
+def _unseen(prints: Sequence[Fingerprint]) -> Findings:
+    """Return a warning where most clips have no fingerprint by which a copy would be found."""
+    n_none = sum(len(each) == 0 for each in prints)
+    if 2 * n_none <= len(prints):
+        return Findings()
+    return Findings(
+        (
+            f"copies were looked for by their samples only in {n_none} of {len(prints)} clips, which are too short for "
+            "a fingerprint (1 to 2 s)",
+        )
+    )
 
 
 def _near(pairs: Sequence[tuple[str, str]], what: str) -> Findings:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, make_report
@@ -30,7 +28,7 @@ def evaluate_predictions(path: str | os.PathLike[str], *, command: str = "") -> 
         If it cannot be read, lacks a column, or a row is wrong.
     """
     clock = Clock.start()
-    clips = read_predictions(path)
+    clips, sha256 = read_predictions(path)
     found = _findings(clips)
     true = {clip.label for clip in clips}
     labels = sorted(
@@ -53,8 +51,7 @@ def evaluate_predictions(path: str | os.PathLike[str], *, command: str = "") -> 
         seconds=clock.seconds,
     )
     # where they came from is told by their content, wherever the table lies
-    row: dict[str, Any] = {"path": "table of predictions", "start_s": 0.0, "end_s": None}
-    row["sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    row: dict[str, Any] = {"path": "table of predictions", "start_s": 0.0, "end_s": None, "sha256": sha256}
     run = {"kind": "predictions", "root": str(path), "options": {}, "manifest": [row]}
     return make_report(clips, labels, protocol, found.guards, passed=found.passed, run=run)
 

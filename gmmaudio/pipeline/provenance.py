@@ -68,7 +68,7 @@ def run_record(
     kind : {"crossval", "evaluate"}
         What was run.
     corpus : Corpus
-        Its clips are those that were asked for.
+        With the clips to read again; those that were not decoded have no hash.
     material : Material
         What came of it.
     options : mapping

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,16 @@ from gmmaudio.pipeline.recipe import Recipe
 
 # other versions and machines round differently; what is right stays within this
 TOLERANCE = 1e-6
-# how and when, not what
-NOT_COMPARED = ("protocol", "run")
+# where, how and when, not what
+NOT_COMPARED = {
+    "protocol": ("versions", "machine", "command", "began", "seconds"),
+    "run": ("kind", "root", "notes", "options", "manifest"),
+}
+EVALUATE_OPTIONS = ("split", "trial_s", "min_duration_s", "group_by", "durations_s", "stress")
 NOT_A_RUN = "expected the JSON that gmmaudio evaluate or crossval wrote (--json)"
+
+
+AnyProgress = Progress[Extracted | FailedInput]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +66,7 @@ def reproduce(
     root: Path | None = None,
     model: Model | None = None,
     n_jobs: int = 1,
-    progress: Progress[Extracted | FailedInput] = quiet,
+    progress: AnyProgress = quiet,
 ) -> Reproduction:
     """Return what came of running a recorded evaluation again.
 
@@ -83,18 +90,15 @@ def reproduce(
     """
     try:
         run = recorded["run"]
-        if run["kind"] == "predictions":
-            report = evaluate_predictions(run["root"] if root is None else root)
-        else:
-            place = Path(run["root"]) if root is None else root
-            corpus = Corpus(place, tuple(_clip(row) for row in run["manifest"]), tuple(run["notes"]))
-            report = _run_again(run["kind"], corpus, run["options"], model, n_jobs, progress)
+        again = _prepared(run, root, model)
         elsewhere = _elsewhere(recorded["protocol"])
-        audio = tuple(_changed_audio(run["manifest"], report.run["manifest"]))
-        if run["options"].get("model_sha256") != report.run["options"].get("model_sha256"):
-            audio = ("the model: is another one", *audio)
+        old = [(row["path"], row["start_s"], row["end_s"], row["sha256"]) for row in run["manifest"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise CorpusError(f"holds no run ({type(error).__name__}: {error}); {NOT_A_RUN}") from error
+    report = again(n_jobs, progress)
+    audio = tuple(_changed_audio(old, report.run["manifest"]))
+    if run["options"].get("model_sha256") != report.run["options"].get("model_sha256"):
+        audio = ("the model: is another one", *audio)
     numbers = differences(recorded, report.to_dict(), TOLERANCE if elsewhere else 0.0)
     return Reproduction(report, audio, tuple(numbers), elsewhere)
 
@@ -114,8 +118,14 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float
     >>> differences({"n": 3, "labels": ["a"]}, {"n": 4, "labels": ["a"]}, 0.0)
     ['n: 3 -> 4']
     """
-    kept = [{key: value for key, value in report.items() if key not in NOT_COMPARED} for report in (old, new)]
-    return list(_walk("", kept[0], kept[1], tolerance))
+    return list(_walk("", _compared(old), _compared(new), tolerance))
+
+
+def _compared(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a report without where, how and when it was made."""
+    parts = {key: dict(report[key]) for key in NOT_COMPARED if isinstance(report.get(key), Mapping)}
+    kept = {key: {k: v for k, v in part.items() if k not in NOT_COMPARED[key]} for key, part in parts.items()}
+    return {**report, **kept}
 
 
 def _walk(where: str, old: Any, new: Any, tolerance: float) -> Iterator[str]:
@@ -140,46 +150,43 @@ def _walk(where: str, old: Any, new: Any, tolerance: float) -> Iterator[str]:
 def _equal(old: Any, new: Any, tolerance: float) -> bool:
     """Return whether two plain values are the same, numbers within a tolerance."""
     numbers = all(isinstance(value, float | int) and not isinstance(value, bool) for value in (old, new))
-    if numbers and tolerance:
+    if numbers and tolerance and max(abs(old), abs(new)) < 1e300:
         return math.isclose(old, new, rel_tol=tolerance, abs_tol=tolerance)
     return bool(old == new)
 
 
-def _run_again(
-    kind: str,
-    corpus: Corpus,
-    options: Mapping[str, Any],
-    model: Model | None,
-    n_jobs: int,
-    progress: Progress[Extracted | FailedInput],
-) -> Report:
-    """Return the report of the recorded clips and options."""
-    if kind == "crossval":
-        division = Division(**options["division"])
-        return crossval(corpus, Recipe.from_dict(options["recipe"]), division, n_jobs=n_jobs, progress=progress)
-    if kind != "evaluate":
+def _prepared(run: Mapping[str, Any], root: Path | None, model: Model | None) -> Callable[[int, AnyProgress], Report]:
+    """Return what runs the recorded clips and options again, all of it read and checked."""
+    kind, options = run["kind"], dict(run["options"])
+    place = Path(run["root"]) if root is None else root
+    if kind == "predictions":
+        return lambda _jobs, _progress: evaluate_predictions(place)
+    if kind not in ("crossval", "evaluate"):
         raise CorpusError(f"holds a run of kind {kind!r}, which cannot be run again; {NOT_A_RUN}")
+    corpus = Corpus(place, tuple(_clip(row) for row in run["manifest"]), tuple(run["notes"]))
+    if kind == "crossval":
+        recipe, division = Recipe.from_dict(options["recipe"]), Division(**options["division"])
+        return lambda jobs, progress: crossval(corpus, recipe, division, n_jobs=jobs, progress=progress)
     if model is None:
         raise CorpusError("is the report of a model; name its file (--model)")
-    given = {name: value for name, value in options.items() if name != "model_sha256"}
-    return evaluate(model, corpus, n_jobs=n_jobs, progress=progress, **given)
+    given = {name: options[name] for name in EVALUATE_OPTIONS}
+    return lambda jobs, progress: evaluate(model, corpus, n_jobs=jobs, progress=progress, **given)
 
 
 def _clip(row: Mapping[str, Any]) -> Clip:
     """Return the clip that a row of the recorded manifest describes."""
-    return Clip(**{name: value for name, value in row.items() if name != "sha256"})
+    known = {name: value for name, value in row.items() if name != "sha256"}
+    return Clip(**known | {"extra": {str(key): str(value) for key, value in row["extra"].items()}})
 
 
-def _changed_audio(old: Any, new: Any) -> Iterator[str]:
+def _changed_audio(old: Sequence[tuple[str, float, float | None, str | None]], new: Any) -> Iterator[str]:
     """Yield the files whose content is not what it was."""
     now = {(row["path"], row["start_s"], row["end_s"]): row["sha256"] for row in new}
-    for row in old:
-        found = now.get((row["path"], row["start_s"], row["end_s"]))
-        if found != row["sha256"]:
+    for path, start_s, end_s, sha256 in old:
+        found = now.get((path, start_s, end_s))
+        if found != sha256:
             state = "could be read, and cannot now" if found is None else "has other content now"
-            if row["sha256"] is None:
-                state = "could not be read, and can now"
-            yield f"{row['path']}: {state}"
+            yield f"{path}: {'could not be read, and can now' if sha256 is None else state}"
 
 
 def _elsewhere(protocol: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from threadpoolctl import threadpool_limits
 
 from gmmaudio.classifier import GMMClassifier
-from gmmaudio.corpus import group_keys
+from gmmaudio.corpus import Place, group_keys
 from gmmaudio.evaluation import ScoredClip
+from gmmaudio.evaluation.report import FEW_GROUPS
 from gmmaudio.model import prediction
 from gmmaudio.pipeline.trials import Trial
 
@@ -57,3 +59,32 @@ def score_trials(
 def units_of(trials: Sequence[Trial]) -> tuple[str, ...]:
     """Return what must stay whole in a split: the group, or the file where it is unknown."""
     return group_keys([trial.group for trial in trials], [trial.paths[0] for trial in trials])
+
+
+def interval_units(
+    trials: list[Trial], groups: Mapping[Place, str | None], group_by: str | None
+) -> tuple[list[Trial], tuple[str, ...]]:
+    """Return the trials with what intervals are drawn over, and what should be said of it.
+
+    Where clips are split by source and there are few, an interval over sources would be from nothing to everything; it
+    is then drawn over the corpus's own groups inside them. (By another column it stays over its values: albums inside
+    artists would make an interval that is too narrow.)
+
+    Parameters
+    ----------
+    trials : list of Trial
+        All trials.
+    groups : mapping
+        The corpus's own groups of all clips.
+    group_by : str or None
+        What the clips are split by instead.
+    """
+    own = [groups[trial.parts[0].clip.place] for trial in trials]
+    n_split, n_own = len(set(units_of(trials))), len(set(own))
+    if group_by != "source" or n_split >= FEW_GROUPS or n_own <= n_split or None in own:
+        return trials, ()
+    note = (
+        f"intervals are over the {n_own} groups of the corpus inside the {n_split} of --group-by {group_by}: "
+        "they say nothing of what another would give"
+    )
+    return [replace(trial, unit=unit) for trial, unit in zip(trials, own, strict=True)], (note,)

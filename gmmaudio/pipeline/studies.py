@@ -84,7 +84,13 @@ def cut_conditions(cuts: Sequence[Mapping[float, Sequence[ScoredClip]]]) -> tupl
 
 
 def learning_curve(
-    trials: Sequence[Trial], folds: Sequence[Fold], whole: Sequence[ScoredClip], recipe: Recipe, *, n_jobs: int = 1
+    trials: Sequence[Trial],
+    folds: Sequence[Fold],
+    whole: Sequence[ScoredClip],
+    recipe: Recipe,
+    *,
+    tuned: bool = False,
+    n_jobs: int = 1,
 ) -> tuple[Condition, ...]:
     """Return the accuracy with an eighth, a quarter and half of each fold's training sound, and with all of it.
 
@@ -101,6 +107,8 @@ def learning_curve(
         Predictions of that repeat with all training sound.
     recipe : Recipe
         Settings; its seed orders the groups.
+    tuned : bool
+        Choose settings on every part, as was done for the whole.
     n_jobs : int
         Worker processes.
     """
@@ -110,13 +118,19 @@ def learning_curve(
             Fold(fold.name, _share_of(trials, fold.train, share, np.random.default_rng((recipe.seed, k))), fold.test)
             for k, fold in enumerate(folds)
         ]
-        clips = [clip for part in parts for clip in score_fold(trials, part, recipe, recipe.seed, n_jobs)]
+        clips = [clip for part in parts for clip in score_fold(trials, part, recipe, recipe.seed, n_jobs, tuned=tuned)]
         rows.append(condition(f"{100 * share:g} %", clips, hours=_hours(trials, parts)))
     return (*rows, condition("100 %", whole, hours=_hours(trials, folds)))
 
 
 def inflation(
-    trials: Sequence[Trial], grouped: Sequence[ScoredClip], n_folds: int, recipe: Recipe, *, n_jobs: int = 1
+    trials: Sequence[Trial],
+    grouped: Sequence[ScoredClip],
+    n_folds: int,
+    recipe: Recipe,
+    *,
+    tuned: bool = False,
+    n_jobs: int = 1,
 ) -> tuple[Condition, ...]:
     """Return the figure by group, and what a random split of the same clips would have shown.
 
@@ -130,6 +144,8 @@ def inflation(
         Folds of the random split.
     recipe : Recipe
         Settings; its seed divides.
+    tuned : bool
+        Choose settings on every training set, as was done with groups kept whole.
     n_jobs : int
         Worker processes.
     """
@@ -139,7 +155,9 @@ def inflation(
         folds = random_folds(labels, each, min(n_folds, len(trials)), np.random.default_rng(recipe.seed))
     except (CorpusError, SettingError):
         return ()
-    random = {c.name: c for fold in folds for c in score_fold(trials, fold, recipe, recipe.seed, n_jobs)}
+    random = {
+        clip.name: clip for fold in folds for clip in score_fold(trials, fold, recipe, recipe.seed, n_jobs, tuned=tuned)
+    }
     pairs = [(clip, random[clip.name]) for clip in grouped if clip.name in random]
     if not pairs:
         return ()
@@ -180,9 +198,8 @@ def mixture_similarity(classifier: GMMClassifier) -> Similarity | None:
     if len(classifier.labels) < 3:
         return None
     distance = divergences(classifier.mixtures, n_samples=N_SAMPLES)
-    return Similarity(
-        classifier.labels, distance, "Jensen-Shannon divergence between the labels' mixtures, nats (0 to 0.69)"
-    )
+    kind = "Jensen-Shannon divergence between the labels' mixtures of one model, nats (0 to 0.69)"
+    return Similarity(classifier.labels, distance, kind)
 
 
 def _share_of(trials: Sequence[Trial], train: Sequence[int], share: float, rng: np.random.Generator) -> tuple[int, ...]:

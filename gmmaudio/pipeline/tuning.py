@@ -10,8 +10,7 @@ import numpy as np
 
 from gmmaudio import classifier
 from gmmaudio.corpus import Fold, random_folds, scored_labels
-from gmmaudio.evaluation import ScoredClip
-from gmmaudio.evaluation.breakdown import condition
+from gmmaudio.evaluation import ScoredClip, accuracy, balanced_accuracy, confusion_matrix
 from gmmaudio.pipeline.recipe import Recipe
 from gmmaudio.pipeline.scoring import score_trials, units_of
 from gmmaudio.pipeline.trials import Trial
@@ -83,12 +82,16 @@ def inner_folds(trials: Sequence[Trial], seed: int) -> list[Fold]:
     return random_folds(labels, units, min(N_INNER_FOLDS, n_groups), np.random.default_rng(seed))
 
 
-def score_fold(trials: Sequence[Trial], fold: Fold, recipe: Recipe, seed: int, n_jobs: int) -> list[ScoredClip]:
-    """Return the predictions for a fold's held-out trials by a model of the others."""
+def score_fold(
+    trials: Sequence[Trial], fold: Fold, recipe: Recipe, seed: int, n_jobs: int, *, tuned: bool = False
+) -> list[ScoredClip]:
+    """Return the predictions for a fold's held-out trials by a model of the others, tuned on those where asked."""
+    train = [trials[i] for i in fold.train]
+    chosen = tune(train, recipe, seed=seed, n_jobs=n_jobs).recipe if tuned else recipe
     fitted, _ = classifier.fit(
-        [trials[i].rows.values for i in fold.train],
-        [trials[i].label for i in fold.train],
-        recipe.classifier,
+        [trial.rows.values for trial in train],
+        [trial.label for trial in train],
+        chosen.classifier,
         seed=seed,
         n_jobs=n_jobs,
     )
@@ -109,26 +112,29 @@ def tune(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs: int = 1)
     n_jobs : int
         Worker processes.
     """
-    if not inner_folds(trials, seed):
+    n_folds = len(inner_folds(trials, seed))
+    if not n_folds:
         return Tuned(recipe, (), "no label has two groups to tune on: the settings are left as they were")
     rows: list[dict[str, Any]] = []
     recipes = []
     for covariance_type, n_components in CANDIDATES:
         changed = replace(recipe.classifier, covariance_type=covariance_type, n_components=n_components)
         recipes.append(replace(recipe, classifier=changed))
-        found = condition("", nested_scores(trials, recipes[-1], seed=seed, n_jobs=n_jobs))
+        scored = nested_scores(trials, recipes[-1], seed=seed, n_jobs=n_jobs)
+        labels = sorted({name for clip in scored for name in (clip.label, clip.predicted)})
+        counts = confusion_matrix([clip.label for clip in scored], [clip.predicted for clip in scored], labels)
         rows.append(
             {
                 "covariance_type": covariance_type,
                 "n_components": n_components,
-                "balanced_accuracy": found.balanced_accuracy,
-                "accuracy": found.accuracy,
-                "n": found.n,
+                "balanced_accuracy": float(balanced_accuracy(counts)),
+                "accuracy": float(accuracy(counts)),
+                "n": len(scored),
             }
         )
     best = max(range(len(rows)), key=lambda i: rows[i]["balanced_accuracy"])
     reason = (
-        f"best balanced accuracy, {100 * rows[best]['balanced_accuracy']:.1f} %, on {N_INNER_FOLDS} inner folds "
+        f"best balanced accuracy, {100 * rows[best]['balanced_accuracy']:.1f} %, on {n_folds} inner folds "
         f"by group of the training set (n={rows[best]['n']})"
     )
     return Tuned(recipes[best], tuple(rows), reason)
