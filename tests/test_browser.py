@@ -23,8 +23,10 @@ PAGES = {
 }
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium"),
-    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="needs playwright"),
+    pytest.mark.skipif(CHROMIUM is None, reason="needs a chromium on the PATH"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("playwright") is None, reason="needs playwright: pip install .[browser]"
+    ),
     pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib"),
 ]
 
@@ -34,7 +36,7 @@ def axe():
     """The text of axe-core, from the package that carries it."""
     found = importlib.util.find_spec("axe_playwright_python")
     if found is None:
-        pytest.skip("needs axe-playwright-python")
+        pytest.skip("needs axe-playwright-python: pip install .[browser]")
     return next(Path(found.origin).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
 
 

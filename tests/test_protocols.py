@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gmmaudio import pipeline
-from gmmaudio.errors import SettingError
+from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation.guards import UNKNOWN_GROUPS
 from gmmaudio.features import finish
 from gmmaudio.pipeline import extraction, studies, tuning
@@ -420,6 +420,18 @@ def test_what_stress_does_to_the_sound_reaches_the_figure(model, corpus, monkeyp
     assert (clean.accuracy, drowned.accuracy) == (1.0, pytest.approx(1 / 3))
     assert drowned.difference == pytest.approx(-2 / 3)
     assert drowned.difference_interval[0] < -2 / 3 < drowned.difference_interval[1]
+
+
+def test_a_test_set_of_remainders_says_so(model, corpus):
+    with pytest.raises(
+        CorpusError, match=r"none of 6 clips can be scored; 6.00 s of remainders shorter than half of --tri"
+    ):
+        pipeline.evaluate(model, pipeline.read_corpus(corpus.split), trial_s=9.0)
+
+
+def test_excerpts_are_left_out_where_clips_are_joined(model, corpus):
+    report = pipeline.evaluate(model, pipeline.read_corpus(corpus.split), trial_s=1.0, stress=True)
+    assert "5 s excerpt" not in [row.name for row in report.breakdowns["stress"]]
 
 
 def test_what_is_random_in_a_degradation_depends_on_seed_and_path_only():

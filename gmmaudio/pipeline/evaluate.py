@@ -19,7 +19,7 @@ from gmmaudio.pipeline.extraction import Degradation, Extracted, Progress, quiet
 from gmmaudio.pipeline.guards import copies_of, model_findings
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_trials
-from gmmaudio.pipeline.trials import gather
+from gmmaudio.pipeline.trials import Material, gather
 
 
 def evaluate(
@@ -74,40 +74,23 @@ def evaluate(
     studies.check_durations(durations_s)
     clips, strangers = _known_clips(model, regroup(select_split(corpus.clips, split, "test"), group_by))
     groups = {clip.place: clip.group for clip in corpus.clips}
-    how: dict[str, Any] = {
-        "apart": groups if group_by else None,
-        "trial_s": trial_s,
-        "min_duration_s": min_duration_s,
-        "n_jobs": n_jobs,
-        "progress": progress,
-    }
+    how: dict[str, Any] = {"trial_s": trial_s, "min_duration_s": min_duration_s, "n_jobs": n_jobs, "progress": progress}
+    how["apart"] = groups if group_by else None
     material = gather(corpus.root, clips, model.features, **how)
     trials, inside = interval_units(material.trials, groups, group_by)
     if not trials:
-        first = material.failed[0]
-        raise CorpusError(f"all {len(clips)} clips failed; first: {first.path}: {first.message}")
+        raise _nothing_scored(len(clips), material)
     scored = score_trials(trials, model.classifier)
     breakdowns: dict[str, Sequence[Condition]] = {
-        "cut": studies.cut_conditions([studies.score_cuts(trials, model.classifier, durations_s, model.features)])
+        "cut": studies.cut_conditions([studies.score_cuts(trials, model.classifier, durations_s, model.features)]),
+        "stress": _stress(model, corpus, clips, scored, how, group_by) if stress else (),
     }
-    if stress:
-        breakdowns["stress"] = _stress(model, corpus, clips, scored, how)
     sha256 = hashlib.sha256(to_bytes(model)).hexdigest()
-    options: dict[str, Any] = {
-        "split": split,
-        "trial_s": trial_s,
-        "min_duration_s": min_duration_s,
-        "group_by": group_by,
-    }
-    options |= {"durations_s": list(durations_s), "stress": stress, "model_sha256": sha256}
+    options: dict[str, Any] = {"split": split, "trial_s": trial_s, "min_duration_s": min_duration_s}
+    options |= {"group_by": group_by, "durations_s": list(durations_s), "stress": stress, "model_sha256": sha256}
     found = model_findings(model.training, trials, group_by)
-    notes = (
-        *corpus.notes,
-        *copies_of(trials),
-        *_left_out(corpus, clips, strangers, split),
-        *material.left_out,
-        *inside,
-    )
+    unknown = _left_out(corpus, clips, strangers, split)
+    notes = (*corpus.notes, *copies_of(trials), *unknown, *material.left_out, *inside)
     protocol = _protocol(model, options, _scored_part(corpus, split), scored, strangers)
     return make_report(
         scored,
@@ -120,6 +103,14 @@ def evaluate(
         similarity=studies.mixture_similarity(model.classifier),
         run=run_record("evaluate", corpus, material, options),
     )
+
+
+def _nothing_scored(n_clips: int, material: Material) -> CorpusError:
+    """Return the error for clips of which none can be scored."""
+    if not material.failed:
+        return CorpusError(f"none of {n_clips} clips can be scored; {'; '.join(material.left_out)}")
+    first = material.failed[0]
+    return CorpusError(f"all {n_clips} clips failed; first: {first.path}: {first.message}")
 
 
 def _protocol(
@@ -167,19 +158,26 @@ def _left_out(corpus: Corpus, known: Sequence[Clip], strangers: Sequence[str], s
 
 
 def _stress(
-    model: Model, corpus: Corpus, clips: Sequence[Clip], clean: Sequence[ScoredClip], how: Mapping[str, Any]
+    model: Model,
+    corpus: Corpus,
+    clips: Sequence[Clip],
+    clean: Sequence[ScoredClip],
+    how: Mapping[str, Any],
+    group_by: str | None,
 ) -> tuple[Condition, ...]:
     """Return the figures under every degradation, each with its difference to the clean clips.
 
     Excerpts are left out where clips are joined to trials: the same trial would hold other sound.
     """
+    groups = {clip.place: clip.group for clip in corpus.clips}
     runs: list[tuple[str, Sequence[ScoredClip]]] = [("clean", clean)]
     for name in DEGRADATIONS:
         if how["trial_s"] and "excerpt" in name:
             continue
         material = gather(corpus.root, clips, model.features, degradation=Degradation(name, model.training.seed), **how)
-        if material.trials:
-            runs.append((name, score_trials(material.trials, model.classifier)))
+        trials, _ = interval_units(material.trials, groups, group_by)
+        if trials:
+            runs.append((name, score_trials(trials, model.classifier)))
     return studies.paired_conditions(runs)
 
 
