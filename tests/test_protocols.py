@@ -130,6 +130,12 @@ def test_inflation_is_what_a_random_split_adds(twins):
     assert random.difference > 0.2
     low, high = random.difference_interval
     assert low <= random.difference <= high
+    # and stands on top
+    assert report.guards[0] == (
+        f"split at random these clips show {100 * random.accuracy:.1f} %, with groups kept whole "
+        f"{100 * grouped.accuracy:.1f} %: inflation {100 * random.difference:+.1f} points, 95 % interval "
+        f"{100 * low:+.1f} to {100 * high:+.1f}"
+    )
     assert "inflation" not in pipeline.crossval(twins, SMALL, folds=5, **QUICK).breakdowns
 
 

@@ -217,14 +217,16 @@ def crossval(
     ]
     scored = [clip for outcome in outcomes for clip in outcome.scored]
     found = _findings(groups, division, trials, divisions, scored)
+    breakdowns = _studies(trials, outcomes, divisions[0], recipe, division, n_jobs)
+    inflated = studies.inflation_notes(breakdowns.get("inflation", ()))
     return make_report(
         scored,
         sorted(set(labels)),
         _protocol(recipe, division, divisions, outcomes, sorted(set(labels)), command, clock),
-        (*found.guards, *notes),
+        (*inflated, *found.guards, *notes),
         material.failed,
         passed=found.passed,
-        breakdowns=_studies(trials, outcomes, divisions[0], recipe, division, n_jobs),
+        breakdowns=breakdowns,
         similarity=studies.mixture_similarity(outcomes[0].classifier),
         run=_record(corpus, clips, material, recipe, division, divisions),
     )

@@ -164,6 +164,25 @@ def inflation(
     return paired_conditions([("groups kept whole", [a for a, _ in pairs]), ("split at random", [b for _, b in pairs])])
 
 
+def inflation_notes(rows: Sequence[Condition]) -> tuple[str, ...]:
+    """Return what a random split would have shown, in words; nothing where it was not tried.
+
+    Parameters
+    ----------
+    rows : sequence of Condition
+        What :func:`inflation` gave.
+    """
+    if len(rows) < 2 or rows[1].difference is None:
+        return ()
+    grouped, random = rows
+    pair = random.difference_interval
+    between = "" if pair is None else f", 95 % interval {100 * pair[0]:+.1f} to {100 * pair[1]:+.1f}"
+    return (
+        f"split at random these clips show {100 * random.accuracy:.1f} %, with groups kept whole "
+        f"{100 * grouped.accuracy:.1f} %: inflation {100 * (random.difference or 0.0):+.1f} points{between}",
+    )
+
+
 def paired_conditions(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Condition, ...]:
     """Return the figures of the same clips under several conditions, each with its difference to the first.
 
