@@ -30,7 +30,7 @@ class Findings:
         return Findings(self.guards + other.guards, self.passed + other.passed)
 
 
-def group_findings(labels: Sequence[str], groups: Sequence[str | None]) -> Findings:
+def group_findings(labels: Sequence[str], groups: Sequence[str | None], trained: Sequence[str | None] = ()) -> Findings:
     """Return what the groups of clips say of a figure: whether they are known, and labels that have only one.
 
     Parameters
@@ -39,6 +39,8 @@ def group_findings(labels: Sequence[str], groups: Sequence[str | None]) -> Findi
         Of every clip, those of training included.
     groups : sequence of str or None
         Of every clip; None where unknown.
+    trained : sequence of str or None
+        Groups of clips that a model was trained on, where it is another set.
 
     Examples
     --------
@@ -50,7 +52,7 @@ def group_findings(labels: Sequence[str], groups: Sequence[str | None]) -> Findi
     found = _members(labels, groups)
     single = [label for label, members in found.items() if len(members) == 1]
     known = (f"groups are known: {len({*groups})} of them",)
-    odd = _odd_groups([group for group in groups if group is not None])
+    odd = _odd_groups([group for group in (*groups, *trained) if group is not None])
     if not single:
         return odd + Findings((), (*known, "every label has two groups or more"))
     return odd + Findings(

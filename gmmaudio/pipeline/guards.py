@@ -106,7 +106,7 @@ def model_findings(training: TrainingSummary, trials: Sequence[Trial], group_by:
         found += Findings((f"{told}: whether one was trained on cannot be told",))
     elif not shared:
         found += Findings((), ("no group was trained on",))
-    return found + group_findings(labels, own) + source_findings(labels, [trial.source for trial in trials])
+    return found + group_findings(labels, own, trained) + source_findings(labels, [trial.source for trial in trials])
 
 
 def _heard(training: TrainingSummary, tested: Sequence[Extracted]) -> Findings:
