@@ -9,7 +9,7 @@ READY := $(VENV)/.installed
 help:
 	@echo "make demo       set up, run the whole job on synthetic audio, print where the reports are"
 	@echo "make test       set up, run the tests"
-	@echo "make test-slow  the long ones: fuzzing"
+	@echo "make test-slow  the long ones: fuzzing, the page in a browser"
 	@echo "make check      ruff, mypy --strict, import-linter, tests"
 	@echo "make format     ruff format and its fixes"
 	@echo "make bench      peers side by side, on the audio in GMMAUDIO_DATA"
