@@ -139,6 +139,12 @@ def test_inflation_is_what_a_random_split_adds(twins):
     assert "inflation" not in pipeline.crossval(twins, SMALL, folds=5, **QUICK).breakdowns
 
 
+def test_without_groups_there_is_no_inflation_and_that_is_said(corpus):
+    report = pipeline.crossval(pipeline.read_corpus(corpus.root), SMALL, folds=3, show_inflation=True, **QUICK)
+    assert "inflation" not in report.breakdowns
+    assert report.guards[0].startswith("no random split is shown: without groups")
+
+
 def test_inflation_of_a_division_without_a_number_of_folds(clips):
     report = pipeline.crossval(clips, SMALL, folds="loo", show_inflation=True, **QUICK)
     assert [row.n for row in report.breakdowns["inflation"]] == [18, 18]

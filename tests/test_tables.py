@@ -230,6 +230,7 @@ COLUMNS = "expected columns path, label, and predicted or score:LABEL or probabi
             "line 2: probabilities sum to 1.1; expected 1 (call the columns score:LABEL if they are scores)",
         ),
         ("path,label,probability:x,probability:y\na,b,-0.5,1.5\n", "line 2: probabilities sum to 1; expected 1"),
+        ('path;label;score:x\na;b;"-1,5"\n', f"line 2: the score of x is '-1,5'; {A_NUMBER}, with a decimal point"),
         ("path,label,predicted\na,b,c\na,b,c\n", "'a' stands twice in repeat 0; keep one row for each clip"),
         (
             "path,label,score:x\na,b,1e300\n",

@@ -97,7 +97,7 @@ def source_findings(labels: Sequence[str], sources: Sequence[str | None]) -> Fin
     --------
     >>> print(source_findings(["en", "fr"], ["radio", "phone"]).guards[0])
     class and source are confounded for every label: this figure may measure the recording, not the class; \
-leave a source out (--folds loo --group-by source), or add clips of another source
+add clips of another source
     """
     known = {source for source in sources if source}
     if not known:
@@ -113,10 +113,12 @@ leave a source out (--folds loo --group-by source), or add clips of another sour
     if not single and not told:
         return Findings((), ("every label has clips of two sources or more",))
     who = "every label" if told or len(single) == len(found) else _some(single)
+    # where no label has two sources, none can be left out
+    cure = "" if len(single) == len(found) else "leave a source out (--folds loo --group-by source), or "
     return Findings(
         (
-            f"class and source are confounded for {who}: this figure may measure the recording, not the class; "
-            "leave a source out (--folds loo --group-by source), or add clips of another source",
+            f"class and source are confounded for {who}: this figure may measure the recording, not the class; {cure}"
+            "add clips of another source",
         )
     )
 

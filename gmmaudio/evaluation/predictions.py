@@ -127,7 +127,8 @@ def _number(where: str, name: str, text: str, low: float = -LARGEST) -> float:
     except ValueError:
         value = math.nan
     if not low <= value <= LARGEST:
-        raise CorpusError(f"{where}: {name} is {text!r}; expected a number from {low:g} to {LARGEST:g}")
+        comma = ", with a decimal point" if "," in text else ""
+        raise CorpusError(f"{where}: {name} is {text!r}; expected a number from {low:g} to {LARGEST:g}{comma}")
     return value
 
 

@@ -219,6 +219,10 @@ def crossval(
     found = _findings(groups, division, trials, divisions, scored)
     breakdowns = _studies(trials, outcomes, divisions[0], recipe, division, n_jobs)
     inflated = studies.inflation_notes(breakdowns.get("inflation", ()))
+    if division.show_inflation and not breakdowns.get("inflation"):
+        inflated = (
+            "no random split is shown: without groups, or with too few clips, there is nothing to set beside it",
+        )
     return make_report(
         scored,
         sorted(set(labels)),
