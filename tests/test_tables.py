@@ -285,6 +285,12 @@ def test_evaluate_scores_reports_on_anybodys_predictions(tmp_path, command):
     assert "predictions from a table" in (tmp_path / "r.html").read_text()
 
 
+def test_a_table_without_groups_is_told_what_it_can_do(tmp_path, command):
+    table = write(tmp_path / "a.csv", "path,label,predicted\na.wav,jazz,rock\nb.wav,rock,rock\n")
+    guards = json.loads(command("evaluate", "--scores", table, "--json", "-").out)["guards"]
+    assert "groups unknown: this figure may be optimistic (add a group column)" in guards
+
+
 def test_scores_stand_alone(tmp_path, command):
     table = write(tmp_path / "a.csv", "path,label,predicted\na.wav,jazz,rock\n")
     done = command("evaluate", "model.gmm", "--scores", table)

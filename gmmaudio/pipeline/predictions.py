@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, make_report
-from gmmaudio.evaluation.guards import Findings, decision_findings, fold_findings, group_findings, source_findings
+from gmmaudio.evaluation.guards import (
+    UNKNOWN_GROUPS,
+    Findings,
+    decision_findings,
+    fold_findings,
+    group_findings,
+    source_findings,
+)
 from gmmaudio.evaluation.predictions import read_predictions
 from gmmaudio.pipeline.provenance import Clock, machine, versions
 
@@ -60,6 +67,9 @@ def _findings(clips: Sequence[ScoredClip]) -> Findings:
     """Return what the table says of itself; how the predictions were made it cannot say."""
     labels, groups = [clip.label for clip in clips], [clip.group for clip in clips]
     found = group_findings(labels, groups)
+    if UNKNOWN_GROUPS in found.guards:
+        # a table has no folders
+        found = Findings((UNKNOWN_GROUPS.replace(", or --group-by parent", ""),))
     found += source_findings(labels, [clip.source for clip in clips])
     found += fold_findings(groups, [(clip.repeat, clip.fold) for clip in clips])
     found += decision_findings(clips)
