@@ -99,21 +99,23 @@ def figures_of(clips: Sequence[ScoredClip], labels: Sequence[str]) -> Figures:
         "macro_f1": float(macro_f1(confusion)),
     }
     table = per_label(confusion, labels)
-    columns = np.array([list(labels).index(label) for label in true])
+    place = {label: i for i, label in enumerate(labels)}
+    columns = np.array([place[label] for label in true])
     found = _Scores.of(clips, labels)
     if found is None:
         return Figures(values, intervals, confusion, table, "decision", (), None)
     ranked = found.scores
     values |= {f"top_{k}_accuracy": top_k_accuracy(ranked, columns, k) for k in TOP if k < len(labels)}
-    more, det = _detection(found.log_likelihoods, columns, labels)
+    llrs = detection_llrs(found.log_likelihoods)
+    more, det = _detection(llrs, columns, labels)
     for label, row in more.items():
         table[label] |= row
-    values |= _pooled(found.log_likelihoods, columns, more)
+    values |= _pooled(found.log_likelihoods, llrs, columns, more)
     calibration = None
     if found.probabilities is not None:
         calibration = reliability(found.probabilities, columns)
         values |= {"log_loss": log_loss(found.probabilities, columns), "ece": calibration.ece}
-    intervals |= _weighted_intervals(clips, found, columns)
+    intervals |= _weighted_intervals(clips, found, llrs, columns)
     reads = "score" if found.probabilities is None else "probability"
     defined = {name: value if math.isfinite(value) else None for name, value in values.items()}
     return Figures(defined, intervals, confusion, table, reads, det, calibration)
@@ -151,10 +153,9 @@ def _matrix(rows: Sequence[Mapping[str, float]], labels: Sequence[str], missing:
 
 
 def _detection(
-    log_likelihoods: Floats, columns: npt.NDArray[np.intp], labels: Sequence[str]
+    llrs: Floats, columns: npt.NDArray[np.intp], labels: Sequence[str]
 ) -> tuple[dict[str, dict[str, float]], tuple[tuple[str | None, DetCurve], ...]]:
     """Return EER and least detection cost of every label that has clips, and the DET curves."""
-    llrs = detection_llrs(log_likelihoods)
     det: list[tuple[str | None, DetCurve]] = [(None, thinned(det_curve(*pooled_trials(llrs, columns))))]
     rows = {}
     for column, label in enumerate(labels):
@@ -189,12 +190,14 @@ def thinned(curve: DetCurve) -> DetCurve:
 
 
 def _pooled(
-    log_likelihoods: Floats, columns: npt.NDArray[np.intp], rows: Mapping[str, Mapping[str, float]]
+    log_likelihoods: Floats,
+    llrs: Floats,
+    columns: npt.NDArray[np.intp],
+    rows: Mapping[str, Mapping[str, float]],
 ) -> dict[str, float]:
     """Return the detection figures over all labels; nothing where fewer than two have clips."""
     if len(rows) < 2:
         return {}
-    llrs = detection_llrs(log_likelihoods)
     return {
         "eer": eer(*pooled_trials(llrs, columns)),
         "mean_eer": float(np.mean([row["eer"] for row in rows.values()])),
@@ -208,7 +211,7 @@ def _pooled(
 
 
 def _weighted_intervals(
-    clips: Sequence[ScoredClip], found: _Scores, columns: npt.NDArray[np.intp]
+    clips: Sequence[ScoredClip], found: _Scores, llrs: Floats, columns: npt.NDArray[np.intp]
 ) -> dict[str, Interval | None]:
     """Return the intervals of figures that are more than a count."""
     true, units = [clip.label for clip in clips], [clip.unit for clip in clips]
@@ -218,9 +221,9 @@ def _weighted_intervals(
 
     intervals = {}
     if len(set(true)) > 1:
-        llrs = detection_llrs(found.log_likelihoods)
+        logs = found.log_likelihoods
         intervals["cavg"] = interval(lambda weights: cavg(llrs, columns, weights=weights), "logit")
-        intervals["cllr"] = interval(lambda weights: cllr(found.log_likelihoods, columns, weights=weights), "log")
+        intervals["cllr"] = interval(lambda weights: cllr(logs, columns, weights=weights), "log")
     if found.probabilities is not None:
         rows = found.probabilities
         intervals["log_loss"] = interval(lambda weights: log_loss(rows, columns, weights=weights), "log")
