@@ -552,8 +552,8 @@ def same_audio_notes(paths: Sequence[str], labels: Sequence[str], hashes: Sequen
             named = " = ".join(f"{paths[i]} ({labels[i]})" for i in members)
             (across if len({labels[i] for i in members}) > 1 else within).append(named)
     return (
-        *_first_of(across, "same audio in two classes", "remove it from the class it is not"),
-        *_first_of(within, "same audio twice", "keep one"),
+        *first_of(across, "same audio in two classes", "remove it from the class it is not"),
+        *first_of(within, "same audio twice", "keep one"),
     )
 
 
@@ -581,7 +581,7 @@ def file_notes(paths: Sequence[str], groups: Sequence[str | None]) -> tuple[str,
         for path, members in sorted(seen.items())
         if len(members) > 1
     ]
-    return _first_of(cut, "one file in several groups", "give all its pieces one group")
+    return first_of(cut, "one file in several groups", "give all its pieces one group")
 
 
 def leak_notes(splits: Iterable[tuple[Iterable[tuple[str, str]], Iterable[tuple[str, str]]]]) -> tuple[str, ...]:
@@ -603,10 +603,10 @@ def leak_notes(splits: Iterable[tuple[Iterable[tuple[str, str]], Iterable[tuple[
         for path, content in test:
             if content in trained:
                 pairs[" = ".join(sorted((path, trained[content])))] = None
-    return _first_of(list(pairs), "same audio on both sides of a split", "give both one group, or keep one")
+    return first_of(list(pairs), "same audio on both sides of a split", "give both one group, or keep one")
 
 
-def _first_of(cases: Sequence[str], what: str, cure: str) -> tuple[str, ...]:
+def first_of(cases: Sequence[str], what: str, cure: str) -> tuple[str, ...]:
     """Return one note that names the first cases and counts the others; none where there are no cases."""
     if not cases:
         return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from gmmaudio.corpus import Fold, Place, file_notes, leak_notes, same_audio_notes, straddling_groups
+from gmmaudio.corpus import Fold, Place, file_notes, first_of, leak_notes, same_audio_notes, straddling_groups
 from gmmaudio.evaluation.guards import Findings, group_findings, side_findings, source_findings
 from gmmaudio.fingerprint import Fingerprint, from_hex, near_duplicates, near_duplicates_within
 from gmmaudio.model import TrainingSummary
@@ -169,9 +169,7 @@ def _unseen(prints: Sequence[Fingerprint]) -> Findings:
 
 def _near(pairs: Sequence[tuple[str, str]], what: str) -> Findings:
     """Return a warning that names the first near-duplicates."""
-    if not pairs:
-        return Findings()
-    shown = "; ".join(f"{a} ~ {b}" for a, b in pairs[:3]) + (f" and {len(pairs) - 3} more" if len(pairs) > 3 else "")
+    cure = "listen, and give both one group, or keep one"
     return Findings(
-        (f"nearly the same sound as {what}, by fingerprint: {shown}; listen, and give both one group, or keep one",)
+        first_of([f"{a} ~ {b}" for a, b in pairs], f"nearly the same sound as {what}, by fingerprint", cure)
     )
