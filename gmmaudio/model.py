@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.classifier import ClassifierConfig, GMMClassifier
+from gmmaudio.calibration import Calibration, Rejection
+from gmmaudio.classifier import Classifier, ClassifierConfig
 from gmmaudio.errors import SettingError
-from gmmaudio.features import FeatureConfig, Rows
+from gmmaudio.features import DESCRIPTORS, FeatureConfig, Rows
 
 
 @dataclass(frozen=True)
@@ -22,63 +24,99 @@ class Preset:
     features : FeatureConfig
         The front end.
     classifier : ClassifierConfig
-        Components, covariance and floor.
+        Kind, components, covariance and floor.
+    trial_s : float or None
+        Length that clips are joined or cut to, seconds; None takes clips as they are.
+    short_s : float
+        Clips shorter than this tell less than what the figures were measured on, seconds.
     """
 
     features: FeatureConfig
     classifier: ClassifierConfig
+    trial_s: float | None = None
+    short_s: float = 0.5
 
 
-# The classic model is what tutorials train: 20 MFCC of 93 ms frames, nothing else.
-CLASSIC = Preset(FeatureConfig(), ClassifierConfig(n_components=16, variance_floor=1e-3))
+# 20 MFCC of 93 ms frames, nothing else: what tutorials train.
+_TUTORIAL = FeatureConfig()
+# Frames 60 dB below the loudest dropped (cures inserted silence), mean of c0 taken out (cures gain).
+_MUSIC = replace(_TUTORIAL, gate_range_db=60.0, normalise="c0")
+# The telephone band; an energy gate; deltas and shifted deltas (the language recogniser's classic front end).
+_SPEECH = FeatureConfig(
+    sample_rate_hz=16000,
+    window_s=0.025,
+    hop_s=0.010,
+    window="hamming",
+    preemphasis=0.97,
+    n_mels=23,
+    fmin_hz=200.0,
+    fmax_hz=3700.0,
+    n_mfcc=7,
+    sdc=(7, 1, 3, 7),
+    gate_range_db=32.0,
+    gate_percentile=98.0,
+    normalise="mean_variance",
+)
+_SPEECH_WARPED = replace(_SPEECH, normalise="warp")
+_BLOCKS = ClassifierConfig(
+    kind="blocks", n_components=1, covariance_type="shared", n_pca=80, z_limit=2.0, shrinkage=0.6
+)
+_SUPERVECTOR = ClassifierConfig(
+    kind="supervector", n_components=128, max_iter=8, tol=0.0, variance_floor=2e-2, relevance=8.0, n_directions=40
+)
 
-PRESETS: dict[str, Preset] = {
-    # MFCC and deltas; frames 60 dB below the loudest dropped (cures inserted silence), mean of c0 taken out (cures
-    # gain). See docs/decisions/0002-presets.md.
-    "genre": Preset(
-        FeatureConfig(n_deltas=1, gate_range_db=60.0, normalise="c0"),
-        ClassifierConfig(n_components=16, variance_floor=1e-2),
-    ),
-    # The language recogniser's classic front end: telephone band, 7 MFCC and SDC 7-1-3-7, energy gate, CMVN.
-    "language": Preset(
-        FeatureConfig(
-            sample_rate_hz=16000,
-            window_s=0.025,
-            hop_s=0.010,
-            window="hamming",
-            preemphasis=0.97,
-            n_mels=23,
-            fmin_hz=200.0,
-            fmax_hz=3700.0,
-            n_mfcc=7,
-            sdc=(7, 1, 3, 7),
-            gate_range_db=32.0,
-            gate_percentile=98.0,
-            normalise="mean_variance",
-        ),
-        ClassifierConfig(n_components=64, variance_floor=2e-2),
-    ),
+# Name of the preset (None: the classic model) and kind -> settings; the first kind of each is its default. Measured in
+# docs/decisions/0002-presets.md and 0008-recognition.md.
+PRESETS: dict[str | None, dict[str, Preset]] = {
+    None: {
+        "frames": Preset(_TUTORIAL, ClassifierConfig()),
+        "blocks": Preset(replace(_TUTORIAL, block_s=6.0), _BLOCKS, short_s=6.0),
+        "supervector": Preset(_TUTORIAL, _SUPERVECTOR, short_s=3.0),
+    },
+    "genre": {
+        "blocks": Preset(replace(_MUSIC, descriptors=DESCRIPTORS, block_s=6.0), _BLOCKS, short_s=6.0),
+        "frames": Preset(replace(_MUSIC, n_deltas=1), ClassifierConfig(variance_floor=1e-2), short_s=3.0),
+        "supervector": Preset(replace(_MUSIC, n_deltas=1), _SUPERVECTOR, short_s=3.0),
+    },
+    "language": {
+        "supervector": Preset(_SPEECH_WARPED, _SUPERVECTOR, trial_s=6.0, short_s=3.0),
+        "frames": Preset(_SPEECH, ClassifierConfig(n_components=64, variance_floor=2e-2), trial_s=6.0, short_s=3.0),
+        "blocks": Preset(replace(_SPEECH, block_s=3.0, block_step_s=1.5), _BLOCKS, trial_s=6.0, short_s=3.0),
+    },
 }
 
 
-def preset_of(name: str | None) -> Preset:
-    """Return the preset called ``name``; the classic model where it is None.
+CLASSIC = PRESETS[None]["frames"]
+
+
+def preset_of(name: str | None, kind: str | None = None) -> Preset:
+    """Return the settings of a preset for a kind of model.
+
+    Parameters
+    ----------
+    name : {"genre", "language"} or None
+        None is the classic model.
+    kind : {"frames", "blocks", "supervector"} or None
+        None is the preset's default.
 
     Raises
     ------
     SettingError
-        If there is none of that name.
+        If there is none of that name or kind.
 
     Examples
     --------
-    >>> preset_of("language").classifier.n_components
+    >>> preset_of("language", "frames").classifier.n_components
     64
     """
-    if name is None:
-        return CLASSIC
     if name not in PRESETS:
-        raise SettingError(f"preset is {name!r}; expected one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+        raise SettingError(f"preset is {name!r}; expected one of {', '.join(filter(None, PRESETS))}")
+    kinds = PRESETS[name]
+    if kind is None:
+        return next(iter(kinds.values()))
+    if kind not in kinds:
+        raise SettingError(f"model is {kind!r}; expected one of {', '.join(kinds)}")
+    return kinds[kind]
 
 
 @dataclass(frozen=True)
@@ -125,15 +163,19 @@ class TrainingSummary:
     seconds : mapping of str to float
         Sound for each label, seconds.
     rows : mapping of str to int
-        Frames for each label, after the gate.
+        Rows for each label: frames after the gate, or blocks.
     log_likelihood : mapping of str to float
-        Mean log density of a label's rows under its mixture, nats.
+        Mean log density of a label's rows under its mixture, nats; of ``background`` where that was fitted.
     clips : tuple of TrainingClip
         All clips.
     notes : tuple of str
         What was said of the corpus.
     versions : mapping of str to str
         Of this package and the libraries whose numbers it rests on.
+    augment : tuple of str
+        Degradations whose copies were trained on too.
+    tuning : mapping or None
+        What settings were compared on inner folds, and why these were chosen.
     """
 
     preset: str | None
@@ -147,6 +189,8 @@ class TrainingSummary:
     clips: tuple[TrainingClip, ...]
     notes: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
+    augment: tuple[str, ...] = ()
+    tuning: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -156,20 +200,108 @@ class Prediction:
     Parameters
     ----------
     label : str
-        The label with the highest score.
+        The label with the highest probability, or the highest score where the model is not calibrated.
     scores : mapping of str to float
-        Mean log density of a row for each label, nats; higher is likelier. Not a probability.
+        Of each label; higher is likelier, and what one is worth is known to the model alone. Not a probability.
     probability : mapping of str to float or None
-        Probability of each label; None where the model is not calibrated.
+        Probability of each label, if the clip is of one of them; None where the model is not calibrated.
+    unknown : str or None
+        Why the clip may be of no known label; None where nothing says so.
     """
 
     label: str
     scores: dict[str, float]
     probability: dict[str, float] | None = None
+    unknown: str | None = None
 
     def top(self, n: int) -> list[tuple[str, float]]:
         """Return the ``n`` best labels with their scores, best first."""
-        return sorted(self.scores.items(), key=lambda item: (-item[1], item[0]))[:n]
+        return [(label, self.scores[label]) for label in self._ranked[:n]]
+
+    @property
+    def _ranked(self) -> list[str]:
+        """Labels, best first."""
+        best = self.scores if self.probability is None else self.probability
+        return sorted(best, key=lambda label: (-best[label], -self.scores[label], label))
+
+
+@dataclass(frozen=True, eq=False)
+class Recogniser:
+    """A classifier with what makes its scores probabilities, and tells when a clip is of no known label.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Gives scores.
+    calibration : Calibration or None
+        Makes them probabilities; None where it could not be learned.
+    rejection : Rejection or None
+        Tells a clip of no known label; None where it was not learned.
+    """
+
+    classifier: Classifier
+    calibration: Calibration | None = None
+    rejection: Rejection | None = None
+
+    def predict(self, values: npt.NDArray[np.floating], priors: Mapping[str, float] | None = None) -> Prediction:
+        """Return what is said of a clip.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_features)
+            Finite rows of the clip, at least one.
+        priors : mapping of str to float or None
+            Probability of each label before anything is heard; None takes all for equal.
+
+        Raises
+        ------
+        SettingError
+            If priors are given and the scores are no probabilities, or they are not of the labels.
+        """
+        labels, scores = self.classifier.labels, self.classifier.score(values)
+        prior = None if priors is None else self.prior_of(priors)
+        given = None if self.calibration is None else self.calibration.probability(scores, prior)
+        unknown = None if self.rejection is None else self.rejection.why(scores, self._equal(scores))
+        return Prediction(
+            labels[_best(scores, given)],
+            _named(labels, scores),
+            None if given is None else _named(labels, given),
+            unknown,
+        )
+
+    def _equal(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+        """Return the probabilities at equal priors."""
+        return None if self.calibration is None else self.calibration.probability(scores)
+
+    def prior_of(self, priors: Mapping[str, float]) -> npt.NDArray[np.float64]:
+        """Return priors in the order of the labels, summing to 1, shape (n_labels,).
+
+        Raises
+        ------
+        SettingError
+            If the model is not calibrated, or they are not of its labels.
+        """
+        labels = self.classifier.labels
+        if self.calibration is None:
+            raise SettingError("priors go with probabilities, and this model is not calibrated; leave them out")
+        if set(priors) != set(labels):
+            raise SettingError(f"priors are of {', '.join(priors)}; expected one for each of {', '.join(labels)}")
+        prior = np.array([priors[label] for label in labels])
+        if not (prior >= 0).all() or not 0 < prior.sum() < np.inf:
+            raise SettingError(f"priors are {', '.join(f'{p:g}' for p in prior)}; expected numbers of 0 or more")
+        shares: npt.NDArray[np.float64] = prior / prior.sum()
+        return shares
+
+
+def _best(scores: npt.NDArray[np.float64], probability: npt.NDArray[np.float64] | None) -> int:
+    """Return the place of the best label: by probability, then by score; the first in order where two are equal."""
+    ranked = scores if probability is None else probability
+    return int(np.where(ranked == ranked.max(), scores, -np.inf).argmax())
+
+
+def _named(labels: Sequence[str], values: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Return values by label."""
+    return {label: float(value) for label, value in zip(labels, values, strict=True)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,10 +312,14 @@ class Model:
     ----------
     features : FeatureConfig
         The front end.
-    classifier : GMMClassifier
-        One mixture for each label.
+    classifier : Classifier
+        Gives scores.
     training : TrainingSummary
         What it was trained on.
+    calibration : Calibration or None
+        Makes scores probabilities.
+    rejection : Rejection or None
+        Tells a clip of no known label.
 
     Raises
     ------
@@ -192,8 +328,10 @@ class Model:
     """
 
     features: FeatureConfig
-    classifier: GMMClassifier
+    classifier: Classifier
     training: TrainingSummary
+    calibration: Calibration | None = None
+    rejection: Rejection | None = None
 
     def __post_init__(self) -> None:
         if self.classifier.n_features != self.features.n_features:
@@ -201,19 +339,16 @@ class Model:
                 f"the classifier takes {self.classifier.n_features} features and the front end makes "
                 f"{self.features.n_features}"
             )
+        if self.calibration is not None and len(self.calibration.offsets) != len(self.classifier.labels):
+            raise SettingError(
+                f"the calibration is of {len(self.calibration.offsets)} labels; expected {len(self.classifier.labels)}"
+            )
 
-    def predict(self, rows: Rows) -> Prediction:
-        """Return the label and the scores of a clip's rows."""
-        return prediction(self.classifier.labels, self.classifier.score(rows.values))
+    @property
+    def recogniser(self) -> Recogniser:
+        """What names the label of rows."""
+        return Recogniser(self.classifier, self.calibration, self.rejection)
 
-
-def prediction(labels: tuple[str, ...], scores: npt.NDArray[np.float64]) -> Prediction:
-    """Return the label with the highest score; the first in order where two are equal.
-
-    Examples
-    --------
-    >>> prediction(("a", "b"), np.array([-2.0, -1.0])).label
-    'b'
-    """
-    named: dict[str, Any] = {label: float(score) for label, score in zip(labels, scores, strict=True)}
-    return Prediction(labels[int(scores.argmax())], named)
+    def predict(self, rows: Rows, priors: Mapping[str, float] | None = None) -> Prediction:
+        """Return what is said of a clip's rows; ``priors`` as for :meth:`Recogniser.predict`."""
+        return self.recogniser.predict(rows.values, priors)

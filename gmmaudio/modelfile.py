@@ -1,9 +1,11 @@
 """Save and load a model: safetensors with a header of our own and a checksum, never pickle.
 
-A model file is a safetensors file. Its tensors are named by the label's place (``0.weights``, ``0.means``,
-``0.covariances``, ...); everything else is JSON in the one metadata entry ``gmmaudio``: format version, front end,
-labels, training summary, and the SHA-256 of header and tensors. There is no time stamp: the same input gives the same
-bytes. The file is written beside its place, flushed to disk, and renamed.
+A model file is a safetensors file. The tensors of its first head are named by the label's place (``0.weights``,
+``0.means``, ``0.covariances``, ...) or by what they are; those of the transform and of a second head have
+``transform.`` and ``1:`` before them. Everything else is JSON in the one metadata entry ``gmmaudio``: format version,
+front end, kinds of transform and heads, calibration, labels, training summary, and the SHA-256 of header and tensors.
+There is no time stamp: the same input gives the same bytes. The file is written beside its place, flushed to disk, and
+renamed.
 """
 
 from __future__ import annotations
@@ -19,18 +21,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.classifier import ClassifierConfig, GMMClassifier
+from gmmaudio.calibration import Calibration, Rejection
+from gmmaudio.classifier import Classifier, ClassifierConfig, Identity, Linear, Mixtures, Projection, Supervectors
 from gmmaudio.errors import GmmaudioError, ModelFileError
 from gmmaudio.features import FeatureConfig
 from gmmaudio.files import write_beside
-from gmmaudio.mixture import GaussianMixture
 from gmmaudio.model import Model, TrainingClip, TrainingSummary
 
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 KEY = "gmmaudio"
-PARTS = ("weights", "means", "covariances")
+TRANSFORMS = (Identity, Projection, Supervectors)
+HEADS = (Mixtures, Linear)
+HEAD_PREFIXES = ("", "1:")
 
-Tensors = dict[str, npt.NDArray[np.float64]]
+Tensors = dict[str, npt.NDArray[Any]]
 
 
 def save_model(model: Model, path: str | os.PathLike[str]) -> None:
@@ -74,15 +78,20 @@ def to_bytes(model: Model) -> bytes:
     from safetensors import SafetensorError
     from safetensors.numpy import save
 
-    tensors: Tensors = {}
-    for i, mixture in enumerate(model.classifier.mixtures):
-        for part in PARTS:
-            tensors[f"{i}.{part}"] = np.ascontiguousarray(getattr(mixture, part))
+    classifier = model.classifier
+    pieces = [("transform.", classifier.transform), *zip(HEAD_PREFIXES, classifier.heads, strict=False)]
+    tensors: Tensors = {
+        prefix + name: np.ascontiguousarray(array) for prefix, piece in pieces for name, array in piece.parts().items()
+    }
     header: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "features": model.features.to_dict(),
-        "labels": list(model.classifier.labels),
-        "covariance_type": model.classifier.mixtures[0].covariance_type,
+        "labels": list(classifier.labels),
+        "transform": {"kind": classifier.transform.kind, **classifier.transform.settings()},
+        "heads": [{"kind": head.kind, **head.settings()} for head in classifier.heads],
+        "weights": list(classifier.weights),
+        "calibration": None if model.calibration is None else model.calibration.to_dict(),
+        "rejection": None if model.rejection is None else asdict(model.rejection),
         "training": asdict(model.training),
     }
     header["sha256"] = _digest(header, tensors)
@@ -166,19 +175,52 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
     training = dict(header["training"])
     training["classifier"] = ClassifierConfig(**training["classifier"])
     training["clips"] = tuple(TrainingClip(**clip) for clip in training["clips"])
-    training["notes"] = tuple(training["notes"])
-    for name in ("seconds", "rows", "log_likelihood"):
+    for name in ("notes", "augment"):
+        training[name] = tuple(training.get(name, ()))
+    for name in ("seconds", "rows"):
         if set(training[name]) != set(header["labels"]):
             raise ModelFileError(f"its {name} are not those of its labels")
     training["versions"] = {str(name): str(number) for name, number in training["versions"].items()}
-    mixtures = tuple(
-        GaussianMixture(
-            tensors[f"{i}.weights"], tensors[f"{i}.means"], tensors[f"{i}.covariances"], header["covariance_type"]
-        )
-        for i in range(len(header["labels"]))
-    )
+    calibration, rejection = header.get("calibration"), header.get("rejection")
     return Model(
         FeatureConfig.from_dict(header["features"]),
-        GMMClassifier(tuple(header["labels"]), mixtures),
+        _classifier(header, tensors),
         TrainingSummary(**training),
+        None if calibration is None else Calibration.from_dict(calibration),
+        None if rejection is None else Rejection(**rejection),
     )
+
+
+def _classifier(header: dict[str, Any], tensors: Tensors) -> Classifier:
+    """Return the classifier; files of 1.0 and 1.1 have one mixture for each label on rows as they are."""
+    labels = tuple(header["labels"])
+    if "heads" in header:
+        described, weights, start = header["heads"], tuple(header["weights"]), header["transform"]
+    else:
+        described, weights = [_old_head(header)], (1.0,)
+        start = {"kind": Identity.kind, "n_features": tensors["0.means"].shape[-1]}
+    heads = tuple(
+        _piece(HEADS, settings, _under(prefix, tensors))
+        for prefix, settings in zip(HEAD_PREFIXES, described, strict=False)
+    )
+    transform = _piece(TRANSFORMS, start, _under("transform.", tensors))
+    return Classifier(labels, transform, heads, weights)
+
+
+def _old_head(header: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file of format 1.0 or 1.1 would say of its mixtures."""
+    return {"kind": "mixtures", "covariance_type": header["covariance_type"], "n_labels": len(header["labels"])}
+
+
+def _piece(kinds: tuple[Any, ...], described: dict[str, Any], tensors: Tensors) -> Any:
+    """Return the transform or head of a kind."""
+    (found,) = [kind for kind in kinds if kind.kind == described["kind"]]
+    return found.of({name: value for name, value in described.items() if name != "kind"}, tensors)
+
+
+def _under(prefix: str, tensors: Tensors) -> Tensors:
+    """Return the tensors whose names begin so, without it; those of the first head begin with nothing."""
+    others = ("transform.", *filter(None, HEAD_PREFIXES))
+    if not prefix:
+        return {name: tensor for name, tensor in tensors.items() if not name.startswith(others)}
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -16,14 +16,17 @@ CLASSIC = ("--components 8", "--components 16", "--components 32")
 FULL = ("--covariance full --components 2", "--covariance full --components 4")
 INDOMAIN = "--trial-seconds 6 --folds 5 --repeats 3"
 SPEAKERS = "--trial-seconds 6 --folds 5"
+GENRE = ("--preset genre --model frames", "--preset genre")
+LANGUAGE = ("--preset language --model frames", "--preset language")
 SOURCES = "--trial-seconds 6 --folds loo --group-by source"
 
 # corpus, how it is divided, the models
 SUITES = (
-    ("genre", "--fold-column fold", (*CLASSIC, *FULL, "--preset genre")),
-    ("language-indomain", INDOMAIN, (*CLASSIC, *FULL, "--preset language")),
-    ("language", SPEAKERS, (*CLASSIC, *FULL, "--preset language")),
-    ("language", SOURCES, ("--components 16", "--preset language")),
+    ("genre", "--fold-column fold", (*CLASSIC, *FULL, *GENRE)),
+    ("genre", "--folds 4 --repeats 5", ("--preset genre",)),
+    ("language-indomain", INDOMAIN, (*CLASSIC, *FULL, *LANGUAGE)),
+    ("language", SPEAKERS, (*CLASSIC, *FULL, *LANGUAGE)),
+    ("language", SOURCES, ("--components 16", *LANGUAGE)),
 )
 
 
@@ -49,6 +52,7 @@ def row(corpus: str, options: str, jobs: int) -> str:
     folds = given.get("--folds", "5")
     recipe = gmmaudio.make_recipe(
         given.get("--preset"),
+        kind=given.get("--model"),
         n_components=number.get("--components"),
         covariance_type=given.get("--covariance"),
         trial_s=float(given["--trial-seconds"]) if "--trial-seconds" in given else None,

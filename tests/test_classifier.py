@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from gmmaudio import engine
-from gmmaudio.classifier import ClassifierConfig, GMMClassifier, fit
+from gmmaudio.classifier import ClassifierConfig, fit, gmm_classifier
 from gmmaudio.errors import MixtureError, SettingError, WorkerError
 from gmmaudio.mixture import GaussianMixture, fit_gmm
 
@@ -32,7 +32,7 @@ def random_classifier(covariance_type="diag", seed=0):
     rng = np.random.default_rng(seed)
     mixtures = tuple(random_mixture(rng, k, 4, covariance_type) for k in (1, 3, 5))
     rows = np.concatenate([m.sample(700, rng) for m in mixtures])  # more than one block of 1,024
-    return GMMClassifier(("a", "b", "c"), mixtures), rows
+    return gmm_classifier(("a", "b", "c"), mixtures), rows
 
 
 def scipy_scores(classifier, rows):
@@ -142,10 +142,10 @@ def test_a_classifier_needs_a_mixture_for_each_of_two_labels_or_more():
     one = random_classifier()[0].mixtures[0]
     for labels, mixtures in [((), ()), (("a",), (one,)), (("a", "b"), (one,)), (("a",), (one, one))]:
         with pytest.raises(SettingError, match=rf"{len(labels)} labels and {len(mixtures)} mixtures"):
-            GMMClassifier(labels, mixtures)
+            gmm_classifier(labels, mixtures)
     with pytest.raises(SettingError):
-        GMMClassifier(("a", "a"), (one, one))
-    assert GMMClassifier(("a", "b"), (one, one)).n_features == 4
+        gmm_classifier(("a", "a"), (one, one))
+    assert gmm_classifier(("a", "b"), (one, one)).n_features == 4
 
 
 # Fitting.
@@ -204,7 +204,7 @@ CHANGED = {
 }
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(ClassifierConfig)])
+@pytest.mark.parametrize("name", CHANGED)
 def test_every_setting_changes_what_is_fitted(name):
     clips, labels = labelled_clips()
     base = fit(clips, labels, BASE)[0]

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from gmmaudio.audio import read_audio
 from gmmaudio.cli import COMMANDS, cli
 from gmmaudio.evaluation import intervals
 from gmmaudio.evaluation.table import plain_cell
+from gmmaudio.classifier import KINDS, SHARED
 from gmmaudio.features import FeatureConfig, extract
 from gmmaudio.mixture import COVARIANCE_TYPES, INITS
 from gmmaudio.modelfile import load_model
@@ -229,7 +231,9 @@ def test_every_covariance_and_start_trains_a_model_that_knows_its_clips(command,
 def test_the_command_offers_what_the_core_has():
     from gmmaudio.cli import options
 
-    assert (options.COVARIANCE_TYPES, options.INIT_NAMES) == (COVARIANCE_TYPES, INITS)
+    assert options.COVARIANCE_TYPES == (*COVARIANCE_TYPES, SHARED)
+    assert options.INIT_NAMES == INITS
+    assert options.KIND_NAMES == KINDS
 
 
 def test_train_reads_a_folder_of_classes_and_counts_what_is_no_audio(command, corpus, tmp_path):
@@ -385,7 +389,9 @@ def test_classify_jsonl_has_these_fields(command, model_file, good):
     ok, error = lines_of_json(said)
     assert list(ok) == ["path", "status", "label", "scores", "probability", "duration_s"]
     assert (ok["path"], ok["status"], ok["label"]) == (str(good), "ok", "low")
-    assert (ok["probability"], ok["duration_s"]) == (None, 1.0)
+    assert ok["duration_s"] == 1.0
+    assert sum(ok["probability"].values()) == pytest.approx(1.0)
+    assert max(ok["probability"], key=ok["probability"].get) == "low"
     assert next(iter(ok["scores"])) == "low"
     assert set(ok["scores"]) == {"low", "mid", "high"}
     assert list(ok["scores"].values()) == sorted(ok["scores"].values(), reverse=True)
@@ -698,7 +704,7 @@ def test_json_of_evaluate_has_these_fields(command, model_file, corpus):
     assert set(clip) >= {"path", "label", "group", "source", "fold", "predicted", "scores", "probability"}
     assert (clip["label"], clip["group"], clip["source"], clip["predicted"]) == ("low", "low-cy", "field", "low")
     assert clip["predicted"] == max(clip["scores"], key=clip["scores"].get)
-    assert clip["probability"] is None
+    assert clip["predicted"] == max(clip["probability"], key=clip["probability"].get)
     assert report["protocol"]["command"].startswith("gmmaudio evaluate ")
 
 
@@ -1015,27 +1021,31 @@ def test_info_says_what_a_model_holds(command, model_file):
     assert (said.code, said.err) == (0, "")
     for line in (
         "labels: high, low, mid",
-        "model: one diag Gaussian mixture for each label, preset none (classic), seed 0",
+        "model: one Gaussian mixture for each label on frames, K=4, diag covariances, preset none (classic), seed 0",
         "front end: 20 MFCC = 20 numbers a frame, 22050 Hz, frames of 92.9 ms every 23.2 ms, normalise none",
         "trained on: 12 clips, 6 groups, 12.0 s",
-        "probabilities: none, the model is not calibrated",
+        "unknown: off: too few labels, groups or clips to leave one label out in turn",
     ):
         assert line in said.out.splitlines()
-    assert "low: 4 components, 4 clips, 2 groups, 4.0 s, 176 frames, log-likelihood" in said.out
+    assert "low: 4 clips, 2 groups, 4.0 s, 176 frames, log-likelihood" in said.out
+    assert re.search(
+        r"^probabilities: temperature, scale \S+, learned on 12 clips of 6 groups by inner folds", said.out, re.M
+    )
 
 
 def test_info_json_has_everything_but_the_tensors(command, model_file, model):
     said = json_of(command("info", model_file, "--json"))
-    assert set(said) == {"labels", "n_components", "covariance_type", "features", "training"}
+    told = {"labels", "kind", "n_components", "covariance_type", "features", "calibration", "rejection", "training"}
+    assert set(said) == told
     assert said["labels"] == ["high", "low", "mid"]
     assert said["n_components"] == {"high": 4, "low": 4, "mid": 4}
-    assert said["features"] == model.features.to_dict()
+    assert said["features"] == json.loads(json.dumps(model.features.to_dict()))
     assert [clip["sha256"] for clip in said["training"]["clips"]] == [clip.sha256 for clip in model.training.clips]
     assert said["training"]["clips"][0]["group"] == "low-ann"
 
 
 def test_info_tells_a_model_of_a_preset(command, corpus, tmp_path):
-    command("train", corpus.root, "-o", tmp_path / "m.gmm", "--preset", "language", "--components", "2")
+    command("train", corpus.root, "-o", tmp_path / "m.gmm", "--preset", "language", "--trial-seconds", "0")
     said = command("info", tmp_path / "m.gmm").out
     assert "preset language" in said
     assert "7 MFCC + SDC 7-1-3-7 = 56 numbers a frame, 16000 Hz" in said
@@ -1047,7 +1057,7 @@ def test_info_tells_a_model_of_a_preset(command, corpus, tmp_path):
 
 OPTIONS = {
     ("train", "output"): ["-o", "other.gmm"],
-    ("train", "preset"): ["--preset", "language"],
+    ("train", "preset"): ["--preset", "language", "--trial-seconds", "0"],
     ("train", "n_components"): ["--components", "3"],
     ("train", "covariance_type"): ["--covariance", "full"],
     ("train", "init"): ["--init", "random"],
@@ -1068,7 +1078,7 @@ OPTIONS = {
     ("evaluate", "report_path"): ["--report", "r.html"],
     ("evaluate", "json_path"): ["--json", "-"],
     ("evaluate", "n_jobs"): ["-j", "0"],
-    ("crossval", "preset"): ["--preset", "language"],
+    ("crossval", "preset"): ["--preset", "language", "--trial-seconds", "0"],
     ("crossval", "n_components"): ["--components", "3"],
     ("crossval", "covariance_type"): ["--covariance", "full"],
     ("crossval", "init"): ["--init", "random"],
@@ -1097,10 +1107,21 @@ OPTIONS = {
     ("info", "as_json"): ["--json"],
 }
 BASES = {
-    "train": ["train", "c.csv", "-o", "m.gmm", "--preset", "genre", "--components", "2"],
+    "train": ["train", "c.csv", "-o", "m.gmm", "--preset", "genre", "--model", "frames", "--components", "2"],
     "classify": ["classify", "bands.gmm", "0.wav", "1.wav"],
     "evaluate": ["evaluate", "bands.gmm", "c.csv", "--json", "r.json"],
-    "crossval": ["crossval", "c.csv", "--preset", "genre", "--components", "2", "--json", "r.json"],
+    "crossval": [
+        "crossval",
+        "c.csv",
+        "--preset",
+        "genre",
+        "--model",
+        "frames",
+        "--components",
+        "2",
+        "--json",
+        "r.json",
+    ],
     "features": ["features", "0.wav", "1.wav", "-o", "made"],
     "info": ["info", "bands.gmm"],
 }
@@ -1179,13 +1200,20 @@ def test_every_option_of_every_command_is_in_the_table():
     }
     # these stand alone, or need a report first
     elsewhere = {("evaluate", "scores_path"): "test_tables.py", ("compare", "json_path"): "test_comparison.py"}
-    elsewhere |= {("crossval", "tuned"): "test_protocols.py"}
+    elsewhere |= {("crossval", "tuned"): "test_protocols.py", ("train", "tuned"): "test_recognition.py"}
+    elsewhere |= {("classify", "priors"): "test_recognition.py"}
+    elsewhere |= {(verb, name): "test_recognition.py" for verb in ("train", "crossval") for name in ("kind", "augment")}
     elsewhere |= {("reproduce", name): "test_reproduce.py" for name in ("corpus", "model", "json_path", "n_jobs")}
     assert options == {*OPTIONS, *elsewhere}
     for (_, name), where in elsewhere.items():
-        word = {"scores_path": "--scores", "tuned": "--tune", "json_path": "--json", "n_jobs": "-j"}.get(
-            name, f"--{name}"
-        )
+        word = {
+            "scores_path": "--scores",
+            "tuned": "--tune",
+            "json_path": "--json",
+            "n_jobs": "-j",
+            "kind": "--model",
+            "priors": "--prior",
+        }.get(name, f"--{name}")
         assert f'"{word}"' in Path(__file__).with_name(where).read_text(encoding="utf-8")
 
 
@@ -1213,7 +1241,7 @@ def genres(tmp_path, tools):
 
 
 def test_classical_is_told_from_metal(command, genres, tmp_path):
-    said = command("train", genres, "-o", tmp_path / "m.gmm", "--preset", "genre", "--components", "4")
+    said = command("train", genres, "-o", tmp_path / "m.gmm", "--preset", "genre")
     assert said.code == 0, said.err
     report = json_of(command("evaluate", tmp_path / "m.gmm", genres, "--json", "-"))
     assert report["n"] == 4

@@ -77,6 +77,10 @@ def test_every_fold_is_trained_without_its_held_out_groups(clips, monkeypatch):
 
     monkeypatch.setattr(classifier, "fit", watched)
     report = pipeline.crossval(clips, SMALL, folds=3)
+    # of each fold three inner ones come for its calibration, after the fold's own
+    assert len(seen) == 3 * (1 + 3)
+    inner, seen = [each for i, each in enumerate(seen) if i % 4], seen[::4]
+    assert all(each < seen[i // 3] for i, each in enumerate(inner))
     root = clips.root
     with threadpool_limits(limits=1):
         rows = {c.path: extract(read_audio(root / c.path, 22050), SMALL.features).values.tobytes() for c in clips.clips}
@@ -130,11 +134,22 @@ def test_a_scheme_that_is_none_is_refused(clips, settings):
 
 def test_a_recipe_is_the_preset_with_what_is_given():
     assert pipeline.make_recipe().classifier == CLASSIC.classifier
-    for name, preset in PRESETS.items():
-        assert pipeline.make_recipe(name).features == preset.features
-        assert pipeline.make_recipe(name).classifier == preset.classifier
-        given = pipeline.make_recipe(name, n_components=3, covariance_type="full", init="random").classifier
-        assert given == replace(preset.classifier, n_components=3, covariance_type="full", init="random")
+    for name, kinds in PRESETS.items():
+        assert pipeline.make_recipe(name) == pipeline.make_recipe(name, kind=next(iter(kinds)))
+        for kind, preset in kinds.items():
+            made = pipeline.make_recipe(name, kind=kind)
+            assert (made.features, made.classifier, made.trial_s) == (
+                preset.features,
+                preset.classifier,
+                preset.trial_s,
+            )
+            assert made.classifier.kind == kind
+            assert pipeline.make_recipe(name, kind=kind, trial_s=0).trial_s is None
+            assert pipeline.make_recipe(name, kind=kind, trial_s=4.0).trial_s == 4.0
+        given = pipeline.make_recipe(name, kind="frames", n_components=3, covariance_type="full", init="random")
+        assert given.classifier == replace(
+            kinds["frames"].classifier, n_components=3, covariance_type="full", init="random"
+        )
 
 
 @pytest.mark.parametrize(("wrong", "words"), [({"seed": -1}, "--seed is -1"), ({"preset": "pop"}, "preset is 'pop'")])
@@ -309,7 +324,7 @@ def test_classify_is_lazy(model, corpus):
 
 
 def test_rows_are_those_of_extract(corpus):
-    config = PRESETS["genre"].features
+    config = PRESETS["genre"]["frames"].features
     path = str(corpus.root / corpus.rows[7]["path"])
     found = next(pipeline.read_rows(config, [path]))
     with threadpool_limits(limits=1):  # as the engine does

@@ -12,7 +12,7 @@ from gmmaudio import pipeline
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation.guards import UNKNOWN_GROUPS
 from gmmaudio.features import finish
-from gmmaudio.pipeline import extraction, studies, tuning
+from gmmaudio.pipeline import extraction, fitting, studies, tuning
 from gmmaudio.pipeline.trials import cut_trial, gather
 
 SMALL = pipeline.make_recipe(n_components=2)
@@ -35,7 +35,7 @@ def trials_of(clips, recipe=SMALL, **changed):
 
 @pytest.mark.parametrize("preset", [None, "language"])
 def test_a_cut_is_the_frames_of_its_stretch_finished_alone(clips, preset):
-    recipe = pipeline.make_recipe(preset, n_components=2)
+    recipe = pipeline.make_recipe(preset, n_components=2, trial_s=0)
     trial = trials_of(clips, recipe)[0]
     config = recipe.features
     step = int(0.3 * config.frames_per_s)
@@ -155,7 +155,11 @@ def test_inflation_of_a_division_without_a_number_of_folds(clips):
 
 @pytest.fixture
 def few_candidates(monkeypatch):
-    monkeypatch.setattr(tuning, "CANDIDATES", (("diag", 1), ("diag", 6), ("full", 1)))
+    few = tuple(
+        {"kind": "frames", "covariance_type": kind, "n_components": k}
+        for kind, k in (("diag", 1), ("diag", 6), ("full", 1))
+    )
+    monkeypatch.setattr(tuning, "CANDIDATES", few)
 
 
 def test_the_choice_of_a_fold_does_not_see_its_held_out_clips(clips, few_candidates):
@@ -179,11 +183,17 @@ def test_the_choice_of_a_fold_does_not_see_its_held_out_clips(clips, few_candida
 def test_the_table_of_candidates_is_what_inner_folds_give(clips, few_candidates):
     trials = trials_of(clips)
     found = tuning.tune(trials, SMALL, seed=3)
+    assert len(found.table) == 4  # the recipe itself is compared too
     for row in found.table:
         settings = replace(SMALL.classifier, covariance_type=row["covariance_type"], n_components=row["n_components"])
-        scored = tuning.nested_scores(trials, replace(SMALL, classifier=settings), seed=3)
-        assert row["n"] == len(scored) == 18
-        assert row["accuracy"] == np.mean([clip.correct for clip in scored])
+        scored = fitting.nested_scores(trials, replace(SMALL, classifier=settings), seed=3)
+        given = [scored.labels[i] for i in scored.fused((1.0,)).argmax(axis=1)]
+        right = [trials[i].label == label for i, label in zip(scored.place, given, strict=True)]
+        assert row["n"] == len(right) == 18
+        assert row["accuracy"] == np.mean(right)
+    assert [row["balanced_accuracy"] for row in found.table] == sorted(
+        (row["balanced_accuracy"] for row in found.table), reverse=True
+    )
     best = max(row["balanced_accuracy"] for row in found.table)
     chosen = next(row for row in found.table if row["balanced_accuracy"] == best)
     config = found.recipe.classifier
@@ -193,7 +203,7 @@ def test_the_table_of_candidates_is_what_inner_folds_give(clips, few_candidates)
 
 def test_inner_folds_keep_groups_whole(clips):
     trials = trials_of(clips)
-    folds = tuning.inner_folds(trials, 0)
+    folds = fitting.inner_folds(trials, 0)
     assert len(folds) == 3
     for fold in folds:
         assert {trials[i].group for i in fold.train}.isdisjoint(trials[i].group for i in fold.test)
@@ -204,7 +214,7 @@ def test_a_training_set_of_one_group_each_keeps_its_settings(clips, few_candidat
     found = tuning.tune(one_each, SMALL, seed=0)
     assert (found.recipe, found.table) == (SMALL, ())
     assert found.reason == "no label has two groups to tune on: the settings are left as they were"
-    assert tuning.nested_scores(one_each, SMALL, seed=0) == []
+    assert fitting.nested_scores(one_each, SMALL, seed=0) is None
 
 
 def test_what_stands_beside_a_tuned_figure_is_tuned_too(clips, few_candidates, monkeypatch):
@@ -213,8 +223,8 @@ def test_what_stands_beside_a_tuned_figure_is_tuned_too(clips, few_candidates, m
     monkeypatch.setattr(tuning, "tune", lambda *given, **settings: calls.append(1) or tune(*given, **settings))
     settings = {"folds": 3, "learning_curve": True, "show_inflation": True, **QUICK}
     pipeline.crossval(clips, SMALL, tuned=True, **settings)
-    # of three folds: three shares of training and a random split
-    assert len(calls) == 3 * (3 + 1)
+    # of three folds: the figure itself, three shares of training and a random split
+    assert len(calls) == 3 * (1 + 3 + 1)
     calls.clear()
     pipeline.crossval(clips, SMALL, **settings)
     assert calls == []
@@ -478,7 +488,8 @@ def test_the_command_tunes(command, corpus, few_candidates):
     words = ("crossval", corpus.plain, "--folds", "3", "--durations", "none", "--json", "-")
     plain, tuned = (json.loads(command(*words, *more).out) for more in ((), ("--tune",)))
     assert len(tuned["protocol"]["settings"]["tuning"]) == 3
-    assert [clip["scores"] for clip in plain["clips"]] != [clip["scores"] for clip in tuned["clips"]]
+    assert all(len(each["table"]) == 4 for each in tuned["protocol"]["settings"]["tuning"])
+    assert "tuning" not in plain["protocol"]["settings"]
 
 
 @pytest.mark.parametrize(

@@ -324,3 +324,11 @@ DEGRADATIONS: Mapping[str, Degradation] = {
     "Vorbis": lambda samples, sr, _rng: vorbis(samples, sr),
     "5 s excerpt": lambda samples, sr, _rng: excerpt(samples, sr, 5.0),
 }
+
+# Copies to train on, each clip's at its own strength: a codec, a telephone or a slow sample rate, a room, a level.
+AUGMENTATIONS: Mapping[str, Degradation] = {
+    "codec": lambda samples, sr, rng: vorbis(samples, sr, quality=float(rng.uniform(0.0, 0.3))),
+    "band": lambda samples, sr, rng: band_limit(samples, sr, float(rng.uniform(3_000.0, 5_500.0))),
+    "noise": lambda samples, _sr, rng: add_noise(samples, float(rng.uniform(10.0, 25.0)), rng),
+    "gain": lambda samples, _sr, rng: gain(samples, float(rng.uniform(-20.0, 0.0))),
+}

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     "--top", type=click.IntRange(min=1), metavar="N", help="Labels shown, best first. [default: 1; jsonl: all]"
 )
 @click.option("--from-file", "list_file", metavar="FILE|-", help="Read paths from a file, one a line; - is stdin.")
+@click.option(
+    "--prior", "priors", multiple=True, metavar="LABEL=P", help="Probability before anything is heard; the rest share."
+)
 @options.min_duration
 @options.jobs
 def command(
@@ -36,6 +39,7 @@ def command(
     kind: str,
     top: int | None,
     list_file: str | None,
+    priors: tuple[str, ...],
     min_duration_s: float,
     n_jobs: int,
 ) -> None:
@@ -47,8 +51,10 @@ def command(
 
     loaded = load_model(model)
     failed: list[FailedInput] = []
+    how: dict[str, Any] = {"min_duration_s": min_duration_s, "n_jobs": n_jobs}
+    how["priors"] = _priors(priors, loaded.classifier.labels)
     with inputs.resolve(paths, list_file) as found:
-        results = pipeline.classify(loaded, [item.path for item in found], min_duration_s=min_duration_s, n_jobs=n_jobs)
+        results = pipeline.classify(loaded, [item.path for item in found], **how)
         write = _writer(kind, top, len(loaded.classifier.labels))
         for item, result in zip(found, console.progress(results, len(found), "classifying"), strict=True):
             write(item.shown, result)
@@ -59,6 +65,26 @@ def command(
         click.get_current_context().exit(EXIT_NOTHING if len(failed) == len(found) else EXIT_SOME_FAILED)
 
 
+def _priors(given: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, float] | None:
+    """Return the prior of every label: those not named share what is left."""
+    if not given:
+        return None
+    named: dict[str, float] = {}
+    for each in given:
+        label, _, number = each.rpartition("=")
+        try:
+            named[label] = float(number)
+        except ValueError as error:
+            raise click.BadParameter(f"{each!r} is not LABEL=P, such as jazz=0.5.", param_hint="--prior") from error
+    left, others = 1.0 - sum(named.values()), [label for label in labels if label not in named]
+    if not all(0 <= p <= 1 for p in named.values()) or left < -1e-9 or not set(named) <= set(labels):
+        raise click.BadParameter(
+            f"{', '.join(given)}: expected labels of the model ({', '.join(labels)}), 0 to 1 each, 1 at most together.",
+            param_hint="--prior",
+        )
+    return named | {label: max(0.0, left) / len(others) for label in others}
+
+
 def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Classified | FailedInput], None]:
     """Return what writes one result to stdout."""
     from gmmaudio.evaluation import FailedInput, printable
@@ -67,6 +93,7 @@ def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Classif
     def text(shown: str, result: Classified | FailedInput) -> None:
         if not isinstance(result, FailedInput):
             pairs = [cell for label, score in result.prediction.top(top or 1) for cell in (label, f"{score:.4f}")]
+            pairs += [f"unknown: {result.prediction.unknown}"] if result.prediction.unknown else []
             click.echo("\t".join(printable(cell) for cell in (shown, *pairs)))
 
     def jsonl(shown: str, result: Classified | FailedInput) -> None:
@@ -97,9 +124,10 @@ def _record(shown: str, result: Classified | FailedInput, top: int) -> dict[str,
     said = result.prediction
     return {
         "path": shown,
-        "status": "ok",
-        "label": said.label,
+        "status": "ok" if said.unknown is None else "unknown",
+        "label": said.label if said.unknown is None else None,
         "scores": dict(said.top(top)),
         "probability": said.probability,
         "duration_s": round(result.duration_s, 3),
+        **({} if said.unknown is None else {"message": said.unknown}),
     }

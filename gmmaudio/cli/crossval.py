@@ -20,9 +20,7 @@ DIVISION = ("fold_column", "repeats", "group_by", "split", "durations_s", "tuned
 @click.option("--repeats", default=1, show_default=True, metavar="R", help="Repeat with seeds N, N+1, ...")
 @options.group_by
 @options.durations
-@click.option(
-    "--tune", "tuned", is_flag=True, help="Choose covariance and components on inner folds of each training set."
-)
+@click.option("--tune", "tuned", is_flag=True, help="Choose kind, components, ... on inner folds of each training set.")
 @click.option("--learning-curve", is_flag=True, help="Also train on 1/8, 1/4 and 1/2 of the sound.")
 @click.option("--show-inflation", is_flag=True, help="Also split at random, to show how much too good that looks.")
 @options.outputs

@@ -33,45 +33,75 @@ def command(model: Path, as_json: bool) -> None:
 
 def _everything(model: Model) -> dict[str, Any]:
     """Return all that a model says of itself, without its tensors."""
+    classifier = model.classifier
     return {
-        "labels": list(model.classifier.labels),
+        "labels": list(classifier.labels),
+        "kind": model.training.classifier.kind,
         "n_components": {
-            label: mixture.n_components
-            for label, mixture in zip(model.classifier.labels, model.classifier.mixtures, strict=True)
+            label: mixture.n_components for label, mixture in zip(classifier.labels, classifier.mixtures, strict=False)
         },
-        "covariance_type": model.classifier.mixtures[0].covariance_type,
+        "covariance_type": model.training.classifier.covariance_type,
         "features": model.features.to_dict(),
+        "calibration": None if model.calibration is None else model.calibration.to_dict(),
+        "rejection": None if model.rejection is None else asdict(model.rejection),
         "training": asdict(model.training),
     }
 
 
+def row_name(model: Model) -> str:
+    """Return what a row of the model is."""
+    return "frames" if model.features.block_s is None else "blocks"
+
+
+def trust(model: Model) -> list[str]:
+    """Return what is known of probabilities and of unknown clips, line by line."""
+    found = model.calibration
+    lines = ["probabilities: none, the model is not calibrated"]
+    if found is not None:
+        lines = [
+            f"probabilities: {found.method}, scale {found.scale:.4g}, learned on {found.n} clips of {found.n_groups} "
+            f"groups by inner folds, log-loss {found.log_loss:.3f} nats"
+        ]
+    if model.rejection is not None:
+        lines.append(f"unknown: {model.rejection.reason}")
+    return lines
+
+
+def _kind(model: Model) -> str:
+    """Return what the model is, in words."""
+    config = model.training.classifier
+    shape = "a covariance in common" if config.is_shared else f"{config.covariance_type} covariances"
+    if config.kind == "supervector":
+        return f"supervectors of one background mixture, K={config.n_components}"
+    adapted = "" if config.relevance is None else ", adapted from one background"
+    return f"one Gaussian mixture for each label on {config.kind}, K={config.n_components}, {shape}{adapted}"
+
+
 def _lines(model: Model) -> list[str]:
     """Return the page, line by line."""
-    training, features = model.training, model.features
+    from gmmaudio.features import describe
+
+    training = model.training
     groups = {clip.group for clip in training.clips} - {None}
-    parts = [f"{features.n_mfcc} MFCC"]
-    parts += [f"{features.n_deltas} orders of deltas"] if features.n_deltas else []
-    parts += ["SDC " + "-".join(map(str, features.sdc))] if features.sdc else []
+    augment = f", and copies: {', '.join(training.augment)}" if training.augment else ""
     lines = [
         f"labels: {', '.join(model.classifier.labels)}",
-        f"model: one {model.classifier.mixtures[0].covariance_type} Gaussian mixture for each label, "
-        f"preset {training.preset or 'none (classic)'}, seed {training.seed}",
-        f"front end: {' + '.join(parts)} = {features.n_features} numbers a frame, {features.sample_rate_hz} Hz, "
-        f"frames of {1000 * features.window_s:.1f} ms every {1000 * features.hop_s:.1f} ms, "
-        f"normalise {features.normalise}",
+        f"model: {_kind(model)}, preset {training.preset or 'none (classic)'}, seed {training.seed}",
+        f"front end: {describe(model.features)}",
         f"trained on: {len(training.clips)} clips, {len(groups) or 'unknown'} groups, "
-        f"{sum(training.seconds.values()):.1f} s",
-        "probabilities: none, the model is not calibrated",
+        f"{sum(training.seconds.values()):.1f} s{augment}",
+        *trust(model),
         "",
     ]
-    for label, mixture in zip(model.classifier.labels, model.classifier.mixtures, strict=True):
+    for label in model.classifier.labels:
         own = {clip.group for clip in training.clips if clip.label == label} - {None}
         clips = sum(clip.label == label for clip in training.clips)
-        lines.append(
-            f"{label}: {mixture.n_components} components, {clips} clips, {len(own) or 'unknown'} groups, "
-            f"{training.seconds[label]:.1f} s, {training.rows[label]} frames, "
-            f"log-likelihood {training.log_likelihood[label]:.3f} a frame"
+        line = (
+            f"{label}: {clips} clips, {len(own) or 'unknown'} groups, {training.seconds[label]:.1f} s, "
+            f"{training.rows[label]} {row_name(model)}"
         )
+        known = training.log_likelihood.get(label)
+        lines.append(line + ("" if known is None else f", log-likelihood {known:.3f} a row"))
     lines += [f"note: {note}" for note in training.notes]
     lines.append("versions: " + ", ".join(f"{name} {number}" for name, number in training.versions.items()))
     return lines

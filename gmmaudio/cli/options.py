@@ -11,7 +11,8 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 PRESET_NAMES = ("genre", "language")
-COVARIANCE_TYPES = ("diag", "full", "tied", "spherical")
+KIND_NAMES = ("frames", "blocks", "supervector")
+COVARIANCE_TYPES = ("diag", "full", "tied", "spherical", "shared")
 INIT_NAMES = ("kmeans", "hierarchical", "binary", "random")
 
 # A path that may hold any bytes the file system allows, or "-".
@@ -55,7 +56,8 @@ def trial_seconds(function: F) -> F:
         "trial_s",
         type=float,
         metavar="S",
-        help="Join clips of one label, group and source into trials of about S seconds; cut longer ones.",
+        help="Join clips of one label, group and source into trials of about S seconds, cut longer ones; 0: take clips "
+        "as they are. [default: the preset's]",
     )(function)
 
 
@@ -80,16 +82,39 @@ def preset(function: F) -> F:
     )(function)
 
 
+def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Return names from a list with commas."""
+    return tuple(value.split(",")) if value else ()
+
+
 def recipe(function: F) -> F:
     """Add the options of a training run."""
     return _stack(
         preset,
-        click.option("--components", "n_components", type=int, metavar="K", help="Components of each label's mixture."),
+        click.option(
+            "--model",
+            "kind",
+            type=click.Choice(KIND_NAMES),
+            help="Kind of model. [default: the preset's own, or frames]",
+        ),
+        click.option(
+            "--components",
+            "n_components",
+            type=int,
+            metavar="K",
+            help="Components of each label's mixture, or of the background (supervector).",
+        ),
         click.option("--covariance", "covariance_type", type=click.Choice(COVARIANCE_TYPES), help="Their shape."),
         click.option("--init", type=click.Choice(INIT_NAMES), help="Start of EM."),
         min_duration,
         trial_seconds,
         split,
+        click.option(
+            "--augment",
+            callback=_names,
+            metavar="codec,band,noise,gain",
+            help="Also train on copies degraded so: any of these, with commas.",
+        ),
         click.option("--seed", default=0, show_default=True, help="Drives splits and EM."),
         jobs,
     )(function)

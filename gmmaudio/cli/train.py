@@ -3,43 +3,76 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gmmaudio.cli import EXIT_SOME_FAILED, options
+
+if TYPE_CHECKING:
+    from gmmaudio.mixture import EMTrace
 
 
 @click.command(name="train")
 @click.argument("corpus", type=options.FILE)
 @click.option("-o", "--output", required=True, type=options.FILE, metavar="MODEL", help="The model file to write.")
 @options.recipe
-def command(corpus: Path, output: Path, split: str | None, n_jobs: int, **settings: Any) -> None:
+@click.option(
+    "--tune", "tuned", is_flag=True, help="Choose kind, components, covariance and projection on inner folds."
+)
+def command(corpus: Path, output: Path, split: str | None, tuned: bool, n_jobs: int, **settings: Any) -> None:
     """Train a model on CORPUS: a folder with one sub-folder for each class, or a CSV manifest.
 
     The model is the same bytes for any number of worker processes.
     """
     from gmmaudio import pipeline
     from gmmaudio.cli import console
+    from gmmaudio.cli.info import row_name, trust
     from gmmaudio.files import check_writable
     from gmmaudio.modelfile import save_model
 
+    if tuned and (settings["n_components"] or settings["covariance_type"]):
+        raise click.UsageError("--components and --covariance would be without effect: --tune chooses them.")
     recipe = pipeline.make_recipe(**settings)
     check_writable(output)
     found = pipeline.read_corpus(corpus)
     if found.n_skipped:
         console.say(f"{found.n_skipped} files that are not audio by their suffix were passed over")
-    result = pipeline.train(found, recipe, split=split, n_jobs=n_jobs, progress=console.progress)
+    result = pipeline.train(
+        found, recipe, split=split, tuned=tuned, kind=settings["kind"], n_jobs=n_jobs, progress=console.progress
+    )
     save_model(result.model, output)
     console.say_failed(result.failed)
     console.say_notes(result.model.training.notes)
     training = result.model.training
+    for line in _tuning(training.tuning):
+        console.say(line)
     for label in result.model.classifier.labels:
-        trace = result.traces[label]
-        console.say(
-            f"{label}: {training.seconds[label]:.1f} s, {training.rows[label]} frames, "
-            f"{trace.n_components} components, "
-            f"{trace.n_iter} iterations, log-likelihood {training.log_likelihood[label]:.3f} a frame"
-        )
+        line = f"{label}: {training.seconds[label]:.1f} s, {training.rows[label]} {row_name(result.model)}"
+        console.say(line + (f", {_em(result.traces[label])}" if label in result.traces else ""))
+    if "background" in result.traces:
+        console.say(f"background: {_em(result.traces['background'])}")
+    for line in trust(result.model):
+        console.say(line)
     console.say(f"wrote {output}: {len(result.model.classifier.labels)} labels from {len(training.clips)} clips")
     click.get_current_context().exit(EXIT_SOME_FAILED if result.failed else 0)
+
+
+def _em(trace: EMTrace) -> str:
+    """Return how EM went."""
+    return (
+        f"{trace.n_components} components, {trace.n_iter} iterations, "
+        f"log-likelihood {trace.log_likelihoods[-1]:.3f} a row"
+    )
+
+
+def _tuning(tuning: dict[str, Any] | None) -> list[str]:
+    """Return the ranked table of what was compared, line by line."""
+    if tuning is None:
+        return []
+    rows = [
+        f"{100 * row['balanced_accuracy']:5.1f} %  {row['kind']}, {row['covariance_type']}, K={row['n_components']}"
+        + (f", PCA {row['n_pca']}" if row["n_pca"] else "")
+        for row in tuning["table"]
+    ]
+    return ["balanced accuracy on inner folds, best first:", *rows, f"chosen: the first; {tuning['reason']}"]

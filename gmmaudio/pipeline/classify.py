@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,7 +54,12 @@ class FileRows:
 
 
 def classify(
-    model: Model, paths: Sequence[str], *, min_duration_s: float = 0.5, n_jobs: int = 1
+    model: Model,
+    paths: Sequence[str],
+    *,
+    priors: Mapping[str, float] | None = None,
+    min_duration_s: float = 0.5,
+    n_jobs: int = 1,
 ) -> Iterator[Classified | FailedInput]:
     """Yield what a model says of each file, or why it says nothing, in the order of the paths.
 
@@ -64,14 +69,23 @@ def classify(
         What to ask.
     paths : sequence of str
         Audio files.
+    priors : mapping of str to float or None
+        As for :meth:`gmmaudio.model.Recogniser.predict`.
     min_duration_s : float
         Least decoded length, seconds.
     n_jobs : int
         Worker processes.
+
+    Raises
+    ------
+    SettingError
+        If the priors do not go with the model.
     """
     check_lengths(min_duration_s)
+    if priors is not None:
+        model.recogniser.prior_of(priors)
     tasks = [Task(Path(), Clip(path, ""), model.features, min_duration_s) for path in paths]
-    return engine.run(partial(_classify, model), tasks, n_jobs)
+    return engine.run(partial(_classify, model, priors), tasks, n_jobs)
 
 
 def read_rows(
@@ -102,9 +116,9 @@ def _rows(task: Task) -> FileRows | FailedInput:
     return FileRows(task.clip.path, finish([found.raw], task.config), found.duration_s)
 
 
-def _classify(model: Model, task: Task) -> Classified | FailedInput:
+def _classify(model: Model, priors: Mapping[str, float] | None, task: Task) -> Classified | FailedInput:
     """Return what the model says of one file, or why it says nothing."""
     found = _rows(task)
     if isinstance(found, FailedInput):
         return found
-    return Classified(task.clip.path, model.predict(found.rows), found.duration_s)
+    return Classified(task.clip.path, model.predict(found.rows, priors), found.duration_s)

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmaudio import classifier
-from gmmaudio.classifier import GMMClassifier
+from gmmaudio.classifier import Classifier
 from gmmaudio.corpus import (
     Clip,
     Corpus,
@@ -35,7 +34,7 @@ from gmmaudio.pipeline.recipe import Recipe
 from gmmaudio.pipeline.scoring import interval_units, score_trials, units_of
 from gmmaudio.pipeline.train import corpus_notes, lost_labels
 from gmmaudio.pipeline.trials import Material, Trial, gather
-from gmmaudio.pipeline.tuning import Tuned, tune
+from gmmaudio.pipeline.tuning import Tuned, fit_fold
 
 # of the random split beside a division that has no number of folds
 N_RANDOM_FOLDS = 5
@@ -60,7 +59,7 @@ class Division:
     durations_s : tuple of float
         Lengths that test clips are cut to and scored again, seconds.
     tuned : bool
-        Choose covariance and components on inner folds of every fold's training set.
+        Choose kind, covariance, components and projection on inner folds of every fold's training set.
     learning_curve : bool
         Also train on an eighth, a quarter and half of the sound.
     show_inflation : bool
@@ -140,7 +139,7 @@ class Outcome:
         Predictions for its held-out trials.
     cuts : mapping of float to list of ScoredClip
         Predictions for them cut to lengths in seconds.
-    classifier : GMMClassifier
+    classifier : Classifier
         What made them.
     tuned : Tuned or None
         How the settings were chosen, where they were.
@@ -150,7 +149,7 @@ class Outcome:
     repeat: int
     scored: list[ScoredClip]
     cuts: Mapping[float, list[ScoredClip]]
-    classifier: GMMClassifier
+    classifier: Classifier
     tuned: Tuned | None
 
 
@@ -203,6 +202,7 @@ def crossval(
         min_duration_s=recipe.min_duration_s,
         fold_column=division.fold_column,
         apart=groups if division.group_by else None,
+        augment=recipe.degradations,
         n_jobs=n_jobs,
         progress=progress,
     )
@@ -231,7 +231,7 @@ def crossval(
         material.failed,
         passed=found.passed,
         breakdowns=breakdowns,
-        similarity=studies.mixture_similarity(outcomes[0].classifier),
+        similarity=studies.model_similarity(outcomes[0].classifier),
         run=_record(corpus, clips, material, recipe, division, divisions),
     )
 
@@ -249,19 +249,11 @@ def _run_fold(
     trials: Sequence[Trial], fold: Fold, recipe: Recipe, division: Division, repeat: int, n_jobs: int
 ) -> Outcome:
     """Return the predictions for a fold's held-out trials by a model of the others."""
-    train, test = [trials[i] for i in fold.train], [trials[i] for i in fold.test]
-    seed = recipe.seed + repeat
-    tuned = tune(train, recipe, seed=seed, n_jobs=n_jobs) if division.tuned else None
-    fitted, _ = classifier.fit(
-        [trial.rows.values for trial in train],
-        [trial.label for trial in train],
-        recipe.classifier if tuned is None else tuned.recipe.classifier,
-        seed=seed,
-        n_jobs=n_jobs,
-    )
-    scored = score_trials(test, fitted, fold=fold.name, repeat=repeat)
-    cuts = studies.score_cuts(test, fitted, division.durations_s, recipe.features, fold=fold.name, repeat=repeat)
-    return Outcome(fold, repeat, scored, cuts, fitted, tuned)
+    found = fit_fold(trials, fold, recipe, recipe.seed + repeat, n_jobs, tuned=division.tuned)
+    where: dict[str, Any] = {"fold": fold.name, "repeat": repeat}
+    scored = score_trials(found.test, found.recogniser, **where)
+    cuts = studies.score_cuts(found.test, found.recogniser, division.durations_s, found.features, **where)
+    return Outcome(fold, repeat, scored, cuts, found.recogniser.classifier, found.tuned)
 
 
 def _findings(

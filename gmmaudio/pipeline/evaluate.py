@@ -80,9 +80,9 @@ def evaluate(
     trials, inside = interval_units(material.trials, groups, group_by)
     if not trials:
         raise _nothing_scored(len(clips), material)
-    scored = score_trials(trials, model.classifier)
+    scored = score_trials(trials, model.recogniser)
     breakdowns: dict[str, Sequence[Condition]] = {
-        "cut": studies.cut_conditions([studies.score_cuts(trials, model.classifier, durations_s, model.features)]),
+        "cut": studies.cut_conditions([studies.score_cuts(trials, model.recogniser, durations_s, model.features)]),
         "stress": _stress(model, corpus, clips, scored, how, group_by) if stress else (),
     }
     sha256 = hashlib.sha256(to_bytes(model)).hexdigest()
@@ -100,7 +100,7 @@ def evaluate(
         material.failed,
         passed=found.passed,
         breakdowns=breakdowns,
-        similarity=studies.mixture_similarity(model.classifier),
+        similarity=studies.model_similarity(model.classifier),
         run=run_record("evaluate", corpus, material, options),
     )
 
@@ -177,7 +177,7 @@ def _stress(
         material = gather(corpus.root, clips, model.features, degradation=Degradation(name, model.training.seed), **how)
         trials, _ = interval_units(material.trials, groups, group_by)
         if trials:
-            runs.append((name, score_trials(trials, model.classifier)))
+            runs.append((name, score_trials(trials, model.recogniser)))
     return studies.paired_conditions(runs)
 
 

@@ -173,3 +173,57 @@ def _near(pairs: Sequence[tuple[str, str]], what: str) -> Findings:
     return Findings(
         first_of([f"{a} ~ {b}" for a, b in pairs], f"nearly the same sound as {what}, by fingerprint", cure)
     )
+
+
+def training_notes(trials: Sequence[Trial], short_s: float) -> tuple[str, ...]:
+    """Return what should be said of a training set before anyone hopes too much of it.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The training set.
+    short_s : float
+        Length from which clips tell as much as those the settings were measured on, seconds.
+    """
+    labels = sorted({trial.label for trial in trials})
+    own = {label: [trial for trial in trials if trial.label == label] for label in labels}
+    known = all(trial.group is not None for trial in trials)
+    single = [label for label in labels if known and len({trial.group for trial in own[label]}) == 1]
+    notes = first_of(
+        [repr(label) for label in single],
+        "classes with one group, whose artist or speaker may be what is learned",
+        "add another",
+    )
+    sources = {label: {trial.source for trial in own[label]} for label in labels}
+    if len(set().union(*sources.values()) - {None}) > 1:
+        alone = [repr(label) for label in labels if len(sources[label]) == 1]
+        notes += first_of(alone, "classes from one source, whose sound may be what is learned", "add another source")
+    seconds = {label: sum(trial.duration_s for trial in own[label]) for label in labels}
+    small = [f"{label!r} ({seconds[label]:.0f} s)" for label in labels if 5 * seconds[label] < max(seconds.values())]
+    notes += first_of(
+        small, "classes with less than a fifth of the largest's sound", "add sound, or expect less of them"
+    )
+    short = [trial.name for trial in trials if trial.duration_s < short_s]
+    if 2 * len(short) > len(trials):
+        notes += (
+            f"{len(short)} of {len(trials)} clips are shorter than {short_s:g} s, which these settings were "
+            "measured on: join clips (--trial-seconds), or take longer ones",
+        )
+    return notes + _rate_notes(own)
+
+
+def _rate_notes(own: Mapping[str, Sequence[Trial]]) -> tuple[str, ...]:
+    """Return a warning where classes were recorded at rates of their own: the band then gives the class away."""
+    rates = {label: {part.sample_rate_hz for trial in trials for part in trial.parts} for label, trials in own.items()}
+    everything = set().union(*rates.values()) - {None}
+    if len(everything) < 2 or all(each == everything for each in rates.values()):
+        return ()
+    told = ", ".join(
+        f"{label!r} {'/'.join(str(rate) for rate in sorted(filter(None, rates[label])))}"
+        for label in list(rates)[:N_NAMED]
+    )
+    more = f" and {len(rates) - N_NAMED} classes more" if len(rates) > N_NAMED else ""
+    return (
+        f"sample rates differ between classes ({told}{more} Hz): the missing band may be what is learned; bring all to "
+        "one rate, or train on copies too (--augment band)",
+    )

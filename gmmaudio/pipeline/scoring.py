@@ -1,4 +1,4 @@
-"""Trials and a classifier -> scored clips."""
+"""Trials and a recogniser -> scored clips."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from dataclasses import replace
 
 from threadpoolctl import threadpool_limits
 
-from gmmaudio.classifier import GMMClassifier
 from gmmaudio.corpus import Place, group_keys
 from gmmaudio.evaluation import ScoredClip
 from gmmaudio.evaluation.report import FEW_GROUPS
-from gmmaudio.model import prediction
+from gmmaudio.model import Recogniser
 from gmmaudio.pipeline.trials import Trial
 
 
 def score_trials(
-    trials: Sequence[Trial], classifier: GMMClassifier, *, fold: str = "", repeat: int = 0
+    trials: Sequence[Trial], recogniser: Recogniser, *, fold: str = "", repeat: int = 0
 ) -> list[ScoredClip]:
     """Return every trial with its prediction.
 
@@ -24,7 +23,7 @@ def score_trials(
     ----------
     trials : sequence of Trial
         What to score.
-    classifier : GMMClassifier
+    recogniser : Recogniser
         Scores them.
     fold : str
         The fold in which they were held out.
@@ -36,7 +35,7 @@ def score_trials(
     # one thread, so that a score is the same bits on any machine with the same libraries
     with threadpool_limits(limits=1):
         for trial, unit in zip(trials, units, strict=True):
-            said = prediction(classifier.labels, classifier.score(trial.rows.values))
+            said = recogniser.predict(trial.rows.values)
             scored.append(
                 ScoredClip(
                     name=trial.name,

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gmmaudio.classifier import GMMClassifier
+from gmmaudio.classifier import Classifier, Linear
 from gmmaudio.corpus import Fold, random_folds
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import Condition, ScoredClip, Similarity, condition
 from gmmaudio.evaluation.comparison import compare
 from gmmaudio.features import FeatureConfig
 from gmmaudio.mixture import divergences
+from gmmaudio.model import Recogniser
 from gmmaudio.pipeline.recipe import Recipe
 from gmmaudio.pipeline.scoring import score_trials, units_of
 from gmmaudio.pipeline.trials import Trial, cut_trial
@@ -26,7 +27,7 @@ N_SAMPLES = 2_000
 
 def score_cuts(
     trials: Sequence[Trial],
-    classifier: GMMClassifier,
+    recogniser: Recogniser,
     durations_s: Sequence[float],
     config: FeatureConfig,
     *,
@@ -39,7 +40,7 @@ def score_cuts(
     ----------
     trials : sequence of Trial
         What to cut and score.
-    classifier : GMMClassifier
+    recogniser : Recogniser
         Scores them.
     durations_s : sequence of float
         Lengths, seconds.
@@ -50,7 +51,7 @@ def score_cuts(
     """
     return {
         seconds: score_trials(
-            [cut for trial in trials for cut in cut_trial(trial, seconds, config)], classifier, fold=fold, repeat=repeat
+            [cut for trial in trials for cut in cut_trial(trial, seconds, config)], recogniser, fold=fold, repeat=repeat
         )
         for seconds in durations_s
     }
@@ -212,13 +213,21 @@ def paired_conditions(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple
     return tuple(rows)
 
 
-def mixture_similarity(classifier: GMMClassifier) -> Similarity | None:
-    """Return how alike the labels' mixtures are; None with fewer than three labels, for then there is no map."""
+def model_similarity(classifier: Classifier) -> Similarity | None:
+    """Return how alike the labels are to a model; None with fewer than three labels, for then there is no map."""
     if len(classifier.labels) < 3:
         return None
-    distance = divergences(classifier.mixtures, n_samples=N_SAMPLES)
-    kind = "Jensen-Shannon divergence between the labels' mixtures of one model, nats (0 to 0.69)"
-    return Similarity(classifier.labels, distance, kind)
+    if classifier.mixtures:
+        distance = divergences(classifier.mixtures, n_samples=N_SAMPLES)
+        kind = "Jensen-Shannon divergence between the labels' mixtures of one model, nats (0 to 0.69)"
+        return Similarity(classifier.labels, distance, kind)
+    (head, *_) = [head for head in classifier.heads if isinstance(head, Linear)]
+    # in exact symmetry and from exactly zero, which rounding would not give
+    unit = head.coefficients / np.linalg.norm(head.coefficients, axis=1, keepdims=True)
+    distance = np.linalg.norm(unit[:, None] - unit[None], axis=2).astype(np.float64) ** 2 / 2
+    return Similarity(
+        classifier.labels, distance, "one minus the cosine between the labels' vectors of one model (0 to 2)"
+    )
 
 
 def _share_of(trials: Sequence[Trial], train: Sequence[int], share: float, rng: np.random.Generator) -> tuple[int, ...]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from gmmaudio import classifier
 from gmmaudio.corpus import Clip, Corpus, check_labels, same_audio_notes, select_split
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.fingerprint import to_hex
 from gmmaudio.mixture import EMTrace
-from gmmaudio.model import Model, TrainingClip, TrainingSummary
+from gmmaudio.model import Model, TrainingClip, TrainingSummary, preset_of
 from gmmaudio.pipeline.extraction import Extracted, Progress, quiet
+from gmmaudio.pipeline.fitting import fit_trials, learn_rejection
+from gmmaudio.pipeline.guards import training_notes
 from gmmaudio.pipeline.provenance import versions
 from gmmaudio.pipeline.recipe import Recipe
-from gmmaudio.pipeline.trials import Material, Trial, clips_of, gather
+from gmmaudio.pipeline.trials import Material, Trial, clips_of, gather, with_features
+from gmmaudio.pipeline.tuning import tune
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,8 @@ def train(
     recipe: Recipe,
     *,
     split: str | None = None,
+    tuned: bool = False,
+    kind: str | None = None,
     n_jobs: int = 1,
     progress: Progress[Extracted | FailedInput] = quiet,
 ) -> TrainResult:
@@ -56,6 +61,10 @@ def train(
         Settings.
     split : str or None
         Split to train on; None takes clips whose split is empty or ``train``.
+    tuned : bool
+        Choose kind, components, covariance and projection on inner folds.
+    kind : str or None
+        Choose among settings of this kind only.
     n_jobs : int
         Worker processes.
     progress : callable
@@ -74,21 +83,24 @@ def train(
         recipe.features,
         trial_s=recipe.trial_s,
         min_duration_s=recipe.min_duration_s,
+        augment=recipe.degradations,
         n_jobs=n_jobs,
         progress=progress,
     )
     trials = material.trials
     notes = corpus.notes + corpus_notes(material) + lost_labels(clips, trials)
-    fitted, traces = classifier.fit(
-        [trial.rows.values for trial in trials],
-        [trial.label for trial in trials],
-        recipe.classifier,
-        seed=recipe.seed,
-        n_jobs=n_jobs,
-    )
-    notes += trace_notes(traces)
-    summary = summarise(trials, traces, recipe, notes)
-    return TrainResult(Model(recipe.features, fitted, summary), traces, tuple(material.failed))
+    choice = tune(trials, recipe, seed=recipe.seed, n_jobs=n_jobs, kind=kind) if tuned else None
+    if choice is not None:
+        recipe = choice.recipe
+        trials = with_features(trials, recipe.features)
+    notes += training_notes(trials, preset_of(recipe.preset, recipe.classifier.kind).short_s)
+    fitted = fit_trials(trials, recipe, seed=recipe.seed, n_jobs=n_jobs)
+    rejection = learn_rejection(trials, recipe, fitted, n_jobs=n_jobs)
+    notes += fitted.notes + trace_notes(fitted.traces)
+    summary = summarise(trials, fitted.traces, recipe, notes, None if choice is None else choice.to_dict())
+    found = fitted.recogniser
+    model = Model(recipe.features, found.classifier, summary, found.calibration, rejection)
+    return TrainResult(model, fitted.traces, tuple(material.failed))
 
 
 def corpus_notes(material: Material) -> tuple[str, ...]:
@@ -125,7 +137,11 @@ def trace_notes(traces: dict[str, EMTrace]) -> tuple[str, ...]:
 
 
 def summarise(
-    trials: Sequence[Trial], traces: dict[str, EMTrace], recipe: Recipe, notes: tuple[str, ...]
+    trials: Sequence[Trial],
+    traces: dict[str, EMTrace],
+    recipe: Recipe,
+    notes: tuple[str, ...],
+    tuning: dict[str, Any] | None = None,
 ) -> TrainingSummary:
     """Return what a model remembers of its training."""
     seconds: dict[str, float] = defaultdict(float)
@@ -148,4 +164,6 @@ def summarise(
         ),
         notes=notes,
         versions=versions(),
+        augment=recipe.augment,
+        tuning=tuning,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gmmaudio.corpus import Clip, Place
 from gmmaudio.evaluation import FailedInput
@@ -57,6 +58,8 @@ class Trial:
         Value of the fold column.
     unit : str or None
         What an interval is drawn over, where that is not the group.
+    copies : tuple of Trial
+        The same, degraded: for training only.
     """
 
     name: str
@@ -65,6 +68,12 @@ class Trial:
     duration_s: float
     fold: str | None
     unit: str | None = None
+    copies: tuple[Trial, ...] = ()
+
+    @property
+    def heard(self) -> tuple[Rows, ...]:
+        """What is trained on: its rows and their degraded copies."""
+        return (self.rows, *(copy.rows for copy in self.copies))
 
     @property
     def parts(self) -> tuple[Extracted, ...]:
@@ -124,6 +133,7 @@ def gather(
     fold_column: str | None = None,
     apart: Mapping[Place, str | None] | None = None,
     degradation: Degradation | None = None,
+    augment: Sequence[Degradation] = (),
     n_jobs: int = 1,
     progress: Progress[Extracted | FailedInput] = quiet,
 ) -> Material:
@@ -141,26 +151,39 @@ def gather(
         As for :func:`make_trials`; without ``trial_s`` the least length is that of each clip.
     degradation : Degradation or None
         What is done to the sound first.
+    augment : sequence of Degradation
+        What is done to copies of every trial, which are for training only.
     n_jobs : int
         Worker processes.
     progress : callable
         Shows progress.
     """
     check_lengths(min_duration_s, trial_s)
-    extracted, failed = extract_clips(
-        root,
-        clips,
-        config,
-        min_duration_s=0.0 if trial_s else min_duration_s,
-        degradation=degradation,
-        n_jobs=n_jobs,
-        progress=progress,
-    )
-    trials, short, left_out = make_trials(
-        extracted, config, trial_s=trial_s, min_duration_s=min_duration_s, fold_column=fold_column, apart=apart
-    )
+    least_s = 0.0 if trial_s else min_duration_s
+    how: dict[str, Any] = {"min_duration_s": least_s, "n_jobs": n_jobs, "progress": progress}
+    joining: dict[str, Any] = {"trial_s": trial_s, "min_duration_s": min_duration_s}
+    joining |= {"fold_column": fold_column, "apart": apart}
+    extracted, failed = extract_clips(root, clips, config, degradation=degradation, **how)
+    trials, short, left_out = make_trials(extracted, config, **joining)
     hashes = {item.clip.place: item.sha256 for item in extracted}
+    usable = [item.clip for item in extracted]
+    for each in augment:
+        degraded, lost = extract_clips(root, usable, config, degradation=each, **how)
+        trials = _with_copies(trials, make_trials(degraded, config, **joining)[0])
+        if lost:
+            left_out += (
+                f"{len(lost)} copies ({each.name}) could not be made, first {lost[0].path}: {lost[0].message}",
+            )
     return Material(trials, failed + short, left_out, hashes)
+
+
+def _with_copies(trials: Sequence[Trial], copies: Sequence[Trial]) -> list[Trial]:
+    """Return trials with the copies of the same name beside them."""
+    by_name = {copy.name: copy for copy in copies}
+    return [
+        replace(trial, copies=(*trial.copies, by_name[trial.name])) if trial.name in by_name else trial
+        for trial in trials
+    ]
 
 
 def make_trials(
@@ -215,6 +238,26 @@ def make_trials(
                 trials.append(_trial(run, config, duration_s, seen, fold_column))
     note = f"{left_out_s:.2f} s of remainders shorter than half of --trial-seconds are left out"
     return trials, failed, (note,) if left_out_s > 0 else ()
+
+
+def with_features(trials: Sequence[Trial], config: FeatureConfig) -> list[Trial]:
+    """Return trials with other rows made of the same raw frames, and their copies too.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        What to make anew.
+    config : FeatureConfig
+        A front end of the same raw frames (:func:`gmmaudio.features.same_frames`).
+    """
+    return [
+        replace(
+            trial,
+            rows=finish([piece.raw for piece in trial.pieces], config),
+            copies=tuple(with_features(trial.copies, config)),
+        )
+        for trial in trials
+    ]
 
 
 def clips_of(trials: Sequence[Trial]) -> list[Extracted]:

@@ -6,27 +6,39 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from gmmaudio import classifier
-from gmmaudio.corpus import Fold, random_folds, scored_labels
+from gmmaudio.corpus import Fold
 from gmmaudio.evaluation import ScoredClip, accuracy, balanced_accuracy, confusion_matrix
+from gmmaudio.features import FeatureConfig, same_frames
+from gmmaudio.model import Recogniser, preset_of
+from gmmaudio.pipeline.fitting import (
+    N_INNER_FOLDS,
+    OutOfFold,
+    fit_trials,
+    head_weights,
+    labels_and_groups,
+    nested_scores,
+)
 from gmmaudio.pipeline.recipe import Recipe
-from gmmaudio.pipeline.scoring import score_trials, units_of
-from gmmaudio.pipeline.trials import Trial
+from gmmaudio.pipeline.scoring import score_trials
+from gmmaudio.pipeline.trials import Trial, with_features
 
-N_INNER_FOLDS = 3
-# covariance and components, cheapest first: of equals the first is chosen
-CANDIDATES = (
-    ("diag", 1),
-    ("full", 1),
-    ("diag", 4),
-    ("full", 2),
-    ("diag", 8),
-    ("full", 4),
-    ("diag", 16),
-    ("diag", 32),
-    ("diag", 64),
+# What is compared, cheapest first: of equals the first is chosen.
+CANDIDATES: tuple[dict[str, Any], ...] = (
+    {"kind": "blocks", "covariance_type": "shared", "n_components": 1, "n_pca": 20},
+    {"kind": "blocks", "covariance_type": "shared", "n_components": 1, "n_pca": 40},
+    {"kind": "blocks", "covariance_type": "shared", "n_components": 1, "n_pca": 80},
+    {"kind": "blocks", "covariance_type": "diag", "n_components": 1, "n_pca": 20},
+    {"kind": "frames", "covariance_type": "diag", "n_components": 1},
+    {"kind": "frames", "covariance_type": "full", "n_components": 1},
+    {"kind": "frames", "covariance_type": "diag", "n_components": 4},
+    {"kind": "frames", "covariance_type": "full", "n_components": 2},
+    {"kind": "frames", "covariance_type": "diag", "n_components": 8},
+    {"kind": "frames", "covariance_type": "full", "n_components": 4},
+    {"kind": "frames", "covariance_type": "diag", "n_components": 16},
+    {"kind": "supervector", "covariance_type": "diag", "n_components": 32},
+    {"kind": "supervector", "covariance_type": "diag", "n_components": 128},
+    {"kind": "frames", "covariance_type": "diag", "n_components": 32},
+    {"kind": "frames", "covariance_type": "diag", "n_components": 64},
 )
 
 
@@ -39,7 +51,7 @@ class Tuned:
     recipe : Recipe
         The settings with the best balanced accuracy on the inner folds.
     table : tuple of dict
-        ``covariance_type, n_components, balanced_accuracy, accuracy, n`` of every candidate, in order.
+        ``kind, covariance_type, n_components, n_pca, balanced_accuracy, accuracy, n`` of every candidate, best first.
     reason : str
         Why these.
     """
@@ -53,88 +65,135 @@ class Tuned:
         return {"chosen": asdict(self.recipe.classifier), "table": list(self.table), "reason": self.reason}
 
 
-def nested_scores(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs: int = 1) -> list[ScoredClip]:
-    """Return out-of-fold predictions of a training set: each by a model that heard no clip of its group.
-
-    Nothing where no label has two groups.
-
-    Parameters
-    ----------
-    trials : sequence of Trial
-        The training set.
-    recipe : Recipe
-        Settings of the fits.
-    seed : int
-        Divides and fits.
-    n_jobs : int
-        Worker processes.
-    """
-    return [clip for fold in inner_folds(trials, seed) for clip in score_fold(trials, fold, recipe, seed, n_jobs)]
-
-
-def inner_folds(trials: Sequence[Trial], seed: int) -> list[Fold]:
-    """Return the folds of a training set, as many as its groups allow up to ``N_INNER_FOLDS``, or none."""
-    labels, units = [trial.label for trial in trials], units_of(trials)
-    scored = scored_labels(labels, units)
-    n_groups = len({unit for label, unit in zip(labels, units, strict=True) if label in scored})
-    if n_groups < 2:
-        return []
-    return random_folds(labels, units, min(N_INNER_FOLDS, n_groups), np.random.default_rng(seed))
-
-
-def score_fold(
-    trials: Sequence[Trial], fold: Fold, recipe: Recipe, seed: int, n_jobs: int, *, tuned: bool = False
-) -> list[ScoredClip]:
-    """Return the predictions for a fold's held-out trials by a model of the others, tuned on those where asked."""
-    train = [trials[i] for i in fold.train]
-    chosen = tune(train, recipe, seed=seed, n_jobs=n_jobs).recipe if tuned else recipe
-    fitted, _ = classifier.fit(
-        [trial.rows.values for trial in train],
-        [trial.label for trial in train],
-        chosen.classifier,
-        seed=seed,
-        n_jobs=n_jobs,
-    )
-    return score_trials([trials[i] for i in fold.test], fitted, fold=fold.name)
-
-
-def tune(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs: int = 1) -> Tuned:
+def tune(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs: int = 1, kind: str | None = None) -> Tuned:
     """Return the candidate that does best on inner folds of a training set, and the table it was chosen from.
+
+    Features are not extracted again: candidates differ in what is made of the same raw frames.
 
     Parameters
     ----------
     trials : sequence of Trial
         The training set: what a figure is made of must not be in it.
     recipe : Recipe
-        Settings to start from; covariance and components are what is chosen.
+        Settings to start from; its own are a candidate too.
     seed : int
         Divides and fits.
     n_jobs : int
         Worker processes.
+    kind : str or None
+        Compare settings of this kind only.
     """
-    n_folds = len(inner_folds(trials, seed))
-    if not n_folds:
-        return Tuned(recipe, (), "no label has two groups to tune on: the settings are left as they were")
+    candidates = _candidates(recipe, kind)
     rows: list[dict[str, Any]] = []
-    recipes = []
-    for covariance_type, n_components in CANDIDATES:
-        changed = replace(recipe.classifier, covariance_type=covariance_type, n_components=n_components)
-        recipes.append(replace(recipe, classifier=changed))
-        scored = nested_scores(trials, recipes[-1], seed=seed, n_jobs=n_jobs)
-        labels = sorted({name for clip in scored for name in (clip.label, clip.predicted)})
-        counts = confusion_matrix([clip.label for clip in scored], [clip.predicted for clip in scored], labels)
-        rows.append(
-            {
-                "covariance_type": covariance_type,
-                "n_components": n_components,
-                "balanced_accuracy": float(balanced_accuracy(counts)),
-                "accuracy": float(accuracy(counts)),
-                "n": len(scored),
-            }
-        )
-    best = max(range(len(rows)), key=lambda i: rows[i]["balanced_accuracy"])
+    for candidate in candidates:
+        found = nested_scores(with_features(trials, candidate.features), candidate, seed=seed, n_jobs=n_jobs)
+        if found is None:
+            return Tuned(recipe, (), "no label has two groups to tune on: the settings are left as they were")
+        rows.append(_row(trials, candidate, found))
+    order = sorted(range(len(rows)), key=lambda i: -rows[i]["balanced_accuracy"])
+    best, second = rows[order[0]], rows[order[min(1, len(order) - 1)]]
+    ahead = 100 * (best["balanced_accuracy"] - second["balanced_accuracy"])
     reason = (
-        f"best balanced accuracy, {100 * rows[best]['balanced_accuracy']:.1f} %, on {n_folds} inner folds "
-        f"by group of the training set (n={rows[best]['n']})"
+        f"best balanced accuracy, {100 * best['balanced_accuracy']:.1f} %, on up to {N_INNER_FOLDS} inner folds by "
+        f"group of the training set (n={best['n']}), {ahead:.1f} points ahead of the next; of equals the first compared"
     )
-    return Tuned(recipes[best], tuple(rows), reason)
+    return Tuned(candidates[order[0]], tuple(rows[i] for i in order), reason)
+
+
+def _candidates(recipe: Recipe, kind: str | None) -> list[Recipe]:
+    """Return the recipe itself and what it is compared with, each once."""
+    found = [recipe] if kind in (None, recipe.classifier.kind) else []
+    for change in CANDIDATES:
+        if kind not in (None, change["kind"]):
+            continue
+        start = preset_of(recipe.preset, change["kind"])
+        features = start.features
+        if not same_frames(features, recipe.features):
+            block_s = 6.0 if change["kind"] == "blocks" else None
+            features = replace(recipe.features, block_s=block_s)
+        # a shared covariance goes with one component: all are changed at once
+        classifier = replace(start.classifier, back_end="own", **change)
+        candidate = replace(recipe, features=features, classifier=classifier)
+        if candidate not in found:
+            found.append(candidate)
+    return found
+
+
+def _row(trials: Sequence[Trial], candidate: Recipe, found: OutOfFold) -> dict[str, Any]:
+    """Return one line of the table."""
+    codes, groups = labels_and_groups(trials, found)
+    weights = head_weights(found, codes, groups, candidate)
+    given = found.fused(weights).argmax(axis=1)
+    counts = confusion_matrix([found.labels[i] for i in codes], [found.labels[i] for i in given], found.labels)
+    settings = {name: getattr(candidate.classifier, name) for name in ("kind", "covariance_type", "n_components")}
+    settings |= {"n_pca": candidate.classifier.n_pca if candidate.classifier.kind == "blocks" else None}
+    figures = {"balanced_accuracy": float(balanced_accuracy(counts)), "accuracy": float(accuracy(counts))}
+    return {**settings, "back_end": candidate.classifier.back_end, **figures, "n": len(codes)}
+
+
+@dataclass(frozen=True, eq=False)
+class FoldFit:
+    """A recogniser of a fold's training side, and what it is asked.
+
+    Parameters
+    ----------
+    recogniser : Recogniser
+        Trained on the fold's training side.
+    test : list of Trial
+        The held-out side, with the rows that the recogniser takes.
+    features : FeatureConfig
+        How they were made.
+    tuned : Tuned or None
+        How the settings were chosen, where they were.
+    """
+
+    recogniser: Recogniser
+    test: list[Trial]
+    features: FeatureConfig
+    tuned: Tuned | None
+
+
+def fit_fold(
+    trials: Sequence[Trial],
+    fold: Fold,
+    recipe: Recipe,
+    seed: int,
+    n_jobs: int,
+    *,
+    tuned: bool = False,
+    calibrated: bool = True,
+) -> FoldFit:
+    """Return a recogniser of a fold's training side, tuned on that side where asked, and the held-out side.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        All trials.
+    fold : Fold
+        Which are trained on and which are held out.
+    recipe : Recipe
+        Settings.
+    seed : int
+        Divides and fits.
+    n_jobs : int
+        Worker processes.
+    tuned : bool
+        Choose settings on inner folds of the training side.
+    calibrated : bool
+        Whether probabilities are wanted.
+    """
+    train, test = [trials[i] for i in fold.train], [trials[i] for i in fold.test]
+    choice = tune(train, recipe, seed=seed, n_jobs=n_jobs) if tuned else None
+    chosen = recipe if choice is None else choice.recipe
+    if chosen.features != recipe.features:
+        train, test = with_features(train, chosen.features), with_features(test, chosen.features)
+    fitted = fit_trials(train, chosen, seed=seed, n_jobs=n_jobs, calibrated=calibrated)
+    return FoldFit(fitted.recogniser, test, chosen.features, choice)
+
+
+def score_fold(
+    trials: Sequence[Trial], fold: Fold, recipe: Recipe, seed: int, n_jobs: int, *, tuned: bool = False
+) -> list[ScoredClip]:
+    """Return the predictions for a fold's held-out trials by a recogniser of the others, without probabilities."""
+    found = fit_fold(trials, fold, recipe, seed, n_jobs, tuned=tuned, calibrated=False)
+    return score_trials(found.test, found.recogniser, fold=fold.name)

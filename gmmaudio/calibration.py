@@ -1,0 +1,421 @@
+"""Scores -> probabilities, and whether a clip is of any known label; pure functions on arrays.
+
+What is learned here is learned of out-of-fold scores: each clip's by a classifier that heard no clip of its group.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.errors import SettingError
+
+Array = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.intp]
+
+METHODS = ("auto", "temperature", "affine")
+STATISTICS = ("score", "margin", "probability")
+WHY = {
+    "score": "far from every class",
+    "margin": "margin between the best two too small",
+    "probability": "no class is likely enough",
+}
+# what "auto" asks for before each label has an offset of its own
+AFFINE_CLIPS, AFFINE_GROUPS = 30, 8
+# a wrong answer's share that is added to every label's, so that no set of right answers makes a scale infinite
+SMOOTHING = 0.5
+MAX_LOG_SCALE = 20.0
+# pull of the offsets to zero
+RIDGE = 0.01
+LEAST_AUROC = 0.6
+LEAST_CLIPS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What makes scores probabilities: softmax(scale * scores + offsets + log prior).
+
+    Parameters
+    ----------
+    scale : float
+        Inverse temperature, above 0.
+    offsets : ndarray, shape (n_labels,)
+        Added to each label; zeros, unless the calibration is affine.
+    n, n_groups : int
+        Clips and groups it was learned from.
+    log_loss : float
+        Mean log-loss of those clips after calibration, groups and labels weighing the same, nats.
+    """
+
+    scale: float
+    offsets: Array
+    n: int = 0
+    n_groups: int = 0
+    log_loss: float = math.nan
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale < math.inf or self.offsets.ndim != 1 or not np.isfinite(self.offsets).all():
+            raise SettingError(
+                f"scale is {self.scale} and offsets {self.offsets}; expected a number above 0, and numbers"
+            )
+
+    @property
+    def method(self) -> str:
+        """``temperature`` or ``affine``."""
+        return "affine" if self.offsets.any() else "temperature"
+
+    def probability(self, scores: Array, priors: Array | None = None) -> Array:
+        """Return the probability of every label, 0..1, in the shape of the scores.
+
+        Parameters
+        ----------
+        scores : ndarray, shape (n_labels,) or (n, n_labels)
+            Of every label; -inf is impossible.
+        priors : ndarray, shape (n_labels,), optional
+            Before anything is heard, summing to 1; equal where not given.
+
+        Raises
+        ------
+        SettingError
+            If a score is NaN or infinite, or all of a clip's are impossible.
+
+        Examples
+        --------
+        >>> Calibration(2.0, np.zeros(2)).probability(np.array([0.0, np.log(3.0)])).round(3)
+        array([0.1, 0.9])
+        """
+        if np.isnan(scores).any() or (scores == np.inf).any() or not np.isfinite(scores).any(axis=-1).all():
+            raise SettingError("scores hold NaN or infinity, or nothing that is possible; expected numbers")
+        with np.errstate(divide="ignore"):
+            log_prior = 0.0 if priors is None else np.log(priors)
+        return _softmax(self.scale * scores + self.offsets + log_prior)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {"offsets": self.offsets.tolist(), "log_loss": _number(self.log_loss)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Calibration:
+        """Return what :meth:`to_dict` gave."""
+        loss = math.nan if values["log_loss"] is None else float(values["log_loss"])
+        offsets = np.array(values["offsets"], dtype=np.float64)
+        return cls(float(values["scale"]), offsets, int(values["n"]), int(values["n_groups"]), loss)
+
+
+def _number(value: float) -> float | None:
+    """Return a number as JSON has it."""
+    return value if math.isfinite(value) else None
+
+
+def _softmax(logits: Array) -> Array:
+    """Return exp(logits) over their sum along the last axis."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    share: Array = shifted / shifted.sum(axis=-1, keepdims=True)
+    return share
+
+
+def clip_weights(codes: Codes, groups: Sequence[str]) -> Array:
+    """Return weights by which every label counts the same, and every group within it, shape (n,), sum 1.
+
+    A speaker of 300 clips tells no more of other speakers than one of two.
+
+    Parameters
+    ----------
+    codes : ndarray, shape (n,), int
+        Label of every clip.
+    groups : sequence of str
+        Group of every clip.
+
+    Examples
+    --------
+    >>> clip_weights(np.array([0, 0, 0, 1]), ["a", "a", "b", "c"])
+    array([0.125, 0.125, 0.25 , 0.5  ])
+    """
+    pairs = list(zip(codes.tolist(), groups, strict=True))
+    kinds, counts = np.unique(np.array([f"{code}\0{group}" for code, group in pairs]), return_counts=True)
+    n_clips = dict(zip(kinds.tolist(), counts.tolist(), strict=True))
+    members: dict[int, set[str]] = {}
+    for code, group in pairs:
+        members.setdefault(code, set()).add(group)
+    each = [1.0 / (n_clips[f"{code}\0{group}"] * len(members[code]) * len(members)) for code, group in pairs]
+    return np.array(each)
+
+
+def fit_calibration(scores: Array, codes: Codes, groups: Sequence[str], *, method: str = "auto") -> Calibration:
+    """Return the calibration with the least log-loss on out-of-fold scores, labels and groups weighing the same.
+
+    Targets are smoothed as by half a wrong answer for every label (after Platt), so that a training set without
+    mistakes does not make certainty of every score. Offsets are learned only where every label has 30 clips and 8
+    groups ("auto"): with fewer they learn the groups.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, n_labels)
+        Of every clip, by a classifier that heard none of its group; at least one clip.
+    codes : ndarray, shape (n,), int
+        True label of every clip, as a column.
+    groups : sequence of str
+        Group of every clip.
+    method : {"auto", "temperature", "affine"}
+        What is learned: one scale, or an offset for each label too.
+
+    Raises
+    ------
+    SettingError
+        If the method is unknown or there are no clips.
+
+    References
+    ----------
+    Guo et al., "On calibration of modern neural networks", ICML 2017 (temperature). Platt, "Probabilistic outputs for
+    support vector machines", 1999 (smoothed targets).
+
+    Examples
+    --------
+    >>> scores = np.array([[2.0, 0.0], [0.0, 2.0], [1.0, 0.0], [1.0, 0.0]])
+    >>> round(fit_calibration(scores, np.array([0, 1, 0, 1]), list("abcd")).scale, 2)
+    0.58
+    """
+    if method not in METHODS or not len(scores):
+        raise SettingError(
+            f"method is {method!r} with {len(scores)} clips; expected one of {', '.join(METHODS)}, and clips"
+        )
+    from scipy.optimize import minimize, minimize_scalar
+
+    weights, targets = clip_weights(codes, groups), _targets(scores, codes)
+    # in units of their spread, so that the search is the same for scores of any size
+    spread = float(np.std(_shifted(scores)[np.isfinite(scores)])) or 1.0
+    found = minimize_scalar(
+        lambda log_scale: _loss(_shifted(scores) * (math.exp(log_scale) / spread), targets, weights),
+        bounds=(-MAX_LOG_SCALE, MAX_LOG_SCALE / 2),
+        method="bounded",
+        options={"xatol": 1e-6},
+    )
+    scale, offsets = math.exp(float(found.x)) / spread, np.zeros(scores.shape[1])
+    if method == "affine" or (method == "auto" and _is_enough(codes, groups, scores.shape[1])):
+
+        def cost(x: Array) -> tuple[float, Array]:
+            logits = _shifted(scores) * (math.exp(x[0]) * scale) + x[1:]
+            wrong = weights[:, None] * (_softmax(logits) - targets)
+            slope = float((wrong * np.where(np.isfinite(logits), logits - x[1:], 0.0)).sum())
+            gradient = np.concatenate([[slope], wrong.sum(axis=0) + RIDGE * x[1:]])
+            return _loss(logits, targets, weights) + RIDGE / 2 * float((x[1:] ** 2).sum()), gradient
+
+        best = minimize(cost, np.zeros(1 + len(offsets)), jac=True, method="L-BFGS-B").x
+        scale, offsets = scale * math.exp(best[0]), best[1:] - best[1:].mean()
+    loss = _loss(_shifted(scores) * scale + offsets, _targets(scores, codes, 0.0), weights)
+    return Calibration(scale, offsets, len(scores), len(set(groups)), loss)
+
+
+def _shifted(scores: Array) -> Array:
+    """Return scores less each clip's best."""
+    shifted: Array = scores - scores.max(axis=1, keepdims=True)
+    return shifted
+
+
+def _targets(scores: Array, codes: Codes, smoothing: float = SMOOTHING) -> Array:
+    """Return the share of every label that a clip is held to be of, shape (n, n_labels)."""
+    n_labels = scores.shape[1]
+    n = np.bincount(codes, minlength=n_labels)[codes]
+    wrong = smoothing / (n + 2 * smoothing)
+    targets = np.where(np.isfinite(scores), (wrong / max(1, n_labels - 1))[:, None], 0.0)
+    targets[np.arange(len(codes)), codes] = 1.0 - wrong
+    shares: Array = targets / targets.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _loss(logits: Array, targets: Array, weights: Array) -> float:
+    """Return the weighted mean cross-entropy of softmax(logits), nats."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_share = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    each = np.where(targets > 0, targets * np.where(targets > 0, log_share, 0.0), 0.0).sum(axis=1)
+    return -float(weights @ each)
+
+
+def _is_enough(codes: Codes, groups: Sequence[str], n_labels: int) -> bool:
+    """Return whether every label has clips and groups enough for an offset of its own."""
+    members: dict[int, set[str]] = {}
+    for code, group in zip(codes.tolist(), groups, strict=True):
+        members.setdefault(code, set()).add(group)
+    n_clips = np.bincount(codes, minlength=n_labels)
+    return int(n_clips.min()) >= AFFINE_CLIPS and min(len(members[k]) for k in range(n_labels)) >= AFFINE_GROUPS
+
+
+def equal_mean(scores: Array, codes: Codes, groups: Sequence[str]) -> tuple[float, ...]:
+    """Return the weight of each member by which their log-probabilities, each at its own temperature, are averaged.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n_members, n, n_labels)
+        Out-of-fold scores.
+    codes, groups
+        As for :func:`fit_calibration`.
+
+    Examples
+    --------
+    >>> scores = np.array([[2.0, 0.0], [0.0, 2.0], [1.0, 0.0], [1.0, 0.0]])
+    >>> one, other = equal_mean(np.stack([scores, 10 * scores]), np.array([0, 1, 0, 1]), list("abcd"))
+    >>> round(one / other, 3)
+    10.0
+    """
+    return tuple(fit_calibration(s, codes, groups, method="temperature").scale / len(scores) for s in scores)
+
+
+def trained_weights(scores: Array, codes: Codes, groups: Sequence[str]) -> tuple[float, ...]:
+    """Return the weights of members, 0 or more, by which the softmax of the weighted sum has the least log-loss.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n_members, n, n_labels)
+        Out-of-fold scores.
+    codes, groups
+        As for :func:`fit_calibration`.
+    """
+    from scipy.optimize import minimize
+
+    weights, targets = clip_weights(codes, groups), _targets(scores[0], codes)
+    start = np.array(equal_mean(scores, codes, groups))
+    members = np.stack([_shifted(s) for s in scores]) * start[:, None, None]
+    finite = np.where(np.isfinite(members), members, 0.0)
+
+    def cost(x: Array) -> tuple[float, Array]:
+        logits = np.where(np.isfinite(members[0]), np.tensordot(x, finite, axes=1), -np.inf)
+        wrong = weights[:, None] * (_softmax(logits) - targets)
+        return _loss(logits, targets, weights), np.tensordot(finite, wrong, axes=2)
+
+    best = minimize(cost, np.ones(len(scores)), jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(scores)).x
+    return tuple(float(weight) for weight in best * start)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """When a clip is called unknown: where a statistic of its scores is below a threshold.
+
+    Parameters
+    ----------
+    statistic : {"score", "margin", "probability"}
+        The best score, what it is ahead of the second, or the best probability.
+    threshold : float or None
+        Below it a clip is unknown; None never says so.
+    false_rejection : float
+        Share of known clips that may be called unknown, 0..1.
+    auroc : float or None
+        How often a known clip is above one of a label that was left out of training, 0..1: mean over labels left out.
+    n_known, n_unknown : int
+        Clips it was learned from.
+    reason : str
+        How it was chosen, or why it is off.
+    """
+
+    statistic: str
+    threshold: float | None
+    false_rejection: float
+    auroc: float | None
+    n_known: int
+    n_unknown: int
+    reason: str
+
+    def __post_init__(self) -> None:
+        if self.statistic not in STATISTICS:
+            raise SettingError(f"statistic is {self.statistic!r}; expected one of {', '.join(STATISTICS)}")
+
+    def why(self, scores: Array, probability: Array | None) -> str | None:
+        """Return why a clip is unknown, None where it is not.
+
+        Parameters
+        ----------
+        scores : ndarray, shape (n_labels,)
+            Of every label.
+        probability : ndarray, shape (n_labels,), or None
+            Of every label; needed by the statistic of that name.
+        """
+        if self.threshold is None or (self.statistic == "probability" and probability is None):
+            return None
+        given = None if probability is None else probability[None]
+        return WHY[self.statistic] if statistics(scores[None], given)[self.statistic][0] < self.threshold else None
+
+
+def statistics(scores: Array, probability: Array | None) -> dict[str, Array]:
+    """Return by name what tells known clips from unknown, shape (n,) each, higher for known.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, n_labels)
+        At least two labels.
+    probability : ndarray, shape (n, n_labels), or None
+        Where there is none, that statistic is left out.
+
+    Examples
+    --------
+    >>> statistics(np.array([[1.0, 4.0, 2.0]]), None)
+    {'score': array([4.]), 'margin': array([2.])}
+    """
+    second, best = np.partition(scores, -2, axis=1)[:, -2:].T
+    found = {"score": best, "margin": best - second}
+    return found if probability is None else found | {"probability": probability.max(axis=1)}
+
+
+def auroc(known: Array, unknown: Array) -> float:
+    """Return how often a known value is above an unknown one, ties counting half, 0..1; NaN where either is empty.
+
+    Examples
+    --------
+    >>> auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
+    0.875
+    """
+    if not len(known) or not len(unknown):
+        return math.nan
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate([known, unknown]))[: len(known)]
+    return float((ranks.sum() - len(known) * (len(known) + 1) / 2) / (len(known) * len(unknown)))
+
+
+def fit_rejection(
+    known: dict[str, Array],
+    rounds: Sequence[tuple[dict[str, Array], dict[str, Array]]],
+    *,
+    false_rejection: float = 0.05,
+) -> Rejection:
+    """Return when to call a clip unknown: the statistic that tells best, where any beats an AUROC of 0.6.
+
+    Parameters
+    ----------
+    known : dict of str to ndarray, shape (n,)
+        Statistics of clips whose label all classifiers knew, out of fold: the threshold is theirs.
+    rounds : sequence of (dict, dict)
+        For each label left out: statistics of clips of the other labels, and of its own, by one classifier that heard
+        of neither group nor, for the second, label.
+    false_rejection : float
+        Share of known clips that may fall below the threshold, above 0 and below 1.
+
+    Raises
+    ------
+    SettingError
+        If the share is outside its bounds.
+    """
+    if not 0 < false_rejection < 1:
+        raise SettingError(f"the rate of false rejections is {false_rejection:g}; expected above 0 and below 1")
+    tried = {
+        name: float(np.mean([auroc(a[name], b[name]) for a, b in rounds]))
+        for name in known
+        if rounds and all(name in a and len(a[name]) and len(b[name]) for a, b in rounds)
+    }
+    n_known = len(next(iter(known.values()), ()))
+    n_unknown = sum(len(next(iter(b.values()))) for _, b in rounds)
+    if not tried or min(n_known, n_unknown) < LEAST_CLIPS:
+        reason = "off: too few labels, groups or clips to leave one label out in turn"
+        return Rejection("score", None, false_rejection, None, n_known, n_unknown, reason)
+    best = max(tried, key=lambda name: tried[name])
+    told = f"each of {len(rounds)} labels left out in turn, AUROC {tried[best]:.2f} by {best}"
+    if tried[best] <= LEAST_AUROC:
+        reason = f"off: {told}, and more than {LEAST_AUROC:g} is needed"
+        return Rejection(best, None, false_rejection, tried[best], n_known, n_unknown, reason)
+    ordered = np.sort(known[best])
+    threshold = float(ordered[int(false_rejection * len(ordered))])
+    reason = f"{told}; at most {100 * false_rejection:g} % of known clips were below the threshold"
+    return Rejection(best, threshold, false_rejection, tried[best], n_known, n_unknown, reason)

