@@ -231,7 +231,7 @@ def test_every_covariance_and_start_trains_a_model_that_knows_its_clips(command,
 def test_the_command_offers_what_the_core_has():
     from gmmaudio.cli import options
 
-    assert options.COVARIANCE_TYPES == (*COVARIANCE_TYPES, SHARED)
+    assert (*COVARIANCE_TYPES, SHARED) == options.COVARIANCE_TYPES
     assert options.INIT_NAMES == INITS
     assert options.KIND_NAMES == KINDS
 
