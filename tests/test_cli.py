@@ -17,10 +17,10 @@ from threadpoolctl import threadpool_limits
 
 from gmmaudio import __version__
 from gmmaudio.audio import read_audio
+from gmmaudio.classifier import KINDS, SHARED
 from gmmaudio.cli import COMMANDS, cli
 from gmmaudio.evaluation import intervals
 from gmmaudio.evaluation.table import plain_cell
-from gmmaudio.classifier import KINDS, SHARED
 from gmmaudio.features import FeatureConfig, extract
 from gmmaudio.mixture import COVARIANCE_TYPES, INITS
 from gmmaudio.modelfile import load_model
