@@ -180,6 +180,8 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
     for name in ("seconds", "rows"):
         if set(training[name]) != set(header["labels"]):
             raise ModelFileError(f"its {name} are not those of its labels")
+    if not set(training["log_likelihood"]) <= {*header["labels"], BACKGROUND}:
+        raise ModelFileError("its log_likelihood is not that of its labels")
     training["versions"] = {str(name): str(number) for name, number in training["versions"].items()}
     calibration, rejection = header.get("calibration"), header.get("rejection")
     return Model(

@@ -150,7 +150,7 @@ def test_a_wrong_setting_is_told_before_any_sound_is_read(command, corpus, tmp_p
     from gmmaudio.pipeline import extraction
 
     monkeypatch.setattr(extraction, "extract_clip", None)
-    for words in (["--components", "0"], ["--trial-seconds", "0"], ["--min-duration", "nan"], ["-j", "0"]):
+    for words in (["--components", "0"], ["--trial-seconds", "-1"], ["--min-duration", "nan"], ["-j", "0"]):
         assert command("train", corpus.split, "-o", tmp_path / "m", *words).code == 2
 
 
