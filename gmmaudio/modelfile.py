@@ -22,7 +22,16 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.calibration import Calibration, Rejection
-from gmmaudio.classifier import Classifier, ClassifierConfig, Identity, Linear, Mixtures, Projection, Supervectors
+from gmmaudio.classifier import (
+    BACKGROUND,
+    Classifier,
+    ClassifierConfig,
+    Identity,
+    Linear,
+    Mixtures,
+    Projection,
+    Supervectors,
+)
 from gmmaudio.errors import GmmaudioError, ModelFileError
 from gmmaudio.features import FeatureConfig
 from gmmaudio.files import write_beside
