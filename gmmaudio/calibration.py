@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
+from gmmaudio.evaluation.detection import as_trials
+from gmmaudio.evaluation.metrics import as_columns, as_log_likelihoods
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
@@ -27,7 +29,7 @@ WHY = {
 }
 # what "auto" asks for before each label has an offset of its own
 AFFINE_CLIPS, AFFINE_GROUPS = 30, 8
-# a wrong answer's share that is added to every label's, so that no set of right answers makes a scale infinite
+# wrong answers that are added to every label's, so that no set of right answers makes a scale infinite
 SMOOTHING = 0.5
 MAX_LOG_SCALE = 20.0
 # pull of the offsets to zero
@@ -82,18 +84,25 @@ class Calibration:
         Raises
         ------
         SettingError
-            If a score is NaN or infinite, or all of a clip's are impossible.
+            If a score is NaN or +inf, all of a clip's are impossible, or shapes do not fit.
 
         Examples
         --------
         >>> Calibration(2.0, np.zeros(2)).probability(np.array([0.0, np.log(3.0)])).round(3)
         array([0.1, 0.9])
         """
-        if np.isnan(scores).any() or (scores == np.inf).any() or not np.isfinite(scores).any(axis=-1).all():
+        n_labels = len(self.offsets)
+        if scores.shape[-1:] != (n_labels,):
+            raise SettingError(
+                f"scores have shape {scores.shape}; expected {n_labels} for each clip, one of each label"
+            )
+        log_prior = np.zeros(n_labels) if priors is None else _log_prior(priors, n_labels)
+        possible = np.where(np.isneginf(log_prior), -np.inf, scores)
+        if np.isnan(scores).any() or (scores == np.inf).any() or not np.isfinite(possible).any(axis=-1).all():
             raise SettingError("scores hold NaN or infinity, or nothing that is possible; expected numbers")
-        with np.errstate(divide="ignore"):
-            log_prior = 0.0 if priors is None else np.log(priors)
-        return _softmax(self.scale * scores + self.offsets + log_prior)
+        # differences first: a product of great scores may be no number
+        with np.errstate(over="ignore"):
+            return _softmax(self.scale * _shifted(possible) + self.offsets + log_prior)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -101,15 +110,33 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Calibration:
-        """Return what :meth:`to_dict` gave."""
-        loss = math.nan if values["log_loss"] is None else float(values["log_loss"])
-        offsets = np.array(values["offsets"], dtype=np.float64)
-        return cls(float(values["scale"]), offsets, int(values["n"]), int(values["n_groups"]), loss)
+        """Return what :meth:`to_dict` gave.
+
+        Raises
+        ------
+        SettingError
+            If a value is missing or of the wrong kind.
+        """
+        try:
+            loss = math.nan if values["log_loss"] is None else float(values["log_loss"])
+            offsets = np.array(values["offsets"], dtype=np.float64)
+            return cls(float(values["scale"]), offsets, int(values["n"]), int(values["n_groups"]), loss)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise SettingError(f"no calibration ({error}); made by another version?") from error
 
 
 def _number(value: float) -> float | None:
     """Return a number as JSON has it."""
     return value if math.isfinite(value) else None
+
+
+def _log_prior(priors: Array, n_labels: int) -> Array:
+    """Return the log of a prior, -inf where it is 0."""
+    if np.shape(priors) != (n_labels,) or not (np.isfinite(priors).all() and (np.asarray(priors) >= 0).all()):
+        raise SettingError(f"priors are {priors}; expected {n_labels} numbers, 0 or more")
+    with np.errstate(divide="ignore"):
+        logs: Array = np.log(priors)
+    return logs
 
 
 def _softmax(logits: Array) -> Array:
@@ -150,8 +177,16 @@ def fit_calibration(scores: Array, codes: Codes, groups: Sequence[str], *, metho
     """Return the calibration with the least log-loss on out-of-fold scores, labels and groups weighing the same.
 
     Targets are smoothed as by half a wrong answer for every label (after Platt), so that a training set without
-    mistakes does not make certainty of every score. Offsets are learned only where every label has 30 clips and 8
+    mistakes does not make certainty of every score. The wrong answer is the runner-up: spread over all other labels it
+    would be the labels furthest off that set the scale. Offsets are learned only where every label has 30 clips and 8
     groups ("auto"): with fewer they learn the groups.
+
+    Clips whose true label was impossible say nothing of any scale and are left out. The scale is 1 where no score
+    differs from another of its clip.
+
+    The classifiers of the folds heard fewer clips than the one whose scores are then calibrated, which is not undone:
+    where more clips make the same range of scores better, probabilities are somewhat too cautious; where more clips
+    stretch the range, somewhat too sure.
 
     Parameters
     ----------
@@ -167,7 +202,8 @@ def fit_calibration(scores: Array, codes: Codes, groups: Sequence[str], *, metho
     Raises
     ------
     SettingError
-        If the method is unknown or there are no clips.
+        If the method is unknown, there are no clips, a score is NaN or +inf, arguments do not fit one another, or
+        ``affine`` is asked for and a label has no clips.
 
     References
     ----------
@@ -180,40 +216,82 @@ def fit_calibration(scores: Array, codes: Codes, groups: Sequence[str], *, metho
     >>> round(fit_calibration(scores, np.array([0, 1, 0, 1]), list("abcd")).scale, 2)
     0.58
     """
+    scores, codes, groups = _usable(scores, codes, groups)
     if method not in METHODS or not len(scores):
         raise SettingError(
             f"method is {method!r} with {len(scores)} clips; expected one of {', '.join(METHODS)}, and clips"
         )
-    from scipy.optimize import minimize, minimize_scalar
-
     weights, targets = clip_weights(codes, groups), _targets(scores, codes)
-    # in units of their spread, so that the search is the same for scores of any size
-    spread = float(np.std(_shifted(scores)[np.isfinite(scores)])) or 1.0
+    n_labels, unit = scores.shape[1], _usual_gap(scores)
+    if method == "affine" and len(np.unique(codes)) < n_labels:
+        raise SettingError("method is affine, but a label has no clips to learn its offset from; take temperature")
+    if not unit:
+        scale, offsets = 1.0, np.zeros(n_labels)
+    elif method == "affine" or (method == "auto" and _is_enough(codes, groups, n_labels)):
+        scale, offsets = _affine(_shifted(scores) / unit, targets, weights)
+    else:
+        scale, offsets = _temperature(_shifted(scores) / unit, targets, weights), np.zeros(n_labels)
+    scale /= unit or 1.0
+    with np.errstate(over="ignore"):
+        loss = _loss(_shifted(scores) * scale + offsets, _targets(scores, codes, 0.0), weights)
+    return Calibration(scale, offsets, len(scores), len(set(groups)), loss)
+
+
+def _usable(scores: Array, codes: Codes, groups: Sequence[str]) -> tuple[Array, Codes, list[str]]:
+    """Return checked scores, labels and groups of clips whose true label was possible."""
+    scores = as_log_likelihoods(scores)
+    codes = as_columns(codes, scores).astype(np.intp)
+    if len(groups) != len(codes):
+        raise SettingError(f"{len(groups)} groups for {len(codes)} clips; expected one for each")
+    kept = np.isfinite(scores[np.arange(len(codes)), codes])
+    return scores[kept], codes[kept], [group for group, is_kept in zip(groups, kept, strict=True) if is_kept]
+
+
+def _usual_gap(scores: Array) -> float:
+    """Return the median gap between the best score of a clip and another, 0 where there is none.
+
+    Searched in this unit, the calibration is the same for scores of any size.
+    """
+    gaps = -_shifted(scores)
+    gaps = gaps[np.isfinite(gaps) & (gaps > 0)]
+    unit = float(np.median(gaps)) if len(gaps) else 0.0
+    return unit if 1e-300 < unit < 1e306 else 0.0
+
+
+def _temperature(gaps: Array, targets: Array, weights: Array) -> float:
+    """Return the scale of the least loss."""
+    from scipy.optimize import minimize_scalar
+
     found = minimize_scalar(
-        lambda log_scale: _loss(_shifted(scores) * (math.exp(log_scale) / spread), targets, weights),
+        lambda log_scale: _loss(gaps * math.exp(log_scale), targets, weights),
         bounds=(-MAX_LOG_SCALE, MAX_LOG_SCALE / 2),
         method="bounded",
         options={"xatol": 1e-6},
     )
-    scale, offsets = math.exp(float(found.x)) / spread, np.zeros(scores.shape[1])
-    if method == "affine" or (method == "auto" and _is_enough(codes, groups, scores.shape[1])):
+    return math.exp(float(found.x))
 
-        def cost(x: Array) -> tuple[float, Array]:
-            logits = _shifted(scores) * (math.exp(x[0]) * scale) + x[1:]
-            wrong = weights[:, None] * (_softmax(logits) - targets)
-            slope = float((wrong * np.where(np.isfinite(logits), logits - x[1:], 0.0)).sum())
-            gradient = np.concatenate([[slope], wrong.sum(axis=0) + RIDGE * x[1:]])
-            return _loss(logits, targets, weights) + RIDGE / 2 * float((x[1:] ** 2).sum()), gradient
 
-        best = minimize(cost, np.zeros(1 + len(offsets)), jac=True, method="L-BFGS-B").x
-        scale, offsets = scale * math.exp(best[0]), best[1:] - best[1:].mean()
-    loss = _loss(_shifted(scores) * scale + offsets, _targets(scores, codes, 0.0), weights)
-    return Calibration(scale, offsets, len(scores), len(set(groups)), loss)
+def _affine(gaps: Array, targets: Array, weights: Array) -> tuple[float, Array]:
+    """Return the scale and the offsets of the least loss, offsets pulled to 0."""
+    from scipy.optimize import minimize
+
+    start = _temperature(gaps, targets, weights)
+
+    def cost(x: Array) -> tuple[float, Array]:
+        logits = gaps * (math.exp(x[0]) * start) + x[1:]
+        wrong = weights[:, None] * (_softmax(logits) - targets)
+        slope = float((wrong * np.where(np.isfinite(logits), logits - x[1:], 0.0)).sum())
+        gradient = np.concatenate([[slope], wrong.sum(axis=0) + RIDGE * x[1:]])
+        return _loss(logits, targets, weights) + RIDGE / 2 * float((x[1:] ** 2).sum()), gradient
+
+    best = minimize(cost, np.zeros(1 + gaps.shape[1]), jac=True, method="L-BFGS-B").x
+    return start * math.exp(best[0]), best[1:] - best[1:].mean()
 
 
 def _shifted(scores: Array) -> Array:
     """Return scores less each clip's best."""
-    shifted: Array = scores - scores.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        shifted: Array = scores - scores.max(axis=-1, keepdims=True)
     return shifted
 
 
@@ -222,10 +300,15 @@ def _targets(scores: Array, codes: Codes, smoothing: float = SMOOTHING) -> Array
     n_labels = scores.shape[1]
     n = np.bincount(codes, minlength=n_labels)[codes]
     wrong = smoothing / (n + 2 * smoothing)
-    targets = np.where(np.isfinite(scores), (wrong / max(1, n_labels - 1))[:, None], 0.0)
-    targets[np.arange(len(codes)), codes] = 1.0 - wrong
-    shares: Array = targets / targets.sum(axis=1, keepdims=True)
-    return shares
+    each, others = np.arange(len(codes)), scores.copy()
+    others[each, codes] = -np.inf
+    runner_up = others.argmax(axis=1)
+    # a clip's only candidate has no runner-up
+    wrong = np.where(np.isfinite(others[each, runner_up]), wrong, 0.0)
+    targets = np.zeros(scores.shape)
+    targets[each, runner_up] = wrong
+    targets[each, codes] = 1.0 - wrong
+    return targets
 
 
 def _loss(logits: Array, targets: Array, weights: Array) -> float:
@@ -248,6 +331,8 @@ def _is_enough(codes: Codes, groups: Sequence[str], n_labels: int) -> bool:
 def equal_mean(scores: Array, codes: Codes, groups: Sequence[str]) -> tuple[float, ...]:
     """Return the weight of each member by which their log-probabilities, each at its own temperature, are averaged.
 
+    A member whose scores never differ has a weight of 0.
+
     Parameters
     ----------
     scores : ndarray, shape (n_members, n, n_labels)
@@ -262,7 +347,9 @@ def equal_mean(scores: Array, codes: Codes, groups: Sequence[str]) -> tuple[floa
     >>> round(one / other, 3)
     10.0
     """
-    return tuple(fit_calibration(s, codes, groups, method="temperature").scale / len(scores) for s in scores)
+    scales = [fit_calibration(s, codes, groups, method="temperature").scale * (_usual_gap(s) > 0) for s in scores]
+    # of members that never differ any weights are as good
+    return tuple(scale / len(scores) for scale in scales) if any(scales) else (1.0 / len(scores),) * len(scores)
 
 
 def trained_weights(scores: Array, codes: Codes, groups: Sequence[str]) -> tuple[float, ...]:
@@ -277,13 +364,19 @@ def trained_weights(scores: Array, codes: Codes, groups: Sequence[str]) -> tuple
     """
     from scipy.optimize import minimize
 
-    weights, targets = clip_weights(codes, groups), _targets(scores[0], codes)
     start = np.array(equal_mean(scores, codes, groups))
-    members = np.stack([_shifted(s) for s in scores]) * start[:, None, None]
-    finite = np.where(np.isfinite(members), members, 0.0)
+    # a label that is impossible for one member is so for all
+    barred = np.where(np.isneginf(scores).any(axis=0), -np.inf, 0.0)
+    usable, kept_codes, kept_groups = _usable(barred, codes, groups)
+    kept = np.isfinite(barred[np.arange(len(barred)), codes])
+    gaps = np.stack([_shifted(s + barred) for s in scores])[:, kept] * start[:, None, None]
+    finite = np.where(np.isfinite(gaps), gaps, 0.0)
+    # the wrong answer is the runner-up of the equal mean: one that does not change with the weights
+    targets = _targets(finite.sum(axis=0) + usable, kept_codes)
+    weights = clip_weights(kept_codes, kept_groups)
 
     def cost(x: Array) -> tuple[float, Array]:
-        logits = np.where(np.isfinite(members[0]), np.tensordot(x, finite, axes=1), -np.inf)
+        logits = np.tensordot(x, finite, axes=1) + usable
         wrong = weights[:, None] * (_softmax(logits) - targets)
         return _loss(logits, targets, weights), np.tensordot(finite, wrong, axes=2)
 
@@ -322,6 +415,8 @@ class Rejection:
     def __post_init__(self) -> None:
         if self.statistic not in STATISTICS:
             raise SettingError(f"statistic is {self.statistic!r}; expected one of {', '.join(STATISTICS)}")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise SettingError(f"threshold is {self.threshold}; expected a number, or None to reject nothing")
 
     def why(self, scores: Array, probability: Array | None) -> str | None:
         """Return why a clip is unknown, None where it is not.
@@ -349,6 +444,8 @@ def statistics(scores: Array, probability: Array | None) -> dict[str, Array]:
     probability : ndarray, shape (n, n_labels), or None
         Where there is none, that statistic is left out.
 
+    A margin is +inf where there is only one candidate.
+
     Examples
     --------
     >>> statistics(np.array([[1.0, 4.0, 2.0]]), None)
@@ -367,6 +464,7 @@ def auroc(known: Array, unknown: Array) -> float:
     >>> auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
     0.875
     """
+    known, unknown = as_trials(known), as_trials(unknown)
     if not len(known) or not len(unknown):
         return math.nan
     from scipy.stats import rankdata
@@ -391,12 +489,19 @@ def fit_rejection(
         For each label left out: statistics of clips of the other labels, and of its own, by one classifier that heard
         of neither group nor, for the second, label.
     false_rejection : float
-        Share of known clips that may fall below the threshold, above 0 and below 1.
+        Share of known clips that may fall below the threshold, above 0 and below 1. The threshold is the k-th least
+        value of known clips, with k the whole part of ``false_rejection * (n + 1)``, and a clip below it is unknown:
+        a further clip like the known ones is so with a chance of ``k / (n + 1)`` at most. Clips of one group are
+        alike, so of a new group it may be more.
 
     Raises
     ------
     SettingError
-        If the share is outside its bounds.
+        If the share is outside its bounds, or a value is NaN.
+
+    References
+    ----------
+    Vovk, Gammerman, Shafer, "Algorithmic learning in a random world", Springer (2005), on the guarantee.
     """
     if not 0 < false_rejection < 1:
         raise SettingError(f"the rate of false rejections is {false_rejection:g}; expected above 0 and below 1")
@@ -415,7 +520,11 @@ def fit_rejection(
     if tried[best] <= LEAST_AUROC:
         reason = f"off: {told}, and more than {LEAST_AUROC:g} is needed"
         return Rejection(best, None, false_rejection, tried[best], n_known, n_unknown, reason)
-    ordered = np.sort(known[best])
-    threshold = float(ordered[int(false_rejection * len(ordered))])
+    ordered = np.sort(as_trials(known[best]))
+    # the sliver undoes rounding: 0.29 * 100 is a whole number
+    k = math.floor(false_rejection * (n_known + 1) + 1e-9)
+    if not k or not math.isfinite(ordered[k - 1]):
+        reason = f"off: {told}, but the {n_known} known clips give no threshold for {100 * false_rejection:g} % of them"
+        return Rejection(best, None, false_rejection, tried[best], n_known, n_unknown, reason)
     reason = f"{told}; at most {100 * false_rejection:g} % of known clips were below the threshold"
-    return Rejection(best, threshold, false_rejection, tried[best], n_known, n_unknown, reason)
+    return Rejection(best, float(ordered[k - 1]), false_rejection, tried[best], n_known, n_unknown, reason)

@@ -467,3 +467,130 @@ def test_a_clip_is_unknown_below_the_threshold(statistic, below, above, why):
 def test_without_probabilities_none_is_too_low():
     assert Rejection("probability", 0.9, 0.05, 0.9, 50, 50, "").why(np.array([1.0, 4.0]), None) is None
     assert Rejection("margin", 9.0, 0.05, 0.9, 50, 50, "").why(np.array([1.0, 4.0]), None) is not None
+
+
+# --- what the calibration must stand ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gap", [30.0, 3000.0])
+def test_a_label_far_off_does_not_set_the_scale(gap):
+    scores, true, groups = few_clips(n_each=1)
+    far = np.column_stack([scores, np.full(len(scores), scores.min() - gap)])
+    assert temperature(far, true, groups) == pytest.approx(temperature(scores, true, groups), rel=1e-3)
+
+
+@pytest.mark.parametrize("factor", [1e-200, 1e200, 1e300])
+def test_extreme_units_do_not_matter(factor):
+    scores, true, groups = few_clips()
+    expected = temperature(scores, true, groups)
+    assert temperature(factor * scores, true, groups) * factor == pytest.approx(expected, rel=FOUND)
+
+
+def test_products_of_great_scores_need_be_no_numbers():
+    assert Calibration(1e10, np.zeros(3)).probability(np.array([1e308, 1e308, -1e308])).tolist() == [0.5, 0.5, 0.0]
+
+
+def test_scores_that_never_differ_have_a_scale_of_one_and_no_weight():
+    scores, true, groups = few_clips()
+    same = np.zeros(scores.shape)
+    assert temperature(same, true, groups) == 1.0
+    for weights in (equal_mean, trained_weights):
+        useful, useless = weights(np.stack([scores, same]), true, groups)
+        assert useful > 0.1
+        assert useless == 0
+    assert equal_mean(np.stack([same, same]), true, groups) == (0.5, 0.5)
+
+
+def test_clips_whose_true_label_was_no_candidate_are_left_out():
+    scores, true, groups = few_clips()
+    barred = scores.copy()
+    barred[0, true[0]] = -INF
+    found = fit_calibration(barred, true, groups)
+    assert found.n == len(scores) - 1
+    assert found.scale == pytest.approx(fit_calibration(scores[1:], true[1:], groups[1:]).scale, rel=FOUND)
+
+
+def test_a_candidate_that_only_one_member_lacks_does_not_break_the_weights():
+    scores, true, groups = few_clips()
+    barred = scores.copy()
+    barred[0, (true[0] + 1) % 3] = -INF
+    one, other = trained_weights(np.stack([scores, barred]), true, groups)
+    assert one == pytest.approx(other, rel=0.01)
+
+
+def test_affine_needs_clips_of_every_label():
+    scores, true, groups = few_clips()
+    kept = true < 2
+    with pytest.raises(SettingError, match="a label has no clips to learn its offset from"):
+        fit_calibration(scores[kept], true[kept], [g for g, k in zip(groups, kept, strict=True) if k], method="affine")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s, t, g: (np.where(s == s[3, 0], np.nan, s), t, g), "row 3 of the scores has NaN"),
+        (lambda s, t, g: (np.where(s == s[3, 0], INF, s), t, g), r"row 3 of the log-likelihoods has \+inf"),
+        (lambda s, t, g: (s, t + 1, g), "true label 3 is no column of the scores"),
+        (lambda s, t, g: (s, t, g[1:]), "59 groups for 60 clips"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(change, message):
+    with pytest.raises(SettingError, match=message):
+        fit_calibration(*change(*few_clips()))
+
+
+@pytest.mark.parametrize("priors", [[-1.0, 2.0], [np.nan, 1.0], [1.0], [INF, 1.0]])
+def test_priors_that_are_none_are_refused(priors):
+    with pytest.raises(SettingError, match="expected 2 numbers, 0 or more"):
+        Calibration(1.0, np.zeros(2)).probability(np.zeros(2), np.array(priors))
+
+
+def test_a_prior_of_zero_on_the_only_candidate_is_refused():
+    with pytest.raises(SettingError, match="nothing that is possible"):
+        Calibration(1.0, np.zeros(2)).probability(np.array([0.0, -INF]), np.array([0.0, 1.0]))
+
+
+def test_scores_of_another_number_of_labels_are_refused():
+    with pytest.raises(SettingError, match="expected 2 for each clip"):
+        Calibration(1.0, np.zeros(2)).probability(np.zeros((4, 1)))
+
+
+@pytest.mark.parametrize("bad", [None, {}, {"scale": "loud", "offsets": [0.0], "n": 1, "n_groups": 1, "log_loss": 0.0}])
+def test_nonsense_is_no_calibration(bad):
+    with pytest.raises(SettingError, match="no calibration"):
+        Calibration.from_dict(bad)
+
+
+@pytest.mark.parametrize("n", [19, 20, 60])
+def test_the_share_holds_for_fresh_clips_of_few_known_ones(n):
+    rng = np.random.default_rng(n)
+    missed = []
+    for _ in range(2000):
+        known = {"margin": rng.random(n)}
+        # of a uniform variable the chance to be below the threshold is the threshold
+        missed.append(fit_rejection(known, [(known, {"margin": np.full(20, -1.0)})]).threshold)
+    # three standard errors of 2000 draws: 0.004
+    assert np.mean(missed) == pytest.approx(np.floor(0.05 * (n + 1)) / (n + 1), abs=0.004)
+
+
+def test_too_few_known_clips_for_the_share_turn_it_off():
+    known = values(9, 18, 0)
+    found = fit_rejection(known, [(known, values(0, 50, 1))])
+    assert found.threshold is None
+    assert found.reason.endswith("but the 18 known clips give no threshold for 5 % of them")
+    assert fit_rejection(known, [(known, values(0, 50, 1))], false_rejection=0.06).threshold is not None
+
+
+def test_an_infinite_threshold_turns_it_off_and_nan_is_refused():
+    known = {"margin": np.full(30, INF)}
+    assert fit_rejection(known, [(known, {"margin": np.zeros(30)})]).threshold is None
+    with pytest.raises(SettingError, match="NaN"):
+        fit_rejection({"margin": np.full(30, np.nan)}, [(values(3, 30, 0), values(0, 30, 1))])
+    with pytest.raises(SettingError, match="expected a number, or None"):
+        Rejection("margin", INF, 0.05, 0.9, 50, 50, "")
+
+
+def test_labels_that_were_no_candidate_do_not_count():
+    scores, true, groups = few_clips(n_labels=2)
+    barred = np.column_stack([scores, np.full(len(scores), -INF)])
+    assert temperature(barred, true, groups) == pytest.approx(temperature(scores, true, groups), rel=FOUND)
