@@ -39,7 +39,7 @@ class Preset:
 
 # 20 MFCC of 93 ms frames, nothing else: what tutorials train.
 _TUTORIAL = FeatureConfig()
-# Frames 60 dB below the loudest dropped (cures inserted silence), mean of c0 taken out (cures gain).
+# Frames 60 dB below the loudest dropped (digital silence), mean of c0 taken out (cures gain).
 _MUSIC = replace(_TUTORIAL, gate_range_db=60.0, normalise="c0")
 # The telephone band; an energy gate; deltas and shifted deltas (the language recogniser's classic front end).
 _SPEECH = FeatureConfig(
@@ -84,9 +84,6 @@ PRESETS: dict[str | None, dict[str, Preset]] = {
         "blocks": Preset(replace(_SPEECH, block_s=3.0, block_step_s=1.5), _BLOCKS, trial_s=6.0, short_s=3.0),
     },
 }
-
-
-CLASSIC = PRESETS[None]["frames"]
 
 
 def preset_of(name: str | None, kind: str | None = None) -> Preset:
@@ -260,18 +257,16 @@ class Recogniser:
         """
         labels, scores = self.classifier.labels, self.classifier.score(values)
         prior = None if priors is None else self.prior_of(priors)
-        given = None if self.calibration is None else self.calibration.probability(scores, prior)
-        unknown = None if self.rejection is None else self.rejection.why(scores, self._equal(scores))
+        equal = None if self.calibration is None else self.calibration.probability(scores)
+        given = equal if prior is None or self.calibration is None else self.calibration.probability(scores, prior)
+        # whether a clip is of any label is not a matter of which is likely
+        unknown = None if self.rejection is None else self.rejection.why(scores, equal)
         return Prediction(
             labels[_best(scores, given)],
             _named(labels, scores),
             None if given is None else _named(labels, given),
             unknown,
         )
-
-    def _equal(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
-        """Return the probabilities at equal priors."""
-        return None if self.calibration is None else self.calibration.probability(scores)
 
     def prior_of(self, priors: Mapping[str, float]) -> npt.NDArray[np.float64]:
         """Return priors in the order of the labels, summing to 1, shape (n_labels,).

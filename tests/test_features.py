@@ -15,13 +15,13 @@ from scipy.signal import lfilter
 from gmmaudio import features
 from gmmaudio.errors import FeatureError, GmmaudioError, SettingError
 from gmmaudio.features import DESCRIPTORS, FeatureConfig, RawFrames, Rows, extract, finish, raw_frames, shifted_deltas
-from gmmaudio.model import CLASSIC, preset_of
+from gmmaudio.model import preset_of
 
 # Frames of 256 samples every 128, and few bands: quick, and enough of them for three blocks in a minute of sound.
 QUICK = FeatureConfig(sample_rate_hz=8_000, window_s=0.032, hop_s=0.016, n_mels=20, fmax_hz=4_000, n_mfcc=8)
 SPEECH = preset_of("language", "frames").features
 CONFIGS = {
-    "classic": CLASSIC.features,
+    "classic": preset_of(None).features,
     "genre": preset_of("genre", "frames").features,
     "language": SPEECH,
     "quick": QUICK,
@@ -706,7 +706,7 @@ def test_presets_make_the_columns_they_promise(preset, n_columns):
 
 
 def test_there_are_two_presets_and_a_classic_model_without_frills():
-    assert CLASSIC.features == FeatureConfig()
+    assert preset_of(None).features == FeatureConfig()
 
 
 def test_the_language_preset_is_sdc_7_1_3_7_of_25_ms_frames_every_10_ms():

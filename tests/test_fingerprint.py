@@ -16,9 +16,9 @@ from gmmaudio.audio import read_audio
 from gmmaudio.errors import FeatureError, SettingError
 from gmmaudio.features import raw_frames
 from gmmaudio.fingerprint import fingerprint, from_hex, near_duplicates, near_duplicates_within, to_hex
-from gmmaudio.model import CLASSIC, preset_of
+from gmmaudio.model import preset_of
 
-FRONT_ENDS = {"classic": CLASSIC.features, "language": preset_of("language", "frames").features}
+FRONT_ENDS = {"classic": preset_of(None).features, "language": preset_of("language", "frames").features}
 FIXED = settings(derandomize=True, deadline=None, database=None, max_examples=100)
 NONE = np.zeros(0, dtype=np.uint64)
 

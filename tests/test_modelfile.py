@@ -24,7 +24,6 @@ from gmmaudio.features import FeatureConfig, Rows
 from gmmaudio.files import check_writable, write_beside
 from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture
 from gmmaudio.model import (
-    CLASSIC,
     PRESETS,
     Model,
     Prediction,
@@ -669,10 +668,11 @@ def test_a_preset_is_found_by_its_name(name):
 
 
 def test_no_preset_is_the_classic_model():
-    assert preset_of(None) is CLASSIC
-    assert CLASSIC.features == FeatureConfig()
-    assert (CLASSIC.features.n_mfcc, CLASSIC.features.n_deltas) == (20, 0)
-    assert CLASSIC.classifier.covariance_type == "diag"
+    classic = preset_of(None)
+    assert classic is PRESETS[None]["frames"]
+    assert classic.features == FeatureConfig()
+    assert (classic.features.n_mfcc, classic.features.n_deltas) == (20, 0)
+    assert classic.classifier.covariance_type == "diag"
 
 
 @pytest.mark.parametrize("name", ["", "Genre", "speech"])

@@ -14,7 +14,7 @@ from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import CorpusError, FeatureError, SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureConfig, extract
-from gmmaudio.model import CLASSIC, PRESETS
+from gmmaudio.model import PRESETS, preset_of
 from gmmaudio.modelfile import to_bytes
 from gmmaudio.pipeline import extraction
 from gmmaudio.pipeline import train as train_function
@@ -133,7 +133,7 @@ def test_a_scheme_that_is_none_is_refused(clips, settings):
 
 
 def test_a_recipe_is_the_preset_with_what_is_given():
-    assert pipeline.make_recipe().classifier == CLASSIC.classifier
+    assert pipeline.make_recipe().classifier == preset_of(None).classifier
     for name, kinds in PRESETS.items():
         assert pipeline.make_recipe(name) == pipeline.make_recipe(name, kind=next(iter(kinds)))
         for kind, preset in kinds.items():

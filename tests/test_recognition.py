@@ -26,6 +26,7 @@ from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureConfig, block_features, extract, rasta, raw_frames, sliding_cmvn, warp
 from gmmaudio.mixture import fit_gmm
 from gmmaudio.modelfile import from_bytes, to_bytes
+from gmmaudio.pipeline.fitting import OutOfFold
 
 BLOCKS = ClassifierConfig(kind="blocks", n_components=1, covariance_type="shared")
 VECTORS = ClassifierConfig(kind="supervector", n_components=4, relevance=8.0, n_directions=2, max_iter=8)
@@ -453,6 +454,35 @@ def test_hopes_are_damped_before_training(clips):
     assert any("classes with one group" in note and "'mid'" in note for note in model.training.notes)
     blocks = pipeline.train(clips, pipeline.make_recipe(kind="blocks")).model
     assert any("clips are shorter than 6 s" in note for note in blocks.training.notes)
+
+
+def test_rates_that_give_a_class_away_are_told(clips, tmp_path):
+    import soundfile
+
+    mixed = []
+    for clip in clips.clips:
+        samples, sr = soundfile.read(clips.root / clip.path)
+        place = tmp_path / clip.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(place, samples, sr // 2 if clip.label == "low" else sr)
+        mixed.append(clip)
+    told = [
+        [
+            note
+            for note in pipeline.train(corpus, pipeline.make_recipe(n_components=2)).model.training.notes
+            if "rates" in note
+        ]
+        for corpus in (clips, replace(clips, root=tmp_path, clips=tuple(mixed)))
+    ]
+    assert told[0] == []
+    assert len(told[1]) == 1
+    assert told[1][0].startswith("sample rates differ between classes ('high' ")
+
+
+def test_a_label_that_a_fold_never_heard_stays_impossible_under_any_weight():
+    scores = np.array([[[1.0, -np.inf], [3.0, -np.inf]], [[1.0, 2.0], [3.0, 4.0]]])
+    found = OutOfFold(np.arange(2), scores, ("a", "b"))
+    np.testing.assert_array_equal(found.fused((0.0, 2.0)), [[6.0, -np.inf], [6.0, 8.0]])
 
 
 def test_a_background_is_of_all_groups_alike():

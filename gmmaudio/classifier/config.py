@@ -27,7 +27,7 @@ class ClassifierConfig:
     n_components : int
         Components of each label's mixture (1 with a shared covariance), or of the background mixture.
     covariance_type : {"diag", "full", "tied", "spherical", "shared"}
-        Shape of the components. Shared: blocks only, one full covariance for all labels, shrunk (Ledoit-Wolf).
+        Shape of the components. Shared: blocks only, one full covariance for all labels, shrunk.
     init : {"kmeans", "hierarchical", "binary", "random"}
         Start of EM.
     n_init : int

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.classifier.transforms import Array, Parts, Rows
+from gmmaudio.classifier.transforms import Array, Parts, Rows, label_means
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture import GaussianMixture, stacked_log_density
 
@@ -110,8 +110,6 @@ def fit_cosine(vectors: Array, codes: npt.NDArray[np.intp], weights: Array) -> L
     weights : ndarray, shape (n,)
         Above 0.
     """
-    from gmmaudio.classifier.transforms import label_means
-
     means = label_means(vectors, codes, weights)
     length = np.linalg.norm(means, axis=1, keepdims=True)
     return Linear((means / np.where(length > 0, length, 1.0)).astype(np.float32), np.zeros(len(means)))

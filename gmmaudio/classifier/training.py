@@ -10,6 +10,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from gmmaudio import engine
+from gmmaudio.calibration import clip_weights
 from gmmaudio.classifier.base import Classifier, check_finite, gmm_classifier
 from gmmaudio.classifier.config import ClassifierConfig
 from gmmaudio.classifier.heads import Linear, Mixtures, fit_cosine, fit_logistic
@@ -18,7 +19,6 @@ from gmmaudio.classifier.transforms import (
     Supervectors,
     compensated,
     fit_projection,
-    group_weights,
     label_means,
     supervector,
     whitened,
@@ -47,6 +47,10 @@ class _Training:
     def of(self, code: int) -> npt.NDArray[np.floating]:
         """Return the rows of one label."""
         return np.concatenate([rows for rows, own in zip(self.rows, self.codes, strict=True) if own == code])
+
+    def weights(self) -> Array:
+        """Return weights by which every label counts the same, and every group within it, mean 1."""
+        return clip_weights(self.codes, self.groups) * len(self.codes)
 
     def per_row(self) -> npt.NDArray[np.intp]:
         """Return the clip of every row."""
@@ -138,7 +142,7 @@ def _fit_blocks(training: _Training) -> tuple[Classifier, Traces]:
     if config.is_shared:
         projection = whitened(projection, projection.apply(rows), codes, config.shrinkage)
     projected = projection.apply(rows)
-    weights = (group_weights(training.codes, training.groups) / np.bincount(clip))[clip]
+    weights = (training.weights() / np.bincount(clip))[clip]
     if config.back_end != "logistic":
         if config.is_shared:
             heads.append(_unit_gaussians(label_means(projected, codes, weights)))
@@ -162,7 +166,7 @@ def _fit_supervectors(training: _Training) -> tuple[Classifier, Traces]:
     assert config.relevance is not None  # noqa: S101 - the configuration was checked
     background, trace = _fit_background(training)
     vectors = np.stack([supervector(background, rows, config.relevance) for rows in training.rows])
-    weights = group_weights(training.codes, training.groups)
+    weights = training.weights()
     mean = vectors.mean(axis=0)
     rng = np.random.default_rng((training.seed, len(training.names)))
     directions = within_directions(vectors - mean, training.codes, config.n_directions, rng)

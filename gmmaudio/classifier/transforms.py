@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -197,31 +196,6 @@ def label_means(rows: Array, codes: npt.NDArray[np.intp], weights: Array | None 
     share[codes, np.arange(len(codes))] = 1.0 if weights is None else weights
     means: Array = (share / share.sum(axis=1, keepdims=True)) @ rows
     return means
-
-
-def group_weights(codes: npt.NDArray[np.intp], groups: Sequence[str]) -> Array:
-    """Return weights by which every group of a label counts the same, and every label too, shape (n,), mean 1.
-
-    Parameters
-    ----------
-    codes : ndarray, shape (n,), int
-        Label of every item.
-    groups : sequence of str
-        Group of every item.
-
-    Examples
-    --------
-    >>> group_weights(np.array([0, 0, 0, 1]), ["a", "a", "b", "c"])
-    array([0.5, 0.5, 1. , 2. ])
-    """
-    pairs = list(zip(codes.tolist(), groups, strict=True))
-    n_items: dict[tuple[int, str], int] = {}
-    for pair in pairs:
-        n_items[pair] = n_items.get(pair, 0) + 1
-    n_groups = np.bincount([code for code, _ in n_items])
-    weights = np.array([1.0 / (n_items[pair] * n_groups[pair[0]]) for pair in pairs])
-    scaled: Array = weights * (len(weights) / weights.sum())
-    return scaled
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from gmmaudio import corpus, engine
-from gmmaudio.audio import AUGMENTATIONS, DEGRADATIONS, SUFFIXES, Samples, read_blocks, read_info
+from gmmaudio.audio import AUGMENTATIONS, DEGRADATIONS, SUFFIXES, Samples, read_blocks
 from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import AudioError, FeatureError, SettingError
 from gmmaudio.evaluation import FailedInput
@@ -57,8 +57,6 @@ class Extracted:
         Hash of the decoded mono samples at the front end's rate.
     fingerprint : ndarray, shape (k,), uint64
         What tells near-duplicates (:mod:`gmmaudio.fingerprint`); empty where there is nothing to tell.
-    sample_rate_hz : int or None
-        Of the file; None where its header was not asked.
     """
 
     clip: Clip
@@ -66,7 +64,6 @@ class Extracted:
     duration_s: float
     sha256: str
     fingerprint: Fingerprint = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
-    sample_rate_hz: int | None = None
 
 
 @dataclass(frozen=True)
@@ -162,22 +159,13 @@ def extract_clip(task: Task) -> Extracted | FailedInput:
             tally.n_samples, sound = len(degraded), iter([degraded])
         raw = raw_frames(sound, task.config)
         prints = _fingerprint(raw, task.config)
-        rate_hz = _rate_hz(task.root / clip.path)
     except AudioError as error:
         return FailedInput(clip.path, error.code, error.message)
     except FeatureError as error:
         return FailedInput(clip.path, "no_frames", str(error))
     except Exception as error:  # noqa: BLE001 - a decoder's surprise at one file must not lose thousands of others
         return FailedInput(clip.path, "failed", f"cannot be used ({type(error).__name__}: {error})")
-    return Extracted(clip, raw, tally.n_samples / sr, tally.digest.hexdigest(), prints, rate_hz)
-
-
-def _rate_hz(path: Path) -> int | None:
-    """Return the sample rate of a file that was decoded; None where its header does not tell it again."""
-    try:
-        return read_info(path).sample_rate_hz
-    except AudioError:
-        return None
+    return Extracted(clip, raw, tally.n_samples / sr, tally.digest.hexdigest(), prints)
 
 
 def _fingerprint(raw: RawFrames, config: FeatureConfig) -> Fingerprint:

@@ -47,8 +47,10 @@ class OutOfFold:
     labels: tuple[str, ...]
 
     def fused(self, weights: Sequence[float]) -> Array:
-        """Return the weighted sum over heads, shape (n, n_labels)."""
-        fused: Array = np.einsum("m,nml->nl", np.asarray(weights), self.scores)
+        """Return the weighted sum over heads, shape (n, n_labels); a label that was unknown stays at -inf."""
+        known = np.isfinite(self.scores)
+        total = np.einsum("m,nml->nl", np.asarray(weights), np.where(known, self.scores, 0.0))
+        fused: Array = np.where(known.all(axis=1), total, -np.inf)
         return fused
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 
+from gmmaudio.audio import read_info
 from gmmaudio.corpus import Fold, Place, file_notes, first_of, leak_notes, same_audio_notes, straddling_groups
+from gmmaudio.errors import AudioError
 from gmmaudio.evaluation.guards import Findings, group_findings, side_findings, source_findings
 from gmmaudio.fingerprint import Fingerprint, from_hex, near_duplicates, near_duplicates_within
 from gmmaudio.model import TrainingSummary
@@ -175,7 +178,7 @@ def _near(pairs: Sequence[tuple[str, str]], what: str) -> Findings:
     )
 
 
-def training_notes(trials: Sequence[Trial], short_s: float) -> tuple[str, ...]:
+def training_notes(trials: Sequence[Trial], short_s: float, root: Path) -> tuple[str, ...]:
     """Return what should be said of a training set before anyone hopes too much of it.
 
     Parameters
@@ -184,6 +187,8 @@ def training_notes(trials: Sequence[Trial], short_s: float) -> tuple[str, ...]:
         The training set.
     short_s : float
         Length from which clips tell as much as those the settings were measured on, seconds.
+    root : Path
+        Folder that the clips' paths are relative to.
     """
     labels = sorted({trial.label for trial in trials})
     own = {label: [trial for trial in trials if trial.label == label] for label in labels}
@@ -209,12 +214,12 @@ def training_notes(trials: Sequence[Trial], short_s: float) -> tuple[str, ...]:
             f"{len(short)} of {len(trials)} clips are shorter than {short_s:g} s, which these settings were "
             "measured on: join clips (--trial-seconds), or take longer ones",
         )
-    return notes + _rate_notes(own)
+    return notes + _rate_notes(own, root)
 
 
-def _rate_notes(own: Mapping[str, Sequence[Trial]]) -> tuple[str, ...]:
+def _rate_notes(own: Mapping[str, Sequence[Trial]], root: Path) -> tuple[str, ...]:
     """Return a warning where classes were recorded at rates of their own: the band then gives the class away."""
-    rates = {label: {part.sample_rate_hz for trial in trials for part in trial.parts} for label, trials in own.items()}
+    rates = {label: {_rate_hz(root / clip.clip.path) for clip in clips_of(trials)} for label, trials in own.items()}
     everything = set().union(*rates.values()) - {None}
     if len(everything) < 2 or all(each == everything for each in rates.values()):
         return ()
@@ -227,3 +232,11 @@ def _rate_notes(own: Mapping[str, Sequence[Trial]]) -> tuple[str, ...]:
         f"sample rates differ between classes ({told}{more} Hz): the missing band may be what is learned; bring all to "
         "one rate, or train on copies too (--augment band)",
     )
+
+
+def _rate_hz(path: Path) -> int | None:
+    """Return the sample rate of a file that was decoded; None where its header does not tell it again."""
+    try:
+        return read_info(path).sample_rate_hz
+    except AudioError:
+        return None

@@ -93,7 +93,7 @@ def train(
     if choice is not None:
         recipe = choice.recipe
         trials = with_features(trials, recipe.features)
-    notes += training_notes(trials, preset_of(recipe.preset, recipe.classifier.kind).short_s)
+    notes += training_notes(trials, preset_of(recipe.preset, recipe.classifier.kind).short_s, corpus.root)
     fitted = fit_trials(trials, recipe, seed=recipe.seed, n_jobs=n_jobs)
     rejection = learn_rejection(trials, recipe, fitted, n_jobs=n_jobs)
     notes += fitted.notes + trace_notes(fitted.traces)

@@ -109,8 +109,7 @@ def _candidates(recipe: Recipe, kind: str | None) -> list[Recipe]:
         start = preset_of(recipe.preset, change["kind"])
         features = start.features
         if not same_frames(features, recipe.features):
-            block_s = 6.0 if change["kind"] == "blocks" else None
-            features = replace(recipe.features, block_s=block_s)
+            features = replace(recipe.features, block_s=features.block_s, block_step_s=features.block_step_s)
         # a shared covariance goes with one component: all are changed at once
         classifier = replace(start.classifier, back_end="own", **change)
         candidate = replace(recipe, features=features, classifier=classifier)
