@@ -62,7 +62,14 @@ _BLOCKS = ClassifierConfig(
     kind="blocks", n_components=1, covariance_type="shared", n_pca=80, z_limit=2.0, shrinkage=0.6
 )
 _SUPERVECTOR = ClassifierConfig(
-    kind="supervector", n_components=128, max_iter=8, tol=0.0, variance_floor=2e-2, relevance=8.0, n_directions=40
+    kind="supervector",
+    n_components=128,
+    max_iter=8,
+    tol=0.0,
+    variance_floor=2e-2,
+    relevance=8.0,
+    n_directions=40,
+    pair_lag=8,
 )
 
 # Name of the preset (None: the classic model) and kind -> settings; the first kind of each is its default. Measured in

@@ -77,10 +77,10 @@ def test_every_fold_is_trained_without_its_held_out_groups(clips, monkeypatch):
 
     monkeypatch.setattr(classifier, "fit", watched)
     report = pipeline.crossval(clips, SMALL, folds=3)
-    # of each fold three inner ones come for its calibration, after the fold's own
-    assert len(seen) == 3 * (1 + 3)
-    inner, seen = [each for i, each in enumerate(seen) if i % 4], seen[::4]
-    assert all(each < seen[i // 3] for i, each in enumerate(inner))
+    # of each fold five inner ones come for its calibration, after the fold's own
+    assert len(seen) == 3 * (1 + 5)
+    inner, seen = [each for i, each in enumerate(seen) if i % 6], seen[::6]
+    assert all(each < seen[i // 5] for i, each in enumerate(inner))
     root = clips.root
     with threadpool_limits(limits=1):
         rows = {c.path: extract(read_audio(root / c.path, 22050), SMALL.features).values.tobytes() for c in clips.clips}

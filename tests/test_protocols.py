@@ -204,7 +204,7 @@ def test_the_table_of_candidates_is_what_inner_folds_give(clips, few_candidates)
 def test_inner_folds_keep_groups_whole(clips):
     trials = trials_of(clips)
     folds = fitting.inner_folds(trials, 0)
-    assert len(folds) == 3
+    assert len(folds) == 5
     for fold in folds:
         assert {trials[i].group for i in fold.train}.isdisjoint(trials[i].group for i in fold.test)
 

@@ -22,6 +22,7 @@ from gmmaudio.calibration import (
     trained_weights,
 )
 from gmmaudio.classifier import ClassifierConfig, fit
+from gmmaudio.classifier.transforms import supervector
 from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureConfig, block_features, extract, rasta, raw_frames, sliding_cmvn, warp
 from gmmaudio.mixture import fit_gmm
@@ -186,6 +187,7 @@ def test_a_supervector_is_reynolds_map_means():
     adapted = (n / (n + 8)) * first + (8 / (n + 8)) * ubm.means
     v = (np.sqrt(ubm.weights)[:, None] * (adapted - ubm.means) / np.sqrt(ubm.covariances)).ravel()
     v = v / np.linalg.norm(v) - transform.mean
+    v /= np.linalg.norm(v)
     v = v - transform.directions.T @ (transform.directions @ v)
     # the parts are float32
     np.testing.assert_allclose(transform.apply(rows[3])[0], v / np.linalg.norm(v), atol=1e-5)
@@ -197,6 +199,41 @@ def test_a_supervector_is_reynolds_map_means():
         classifier.score_rows(rows[3])
 
 
+def one_or_the_other(order, n=240, seed=0):
+    """Return rows near -3 and 3, in the order given over and over."""
+    centres = np.resize(np.array(order, dtype=float), n)
+    return (centres + np.random.default_rng(seed).normal(scale=0.3, size=n))[:, None]
+
+
+def test_pairs_are_the_root_of_the_share_of_what_follows_what():
+    rows = one_or_the_other((-3, -3, 3))
+    background, _ = fit_gmm(rows, 2, rng=np.random.default_rng(0))
+    shares = background.responsibilities(rows)
+    counts = np.zeros((2, 2))
+    for t in range(len(rows) - 5):
+        counts += np.outer(shares[t], shares[t + 5])
+    plain, found = supervector(background, rows, 8.0), supervector(background, rows, 8.0, 5)
+    np.testing.assert_array_equal(found[:2], plain)
+    # the vector is float32
+    np.testing.assert_allclose(found[2:] ** 2, counts.ravel() / counts.sum(), atol=1e-6)
+    backwards = supervector(background, rows[::-1], 8.0, 5)
+    np.testing.assert_allclose(backwards[2:].reshape(2, 2), found[2:].reshape(2, 2).T, atol=1e-6)
+    np.testing.assert_array_equal(supervector(background, rows[:5], 8.0, 5)[2:], 0)
+
+
+def test_labels_of_the_same_sounds_in_another_order_are_told_apart_by_pairs_alone():
+    orders = {"a": (-3, 3), "b": (-3, -3, 3, 3)}
+    rows = [one_or_the_other(orders[label], seed=i) for i, label in enumerate("ab" * 10)]
+    config = replace(VECTORS, n_components=2, n_directions=0)
+    right = {}
+    for lag in (0, 2):
+        classifier, _ = fit(rows[:10], list("ab" * 5), replace(config, pair_lag=lag))
+        given = [classifier.labels[classifier.score(clip).argmax()] for clip in rows[10:]]
+        right[lag] = np.mean(np.array(given) == np.array(list("ab" * 5)))
+    assert right[2] == 1.0
+    assert right[0] < 0.9
+
+
 @pytest.mark.parametrize(
     "config",
     [
@@ -205,6 +242,7 @@ def test_a_supervector_is_reynolds_map_means():
         replace(BLOCKS, back_end="mean"),
         replace(BLOCKS, back_end="logistic", n_pca=3, z_limit=3.0),
         VECTORS,
+        replace(VECTORS, pair_lag=3),
         replace(VECTORS, back_end="trained"),
         ClassifierConfig(n_components=2, relevance=16.0),
     ],
@@ -230,6 +268,8 @@ def test_every_kind_tells_labels_apart_the_same_for_any_number_of_jobs(config):
         (replace(BLOCKS, back_end="logistic"), {"penalty": 1.0}),
         (VECTORS, {"n_directions": 0}),
         (VECTORS, {"relevance": 2.0}),
+        (VECTORS, {"pair_lag": 1}),
+        (replace(VECTORS, pair_lag=1), {"pair_lag": 2}),
         (VECTORS, {"n_background_rows": 100}),
         (VECTORS, {"back_end": "mean"}),
         (ClassifierConfig(n_components=2), {"relevance": 4.0}),
@@ -261,6 +301,7 @@ def test_no_group_weighs_more_for_having_more_clips():
         ({"kind": "supervector", "covariance_type": "full"}, "the background of supervectors is full; expected diag"),
         ({"back_end": "logistic"}, "back_end is 'logistic'; frames have none but their own"),
         ({"kind": "blocks", "n_pca": 0}, "n_pca is 0; expected a whole number, 1 or more"),
+        ({"pair_lag": -1}, "pair_lag is -1; expected a whole number, 0 or more"),
         ({"kind": "blocks", "shrinkage": 1.5}, "shrinkage is 1.5; expected a share, 0 to 1"),
         ({"penalty": 0.0}, "penalty is 0.0; expected a number above 0"),
     ],

@@ -52,6 +52,9 @@ class ClassifierConfig:
     n_directions : int
         Directions in which clips of one label differ most, which are taken out of supervectors; at most a fifth of
         the clips.
+    pair_lag : int
+        Supervectors: beside the means stands how often one component is followed by another, this many rows later; 0
+        leaves that out.
     back_end : {"own", "logistic", "mean", "trained"}
         What scores blocks and supervectors: the kind's own (Gaussians, cosine), linear logistic regression, or both,
         each at its own temperature with equal say ("mean") or with weights learned on inner folds ("trained").
@@ -84,9 +87,10 @@ class ClassifierConfig:
     z_limit: float | None = None
     shrinkage: float | None = None
     n_directions: int = 0
+    pair_lag: int = 0
     back_end: str = "own"
     penalty: float = 0.01
-    n_background_rows: int = 50_000
+    n_background_rows: int = 20_000
 
     def __post_init__(self) -> None:
         for name, known in (("kind", KINDS), ("back_end", BACK_ENDS)):
@@ -96,7 +100,7 @@ class ClassifierConfig:
         self._check_kind()
         if self.shrinkage is not None and not 0 <= self.shrinkage <= 1:
             raise SettingError(f"shrinkage is {self.shrinkage}; expected a share, 0 to 1")
-        for name, least in (("n_pca", 1), ("n_directions", 0), ("n_background_rows", 100)):
+        for name, least in (("n_pca", 1), ("n_directions", 0), ("pair_lag", 0), ("n_background_rows", 100)):
             value = getattr(self, name)
             if not (value is None and name == "n_pca") and (not isinstance(value, int) or value < least):
                 raise SettingError(f"{name} is {value}; expected a whole number, {least} or more")

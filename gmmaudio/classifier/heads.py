@@ -98,7 +98,7 @@ class Linear:
         return cls(**parts, **settings)
 
 
-def fit_cosine(vectors: Array, codes: npt.NDArray[np.intp], weights: Array) -> Linear:
+def fit_cosine(vectors: Rows, codes: npt.NDArray[np.intp], weights: Array) -> Linear:
     """Return the cosine to the weighted mean of every label.
 
     Parameters
@@ -115,7 +115,7 @@ def fit_cosine(vectors: Array, codes: npt.NDArray[np.intp], weights: Array) -> L
     return Linear((means / np.where(length > 0, length, 1.0)).astype(np.float32), np.zeros(len(means)))
 
 
-def fit_logistic(rows: Array, codes: npt.NDArray[np.intp], weights: Array, penalty: float) -> Linear:
+def fit_logistic(rows: Rows, codes: npt.NDArray[np.intp], weights: Array, penalty: float) -> Linear:
     """Return multinomial logistic regression on rows.
 
     Parameters

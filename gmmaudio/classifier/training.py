@@ -17,12 +17,13 @@ from gmmaudio.classifier.heads import Linear, Mixtures, fit_cosine, fit_logistic
 from gmmaudio.classifier.transforms import (
     Array,
     Supervectors,
-    compensated,
+    centred_parts,
     fit_projection,
     label_means,
     supervector,
     whitened,
     within_directions,
+    without,
 )
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import EMTrace, GaussianMixture, adapt_gmm, fit_gmm
@@ -165,13 +166,15 @@ def _fit_supervectors(training: _Training) -> tuple[Classifier, Traces]:
     config = training.config
     assert config.relevance is not None  # noqa: S101 - the configuration was checked
     background, trace = _fit_background(training)
-    vectors = np.stack([supervector(background, rows, config.relevance) for rows in training.rows])
+    lag = config.pair_lag
+    vectors = np.stack([supervector(background, rows, config.relevance, lag) for rows in training.rows])
     weights = training.weights()
     mean = vectors.mean(axis=0)
+    vectors = centred_parts(vectors, mean, background.means.size)
     rng = np.random.default_rng((training.seed, len(training.names)))
-    directions = within_directions(vectors - mean, training.codes, config.n_directions, rng)
-    transform = Supervectors(background, config.relevance, mean, directions)
-    embedded = compensated(vectors, mean, directions)
+    directions = within_directions(vectors, training.codes, config.n_directions, rng)
+    transform = Supervectors(background, config.relevance, lag, mean, directions)
+    embedded = without(vectors, directions)
     heads: list[Mixtures | Linear] = []
     if config.back_end != "logistic":
         heads.append(fit_cosine(embedded, training.codes, weights))

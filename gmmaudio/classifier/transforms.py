@@ -17,6 +17,8 @@ Parts = dict[str, npt.NDArray[Any]]
 
 # a column that does not move is left at zero
 LEAST_DEVIATION = 1e-9
+# share of the greatest variance below which a direction is what single precision leaves of none
+LEAST_VARIANCE = 1e-6
 # directions are estimated from this many clips at most: the work grows with their cube
 MAX_DIRECTION_CLIPS = 1500
 
@@ -174,7 +176,7 @@ def whitened(
     return Projection(projection.mean, projection.scale, projection.matrix @ root, projection.z_limit)
 
 
-def label_means(rows: Array, codes: npt.NDArray[np.intp], weights: Array | None = None) -> Array:
+def label_means(rows: Rows, codes: npt.NDArray[np.intp], weights: Array | None = None) -> Array:
     """Return the weighted mean of the rows of every label, shape (n_labels, d).
 
     Parameters
@@ -200,12 +202,13 @@ def label_means(rows: Array, codes: npt.NDArray[np.intp], weights: Array | None 
 
 @dataclass(frozen=True, eq=False)
 class Supervectors:
-    """A clip as one vector: how the means of a background mixture move when it is adapted to its rows.
+    """A clip as one vector: how a background mixture's means move when adapted to its rows, and what follows what.
 
-    ``v_k = sqrt(w_k) (m_k - mu_k) / sigma_k`` with ``m_k`` the mean adapted by maximum a posteriori: half the squared
-    length bounds the divergence between the adapted mixture and the background from above. Unit length takes out how
-    much there is of a clip; then what all clips have in common and the directions within labels are taken out, and
-    unit length is restored.
+    Means: ``v_k = sqrt(w_k) (m_k - mu_k) / sigma_k`` with ``m_k`` the mean adapted by maximum a posteriori; half the
+    squared length bounds the divergence between the adapted mixture and the background from above. Pairs: the root of
+    the share of expected counts in which component ``j`` is followed by ``k``, ``pair_lag`` rows later: which sounds a
+    language has after which, whoever speaks. What all clips have in common is taken out of both, each gets unit length,
+    which takes out how much there is of a clip; then the directions within labels are taken out.
 
     Parameters
     ----------
@@ -213,31 +216,35 @@ class Supervectors:
         The background (UBM), diagonal.
     relevance : float
         Rows that each component of the background counts for.
-    mean : ndarray, shape (K * D,), float32
+    pair_lag : int
+        Rows from one component to the one that follows it; 0 leaves pairs out.
+    mean : ndarray, shape (K * D,) or (K * D + K * K,) with pairs, float32
         Mean of the training vectors.
-    directions : ndarray, shape (n_directions, K * D), float32
+    directions : ndarray, shape (n_directions, len(mean)), float32
         Orthonormal; taken out.
 
     References
     ----------
     Campbell, Sturim, Reynolds, "Support vector machines using GMM supervectors for speaker verification", IEEE Signal
     Processing Letters 13 (2006). Solomonoff, Quillen, Campbell, "Channel compensation for SVM speaker recognition",
-    Odyssey 2004 (directions taken out).
+    Odyssey 2004 (directions taken out). Torres-Carrasquillo, Reynolds, Deller, "Language identification using Gaussian
+    mixture model tokenization", ICASSP 2002 (what follows what).
     """
 
     background: GaussianMixture
     relevance: float
+    pair_lag: int
     mean: npt.NDArray[np.float32]
     directions: npt.NDArray[np.float32]
     kind: ClassVar[str] = "supervector"
 
     def __post_init__(self) -> None:
-        size = self.background.means.size
-        if self.background.covariance_type != "diag" or not self.relevance > 0:
-            raise SettingError("supervectors need a diagonal background and a relevance above 0")
+        if self.background.covariance_type != "diag" or not self.relevance > 0 or self.pair_lag < 0:
+            raise SettingError("supervectors need a diagonal background, a relevance above 0 and a lag of 0 or more")
+        size = self.background.means.size + (self.background.n_components**2 if self.pair_lag else 0)
         if self.mean.shape != (size,) or self.directions.shape[1:] != (size,) or self.directions.ndim != 2:
             raise SettingError(
-                f"shapes {self.mean.shape} and {self.directions.shape} do not go with a background of {size} means"
+                f"shapes {self.mean.shape} and {self.directions.shape} do not go with a background of vectors of {size}"
             )
 
     @property
@@ -246,13 +253,14 @@ class Supervectors:
         return self.background.n_features
 
     def apply(self, values: Rows) -> Array:
-        """Return the vector of a clip, shape (1, K * D), of unit length."""
-        vector = supervector(self.background, values, self.relevance)
-        return compensated(vector[None], self.mean, self.directions)
+        """Return the vector of a clip, shape (1, len(mean)), of unit length."""
+        vector = supervector(self.background, values, self.relevance, self.pair_lag)
+        centred = centred_parts(vector[None], self.mean, self.background.means.size)
+        return np.asarray(without(centred, self.directions), dtype=np.float64)
 
     def settings(self) -> dict[str, Any]:
         """Return plain values."""
-        return {"relevance": self.relevance}
+        return {"relevance": self.relevance, "pair_lag": self.pair_lag}
 
     def parts(self) -> Parts:
         """Return arrays by name."""
@@ -263,11 +271,17 @@ class Supervectors:
     def of(cls, settings: dict[str, Any], parts: Parts) -> Supervectors:
         """Return what settings and parts describe."""
         background = GaussianMixture(parts["weights"], parts["means"], parts["covariances"], "diag")
-        return cls(background, float(settings["relevance"]), parts["mean"], parts["directions"])
+        lag = int(settings["pair_lag"])
+        return cls(background, float(settings["relevance"]), lag, parts["mean"], parts["directions"])
 
 
-def supervector(background: GaussianMixture, values: Rows, relevance: float) -> npt.NDArray[np.float32]:
-    """Return the adapted means less the background's, in its deviations and weights, unit length, shape (K * D,).
+def supervector(
+    background: GaussianMixture, values: Rows, relevance: float, pair_lag: int = 0
+) -> npt.NDArray[np.float32]:
+    """Return how means move, and how often what follows what, shape (K * D,) or (K * D + K * K,).
+
+    The first part is the adapted means less the background's, in its deviations and weights, of unit length. The second
+    is the root of shares that sum to 1; zeros where the clip has no two rows that far apart.
 
     Parameters
     ----------
@@ -277,25 +291,34 @@ def supervector(background: GaussianMixture, values: Rows, relevance: float) -> 
         Rows of one clip, at least one.
     relevance : float
         Rows that each component of the background counts for.
+    pair_lag : int
+        Rows from one component to the one that follows it; 0 leaves pairs out.
     """
     shares = background.responsibilities(values)
     n = shares.sum(axis=0)[:, None]
     moved = (shares.T @ np.asarray(values, dtype=np.float64) - n * background.means) / (n + relevance)
-    vector = np.sqrt(background.weights[:, None] / background.covariances) * moved
-    unit: npt.NDArray[np.float32] = _unit(vector.reshape(1, -1))[0].astype(np.float32)
-    return unit
+    vector = _unit((np.sqrt(background.weights[:, None] / background.covariances) * moved).reshape(1, -1))[0]
+    if pair_lag:
+        counts = (shares[:-pair_lag].T @ shares[pair_lag:]).ravel()
+        vector = np.concatenate([vector, np.sqrt(counts / max(counts.sum(), LEAST_DEVIATION))])
+    return np.asarray(vector, dtype=np.float32)
 
 
-def compensated(vectors: Rows, mean: Rows, directions: Rows) -> Array:
-    """Return vectors less a mean, without directions, of unit length, shape (n, d)."""
+def centred_parts(vectors: Rows, mean: Rows, n_means: int) -> Rows:
+    """Return vectors less a mean, the first ``n_means`` numbers of unit length and the others too, shape (n, d)."""
     centred = vectors - mean
-    return _unit(np.asarray(centred - (centred @ directions.T) @ directions, dtype=np.float64))
+    return np.concatenate([_unit(centred[:, :n_means]), _unit(centred[:, n_means:])], axis=1)
 
 
-def _unit(vectors: Array) -> Array:
+def without(vectors: Rows, directions: Rows) -> Rows:
+    """Return vectors without directions, of unit length, shape (n, d)."""
+    return _unit(vectors - (vectors @ directions.T) @ directions)
+
+
+def _unit(vectors: Rows) -> Rows:
     """Return vectors of unit length; one of no length stays as it is."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Array = vectors / np.where(length > 0, length, 1.0)
+    unit: Rows = vectors / np.where(length > 0, length, np.ones_like(length))
     return unit
 
 
@@ -317,10 +340,9 @@ def within_directions(vectors: Rows, codes: npt.NDArray[np.intp], n: int, rng: n
         part = np.sort(rng.choice(len(vectors), MAX_DIRECTION_CLIPS, replace=False))
         _, codes = np.unique(codes[part], return_inverse=True)
         vectors = vectors[part]
-    centred = np.asarray(vectors, dtype=np.float64)
-    centred = centred - label_means(centred, codes)[codes]
-    values, left = np.linalg.eigh(centred @ centred.T)
-    kept = [i for i in range(len(values) - 1, -1, -1) if values[i] > 1e-9 * max(values[-1], 1e-300)]
+    centred = vectors - label_means(vectors, codes)[codes]
+    values, left = np.linalg.eigh(np.asarray(centred @ centred.T, dtype=np.float64))
+    kept = [i for i in range(len(values) - 1, -1, -1) if values[i] > LEAST_VARIANCE * max(values[-1], 1e-300)]
     kept = kept[: min(n, len(vectors) // 5)]
     found: Rows = (_signed((centred.T @ left[:, kept]) / np.sqrt(values[kept])).T).astype(np.float32)
     return np.ascontiguousarray(found)

@@ -22,7 +22,7 @@ from gmmaudio.pipeline.recipe import Recipe
 from gmmaudio.pipeline.scoring import units_of
 from gmmaudio.pipeline.trials import Trial
 
-N_INNER_FOLDS = 3
+N_INNER_FOLDS = 5
 NOT_CALIBRATED = "no label has two groups: scores cannot be made probabilities (name artists or speakers, --group-by)"
 
 Array = npt.NDArray[np.float64]
@@ -234,7 +234,10 @@ def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, *, 
     rounds = []
     folds = inner_folds(trials, recipe.seed)
     for i, label in enumerate(found.labels if len(found.labels) > 2 else ()):
-        fold = folds[i % len(folds)]
+        holding = [fold for fold in folds if any(trials[k].label == label for k in fold.test)]
+        if not holding:
+            continue
+        fold = holding[i % len(holding)]
         test = [trials[k] for k in fold.test]
         train = [trials[k] for k in fold.train if trials[k].label != label]
         inside, outside = [t for t in test if t.label != label], [t for t in test if t.label == label]

@@ -1,0 +1,251 @@
+"""The genre preset beside pyAudioAnalysis and a plain MFCC script: same clips, same artist-disjoint folds, one run.
+
+pyAudioAnalysis runs itself, in an environment that has gmmaudio and ``pip install pyAudioAnalysis matplotlib tqdm
+pydub eyed3`` (what it imports and does not ask for; Python 3.12 at most). Its recipe is that of its README and its
+``trainClassifier``: 34 features of 50 ms windows every 50 ms (``--step`` changes that)
+and their deltas, mean and deviation over 1 s, averaged over the clip: 136 values, standardised, and a random forest or
+a support vector machine from its grids. The plain script takes mean and deviation of 20 MFCC over the clip.
+
+Trees and C are chosen by macro-F1, as its trainer does, on the inner folds by artist that our calibration is learned
+on. The peers' scores on these are calibrated as ours are (a forest's score is the log of its votes and one more). The
+preset is fixed, but was chosen while these clips were looked at (docs/decisions/0008-recognition.md): its lead is a
+little optimistic. Seconds are wall clock at one thread: extraction of all clips with decoding, median of interleaved
+rounds; and training and scoring of all folds, inner folds included.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from peer import frames
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import f1_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
+
+import gmmaudio
+from gmmaudio.calibration import fit_calibration
+from gmmaudio.corpus import Corpus
+from gmmaudio.evaluation import ScoredClip, compare
+from gmmaudio.evaluation.figures import figures_of
+from gmmaudio.pipeline import Division, Recipe
+from gmmaudio.pipeline.fitting import inner_folds
+from gmmaudio.pipeline.scoring import score_trials, units_of
+from gmmaudio.pipeline.trials import Trial, gather
+from gmmaudio.pipeline.tuning import fit_fold
+
+DATA = Path(os.environ.get("GMMAUDIO_DATA", "../shared/data"))
+PACKAGES = ("gmmaudio", "pyAudioAnalysis", "librosa", "numpy", "scipy", "scikit-learn")
+CURE = "pip install pyAudioAnalysis matplotlib tqdm pydub eyed3"
+HEADING = (
+    "| | n | accuracy, % | log-loss | ours - peer, points | extraction s | training s | ours / peer: extraction "
+    "| training |\n|---|---|---|---|---|---|---|---|---|"
+)
+# the grids of pyAudioAnalysis 0.3.14, extract_features_and_train
+TREES = (10, 25, 50, 100, 200, 500)
+COSTS = (0.001, 0.01, 0.5, 1.0, 5.0, 10.0, 20.0)
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Whose values of a clip are taken, what makes a model of a setting and a seed, and the settings to choose from."""
+
+    values: str
+    make: Callable[[float, int], Any]
+    grid: Sequence[float]
+
+    def fit(self, X: Array, y: npt.NDArray[np.intp], value: float, seed: int) -> Any:
+        """Return a model of standardised values."""
+        return make_pipeline(StandardScaler(), self.make(value, seed)).fit(X, y)
+
+
+OURS = "gmmaudio, preset genre"
+PEERS = {
+    "pyAudioAnalysis, random forest": Peer(
+        "pyAudioAnalysis", lambda trees, seed: RandomForestClassifier(int(trees), random_state=seed), TREES
+    ),
+    "pyAudioAnalysis, linear SVM": Peer("pyAudioAnalysis", lambda c, _: SVC(C=c, kernel="linear"), COSTS),
+    "pyAudioAnalysis, RBF SVM": Peer("pyAudioAnalysis", lambda c, _: SVC(C=c, kernel="rbf", gamma="auto"), COSTS),
+    "librosa MFCC, linear SVM": Peer("librosa", lambda c, _: SVC(C=c, kernel="linear"), COSTS),
+}
+# whose values each line rests on
+VALUES = {OURS: "gmmaudio"} | {name: peer.values for name, peer in PEERS.items()}
+
+
+def long_term(path: Path, step_s: float) -> Array:
+    """Return pyAudioAnalysis' values of a clip, shape (136,)."""
+    from pyAudioAnalysis import MidTermFeatures  # type: ignore[import-not-found]
+
+    samples, sr = soundfile.read(path, dtype="int16", always_2d=True)
+    lengths = [round(seconds * sr) for seconds in (1.0, 1.0, 0.05, step_s)]
+    rows, _, _ = MidTermFeatures.mid_feature_extraction(samples.mean(axis=1), sr, *lengths)
+    means: Array = rows.mean(axis=1)
+    return means
+
+
+def mfcc_statistics(path: Path) -> Array:
+    """Return mean and deviation of the MFCC of a clip, shape (40,)."""
+    rows = frames(path)
+    return np.concatenate([rows.mean(axis=0), rows.std(axis=0)])
+
+
+def extract(corpus: Corpus, recipe: Recipe, column: str, step_s: float) -> tuple[dict[str, Any], dict[str, float]]:
+    """Return our trials and the peers' values of every path, and the seconds that each took."""
+    paths = [clip.path for clip in corpus.clips]
+    lengths: dict[str, Any] = {"trial_s": recipe.trial_s, "min_duration_s": recipe.min_duration_s}
+    jobs: dict[str, Callable[[], Any]] = {
+        "gmmaudio": lambda: gather(corpus.root, corpus.clips, recipe.features, fold_column=column, **lengths).trials,
+        "pyAudioAnalysis": lambda: {path: long_term(corpus.root / path, step_s) for path in paths},
+        "librosa": lambda: {path: mfcc_statistics(corpus.root / path) for path in paths},
+    }
+    found, seconds = {}, {}
+    for name, job in jobs.items():
+        began = time.perf_counter()
+        found[name] = job()
+        seconds[name] = time.perf_counter() - began
+    return found, seconds
+
+
+def by_peer(
+    peer: Peer, values: Mapping[str, Array], train: Sequence[Trial], told: Sequence[ScoredClip], seed: int
+) -> list[ScoredClip]:
+    """Return held-out clips, ``told`` by us, as a peer that is trained on ``train`` tells them."""
+    labels, units = sorted({trial.label for trial in train}), units_of(train)
+    X, y = np.stack([values[t.paths[0]] for t in train]), np.array([labels.index(t.label) for t in train])
+    folds = [(list(fold.train), list(fold.test)) for fold in inner_folds(train, seed)]
+    place = [i for _, test in folds for i in test]
+    tried = []
+    for value in peer.grid:
+        models = [(peer.fit(X[own], y[own], value, seed), X[test]) for own, test in folds]
+        said = np.concatenate([model.predict(test) for model, test in models])
+        scores = np.concatenate([scores_of(model, test, len(labels)) for model, test in models])
+        tried.append((f1_score(y[place], said, average="macro"), value, scores))
+    # of equals the first
+    _, chosen, inside = max(tried, key=lambda row: row[0])
+    calibration = fit_calibration(inside, y[place], [units[i] for i in place])
+    model, test = peer.fit(X, y, chosen, seed), np.stack([values[clip.paths[0]] for clip in told])
+    outside = scores_of(model, test, len(labels))
+    rows = zip(told, model.predict(test), outside, calibration.probability(outside), strict=True)
+    return [
+        replace(clip, predicted=labels[best], scores=named(labels, own), probability=named(labels, shares))
+        for clip, best, own, shares in rows
+    ]
+
+
+def named(labels: Sequence[str], values: Array) -> dict[str, float]:
+    """Return values by label."""
+    return dict(zip(labels, values.tolist(), strict=True))
+
+
+def scores_of(model: Any, X: Array, n_labels: int) -> Array:
+    """Return the scores of clips, shape (n, n_labels), -inf for a label that the model does not know."""
+    scores = np.full((len(X), n_labels), -np.inf)
+    last = model[-1]
+    votes = isinstance(last, RandomForestClassifier)
+    given = np.log1p(len(last.estimators_) * model.predict_proba(X)) if votes else model.decision_function(X)
+    # of two classes a support vector machine scores the second only
+    scores[:, last.classes_] = given if given.ndim == 2 else np.stack([-given, given], axis=1) / 2
+    return scores
+
+
+def recognise(
+    found: Mapping[str, Any], recipe: Recipe, division: Division
+) -> tuple[dict[str, list[ScoredClip]], dict[str, float]]:
+    """Return everybody's predictions, on the divisions of ``gmmaudio crossval``, and the seconds that they took."""
+    trials: list[Trial] = found["gmmaudio"]
+    clips: dict[str, list[ScoredClip]] = {name: [] for name in (OURS, *PEERS)}
+    seconds = dict.fromkeys(clips, 0.0)
+    labels, units, values = [t.label for t in trials], units_of(trials), [t.fold for t in trials]
+    for repeat in range(division.repeats):
+        seed = recipe.seed + repeat
+        for fold in division.divide(labels, units, values, seed):
+            began = time.perf_counter()
+            fitted = fit_fold(trials, fold, recipe, seed, n_jobs=1)
+            told = score_trials(fitted.test, fitted.recogniser, fold=fold.name, repeat=repeat)
+            clips[OURS] += told
+            seconds[OURS] += time.perf_counter() - began
+            train = [trials[i] for i in fold.train]
+            for name, peer in PEERS.items():
+                began = time.perf_counter()
+                clips[name] += by_peer(peer, found[peer.values], train, told, seed)
+                seconds[name] += time.perf_counter() - began
+    return clips, seconds
+
+
+def table(
+    clips: Mapping[str, Sequence[ScoredClip]], extraction: Mapping[str, float], training: Mapping[str, float]
+) -> Iterator[str]:
+    """Yield the lines of a table."""
+    yield HEADING
+    names, true, units = ([getattr(clip, field) for clip in clips[OURS]] for field in ("name", "label", "unit"))
+    repeats = [clip.repeat for clip in clips[OURS]]
+    for name, own in clips.items():
+        figures = figures_of(own, sorted(set(true)))
+        theirs, called = ([clip.predicted for clip in each] for each in (own, clips[OURS]))
+        found = compare(names, true, units, theirs, called, repeats)
+        seconds, fit_s = extraction[VALUES[name]], training[name]
+        cells = [
+            f"{found.n}",
+            shown(100 * found.accuracy_a, figures.intervals["accuracy"], ".1f", 100),
+            shown(figures.values["log_loss"] or 0.0, figures.intervals["log_loss"], ".2f"),
+            "" if name == OURS else shown(100 * found.difference, found.interval, "+.1f", 100),
+            f"{seconds:.1f}",
+            f"{fit_s:.1f}",
+            f"{extraction['gmmaudio'] / seconds:.2f}",
+            f"{training[OURS] / fit_s:.2f}",
+        ]
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield ""
+
+
+def shown(value: float, interval: tuple[float, float] | None, form: str, scale: float = 1.0) -> str:
+    """Return a figure and its interval."""
+    ends = "no interval" if interval is None else " to ".join(format(scale * end, form) for end in interval)
+    return f"{value:{form}} ({ends})"
+
+
+@click.command()
+@click.option("--manifest", type=click.Path(path_type=Path), default=DATA / "genre" / "manifest.csv")
+@click.option("--fold-column", default="fold", show_default=True)
+@click.option("--repeats", default=5, show_default=True, help="Random divisions by artist, in four folds.")
+@click.option("--step", default=0.05, show_default=True, help="Step of pyAudioAnalysis' short-term windows, seconds.")
+@click.option("--rounds", default=3, show_default=True, help="Times that extraction is timed.")
+def main(manifest: Path, fold_column: str, repeats: int, step: float, rounds: int) -> None:
+    """Print a table for MANIFEST's fold column, and one for random divisions by artist."""
+    if not manifest.exists():
+        raise click.ClickException(f"{manifest} is not there; set GMMAUDIO_DATA")
+    corpus, recipe = gmmaudio.read_corpus(manifest), gmmaudio.make_recipe("genre")
+    with threadpool_limits(limits=1):
+        try:
+            # the first call pays for imports and compiled code
+            extract(replace(corpus, clips=corpus.clips[:1]), recipe, fold_column, step)
+        except ImportError as error:
+            raise click.ClickException(f"pyAudioAnalysis cannot be imported ({error}); {CURE}") from error
+        runs = [extract(corpus, recipe, fold_column, step) for _ in range(rounds)]
+        found = runs[0][0]
+        extraction = {name: statistics.median(seconds[name] for _, seconds in runs) for name in found}
+        click.echo(", ".join(f"{package} {importlib.metadata.version(package)}" for package in PACKAGES))
+        artists = len(set(units_of(found["gmmaudio"])))
+        click.echo(f"{artists} artists; intervals are of 95 %, over artists; short-term step {step:g} s\n")
+        for division in (Division(fold_column=fold_column), Division(folds=4, repeats=repeats)):
+            clips, training = recognise(found, recipe, division)
+            click.echo("\n".join((f"{division.scheme(known=True)}\n", *table(clips, extraction, training))))
+
+
+if __name__ == "__main__":
+    main()
