@@ -268,11 +268,11 @@ def multiply_rate() -> float:
     """Return how many float32 operations a second a large matrix product does, in 1e9 a CPU second: best of five."""
     import numpy as np
 
-    from gmmaudio.mixture.parallel import one_blas_thread
+    from gmmaudio.threads import one_thread
 
     a = np.random.default_rng(0).random((2048, 2048), dtype=np.float32)
     out = np.empty_like(a)
-    with one_blas_thread():
+    with one_thread():
         best = min(clock(lambda: np.matmul(a, a, out=out))[0][0] for _ in range(5))
     return 2 * 2048**3 / best / 1e9
 

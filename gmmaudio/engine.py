@@ -7,9 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits
-
 from gmmaudio.errors import SettingError, WorkerError
+from gmmaudio.threads import one_thread
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -67,7 +66,7 @@ def count_jobs(n_jobs: int) -> int:
 
 def _here(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yield the results computed in this process."""
-    with threadpool_limits(limits=1):
+    with one_thread():
         yield from map(function, items)
 
 

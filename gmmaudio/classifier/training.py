@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from gmmaudio import engine
 from gmmaudio.calibration import clip_weights
@@ -27,6 +26,7 @@ from gmmaudio.classifier.transforms import (
 )
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import EMTrace, GaussianMixture, adapt_gmm, fit_gmm
+from gmmaudio.threads import one_thread
 
 Traces = dict[str, EMTrace]
 # the name under which the background's trace stands
@@ -115,7 +115,7 @@ def fit(
     training = _Training(tuple(rows_per_clip), names, codes, own, config, seed, n_jobs)
     fitter = {"frames": _fit_frames, "blocks": _fit_blocks, "supervector": _fit_supervectors}[config.kind]
     # one thread for linear algebra, so that a model is the same bits for any number of jobs
-    with threadpool_limits(limits=1):
+    with one_thread():
         return fitter(training)
 
 

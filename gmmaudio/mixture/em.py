@@ -14,7 +14,7 @@ from gmmaudio.mixture.covariance import TINY, Mask, covariance_of
 from gmmaudio.mixture.edit import split, take
 from gmmaudio.mixture.gaussian import GaussianMixture, as_generator
 from gmmaudio.mixture.init import INITS, SAMPLES, distinct_rows, start
-from gmmaudio.mixture.parallel import Mapper, count_threads, one_blas_thread
+from gmmaudio.mixture.parallel import Mapper, count_threads
 from gmmaudio.mixture.product import log_joint_of
 from gmmaudio.mixture.rows import (
     Frame,
@@ -29,6 +29,7 @@ from gmmaudio.mixture.rows import (
 )
 from gmmaudio.mixture.squarem import extrapolate
 from gmmaudio.mixture.statistics import SufficientStats, maximise, sum_chunks
+from gmmaudio.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ def fit_gmm(
         if function is not None and not callable(function):
             raise SettingError(f"{name} is {function!r:.50}; expected a function, or None")
     k, floor = int(n_components), max(variance_floor, TINY)
-    with one_blas_thread():
+    with one_thread():
         rows = _Rows.of(X, weights, covariance_type)
         distinct = first_distinct(X, rows.weights, k + 1)
         fits = []

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of
 from gmmaudio.mixture.missing import conditional_means, log_joint_observed
-from gmmaudio.mixture.parallel import one_blas_thread
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, log_joint_of, log_sums
 from gmmaudio.mixture.rows import Frame, as_rows, read_chunks
+from gmmaudio.threads import one_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ class GaussianMixture:
         rows = as_rows(X, self.n_features)
         shares = np.empty((len(rows), self.n_components))
         joint = self.log_joint(rows.dtype == np.float32)
-        with one_blas_thread():
+        with one_thread():
             for place, values, _ in _score(joint, rows):
                 _, total = exponentiate(values)
                 np.divide(values, total, out=shares[place].T)
@@ -291,7 +291,7 @@ def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -
     rows = as_rows(X, mixtures[0].n_features)
     result = np.empty((len(rows), len(mixtures)))
     joint = stacked_log_joint(mixtures, rows.dtype == np.float32)
-    with one_blas_thread():
+    with one_thread():
         for place, values, common in _score(joint, rows):
             result[place] = (log_sums(values, joint.edges)[0] + common).T
             # the weights of a row without any value sum to 1 up to rounding

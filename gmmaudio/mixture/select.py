@@ -18,8 +18,9 @@ from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Floats, Mask
 from gmmaudio.mixture.em import EMTrace, check_settings, fit_gmm
 from gmmaudio.mixture.gaussian import GaussianMixture, as_generator
-from gmmaudio.mixture.parallel import count_threads, one_blas_thread, thread_map
+from gmmaudio.mixture.parallel import count_threads, thread_map
 from gmmaudio.mixture.rows import Chunk, RowSource, check_weights, read_chunks, summarise
+from gmmaudio.threads import one_thread
 
 CRITERIA = ("bic", "aic", "icl", "held_out")
 COLUMNS = ("covariance", "components", "parameters", "log likelihood", "bic", "aic", "icl", "held out", "converged")
@@ -307,7 +308,7 @@ def _summed(of_rows: Callable[[Floats], Array], chunks: Iterable[Chunk], n_threa
         return float(values.sum() if chunk.weights is None else chunk.weights @ values), chunk.total
 
     # once for all chunks: each would switch the libraries' threads off and on again
-    with one_blas_thread():
+    with one_thread():
         parts = list(thread_map(one, chunks, count_threads(n_threads)))
     value, n = np.sum([(0.0, 0.0), *parts], axis=0)
     return float(value), float(n)

@@ -14,9 +14,10 @@ from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import TINY, Array, Covariance, Floats, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.missing import expected_sums
-from gmmaudio.mixture.parallel import Mapper, count_threads, one_blas_thread, thread_map
+from gmmaudio.mixture.parallel import Mapper, count_threads, thread_map
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate
 from gmmaudio.mixture.rows import Chunk, RowSource, observed, read_chunks
+from gmmaudio.threads import one_thread
 
 # Below this share of all rows a component's moments are rounding noise.
 EMPTY = 1e-10
@@ -146,7 +147,7 @@ def sum_chunks(
     MixtureError
         If there are no rows in them.
     """
-    with one_blas_thread():
+    with one_thread():
         if mapper is None:
             parts = thread_map(functools.partial(chunk_statistics, joint), chunks, count_threads(n_threads))
         else:
@@ -162,7 +163,7 @@ def sum_chunks(
 
 def _elsewhere(joint: LogJoint, chunk: Chunk) -> SufficientStats:
     """Return the statistics of one chunk in another process."""
-    with one_blas_thread():
+    with one_thread():
         return chunk_statistics(joint, chunk)
 
 

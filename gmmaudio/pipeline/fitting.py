@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from gmmaudio import classifier
 from gmmaudio.calibration import Rejection, equal_mean, fit_calibration, fit_rejection, statistics, trained_weights
@@ -21,6 +20,7 @@ from gmmaudio.model import Recogniser
 from gmmaudio.pipeline.recipe import Recipe
 from gmmaudio.pipeline.scoring import units_of
 from gmmaudio.pipeline.trials import Trial
+from gmmaudio.threads import one_thread
 
 N_INNER_FOLDS = 5
 NOT_CALIBRATED = "no label has two groups: scores cannot be made probabilities (name artists or speakers, --group-by)"
@@ -170,7 +170,7 @@ def member_scores(fitted: Classifier, trials: Sequence[Trial], labels: Sequence[
     """Return each head's scores of every trial, shape (n_heads, n_labels); -inf for labels it does not know."""
     columns = [labels.index(label) for label in fitted.labels]
     found = []
-    with threadpool_limits(limits=1):
+    with one_thread():
         for trial in trials:
             scores = np.full((len(fitted.heads), len(labels)), -np.inf)
             scores[:, columns] = fitted.score_members(trial.rows.values)

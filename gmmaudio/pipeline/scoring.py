@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from threadpoolctl import threadpool_limits
-
 from gmmaudio.corpus import Place, group_keys
 from gmmaudio.evaluation import ScoredClip
 from gmmaudio.evaluation.report import FEW_GROUPS
 from gmmaudio.model import Recogniser
 from gmmaudio.pipeline.trials import Trial
+from gmmaudio.threads import one_thread
 
 
 def score_trials(
@@ -33,7 +32,7 @@ def score_trials(
     units = units_of(trials)
     scored = []
     # one thread, so that a score is the same bits on any machine with the same libraries
-    with threadpool_limits(limits=1):
+    with one_thread():
         for trial, unit in zip(trials, units, strict=True):
             said = recogniser.predict(trial.rows.values)
             scored.append(
