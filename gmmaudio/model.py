@@ -39,8 +39,9 @@ class Preset:
 
 # 20 MFCC of 93 ms frames, nothing else: what tutorials train.
 _TUTORIAL = FeatureConfig()
-# Frames 60 dB below the loudest dropped (digital silence), mean of c0 taken out (cures gain).
-_MUSIC = replace(_TUTORIAL, gate_range_db=60.0, normalise="c0")
+# Frames 60 dB below the loudest dropped with two on each side (digital silence and its edges: a frame is four steps
+# long), mean of c0 taken out (cures gain).
+_MUSIC = replace(_TUTORIAL, gate_range_db=60.0, gate_margin=2, normalise="c0")
 # The telephone band; an energy gate; deltas and shifted deltas (the language recogniser's classic front end).
 _SPEECH = FeatureConfig(
     sample_rate_hz=16000,

@@ -1097,6 +1097,7 @@ OPTIONS = {
     ("crossval", "durations_s"): ["--durations", "0.3"],
     ("crossval", "learning_curve"): ["--learning-curve"],
     ("crossval", "show_inflation"): ["--show-inflation"],
+    ("crossval", "stress"): ["--stress"],
     ("evaluate", "csv_folder"): ["--csv", "tables"],
     ("evaluate", "durations_s"): ["--durations", "0.3"],
     ("evaluate", "stress"): ["--stress"],

@@ -336,6 +336,31 @@ def test_the_gate_keeps_a_clip_of_one_level_whole(level):
     assert len(rows) == 50
 
 
+def test_the_margin_of_a_gap_is_dropped_too():
+    level = np.full(50, 0.0)
+    level[[0, 20, 21, 30, 49]] = -90.0
+    config = dataclasses.replace(QUICK, gate_range_db=60.0, gate_margin=2)
+    dropped = {0, 1, 2, *range(18, 24), *range(28, 33), 47, 48, 49}
+    raw = raw_of(level)
+    expected = [t for i, t in enumerate(raw.time_s) if i not in dropped]
+    np.testing.assert_array_equal(finish([raw], config).time_s, expected)
+    # one frame of sound would be nothing but margin
+    level = np.full(50, -90.0)
+    level[[7, 30]] = 0.0
+    assert len(finish([raw_of(level)], config)) == 2
+
+
+def test_frames_that_straddle_inserted_silence_are_not_heard():
+    config = dataclasses.replace(QUICK, gate_range_db=60.0, gate_margin=2)
+    y = noise(40_000)
+    gapped = y.copy()
+    gapped[10_000:20_000] = 0.0
+    whole, cut = extract(y, config), extract(gapped, config)
+    kept = np.isin(whole.time_s, cut.time_s)
+    np.testing.assert_array_equal(cut.values, whole.values[kept])
+    assert not np.array_equal(extract(gapped, dataclasses.replace(config, gate_margin=0)).values, cut.values)
+
+
 @pytest.mark.parametrize("gain", [0.125, 0.01])
 def test_the_gate_drops_the_same_frames_at_any_gain(gain):
     config = dataclasses.replace(QUICK, gate_range_db=6.0, gate_percentile=90.0)
@@ -453,6 +478,7 @@ CHANGES = {
     "sdc": ({}, (7, 1, 3, 7), (7, 1, 2, 7)),
     "gate_range_db": ({}, 20.0, 3.0),
     "gate_percentile": ({"gate_range_db": 6.0}, 100.0, 50.0),
+    "gate_margin": ({"gate_range_db": 6.0}, 0, 1),
     "normalise": ({}, "none", "mean"),
     "normalise_frames": ({"normalise": "warp"}, 301, 31),
     "descriptors": ({}, (), ("centroid",)),
@@ -563,6 +589,8 @@ BAD_SETTINGS = [
     ({"gate_range_db": 201.0}, "gate_range_db is 201; expected 0.1 to 200"),
     ({"gate_percentile": -1.0}, "gate_percentile is -1; expected 0 to 100"),
     ({"gate_percentile": 100.5}, "gate_percentile is 100.5; expected 0 to 100"),
+    ({"gate_margin": -1}, "gate_margin is -1; expected 0 to 100"),
+    ({"gate_margin": 101}, "gate_margin is 101; expected 0 to 100"),
     ({"normalise": "cmvn"}, "normalise is 'cmvn'; expected one of none, c0, mean, mean_variance, sliding, warp"),
     ({"normalise": None}, "normalise is None; expected one of none, c0, mean, mean_variance, sliding, warp"),
     ({"normalise_frames": 300}, "normalise_frames is 300; expected an odd number"),
@@ -616,6 +644,8 @@ def test_every_setting_has_a_bad_value_here():
         {"gate_range_db": 0.1},
         {"gate_range_db": 200.0},
         {"gate_percentile": 0.0},
+        {"gate_margin": 0},
+        {"gate_margin": 100},
     ],
     ids=str,
 )

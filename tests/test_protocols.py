@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gmmaudio import pipeline
+from gmmaudio.audio import DEGRADATIONS
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation.guards import UNKNOWN_GROUPS
 from gmmaudio.features import finish
@@ -100,7 +101,7 @@ def test_the_learning_curve_of_a_report_ends_with_its_figure(clips):
     # of 12 s for training three clips, three, six and twelve of 1 s
     assert hours == pytest.approx([3 / 3600, 3 / 3600, 6 / 3600, 12 / 3600], rel=1e-3)
     assert (rows[-1].accuracy, rows[-1].interval) == (report.accuracy, report.intervals["accuracy"])
-    assert all(row.n == report.n for row in rows)
+    assert all(row.n == 2 * report.n for row in rows)
 
 
 # --- a random split ------------------------------------------------------------------------------------------------
@@ -416,8 +417,6 @@ def test_unknown_groups_stand_first(corpus):
 
 
 def test_stress_scores_the_same_clips_under_every_degradation(model, corpus):
-    from gmmaudio.audio import DEGRADATIONS
-
     held = pipeline.read_corpus(corpus.split)
     report = pipeline.evaluate(model, held, stress=True)
     rows = report.breakdowns["stress"]
@@ -435,13 +434,54 @@ def test_what_stress_does_to_the_sound_reaches_the_figure(model, corpus, monkeyp
         return (0.1 * rng.normal(size=len(samples))).astype(np.float32)
 
     # gmmaudio.pipeline.evaluate is the function
-    for name in ("evaluate", "extraction"):
+    for name in ("studies", "extraction"):
         monkeypatch.setattr(sys.modules[f"gmmaudio.pipeline.{name}"], "DEGRADATIONS", {"drown": drown})
     clean, drowned = pipeline.evaluate(model, pipeline.read_corpus(corpus.split), stress=True).breakdowns["stress"]
     # white noise is one class to every model: of three labels one is right
     assert (clean.accuracy, drowned.accuracy) == (1.0, pytest.approx(1 / 3))
     assert drowned.difference == pytest.approx(-2 / 3)
     assert drowned.difference_interval[0] < -2 / 3 < drowned.difference_interval[1]
+
+
+@pytest.fixture
+def two_degradations(monkeypatch):
+    """Only two kinds of degraded sound, in the order they are made."""
+    two = {name: DEGRADATIONS[name] for name in ("band limit 4 kHz", "noise 10 dB")}
+    for name in ("studies", "extraction"):
+        monkeypatch.setattr(sys.modules[f"gmmaudio.pipeline.{name}"], "DEGRADATIONS", two)
+    return tuple(two)
+
+
+def test_stress_of_folds_asks_the_model_that_never_heard_the_clip(clips, two_degradations, monkeypatch):
+    # gmmaudio.pipeline.crossval is the function
+    module = sys.modules["gmmaudio.pipeline.crossval"]
+    asked, score = [], module.score_trials
+
+    def watched(trials, recogniser, **where):
+        asked.append((where["fold"], where["repeat"], frozenset(t.name for t in trials), recogniser))
+        return score(trials, recogniser, **where)
+
+    monkeypatch.setattr(module, "score_trials", watched)
+    report = pipeline.crossval(clips, SMALL, stress=True, folds=3, repeats=2, **QUICK)
+    rows = report.breakdowns["stress"]
+    assert [row.name for row in rows] == ["clean", *two_degradations]
+    assert all(row.n == 2 * report.n for row in rows)
+    assert rows[0].accuracy == report.accuracy
+    assert all(row.difference == pytest.approx(row.accuracy - rows[0].accuracy, abs=1e-12) for row in rows[1:])
+    # the first six are the folds themselves; each degradation then asks each fold's model of that fold's clips again
+    assert asked[6:] == asked[:6] * 2
+    assert "stress" not in pipeline.crossval(clips, SMALL, folds=3, **QUICK).breakdowns
+
+
+def test_stress_of_tuned_folds_takes_the_features_that_were_chosen(clips, two_degradations, monkeypatch):
+    other = {"kind": "blocks", "covariance_type": "diag", "n_components": 1, "n_pca": 2}
+    monkeypatch.setattr(tuning, "CANDIDATES", (other,))
+    # a mixture on frames that can tell nothing loses to blocks
+    monkeypatch.setattr(tuning, "balanced_accuracy", lambda counts: float(next(ranks)))
+    ranks = iter([0, 1] * 3)
+    report = pipeline.crossval(clips, SMALL, folds=3, tuned=True, stress=True, **QUICK)
+    assert {each["chosen"]["kind"] for each in report.protocol.settings["tuning"]} == {"blocks"}
+    assert [row.n for row in report.breakdowns["stress"]] == [report.n] * 3
 
 
 def test_a_test_set_of_remainders_says_so(model, corpus):

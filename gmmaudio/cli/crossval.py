@@ -9,7 +9,17 @@ import click
 
 from gmmaudio.cli import options
 
-DIVISION = ("fold_column", "repeats", "group_by", "split", "durations_s", "tuned", "learning_curve", "show_inflation")
+DIVISION = (
+    "fold_column",
+    "repeats",
+    "group_by",
+    "split",
+    "durations_s",
+    "tuned",
+    "learning_curve",
+    "show_inflation",
+    "stress",
+)
 
 
 @click.command(name="crossval")
@@ -23,6 +33,7 @@ DIVISION = ("fold_column", "repeats", "group_by", "split", "durations_s", "tuned
 @click.option("--tune", "tuned", is_flag=True, help="Choose kind, components, ... on inner folds of each training set.")
 @click.option("--learning-curve", is_flag=True, help="Also train on 1/8, 1/4 and 1/2 of the sound.")
 @click.option("--show-inflation", is_flag=True, help="Also split at random, to show how much too good that looks.")
+@options.stress
 @options.outputs
 def command(
     corpus: Path,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @options.min_duration
 @options.group_by
 @options.durations
-@click.option("--stress", is_flag=True, help="Also score the clips degraded: band limit, gain, noise, codec, ...")
+@options.stress
 @options.outputs
 @options.jobs
 def command(

@@ -152,6 +152,13 @@ def durations(function: F) -> F:
     )(function)
 
 
+def stress(function: F) -> F:
+    """Add --stress."""
+    return click.option(
+        "--stress", is_flag=True, help="Also score the test clips degraded: band limit, gain, noise, codec, ..."
+    )(function)
+
+
 def typed_command() -> str:
     """Return the command line as it was typed."""
     import shlex

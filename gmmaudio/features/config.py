@@ -15,6 +15,7 @@ WHOLE_NUMBERS = (
     "n_mfcc",
     "n_deltas",
     "delta_frames",
+    "gate_margin",
     "normalise_frames",
     "n_modulation",
 )
@@ -25,6 +26,7 @@ CONTRAST_EDGES_HZ = (0, 200, 400, 800, 1600, 3200, 6400, 12_800)
 LATER = (
     "gate_range_db",
     "gate_percentile",
+    "gate_margin",
     "speech_gate",
     "normalise",
     "normalise_frames",
@@ -65,6 +67,8 @@ class FeatureConfig:
         Frames more than this far below the reference level are dropped; None drops nothing.
     gate_percentile : float
         The reference level: this percentile of the frame levels, 0..100 (100 is the loudest frame).
+    gate_margin : int
+        Frames dropped on each side of a gap that this gate leaves too: those that straddle its edge.
     normalise : {"none", "c0", "mean", "mean_variance", "sliding", "warp"}
         Subtract the trial's mean from c0 (cures gain), from every column (CMN), or also divide by the deviation
         (CMVN); CMVN over a sliding window; or feature warping, a frame's rank in the window to a normal quantile.
@@ -116,6 +120,7 @@ class FeatureConfig:
     sdc: tuple[int, int, int, int] | None = None
     gate_range_db: float | None = None
     gate_percentile: float = 100.0
+    gate_margin: int = 0
     normalise: str = "none"
     normalise_frames: int = 301
     descriptors: tuple[str, ...] = ()
@@ -184,6 +189,7 @@ class FeatureConfig:
             ("delta_frames", self.delta_frames, 3, 101),
             ("gate_range_db", 1.0 if self.gate_range_db is None else self.gate_range_db, 0.1, 200.0),
             ("gate_percentile", self.gate_percentile, 0.0, 100.0),
+            ("gate_margin", self.gate_margin, 0, 100),
             ("normalise_frames", self.normalise_frames, 3, 3001),
             ("speech_gate", self.speech_gate or 0.0, 0.0, 1.0),
             ("block_s", 1.0 if self.block_s is None else self.block_s, 0.1, 600.0),

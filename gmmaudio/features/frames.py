@@ -171,13 +171,25 @@ def _passed(raw: RawFrames, config: FeatureConfig) -> npt.NDArray[np.bool_]:
     """Return which frames of a clip (n,) pass the gates, at least one."""
     passed = np.ones(len(raw), dtype=bool)
     if config.gate_range_db is not None:
-        passed &= raw.level_db >= np.percentile(raw.level_db, config.gate_percentile) - config.gate_range_db
+        loud = raw.level_db >= np.percentile(raw.level_db, config.gate_percentile) - config.gate_range_db
+        inner = ~_widened(~loud, config.gate_margin)
+        # a clip of sounds shorter than the margins keeps what is loud
+        passed &= inner if inner.any() else loud
     if config.speech_gate is not None:
         if raw.speech is None:
             raise SettingError("the frames hold no probability of speech; make them with a speech_gate too")
         # where nothing is speech, what is most like it must do
         passed &= raw.speech >= min(config.speech_gate, float(raw.speech[passed].max()))
     return passed
+
+
+def _widened(gaps: npt.NDArray[np.bool_], n: int) -> npt.NDArray[np.bool_]:
+    """Return gaps (n_frames,) made longer by ``n`` frames on each side."""
+    wide = gaps.copy()
+    for shift in range(1, min(n, len(gaps) - 1) + 1):
+        wide[shift:] |= gaps[:-shift]
+        wide[:-shift] |= gaps[shift:]
+    return wide
 
 
 def _chunks(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig) -> Iterable[npt.NDArray[np.float32]]:

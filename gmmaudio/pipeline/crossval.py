@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gmmaudio.classifier import Classifier
 from gmmaudio.corpus import (
     Clip,
     Corpus,
@@ -26,14 +26,16 @@ from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import Condition, FailedInput, Protocol, Report, ScoredClip, make_report
 from gmmaudio.evaluation.breakdown import DURATIONS_S
 from gmmaudio.evaluation.guards import Findings
+from gmmaudio.features import FeatureConfig
+from gmmaudio.model import Recogniser
 from gmmaudio.pipeline import studies
-from gmmaudio.pipeline.extraction import Extracted, Progress, quiet
+from gmmaudio.pipeline.extraction import Degradation, Extracted, Progress, quiet
 from gmmaudio.pipeline.guards import crossval_findings, fold_column_findings
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.recipe import Recipe
 from gmmaudio.pipeline.scoring import interval_units, score_trials, units_of
 from gmmaudio.pipeline.train import corpus_notes, lost_labels
-from gmmaudio.pipeline.trials import Material, Trial, gather
+from gmmaudio.pipeline.trials import Material, Trial, gather, with_features
 from gmmaudio.pipeline.tuning import Tuned, fit_fold
 
 # of the random split beside a division that has no number of folds
@@ -64,6 +66,8 @@ class Division:
         Also train on an eighth, a quarter and half of the sound.
     show_inflation : bool
         Also split at random.
+    stress : bool
+        Also score the held-out clips degraded.
 
     Raises
     ------
@@ -80,6 +84,7 @@ class Division:
     tuned: bool = False
     learning_curve: bool = False
     show_inflation: bool = False
+    stress: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "durations_s", tuple(self.durations_s))
@@ -139,8 +144,10 @@ class Outcome:
         Predictions for its held-out trials.
     cuts : mapping of float to list of ScoredClip
         Predictions for them cut to lengths in seconds.
-    classifier : Classifier
+    recogniser : Recogniser
         What made them.
+    features : FeatureConfig
+        How the rows that it takes are made.
     tuned : Tuned or None
         How the settings were chosen, where they were.
     """
@@ -149,7 +156,8 @@ class Outcome:
     repeat: int
     scored: list[ScoredClip]
     cuts: Mapping[float, list[ScoredClip]]
-    classifier: Classifier
+    recogniser: Recogniser
+    features: FeatureConfig
     tuned: Tuned | None
 
 
@@ -194,18 +202,10 @@ def crossval(
     clips = division.clips_of(corpus)
     _check_divisible(clips, division, recipe.seed)
     groups = {clip.place: clip.group for clip in corpus.clips}
-    material = gather(
-        corpus.root,
-        clips,
-        recipe.features,
-        trial_s=recipe.trial_s,
-        min_duration_s=recipe.min_duration_s,
-        fold_column=division.fold_column,
-        apart=groups if division.group_by else None,
-        augment=recipe.degradations,
-        n_jobs=n_jobs,
-        progress=progress,
-    )
+    how: dict[str, Any] = {"trial_s": recipe.trial_s, "min_duration_s": recipe.min_duration_s}
+    how |= {"fold_column": division.fold_column, "apart": groups if division.group_by else None}
+    how |= {"n_jobs": n_jobs, "progress": progress}
+    material = gather(corpus.root, clips, recipe.features, augment=recipe.degradations, **how)
     trials, inside = interval_units(material.trials, groups, division.group_by)
     notes = [*corpus.notes, *corpus_notes(material), *lost_labels(clips, trials), *inside]
     labels, units, values = [t.label for t in trials], units_of(trials), [t.fold for t in trials]
@@ -218,6 +218,9 @@ def crossval(
     scored = [clip for outcome in outcomes for clip in outcome.scored]
     found = _findings(groups, division, trials, divisions, scored)
     breakdowns = _studies(trials, outcomes, divisions[0], recipe, division, n_jobs)
+    if division.stress:
+        degraded = partial(_degraded, corpus, clips, recipe, division, how)
+        breakdowns["stress"] = _stress(trials, outcomes, recipe, degraded)
     inflated = studies.inflation_notes(breakdowns.get("inflation", ()))
     if division.show_inflation and not breakdowns.get("inflation"):
         inflated = (
@@ -231,7 +234,7 @@ def crossval(
         material.failed,
         passed=found.passed,
         breakdowns=breakdowns,
-        similarity=studies.model_similarity(outcomes[0].classifier),
+        similarity=studies.model_similarity(outcomes[0].recogniser.classifier),
         run=_record(corpus, clips, material, recipe, division, divisions),
     )
 
@@ -253,7 +256,7 @@ def _run_fold(
     where: dict[str, Any] = {"fold": fold.name, "repeat": repeat}
     scored = score_trials(found.test, found.recogniser, **where)
     cuts = studies.score_cuts(found.test, found.recogniser, division.durations_s, found.features, **where)
-    return Outcome(fold, repeat, scored, cuts, found.recogniser.classifier, found.tuned)
+    return Outcome(fold, repeat, scored, cuts, found.recogniser, found.features, found.tuned)
 
 
 def _findings(
@@ -294,6 +297,32 @@ def _studies(
         n_folds = N_RANDOM_FOLDS if division.folds == "loo" else len(folds)
         found["inflation"] = studies.inflation(trials, first, n_folds, recipe, **how)
     return found
+
+
+def _degraded(
+    corpus: Corpus, clips: Sequence[Clip], recipe: Recipe, division: Division, how: Mapping[str, Any], name: str
+) -> list[Trial]:
+    """Return the trials of clips degraded."""
+    material = gather(corpus.root, clips, recipe.features, degradation=Degradation(name, recipe.seed), **how)
+    groups = {clip.place: clip.group for clip in corpus.clips}
+    return list(interval_units(material.trials, groups, division.group_by)[0])
+
+
+def _stress(
+    trials: Sequence[Trial], outcomes: Sequence[Outcome], recipe: Recipe, degraded: Callable[[str], Sequence[Trial]]
+) -> tuple[Condition, ...]:
+    """Return the figures of the held-out clips under every degradation, each with its difference to the clean ones."""
+    runs = [("clean", [clip for outcome in outcomes for clip in outcome.scored])]
+    for name in studies.degradations_of(recipe.trial_s):
+        by_name = {trial.name: trial for trial in degraded(name)}
+        scored: list[ScoredClip] = []
+        for outcome in outcomes:
+            test = [by_name[trials[i].name] for i in outcome.fold.test if trials[i].name in by_name]
+            if outcome.features != recipe.features:
+                test = with_features(test, outcome.features)
+            scored += score_trials(test, outcome.recogniser, fold=outcome.fold.name, repeat=outcome.repeat)
+        runs.append((name, scored))
+    return studies.paired_conditions(runs)
 
 
 def _protocol(

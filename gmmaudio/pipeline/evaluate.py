@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gmmaudio.audio import DEGRADATIONS
 from gmmaudio.corpus import Clip, Corpus, regroup, select_split
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import Condition, FailedInput, Protocol, Report, ScoredClip, make_report
@@ -165,15 +164,10 @@ def _stress(
     how: Mapping[str, Any],
     group_by: str | None,
 ) -> tuple[Condition, ...]:
-    """Return the figures under every degradation, each with its difference to the clean clips.
-
-    Excerpts are left out where clips are joined to trials: the same trial would hold other sound.
-    """
+    """Return the figures under every degradation, each with its difference to the clean clips."""
     groups = {clip.place: clip.group for clip in corpus.clips}
     runs: list[tuple[str, Sequence[ScoredClip]]] = [("clean", clean)]
-    for name in DEGRADATIONS:
-        if how["trial_s"] and "excerpt" in name:
-            continue
+    for name in studies.degradations_of(how["trial_s"]):
         material = gather(corpus.root, clips, model.features, degradation=Degradation(name, model.training.seed), **how)
         trials, _ = interval_units(material.trials, groups, group_by)
         if trials:

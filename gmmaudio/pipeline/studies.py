@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from gmmaudio.audio import DEGRADATIONS
 from gmmaudio.classifier import Classifier, Linear
 from gmmaudio.corpus import Fold, random_folds
 from gmmaudio.errors import CorpusError, SettingError
@@ -211,6 +212,19 @@ def paired_conditions(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple
         )
         rows.append(condition(name, clips, difference=found.difference, difference_interval=found.interval))
     return tuple(rows)
+
+
+def degradations_of(trial_s: float | None) -> tuple[str, ...]:
+    """Return what test clips can be degraded by.
+
+    Excerpts are left out where clips are joined to trials: the same trial would hold other sound.
+
+    Examples
+    --------
+    >>> len(degradations_of(None)) - len(degradations_of(6.0))
+    2
+    """
+    return tuple(name for name in DEGRADATIONS if not (trial_s and "excerpt" in name))
 
 
 def model_similarity(classifier: Classifier) -> Similarity | None:
