@@ -27,7 +27,9 @@ from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureConfig, block_features, extract, rasta, raw_frames, sliding_cmvn, warp
 from gmmaudio.mixture import fit_gmm
 from gmmaudio.modelfile import from_bytes, to_bytes
+from gmmaudio.pipeline import fitting
 from gmmaudio.pipeline.fitting import OutOfFold
+from gmmaudio.pipeline.trials import gather
 
 BLOCKS = ClassifierConfig(kind="blocks", n_components=1, covariance_type="shared")
 VECTORS = ClassifierConfig(kind="supervector", n_components=4, relevance=8.0, n_directions=2, max_iter=8)
@@ -534,3 +536,45 @@ def test_a_background_is_of_all_groups_alike():
     np.testing.assert_allclose(sorted(classifier.transform.background.weights), [0.5, 0.5], atol=0.01)
     plain, _ = fit_gmm(np.concatenate(rows), 2, rng=np.random.default_rng(0))
     assert max(plain.weights) > 0.9
+
+
+def rejection_setting(corpus, preset, **changes):
+    """Return trials, recipe and recogniser of a small corpus."""
+    clips, recipe = pipeline.read_corpus(corpus.plain), pipeline.make_recipe(preset, trial_s=0, **changes)
+    trials = gather(clips.root, clips.clips, recipe.features, trial_s=None, min_duration_s=0.5).trials
+    return trials, recipe, fitting.fit_trials(trials, recipe, seed=recipe.seed)
+
+
+def test_mixtures_that_know_of_no_other_label_are_asked_without_one_and_not_fitted_again(corpus, monkeypatch):
+    trials, recipe, fitted = rejection_setting(corpus, None, n_components=1)
+    rounds = fitting._without_columns(
+        fitted.out_of_fold.fused((1.0,)), fitting.labels_and_groups(trials, fitted.out_of_fold)[0]
+    )
+    # the same by hand, fold by fold: with one component EM has no start that could differ
+    expected = [([], []) for _ in fitted.out_of_fold.labels]
+    for fold in fitting.inner_folds(trials, recipe.seed):
+        for k, label in enumerate(fitted.out_of_fold.labels):
+            train = [trials[i] for i in fold.train if trials[i].label != label]
+            fit, _ = fitting.fit_classifier(train, recipe, seed=0)
+            for i in fold.test:
+                expected[k][trials[i].label == label].append(fit.score(trials[i].rows.values))
+    assert len(rounds) == len(expected) == 3
+    for found, by_hand in zip(rounds, expected, strict=True):
+        for side, other in zip(found, by_hand, strict=True):
+            np.testing.assert_allclose(np.sort(side, axis=0), np.sort(other, axis=0), rtol=1e-6)
+    monkeypatch.setattr(fitting, "fit_classifier", None)
+    found = fitting.learn_rejection(trials, recipe, fitted)
+    assert "each of 3 labels left out in turn, AUROC 1.00" in found.reason
+    assert (found.n_known, found.n_unknown) == (18, 18)
+
+
+def test_a_label_is_left_out_of_as_few_folds_as_hold_clips_enough(corpus, monkeypatch):
+    trials, recipe, fitted = rejection_setting(corpus, "genre")
+    rounds = fitting._without_labels(trials, recipe, fitted.out_of_fold.labels, (1.0,), 1)
+    # clips come two by two, a singer's; a fold that holds one label only has no other to tell it from
+    assert [len(outside) for _, outside in rounds] == [4, 6, 6]
+    assert all(scores.shape[1] == 2 for sides in rounds for scores in sides)
+    assert fitting.learn_rejection(trials, recipe, fitted).n_unknown == 16
+    monkeypatch.setattr(fitting, "ENOUGH_CLIPS", 1)
+    fewer = fitting._without_labels(trials, recipe, fitted.out_of_fold.labels, (1.0,), 1)
+    assert [len(outside) for _, outside in fewer] == [2, 2, 2]

@@ -133,6 +133,11 @@ class ClassifierConfig:
         return self.covariance_type == SHARED
 
     @property
+    def has_separate_labels(self) -> bool:
+        """Whether each label is fitted to its own clips alone."""
+        return self.kind == "frames" and self.relevance is None
+
+    @property
     def n_members(self) -> int:
         """Back ends whose scores are put together."""
         return 2 if self.back_end in ("mean", "trained") else 1

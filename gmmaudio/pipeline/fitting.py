@@ -23,6 +23,8 @@ from gmmaudio.pipeline.trials import Trial
 from gmmaudio.threads import one_thread
 
 N_INNER_FOLDS = 5
+# clips of a label that was left out, from as few folds as hold them: each takes a fit
+ENOUGH_CLIPS = 5
 NOT_CALIBRATED = "no label has two groups: scores cannot be made probabilities (name artists or speakers, --group-by)"
 
 Array = npt.NDArray[np.float64]
@@ -48,10 +50,7 @@ class OutOfFold:
 
     def fused(self, weights: Sequence[float]) -> Array:
         """Return the weighted sum over heads, shape (n, n_labels); a label that was unknown stays at -inf."""
-        known = np.isfinite(self.scores)
-        total = np.einsum("m,nml->nl", np.asarray(weights), np.where(known, self.scores, 0.0))
-        fused: Array = np.where(known.all(axis=1), total, -np.inf)
-        return fused
+        return _fused(self.scores, weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,9 +210,6 @@ def head_weights(
 def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, *, n_jobs: int = 1) -> Rejection | None:
     """Return when to call a clip unknown, learned by leaving each label out in turn; None without inner folds.
 
-    Each round takes one inner fold: its training side without the label fits a classifier, which is asked of the
-    held-out clips of the other labels, and of those of the label itself.
-
     Parameters
     ----------
     trials : sequence of Trial
@@ -231,24 +227,67 @@ def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, *, 
     weights = fitted.recogniser.classifier.weights
     fused = found.fused(weights)
     known = statistics(fused, calibration.probability(fused))
+    if len(found.labels) < 3:
+        rounds = []
+    elif recipe.classifier.has_separate_labels:
+        rounds = _without_columns(fused, labels_and_groups(trials, found)[0])
+    else:
+        rounds = _without_labels(trials, recipe, found.labels, weights, n_jobs)
+
+    def told(scores: Array) -> dict[str, Array]:
+        # the temperature belongs to scores of this kind, whatever the labels
+        return statistics(scores, replace(calibration, offsets=np.zeros(scores.shape[1])).probability(scores))
+
+    return fit_rejection(known, [(told(inside), told(outside)) for inside, outside in rounds])
+
+
+def _without_columns(fused: Array, codes: npt.NDArray[np.intp]) -> list[tuple[Array, Array]]:
+    """Return for each label the scores by all other labels, of clips of those and of its own.
+
+    Where no label knows of another, a classifier without it is that with it, less a column.
+    """
+    rounds = []
+    for k in range(fused.shape[1]):
+        others = np.delete(fused, k, axis=1)
+        usable = np.isfinite(others).sum(axis=1) > 1
+        inside, outside = others[usable & (codes != k)], others[usable & (codes == k)]
+        if len(inside) and len(outside):
+            rounds.append((inside, outside))
+    return rounds
+
+
+def _without_labels(
+    trials: Sequence[Trial], recipe: Recipe, labels: Sequence[str], weights: Sequence[float], n_jobs: int
+) -> list[tuple[Array, Array]]:
+    """Return for each label the scores by a classifier without it, of held-out clips of the others and of its own.
+
+    Each label takes inner folds, another one first, until they have held ``ENOUGH_CLIPS`` of its clips.
+    """
     rounds = []
     folds = inner_folds(trials, recipe.seed)
-    for i, label in enumerate(found.labels if len(found.labels) > 2 else ()):
-        holding = [fold for fold in folds if any(trials[k].label == label for k in fold.test)]
-        if not holding:
-            continue
-        fold = holding[i % len(holding)]
-        test = [trials[k] for k in fold.test]
-        train = [trials[k] for k in fold.train if trials[k].label != label]
-        inside, outside = [t for t in test if t.label != label], [t for t in test if t.label == label]
-        if not inside or not outside or len({t.label for t in train}) < 2:
-            continue
-        fit, _ = fit_classifier(train, recipe, seed=recipe.seed, n_jobs=n_jobs)
-        told = [
-            np.einsum("m,nml->nl", weights, np.stack(member_scores(fit, side, fit.labels)))
-            for side in (inside, outside)
-        ]
-        # the temperature belongs to scores of this kind, whatever the labels
-        shares = [replace(calibration, offsets=np.zeros(len(fit.labels))).probability(scores) for scores in told]
-        rounds.append((statistics(told[0], shares[0]), statistics(told[1], shares[1])))
-    return fit_rejection(known, rounds)
+    for i, label in enumerate(labels):
+        others = [name for name in labels if name != label]
+        held: list[Array] = []
+        heard: list[Array] = []
+        for fold in folds[i % len(folds) :] + folds[: i % len(folds)]:
+            test = [trials[k] for k in fold.test]
+            train = [trials[k] for k in fold.train if trials[k].label != label]
+            inside, outside = [t for t in test if t.label != label], [t for t in test if t.label == label]
+            if not inside or not outside or len({t.label for t in train}) < 2:
+                continue
+            fit, _ = fit_classifier(train, recipe, seed=recipe.seed, n_jobs=n_jobs)
+            heard += member_scores(fit, inside, others)
+            held += member_scores(fit, outside, others)
+            if len(held) >= ENOUGH_CLIPS:
+                break
+        if held:
+            rounds.append((_fused(np.stack(heard), weights), _fused(np.stack(held), weights)))
+    return rounds
+
+
+def _fused(scores: Array, weights: Sequence[float]) -> Array:
+    """Return the weighted sum over heads, shape (n, n_labels); a label that was unknown stays at -inf."""
+    known = np.isfinite(scores)
+    total = np.einsum("m,nml->nl", np.asarray(weights), np.where(known, scores, 0.0))
+    fused: Array = np.where(known.all(axis=1), total, -np.inf)
+    return fused
