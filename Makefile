@@ -42,6 +42,7 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/genre_folds.py
+	$(BIN)/python benchmarks/language.py
 	$(BIN)/python benchmarks/end_to_end.py
 	$(BIN)/python benchmarks/mixture.py
 
