@@ -477,9 +477,14 @@ def fit_rejection(
     known: dict[str, Array],
     rounds: Sequence[tuple[dict[str, Array], dict[str, Array]]],
     *,
+    own: dict[str, Array] | None = None,
     false_rejection: float = 0.05,
 ) -> Rejection:
     """Return when to call a clip unknown: the statistic that tells best, where any beats an AUROC of 0.6.
+
+    The values that a classifier of all clips gives may be on another scale than those of the folds' classifiers: more
+    so the fewer clips there are. A statistic by which it would reject more than twice the share of its own training
+    clips is passed over.
 
     Parameters
     ----------
@@ -488,6 +493,8 @@ def fit_rejection(
     rounds : sequence of (dict, dict)
         For each label left out: statistics of clips of the other labels, and of its own, by one classifier that heard
         of neither group nor, for the second, label.
+    own : dict of str to ndarray, shape (n,), optional
+        Statistics of the training clips by the classifier of all of them.
     false_rejection : float
         Share of known clips that may fall below the threshold, above 0 and below 1. The threshold is the k-th least
         value of known clips, with k the whole part of ``false_rejection * (n + 1)``, and a clip below it is unknown:
@@ -515,16 +522,35 @@ def fit_rejection(
     if not tried or min(n_known, n_unknown) < LEAST_CLIPS:
         reason = "off: too few labels, groups or clips to leave one label out in turn"
         return Rejection("score", None, false_rejection, None, n_known, n_unknown, reason)
-    best = max(tried, key=lambda name: tried[name])
+    usable = [name for name in tried if not _rejects_its_own(known, own, name, false_rejection)]
+    # where none is, the one that tells best says so
+    best = max(usable or tried, key=lambda name: tried[name])
     told = f"each of {len(rounds)} labels left out in turn, AUROC {tried[best]:.2f} by {best}"
     if tried[best] <= LEAST_AUROC:
         reason = f"off: {told}, and more than {LEAST_AUROC:g} is needed"
         return Rejection(best, None, false_rejection, tried[best], n_known, n_unknown, reason)
-    ordered = np.sort(as_trials(known[best]))
-    # the sliver undoes rounding: 0.29 * 100 is a whole number
-    k = math.floor(false_rejection * (n_known + 1) + 1e-9)
-    if not k or not math.isfinite(ordered[k - 1]):
+    if not usable:
+        reason = f"off: {told}, but the model would call too many of the clips that it was trained on unknown"
+        return Rejection(best, None, false_rejection, tried[best], n_known, n_unknown, reason)
+    threshold = _threshold(known[best], false_rejection)
+    if threshold is None:
         reason = f"off: {told}, but the {n_known} known clips give no threshold for {100 * false_rejection:g} % of them"
         return Rejection(best, None, false_rejection, tried[best], n_known, n_unknown, reason)
     reason = f"{told}; at most {100 * false_rejection:g} % of known clips were below the threshold"
-    return Rejection(best, float(ordered[k - 1]), false_rejection, tried[best], n_known, n_unknown, reason)
+    return Rejection(best, threshold, false_rejection, tried[best], n_known, n_unknown, reason)
+
+
+def _threshold(known: Array, false_rejection: float) -> float | None:
+    """Return the value that at most a share of known clips are below; None where they are too few to tell."""
+    ordered = np.sort(as_trials(known))
+    # the sliver undoes rounding: 0.29 * 100 is a whole number
+    k = math.floor(false_rejection * (len(ordered) + 1) + 1e-9)
+    return float(ordered[k - 1]) if k and math.isfinite(ordered[k - 1]) else None
+
+
+def _rejects_its_own(known: dict[str, Array], own: dict[str, Array] | None, name: str, false_rejection: float) -> bool:
+    """Return whether more than twice the share of a classifier's own training clips are below the threshold."""
+    threshold = _threshold(known[name], false_rejection)
+    if threshold is None or own is None or name not in own:
+        return False
+    return float((own[name] < threshold).mean()) > 2 * false_rejection

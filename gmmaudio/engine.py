@@ -66,8 +66,11 @@ def count_jobs(n_jobs: int) -> int:
 
 def _here(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yield the results computed in this process."""
-    with one_thread():
-        yield from map(function, items)
+    for item in items:
+        # not around the yield: what the caller does between results is not ours to limit
+        with one_thread():
+            result = function(item)
+        yield result
 
 
 def _in_workers(function: Callable[[Item], Result], items: Iterable[Item], n_workers: int) -> Iterator[Result]:

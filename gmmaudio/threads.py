@@ -34,11 +34,12 @@ class _OneThread:
 
     def enter(self) -> None:
         with self._lock:
-            self._callers += 1
-            if self._callers == 1:
+            if self._callers == 0:
                 _free_control()
                 self._limit = _libraries(len(sys.modules)).limit(limits=1)
                 _free_control()
+            # an exception before this leaves nothing to undo
+            self._callers += 1
 
     def leave(self) -> None:
         with self._lock:

@@ -19,6 +19,7 @@ from gmmaudio.classifier.transforms import (
     centred_parts,
     fit_projection,
     label_means,
+    pair_belief,
     supervector,
     whitened,
     within_directions,
@@ -170,7 +171,8 @@ def _fit_supervectors(training: _Training) -> tuple[Classifier, Traces]:
     vectors = np.stack([supervector(background, rows, config.relevance, lag) for rows in training.rows])
     weights = training.weights()
     mean = vectors.mean(axis=0)
-    vectors = centred_parts(vectors, mean, background.means.size)
+    belief = pair_belief([len(rows) for rows in training.rows], config.relevance, lag)
+    vectors = centred_parts(vectors, mean, background.means.size, belief)
     rng = np.random.default_rng((training.seed, len(training.names)))
     directions = within_directions(vectors, training.codes, config.n_directions, rng)
     transform = Supervectors(background, config.relevance, lag, mean, directions)

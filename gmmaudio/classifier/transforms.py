@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -208,7 +209,8 @@ class Supervectors:
     squared length bounds the divergence between the adapted mixture and the background from above. Pairs: the root of
     the share of expected counts in which component ``j`` is followed by ``k``, ``pair_lag`` rows later: which sounds a
     language has after which, whoever speaks. What all clips have in common is taken out of both, each gets unit length,
-    which takes out how much there is of a clip; then the directions within labels are taken out.
+    which takes out how much there is of a clip; of few pairs, which tell little, less (``n / (n + relevance)``). Then
+    directions within labels are taken out.
 
     Parameters
     ----------
@@ -255,7 +257,8 @@ class Supervectors:
     def apply(self, values: Rows) -> Array:
         """Return the vector of a clip, shape (1, len(mean)), of unit length."""
         vector = supervector(self.background, values, self.relevance, self.pair_lag)
-        centred = centred_parts(vector[None], self.mean, self.background.means.size)
+        belief = pair_belief([len(values)], self.relevance, self.pair_lag)
+        centred = centred_parts(vector[None], self.mean, self.background.means.size, belief)
         return np.asarray(without(centred, self.directions), dtype=np.float64)
 
     def settings(self) -> dict[str, Any]:
@@ -304,10 +307,34 @@ def supervector(
     return np.asarray(vector, dtype=np.float32)
 
 
-def centred_parts(vectors: Rows, mean: Rows, n_means: int) -> Rows:
-    """Return vectors less a mean, the first ``n_means`` numbers of unit length and the others too, shape (n, d)."""
+def pair_belief(n_rows: Sequence[int], relevance: float, pair_lag: int) -> npt.NDArray[np.float32]:
+    """Return how far the pairs of clips are believed, shape (n_clips, 1), 0 (there are none) to 1.
+
+    Examples
+    --------
+    >>> pair_belief([5, 24], 8.0, 8).ravel().round(2)
+    array([0.  , 0.67], dtype=float32)
+    """
+    n = np.maximum(np.asarray(n_rows, dtype=np.float32)[:, None] - pair_lag, 0)
+    return np.asarray(n / (n + relevance), dtype=np.float32)
+
+
+def centred_parts(vectors: Rows, mean: Rows, n_means: int, belief: Rows) -> Rows:
+    """Return vectors less a mean, shape (n, d): the first ``n_means`` numbers of unit length, the others of ``belief``.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, d)
+        What :func:`supervector` gave.
+    mean : ndarray, shape (d,)
+        Taken out.
+    n_means : int
+        Numbers of the first part.
+    belief : ndarray, shape (n, 1)
+        What :func:`pair_belief` gave.
+    """
     centred = vectors - mean
-    return np.concatenate([_unit(centred[:, :n_means]), _unit(centred[:, n_means:])], axis=1)
+    return np.concatenate([_unit(centred[:, :n_means]), belief * _unit(centred[:, n_means:])], axis=1)
 
 
 def without(vectors: Rows, directions: Rows) -> Rows:

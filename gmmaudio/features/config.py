@@ -68,7 +68,8 @@ class FeatureConfig:
     gate_percentile : float
         The reference level: this percentile of the frame levels, 0..100 (100 is the loudest frame).
     gate_margin : int
-        Frames dropped on each side of a gap that this gate leaves too: those that straddle its edge.
+        Frames dropped on each side of a gap that this gate leaves too: those that straddle its edge. Where that would
+        be more than half of what is left, none are.
     normalise : {"none", "c0", "mean", "mean_variance", "sliding", "warp"}
         Subtract the trial's mean from c0 (cures gain), from every column (CMN), or also divide by the deviation
         (CMVN); CMVN over a sliding window; or feature warping, a frame's rank in the window to a normal quantile.

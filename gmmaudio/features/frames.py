@@ -173,8 +173,8 @@ def _passed(raw: RawFrames, config: FeatureConfig) -> npt.NDArray[np.bool_]:
     if config.gate_range_db is not None:
         loud = raw.level_db >= np.percentile(raw.level_db, config.gate_percentile) - config.gate_range_db
         inner = ~_widened(~loud, config.gate_margin)
-        # a clip of sounds shorter than the margins keeps what is loud
-        passed &= inner if inner.any() else loud
+        # a clip of hits hardly longer than the margins would lose most of its sound: it keeps what is loud
+        passed &= inner if 2 * inner.sum() >= loud.sum() else loud
     if config.speech_gate is not None:
         if raw.speech is None:
             raise SettingError("the frames hold no probability of speech; make them with a speech_gate too")

@@ -23,6 +23,8 @@ from gmmaudio.pipeline.trials import Trial
 from gmmaudio.threads import one_thread
 
 N_INNER_FOLDS = 5
+# rows of a training set for each principal component: inner folds, and those less a label, have half of them
+ROWS_PER_COMPONENT = 4
 # clips of a label that was left out, from as few folds as hold them: each takes a fit
 ENOUGH_CLIPS = 5
 NOT_CALIBRATED = "no label has two groups: scores cannot be made probabilities (name artists or speakers, --group-by)"
@@ -93,6 +95,7 @@ def fit_trials(
     calibrated : bool
         Whether probabilities are wanted: it takes as many more fits as there are inner folds.
     """
+    recipe = of_size(trials, recipe)
     fitted, traces = fit_classifier(trials, recipe, seed=seed, n_jobs=n_jobs)
     if not calibrated and len(fitted.heads) == 1:
         return Fitted(Recogniser(fitted), traces)
@@ -103,6 +106,26 @@ def fit_trials(
     fitted = replace(fitted, weights=head_weights(found, codes, groups, recipe))
     calibration = fit_calibration(found.fused(fitted.weights), codes, groups)
     return Fitted(Recogniser(fitted, calibration), traces, found)
+
+
+def of_size(trials: Sequence[Trial], recipe: Recipe) -> Recipe:
+    """Return settings with no more principal components than a training set of this size bears.
+
+    The inner folds' classifiers must have as many as the one of all trials, or their densities are on another scale and
+    the temperature and the threshold of "unknown" are not its own.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The training set.
+    recipe : Recipe
+        Settings.
+    """
+    config = recipe.classifier
+    if config.kind != "blocks":
+        return recipe
+    bearable = max(1, sum(len(trial.rows) for trial in trials) // ROWS_PER_COMPONENT)
+    return replace(recipe, classifier=replace(config, n_pca=min(config.n_pca or bearable, bearable)))
 
 
 def labels_and_groups(trials: Sequence[Trial], found: OutOfFold) -> tuple[npt.NDArray[np.intp], tuple[str, ...]]:
@@ -224,7 +247,7 @@ def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, *, 
     found, calibration = fitted.out_of_fold, fitted.recogniser.calibration
     if found is None or calibration is None:
         return None
-    weights = fitted.recogniser.classifier.weights
+    recipe, weights = of_size(trials, recipe), fitted.recogniser.classifier.weights
     fused = found.fused(weights)
     known = statistics(fused, calibration.probability(fused))
     if len(found.labels) < 3:
@@ -238,7 +261,13 @@ def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, *, 
         # the temperature belongs to scores of this kind, whatever the labels
         return statistics(scores, replace(calibration, offsets=np.zeros(scores.shape[1])).probability(scores))
 
-    return fit_rejection(known, [(told(inside), told(outside)) for inside, outside in rounds])
+    trained = fitted.recogniser.classifier
+    own = np.stack([trained.score(trial.rows.values) for trial in trials])
+    return fit_rejection(
+        known,
+        [(told(inside), told(outside)) for inside, outside in rounds],
+        own=statistics(own, calibration.probability(own)),
+    )
 
 
 def _without_columns(fused: Array, codes: npt.NDArray[np.intp]) -> list[tuple[Array, Array]]:
