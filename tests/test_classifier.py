@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from gmmaudio import engine
+from gmmaudio import engine, threads
 from gmmaudio.classifier import ClassifierConfig, fit, gmm_classifier
 from gmmaudio.errors import MixtureError, SettingError, WorkerError
 from gmmaudio.mixture import GaussianMixture, fit_gmm
@@ -318,6 +318,34 @@ def test_one_process_takes_an_item_only_when_its_result_is_asked_for():
     assert taken == []
     assert [next(results), next(results)] == [0, 1]
     assert taken == [0, 1]
+
+
+def threads_in_use():
+    """Return the threads of every BLAS of this process."""
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+def test_work_is_at_one_thread_and_what_the_caller_does_between_is_not():
+    with threadpool_limits(limits=2, user_api="blas"):
+        results = engine.run(lambda _: threads_in_use(), range(3), 1)
+        before = threads_in_use()
+        assert set(next(results)) == {1}
+        assert threads_in_use() == before != next(results)
+
+
+def test_a_limit_that_could_not_be_set_leaves_none_behind(monkeypatch):
+    def refuse(_n):
+        raise KeyboardInterrupt
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = threads_in_use()
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(threads, "_libraries", refuse)
+            with threads.one_thread():
+                pass
+        with threads.one_thread():
+            assert set(threads_in_use()) == {1}
+        assert threads_in_use() == before
 
 
 @pytest.mark.parametrize("n_jobs", [0, -2, -100])

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -23,7 +24,7 @@ from gmmaudio.evaluation import intervals
 from gmmaudio.evaluation.table import plain_cell
 from gmmaudio.features import FeatureConfig, extract
 from gmmaudio.mixture import COVARIANCE_TYPES, INITS
-from gmmaudio.modelfile import load_model
+from gmmaudio.modelfile import load_model, save_model
 
 UNKNOWN_GROUPS = "groups unknown: this figure may be optimistic (add a group column, or --group-by parent)"
 HEAVY = ("librosa", "scipy", "sklearn", "soundfile", "joblib", "numpy")
@@ -364,7 +365,7 @@ def test_notes_on_the_corpus_are_said_and_kept(command, corpus, tmp_path):
 # classify.
 
 
-def test_classify_text_is_path_label_and_score(command, model_file, corpus, good):
+def test_classify_text_is_path_label_and_probability(command, model_file, corpus, good):
     said = command("classify", model_file, good, corpus.root / "high" / "cy" / "1.flac")
     assert (said.code, said.err) == (0, "")
     rows = [line.split("\t") for line in said.out.splitlines()]
@@ -372,8 +373,28 @@ def test_classify_text_is_path_label_and_score(command, model_file, corpus, good
         (str(good), "low"),
         (f"{corpus.root}/high/cy/1.flac", "high"),
     ]
-    expected = load_model(model_file).predict(extract(read_audio(good, 22050), FeatureConfig())).scores["low"]
-    assert rows[0][2] == f"{expected:.4f}"
+    expected = load_model(model_file).predict(extract(read_audio(good, 22050), FeatureConfig())).probability["low"]
+    assert rows[0][2] == f"{100 * expected:.1f} %"
+
+
+def test_classify_text_has_scores_where_the_model_has_no_probabilities(command, model_file, good, tmp_path):
+    model = replace(load_model(model_file), calibration=None, rejection=None)
+    save_model(model, tmp_path / "m.gmm")
+    said = command("classify", tmp_path / "m.gmm", good)
+    expected = model.predict(extract(read_audio(good, 22050), FeatureConfig())).scores["low"]
+    assert said.out == f"{good}\tlow\t{expected:.4f}\n"
+    (row,) = rows_of_csv(command("classify", tmp_path / "m.gmm", good, "--format", "csv"))
+    # the number of BLAS threads moves the last bits of a frame
+    assert float(row["score_1"]) == pytest.approx(expected, rel=1e-6)
+    assert row["probability_1"] == ""
+
+
+def test_classify_ranks_by_what_it_prints(command, model_file, good):
+    said = command("classify", model_file, good, "--top", "3", "--prior", "low=0", "--prior", "mid=0.9")
+    _, *pairs = said.out.rstrip("\n").split("\t")
+    chances = [float(cell.removesuffix(" %")) for cell in pairs[1::2]]
+    assert chances == sorted(chances, reverse=True)
+    assert dict(zip(pairs[::2], chances, strict=True))["low"] == 0.0
 
 
 def test_a_model_names_all_its_training_clips_rightly(command, model_file, corpus):
@@ -410,7 +431,7 @@ def test_classify_jsonl_has_these_fields(command, model_file, good):
 def test_classify_csv_has_one_row_for_each_file(command, model_file, good):
     said = command("classify", model_file, good, "gone.wav", "--format", "csv", "--top", "2")
     head = said.out.splitlines()[0]
-    assert head == "path,status,duration_s,code,message,label_1,score_1,label_2,score_2"
+    assert head == "path,status,duration_s,code,message,label_1,score_1,probability_1,label_2,score_2,probability_2"
     ok, error = rows_of_csv(said)
     assert (ok["path"], ok["status"], ok["duration_s"], ok["code"], ok["label_1"]) == (
         str(good),
@@ -420,6 +441,7 @@ def test_classify_csv_has_one_row_for_each_file(command, model_file, good):
         "low",
     )
     assert float(ok["score_1"]) > float(ok["score_2"])
+    assert 1 >= float(ok["probability_1"]) > float(ok["probability_2"]) >= 0
     assert (error["status"], error["code"], error["message"]) == ("error", "vanished", "is not there; check the path")
     assert not error["label_1"]
 
@@ -1056,6 +1078,7 @@ def test_info_tells_a_model_of_a_preset(command, corpus, tmp_path):
 # lower least length, which alone changes nothing: no clip is below 0.5 s.)
 
 OPTIONS = {
+    ("train", "group_by"): ["--group-by", "singer"],
     ("train", "output"): ["-o", "other.gmm"],
     ("train", "preset"): ["--preset", "language", "--trial-seconds", "0"],
     ("train", "n_components"): ["--components", "3"],

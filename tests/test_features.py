@@ -344,7 +344,10 @@ def test_the_margin_of_a_gap_is_dropped_too():
     raw = raw_of(level)
     expected = [t for i, t in enumerate(raw.time_s) if i not in dropped]
     np.testing.assert_array_equal(finish([raw], config).time_s, expected)
-    # one frame of sound would be nothing but margin
+    # sounds of one frame would be nothing but margin, and hits of four lose half: what is loud is kept
+    hits = np.tile(np.repeat([0.0, -90.0], [4, 6]), 5)
+    assert len(finish([raw_of(hits)], config)) == 20
+    assert len(finish([raw_of(np.tile(np.repeat([0.0, -90.0], [8, 6]), 5))], config)) == 22
     level = np.full(50, -90.0)
     level[[7, 30]] = 0.0
     assert len(finish([raw_of(level)], config)) == 2

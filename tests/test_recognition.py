@@ -578,3 +578,43 @@ def test_a_label_is_left_out_of_as_few_folds_as_hold_clips_enough(corpus, monkey
     monkeypatch.setattr(fitting, "ENOUGH_CLIPS", 1)
     fewer = fitting._without_labels(trials, recipe, fitted.out_of_fold.labels, (1.0,), 1)
     assert [len(outside) for _, outside in fewer] == [2, 2, 2]
+
+
+def test_few_pairs_are_believed_less_and_none_not_at_all():
+    rows = [one_or_the_other((-3, 3), n, seed=i) for i, n in enumerate((60, 60, 60, 60, 3))]
+    classifier, _ = fit(rows, list("ababa"), replace(VECTORS, n_components=2, n_directions=0, pair_lag=4))
+    transform = classifier.transform
+    whole, short = (transform.apply(rows[i])[0][2:] for i in (0, 4))
+    assert np.linalg.norm(whole) > 0.5
+    # no pairs say nothing: what all clips have in common must not stand for them
+    np.testing.assert_array_equal(short, 0.0)
+
+
+def test_a_model_of_few_clips_does_not_call_its_own_clips_unknown():
+    known = {"score": np.arange(100.0), "margin": np.arange(100.0)}
+    rounds = [
+        ({name: np.arange(100.0) for name in known}, {"score": np.arange(-60.0, 0), "margin": np.arange(-9.0, 51)})
+    ]
+    free = fit_rejection(known, rounds)
+    assert (free.statistic, free.auroc) == ("score", 1.0)
+    # the model of all clips gives scores on another scale: by the score eleven of a hundred would be rejected
+    own = {"score": np.r_[np.full(11, -1.0), np.full(89, 50.0)], "margin": np.full(100, 50.0)}
+    other = fit_rejection(known, rounds, own=own)
+    assert other.statistic == "margin"
+    assert other.threshold is not None
+    neither = fit_rejection(known, rounds, own=own | {"margin": own["score"]})
+    assert neither.threshold is None
+    assert neither.reason.endswith("the model would call too many of the clips that it was trained on unknown")
+    assert fit_rejection(known, rounds, own=own | {"score": np.r_[np.full(10, -1.0), np.full(90, 50.0)]}) == free
+
+
+def test_inner_folds_have_as_many_components_as_the_model(corpus):
+    trials, recipe, fitted = rejection_setting(corpus, "genre")
+    n_rows = sum(len(trial.rows) for trial in trials)
+    sized = fitting.of_size(trials, recipe)
+    assert sized.classifier.n_pca == n_rows // 4 == fitted.recogniser.classifier.transform.matrix.shape[1]
+    for fold in fitting.inner_folds(trials, 0):
+        fit_, _ = fitting.fit_classifier([trials[i] for i in fold.train], sized, seed=0)
+        assert fit_.transform.matrix.shape[1] == n_rows // 4
+    frames = pipeline.make_recipe(None)
+    assert fitting.of_size(trials, frames) is frames

@@ -15,6 +15,7 @@ from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options
 
 if TYPE_CHECKING:
     from gmmaudio.evaluation import FailedInput
+    from gmmaudio.model import Prediction
     from gmmaudio.pipeline import Classified
 
 
@@ -92,7 +93,8 @@ def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Classif
 
     def text(shown: str, result: Classified | FailedInput) -> None:
         if not isinstance(result, FailedInput):
-            pairs = [cell for label, score in result.prediction.top(top or 1) for cell in (label, f"{score:.4f}")]
+            said = result.prediction
+            pairs = [cell for label, score in said.top(top or 1) for cell in (label, _worth(said, label, score))]
             pairs += [f"unknown: {result.prediction.unknown}"] if result.prediction.unknown else []
             click.echo("\t".join(printable(cell) for cell in (shown, *pairs)))
 
@@ -104,14 +106,22 @@ def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Classif
 
     def rows(shown: str, result: Classified | FailedInput) -> None:
         record = _record(shown, result, n_shown)
-        pairs = [cell for pair in (record["scores"] or {}).items() for cell in pair]
+        chances = record["probability"] or {}
+        pairs = [
+            cell for label, score in (record["scores"] or {}).items() for cell in (label, score, chances.get(label))
+        ]
         fixed = [record.get(name) for name in ("path", "status", "duration_s", "code", "message")]
         table.writerow([safe_cell(cell) for cell in (*fixed, *pairs)])
 
     if kind == "csv":
-        heads = [f"{name}_{i + 1}" for i in range(n_shown) for name in ("label", "score")]
+        heads = [f"{name}_{i + 1}" for i in range(n_shown) for name in ("label", "score", "probability")]
         table.writerow(["path", "status", "duration_s", "code", "message", *heads])
     return {"text": text, "jsonl": jsonl, "csv": rows}[kind]
+
+
+def _worth(said: Prediction, label: str, score: float) -> str:
+    """Return the probability of a label, or its score where there is none."""
+    return f"{score:.4f}" if said.probability is None else f"{100 * said.probability[label]:.1f} %"
 
 
 def _record(shown: str, result: Classified | FailedInput, top: int) -> dict[str, Any]:

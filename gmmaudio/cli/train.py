@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 @click.argument("corpus", type=options.FILE)
 @click.option("-o", "--output", required=True, type=options.FILE, metavar="MODEL", help="The model file to write.")
 @options.recipe
+@options.group_by
 @click.option(
     "--tune", "tuned", is_flag=True, help="Choose kind, components, covariance and projection on inner folds."
 )
-def command(corpus: Path, output: Path, split: str | None, tuned: bool, n_jobs: int, **settings: Any) -> None:
+def command(
+    corpus: Path,
+    output: Path,
+    split: str | None,
+    group_by: str | None,
+    tuned: bool,
+    n_jobs: int,
+    **settings: Any,
+) -> None:
     """Train a model on CORPUS: a folder with one sub-folder for each class, or a CSV manifest.
 
     The model is the same bytes for any number of worker processes.
@@ -38,9 +47,8 @@ def command(corpus: Path, output: Path, split: str | None, tuned: bool, n_jobs: 
     found = pipeline.read_corpus(corpus)
     if found.n_skipped:
         console.say(f"{found.n_skipped} files that are not audio by their suffix were passed over")
-    result = pipeline.train(
-        found, recipe, split=split, tuned=tuned, kind=settings["kind"], n_jobs=n_jobs, progress=console.progress
-    )
+    how: dict[str, Any] = {"split": split, "group_by": group_by, "tuned": tuned, "kind": settings["kind"]}
+    result = pipeline.train(found, recipe, n_jobs=n_jobs, progress=console.progress, **how)
     save_model(result.model, output)
     console.say_failed(result.failed)
     console.say_notes(result.model.training.notes)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gmmaudio.corpus import Clip, Corpus, check_labels, same_audio_notes, select_split
+from gmmaudio.corpus import Clip, Corpus, check_labels, regroup, same_audio_notes, select_split
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.fingerprint import to_hex
@@ -20,6 +20,11 @@ from gmmaudio.pipeline.provenance import versions
 from gmmaudio.pipeline.recipe import Recipe
 from gmmaudio.pipeline.trials import Material, Trial, clips_of, gather, with_features
 from gmmaudio.pipeline.tuning import tune
+
+FILES_AS_GROUPS = (
+    "groups unknown: probabilities were learned as if every file were of another artist or speaker, and are likely too "
+    "sure; name the groups (--group-by)"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +51,7 @@ def train(
     recipe: Recipe,
     *,
     split: str | None = None,
+    group_by: str | None = None,
     tuned: bool = False,
     kind: str | None = None,
     n_jobs: int = 1,
@@ -61,6 +67,8 @@ def train(
         Settings.
     split : str or None
         Split to train on; None takes clips whose split is empty or ``train``.
+    group_by : str or None
+        Column, ``parent`` or ``none``; None keeps the corpus's groups.
     tuned : bool
         Choose kind, components, covariance and projection on inner folds.
     kind : str or None
@@ -75,7 +83,7 @@ def train(
     CorpusError
         If fewer than two classes have usable clips.
     """
-    clips = select_split(corpus.clips, split, "train")
+    clips = regroup(select_split(corpus.clips, split, "train"), group_by)
     check_labels([clip.label for clip in clips])
     material = gather(
         corpus.root,
@@ -83,6 +91,7 @@ def train(
         recipe.features,
         trial_s=recipe.trial_s,
         min_duration_s=recipe.min_duration_s,
+        apart={clip.place: clip.group for clip in corpus.clips} if group_by else None,
         augment=recipe.degradations,
         n_jobs=n_jobs,
         progress=progress,
@@ -97,6 +106,8 @@ def train(
     fitted = fit_trials(trials, recipe, seed=recipe.seed, n_jobs=n_jobs)
     rejection = learn_rejection(trials, recipe, fitted, n_jobs=n_jobs)
     notes += fitted.notes + trace_notes(fitted.traces)
+    if fitted.recogniser.calibration is not None and any(trial.group is None for trial in trials):
+        notes += (FILES_AS_GROUPS,)
     summary = summarise(trials, fitted.traces, recipe, notes, None if choice is None else choice.to_dict())
     found = fitted.recogniser
     model = Model(recipe.features, found.classifier, summary, found.calibration, rejection)
