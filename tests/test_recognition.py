@@ -618,3 +618,11 @@ def test_inner_folds_have_as_many_components_as_the_model(corpus):
         assert fit_.transform.matrix.shape[1] == n_rows // 4
     frames = pipeline.make_recipe(None)
     assert fitting.of_size(trials, frames) is frames
+
+
+@pytest.mark.parametrize(("given", "n_groups"), [((), 9), (("--group-by", "singer"), 3), (("--group-by", "none"), 18)])
+def test_a_model_is_calibrated_by_the_groups_that_are_asked_for(command, corpus, tmp_path, given, n_groups):
+    said = command("train", corpus.plain, *given, "--components", "2", "-o", tmp_path / "m.gmm")
+    assert said.code == 0
+    assert json.loads(command("info", tmp_path / "m.gmm", "--json").out)["calibration"]["n_groups"] == n_groups
+    assert ("as if every file were of another artist or speaker" in said.err) == (n_groups == 18)
