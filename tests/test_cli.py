@@ -1047,8 +1047,8 @@ def test_info_says_what_a_model_holds(command, model_file):
         "model: one Gaussian mixture for each label on frames, K=4, diag covariances, preset none (classic), seed 0",
         "front end: 20 MFCC = 20 numbers a frame, 22050 Hz, frames of 92.9 ms every 23.2 ms, normalise none",
         "trained on: 12 clips, 6 groups, 12.0 s",
-        "unknown: off: each of 3 labels left out in turn, AUROC 1.00 by score, but the 12 known clips give no threshold "
-        "for 5 % of them",
+        "unknown: off: each of 3 labels left out in turn, AUROC 1.00 by score, but the 12 known clips give no "
+        "threshold for 5 % of them",
     ):
         assert line in said.out.splitlines()
     assert "low: 4 clips, 2 groups, 4.0 s, 176 frames, log-likelihood" in said.out

@@ -101,7 +101,7 @@ def test_the_learning_curve_of_a_report_ends_with_its_figure(clips):
     # of 12 s for training three clips, three, six and twelve of 1 s
     assert hours == pytest.approx([3 / 3600, 3 / 3600, 6 / 3600, 12 / 3600], rel=1e-3)
     assert (rows[-1].accuracy, rows[-1].interval) == (report.accuracy, report.intervals["accuracy"])
-    assert all(row.n == 2 * report.n for row in rows)
+    assert all(row.n == report.n for row in rows)
 
 
 # --- a random split ------------------------------------------------------------------------------------------------
