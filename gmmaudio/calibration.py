@@ -551,6 +551,6 @@ def _threshold(known: Array, false_rejection: float) -> float | None:
 def _rejects_its_own(known: dict[str, Array], own: dict[str, Array] | None, name: str, false_rejection: float) -> bool:
     """Return whether more than twice the share of a classifier's own training clips are below the threshold."""
     threshold = _threshold(known[name], false_rejection)
-    if threshold is None or own is None or name not in own:
+    if threshold is None or own is None:
         return False
     return float((own[name] < threshold).mean()) > 2 * false_rejection

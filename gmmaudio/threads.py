@@ -13,9 +13,14 @@ import threadpoolctl
 from threadpoolctl import ThreadpoolController
 
 
+def libraries() -> ThreadpoolController:
+    """Return the numeric libraries of this process; finding them takes milliseconds: once while none is imported."""
+    return _libraries(len(sys.modules))
+
+
 @functools.lru_cache(maxsize=1)
 def _libraries(n_modules: int) -> ThreadpoolController:
-    """Return the numeric libraries of this process; finding them takes milliseconds: once while none is imported."""
+    """Return the numeric libraries when so many modules are imported."""
     del n_modules
     return ThreadpoolController()
 
@@ -30,14 +35,18 @@ class _OneThread:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._callers = 0
-        self._limit: Any = None
+        self._found: ThreadpoolController | None = None
+        self._limits: list[Any] = []
 
     def enter(self) -> None:
         with self._lock:
-            if self._callers == 0:
+            found = libraries()
+            # also where a caller came before, and something was imported since
+            if found is not self._found:
                 _free_control()
-                self._limit = _libraries(len(sys.modules)).limit(limits=1)
+                self._limits.append(found.limit(limits=1))
                 _free_control()
+                self._found = found
             # an exception before this leaves nothing to undo
             self._callers += 1
 
@@ -46,8 +55,10 @@ class _OneThread:
             self._callers -= 1
             if self._callers == 0:
                 _free_control()
-                self._limit.restore_original_limits()
+                while self._limits:
+                    self._limits.pop().restore_original_limits()
                 _free_control()
+                self._found = None
 
 
 def _free_control() -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -331,6 +332,30 @@ def test_work_is_at_one_thread_and_what_the_caller_does_between_is_not():
         before = threads_in_use()
         assert set(next(results)) == {1}
         assert threads_in_use() == before != next(results)
+
+
+def test_what_is_imported_inside_is_limited_by_the_next_caller(monkeypatch):
+    said = []
+
+    class Libraries:
+        def __init__(self, n):
+            self.n = n
+
+        def limit(self, limits):
+            said.append(("limit", self.n, limits))
+            return self
+
+        def restore_original_limits(self):
+            said.append(("restore", self.n))
+
+    made = {}
+    monkeypatch.setattr(threads, "_libraries", lambda n: made.setdefault(n, Libraries(len(made))))
+    with threads.one_thread(), threads.one_thread():
+        monkeypatch.setitem(sys.modules, "a module that brings a library", sys)
+        with threads.one_thread():
+            pass
+    # the last limit goes first: it found the first library limited already
+    assert said == [("limit", 0, 1), ("limit", 1, 1), ("restore", 1), ("restore", 0)]
 
 
 def test_a_limit_that_could_not_be_set_leaves_none_behind(monkeypatch):

@@ -608,14 +608,41 @@ def test_a_model_of_few_clips_does_not_call_its_own_clips_unknown():
     assert fit_rejection(known, rounds, own=own | {"score": np.r_[np.full(10, -1.0), np.full(90, 50.0)]}) == free
 
 
-def test_inner_folds_have_as_many_components_as_the_model(corpus):
+def test_unknown_is_learned_with_the_models_own_clips_in_view(corpus, monkeypatch):
+    trials, recipe, fitted = rejection_setting(corpus, "genre")
+    seen = {}
+    monkeypatch.setattr(fitting, "fit_rejection", lambda known, rounds, own: seen.update(own))
+    fitting.learn_rejection(trials, recipe, fitted)
+    best = [max(fitted.recogniser.predict(trial.rows.values).scores.values()) for trial in trials]
+    # the number of BLAS threads moves the last bits
+    np.testing.assert_allclose(seen["score"], best, rtol=1e-9)
+
+
+def test_clips_that_are_all_the_same_are_of_no_label_more_than_another():
+    rows = [one_or_the_other((-3, 3))] * 6
+    classifier, _ = fit(rows, list("ababab"), replace(VECTORS, n_components=2, pair_lag=2))
+    # rounding must not be taken for a direction
+    np.testing.assert_array_equal(classifier.score(rows[0]), 0.0)
+
+
+def test_inner_folds_have_as_many_components_as_the_model(corpus, monkeypatch):
     trials, recipe, fitted = rejection_setting(corpus, "genre")
     n_rows = sum(len(trial.rows) for trial in trials)
     sized = fitting.of_size(trials, recipe)
     assert sized.classifier.n_pca == n_rows // 4 == fitted.recogniser.classifier.transform.matrix.shape[1]
-    for fold in fitting.inner_folds(trials, 0):
-        fit_, _ = fitting.fit_classifier([trials[i] for i in fold.train], sized, seed=0)
-        assert fit_.transform.matrix.shape[1] == n_rows // 4
+    sizes = []
+    fit_classifier = fitting.fit_classifier
+
+    def watched(*given, **settings):
+        found = fit_classifier(*given, **settings)
+        sizes.append(found[0].transform.matrix.shape[1])
+        return found
+
+    # tuning asks for nested scores alone
+    with monkeypatch.context() as patched:
+        patched.setattr(fitting, "fit_classifier", watched)
+        fitting.nested_scores(trials, recipe, seed=0)
+    assert sizes == [n_rows // 4] * 5
     frames = pipeline.make_recipe(None)
     assert fitting.of_size(trials, frames) is frames
 

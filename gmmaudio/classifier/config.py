@@ -42,7 +42,8 @@ class ClassifierConfig:
         Rows that the background counts for when it is adapted. Frames: None fits each label by itself (maximum
         likelihood), a number adapts a background mixture to each label (UBM-MAP). Supervectors need one.
     n_pca : int or None
-        Blocks: principal components kept; None keeps as many as the rows have.
+        Blocks: principal components kept at most; None keeps as many as the rows have. Training takes no more than a
+        quarter of its rows.
     z_limit : float or None
         Blocks: standardised values are bent to stay within this many deviations (``limit * tanh(z / limit)``),
         against recordings unlike any in training.

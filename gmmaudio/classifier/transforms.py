@@ -20,6 +20,8 @@ Parts = dict[str, npt.NDArray[Any]]
 LEAST_DEVIATION = 1e-9
 # share of the greatest variance below which a direction is what single precision leaves of none
 LEAST_VARIANCE = 1e-6
+# length of a vector below which it is what single precision leaves of none
+LEAST_LENGTH = 1e-6
 # directions are estimated from this many clips at most: the work grows with their cube
 MAX_DIRECTION_CLIPS = 1500
 
@@ -246,7 +248,7 @@ class Supervectors:
         size = self.background.means.size + (self.background.n_components**2 if self.pair_lag else 0)
         if self.mean.shape != (size,) or self.directions.shape[1:] != (size,) or self.directions.ndim != 2:
             raise SettingError(
-                f"shapes {self.mean.shape} and {self.directions.shape} do not go with a background of vectors of {size}"
+                f"shapes {self.mean.shape} and {self.directions.shape} do not go together; expected vectors of {size}"
             )
 
     @property
@@ -343,9 +345,9 @@ def without(vectors: Rows, directions: Rows) -> Rows:
 
 
 def _unit(vectors: Rows) -> Rows:
-    """Return vectors of unit length; one of no length stays as it is."""
+    """Return vectors of unit length; one of no length is 0."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Rows = vectors / np.where(length > 0, length, np.ones_like(length))
+    unit: Rows = np.where(length > LEAST_LENGTH, vectors / np.maximum(length, LEAST_LENGTH, dtype=length.dtype), 0)
     return unit
 
 

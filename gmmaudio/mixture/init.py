@@ -6,16 +6,15 @@ for rows in another order and for rows repeated instead of weighted, as long as 
 
 from __future__ import annotations
 
-import functools
 import warnings
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 
 from gmmaudio.mixture.covariance import Array, Floats, covariance_of, moments_of
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.rows import Frame
+from gmmaudio.threads import libraries
 
 # Lloyd's steps cost as much as EM steps; on more rows than this the centres no longer move visibly.
 KMEANS_SAMPLE = 20_000
@@ -116,7 +115,7 @@ def _hierarchical(rows: Array, weights: Array, k: int, rng: np.random.Generator)
     del weights, rng
     from sklearn.cluster import AgglomerativeClustering
 
-    with _clustering_libraries().limit(limits=1, user_api="openmp"):
+    with libraries().limit(limits=1, user_api="openmp"):
         labels: Labels = AgglomerativeClustering(k, linkage="ward").fit_predict(rows)
     return labels
 
@@ -163,14 +162,6 @@ def _clusters(rows: Array, weights: Array, labels: Labels, n: int) -> tuple[Arra
     return centres, scatter, axes
 
 
-@functools.cache
-def _clustering_libraries() -> ThreadpoolController:
-    """Return the numeric libraries of this process, that of scikit-learn's clustering among them."""
-    import sklearn.cluster  # noqa: F401 - brings it
-
-    return ThreadpoolController()
-
-
 def _quietly(model: object, rows: Array, weights: Array) -> Labels:
     """Return the clusters of a k-means model without its warning on rows that differ by rounding only.
 
@@ -178,7 +169,8 @@ def _quietly(model: object, rows: Array, weights: Array) -> Labels:
     """
     from sklearn.exceptions import ConvergenceWarning
 
-    with warnings.catch_warnings(), _clustering_libraries().limit(limits=1, user_api="openmp"):
+    # OpenMP's limit is a thread's own: it is set by each, whoever else has
+    with warnings.catch_warnings(), libraries().limit(limits=1, user_api="openmp"):
         warnings.simplefilter("ignore", ConvergenceWarning)
         labels: Labels = model.fit_predict(rows, sample_weight=weights)  # type: ignore[attr-defined]
     return labels

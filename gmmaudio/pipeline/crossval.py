@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -218,9 +217,14 @@ def crossval(
     scored = [clip for outcome in outcomes for clip in outcome.scored]
     found = _findings(groups, division, trials, divisions, scored)
     breakdowns = _studies(trials, outcomes, divisions[0], recipe, division, n_jobs)
+
+    def stressed(name: str) -> list[ScoredClip]:
+        degradation = Degradation(name, recipe.seed)
+        degraded = studies.degraded_trials(corpus, clips, recipe.features, degradation, division.group_by, **how)
+        return _score_held_out({trial.name: trial for trial in degraded}, trials, outcomes, recipe)
+
     if division.stress:
-        degraded = partial(_degraded, corpus, clips, recipe, division, how)
-        breakdowns["stress"] = _stress(trials, outcomes, recipe, degraded)
+        breakdowns["stress"] = studies.stress(scored, recipe.trial_s, stressed)
     inflated = studies.inflation_notes(breakdowns.get("inflation", ()))
     if division.show_inflation and not breakdowns.get("inflation"):
         inflated = (
@@ -299,30 +303,17 @@ def _studies(
     return found
 
 
-def _degraded(
-    corpus: Corpus, clips: Sequence[Clip], recipe: Recipe, division: Division, how: Mapping[str, Any], name: str
-) -> list[Trial]:
-    """Return the trials of clips degraded."""
-    material = gather(corpus.root, clips, recipe.features, degradation=Degradation(name, recipe.seed), **how)
-    groups = {clip.place: clip.group for clip in corpus.clips}
-    return list(interval_units(material.trials, groups, division.group_by)[0])
-
-
-def _stress(
-    trials: Sequence[Trial], outcomes: Sequence[Outcome], recipe: Recipe, degraded: Callable[[str], Sequence[Trial]]
-) -> tuple[Condition, ...]:
-    """Return the figures of the held-out clips under every degradation, each with its difference to the clean ones."""
-    runs = [("clean", [clip for outcome in outcomes for clip in outcome.scored])]
-    for name in studies.degradations_of(recipe.trial_s):
-        by_name = {trial.name: trial for trial in degraded(name)}
-        scored: list[ScoredClip] = []
-        for outcome in outcomes:
-            test = [by_name[trials[i].name] for i in outcome.fold.test if trials[i].name in by_name]
-            if outcome.features != recipe.features:
-                test = with_features(test, outcome.features)
-            scored += score_trials(test, outcome.recogniser, fold=outcome.fold.name, repeat=outcome.repeat)
-        runs.append((name, scored))
-    return studies.paired_conditions(runs)
+def _score_held_out(
+    by_name: Mapping[str, Trial], trials: Sequence[Trial], outcomes: Sequence[Outcome], recipe: Recipe
+) -> list[ScoredClip]:
+    """Return the predictions of each fold's model for its held-out trials as they are in ``by_name``."""
+    scored: list[ScoredClip] = []
+    for outcome in outcomes:
+        test = [by_name[trials[i].name] for i in outcome.fold.test if trials[i].name in by_name]
+        if outcome.features != recipe.features:
+            test = with_features(test, outcome.features)
+        scored += score_trials(test, outcome.recogniser, fold=outcome.fold.name, repeat=outcome.repeat)
+    return scored
 
 
 def _protocol(

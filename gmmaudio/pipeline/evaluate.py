@@ -80,9 +80,15 @@ def evaluate(
     if not trials:
         raise _nothing_scored(len(clips), material)
     scored = score_trials(trials, model.recogniser)
+
+    def stressed(name: str) -> list[ScoredClip]:
+        degradation = Degradation(name, model.training.seed)
+        degraded = studies.degraded_trials(corpus, clips, model.features, degradation, group_by, **how)
+        return score_trials(degraded, model.recogniser)
+
     breakdowns: dict[str, Sequence[Condition]] = {
         "cut": studies.cut_conditions([studies.score_cuts(trials, model.recogniser, durations_s, model.features)]),
-        "stress": _stress(model, corpus, clips, scored, how, group_by) if stress else (),
+        "stress": studies.stress(scored, trial_s, stressed) if stress else (),
     }
     sha256 = hashlib.sha256(to_bytes(model)).hexdigest()
     options: dict[str, Any] = {"split": split, "trial_s": trial_s, "min_duration_s": min_duration_s}
@@ -154,25 +160,6 @@ def _left_out(corpus: Corpus, known: Sequence[Clip], strangers: Sequence[str], s
         f"{n_left} clips of labels that the model does not know are in no figure: {named}; train on them, or rename "
         "them",
     )
-
-
-def _stress(
-    model: Model,
-    corpus: Corpus,
-    clips: Sequence[Clip],
-    clean: Sequence[ScoredClip],
-    how: Mapping[str, Any],
-    group_by: str | None,
-) -> tuple[Condition, ...]:
-    """Return the figures under every degradation, each with its difference to the clean clips."""
-    groups = {clip.place: clip.group for clip in corpus.clips}
-    runs: list[tuple[str, Sequence[ScoredClip]]] = [("clean", clean)]
-    for name in studies.degradations_of(how["trial_s"]):
-        material = gather(corpus.root, clips, model.features, degradation=Degradation(name, model.training.seed), **how)
-        trials, _ = interval_units(material.trials, groups, group_by)
-        if trials:
-            runs.append((name, score_trials(trials, model.recogniser)))
-    return studies.paired_conditions(runs)
 
 
 def _scored_part(corpus: Corpus, split: str | None) -> str:

@@ -175,7 +175,7 @@ def nested_scores(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs:
     n_jobs : int
         Worker processes.
     """
-    labels = tuple(sorted({trial.label for trial in trials}))
+    labels, recipe = tuple(sorted({trial.label for trial in trials})), of_size(trials, recipe)
     place: list[int] = []
     scores: list[Array] = []
     for fold in inner_folds(trials, seed):
@@ -261,8 +261,7 @@ def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, *, 
         # the temperature belongs to scores of this kind, whatever the labels
         return statistics(scores, replace(calibration, offsets=np.zeros(scores.shape[1])).probability(scores))
 
-    trained = fitted.recogniser.classifier
-    own = np.stack([trained.score(trial.rows.values) for trial in trials])
+    own = _fused(np.stack(member_scores(fitted.recogniser.classifier, trials, found.labels)), weights)
     return fit_rejection(
         known,
         [(told(inside), told(outside)) for inside, outside in rounds],

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from gmmaudio.audio import DEGRADATIONS
 from gmmaudio.classifier import Classifier, Linear
-from gmmaudio.corpus import Fold, random_folds
+from gmmaudio.corpus import Clip, Corpus, Fold, random_folds
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import Condition, ScoredClip, Similarity, condition
 from gmmaudio.evaluation.comparison import compare
 from gmmaudio.features import FeatureConfig
 from gmmaudio.mixture import divergences
 from gmmaudio.model import Recogniser
+from gmmaudio.pipeline.extraction import Degradation
 from gmmaudio.pipeline.recipe import Recipe
-from gmmaudio.pipeline.scoring import score_trials, units_of
-from gmmaudio.pipeline.trials import Trial, cut_trial
+from gmmaudio.pipeline.scoring import interval_units, score_trials, units_of
+from gmmaudio.pipeline.trials import Trial, cut_trial, gather
 from gmmaudio.pipeline.tuning import score_fold
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
@@ -212,6 +214,52 @@ def paired_conditions(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple
         )
         rows.append(condition(name, clips, difference=found.difference, difference_interval=found.interval))
     return tuple(rows)
+
+
+def degraded_trials(
+    corpus: Corpus,
+    clips: Sequence[Clip],
+    config: FeatureConfig,
+    degradation: Degradation,
+    group_by: str | None,
+    **how: Any,
+) -> list[Trial]:
+    """Return the trials of clips degraded.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Where they are, and their groups.
+    clips : sequence of Clip
+        What to degrade.
+    config : FeatureConfig
+        The front end.
+    degradation : Degradation
+        What is done to the sound.
+    group_by : str or None
+        What was divided by, where that is not the group.
+    **how
+        As for :func:`gmmaudio.pipeline.trials.gather`.
+    """
+    material = gather(corpus.root, clips, config, degradation=degradation, **how)
+    return list(interval_units(material.trials, {clip.place: clip.group for clip in corpus.clips}, group_by)[0])
+
+
+def stress(
+    clean: Sequence[ScoredClip], trial_s: float | None, score: Callable[[str], Sequence[ScoredClip]]
+) -> tuple[Condition, ...]:
+    """Return the figures under every degradation, each with its difference to the clean clips.
+
+    Parameters
+    ----------
+    clean : sequence of ScoredClip
+        Predictions for clips as they are.
+    trial_s : float or None
+        Length that clips are joined or cut to, seconds.
+    score : callable
+        Name of a degradation -> predictions for the same clips degraded.
+    """
+    return paired_conditions([("clean", clean), *((name, score(name)) for name in degradations_of(trial_s))])
 
 
 def degradations_of(trial_s: float | None) -> tuple[str, ...]:
