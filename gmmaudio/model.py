@@ -42,7 +42,8 @@ _TUTORIAL = FeatureConfig()
 # Frames 60 dB below the loudest dropped with two on each side (digital silence and its edges: a frame is four steps
 # long), mean of c0 taken out (cures gain).
 _MUSIC = replace(_TUTORIAL, gate_range_db=60.0, gate_margin=2, normalise="c0")
-# The telephone band; an energy gate; deltas and shifted deltas (the language recogniser's classic front end).
+# The telephone band; deltas and shifted deltas (the language recogniser's classic front end); an energy gate, and one
+# against steady noise in pauses.
 _SPEECH = FeatureConfig(
     sample_rate_hz=16000,
     window_s=0.025,
@@ -56,15 +57,17 @@ _SPEECH = FeatureConfig(
     sdc=(7, 1, 3, 7),
     gate_range_db=32.0,
     gate_percentile=98.0,
+    gate_floor_db=2.0,
     normalise="mean_variance",
 )
-_SPEECH_WARPED = replace(_SPEECH, normalise="warp")
+# For supervectors: ranks instead of values, and the vocal tract of a common length.
+_SPEECH_WARPED = replace(_SPEECH, normalise="warp", vtln=(0.92, 1.08))
 _BLOCKS = ClassifierConfig(
     kind="blocks", n_components=1, covariance_type="shared", n_pca=80, z_limit=2.0, shrinkage=0.6
 )
 _SUPERVECTOR = ClassifierConfig(
     kind="supervector",
-    n_components=128,
+    n_components=64,
     max_iter=8,
     tol=0.0,
     variance_floor=2e-2,

@@ -14,7 +14,17 @@ from scipy.signal import lfilter
 
 from gmmaudio import features
 from gmmaudio.errors import FeatureError, GmmaudioError, SettingError
-from gmmaudio.features import DESCRIPTORS, FeatureConfig, RawFrames, Rows, extract, finish, raw_frames, shifted_deltas
+from gmmaudio.features import (
+    DESCRIPTORS,
+    FeatureConfig,
+    RawFrames,
+    Rows,
+    extract,
+    finish,
+    raw_frames,
+    same_frames,
+    shifted_deltas,
+)
 from gmmaudio.model import preset_of
 
 # Frames of 256 samples every 128, and few bands: quick, and enough of them for three blocks in a minute of sound.
@@ -372,6 +382,78 @@ def test_the_gate_drops_the_same_frames_at_any_gain(gain):
     assert np.array_equal(extract(noise(30_000) * np.float32(gain), config).time_s, rows.time_s)
 
 
+@pytest.mark.parametrize(
+    ("range_db", "floor_db", "least"),
+    [
+        (None, 3.0, 13),  # above the quiet tenth, 10
+        (32.0, 3.0, 68),  # the range asks for more
+        (95.0, 12.5, 22.5),
+        (None, 40.0, 20),  # 100 is not twice 40 above 10: twice 40 below it
+        (None, 60.0, -20),  # that is below everything
+    ],
+)
+def test_the_floor_of_the_gate_lies_above_the_quiet_tenth(range_db, floor_db, least):
+    config = dataclasses.replace(QUICK, gate_range_db=range_db, gate_floor_db=floor_db)
+    levels = np.random.default_rng(0).permutation(101)  # 0 to 100 dB: the percentile is the level
+    rows = finish([raw_of(levels)], config)
+    assert np.array_equal(rows.values[:, 0], np.flatnonzero(levels >= least))
+
+
+@pytest.mark.parametrize("level", [-100.0, 0.0, 37.5])
+def test_the_floor_of_the_gate_keeps_a_clip_of_one_level_whole(level):
+    assert len(finish([raw_of(np.full(50, level))], dataclasses.replace(QUICK, gate_floor_db=2.0))) == 50
+
+
+def test_pauses_filled_with_noise_are_not_heard():
+    rng = np.random.default_rng(0)
+    bursts = np.repeat([1.0, 0.0, 1.0, 1.0, 0.0, 1.0], 4_000)
+    samples = (bursts * rng.normal(size=24_000) + 0.1 * rng.normal(size=24_000)).astype(np.float32)
+    config = dataclasses.replace(QUICK, gate_range_db=32.0, gate_percentile=98.0)
+    heard = [
+        bursts[(extract(samples, each).time_s * 8_000).astype(int).clip(max=23_999)].mean()
+        for each in (config, dataclasses.replace(config, gate_floor_db=3.0))
+    ]
+    # the noise is 20 dB below: within the range, so all of it is kept
+    assert heard[0] == pytest.approx(4 / 6, abs=0.02)
+    # some frames at an edge hold both
+    assert heard[1] > 0.97
+
+
+# --- views --------------------------------------------------------------------------------------------------------
+
+VIEWED = dataclasses.replace(QUICK, fmax_hz=3_000.0, n_deltas=1, sdc=(7, 1, 3, 7), vtln=(0.9, 1.2))
+
+
+@pytest.mark.parametrize("rasta", [False, True])
+def test_a_view_is_the_frames_of_mel_bands_with_edges_moved(rasta):
+    config, samples = dataclasses.replace(VIEWED, rasta=rasta), noise(40_000)
+    views = np.split(raw_frames([samples], config).values, 3, axis=1)
+    for view, factor in zip(views, (1.0, 0.9, 1.2), strict=True):
+        alone = dataclasses.replace(config, vtln=(), fmin_hz=config.fmin_hz * factor, fmax_hz=3_000.0 * factor)
+        assert np.array_equal(view, raw_frames([samples], alone).values)
+
+
+def test_views_pass_the_gate_together_and_are_normalised_each():
+    config = dataclasses.replace(VIEWED, gate_range_db=6.0, normalise="mean_variance")
+    rows = extract(noise(40_000), config)
+    plain = extract(noise(40_000), dataclasses.replace(config, vtln=()))
+    assert 0 < len(rows) < 300
+    assert np.array_equal(rows.time_s, plain.time_s)
+    assert np.array_equal(rows.values[:, : config.n_columns], plain.values)
+    np.testing.assert_allclose(rows.values.std(axis=0), 1.0, rtol=1e-4)  # float32
+
+
+def test_frames_with_views_serve_a_front_end_without_and_not_the_other_way_round():
+    plain = dataclasses.replace(VIEWED, vtln=())
+    with_views, without = raw_frames([noise(8_000)], VIEWED), raw_frames([noise(8_000)], plain)
+    assert same_frames(plain, VIEWED)
+    assert not same_frames(VIEWED, plain)
+    assert not same_frames(dataclasses.replace(VIEWED, vtln=(0.9,)), VIEWED)
+    assert np.array_equal(finish([with_views], plain).values, finish([without], plain).values)
+    with pytest.raises(SettingError, match="hold fewer views than vtln asks for"):
+        finish([without], VIEWED)
+
+
 # --- normalisation ------------------------------------------------------------------------------------------------
 
 
@@ -481,11 +563,13 @@ CHANGES = {
     "sdc": ({}, (7, 1, 3, 7), (7, 1, 2, 7)),
     "gate_range_db": ({}, 20.0, 3.0),
     "gate_percentile": ({"gate_range_db": 6.0}, 100.0, 50.0),
+    "gate_floor_db": ({}, None, 1.0),
     "gate_margin": ({"gate_range_db": 6.0}, 0, 1),
     "normalise": ({}, "none", "mean"),
     "normalise_frames": ({"normalise": "warp"}, 301, 31),
     "descriptors": ({}, (), ("centroid",)),
     "rasta": ({}, False, True),
+    "vtln": ({"fmax_hz": 3_500.0}, (0.9,), (1.1,)),
     # white noise is no speech: what is most like it is kept either way, and how much that is depends on the threshold
     "speech_gate": ({"sample_rate_hz": 16_000}, None, 0.5),
     "block_s": ({}, None, 0.5),
@@ -535,6 +619,7 @@ def test_the_fft_is_the_next_power_of_two(window_s, n_fft):
         ({"n_deltas": 2}, 24),
         ({"sdc": (7, 1, 3, 7)}, 57),
         ({"n_deltas": 2, "sdc": (2, 1, 1, 3)}, 30),
+        ({"n_deltas": 1, "vtln": (0.9, 0.8)}, 48),
     ],
 )
 def test_n_features_is_what_is_made(changes, n_features):
@@ -592,8 +677,21 @@ BAD_SETTINGS = [
     ({"gate_range_db": 201.0}, "gate_range_db is 201; expected 0.1 to 200"),
     ({"gate_percentile": -1.0}, "gate_percentile is -1; expected 0 to 100"),
     ({"gate_percentile": 100.5}, "gate_percentile is 100.5; expected 0 to 100"),
+    ({"gate_floor_db": 0.05}, "gate_floor_db is 0.05; expected 0.1 to 60"),
+    ({"gate_floor_db": 61.0}, "gate_floor_db is 61; expected 0.1 to 60"),
     ({"gate_margin": -1}, "gate_margin is -1; expected 0 to 100"),
     ({"gate_margin": 101}, "gate_margin is 101; expected 0 to 100"),
+    ({"vtln": (0.9, 0.4)}, "vtln is 0.4; expected 0.5 to 1"),
+    ({"vtln": (1.1,)}, "vtln is 1.1; expected 0.5 to 1"),
+    ({"vtln": (2.1,), "fmax_hz": 4_000.0}, "vtln is 2.1; expected 0.5 to 2"),
+    (
+        {"vtln": (0.9,), "descriptors": ("onset",)},
+        "vtln makes views of cepstra; descriptors and blocks have none: leave one or the other",
+    ),
+    (
+        {"vtln": (0.9,), "block_s": 3.0},
+        "vtln makes views of cepstra; descriptors and blocks have none: leave one or the other",
+    ),
     ({"normalise": "cmvn"}, "normalise is 'cmvn'; expected one of none, c0, mean, mean_variance, sliding, warp"),
     ({"normalise": None}, "normalise is None; expected one of none, c0, mean, mean_variance, sliding, warp"),
     ({"normalise_frames": 300}, "normalise_frames is 300; expected an odd number"),
@@ -647,6 +745,9 @@ def test_every_setting_has_a_bad_value_here():
         {"gate_range_db": 0.1},
         {"gate_range_db": 200.0},
         {"gate_percentile": 0.0},
+        {"gate_floor_db": 0.1},
+        {"gate_floor_db": 60.0},
+        {"vtln": (0.5, 1.0)},
         {"gate_margin": 0},
         {"gate_margin": 100},
     ],
@@ -731,7 +832,7 @@ def test_digital_silence_gives_finite_frames(name):
 # --- presets ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("preset", "n_columns"), [("genre", 352), ("language", 56)])
+@pytest.mark.parametrize(("preset", "n_columns"), [("genre", 352), ("language", 3 * 56)])
 def test_presets_make_the_columns_they_promise(preset, n_columns):
     config = preset_of(preset).features
     assert config.n_features == n_columns

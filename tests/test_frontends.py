@@ -631,12 +631,13 @@ def test_every_setting_changes_the_rows(fake_silero, name):
     assert a.values.shape != b.values.shape or np.abs(a.values - b.values).max() > 0.1
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(FeatureConfig)])
+@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(FeatureConfig) if f.name != "vtln"])
 def test_same_frames_says_whether_raw_frames_are_the_same(fake_silero, name):
     other = {
         "sample_rate_hz": 17_000, "window_s": 0.02, "hop_s": 0.02, "window": "hamming", "preemphasis": 0.5,
         "n_mels": 24, "fmin_hz": 50.0, "fmax_hz": 7_000.0, "n_mfcc": 9, "n_deltas": 2, "delta_frames": 5,
-        "sdc": (7, 1, 3, 7), "gate_range_db": 20.0, "gate_percentile": 50.0, "gate_margin": 3, "normalise": "warp",
+        "sdc": (7, 1, 3, 7), "gate_range_db": 20.0, "gate_percentile": 50.0, "gate_margin": 3, "gate_floor_db": 3.0,
+        "normalise": "warp",
         "normalise_frames": 31, "descriptors": ("onset",), "rasta": True, "speech_gate": 0.5, "block_s": 1.0,
         "block_step_s": 1.0, "n_modulation": 3,
     }  # fmt: skip

@@ -252,7 +252,11 @@ def test_the_header_tells_the_whole_training(tmp_path):
     assert training["seed"] == 7
     assert training["seconds"] == {"fado": 1.5, "ραγα": 2.5, "日本": 3.5}
     assert training["versions"] == {"gmmaudio": "0.1.0", "numpy": "2.0.0"}
-    assert header["features"] == golden_model().features.to_dict() | {"sdc": [2, 1, 3, 2], "descriptors": []}
+    assert header["features"] == golden_model().features.to_dict() | {
+        "sdc": [2, 1, 3, 2],
+        "descriptors": [],
+        "vtln": [],
+    }
 
 
 # What is refused.

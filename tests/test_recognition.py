@@ -22,8 +22,8 @@ from gmmaudio.calibration import (
     trained_weights,
 )
 from gmmaudio.classifier import ClassifierConfig, fit
-from gmmaudio.classifier.transforms import supervector
-from gmmaudio.errors import SettingError
+from gmmaudio.classifier.transforms import best_view, supervector
+from gmmaudio.errors import GmmaudioError, SettingError
 from gmmaudio.features import FeatureConfig, block_features, extract, rasta, raw_frames, sliding_cmvn, warp
 from gmmaudio.mixture import fit_gmm
 from gmmaudio.modelfile import from_bytes, to_bytes
@@ -234,6 +234,80 @@ def test_labels_of_the_same_sounds_in_another_order_are_told_apart_by_pairs_alon
         right[lag] = np.mean(np.array(given) == np.array(list("ab" * 5)))
     assert right[2] == 1.0
     assert right[0] < 0.9
+
+
+def speakers_of(label, tracts, seed=0):
+    """Return clips of one label by speakers whose tract moves all they say, in three views that move it back."""
+    rng, clips = np.random.default_rng((seed, label)), []
+    for tract in tracts:
+        # both labels have the same two sounds, one more often than the other
+        said = rng.choice([-6.0, 6.0], size=200, p=[0.35, 0.65] if label else [0.65, 0.35])
+        plain = said + tract + rng.normal(scale=0.5, size=200)
+        clips.append(np.stack([plain, plain - 3.0, plain + 3.0], axis=1))
+    return clips
+
+
+def test_the_view_is_the_one_that_the_background_holds_most_likely():
+    background, _ = fit_gmm(np.array([[-6.0], [-5.0], [5.0], [6.0]]), 2, rng=np.random.default_rng(0))
+    for place, tract in enumerate((0.0, 3.0, -3.0)):
+        (clip,) = speakers_of(0, [tract])
+        found = best_view(background, clip, 3)
+        assert np.array_equal(found, clip[:, [place]])
+        density = [background.log_density(clip[:, [k]]).mean() for k in range(3)]
+        assert np.argmax(density) == place
+    # of the same views the first, and of one that one as it is
+    assert best_view(background, clip[:, [1, 1]], 2).tolist() == clip[:, [1]].tolist()
+    assert best_view(background, clip, 1) is clip
+
+
+def test_speakers_of_other_tracts_are_told_apart_by_views():
+    # in training one label is spoken by long tracts, the other by short ones; then the other way round
+    rows = [clip for label, sign in ((0, 1), (1, -1)) for clip in speakers_of(label, [0.0, 3.0 * sign] * 6)]
+    asked = [clip for label, sign in ((0, -1), (1, 1)) for clip in speakers_of(label, [3.0 * sign] * 12, seed=1)]
+    labels, config = list("a" * 12 + "b" * 12), replace(VECTORS, n_components=2, n_directions=0, pair_lag=2)
+    viewed, _ = fit(rows, labels, config, n_views=3)
+    plain, _ = fit([clip[:, :1] for clip in rows], labels, config)
+
+    def share_right(classifier, clips):
+        given = [classifier.labels[classifier.score(clip).argmax()] for clip in clips]
+        return np.mean(np.array(given) == np.array(labels))
+
+    assert share_right(viewed, asked) == 1.0
+    assert share_right(plain, [clip[:, :1] for clip in asked]) < 0.6
+    assert (viewed.n_features, plain.n_features, viewed.transform.background.n_features) == (3, 1, 1)
+    again, _ = fit(rows, labels, config, n_views=3, n_jobs=2)
+    assert np.array_equal(viewed.score(asked[0]), again.score(asked[0]))
+
+
+def test_views_that_are_the_same_change_nothing():
+    rows, labels, groups = clips_of()
+    config = replace(VECTORS, pair_lag=2)
+    one, _ = fit(rows, labels, config, groups=groups)
+    two, _ = fit([np.concatenate([r, r], axis=1) for r in rows], labels, config, groups=groups, n_views=2)
+    for r in rows[:5]:
+        assert np.array_equal(one.score(r), two.score(np.concatenate([r, r], axis=1)))
+
+
+@pytest.mark.parametrize(
+    ("config", "n_views", "words"),
+    [
+        (VECTORS, 2, "rows of 5 features cannot hold 2 views"),
+        (VECTORS, 0, "rows of 5 features cannot hold 0 views"),
+        (ClassifierConfig(), 5, "rows hold 5 views; frames take one, supervectors any number"),
+        (BLOCKS, 5, "rows hold 5 views; blocks take one, supervectors any number"),
+    ],
+)
+def test_views_that_do_not_go_with_the_rows_are_refused(config, n_views, words):
+    rows, labels, _ = clips_of()
+    with pytest.raises(GmmaudioError, match=words):
+        fit(rows, labels, config, n_views=n_views)
+
+
+def test_a_recipe_of_views_needs_supervectors():
+    recipe = pipeline.make_recipe("language")
+    assert recipe.features.n_views == 3
+    with pytest.raises(SettingError, match="vtln makes several views of a frame; frames take one"):
+        replace(recipe, classifier=ClassifierConfig())
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,13 @@ from gmmaudio.classifier.heads import Linear, Mixtures, fit_cosine, fit_logistic
 from gmmaudio.classifier.transforms import (
     Array,
     Supervectors,
+    best_view,
     centred_parts,
     fit_projection,
     label_means,
     pair_belief,
     supervector,
+    views_of,
     whitened,
     within_directions,
     without,
@@ -45,6 +47,7 @@ class _Training:
     config: ClassifierConfig
     seed: int
     n_jobs: int
+    n_views: int
 
     def of(self, code: int) -> npt.NDArray[np.floating]:
         """Return the rows of one label."""
@@ -65,6 +68,7 @@ def fit(
     config: ClassifierConfig,
     *,
     groups: Sequence[str] | None = None,
+    n_views: int = 1,
     seed: int = 0,
     n_jobs: int = 1,
 ) -> tuple[Classifier, Traces]:
@@ -84,6 +88,8 @@ def fit(
     groups : sequence of str or None
         Of every clip: the artist or speaker; no group of a label weighs more than another. None takes each clip for
         one of its own. Mixtures fitted to a label's rows by maximum likelihood know of no groups.
+    n_views : int
+        Views of a frame that each row holds side by side, of which supervectors take one for each clip.
     seed : int
         Drives the starts of EM.
     n_jobs : int
@@ -109,11 +115,15 @@ def fit(
     widths = sorted({rows.shape[-1] for rows in rows_per_clip})
     if len(widths) > 1:
         raise MixtureError(f"clips have rows of {' and '.join(map(str, widths))} features; expected one width")
+    if n_views < 1 or widths[0] % n_views:
+        raise MixtureError(f"rows of {widths[0]} features cannot hold {n_views} views")
+    if n_views > 1 and config.kind != "supervector":
+        raise SettingError(f"rows hold {n_views} views; {config.kind} take one, supervectors any number")
     for clip, rows in enumerate(rows_per_clip):
         check_finite(rows, f"clip {clip}: ")
     codes = np.array([names.index(label) for label in labels])
     own = tuple(map(str, range(len(codes)))) if groups is None else tuple(groups)
-    training = _Training(tuple(rows_per_clip), names, codes, own, config, seed, n_jobs)
+    training = _Training(tuple(rows_per_clip), names, codes, own, config, seed, n_jobs, n_views)
     fitter = {"frames": _fit_frames, "blocks": _fit_blocks, "supervector": _fit_supervectors}[config.kind]
     # one thread for linear algebra, so that a model is the same bits for any number of jobs
     with one_thread():
@@ -166,7 +176,8 @@ def _fit_supervectors(training: _Training) -> tuple[Classifier, Traces]:
     """Return a background with its directions, and cosines or logistic regression (or both) on supervectors."""
     config = training.config
     assert config.relevance is not None  # noqa: S101 - the configuration was checked
-    background, trace = _fit_background(training)
+    n_views = training.n_views
+    training, background, trace = _fit_views(training)
     lag = config.pair_lag
     vectors = np.stack([supervector(background, rows, config.relevance, lag) for rows in training.rows])
     weights = training.weights()
@@ -175,7 +186,7 @@ def _fit_supervectors(training: _Training) -> tuple[Classifier, Traces]:
     vectors = centred_parts(vectors, mean, background.means.size, belief)
     rng = np.random.default_rng((training.seed, len(training.names)))
     directions = within_directions(vectors, training.codes, config.n_directions, rng)
-    transform = Supervectors(background, config.relevance, lag, mean, directions)
+    transform = Supervectors(background, config.relevance, lag, mean, directions, n_views)
     embedded = without(vectors, directions)
     heads: list[Mixtures | Linear] = []
     if config.back_end != "logistic":
@@ -183,6 +194,25 @@ def _fit_supervectors(training: _Training) -> tuple[Classifier, Traces]:
     if config.back_end != "own":
         heads.append(fit_logistic(embedded, training.codes, weights, config.penalty))
     return Classifier(training.names, transform, tuple(heads), (1.0,) * len(heads)), {BACKGROUND: trace}
+
+
+def _fit_views(training: _Training) -> tuple[_Training, GaussianMixture, EMTrace]:
+    """Return the training set heard in one view of each clip, and a background of such views.
+
+    The first background is of the plain views, the second of those that the first liked best; the second chooses.
+    """
+    every, n_views = training.rows, training.n_views
+
+    def heard(choose: Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]) -> _Training:
+        return replace(training, rows=tuple(map(choose, every)), n_views=1)
+
+    plain = heard(lambda rows: views_of(rows, n_views)[0])
+    background, trace = _fit_background(plain)
+    if n_views == 1:
+        return plain, background, trace
+    first = background
+    background, trace = _fit_background(heard(lambda rows: best_view(first, rows, n_views)))
+    return heard(lambda rows: best_view(background, rows, n_views)), background, trace
 
 
 def _fit_background(training: _Training) -> tuple[GaussianMixture, EMTrace]:

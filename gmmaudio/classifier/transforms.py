@@ -214,10 +214,13 @@ class Supervectors:
     which takes out how much there is of a clip; of few pairs, which tell little, less (``n / (n + relevance)``). Then
     directions within labels are taken out.
 
+    Where rows hold several views of a frame side by side, a clip is heard in the one that the background likes best
+    (:func:`best_view`).
+
     Parameters
     ----------
     background : GaussianMixture
-        The background (UBM), diagonal.
+        The background (UBM), diagonal, over one view.
     relevance : float
         Rows that each component of the background counts for.
     pair_lag : int
@@ -226,6 +229,8 @@ class Supervectors:
         Mean of the training vectors.
     directions : ndarray, shape (n_directions, len(mean)), float32
         Orthonormal; taken out.
+    n_views : int
+        Views that a row holds.
 
     References
     ----------
@@ -240,11 +245,14 @@ class Supervectors:
     pair_lag: int
     mean: npt.NDArray[np.float32]
     directions: npt.NDArray[np.float32]
+    n_views: int = 1
     kind: ClassVar[str] = "supervector"
 
     def __post_init__(self) -> None:
         if self.background.covariance_type != "diag" or not self.relevance > 0 or self.pair_lag < 0:
             raise SettingError("supervectors need a diagonal background, a relevance above 0 and a lag of 0 or more")
+        if self.n_views < 1:
+            raise SettingError(f"n_views is {self.n_views}; expected 1 or more")
         size = self.background.means.size + (self.background.n_components**2 if self.pair_lag else 0)
         if self.mean.shape != (size,) or self.directions.shape[1:] != (size,) or self.directions.ndim != 2:
             raise SettingError(
@@ -254,18 +262,19 @@ class Supervectors:
     @property
     def n_features(self) -> int:
         """Columns of the rows."""
-        return self.background.n_features
+        return self.background.n_features * self.n_views
 
     def apply(self, values: Rows) -> Array:
         """Return the vector of a clip, shape (1, len(mean)), of unit length."""
-        vector = supervector(self.background, values, self.relevance, self.pair_lag)
+        heard = best_view(self.background, values, self.n_views)
+        vector = supervector(self.background, heard, self.relevance, self.pair_lag)
         belief = pair_belief([len(values)], self.relevance, self.pair_lag)
         centred = centred_parts(vector[None], self.mean, self.background.means.size, belief)
         return np.asarray(without(centred, self.directions), dtype=np.float64)
 
     def settings(self) -> dict[str, Any]:
         """Return plain values."""
-        return {"relevance": self.relevance, "pair_lag": self.pair_lag}
+        return {"relevance": self.relevance, "pair_lag": self.pair_lag, "n_views": self.n_views}
 
     def parts(self) -> Parts:
         """Return arrays by name."""
@@ -276,8 +285,43 @@ class Supervectors:
     def of(cls, settings: dict[str, Any], parts: Parts) -> Supervectors:
         """Return what settings and parts describe."""
         background = GaussianMixture(parts["weights"], parts["means"], parts["covariances"], "diag")
-        lag = int(settings["pair_lag"])
-        return cls(background, float(settings["relevance"]), lag, parts["mean"], parts["directions"])
+        lag, n_views = int(settings["pair_lag"]), int(settings.get("n_views", 1))
+        return cls(background, float(settings["relevance"]), lag, parts["mean"], parts["directions"], n_views)
+
+
+def views_of(values: Rows, n_views: int) -> list[Rows]:
+    """Return the views that rows hold side by side, shape (n, d) each.
+
+    Examples
+    --------
+    >>> [view.tolist() for view in views_of(np.array([[1.0, 2.0, 3.0, 4.0]]), 2)]
+    [[[1.0, 2.0]], [[3.0, 4.0]]]
+    """
+    return np.split(values, n_views, axis=1)
+
+
+def best_view(background: GaussianMixture, values: Rows, n_views: int) -> Rows:
+    """Return the view of a clip that a background holds to be the most likely, shape (n, d).
+
+    Views that differ in the length of the vocal tract they assume make speakers more alike than they are.
+
+    Parameters
+    ----------
+    background : GaussianMixture
+        Of one view.
+    values : ndarray, shape (n, n_views * d)
+        Rows of one clip, at least one.
+    n_views : int
+        Views that a row holds; of equally likely ones the first is taken.
+
+    References
+    ----------
+    Lee, Rose, "A frequency warping approach to speaker normalization", IEEE Transactions on Speech and Audio
+    Processing 6 (1998).
+    """
+    if n_views == 1:
+        return values
+    return max(views_of(values, n_views), key=lambda view: float(background.log_density(view).mean()))
 
 
 def supervector(

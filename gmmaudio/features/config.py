@@ -26,8 +26,10 @@ CONTRAST_EDGES_HZ = (0, 200, 400, 800, 1600, 3200, 6400, 12_800)
 LATER = (
     "gate_range_db",
     "gate_percentile",
+    "gate_floor_db",
     "gate_margin",
     "speech_gate",
+    "vtln",
     "normalise",
     "normalise_frames",
     "block_s",
@@ -67,8 +69,12 @@ class FeatureConfig:
         Frames more than this far below the reference level are dropped; None drops nothing.
     gate_percentile : float
         The reference level: this percentile of the frame levels, 0..100 (100 is the loudest frame).
+    gate_floor_db : float or None
+        Frames less than this far above the clip's quiet tenth (the 10th percentile of frame levels) are dropped too:
+        pauses filled by steady noise lie within the range of the gate. Where the reference level is not even twice
+        that far above the quiet tenth, those twice that far below the reference are dropped instead. None drops none.
     gate_margin : int
-        Frames dropped on each side of a gap that this gate leaves too: those that straddle its edge. Where that would
+        Frames dropped on each side of a gap that these gates leave too: those that straddle its edge. Where that would
         be more than half of what is left, none are.
     normalise : {"none", "c0", "mean", "mean_variance", "sliding", "warp"}
         Subtract the trial's mean from c0 (cures gain), from every column (CMN), or also divide by the deviation
@@ -81,6 +87,10 @@ class FeatureConfig:
         samples, 0..1), onset strength (decibel, mean rise of the mel bands).
     rasta : bool
         Band-pass every cepstral coefficient along time (RASTA), before differences.
+    vtln : tuple of float
+        Factors by which the edges of the mel bands are moved for further views of every frame, as a longer or shorter
+        vocal tract moves formants: a row holds the plain view, then one for each factor, and the classifier hears each
+        clip in the one that suits it best (vocal tract length normalisation). Cepstra and their differences only.
     speech_gate : float or None
         Frames whose probability of speech by silero is below this are dropped, 0..1 (the ``vad`` extra, 16 kHz). Of
         a clip that holds no speech, the most speech-like frames are kept.
@@ -99,7 +109,8 @@ class FeatureConfig:
     References
     ----------
     Davis and Mermelstein (1980), MFCC. Torres-Carrasquillo et al., "Approaches to language identification using
-    Gaussian mixture models and shifted delta cepstral features", ICSLP 2002, N-d-P-k.
+    Gaussian mixture models and shifted delta cepstral features", ICSLP 2002, N-d-P-k. Lee, Rose, "A frequency warping
+    approach to speaker normalization", IEEE Transactions on Speech and Audio Processing 6 (1998), ``vtln``.
 
     Examples
     --------
@@ -121,11 +132,13 @@ class FeatureConfig:
     sdc: tuple[int, int, int, int] | None = None
     gate_range_db: float | None = None
     gate_percentile: float = 100.0
+    gate_floor_db: float | None = None
     gate_margin: int = 0
     normalise: str = "none"
     normalise_frames: int = 301
     descriptors: tuple[str, ...] = ()
     rasta: bool = False
+    vtln: tuple[float, ...] = ()
     speech_gate: float | None = None
     block_s: float | None = None
     block_step_s: float = 3.0
@@ -134,6 +147,7 @@ class FeatureConfig:
     def __post_init__(self) -> None:
         if self.sdc is not None:
             object.__setattr__(self, "sdc", tuple(self.sdc))
+        object.__setattr__(self, "vtln", tuple(self.vtln))
         whole = [(name, getattr(self, name)) for name in WHOLE_NUMBERS]
         for name, value in [*whole, *(("sdc", value) for value in self.sdc or ())]:
             if not isinstance(value, int):
@@ -165,6 +179,8 @@ class FeatureConfig:
             raise SettingError(f"sample_rate_hz is {self.sample_rate_hz}; the speech gate needs 16000")
         if self.sdc is not None and (len(self.sdc) != 4 or min(self.sdc) < 1 or self.sdc[0] > self.n_mfcc):
             raise SettingError(f"sdc is {self.sdc}; expected (N, d, P, k), each 1 or more, N at most {self.n_mfcc}")
+        if self.vtln and (self.descriptors or self.block_s is not None):
+            raise SettingError("vtln makes views of cepstra; descriptors and blocks have none: leave one or the other")
 
     def _asked(self) -> tuple[str, ...]:
         """Return the descriptors asked for, all of them known."""
@@ -185,11 +201,13 @@ class FeatureConfig:
             ("n_mels", self.n_mels, 2, 512),
             ("fmin_hz", self.fmin_hz, 0.0, self.fmax_hz - 1.0),
             ("fmax_hz", self.fmax_hz, 1.0, nyquist),
+            *(("vtln", factor, 0.5, min(2.0, nyquist / self.fmax_hz)) for factor in self.vtln),
             ("n_mfcc", self.n_mfcc, 1, self.n_mels),
             ("n_deltas", self.n_deltas, 0, 2),
             ("delta_frames", self.delta_frames, 3, 101),
             ("gate_range_db", 1.0 if self.gate_range_db is None else self.gate_range_db, 0.1, 200.0),
             ("gate_percentile", self.gate_percentile, 0.0, 100.0),
+            ("gate_floor_db", 1.0 if self.gate_floor_db is None else self.gate_floor_db, 0.1, 60.0),
             ("gate_margin", self.gate_margin, 0, 100),
             ("normalise_frames", self.normalise_frames, 3, 3001),
             ("speech_gate", self.speech_gate or 0.0, 0.0, 1.0),
@@ -219,16 +237,21 @@ class FeatureConfig:
         return self.sample_rate_hz / self.hop_length
 
     @property
+    def n_views(self) -> int:
+        """Views of every frame that a row holds side by side."""
+        return 1 + len(self.vtln)
+
+    @property
     def n_columns(self) -> int:
-        """Columns of a frame."""
+        """Columns of a frame, of one view."""
         shifted = self.sdc[0] * self.sdc[3] if self.sdc else 0
         described = sum(len(CONTRAST_EDGES_HZ) - 1 if name == "contrast" else 1 for name in self.descriptors)
         return self.n_mfcc * (1 + self.n_deltas) + shifted + described
 
     @property
     def n_features(self) -> int:
-        """Columns of a row: of a frame, or of a block."""
-        return self.n_columns * (1 if self.block_s is None else 3 + self.n_modulation)
+        """Columns of a row: of the views of a frame, or of a block."""
+        return self.n_columns * (self.n_views if self.block_s is None else 3 + self.n_modulation)
 
     @property
     def block_frames(self) -> int:
@@ -263,7 +286,9 @@ class FeatureConfig:
 
 
 def same_frames(one: FeatureConfig, other: FeatureConfig) -> bool:
-    """Return whether two front ends have the same raw frames, and differ in gate, normalisation and blocks at most.
+    """Return whether the raw frames of ``other`` serve ``one``: they differ in gate, normalisation and blocks at most.
+
+    What ``other`` has in further views, ``one`` may leave out.
 
     Examples
     --------
@@ -271,6 +296,8 @@ def same_frames(one: FeatureConfig, other: FeatureConfig) -> bool:
     (True, False)
     """
     if (one.speech_gate is None) != (other.speech_gate is None):
+        return False
+    if one.vtln not in ((), other.vtln):
         return False
     return all(getattr(one, f.name) == getattr(other, f.name) for f in fields(one) if f.name not in LATER)
 
@@ -296,7 +323,9 @@ def describe(config: FeatureConfig) -> str:
         )
     said.append(f"{config.sample_rate_hz} Hz")
     said.append(f"frames of {1000 * config.window_s:.1f} ms every {1000 * config.hop_s:.1f} ms")
+    said += [f"{config.n_views} views (VTLN {', '.join(f'{f:g}' for f in (1.0, *config.vtln))})"] if config.vtln else []
     said += [] if config.gate_range_db is None else [f"gate {config.gate_range_db:g} dB"]
+    said += [] if config.gate_floor_db is None else [f"floor {config.gate_floor_db:g} dB"]
     said += [] if config.speech_gate is None else [f"speech gate {config.speech_gate:g}"]
     window = f" over {config.normalise_frames} frames" if config.normalise in ("sliding", "warp") else ""
     return ", ".join([*said, f"normalise {config.normalise}{window}"])

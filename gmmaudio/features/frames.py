@@ -25,6 +25,8 @@ BLOCK_FRAMES = 1024
 # share of a band's bins that its peak and its valley are the means of; share of the magnitude below the rolloff
 CONTRAST_QUANTILE = 0.02
 ROLLOFF = 0.85
+# of frame levels: what a clip's steady noise is as loud as
+QUIET_PERCENTILE = 10
 # librosa's floor of magnitudes and samples
 LEAST = 1e-10
 NOT_FINITE = "the samples give frames that are not finite; check the file for NaN or infinite values"
@@ -36,8 +38,8 @@ class RawFrames:
 
     Parameters
     ----------
-    values : ndarray, shape (n, n_columns), float32
-        Decibel-like cepstra, their differences, and descriptors.
+    values : ndarray, shape (n, n_views * n_columns), float32
+        Decibel-like cepstra, their differences, and descriptors; one view after the other.
     level_db : ndarray, shape (n,), float32
         Power in the mel bands, decibel.
     time_s : ndarray, shape (n,), float32
@@ -127,9 +129,10 @@ def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig)
     if not (np.isfinite(cepstra).all() and np.isfinite(described).all()):
         raise FeatureError(NOT_FINITE)
     time_s = (np.arange(len(cepstra)) * (config.hop_length / config.sample_rate_hz)).astype(np.float32)
-    values = _with_differences(rasta(cepstra) if config.rasta else cepstra, config)
+    views = np.split(cepstra, config.n_views, axis=1)
+    values = [_with_differences(rasta(view) if config.rasta else view, config) for view in views]
     speech = None if meter is None else meter.probability(len(cepstra), config.hop_length)
-    return RawFrames(np.concatenate([values, described], axis=1), levels, time_s, speech)
+    return RawFrames(np.concatenate([*values, described], axis=1), levels, time_s, speech)
 
 
 def finish(clips: Sequence[RawFrames], config: FeatureConfig) -> Rows:
@@ -148,10 +151,14 @@ def finish(clips: Sequence[RawFrames], config: FeatureConfig) -> Rows:
     Raises
     ------
     SettingError
-        If there is a speech gate, and frames without their probability of speech.
+        If there is a speech gate, and frames without their probability of speech; or fewer views than asked for.
     """
+    n_columns = config.n_columns * config.n_views
+    if config.vtln and clips[0].values.shape[1] < n_columns:
+        raise SettingError("the frames hold fewer views than vtln asks for; make them with it too")
     kept = [_passed(raw, config) for raw in clips]
-    values = np.concatenate([raw.values[passed] for raw, passed in zip(clips, kept, strict=True)])
+    # further views stand behind the plain one
+    values = np.concatenate([raw.values[passed, :n_columns] for raw, passed in zip(clips, kept, strict=True)])
     time_s = np.concatenate([raw.time_s[passed] for raw, passed in zip(clips, kept, strict=True)])
     values = normalised(values, config.normalise, config.normalise_frames)
     if config.block_s is None:
@@ -170,8 +177,8 @@ def finish(clips: Sequence[RawFrames], config: FeatureConfig) -> Rows:
 def _passed(raw: RawFrames, config: FeatureConfig) -> npt.NDArray[np.bool_]:
     """Return which frames of a clip (n,) pass the gates, at least one."""
     passed = np.ones(len(raw), dtype=bool)
-    if config.gate_range_db is not None:
-        loud = raw.level_db >= np.percentile(raw.level_db, config.gate_percentile) - config.gate_range_db
+    if config.gate_range_db is not None or config.gate_floor_db is not None:
+        loud = raw.level_db >= _gate_level(raw.level_db, config)
         inner = ~_widened(~loud, config.gate_margin)
         # a clip of hits hardly longer than the margins would lose most of its sound: it keeps what is loud
         passed &= inner if 2 * inner.sum() >= loud.sum() else loud
@@ -181,6 +188,16 @@ def _passed(raw: RawFrames, config: FeatureConfig) -> npt.NDArray[np.bool_]:
         # where nothing is speech, what is most like it must do
         passed &= raw.speech >= min(config.speech_gate, float(raw.speech[passed].max()))
     return passed
+
+
+def _gate_level(level_db: Frames, config: FeatureConfig) -> float:
+    """Return the level below which frames of a clip are dropped, decibel; the loudest always passes."""
+    reference = float(np.percentile(level_db, config.gate_percentile))
+    least = -np.inf if config.gate_range_db is None else reference - config.gate_range_db
+    if config.gate_floor_db is None:
+        return least
+    quiet = float(np.percentile(level_db, QUIET_PERCENTILE))
+    return max(least, min(quiet + config.gate_floor_db, reference - 2 * config.gate_floor_db))
 
 
 def _widened(gaps: npt.NDArray[np.bool_], n: int) -> npt.NDArray[np.bool_]:
@@ -226,7 +243,7 @@ def _chunks(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig) ->
 def _analysed(
     chunks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig
 ) -> Iterable[tuple[Frames, Frames, Frames]]:
-    """Yield cepstra (n, n_mfcc), descriptors (n, d) and levels in decibel (n,) of samples that are padded already."""
+    """Yield cepstra (n, n_views * n_mfcc), descriptors (n, d) and levels in decibel (n,) of padded samples."""
     import librosa
 
     before: Frames | None = None
@@ -240,13 +257,15 @@ def _analysed(
             center=False,
         )
         magnitude = np.abs(spectrum)
-        mel = librosa.feature.melspectrogram(S=magnitude**2, **_mel_settings(config))
+        power, factors = magnitude**2, (1.0, *config.vtln)
+        mels = [librosa.feature.melspectrogram(S=power, **_mel_settings(config, factor)) for factor in factors]
         # top_db would make a frame depend on the clip's loudest moment, and a block differ from the whole
-        log_mel = librosa.power_to_db(mel, top_db=None)
-        mfcc = librosa.feature.mfcc(S=log_mel, n_mfcc=config.n_mfcc)
-        level = librosa.power_to_db(mel.sum(axis=0), top_db=None)
-        described = _described(samples, magnitude, log_mel, log_mel[:, :1] if before is None else before, config)
-        before = log_mel[:, -1:]
+        log_mels = [librosa.power_to_db(mel, top_db=None) for mel in mels]
+        mfcc = np.concatenate([librosa.feature.mfcc(S=log_mel, n_mfcc=config.n_mfcc) for log_mel in log_mels])
+        level = librosa.power_to_db(mels[0].sum(axis=0), top_db=None)
+        plain = log_mels[0]
+        described = _described(samples, magnitude, plain, plain[:, :1] if before is None else before, config)
+        before = plain[:, -1:]
         yield mfcc.T.astype(np.float32), described, level.astype(np.float32)
 
 
@@ -311,13 +330,14 @@ def _zero_crossings(samples: npt.NDArray[np.float32], n_frames: int, config: Fea
     return np.asarray((crossed[first + config.n_fft - 1] - crossed[first]) / config.n_fft)
 
 
-def _mel_settings(config: FeatureConfig) -> dict[str, Any]:
+def _mel_settings(config: FeatureConfig, factor: float) -> dict[str, Any]:
+    """Return librosa's settings of the mel bands, their edges moved by a factor."""
     return {
         "sr": config.sample_rate_hz,
         "n_fft": config.n_fft,
         "n_mels": config.n_mels,
-        "fmin": config.fmin_hz,
-        "fmax": config.fmax_hz,
+        "fmin": factor * config.fmin_hz,
+        "fmax": factor * config.fmax_hz,
     }
 
 

@@ -156,6 +156,7 @@ def fit_classifier(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs
         [label for _, label, _ in rows],
         recipe.classifier,
         groups=[unit for _, _, unit in rows],
+        n_views=recipe.features.n_views,
         seed=seed,
         n_jobs=n_jobs,
     )

@@ -57,6 +57,8 @@ class Recipe:
             raise SettingError(
                 f"--augment is {','.join(self.augment)}; expected any of {','.join(AUGMENTATIONS)}, once"
             )
+        if self.features.vtln and self.classifier.kind != "supervector":
+            raise SettingError(f"vtln makes several views of a frame; {self.classifier.kind} take one")
         if self.seed < 0:
             raise SettingError(f"--seed is {self.seed}; expected 0 or more")
 

@@ -36,6 +36,7 @@ CANDIDATES: tuple[dict[str, Any], ...] = (
     {"kind": "frames", "covariance_type": "full", "n_components": 4},
     {"kind": "frames", "covariance_type": "diag", "n_components": 16},
     {"kind": "supervector", "covariance_type": "diag", "n_components": 32},
+    {"kind": "supervector", "covariance_type": "diag", "n_components": 64},
     {"kind": "supervector", "covariance_type": "diag", "n_components": 128},
     {"kind": "frames", "covariance_type": "diag", "n_components": 32},
     {"kind": "frames", "covariance_type": "diag", "n_components": 64},
@@ -109,7 +110,9 @@ def _candidates(recipe: Recipe, kind: str | None) -> list[Recipe]:
         start = preset_of(recipe.preset, change["kind"])
         features = start.features
         if not same_frames(features, recipe.features):
-            features = replace(recipe.features, block_s=features.block_s, block_step_s=features.block_step_s)
+            vtln = recipe.features.vtln if change["kind"] == "supervector" else ()
+            block_s, step_s = features.block_s, features.block_step_s
+            features = replace(recipe.features, vtln=vtln, block_s=block_s, block_step_s=step_s)
         # a shared covariance goes with one component: all are changed at once
         classifier = replace(start.classifier, back_end="own", **change)
         candidate = replace(recipe, features=features, classifier=classifier)
