@@ -582,7 +582,9 @@ def test_classify_skips_bad_files_and_says_of_the_good_ones_what_it_said_before(
     assert said.code == 1
     lines = lines_of_json(said)
     assert [line for line in lines if line["status"] == "ok"] == before
-    assert {Path(line["path"]).name: line["code"] for line in lines if line["status"] == "error"} == codes
+    assert {Path(line["path"]).name: line["code"] for line in lines if line["status"] != "ok"} == codes
+    unknown = {"silent.wav", "short.wav"}
+    assert {Path(line["path"]).name for line in lines if line["status"] == "unknown"} == unknown
     for name, code in codes.items():
         assert f"skipped [{code}] {tmp_path}/set/bad/{name}: " in said.err
     assert said.err.endswith(f"\n{len(codes)} inputs failed\n")
@@ -595,6 +597,22 @@ def test_text_of_a_failed_file_goes_to_stderr_only(command, model_file, good, tm
     assert said.code == 1
     assert len(said.out.splitlines()) == 1
     assert said.err == f"skipped [empty] {tmp_path}/empty.wav: has no bytes; copy the file again\n1 input failed\n"
+
+
+def test_a_clip_that_holds_nothing_to_go_by_is_unknown_and_says_why(command, model_file, good, corpus, tmp_path, tools):
+    tools.make_bad_files(tmp_path / "bad", corpus.root / "low" / "ann" / "0.wav")
+    silent, short = tmp_path / "bad" / "silent.wav", tmp_path / "bad" / "short.wav"
+    said = command("classify", model_file, silent, good, short)
+    assert said.code == 1
+    lines = [line.split("\t") for line in said.out.splitlines()]
+    assert lines[0] == [str(silent), "unknown: 1.00 s of silence; check the recording, or leave it out"]
+    assert lines[1][:2] == [str(good), "low"]
+    assert lines[2][0] == str(short)
+    assert lines[2][1].endswith("s of sound; at least 0.5 s is needed (--min-duration)")
+    found = lines_of_json(command("classify", model_file, silent, short, "--format", "jsonl"))
+    assert [(line["status"], line["label"], line["code"]) for line in found] == [
+        ("unknown", None, "silent"), ("unknown", None, "too_short"),
+    ]  # fmt: skip
 
 
 # Hostile file names.

@@ -240,8 +240,8 @@ def speakers_of(label, tracts, seed=0):
     """Return clips of one label by speakers whose tract moves all they say, in three views that move it back."""
     rng, clips = np.random.default_rng((seed, label)), []
     for tract in tracts:
-        # both labels have the same two sounds, one more often than the other
-        said = rng.choice([-6.0, 6.0], size=200, p=[0.35, 0.65] if label else [0.65, 0.35])
+        # the labels share one of two sounds; the other lies a little further off
+        said = rng.choice([-6.0, 6.0 + label], size=200)
         plain = said + tract + rng.normal(scale=0.5, size=200)
         clips.append(np.stack([plain, plain - 3.0, plain + 3.0], axis=1))
     return clips

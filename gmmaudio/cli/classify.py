@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from gmmaudio.model import Prediction
     from gmmaudio.pipeline import Classified
 
+# reason codes of sound that can be read, and holds nothing to go by: the answer is "unknown"
+UNHEARD = ("silent", "too_short")
+
 
 @click.command(name="classify")
 @click.argument("model", type=options.FILE)
@@ -92,11 +95,14 @@ def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Classif
     from gmmaudio.evaluation.table import safe_cell
 
     def text(shown: str, result: Classified | FailedInput) -> None:
-        if not isinstance(result, FailedInput):
+        if isinstance(result, FailedInput):
+            cells = [f"unknown: {result.message}"] if result.code in UNHEARD else []
+        else:
             said = result.prediction
-            pairs = [cell for label, score in said.top(top or 1) for cell in (label, _worth(said, label, score))]
-            pairs += [f"unknown: {result.prediction.unknown}"] if result.prediction.unknown else []
-            click.echo("\t".join(printable(cell) for cell in (shown, *pairs)))
+            cells = [cell for label, score in said.top(top or 1) for cell in (label, _worth(said, label, score))]
+            cells += [f"unknown: {said.unknown}"] if said.unknown else []
+        if cells:
+            click.echo("\t".join(printable(cell) for cell in (shown, *cells)))
 
     def jsonl(shown: str, result: Classified | FailedInput) -> None:
         click.echo(json.dumps(_record(shown, result, top or n_labels)))
@@ -130,7 +136,8 @@ def _record(shown: str, result: Classified | FailedInput, top: int) -> dict[str,
 
     if isinstance(result, FailedInput):
         empty = {"label": None, "scores": None, "probability": None, "duration_s": None}
-        return {"path": shown, "status": "error", **empty, "code": result.code, "message": result.message}
+        status = "unknown" if result.code in UNHEARD else "error"
+        return {"path": shown, "status": status, **empty, "code": result.code, "message": result.message}
     said = result.prediction
     return {
         "path": shown,
