@@ -24,6 +24,9 @@ DESCRIPTORS = ("contrast", "centroid", "rolloff", "flatness", "zero_crossings", 
 CONTRAST_EDGES_HZ = (0, 200, 400, 800, 1600, 3200, 6400, 12_800)
 # what is done after the raw frames: other values need no other frames
 LATER = (
+    "n_deltas",
+    "delta_frames",
+    "sdc",
     "gate_range_db",
     "gate_percentile",
     "gate_floor_db",
@@ -249,6 +252,12 @@ class FeatureConfig:
         return self.n_mfcc * (1 + self.n_deltas) + shifted + described
 
     @property
+    def reach(self) -> int:
+        """How far the differences of a frame look, frames to either side."""
+        shifted = self.sdc[1] + self.sdc[2] * (self.sdc[3] - 1) if self.sdc else 0
+        return max(shifted, self.delta_frames // 2 if self.n_deltas else 0)
+
+    @property
     def n_features(self) -> int:
         """Columns of a row: of the views of a frame, or of a block."""
         return self.n_columns * (self.n_views if self.block_s is None else 3 + self.n_modulation)
@@ -286,7 +295,9 @@ class FeatureConfig:
 
 
 def same_frames(one: FeatureConfig, other: FeatureConfig) -> bool:
-    """Return whether the raw frames of ``other`` serve ``one``: they differ in gate, normalisation and blocks at most.
+    """Return whether the raw frames of ``other`` serve ``one``: they differ in what is done later at most.
+
+    Differences, gates, normalisation and blocks are; raw frames are what needs the sound.
 
     What ``other`` has in further views, ``one`` may leave out.
 

@@ -34,33 +34,37 @@ NOT_FINITE = "the samples give frames that are not finite; check the file for Na
 
 @dataclass(frozen=True, eq=False)
 class RawFrames:
-    """Frames before the gate and the normalisation.
+    """What needs the sound: frames before differences, gate and normalisation.
 
     Parameters
     ----------
-    values : ndarray, shape (n, n_views * n_columns), float32
-        Decibel-like cepstra, their differences, and descriptors; one view after the other.
+    values : ndarray, shape (n_clip, n_views * n_mfcc + n_descriptors), float32
+        Decibel-like cepstra, one view after the other, and descriptors; of the whole clip, for the differences at an
+        end of a part look beyond it.
     level_db : ndarray, shape (n,), float32
         Power in the mel bands, decibel.
     time_s : ndarray, shape (n,), float32
         Centre of every frame, seconds from the start of its clip.
     speech : ndarray, shape (n,), float32, or None
         Probability of speech, 0..1; None without a speech gate.
+    n_before : int
+        Frames of the clip before the first of this part.
     """
 
     values: Frames
     level_db: Frames
     time_s: Frames
     speech: Frames | None = None
+    n_before: int = 0
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.level_db)
 
     def slice(self, first: int, last: int | None) -> RawFrames:
         """Return the frames ``first`` to ``last``."""
         part = slice(first, last)
         speech = None if self.speech is None else self.speech[part]
-        return RawFrames(self.values[part], self.level_db[part], self.time_s[part], speech)
+        return RawFrames(self.values, self.level_db[part], self.time_s[part], speech, self.n_before + first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,14 +133,15 @@ def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig)
     if not (np.isfinite(cepstra).all() and np.isfinite(described).all()):
         raise FeatureError(NOT_FINITE)
     time_s = (np.arange(len(cepstra)) * (config.hop_length / config.sample_rate_hz)).astype(np.float32)
-    views = np.split(cepstra, config.n_views, axis=1)
-    values = [_with_differences(rasta(view) if config.rasta else view, config) for view in views]
     speech = None if meter is None else meter.probability(len(cepstra), config.hop_length)
-    return RawFrames(np.concatenate([*values, described], axis=1), levels, time_s, speech)
+    values = np.concatenate([rasta(cepstra) if config.rasta else cepstra, described], axis=1)
+    return RawFrames(values, levels, time_s, speech)
 
 
 def finish(clips: Sequence[RawFrames], config: FeatureConfig) -> Rows:
     """Return the rows of a trial: frames of each clip that pass its gate, joined, normalised; or blocks of those.
+
+    Differences are taken inside each clip before its gate, so that frames that are dropped stand between no others.
 
     The gate's reference is that of each clip (or piece of one), for level belongs to a recording; the normalisation
     is the trial's, for one clip may be too short to estimate a mean.
@@ -153,12 +158,10 @@ def finish(clips: Sequence[RawFrames], config: FeatureConfig) -> Rows:
     SettingError
         If there is a speech gate, and frames without their probability of speech; or fewer views than asked for.
     """
-    n_columns = config.n_columns * config.n_views
-    if config.vtln and clips[0].values.shape[1] < n_columns:
+    if config.vtln and clips[0].values.shape[1] < config.n_views * config.n_mfcc:
         raise SettingError("the frames hold fewer views than vtln asks for; make them with it too")
     kept = [_passed(raw, config) for raw in clips]
-    # further views stand behind the plain one
-    values = np.concatenate([raw.values[passed, :n_columns] for raw, passed in zip(clips, kept, strict=True)])
+    values = np.concatenate([_with_differences(raw, config)[passed] for raw, passed in zip(clips, kept, strict=True)])
     time_s = np.concatenate([raw.time_s[passed] for raw, passed in zip(clips, kept, strict=True)])
     values = normalised(values, config.normalise, config.normalise_frames)
     if config.block_s is None:
@@ -341,17 +344,30 @@ def _mel_settings(config: FeatureConfig, factor: float) -> dict[str, Any]:
     }
 
 
-def _with_differences(mfcc: Frames, config: FeatureConfig) -> Frames:
-    """Return cepstra with deltas and shifted deltas appended, shape (n, n_features)."""
+def _with_differences(raw: RawFrames, config: FeatureConfig) -> Frames:
+    """Return frames with their differences, shape (n, n_views * n_columns): view after view, then descriptors."""
+    first, last = raw.n_before, raw.n_before + len(raw)
+    start = max(0, first - config.reach)
+    near = raw.values[start : last + config.reach]
+    own = slice(first - start, last - start)
+    n = config.n_mfcc
+    parts = []
+    for k in range(config.n_views):
+        view = near[:, k * n : (k + 1) * n]
+        parts += [part[own] for part in (view, *_differences(view, config))]
+    if config.descriptors:
+        parts.append(near[own, n:])
+    return np.concatenate(parts, axis=1).astype(np.float32, copy=False)
+
+
+def _differences(mfcc: Frames, config: FeatureConfig) -> list[Frames]:
+    """Return deltas of each order, and shifted deltas, of cepstra (n, n_mfcc)."""
     import librosa
 
-    parts = [mfcc]
-    for order in range(1, config.n_deltas + 1):
-        # "nearest" repeats the edge frames, so that a clip shorter than the window has deltas too
-        parts.append(librosa.feature.delta(mfcc, width=config.delta_frames, order=order, axis=0, mode="nearest"))
-    if config.sdc:
-        parts.append(shifted_deltas(mfcc, *config.sdc))
-    return np.concatenate(parts, axis=1).astype(np.float32)
+    # "nearest" repeats the edge frames, so that a clip shorter than the window has deltas too
+    settings: dict[str, Any] = {"width": config.delta_frames, "axis": 0, "mode": "nearest"}
+    found = [librosa.feature.delta(mfcc, order=order, **settings) for order in range(1, config.n_deltas + 1)]
+    return [*found, shifted_deltas(mfcc, *config.sdc)] if config.sdc else found
 
 
 def shifted_deltas(cepstra: Frames, n: int, d: int, p: int, k: int) -> Frames:

@@ -50,7 +50,7 @@ class Extracted:
     clip : Clip
         What it is.
     raw : RawFrames
-        Frames before gate and normalisation.
+        Frames before differences, gate and normalisation.
     duration_s : float
         Decoded length, seconds.
     sha256 : str

@@ -36,7 +36,7 @@ class Piece:
 
     @property
     def raw(self) -> RawFrames:
-        """Its frames before gate and normalisation."""
+        """Its frames before differences, gate and normalisation."""
         return self.extracted.raw.slice(self.first, self.last)
 
 
