@@ -362,11 +362,13 @@ def _with_differences(raw: RawFrames, config: FeatureConfig) -> Frames:
 
 def _differences(mfcc: Frames, config: FeatureConfig) -> list[Frames]:
     """Return deltas of each order, and shifted deltas, of cepstra (n, n_mfcc)."""
-    import librosa
+    found = []
+    if config.n_deltas:
+        import librosa
 
-    # "nearest" repeats the edge frames, so that a clip shorter than the window has deltas too
-    settings: dict[str, Any] = {"width": config.delta_frames, "axis": 0, "mode": "nearest"}
-    found = [librosa.feature.delta(mfcc, order=order, **settings) for order in range(1, config.n_deltas + 1)]
+        # "nearest" repeats the edge frames, so that a clip shorter than the window has deltas too
+        settings: dict[str, Any] = {"width": config.delta_frames, "axis": 0, "mode": "nearest"}
+        found = [librosa.feature.delta(mfcc, order=order, **settings) for order in range(1, config.n_deltas + 1)]
     return [*found, shifted_deltas(mfcc, *config.sdc)] if config.sdc else found
 
 
