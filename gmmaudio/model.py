@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.calibration import Calibration, Rejection
-from gmmaudio.classifier import Classifier, ClassifierConfig
+from gmmaudio.classifier import Classifier, ClassifierConfig, Supervectors
 from gmmaudio.errors import SettingError
 from gmmaudio.features import DESCRIPTORS, FeatureConfig, Rows
 
@@ -340,6 +340,11 @@ class Model:
     rejection: Rejection | None = None
 
     def __post_init__(self) -> None:
+        transform = self.classifier.transform
+        if isinstance(transform, Supervectors) and transform.n_views != self.features.n_views:
+            raise SettingError(
+                f"the classifier takes {transform.n_views} views and the front end makes {self.features.n_views}"
+            )
         if self.classifier.n_features != self.features.n_features:
             raise SettingError(
                 f"the classifier takes {self.classifier.n_features} features and the front end makes "

@@ -37,7 +37,7 @@ from gmmaudio.features import FeatureConfig
 from gmmaudio.files import write_beside
 from gmmaudio.model import Model, TrainingClip, TrainingSummary
 
-FORMAT_VERSION = "1.2"
+FORMAT_VERSION = "1.3"
 KEY = "gmmaudio"
 TRANSFORMS = (Identity, Projection, Supervectors)
 HEADS = (Mixtures, Linear)

@@ -609,7 +609,14 @@ def test_a_clip_that_holds_nothing_to_go_by_is_unknown_and_says_why(command, mod
     assert lines[1][:2] == [str(good), "low"]
     assert lines[2][0] == str(short)
     assert lines[2][1].endswith("s of sound; at least 0.5 s is needed (--min-duration)")
-    found = lines_of_json(command("classify", model_file, silent, short, "--format", "jsonl"))
+    alone = command("classify", model_file, silent, short, "--format", "jsonl")
+    # they were heard, and hold nothing: that is no unusable input
+    assert alone.code == 1
+    assert command("classify", model_file, silent, tmp_path / "bad" / "empty.wav").code == 1
+    assert command("classify", model_file, tmp_path / "bad" / "empty.wav").code == 3
+    table = list(csv.reader(io.StringIO(command("classify", model_file, silent, good, "--format", "csv").out)))
+    assert {len(row) for row in table} == {8}
+    found = lines_of_json(alone)
     assert [(line["status"], line["label"], line["code"]) for line in found] == [
         ("unknown", None, "silent"), ("unknown", None, "too_short"),
     ]  # fmt: skip

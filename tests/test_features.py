@@ -432,6 +432,18 @@ def test_the_floor_of_the_gate_keeps_a_clip_of_one_level_whole(level):
     assert len(finish([raw_of(np.full(50, level))], dataclasses.replace(QUICK, gate_floor_db=2.0))) == 50
 
 
+def test_the_quiet_tenth_is_not_that_of_digital_silence():
+    config = dataclasses.replace(QUICK, gate_range_db=32.0, gate_percentile=98.0, gate_floor_db=2.0)
+    levels = np.r_[np.full(60, 0.0), np.full(40, -10.0)]
+    assert len(finish([raw_of(levels)], config)) == 60
+    # a cut or a mute as long as the sound changes nothing of what is heard of it
+    for silence in (-200.0, -80.0):
+        rows = finish([raw_of(np.r_[levels, np.full(30, silence)])], config)
+        assert rows.values[:, 0].tolist() == list(range(60))
+    # what a quiet room may be counts
+    assert len(finish([raw_of(np.r_[levels, np.full(30, -63.0)])], config)) == 100
+
+
 def test_pauses_filled_with_noise_are_not_heard():
     rng = np.random.default_rng(0)
     bursts = np.repeat([1.0, 0.0, 1.0, 1.0, 0.0, 1.0], 4_000)
@@ -466,6 +478,8 @@ def test_views_pass_the_gate_together_and_are_normalised_each():
     rows = extract(noise(40_000), config)
     plain = extract(noise(40_000), dataclasses.replace(config, vtln=()))
     assert 0 < len(rows) < 300
+    levels = [raw_frames([noise(40_000)], dataclasses.replace(config, vtln=v)).level_db for v in ((), config.vtln)]
+    assert np.array_equal(*levels)
     assert np.array_equal(rows.time_s, plain.time_s)
     assert np.array_equal(rows.values[:, : config.n_columns], plain.values)
     np.testing.assert_allclose(rows.values.std(axis=0), 1.0, rtol=1e-4)  # float32
@@ -665,6 +679,11 @@ def test_settings_cannot_be_changed_and_are_given_by_name():
         FeatureConfig(22_050)
 
 
+def test_factors_of_any_kind_of_number_travel():
+    config = dataclasses.replace(QUICK, fmax_hz=3_000.0, vtln=np.array([0.9, 1.2], dtype=np.float32))
+    assert FeatureConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
 def test_equal_settings_are_equal_and_hash_alike():
     assert dataclasses.replace(QUICK, sdc=[7, 1, 3, 7]) == dataclasses.replace(QUICK, sdc=(7, 1, 3, 7))
     assert len({QUICK, dataclasses.replace(QUICK), dataclasses.replace(QUICK, n_mfcc=9)}) == 2
@@ -712,6 +731,23 @@ BAD_SETTINGS = [
     ({"gate_floor_db": 61.0}, "gate_floor_db is 61; expected 0.1 to 60"),
     ({"gate_margin": -1}, "gate_margin is -1; expected 0 to 100"),
     ({"gate_margin": 101}, "gate_margin is 101; expected 0 to 100"),
+    ({"vtln": (0.9,), "fmax_hz": 0.0}, "fmin_hz is 0; expected 0 to -1"),
+    *(
+        (
+            {"vtln": given},
+            f"vtln is {given!r}; expected at most 8 different factors, none of them 1, such as (0.92, 1.08)",
+        )
+        for given in (
+            "0.9",
+            0.9,
+            None,
+            (0.9, [1]),
+            (0.9, 0.9),
+            (1.0,),
+            (True,),
+            tuple(0.9 + k / 1000 for k in range(9)),
+        )
+    ),
     ({"vtln": (0.9, 0.4)}, "vtln is 0.4; expected 0.5 to 1"),
     ({"vtln": (1.1,)}, "vtln is 1.1; expected 0.5 to 1"),
     ({"vtln": (2.1,), "fmax_hz": 4_000.0}, "vtln is 2.1; expected 0.5 to 2"),
@@ -778,7 +814,7 @@ def test_every_setting_has_a_bad_value_here():
         {"gate_percentile": 0.0},
         {"gate_floor_db": 0.1},
         {"gate_floor_db": 60.0},
-        {"vtln": (0.5, 1.0)},
+        {"vtln": (0.5, 0.9)},
         {"gate_margin": 0},
         {"gate_margin": 100},
     ],

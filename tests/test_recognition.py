@@ -26,8 +26,9 @@ from gmmaudio.classifier.transforms import best_view, supervector
 from gmmaudio.errors import GmmaudioError, SettingError
 from gmmaudio.features import FeatureConfig, block_features, extract, rasta, raw_frames, sliding_cmvn, warp
 from gmmaudio.mixture import fit_gmm
+from gmmaudio.model import Model, TrainingSummary
 from gmmaudio.modelfile import from_bytes, to_bytes
-from gmmaudio.pipeline import fitting
+from gmmaudio.pipeline import fitting, tuning
 from gmmaudio.pipeline.fitting import OutOfFold
 from gmmaudio.pipeline.trials import gather
 
@@ -279,6 +280,28 @@ def test_speakers_of_other_tracts_are_told_apart_by_views():
     assert np.array_equal(viewed.score(asked[0]), again.score(asked[0]))
 
 
+def test_what_is_trained_on_is_what_a_clip_is_heard_as():
+    rows = [clip for label, sign in ((0, 1), (1, -1)) for clip in speakers_of(label, [0.0, 3.0 * sign] * 6)]
+    labels, config = list("a" * 12 + "b" * 12), replace(VECTORS, n_components=2, n_directions=0)
+    classifier, _ = fit(rows, labels, config, n_views=3)
+    transform = classifier.transform
+    heard = [best_view(transform.background, clip, 3) for clip in rows]
+    # the mean that is taken out is that of the training vectors, of the views that this background chooses
+    vectors = np.stack([supervector(transform.background, clip, 8.0) for clip in heard])
+    np.testing.assert_allclose(transform.mean, vectors.mean(axis=0), atol=1e-6)  # float32
+    plain, _ = fit([clip[:, :1] for clip in rows], labels, config)
+    # plain views lie three to either side: the background is of views brought together
+    spread, own = plain.transform.background.covariances.max(), transform.background.covariances.max()
+    assert own < 0.5 * spread
+
+
+def test_a_view_is_chosen_by_all_of_a_clip():
+    background, _ = fit_gmm(np.array([[-6.0], [-5.0], [5.0], [6.0]]), 2, rng=np.random.default_rng(0))
+    # one frame lies at a centre, all others far from any
+    once, always = np.r_[5.5, np.full(20, 30.0)], np.full(21, 7.0)
+    assert np.array_equal(best_view(background, np.stack([once, always], axis=1), 2)[:, 0], always)
+
+
 def test_views_that_are_the_same_change_nothing():
     rows, labels, groups = clips_of()
     config = replace(VECTORS, pair_lag=2)
@@ -301,6 +324,42 @@ def test_views_that_do_not_go_with_the_rows_are_refused(config, n_views, words):
     rows, labels, _ = clips_of()
     with pytest.raises(GmmaudioError, match=words):
         fit(rows, labels, config, n_views=n_views)
+
+
+def test_candidates_of_a_front_end_of_ones_own_have_views_where_their_kind_takes_them():
+    recipe = pipeline.make_recipe("language")
+    for own in (recipe, replace(recipe, features=replace(recipe.features, n_mels=24))):
+        kinds = {}
+        for candidate in tuning._candidates(own, None):
+            kinds.setdefault(candidate.classifier.kind, set()).add(candidate.features.n_views)
+        assert kinds == {"supervector": {3}, "blocks": {1}, "frames": {1}}
+
+
+def test_a_model_of_other_views_than_its_front_end_is_refused():
+    recipe = pipeline.make_recipe("language")
+    features = replace(recipe.features, sdc=None, n_mfcc=1)
+    rows = [clip for label in (0, 1) for clip in speakers_of(label, [0.0, 3.0, -3.0])]
+    classifier, _ = fit(rows, list("aaabbb"), replace(VECTORS, n_components=2), n_views=3)
+    training = TrainingSummary(None, VECTORS, 0, None, 0.5, {}, {}, {}, ())
+    assert Model(features, classifier, training).classifier is classifier
+    one = fit(rows, list("aaabbb"), replace(VECTORS, n_components=2))[0]
+    assert one.n_features == classifier.n_features
+    with pytest.raises(SettingError, match="the classifier takes 1 views and the front end makes 3"):
+        Model(features, one, training)
+
+
+def test_a_file_from_before_there_were_views_is_read(corpus):
+    trained = pipeline.train(pipeline.read_corpus(corpus.plain), pipeline.make_recipe(None, kind="supervector"))
+    model, data = trained.model, to_bytes(trained.model)
+    size = int.from_bytes(data[:8], "little")
+    assert b"n_views" in data[: 8 + size]
+    (transform,) = [model.classifier.transform]
+    settings = {name: value for name, value in transform.settings().items() if name != "n_views"}
+    again = type(transform).of(settings, transform.parts())
+    rows = extract(noise(30_000), model.features).values
+    assert np.array_equal(again.apply(rows), transform.apply(rows))
+    before = {k: v for k, v in model.features.to_dict().items() if k not in ("vtln", "gate_floor_db")}
+    assert FeatureConfig.from_dict(before) == model.features
 
 
 def test_a_recipe_of_views_needs_supervectors():

@@ -166,6 +166,20 @@ def test_a_file_that_is_not_there(command, tmp_path):
     assert (done.code, "cannot be read as JSON" in done.err) == (3, True)
 
 
+def test_settings_that_came_later_stand_for_what_was_done_before(recorded, command, tmp_path):
+    report = json.loads(recorded.read_text())
+    for settings in (report["protocol"]["settings"], report["run"]["options"]["recipe"]):
+        del settings["features"]["vtln"], settings["classifier"]["pair_lag"]
+    old = tmp_path / "old.json"
+    old.write_text(json.dumps(report))
+    assert command("reproduce", old).code == 0
+    report["protocol"]["settings"]["features"]["n_mfcc"] += 1
+    old.write_text(json.dumps(report))
+    said = command("reproduce", old)
+    assert said.code == 1
+    assert "protocol.settings.features.n_mfcc" in said.err + said.out
+
+
 def test_differences_name_their_place():
     old = {
         "a": [1, 2.0],

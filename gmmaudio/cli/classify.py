@@ -66,7 +66,8 @@ def command(
                 failed.append(FailedInput(item.shown, result.code, result.message))
         console.say_failed(failed)
     if failed:
-        click.get_current_context().exit(EXIT_NOTHING if len(failed) == len(found) else EXIT_SOME_FAILED)
+        unusable = [each for each in failed if each.code not in UNHEARD]
+        click.get_current_context().exit(EXIT_NOTHING if len(unusable) == len(found) else EXIT_SOME_FAILED)
 
 
 def _priors(given: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, float] | None:
@@ -117,10 +118,10 @@ def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Classif
             cell for label, score in (record["scores"] or {}).items() for cell in (label, score, chances.get(label))
         ]
         fixed = [record.get(name) for name in ("path", "status", "duration_s", "code", "message")]
-        table.writerow([safe_cell(cell) for cell in (*fixed, *pairs)])
+        table.writerow([safe_cell(cell) for cell in (*fixed, *pairs, *[None] * (len(heads) - len(pairs)))])
 
+    heads = [f"{name}_{i + 1}" for i in range(n_shown) for name in ("label", "score", "probability")]
     if kind == "csv":
-        heads = [f"{name}_{i + 1}" for i in range(n_shown) for name in ("label", "score", "probability")]
         table.writerow(["path", "status", "duration_s", "code", "message", *heads])
     return {"text": text, "jsonl": jsonl, "csv": rows}[kind]
 
@@ -146,5 +147,5 @@ def _record(shown: str, result: Classified | FailedInput, top: int) -> dict[str,
         "scores": dict(said.top(top)),
         "probability": said.probability,
         "duration_s": round(result.duration_s, 3),
-        **({} if said.unknown is None else {"message": said.unknown}),
+        **({} if said.unknown is None else {"code": "no_label", "message": said.unknown}),
     }

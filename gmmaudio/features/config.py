@@ -22,6 +22,8 @@ WHOLE_NUMBERS = (
 DESCRIPTORS = ("contrast", "centroid", "rolloff", "flatness", "zero_crossings", "onset")
 # of the bands of spectral contrast: octaves from 200 Hz, and what lies below
 CONTRAST_EDGES_HZ = (0, 200, 400, 800, 1600, 3200, 6400, 12_800)
+# of a frame: each costs as much as the plain one
+MAX_VIEWS = 9
 # what is done after the raw frames: other values need no other frames
 LATER = (
     "n_deltas",
@@ -73,9 +75,11 @@ class FeatureConfig:
     gate_percentile : float
         The reference level: this percentile of the frame levels, 0..100 (100 is the loudest frame).
     gate_floor_db : float or None
-        Frames less than this far above the clip's quiet tenth (the 10th percentile of frame levels) are dropped too:
-        pauses filled by steady noise lie within the range of the gate. Where the reference level is not even twice
-        that far above the quiet tenth, those twice that far below the reference are dropped instead. None drops none.
+        Frames less than this far above the clip's quiet tenth are dropped too: pauses filled by steady noise lie within
+        the range of the gate. The quiet tenth is the 10th percentile of frame levels, of those no further below the
+        reference level than twice the range. Where the reference is not even twice this far above it, frames twice
+        this far below the reference are dropped instead. Of steady sound that is fainter for most of a clip only the
+        loud part is left. None drops none.
     gate_margin : int
         Frames dropped on each side of a gap that these gates leave too: those that straddle its edge. Where that would
         be more than half of what is left, none are.
@@ -150,7 +154,7 @@ class FeatureConfig:
     def __post_init__(self) -> None:
         if self.sdc is not None:
             object.__setattr__(self, "sdc", tuple(self.sdc))
-        object.__setattr__(self, "vtln", tuple(self.vtln))
+        object.__setattr__(self, "vtln", _factors(self.vtln))
         whole = [(name, getattr(self, name)) for name in WHOLE_NUMBERS]
         for name, value in [*whole, *(("sdc", value) for value in self.sdc or ())]:
             if not isinstance(value, int):
@@ -204,7 +208,7 @@ class FeatureConfig:
             ("n_mels", self.n_mels, 2, 512),
             ("fmin_hz", self.fmin_hz, 0.0, self.fmax_hz - 1.0),
             ("fmax_hz", self.fmax_hz, 1.0, nyquist),
-            *(("vtln", factor, 0.5, min(2.0, nyquist / self.fmax_hz)) for factor in self.vtln),
+            *(("vtln", factor, 0.5, min(2.0, nyquist / max(1.0, self.fmax_hz))) for factor in self.vtln),
             ("n_mfcc", self.n_mfcc, 1, self.n_mels),
             ("n_deltas", self.n_deltas, 0, 2),
             ("delta_frames", self.delta_frames, 3, 101),
@@ -294,10 +298,24 @@ class FeatureConfig:
             raise SettingError(f"feature settings of the wrong kind: {error}") from error
 
 
+def _factors(given: Any) -> tuple[float, ...]:
+    """Return the factors of further views, each another one and none of them 1."""
+    try:
+        factors = tuple(float(factor) for factor in given)
+    except (TypeError, ValueError):
+        factors = (1.0,)
+    if isinstance(given, str) or 1.0 in factors or len(set(factors)) < len(factors) or len(factors) > MAX_VIEWS - 1:
+        raise SettingError(
+            f"vtln is {given!r}; expected at most {MAX_VIEWS - 1} different factors, none of them 1, "
+            "such as (0.92, 1.08)"
+        )
+    return factors
+
+
 def same_frames(one: FeatureConfig, other: FeatureConfig) -> bool:
     """Return whether the raw frames of ``other`` serve ``one``: they differ in what is done later at most.
 
-    Differences, gates, normalisation and blocks are; raw frames are what needs the sound.
+    Raw frames are what needs the sound. Differences, gates, normalisation and blocks are made of them later.
 
     What ``other`` has in further views, ``one`` may leave out.
 

@@ -61,7 +61,7 @@ class RawFrames:
         return len(self.level_db)
 
     def slice(self, first: int, last: int | None) -> RawFrames:
-        """Return the frames ``first`` to ``last``."""
+        """Return the frames ``first`` to ``last``, counted from the first of these, 0 or more."""
         part = slice(first, last)
         speech = None if self.speech is None else self.speech[part]
         return RawFrames(self.values, self.level_db[part], self.time_s[part], speech, self.n_before + first)
@@ -199,7 +199,9 @@ def _gate_level(level_db: Frames, config: FeatureConfig) -> float:
     least = -np.inf if config.gate_range_db is None else reference - config.gate_range_db
     if config.gate_floor_db is None:
         return least
-    quiet = float(np.percentile(level_db, QUIET_PERCENTILE))
+    # a cut or a muted part, far below even a quiet room, is nobody's noise
+    heard = level_db[level_db >= 2 * least - reference] if config.gate_range_db else level_db
+    quiet = float(np.percentile(heard, QUIET_PERCENTILE))
     return max(least, min(quiet + config.gate_floor_db, reference - 2 * config.gate_floor_db))
 
 

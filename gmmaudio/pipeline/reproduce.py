@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from gmmaudio.classifier import ClassifierConfig
 from gmmaudio.corpus import Clip, Corpus
-from gmmaudio.errors import CorpusError
+from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import FailedInput, Report
+from gmmaudio.features import FeatureConfig
 from gmmaudio.model import Model
 from gmmaudio.pipeline.crossval import Division, crossval
 from gmmaudio.pipeline.evaluate import evaluate
@@ -125,7 +128,21 @@ def _compared(report: Mapping[str, Any]) -> dict[str, Any]:
     """Return a report without where, how and when it was made."""
     parts = {key: dict(report[key]) for key in NOT_COMPARED if isinstance(report.get(key), Mapping)}
     kept = {key: {k: v for k, v in part.items() if k not in NOT_COMPARED[key]} for key, part in parts.items()}
+    if isinstance(kept.get("protocol", {}).get("settings"), Mapping):
+        kept["protocol"]["settings"] = _completed(kept["protocol"]["settings"])
     return {**report, **kept}
+
+
+def _completed(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return settings with those that did not exist when they were recorded, as they stood unsaid."""
+    kinds: dict[str, Any] = {"features": FeatureConfig.from_dict, "classifier": lambda given: ClassifierConfig(**given)}
+    found = dict(settings)
+    for name, make in kinds.items():
+        if isinstance(found.get(name), Mapping):
+            # what cannot be read any more differs as it stands
+            with contextlib.suppress(SettingError, TypeError):
+                found[name] = asdict(make(found[name]))
+    return found
 
 
 def _walk(where: str, old: Any, new: Any, tolerance: float) -> Iterator[str]:
