@@ -2,7 +2,7 @@
 
 Three systems: 64 components per language on 13 MFCC and deltas; the same on 7 MFCC and shifted deltas, which is
 ``--preset language --model frames``; and ``--preset language``, supervectors of warped frames. The first two have mean
-and variance normalised over the trial. Trials are of 6 s.
+and variance normalised over the trial; all three have the preset's gates, also that against noise. Trials are of 6 s.
 
 The divisions are those of ``gmmaudio crossval``: ``--folds 5 --repeats R`` and ``--folds loo --group-by source`` on
 *language*, and ``--folds 5`` on *language-indomain*. Noise at 10 dB is asked of the models of the first repeat, on the

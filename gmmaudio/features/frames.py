@@ -200,7 +200,7 @@ def _gate_level(level_db: Frames, config: FeatureConfig) -> float:
     if config.gate_floor_db is None:
         return least
     # a cut or a muted part, far below even a quiet room, is nobody's noise
-    heard = level_db[level_db >= 2 * least - reference] if config.gate_range_db else level_db
+    heard = level_db[level_db >= 2 * least - reference]
     quiet = float(np.percentile(heard, QUIET_PERCENTILE))
     return max(least, min(quiet + config.gate_floor_db, reference - 2 * config.gate_floor_db))
 
