@@ -27,14 +27,12 @@ from threadpoolctl import threadpool_limits
 
 import gmmaudio
 from gmmaudio.corpus import Corpus
-from gmmaudio.evaluation import ScoredClip, compare
-from gmmaudio.evaluation.figures import Figures, figures_of
-from gmmaudio.pipeline import Division, Recipe
-from gmmaudio.pipeline.extraction import Degradation
-from gmmaudio.pipeline.fitting import fit_trials
-from gmmaudio.pipeline.scoring import interval_units, score_trials, units_of
-from gmmaudio.pipeline.trials import Trial, gather
-from gmmaudio.pipeline.tuning import fit_fold
+from gmmaudio.evaluation import Figures, ScoredClip, compare, figures_of
+from gmmaudio.models import Recipe, fit_trials
+from gmmaudio.pipeline import Division
+from gmmaudio.pipeline.folds import fit_fold
+from gmmaudio.pipeline.scoring import interval_units, score_trials
+from gmmaudio.trials import Degradation, Trial, gather, units_of
 
 NOISE = "noise 10 dB"
 SPEAKER, SOURCE, DOMAIN = "by speaker", "a source left out", "language-indomain, by speaker"

@@ -268,7 +268,7 @@ def multiply_rate() -> float:
     """Return how many float32 operations a second a large matrix product does, in 1e9 a CPU second: best of five."""
     import numpy as np
 
-    from gmmaudio.threads import one_thread
+    from gmmaudio.compute import one_thread
 
     a = np.random.default_rng(0).random((2048, 2048), dtype=np.float32)
     out = np.empty_like(a)

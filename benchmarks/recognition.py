@@ -37,15 +37,14 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 import gmmaudio
-from gmmaudio.calibration import fit_calibration
 from gmmaudio.corpus import Corpus
-from gmmaudio.evaluation import ScoredClip, compare
-from gmmaudio.evaluation.figures import figures_of
-from gmmaudio.pipeline import Division, Recipe
-from gmmaudio.pipeline.fitting import inner_folds
-from gmmaudio.pipeline.scoring import score_trials, units_of
-from gmmaudio.pipeline.trials import Trial, gather
-from gmmaudio.pipeline.tuning import fit_fold
+from gmmaudio.evaluation import ScoredClip, compare, figures_of
+from gmmaudio.models import Recipe, fit_calibration
+from gmmaudio.models.inner_folds import inner_folds
+from gmmaudio.pipeline import Division
+from gmmaudio.pipeline.folds import fit_fold
+from gmmaudio.pipeline.scoring import score_trials
+from gmmaudio.trials import Trial, gather, units_of
 
 DATA = Path(os.environ.get("GMMAUDIO_DATA", "../shared/data"))
 PACKAGES = ("gmmaudio", "pyAudioAnalysis", "librosa", "numpy", "scipy", "scikit-learn")

@@ -21,8 +21,8 @@ _HOMES = {
     "make_recipe": "pipeline",
     "read_corpus": "pipeline",
     "train": "pipeline",
-    "load_model": "modelfile",
-    "save_model": "modelfile",
+    "load_model": "models",
+    "save_model": "models",
     "render_html": "evaluation",
     "fit_gmm": "mixture",
     "read_audio": "audio",
@@ -32,15 +32,14 @@ if TYPE_CHECKING:
     from gmmaudio.audio import read_audio
     from gmmaudio.evaluation import render_html
     from gmmaudio.mixture import fit_gmm
-    from gmmaudio.modelfile import load_model, save_model
-    from gmmaudio.pipeline.classify import classify
-    from gmmaudio.pipeline.crossval import crossval
-    from gmmaudio.pipeline.evaluate import evaluate
-    from gmmaudio.pipeline.extraction import read_corpus
-    from gmmaudio.pipeline.predictions import evaluate_predictions
-    from gmmaudio.pipeline.recipe import make_recipe
-    from gmmaudio.pipeline.reproduce import reproduce
-    from gmmaudio.pipeline.train import train
+    from gmmaudio.models import load_model, make_recipe, save_model
+    from gmmaudio.pipeline.arguments import read_corpus
+    from gmmaudio.pipeline.classification import classify
+    from gmmaudio.pipeline.crossvalidation import crossval
+    from gmmaudio.pipeline.evaluation_run import evaluate
+    from gmmaudio.pipeline.external_predictions import evaluate_predictions
+    from gmmaudio.pipeline.reproduction import reproduce
+    from gmmaudio.pipeline.training import train
 
 __all__ = [
     "classify",

@@ -19,7 +19,7 @@ import gmmaudio
 from data_scripts.make_genres import make_genres
 from data_scripts.make_languages import make_languages
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.pipeline import make_recipe
+from gmmaudio.models import make_recipe
 from recipes.folders import cross_validate_and_train, write_page
 
 

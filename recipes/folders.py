@@ -9,7 +9,7 @@ import click
 import gmmaudio
 from gmmaudio.evaluation import Report, render_html
 from gmmaudio.files import write_beside
-from gmmaudio.pipeline import Recipe
+from gmmaudio.models import Recipe
 
 
 def cross_validate_and_train(

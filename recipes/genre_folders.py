@@ -10,7 +10,7 @@ import click
 if not __package__:  # run as a file: the repository root is not on the import path
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gmmaudio.pipeline import make_recipe
+from gmmaudio.models import make_recipe
 from recipes.folders import cross_validate_and_train
 
 

@@ -114,7 +114,7 @@ def corpus(tmp_path_factory):
 def model_file(corpus, tmp_path_factory):
     """A model trained on the clips of ann and bob. Tests must not write here."""
     from gmmaudio import pipeline
-    from gmmaudio.modelfile import save_model
+    from gmmaudio.models import save_model
 
     path = tmp_path_factory.mktemp("model") / "bands.gmm"
     trained = pipeline.train(pipeline.read_corpus(corpus.split), pipeline.make_recipe(n_components=4))
@@ -125,7 +125,7 @@ def model_file(corpus, tmp_path_factory):
 @pytest.fixture
 def model(model_file):
     """The model in ``model_file``."""
-    from gmmaudio.modelfile import load_model
+    from gmmaudio.models import load_model
 
     return load_model(model_file)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gmmaudio.evaluation import ScoredClip, cavg, condition, detection_llrs, figures_of, interval_of
-from gmmaudio.evaluation.breakdown import by_duration, by_source
 from gmmaudio.evaluation.report import confusion_similarity, spread_of
+from gmmaudio.evaluation.slices import by_duration, by_source
 
 
 def clip(i, label="a", predicted="a", **changed):

@@ -7,21 +7,12 @@ import pytest
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import roc_auc_score
 
-from gmmaudio.calibration import (
-    RIDGE,
-    Calibration,
-    Rejection,
-    _targets,
-    auroc,
-    clip_weights,
-    equal_mean,
-    fit_calibration,
-    fit_rejection,
-    statistics,
-    trained_weights,
-)
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.reliability import cllr, min_cllr, reliability
+from gmmaudio.evaluation import cllr, min_cllr, reliability
+from gmmaudio.models import Calibration, Rejection, fit_calibration, fit_rejection
+from gmmaudio.models.calibration import RIDGE, clip_weights, smoothed_targets
+from gmmaudio.models.fusion import equal_mean, trained_weights
+from gmmaudio.models.open_set import auroc, statistics
 
 INF = float("inf")
 # the search for a scale stops at steps of 1e-6 of its log
@@ -169,7 +160,7 @@ def test_offsets_are_where_their_pull_and_the_slope_of_the_loss_cancel():
     scores, true, groups = few_clips(shift=1.0)
     scores = scores - [1.5, 0.0, -1.5]
     found = fit_calibration(scores, true, groups, method="affine")
-    errors = found.probability(scores) - _targets(scores, true)
+    errors = found.probability(scores) - smoothed_targets(scores, true)
     # all labels, groups and clips are as many here; the search stops where the slope is 1e-5
     np.testing.assert_allclose(errors.mean(axis=0), -RIDGE * found.offsets, atol=1e-4)
     assert (errors * scores).sum(axis=1).mean() == pytest.approx(0.0, abs=1e-4)

@@ -10,10 +10,10 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from gmmaudio import engine, threads
-from gmmaudio.classifier import ClassifierConfig, fit, gmm_classifier
+from gmmaudio.compute import count_jobs, ordered_map, threads
 from gmmaudio.errors import MixtureError, SettingError, WorkerError
 from gmmaudio.mixture import GaussianMixture, fit_gmm
+from gmmaudio.models import ClassifierConfig, fit_scorer, gmm_classifier
 
 
 def random_mixture(rng, k, d, covariance_type):
@@ -154,14 +154,14 @@ def test_a_classifier_needs_a_mixture_for_each_of_two_labels_or_more():
 
 def test_labels_are_sorted_whatever_the_order_of_clips():
     clips, labels = labelled_clips()
-    classifier, traces = fit(clips[::-1], labels[::-1], ClassifierConfig(n_components=2))
+    classifier, traces = fit_scorer(clips[::-1], labels[::-1], ClassifierConfig(n_components=2))
     assert classifier.labels == ("a", "b", "c")
     assert list(traces) == ["a", "b", "c"]
 
 
 def test_one_component_has_the_mean_and_variance_of_its_labels_rows():
     clips, labels = labelled_clips()
-    classifier, _ = fit(clips, labels, ClassifierConfig(n_components=1))
+    classifier, _ = fit_scorer(clips, labels, ClassifierConfig(n_components=1))
     for label, mixture in zip(classifier.labels, classifier.mixtures, strict=True):
         own = np.concatenate([c for c, name in zip(clips, labels, strict=True) if name == label]).astype(np.float64)
         # float32 sums of 360 numbers around 10
@@ -172,7 +172,7 @@ def test_one_component_has_the_mean_and_variance_of_its_labels_rows():
 def test_a_labels_mixture_is_fit_gmm_on_its_rows_with_its_own_stream():
     clips, labels = labelled_clips()
     config = ClassifierConfig(n_components=3, covariance_type="full", init="random", variance_floor=0.02)
-    classifier, traces = fit(clips, labels, config, seed=5)
+    classifier, traces = fit_scorer(clips, labels, config, seed=5)
     for i, label in enumerate("abc"):
         own = np.concatenate([c for c, name in zip(clips, labels, strict=True) if name == label])
         alone, trace = fit_gmm(
@@ -187,7 +187,7 @@ def test_a_labels_mixture_does_not_depend_on_the_others_rows():
     clips, labels = labelled_clips()
     others = [clip if label == "b" else clip[::2] + 1 for clip, label in zip(clips, labels, strict=True)]
     config = ClassifierConfig(n_components=3)
-    one, other = fit(clips, labels, config)[0], fit(others, labels, config)[0]
+    one, other = fit_scorer(clips, labels, config)[0], fit_scorer(others, labels, config)[0]
     np.testing.assert_array_equal(one.mixtures[1].means, other.mixtures[1].means)
     assert (one.mixtures[0].means != other.mixtures[0].means).any()
 
@@ -208,44 +208,48 @@ CHANGED = {
 @pytest.mark.parametrize("name", CHANGED)
 def test_every_setting_changes_what_is_fitted(name):
     clips, labels = labelled_clips()
-    base = fit(clips, labels, BASE)[0]
-    other = fit(clips, labels, dataclasses.replace(BASE, **{name: CHANGED[name]}))[0]
+    base = fit_scorer(clips, labels, BASE)[0]
+    other = fit_scorer(clips, labels, dataclasses.replace(BASE, **{name: CHANGED[name]}))[0]
     assert parameters(base) != parameters(other)
 
 
 def test_another_seed_gives_another_start():
     clips, labels = labelled_clips()
-    assert parameters(fit(clips, labels, BASE, seed=0)[0]) != parameters(fit(clips, labels, BASE, seed=1)[0])
+    assert parameters(fit_scorer(clips, labels, BASE, seed=0)[0]) != parameters(
+        fit_scorer(clips, labels, BASE, seed=1)[0]
+    )
 
 
 def test_the_same_seed_gives_the_same_bits():
     clips, labels = labelled_clips()
-    assert parameters(fit(clips, labels, BASE, seed=4)[0]) == parameters(fit(clips, labels, BASE, seed=4)[0])
+    assert parameters(fit_scorer(clips, labels, BASE, seed=4)[0]) == parameters(
+        fit_scorer(clips, labels, BASE, seed=4)[0]
+    )
 
 
 def test_labels_with_the_same_rows_have_streams_of_their_own():
     clips, _ = labelled_clips(labels=("a",))
-    classifier, _ = fit(clips + clips, ["a"] * 6 + ["b"] * 6, BASE)
+    classifier, _ = fit_scorer(clips + clips, ["a"] * 6 + ["b"] * 6, BASE)
     assert (classifier.mixtures[0].means != classifier.mixtures[1].means).any()
 
 
 def test_the_bits_are_the_same_for_one_two_and_three_workers():
     clips, labels = labelled_clips(n_rows=400, labels=("a", "b", "c", "d"))
-    alone, traces = fit(clips, labels, BASE, seed=2, n_jobs=1)
+    alone, traces = fit_scorer(clips, labels, BASE, seed=2, n_jobs=1)
     for n_jobs in (2, 3):
-        shared, shared_traces = fit(clips, labels, BASE, seed=2, n_jobs=n_jobs)
+        shared, shared_traces = fit_scorer(clips, labels, BASE, seed=2, n_jobs=n_jobs)
         assert parameters(shared) == parameters(alone)
         assert shared_traces == traces
 
 
 def test_one_label_is_refused_by_name():
     with pytest.raises(SettingError, match="only the label a; at least two are needed to tell apart"):
-        fit([np.zeros((3, 1))], ["a"], ClassifierConfig())
+        fit_scorer([np.zeros((3, 1))], ["a"], ClassifierConfig())
 
 
 def test_no_clips_are_refused():
     with pytest.raises(SettingError, match="only the label none; at least two"):
-        fit([], [], ClassifierConfig())
+        fit_scorer([], [], ClassifierConfig())
 
 
 @pytest.mark.parametrize(
@@ -267,18 +271,18 @@ def test_no_clips_are_refused():
 def test_a_setting_outside_its_bounds_is_refused(wrong):
     clips, labels = labelled_clips(n_clips=1)
     with pytest.raises(SettingError):
-        fit(clips, labels, ClassifierConfig(**wrong))
+        fit_scorer(clips, labels, ClassifierConfig(**wrong))
 
 
 def test_rows_that_are_not_finite_are_refused():
     clips, labels = labelled_clips(n_clips=1)
     clips[1][5, 2] = np.nan
     with pytest.raises(MixtureError, match="clip 1: row 5, column 2 is nan"):
-        fit(clips, labels, ClassifierConfig(n_components=1))
+        fit_scorer(clips, labels, ClassifierConfig(n_components=1))
 
 
 def test_more_components_than_rows_keep_as_many_as_there_are():
-    classifier, traces = fit(
+    classifier, traces = fit_scorer(
         [np.array([[0.0], [1.0]]), np.array([[5.0], [6.0], [9.0]])], ["a", "b"], ClassifierConfig()
     )
     assert [m.n_components for m in classifier.mixtures] == [2, 3]
@@ -296,7 +300,7 @@ def test_results_come_in_the_order_of_the_items(n_jobs):
         time.sleep(0.05 if item == 0 else 0.0)
         return item, os.getpid()
 
-    results = list(engine.run(slow_for_the_first, range(30), n_jobs))
+    results = list(ordered_map(slow_for_the_first, range(30), n_jobs))
     assert [item for item, _ in results] == list(range(30))
     here = {pid == os.getpid() for _, pid in results}
     assert here == {n_jobs == 1 or (n_jobs == -1 and os.cpu_count() == 1)}
@@ -304,7 +308,7 @@ def test_results_come_in_the_order_of_the_items(n_jobs):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_no_items_give_no_results(n_jobs):
-    assert list(engine.run(abs, [], n_jobs)) == []
+    assert list(ordered_map(abs, [], n_jobs)) == []
 
 
 def test_one_process_takes_an_item_only_when_its_result_is_asked_for():
@@ -315,7 +319,7 @@ def test_one_process_takes_an_item_only_when_its_result_is_asked_for():
             taken.append(i)
             yield i
 
-    results = engine.run(abs, items(), 1)
+    results = ordered_map(abs, items(), 1)
     assert taken == []
     assert [next(results), next(results)] == [0, 1]
     assert taken == [0, 1]
@@ -328,7 +332,7 @@ def threads_in_use():
 
 def test_work_is_at_one_thread_and_what_the_caller_does_between_is_not():
     with threadpool_limits(limits=2, user_api="blas"):
-        results = engine.run(lambda _: threads_in_use(), range(3), 1)
+        results = ordered_map(lambda _: threads_in_use(), range(3), 1)
         before = threads_in_use()
         assert set(next(results)) == {1}
         assert threads_in_use() == before != next(results)
@@ -376,15 +380,15 @@ def test_a_limit_that_could_not_be_set_leaves_none_behind(monkeypatch):
 @pytest.mark.parametrize("n_jobs", [0, -2, -100])
 def test_a_number_of_workers_that_means_nothing_is_refused(n_jobs):
     with pytest.raises(SettingError) as caught:
-        list(engine.run(abs, [1], n_jobs))
+        list(ordered_map(abs, [1], n_jobs))
     assert str(caught.value) == f"-j is {n_jobs}; expected 1 or more worker processes, or -1 for one each core"
 
 
 def test_minus_one_means_a_worker_for_each_core(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert engine.count_jobs(-1) == 7
+    assert count_jobs(-1) == 7
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert engine.count_jobs(-1) == 1
+    assert count_jobs(-1) == 1
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -397,7 +401,7 @@ def test_numeric_libraries_run_on_one_thread(n_jobs):
 
     with threadpool_limits(limits=2):
         before = [pool["num_threads"] for pool in threadpool_info()]
-        for found in engine.run(threads, range(3), n_jobs):
+        for found in ordered_map(threads, range(3), n_jobs):
             assert found
             assert set(found) == {1}
         assert [pool["num_threads"] for pool in threadpool_info()] == before
@@ -411,7 +415,7 @@ def test_an_error_of_the_function_passes_as_it_is(n_jobs):
         return item
 
     with pytest.raises(KeyError, match="two"):
-        list(engine.run(fails_at_two, range(4), n_jobs))
+        list(ordered_map(fails_at_two, range(4), n_jobs))
 
 
 @pytest.mark.parametrize("n_items", [1, 30])
@@ -424,9 +428,9 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang(n_items):
         return item
 
     with pytest.raises(WorkerError) as caught:
-        list(engine.run(dies_at_the_first, range(n_items), 2))
+        list(ordered_map(dies_at_the_first, range(n_items), 2))
     assert str(caught.value) == (
         "a worker process died, for want of memory or in a decoder; run with -j 1 to see at which file"
     )
     # and the next run has workers again
-    assert list(engine.run(abs, [-1, -2], 2)) == [1, 2]
+    assert list(ordered_map(abs, [-1, -2], 2)) == [1, 2]

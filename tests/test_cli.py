@@ -18,13 +18,12 @@ from threadpoolctl import threadpool_limits
 
 from gmmaudio import __version__
 from gmmaudio.audio import read_audio
-from gmmaudio.classifier import KINDS, SHARED
 from gmmaudio.cli import COMMANDS, cli
 from gmmaudio.evaluation import intervals
-from gmmaudio.evaluation.table import plain_cell
+from gmmaudio.evaluation.csv_tables import plain_cell
 from gmmaudio.features import FeatureConfig, extract
 from gmmaudio.mixture import COVARIANCE_TYPES, INITS
-from gmmaudio.modelfile import load_model, save_model
+from gmmaudio.models import KINDS, SHARED, load_model, save_model
 
 UNKNOWN_GROUPS = "groups unknown: this figure may be optimistic (add a group column, or --group-by parent)"
 HEAVY = ("librosa", "scipy", "sklearn", "soundfile", "joblib", "numpy")
@@ -327,9 +326,9 @@ def test_a_corpus_that_is_none_is_3(command, good, model_file, tmp_path, verb, n
 def test_an_output_that_cannot_be_written_is_4_before_any_work(
     command, corpus, model_file, tmp_path, monkeypatch, verb, option, name, message
 ):
-    import gmmaudio.corpus
+    import gmmaudio.corpus.reading
 
-    monkeypatch.setattr(gmmaudio.corpus, "read_corpus", None)  # fails where the corpus is looked at first
+    monkeypatch.setattr(gmmaudio.corpus.reading, "read_corpus", None)  # fails where the corpus is looked at first
     (tmp_path / "folder").mkdir()
     said = command(verb, *([model_file] if verb == "evaluate" else []), corpus.split, option, tmp_path / name)
     assert (said.code, said.out) == (4, "")

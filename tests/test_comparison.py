@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation import comparison
-from gmmaudio.evaluation.comparison import compare, mcnemar_p, sign_flip_p
+from gmmaudio.evaluation import compare, comparison
+from gmmaudio.evaluation.comparison import mcnemar_p, sign_flip_p
 from gmmaudio.evaluation.intervals import draw_weights, exact_interval, t_interval
 
 

@@ -17,7 +17,6 @@ from gmmaudio.corpus import (
     leave_one_group_out,
     list_audio,
     random_folds,
-    read_corpus,
     read_manifest,
     regroup,
     same_audio_notes,
@@ -26,6 +25,7 @@ from gmmaudio.corpus import (
     select_split,
     straddling_groups,
 )
+from gmmaudio.corpus.reading import read_corpus
 from gmmaudio.errors import CorpusError, SettingError
 
 SUFFIXES = {".wav", ".flac"}

@@ -7,16 +7,7 @@ import numpy as np
 import pytest
 from scipy.signal import correlate, firwin, welch
 
-from gmmaudio.audio.degrade import (
-    DEGRADATIONS,
-    add_noise,
-    band_limit,
-    clip,
-    excerpt,
-    gain,
-    insert_silence,
-    vorbis,
-)
+from gmmaudio.audio.degrade import DEGRADATIONS, add_noise, band_limit, clip, excerpt, gain, insert_silence, vorbis
 from gmmaudio.errors import SettingError
 
 SR = 16_000

@@ -9,18 +9,8 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.detection import (
-    cavg,
-    cavg_primary,
-    det_curve,
-    detection_llrs,
-    eer,
-    min_cavg,
-    min_dcf,
-    pooled_blocks,
-    pooled_trials,
-    trials_of,
-)
+from gmmaudio.evaluation import cavg, det_curve, detection_llrs, eer, min_cavg, min_dcf, pooled_trials, trials_of
+from gmmaudio.evaluation.detection import cavg_primary, pooled_blocks
 
 INF = float("inf")
 # The edges of the ROC convex hull of 50 targets and 50 nontargets, from low to high scores: the reference that

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmmaudio import engine, pipeline
-from gmmaudio.classifier import ClassifierConfig, fit
+from gmmaudio import pipeline
+from gmmaudio.compute import ordered_map
 from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import MixtureError
-from gmmaudio.model import Model
-from gmmaudio.modelfile import from_bytes, save_model, to_bytes
+from gmmaudio.models import ClassifierConfig, Model, fit_scorer, from_bytes, save_model, to_bytes
 from tests import test_modelfile as mf
 
 GMMAUDIO = (sys.executable, "-m", "gmmaudio")
@@ -52,7 +51,7 @@ def test_workers_take_few_items_ahead_of_the_reader():
             taken.append(i)
             yield i
 
-    results = engine.run(abs, items(), 2)
+    results = ordered_map(abs, items(), 2)
     next(results)
     n = len(taken)
     assert list(results) == list(range(1, 200))
@@ -60,10 +59,10 @@ def test_workers_take_few_items_ahead_of_the_reader():
 
 
 def test_a_reader_may_stop_early():
-    results = engine.run(abs, range(50), 2)
+    results = ordered_map(abs, range(50), 2)
     next(results)
     results.close()
-    assert list(engine.run(abs, [-1], 2)) == [1]
+    assert list(ordered_map(abs, [-1], 2)) == [1]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +146,7 @@ def test_a_model_may_have_a_long_name_in_any_script(tmp_path, name):
 
 
 def test_a_wrong_setting_is_told_before_any_sound_is_read(command, corpus, tmp_path, monkeypatch):
-    from gmmaudio.pipeline import extraction
+    from gmmaudio.trials import extraction
 
     monkeypatch.setattr(extraction, "extract_clip", None)
     for words in (["--components", "0"], ["--trial-seconds", "-1"], ["--min-duration", "nan"], ["-j", "0"]):
@@ -183,7 +182,7 @@ def test_clips_of_exactly_the_least_duration_are_used(corpus, tmp_path, tools):
 )
 def test_rows_of_two_widths_are_a_mixture_error(rows):
     with pytest.raises(MixtureError):
-        fit(rows, ["a", "a", "b"], ClassifierConfig(n_components=1))
+        fit_scorer(rows, ["a", "a", "b"], ClassifierConfig(n_components=1))
 
 
 @pytest.mark.parametrize("option", ["--report", "--json"])

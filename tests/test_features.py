@@ -25,7 +25,7 @@ from gmmaudio.features import (
     same_frames,
     shifted_deltas,
 )
-from gmmaudio.model import preset_of
+from gmmaudio.models import preset_of
 
 # Frames of 256 samples every 128, and few bands: quick, and enough of them for three blocks in a minute of sound.
 QUICK = FeatureConfig(sample_rate_hz=8_000, window_s=0.032, hop_s=0.016, n_mels=20, fmax_hz=4_000, n_mfcc=8)

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmmaudio import fingerprint as module
 from gmmaudio.audio import read_audio
+from gmmaudio.corpus import compute_fingerprint, from_hex, near_duplicates, near_duplicates_within, to_hex
+from gmmaudio.corpus import fingerprint as module
 from gmmaudio.errors import FeatureError, SettingError
 from gmmaudio.features import raw_frames
-from gmmaudio.fingerprint import fingerprint, from_hex, near_duplicates, near_duplicates_within, to_hex
-from gmmaudio.model import preset_of
+from gmmaudio.models import preset_of
 
 FRONT_ENDS = {"classic": preset_of(None).features, "language": preset_of("language", "frames").features}
 FIXED = settings(derandomize=True, deadline=None, database=None, max_examples=100)
@@ -55,7 +55,7 @@ def known(config, n=5):
 
 
 def print_of(sound, config):
-    return fingerprint(raw_frames([sound.astype(np.float32)], config).values, config.frames_per_s)
+    return compute_fingerprint(raw_frames([sound.astype(np.float32)], config).values, config.frames_per_s)
 
 
 def walk(seed, n=1000, scale=9.0):
@@ -142,16 +142,16 @@ def test_a_steady_tone_has_none_nor_has_its_rounding(front_end, hertz):
 
 @pytest.mark.parametrize("n", [0, 1, 99, 101, 5000])
 def test_constant_frames_have_none(n):
-    found = fingerprint(np.full((n, 20), -300.0, dtype=np.float32), 100.0)
+    found = compute_fingerprint(np.full((n, 20), -300.0, dtype=np.float32), 100.0)
     assert (found.dtype, found.shape) == (np.uint64, (0,))
 
 
 def test_loudness_alone_is_no_fingerprint():
     frames = np.zeros((500, 7))
     frames[:, 0] = walk(0, 500)[:, 0]
-    assert fingerprint(frames, 100.0).tolist() == []
+    assert compute_fingerprint(frames, 100.0).tolist() == []
     frames[:, 1] = 2 * module.LEAST_SPREAD_DB * np.sin(np.arange(500) / 7)
-    assert len(fingerprint(frames, 100.0)) > 0
+    assert len(compute_fingerprint(frames, 100.0)) > 0
 
 
 # --- the fingerprint ---------------------------------------------------------------------------------------------
@@ -159,13 +159,13 @@ def test_loudness_alone_is_no_fingerprint():
 
 def test_neither_gain_nor_a_filter_nor_further_columns_have_a_say():
     frames = walk(1)
-    whole = fingerprint(frames, 100.0)
+    whole = compute_fingerprint(frames, 100.0)
     # multiples of 1/4 so that the sums are exact
     exact = np.round(frames * 4) / 4
     shifted = exact + np.array([-200.0, 3, -7, 1, 0, 5, 2])
-    assert fingerprint(shifted, 100.0).tolist() == fingerprint(exact, 100.0).tolist()
-    assert fingerprint(np.column_stack([frames, walk(2)]), 100.0).tolist() == whole.tolist()
-    assert fingerprint(frames.tolist(), 100.0).tolist() == whole.tolist()
+    assert compute_fingerprint(shifted, 100.0).tolist() == compute_fingerprint(exact, 100.0).tolist()
+    assert compute_fingerprint(np.column_stack([frames, walk(2)]), 100.0).tolist() == whole.tolist()
+    assert compute_fingerprint(frames.tolist(), 100.0).tolist() == whole.tolist()
 
 
 @pytest.mark.parametrize("column", range(7))
@@ -173,12 +173,12 @@ def test_each_cepstrum_has_a_say(column):
     frames = walk(1)
     other = frames.copy()
     other[:, column] = walk(2)[:, column]
-    assert fingerprint(other, 100.0).tolist() != fingerprint(frames, 100.0).tolist()
+    assert compute_fingerprint(other, 100.0).tolist() != compute_fingerprint(frames, 100.0).tolist()
 
 
 def test_an_excerpt_has_the_anchors_of_the_whole():
     frames = np.round(walk(3, 1600) * 4) / 4
-    whole, part = fingerprint(frames, 100.0), fingerprint(frames[150:1300], 100.0)
+    whole, part = compute_fingerprint(frames, 100.0), compute_fingerprint(frames[150:1300], 100.0)
     assert 5 <= len(part) < len(whole) < module.MAX_ANCHORS
     assert signs_of(part) < signs_of(whole)
     # those half a second and more from either end are all there
@@ -191,8 +191,8 @@ def test_an_excerpt_has_the_anchors_of_the_whole():
 def test_the_clock_is_the_time_of_the_anchor():
     frames = np.round(walk(3, 400) * 4) / 4
     first, later = (
-        fingerprint(frames, 100.0),
-        fingerprint(np.concatenate([np.tile(frames[0], (1024, 1)), frames]), 100.0),
+        compute_fingerprint(frames, 100.0),
+        compute_fingerprint(np.concatenate([np.tile(frames[0], (1024, 1)), frames]), 100.0),
     )
     shared = {h >> 8: h & 255 for h in first.tolist()}
     steps = {(h & 255) - shared[h >> 8] for h in later.tolist() if h >> 8 in shared}
@@ -203,17 +203,17 @@ def test_the_clock_is_the_time_of_the_anchor():
 def test_a_long_clip_keeps_the_anchors_that_stand_out():
     frames = walk(4, 6000)
     frames[:100, 0] = frames[100, 0]
-    found = fingerprint(frames, 100.0)
+    found = compute_fingerprint(frames, 100.0)
     assert len(found) == module.MAX_ANCHORS
     # before it the same from the end, fifty times flatter
     before = frames[::-1].copy()
     before[:, 0] = frames[0, 0] + (before[:, 0] - frames[0, 0]) / 50
-    longer = fingerprint(np.concatenate([before, frames]), 100.0)
+    longer = compute_fingerprint(np.concatenate([before, frames]), 100.0)
     assert (longer >> np.uint64(8)).tolist() == (found >> np.uint64(8)).tolist()
 
 
 def test_the_frame_rate_has_a_say():
-    assert fingerprint(walk(5), 100.0).tolist() != fingerprint(walk(5), 90.0).tolist()
+    assert compute_fingerprint(walk(5), 100.0).tolist() != compute_fingerprint(walk(5), 90.0).tolist()
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_the_frame_rate_has_a_say():
 )
 def test_a_front_end_without_fingerprints_is_refused(cepstra, frames_per_s, message):
     with pytest.raises(SettingError, match=f"^{message}$"):
-        fingerprint(cepstra, frames_per_s)
+        compute_fingerprint(cepstra, frames_per_s)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -236,7 +236,7 @@ def test_frames_that_are_not_finite_are_refused(bad):
     frames = walk(0)
     frames[500, 3] = bad
     with pytest.raises(FeatureError, match=r"^cepstra are not finite; check the file for NaN or infinite values$"):
-        fingerprint(frames, 100.0)
+        compute_fingerprint(frames, 100.0)
 
 
 # --- as text -----------------------------------------------------------------------------------------------------

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from gmmaudio.evaluation import ScoredClip
-from gmmaudio.evaluation.guards import (
+from gmmaudio.evaluation import Findings, ScoredClip
+from gmmaudio.evaluation.warnings import (
     UNKNOWN_GROUPS,
-    Findings,
     decision_findings,
     fold_findings,
     group_findings,

@@ -6,15 +6,8 @@ import sklearn.metrics as reference
 from scipy import stats
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation import intervals
-from gmmaudio.evaluation.intervals import (
-    bootstrap_intervals,
-    draw_weights,
-    effective_groups,
-    exact_interval,
-    interval_of,
-    t_interval,
-)
+from gmmaudio.evaluation import bootstrap_intervals, interval_of, intervals
+from gmmaudio.evaluation.intervals import draw_weights, effective_groups, exact_interval, t_interval
 
 LABELS = ["a", "b", "c"]
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")

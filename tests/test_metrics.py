@@ -5,19 +5,8 @@ import pytest
 import sklearn.metrics as reference
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.metrics import (
-    accuracy,
-    as_columns,
-    as_log_likelihoods,
-    as_probabilities,
-    as_scores,
-    as_weights,
-    balanced_accuracy,
-    confusion_matrix,
-    log_loss,
-    macro_f1,
-    top_k_accuracy,
-)
+from gmmaudio.evaluation import accuracy, balanced_accuracy, confusion_matrix, log_loss, macro_f1, top_k_accuracy
+from gmmaudio.evaluation.confusion import as_columns, as_log_likelihoods, as_probabilities, as_scores, as_weights
 
 LABELS = ["a", "b", "c", "d"]
 

@@ -18,21 +18,26 @@ from safetensors.numpy import save as save_tensors
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from gmmaudio.classifier import ClassifierConfig, gmm_classifier
 from gmmaudio.errors import ModelFileError, SettingError, WriteError
 from gmmaudio.features import FeatureConfig, Rows
 from gmmaudio.files import check_writable, write_beside
 from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture
-from gmmaudio.model import (
+from gmmaudio.models import (
     PRESETS,
+    ClassifierConfig,
     Model,
     Prediction,
     Recogniser,
     TrainingClip,
     TrainingSummary,
+    from_bytes,
+    gmm_classifier,
+    load_model,
     preset_of,
+    save_model,
+    to_bytes,
 )
-from gmmaudio.modelfile import FORMAT_VERSION, from_bytes, load_model, save_model, to_bytes
+from gmmaudio.models.file import FORMAT_VERSION
 
 GOLDEN = Path(__file__).parent / "golden" / "model-1.0.safetensors"
 GOLDEN_SHA256 = "14cbe074bed25a04e7efbe734fc00c0d754740b2b07b497429bb0d5bffe34679"

@@ -20,10 +20,11 @@ from gmmaudio.evaluation import (
     condition,
     make_report,
     plots,
+    printable,
     render_html,
 )
-from gmmaudio.evaluation.figures import FALSE_ALARMS
-from gmmaudio.evaluation.html import FEW_LABELS, N_CONFUSIONS, named, printable
+from gmmaudio.evaluation.metrics import FALSE_ALARMS
+from gmmaudio.evaluation.page import FEW_LABELS, N_CONFUSIONS, named
 from gmmaudio.evaluation.plots import classical_mds, det_plot, learning_plot, map_plot, reliability_plot, shorten
 
 HOSTILE = (

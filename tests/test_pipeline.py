@@ -9,15 +9,13 @@ from threadpoolctl import threadpool_limits
 
 from gmmaudio import pipeline
 from gmmaudio.audio import read_audio
-from gmmaudio.classifier import ClassifierConfig
 from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import CorpusError, FeatureError, SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureConfig, extract
-from gmmaudio.model import PRESETS, preset_of
-from gmmaudio.modelfile import to_bytes
-from gmmaudio.pipeline import extraction
+from gmmaudio.models import PRESETS, ClassifierConfig, preset_of, to_bytes
 from gmmaudio.pipeline import train as train_function
+from gmmaudio.trials import extraction
 
 SMALL = pipeline.make_recipe(n_components=2)
 
@@ -67,15 +65,15 @@ def test_shuffled_labels_are_named_at_chance(clips):
 
 
 def test_every_fold_is_trained_without_its_held_out_groups(clips, monkeypatch):
-    from gmmaudio import classifier
+    from gmmaudio.models import inner_folds
 
-    fit, seen = classifier.fit, []
+    fit, seen = inner_folds.fit_scorer, []
 
     def watched(rows_per_clip, labels, config, **settings):
         seen.append({rows.tobytes() for rows in rows_per_clip})
         return fit(rows_per_clip, labels, config, **settings)
 
-    monkeypatch.setattr(classifier, "fit", watched)
+    monkeypatch.setattr(inner_folds, "fit_scorer", watched)
     report = pipeline.crossval(clips, SMALL, folds=3)
     # of each fold five inner ones come for its calibration, after the fold's own
     assert len(seen) == 3 * (1 + 5)

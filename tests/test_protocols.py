@@ -11,10 +11,11 @@ import pytest
 from gmmaudio import pipeline
 from gmmaudio.audio import DEGRADATIONS
 from gmmaudio.errors import CorpusError, SettingError
-from gmmaudio.evaluation.guards import UNKNOWN_GROUPS
+from gmmaudio.evaluation.warnings import UNKNOWN_GROUPS
 from gmmaudio.features import finish
-from gmmaudio.pipeline import extraction, fitting, studies, tuning
-from gmmaudio.pipeline.trials import cut_trial, gather
+from gmmaudio.models import fitting, tuning
+from gmmaudio.pipeline import analyses, folds
+from gmmaudio.trials import cut_trial, extraction, gather
 
 SMALL = pipeline.make_recipe(n_components=2)
 QUICK = {"durations_s": ()}
@@ -85,12 +86,12 @@ def test_the_learning_curve_takes_whole_groups_first_and_grows_to_everything(cli
     rng = np.random.default_rng
     trials = trials_of(clips)
     train = tuple(i for i, trial in enumerate(trials) if not trial.group.endswith("cy"))
-    eighth, half, most = (studies._share_of(trials, train, share, rng(3)) for share in (1 / 8, 1 / 2, 1.0))
+    eighth, half, most = (analyses._share_of(trials, train, share, rng(3)) for share in (1 / 8, 1 / 2, 1.0))
     assert set(eighth) < set(half) < set(most) == set(train)
     for label in ("low", "mid", "high"):
         assert sum(trials[i].label == label for i in eighth) == 1
         assert len({trials[i].group for i in half if trials[i].label == label}) == 1, "two clips of one singer"
-    assert len({studies._share_of(trials, train, 1 / 2, rng(seed)) for seed in range(5)}) > 1, "the order is random"
+    assert len({analyses._share_of(trials, train, 1 / 2, rng(seed)) for seed in range(5)}) > 1, "the order is random"
 
 
 def test_the_learning_curve_of_a_report_ends_with_its_figure(clips):
@@ -221,7 +222,7 @@ def test_a_training_set_of_one_group_each_keeps_its_settings(clips, few_candidat
 def test_what_stands_beside_a_tuned_figure_is_tuned_too(clips, few_candidates, monkeypatch):
     calls = []
     tune = tuning.tune
-    monkeypatch.setattr(tuning, "tune", lambda *given, **settings: calls.append(1) or tune(*given, **settings))
+    monkeypatch.setattr(folds, "tune", lambda *given, **settings: calls.append(1) or tune(*given, **settings))
     settings = {"folds": 3, "learning_curve": True, "show_inflation": True, **QUICK}
     pipeline.crossval(clips, SMALL, tuned=True, **settings)
     # of three folds: the figure itself, three shares of training and a random split
@@ -433,9 +434,8 @@ def test_what_stress_does_to_the_sound_reaches_the_figure(model, corpus, monkeyp
     def drown(samples, _sr, rng):
         return (0.1 * rng.normal(size=len(samples))).astype(np.float32)
 
-    # gmmaudio.pipeline.evaluate is the function
-    for name in ("studies", "extraction"):
-        monkeypatch.setattr(sys.modules[f"gmmaudio.pipeline.{name}"], "DEGRADATIONS", {"drown": drown})
+    for name in ("pipeline.analyses", "trials.extraction"):
+        monkeypatch.setattr(sys.modules[f"gmmaudio.{name}"], "DEGRADATIONS", {"drown": drown})
     clean, drowned = pipeline.evaluate(model, pipeline.read_corpus(corpus.split), stress=True).breakdowns["stress"]
     # white noise is one class to every model: of three labels one is right
     assert (clean.accuracy, drowned.accuracy) == (1.0, pytest.approx(1 / 3))
@@ -447,14 +447,13 @@ def test_what_stress_does_to_the_sound_reaches_the_figure(model, corpus, monkeyp
 def two_degradations(monkeypatch):
     """Only two kinds of degraded sound, in the order they are made."""
     two = {name: DEGRADATIONS[name] for name in ("band limit 4 kHz", "noise 10 dB")}
-    for name in ("studies", "extraction"):
-        monkeypatch.setattr(sys.modules[f"gmmaudio.pipeline.{name}"], "DEGRADATIONS", two)
+    for name in ("pipeline.analyses", "trials.extraction"):
+        monkeypatch.setattr(sys.modules[f"gmmaudio.{name}"], "DEGRADATIONS", two)
     return tuple(two)
 
 
 def test_stress_of_folds_asks_the_model_that_never_heard_the_clip(clips, two_degradations, monkeypatch):
-    # gmmaudio.pipeline.crossval is the function
-    module = sys.modules["gmmaudio.pipeline.crossval"]
+    module = sys.modules["gmmaudio.pipeline.crossvalidation"]
     asked, score = [], module.score_trials
 
     def watched(trials, recogniser, **where):

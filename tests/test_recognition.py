@@ -12,25 +12,29 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
 
 from gmmaudio import pipeline
-from gmmaudio.calibration import (
-    Calibration,
-    auroc,
-    clip_weights,
-    equal_mean,
-    fit_calibration,
-    fit_rejection,
-    trained_weights,
-)
-from gmmaudio.classifier import ClassifierConfig, fit
-from gmmaudio.classifier.transforms import best_view, supervector
 from gmmaudio.errors import GmmaudioError, SettingError
 from gmmaudio.features import FeatureConfig, block_features, extract, rasta, raw_frames, sliding_cmvn, warp
 from gmmaudio.mixture import fit_gmm
-from gmmaudio.model import Model, TrainingSummary
-from gmmaudio.modelfile import from_bytes, to_bytes
-from gmmaudio.pipeline import fitting, tuning
-from gmmaudio.pipeline.fitting import OutOfFold
-from gmmaudio.pipeline.trials import gather
+from gmmaudio.models import (
+    Calibration,
+    ClassifierConfig,
+    Model,
+    OutOfFold,
+    TrainingSummary,
+    fit_calibration,
+    fit_rejection,
+    fit_scorer,
+    fitting,
+    from_bytes,
+    inner_folds,
+    to_bytes,
+    tuning,
+)
+from gmmaudio.models.calibration import clip_weights
+from gmmaudio.models.fusion import equal_mean, trained_weights
+from gmmaudio.models.kinds.supervector import best_view, supervector
+from gmmaudio.models.open_set import auroc
+from gmmaudio.trials import gather
 
 BLOCKS = ClassifierConfig(kind="blocks", n_components=1, covariance_type="shared")
 VECTORS = ClassifierConfig(kind="supervector", n_components=4, relevance=8.0, n_directions=2, max_iter=8)
@@ -161,7 +165,7 @@ def test_the_speech_gate_keeps_what_silero_calls_speech():
 
 def test_blocks_with_a_shared_covariance_are_linear_discriminant_analysis():
     rows, labels, groups = clips_of()
-    classifier, _ = fit(rows, labels, BLOCKS, groups=groups)
+    classifier, _ = fit_scorer(rows, labels, BLOCKS, groups=groups)
     X = np.concatenate(rows).astype(np.float64)
     y = np.repeat(labels, [len(r) for r in rows])
     mean = np.stack([X[y == label].mean(axis=0) for label in "abc"])
@@ -182,7 +186,7 @@ def test_blocks_with_a_shared_covariance_are_linear_discriminant_analysis():
 
 def test_a_supervector_is_reynolds_map_means():
     rows, labels, groups = clips_of()
-    classifier, traces = fit(rows, labels, VECTORS, groups=groups)
+    classifier, traces = fit_scorer(rows, labels, VECTORS, groups=groups)
     transform = classifier.transform
     ubm = transform.background
     r = ubm.responsibilities(rows[3])
@@ -230,7 +234,7 @@ def test_labels_of_the_same_sounds_in_another_order_are_told_apart_by_pairs_alon
     config = replace(VECTORS, n_components=2, n_directions=0)
     right = {}
     for lag in (0, 2):
-        classifier, _ = fit(rows[:10], list("ab" * 5), replace(config, pair_lag=lag))
+        classifier, _ = fit_scorer(rows[:10], list("ab" * 5), replace(config, pair_lag=lag))
         given = [classifier.labels[classifier.score(clip).argmax()] for clip in rows[10:]]
         right[lag] = np.mean(np.array(given) == np.array(list("ab" * 5)))
     assert right[2] == 1.0
@@ -266,8 +270,8 @@ def test_speakers_of_other_tracts_are_told_apart_by_views():
     rows = [clip for label, sign in ((0, 1), (1, -1)) for clip in speakers_of(label, [0.0, 3.0 * sign] * 6)]
     asked = [clip for label, sign in ((0, -1), (1, 1)) for clip in speakers_of(label, [3.0 * sign] * 12, seed=1)]
     labels, config = list("a" * 12 + "b" * 12), replace(VECTORS, n_components=2, n_directions=0, pair_lag=2)
-    viewed, _ = fit(rows, labels, config, n_views=3)
-    plain, _ = fit([clip[:, :1] for clip in rows], labels, config)
+    viewed, _ = fit_scorer(rows, labels, config, n_views=3)
+    plain, _ = fit_scorer([clip[:, :1] for clip in rows], labels, config)
 
     def share_right(classifier, clips):
         given = [classifier.labels[classifier.score(clip).argmax()] for clip in clips]
@@ -276,7 +280,7 @@ def test_speakers_of_other_tracts_are_told_apart_by_views():
     assert share_right(viewed, asked) == 1.0
     assert share_right(plain, [clip[:, :1] for clip in asked]) < 0.6
     assert (viewed.n_features, plain.n_features, viewed.transform.background.n_features) == (3, 1, 1)
-    again, _ = fit(rows, labels, config, n_views=3, n_jobs=2)
+    again, _ = fit_scorer(rows, labels, config, n_views=3, n_jobs=2)
     assert np.array_equal(viewed.score(asked[0]), again.score(asked[0]))
 
 
@@ -284,8 +288,8 @@ def test_what_is_trained_on_is_what_a_clip_is_heard_as():
     rows, labels, groups = clips_of()
     shifts = np.random.default_rng(0).normal(size=(2, 5)).astype(np.float32)
     viewed = [np.concatenate([clip, clip + shifts[0], clip + shifts[1]], axis=1) for clip in rows]
-    transform = fit(viewed, labels, VECTORS, groups=groups, n_views=3)[0].transform
-    first = fit(rows, labels, VECTORS, groups=groups)[0].transform.background
+    transform = fit_scorer(viewed, labels, VECTORS, groups=groups, n_views=3)[0].transform
+    first = fit_scorer(rows, labels, VECTORS, groups=groups)[0].transform.background
     means = {}
     for name, background in (("first", first), ("own", transform.background)):
         heard = [best_view(background, clip, 3) for clip in viewed]
@@ -300,7 +304,7 @@ def test_the_background_is_of_views_brought_together():
     rows = [clip for label, sign in ((0, 1), (1, -1)) for clip in speakers_of(label, [0.0, 3.0 * sign] * 6)]
     labels, config = list("a" * 12 + "b" * 12), replace(VECTORS, n_components=2, n_directions=0)
     backgrounds = [
-        fit(clips, labels, config, n_views=n)[0].transform.background
+        fit_scorer(clips, labels, config, n_views=n)[0].transform.background
         for clips, n in ((rows, 3), ([clip[:, :1] for clip in rows], 1))
     ]
     # plain views lie three to either side
@@ -317,8 +321,8 @@ def test_a_view_is_chosen_by_all_of_a_clip():
 def test_views_that_are_the_same_change_nothing():
     rows, labels, groups = clips_of()
     config = replace(VECTORS, pair_lag=2)
-    one, _ = fit(rows, labels, config, groups=groups)
-    two, _ = fit([np.concatenate([r, r], axis=1) for r in rows], labels, config, groups=groups, n_views=2)
+    one, _ = fit_scorer(rows, labels, config, groups=groups)
+    two, _ = fit_scorer([np.concatenate([r, r], axis=1) for r in rows], labels, config, groups=groups, n_views=2)
     for r in rows[:5]:
         assert np.array_equal(one.score(r), two.score(np.concatenate([r, r], axis=1)))
 
@@ -335,7 +339,7 @@ def test_views_that_are_the_same_change_nothing():
 def test_views_that_do_not_go_with_the_rows_are_refused(config, n_views, words):
     rows, labels, _ = clips_of()
     with pytest.raises(GmmaudioError, match=words):
-        fit(rows, labels, config, n_views=n_views)
+        fit_scorer(rows, labels, config, n_views=n_views)
 
 
 def test_candidates_of_a_front_end_of_ones_own_have_views_where_their_kind_takes_them():
@@ -351,10 +355,10 @@ def test_a_model_of_other_views_than_its_front_end_is_refused():
     recipe = pipeline.make_recipe("language")
     features = replace(recipe.features, sdc=None, n_mfcc=1)
     rows = [clip for label in (0, 1) for clip in speakers_of(label, [0.0, 3.0, -3.0])]
-    classifier, _ = fit(rows, list("aaabbb"), replace(VECTORS, n_components=2), n_views=3)
+    classifier, _ = fit_scorer(rows, list("aaabbb"), replace(VECTORS, n_components=2), n_views=3)
     training = TrainingSummary(None, VECTORS, 0, None, 0.5, {}, {}, {}, ())
     assert Model(features, classifier, training).classifier is classifier
-    one = fit(rows, list("aaabbb"), replace(VECTORS, n_components=2))[0]
+    one = fit_scorer(rows, list("aaabbb"), replace(VECTORS, n_components=2))[0]
     assert one.n_features == classifier.n_features
     with pytest.raises(SettingError, match="the classifier takes 1 views and the front end makes 3"):
         Model(features, one, training)
@@ -396,8 +400,8 @@ def test_a_recipe_of_views_needs_supervectors():
 )
 def test_every_kind_tells_labels_apart_the_same_for_any_number_of_jobs(config):
     rows, labels, groups = clips_of()
-    classifier, _ = fit(rows, labels, config, groups=groups, seed=1)
-    again, _ = fit(rows, labels, config, groups=groups, seed=1, n_jobs=2)
+    classifier, _ = fit_scorer(rows, labels, config, groups=groups, seed=1)
+    again, _ = fit_scorer(rows, labels, config, groups=groups, seed=1, n_jobs=2)
     scores = np.stack([classifier.score(r) for r in rows])
     assert np.array_equal(scores, np.stack([again.score(r) for r in rows]))
     assert np.mean([classifier.labels[k] for k in scores.argmax(axis=1)] == np.array(labels)) > 0.8
@@ -425,16 +429,16 @@ def test_every_kind_tells_labels_apart_the_same_for_any_number_of_jobs(config):
 )
 def test_every_setting_of_a_kind_changes_the_scores(base, change):
     rows, labels, groups = clips_of()
-    one, _ = fit(rows, labels, base, groups=groups)
-    other, _ = fit(rows, labels, replace(base, **change), groups=groups)
+    one, _ = fit_scorer(rows, labels, base, groups=groups)
+    other, _ = fit_scorer(rows, labels, replace(base, **change), groups=groups)
     assert not np.allclose(one.score(rows[5]), other.score(rows[5]))
 
 
 def test_no_group_weighs_more_for_having_more_clips():
     rows, labels, groups = clips_of()
     config = replace(VECTORS, n_directions=0)
-    classifier, _ = fit(rows, labels, config, groups=groups)
-    merged, _ = fit(rows, labels, config, groups=[f"{i % 8 > 0}" for i in range(len(rows))])
+    classifier, _ = fit_scorer(rows, labels, config, groups=groups)
+    merged, _ = fit_scorer(rows, labels, config, groups=[f"{i % 8 > 0}" for i in range(len(rows))])
     assert not np.allclose(classifier.score(rows[0]), merged.score(rows[0]))
 
 
@@ -677,7 +681,7 @@ def test_a_background_is_of_all_groups_alike():
     rng = np.random.default_rng(0)
     rows = [rng.normal(0, 1, (5000, 1)), rng.normal(50, 1, (300, 1))]
     config = replace(VECTORS, n_components=2, n_background_rows=600, n_directions=0)
-    classifier, _ = fit(rows, ["a", "b"], config, groups=["1", "2"])
+    classifier, _ = fit_scorer(rows, ["a", "b"], config, groups=["1", "2"])
     np.testing.assert_allclose(sorted(classifier.transform.background.weights), [0.5, 0.5], atol=0.01)
     plain, _ = fit_gmm(np.concatenate(rows), 2, rng=np.random.default_rng(0))
     assert max(plain.weights) > 0.9
@@ -727,7 +731,7 @@ def test_a_label_is_left_out_of_as_few_folds_as_hold_clips_enough(corpus, monkey
 
 def test_few_pairs_are_believed_less_and_none_not_at_all():
     rows = [one_or_the_other((-3, 3), n, seed=i) for i, n in enumerate((60, 60, 60, 60, 3))]
-    classifier, _ = fit(rows, list("ababa"), replace(VECTORS, n_components=2, n_directions=0, pair_lag=4))
+    classifier, _ = fit_scorer(rows, list("ababa"), replace(VECTORS, n_components=2, n_directions=0, pair_lag=4))
     transform = classifier.transform
     whole, short = (transform.apply(rows[i])[0][2:] for i in (0, 4))
     assert np.linalg.norm(whole) > 0.5
@@ -765,7 +769,7 @@ def test_unknown_is_learned_with_the_models_own_clips_in_view(corpus, monkeypatc
 
 def test_clips_that_are_all_the_same_are_of_no_label_more_than_another():
     rows = [one_or_the_other((-3, 3))] * 6
-    classifier, _ = fit(rows, list("ababab"), replace(VECTORS, n_components=2, pair_lag=2))
+    classifier, _ = fit_scorer(rows, list("ababab"), replace(VECTORS, n_components=2, pair_lag=2))
     # rounding must not be taken for a direction
     np.testing.assert_array_equal(classifier.score(rows[0]), 0.0)
 
@@ -785,8 +789,8 @@ def test_inner_folds_have_as_many_components_as_the_model(corpus, monkeypatch):
 
     # tuning asks for nested scores alone
     with monkeypatch.context() as patched:
-        patched.setattr(fitting, "fit_classifier", watched)
-        fitting.nested_scores(trials, recipe, seed=0)
+        patched.setattr(inner_folds, "fit_classifier", watched)
+        inner_folds.nested_scores(trials, recipe, seed=0)
     assert sizes == [n_rows // 4] * 5
     frames = pipeline.make_recipe(None)
     assert fitting.of_size(trials, frames) is frames

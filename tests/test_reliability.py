@@ -14,14 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.detection import detection_llrs, trials_of
-from gmmaudio.evaluation.reliability import (
-    binary_cllr,
-    cllr,
-    min_binary_cllr,
-    min_cllr,
-    reliability,
-)
+from gmmaudio.evaluation import binary_cllr, cllr, detection_llrs, min_binary_cllr, min_cllr, reliability, trials_of
 
 INF = float("inf")
 # the search for the best calibration stops where the gradient is 1e-9 or a step wins 1e-14

@@ -8,7 +8,7 @@ import pytest
 
 from gmmaudio import pipeline
 from gmmaudio.errors import CorpusError
-from gmmaudio.pipeline.reproduce import differences
+from gmmaudio.pipeline.reproduction import differences
 
 SMALL = ("--components", "2", "--folds", "3", "--durations", "0.4")
 

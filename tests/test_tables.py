@@ -12,9 +12,9 @@ import pytest
 
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import Protocol, ScoredClip, det_curve, make_report
-from gmmaudio.evaluation.figures import FALSE_ALARMS, N_DET_POINTS, thinned
+from gmmaudio.evaluation.csv_tables import csv_text, plain_cell, safe_cell, tables
+from gmmaudio.evaluation.metrics import FALSE_ALARMS, N_DET_POINTS, thinned
 from gmmaudio.evaluation.predictions import read_predictions
-from gmmaudio.evaluation.table import csv_text, plain_cell, safe_cell, tables
 
 FORMULAS = ("=1+1", "+1", "-1+2", "@SUM(A1)", "\tx", "\rx", "\nx", "'quoted", "''=", '=HYPERLINK("http://x","y")')
 PROTOCOL = Protocol("by hand", "group", 0, ("0", "1"), 1, ("jazz", "rock"), ())

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from gmmaudio.corpus import Clip
 from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureConfig, RawFrames
-from gmmaudio.pipeline.extraction import Extracted
-from gmmaudio.pipeline.trials import make_trials
+from gmmaudio.trials import Extracted, make_trials
 
 # 100 frames a second, so that a number of frames reads as hundredths of a second
 CONFIG = FeatureConfig(sample_rate_hz=8000, hop_s=0.01, window_s=0.032, fmax_hz=4000.0, n_mels=4, n_mfcc=2)

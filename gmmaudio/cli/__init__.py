@@ -23,6 +23,9 @@ COMMANDS = {
     "info": "Say what a model holds and what it was trained on.",
 }
 
+# the module of a command, where the package that it stands in front of bears its name
+MODULES = {"features": "feature_files"}
+
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOTHING, EXIT_WRITE = 1, 2, 3, 4
 
 EPILOG = (
@@ -42,7 +45,7 @@ class LazyGroup(click.Group):
         """Return the command from the module of its name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"gmmaudio.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"gmmaudio.cli.{MODULES.get(cmd_name, cmd_name)}").command
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -15,7 +15,7 @@ from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options
 
 if TYPE_CHECKING:
     from gmmaudio.evaluation import FailedInput
-    from gmmaudio.model import Prediction
+    from gmmaudio.models import Prediction
     from gmmaudio.pipeline import Classified
 
 # reason codes of sound that can be read, and holds nothing to go by: the answer is "unknown"
@@ -51,7 +51,7 @@ def command(
     from gmmaudio import pipeline
     from gmmaudio.cli import console, inputs
     from gmmaudio.evaluation import FailedInput
-    from gmmaudio.modelfile import load_model
+    from gmmaudio.models import load_model
 
     loaded = load_model(model)
     failed: list[FailedInput] = []
@@ -93,7 +93,7 @@ def _priors(given: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, float]
 def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Classified | FailedInput], None]:
     """Return what writes one result to stdout."""
     from gmmaudio.evaluation import FailedInput, printable
-    from gmmaudio.evaluation.table import safe_cell
+    from gmmaudio.evaluation.csv_tables import safe_cell
 
     def text(shown: str, result: Classified | FailedInput) -> None:
         if isinstance(result, FailedInput):

@@ -15,7 +15,8 @@ from gmmaudio.cli import options
 from gmmaudio.errors import CorpusError, SettingError
 
 if TYPE_CHECKING:
-    from gmmaudio.evaluation.comparison import ChangedClip, Comparison
+    from gmmaudio.evaluation import Comparison
+    from gmmaudio.evaluation.comparison import ChangedClip
 
 N_LISTED = 20
 N_NAMED = 3
@@ -57,8 +58,7 @@ def command(a: Path, b: Path, json_path: Path | None) -> None:
     """Say whether B.json differs from A.json: two evaluations of the same clips, as --json of evaluate writes them."""
     from gmmaudio.cli.console import say
     from gmmaudio.cli.report_files import check_places
-    from gmmaudio.evaluation import printable
-    from gmmaudio.evaluation.comparison import compare
+    from gmmaudio.evaluation import compare, printable
     from gmmaudio.files import check_writable, write_beside
 
     check_places([a, b], {"--json": json_path})

@@ -81,7 +81,7 @@ def _evaluate(model: Path, corpus: Path, settings: dict[str, Any]) -> Report:
     """Return the report of a model file on a corpus."""
     from gmmaudio import pipeline
     from gmmaudio.cli import console
-    from gmmaudio.modelfile import load_model
+    from gmmaudio.models import load_model
 
     loaded = load_model(model)
     return pipeline.evaluate(

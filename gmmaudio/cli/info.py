@@ -12,7 +12,7 @@ import click
 from gmmaudio.cli import options
 
 if TYPE_CHECKING:
-    from gmmaudio.model import Model
+    from gmmaudio.models import Model
 
 
 @click.command(name="info")
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def command(model: Path, as_json: bool) -> None:
     """Say what MODEL holds and what it was trained on."""
     from gmmaudio.evaluation import printable
-    from gmmaudio.modelfile import load_model
+    from gmmaudio.models import load_model
 
     loaded = load_model(model)
     if as_json:

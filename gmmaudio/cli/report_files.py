@@ -14,7 +14,7 @@ from gmmaudio.cli import EXIT_SOME_FAILED
 from gmmaudio.cli.console import say, say_failed, show_report
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import Report, render_html
-from gmmaudio.evaluation.table import csv_text, tables
+from gmmaudio.evaluation.csv_tables import csv_text, tables
 from gmmaudio.files import check_writable, make_folder, write_beside
 
 

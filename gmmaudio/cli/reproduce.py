@@ -40,7 +40,7 @@ def command(report: Path, corpus: Path | None, model: Path | None, json_path: Pa
     from gmmaudio.cli.report_files import check_places
     from gmmaudio.evaluation import printable
     from gmmaudio.files import check_writable, write_beside
-    from gmmaudio.modelfile import load_model
+    from gmmaudio.models import load_model
 
     check_places([report], {"--json": json_path})
     if json_path is not None:

@@ -38,7 +38,7 @@ def command(
     from gmmaudio.cli import console
     from gmmaudio.cli.info import row_name, trust
     from gmmaudio.files import check_writable
-    from gmmaudio.modelfile import save_model
+    from gmmaudio.models import save_model
 
     if tuned and (settings["n_components"] or settings["covariance_type"]):
         raise click.UsageError("--components and --covariance would be without effect: --tune chooses them.")

@@ -1,7 +1,15 @@
 """Labels and scores, anybody's, and the protocol they were made under -> a report that can be trusted."""
 
-from gmmaudio.evaluation.breakdown import Condition, condition
 from gmmaudio.evaluation.comparison import Comparison, compare
+from gmmaudio.evaluation.confusion import (
+    accuracy,
+    balanced_accuracy,
+    confusion_matrix,
+    log_loss,
+    macro_f1,
+    per_label,
+    top_k_accuracy,
+)
 from gmmaudio.evaluation.detection import (
     DetCurve,
     cavg,
@@ -13,19 +21,9 @@ from gmmaudio.evaluation.detection import (
     pooled_trials,
     trials_of,
 )
-from gmmaudio.evaluation.figures import Figures, figures_of
-from gmmaudio.evaluation.guards import Findings
-from gmmaudio.evaluation.html import printable, render_html
 from gmmaudio.evaluation.intervals import bootstrap_intervals, interval_of
-from gmmaudio.evaluation.metrics import (
-    accuracy,
-    balanced_accuracy,
-    confusion_matrix,
-    log_loss,
-    macro_f1,
-    per_label,
-    top_k_accuracy,
-)
+from gmmaudio.evaluation.metrics import Figures, figures_of
+from gmmaudio.evaluation.page import printable, render_html
 from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
 from gmmaudio.evaluation.reliability import (
     Reliability,
@@ -36,6 +34,8 @@ from gmmaudio.evaluation.reliability import (
     reliability,
 )
 from gmmaudio.evaluation.report import Report, Similarity, make_report, percent
+from gmmaudio.evaluation.slices import Condition, condition
+from gmmaudio.evaluation.warnings import Findings
 
 __all__ = [
     "Comparison",

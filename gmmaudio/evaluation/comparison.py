@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import special
 
 from gmmaudio.errors import SettingError
+from gmmaudio.evaluation.confusion import Floats, accuracy, balanced_accuracy
 from gmmaudio.evaluation.intervals import (
     UNMOVED,
     Draws,
@@ -20,7 +21,6 @@ from gmmaudio.evaluation.intervals import (
     exact_interval,
     t_interval,
 )
-from gmmaudio.evaluation.metrics import Floats, accuracy, balanced_accuracy
 
 N_DRAWS = 2000
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.metrics import Counts, Floats, as_columns, as_log_likelihoods, as_scores, as_weights
+from gmmaudio.evaluation.confusion import Counts, Floats, as_columns, as_log_likelihoods, as_scores, as_weights
 
 # of the two operating points of the primary cost of the language recognition evaluations of 2017 and 2022
 PRIMARY_P_TARGETS = (0.5, 0.1)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from scipy import sparse, special
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.metrics import Floats, accuracy, balanced_accuracy, macro_f1
+from gmmaudio.evaluation.confusion import Floats, accuracy, balanced_accuracy, macro_f1
 
 N_DRAWS = 2000
 LEVEL = 0.95

@@ -1,360 +1,230 @@
-"""Figures of merit, all from a confusion matrix, from scores or from probabilities; no sound, no models.
-
-A confusion matrix has rows of true and columns of predicted labels, and holds counts, or sums of weights. Scores and
-probabilities are tables of one row for each clip and one column for each label; a clip may weigh more or less than 1,
-and a weight of 2 is the same as the clip twice.
-"""
+"""All figures of merit of a set of predictions at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import overload
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.errors import SettingError
+from gmmaudio.evaluation.confusion import (
+    Counts,
+    Floats,
+    accuracy,
+    balanced_accuracy,
+    confusion_matrix,
+    log_loss,
+    macro_f1,
+    per_label,
+    top_k_accuracy,
+)
+from gmmaudio.evaluation.detection import (
+    DetCurve,
+    cavg,
+    cavg_primary,
+    det_curve,
+    detection_llrs,
+    eer,
+    min_cavg,
+    min_dcf,
+    pooled_trials,
+    trials_of,
+)
+from gmmaudio.evaluation.intervals import Interval, bootstrap_intervals, interval_of
+from gmmaudio.evaluation.records import ScoredClip
+from gmmaudio.evaluation.reliability import Reliability, cllr, min_cllr, reliability
 
-Counts = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+TOP = (2, 3)
+# points of a DET curve that a page or a JSON holds
+N_DET_POINTS = 100
+# rates at which a table tells the misses, 0..1
+FALSE_ALARMS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 
-@overload
-def confusion_matrix(
-    true: Sequence[str], predicted: Sequence[str], labels: Sequence[str], *, weights: None = None
-) -> Counts: ...
-
-
-@overload
-def confusion_matrix(
-    true: Sequence[str], predicted: Sequence[str], labels: Sequence[str], *, weights: npt.ArrayLike
-) -> Floats: ...
-
-
-def confusion_matrix(
-    true: Sequence[str], predicted: Sequence[str], labels: Sequence[str], *, weights: npt.ArrayLike | None = None
-) -> Counts | Floats:
-    """Return how often each true label (row) was called each label (column), shape (n_labels, n_labels).
-
-    Whole numbers without weights, floats with them.
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """Figures of merit of predictions.
 
     Parameters
     ----------
-    true, predicted : sequence of str
-        One each for every clip.
+    values : mapping of str to float or None
+        Name -> figure; None where it is undefined for these predictions.
+    intervals : mapping of str to (float, float) or None
+        95 % intervals by bootstrap over groups, of those that have one.
+    confusion : ndarray, shape (n_labels, n_labels), int
+        Rows true, columns predicted; counts.
+    per_label : mapping
+        Precision, recall, f1, n, eer and min_dcf of every label.
+    reads : {"probability", "score", "decision"}
+        What the detection figures (eer, min_dcf, cavg, cllr) were computed from; with decisions alone there are none.
+    det : tuple of (str or None, DetCurve)
+        Of all labels pooled (None) and of each label with clips; thinned, see :func:`thinned`.
+    reliability : Reliability or None
+        Confidence against accuracy; None without probabilities.
+    """
+
+    values: Mapping[str, float | None]
+    intervals: Mapping[str, Interval | None]
+    confusion: Counts
+    per_label: Mapping[str, Mapping[str, float | int | None]]
+    reads: str
+    det: tuple[tuple[str | None, DetCurve], ...]
+    reliability: Reliability | None
+
+
+def figures_of(clips: Sequence[ScoredClip], labels: Sequence[str]) -> Figures:
+    """Return all figures of predictions.
+
+    Parameters
+    ----------
+    clips : sequence of ScoredClip
+        At least one.
     labels : sequence of str
-        Order of rows and columns.
-    weights : array_like, shape (n,), optional
-        What every clip counts, >= 0. Default: 1 each.
+        All labels, in the order of the confusion matrix.
 
     Raises
     ------
     SettingError
-        If a label is not among ``labels``, the lengths differ, or a weight is negative or not finite.
-
-    Examples
-    --------
-    >>> confusion_matrix(["a", "a", "b"], ["a", "b", "b"], ["a", "b"])
-    array([[1, 1],
-           [0, 1]])
+        If a label is unknown.
     """
-    if len(true) != len(predicted):
-        raise SettingError(f"{len(true)} true and {len(predicted)} predicted labels; expected one each for every clip")
+    true, predicted = [clip.label for clip in clips], [clip.predicted for clip in clips]
+    confusion = confusion_matrix(true, predicted, labels)
+    # the draw must not depend on the split's seed: the same predictions have the same interval
+    intervals = bootstrap_intervals(true, predicted, [c.unit for c in clips], labels, np.random.default_rng(0))
+    values = {
+        "accuracy": float(accuracy(confusion)),
+        "balanced_accuracy": float(balanced_accuracy(confusion)),
+        "macro_f1": float(macro_f1(confusion)),
+    }
+    table = per_label(confusion, labels)
     place = {label: i for i, label in enumerate(labels)}
-    unknown = sorted((set(true) | set(predicted)) - set(place))
-    if unknown:
-        raise SettingError(f"label {unknown[0]!r} is not among {', '.join(labels)}")
-    cells = [place[t] for t in true], [place[p] for p in predicted]
-    shape = (len(labels), len(labels))
-    if weights is not None:
-        sums = np.zeros(shape, dtype=np.float64)
-        np.add.at(sums, cells, as_weights(weights, len(true)))
-        return sums
-    counts = np.zeros(shape, dtype=np.int64)
-    np.add.at(counts, cells, 1)
-    return counts
+    columns = np.array([place[label] for label in true])
+    found = _Scores.of(clips, labels)
+    if found is None:
+        return Figures(values, intervals, confusion, table, "decision", (), None)
+    ranked = found.scores
+    values |= {f"top_{k}_accuracy": top_k_accuracy(ranked, columns, k) for k in TOP if k < len(labels)}
+    llrs = detection_llrs(found.log_likelihoods)
+    more, det = _detection(llrs, columns, labels)
+    for label, row in more.items():
+        table[label] |= row
+    values |= _pooled(found.log_likelihoods, llrs, columns, more)
+    calibration = None
+    if found.probabilities is not None:
+        calibration = reliability(found.probabilities, columns)
+        values |= {"log_loss": log_loss(found.probabilities, columns), "ece": calibration.ece}
+    intervals |= _weighted_intervals(clips, found, llrs, columns)
+    reads = "score" if found.probabilities is None else "probability"
+    defined = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return Figures(defined, intervals, confusion, table, reads, det, calibration)
 
 
-def accuracy(confusion: npt.ArrayLike) -> Floats:
-    """Return the share of clips named rightly, 0..1; NaN where there are none.
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """Scores as matrices, one row for each clip, one column for each label; -inf where a label was no candidate."""
 
-    Parameters
-    ----------
-    confusion : array_like, shape (..., n_labels, n_labels)
-        Counts; leading axes are kept.
+    scores: Floats
+    probabilities: Floats | None
 
-    Examples
-    --------
-    >>> float(accuracy([[1, 1], [0, 2]]))
-    0.75
-    """
-    counts = np.asarray(confusion, dtype=np.float64)
-    return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
+    @classmethod
+    def of(cls, clips: Sequence[ScoredClip], labels: Sequence[str]) -> _Scores | None:
+        """Return the matrices of clips, None where there are only decisions."""
+        given = [clip.probability for clip in clips]
+        probabilities = None if any(p is None for p in given) else _matrix([p or {} for p in given], labels, 0.0)
+        if all(clip.scores for clip in clips):
+            return cls(_matrix([clip.scores for clip in clips], labels, -math.inf), probabilities)
+        return None if probabilities is None else cls(probabilities, probabilities)
 
-
-def balanced_accuracy(confusion: npt.ArrayLike) -> Floats:
-    """Return the mean of the recalls of the labels that have clips, 0..1; NaN where there are none.
-
-    Parameters
-    ----------
-    confusion : array_like, shape (..., n_labels, n_labels)
-        Counts; leading axes are kept.
-
-    References
-    ----------
-    Brodersen et al., "The balanced accuracy and its posterior distribution", ICPR 2010.
-
-    Examples
-    --------
-    >>> float(balanced_accuracy([[1, 1], [0, 2]]))
-    0.75
-    """
-    counts = np.asarray(confusion, dtype=np.float64)
-    n = counts.sum(axis=-1)
-    recall = np.diagonal(counts, axis1=-2, axis2=-1) / np.where(n > 0, n, 1.0)
-    return _ratio(recall.sum(axis=-1), (n > 0).sum(axis=-1))
+    @property
+    def log_likelihoods(self) -> Floats:
+        """Log probabilities where there are any, for they are what was calibrated; else the scores themselves."""
+        if self.probabilities is None:
+            return self.scores
+        with np.errstate(divide="ignore"):
+            logs: Floats = np.log(self.probabilities)
+        return logs
 
 
-def macro_f1(confusion: npt.ArrayLike) -> Floats:
-    """Return the mean of the F1 of the labels that have clips, 0..1; NaN where there are none.
-
-    A label that was called and is never true has no F1 and is not in the mean; its wrong calls still cost the labels
-    whose clips it took.
-
-    Parameters
-    ----------
-    confusion : array_like, shape (..., n_labels, n_labels)
-        Counts; leading axes are kept.
-
-    References
-    ----------
-    Sokolova, Lapalme, "A systematic analysis of performance measures for classification tasks", Information Processing
-    & Management 45(4) (2009). Opitz, Burst, "Macro F1 and macro F1", arXiv:1911.03347 (2019): this is their mean of
-    F1s, not the F1 of means.
-
-    Examples
-    --------
-    >>> float(macro_f1([[1, 1], [0, 2]]).round(4))
-    0.7333
-    """
-    counts = np.asarray(confusion, dtype=np.float64)
-    n = counts.sum(axis=-1)
-    either = n + counts.sum(axis=-2)
-    f1 = 2 * np.diagonal(counts, axis1=-2, axis2=-1) / np.where(n > 0, either, 1.0)
-    return _ratio(f1.sum(axis=-1), (n > 0).sum(axis=-1))
+def _matrix(rows: Sequence[Mapping[str, float]], labels: Sequence[str], missing: float) -> Floats:
+    """Return mappings as a matrix (n, n_labels)."""
+    return np.array([[row.get(label, missing) for label in labels] for row in rows], dtype=np.float64)
 
 
-def per_label(confusion: Counts, labels: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
-    """Return precision, recall, F1 (each 0..1, None where undefined) and the number of clips of every label.
+def _detection(
+    llrs: Floats, columns: npt.NDArray[np.intp], labels: Sequence[str]
+) -> tuple[dict[str, dict[str, float]], tuple[tuple[str | None, DetCurve], ...]]:
+    """Return EER and least detection cost of every label that has clips, and the DET curves."""
+    det: list[tuple[str | None, DetCurve]] = [(None, thinned(det_curve(*pooled_trials(llrs, columns))))]
+    rows = {}
+    for column, label in enumerate(labels):
+        targets, nontargets = trials_of(llrs, columns, column)
+        if len(targets) and len(nontargets):
+            rows[label] = {"eer": eer(targets, nontargets), "min_dcf": min_dcf(targets, nontargets)}
+            det.append((label, thinned(det_curve(targets, nontargets))))
+    return rows, tuple(det) if rows else ()
+
+
+def thinned(curve: DetCurve) -> DetCurve:
+    """Return a DET curve of about N_DET_POINTS points at most, evenly spread along the curve as it is drawn.
+
+    The points at the rates of false alarms that a table shows stay exact.
 
     Parameters
     ----------
-    confusion : ndarray, shape (n_labels, n_labels)
-        Counts.
-    labels : sequence of str
-        Names of rows and columns.
-
-    Examples
-    --------
-    >>> per_label(np.array([[1, 1], [0, 2]]), ["a", "b"])["a"]
-    {'precision': 1.0, 'recall': 0.5, 'f1': 0.6666666666666666, 'n': 2}
+    curve : DetCurve
+        All operating points.
     """
-    table: dict[str, dict[str, float | int | None]] = {}
-    for i, label in enumerate(labels):
-        hits, true, called = int(confusion[i, i]), int(confusion[i].sum()), int(confusion[:, i].sum())
-        table[label] = {
-            "precision": hits / called if called else None,
-            "recall": hits / true if true else None,
-            "f1": 2 * hits / (true + called) if true else None,
-            "n": true,
-        }
-    return table
+    if len(curve.thresholds) <= N_DET_POINTS:
+        return curve
+    from scipy.special import ndtri
+
+    drawn = [ndtri(np.clip(rate, 1e-4, 1 - 1e-4)) for rate in (curve.p_fa, curve.p_miss)]
+    length = np.concatenate([[0.0], np.cumsum(sum(np.abs(np.diff(axis)) for axis in drawn))])
+    even = np.searchsorted(length, np.linspace(0.0, length[-1], N_DET_POINTS))
+    # rates of false alarms fall along the curve
+    exact = [int(np.argmax(curve.p_fa <= rate)) for rate in FALSE_ALARMS]
+    kept = np.unique([0, *even.clip(max=len(length) - 1), *exact, len(length) - 1])
+    return DetCurve(curve.thresholds[kept], curve.p_miss[kept], curve.p_fa[kept])
 
 
-def top_k_accuracy(scores: npt.ArrayLike, true: npt.ArrayLike, k: int) -> float:
-    """Return the share of clips whose true label is among the k of highest score, 0..1; NaN without clips.
-
-    The true label comes after all labels of equal score: a tie is not won. A true label that was no candidate is never
-    among the k, and one that was is always among as many as there are candidates.
-
-    Parameters
-    ----------
-    scores : array_like, shape (n, n_labels)
-        Higher is likelier; -inf where a label was no candidate.
-    true : array_like of int, shape (n,)
-        Column of the true label.
-    k : int
-        How many labels are looked at, >= 1; may be more than there are.
-
-    Raises
-    ------
-    SettingError
-        If ``k`` is no whole number above 0, a score is NaN, or ``true`` does not fit the scores.
-
-    Examples
-    --------
-    >>> top_k_accuracy([[3.0, 2.0, 1.0], [3.0, 3.0, 1.0]], [1, 1], 1)
-    0.0
-    >>> top_k_accuracy([[3.0, 2.0, 1.0], [3.0, 3.0, 1.0]], [1, 1], 2)
-    1.0
-    """
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise SettingError(f"k is {k!r}; expected a number of labels, 1 or more")
-    rows = as_scores(scores)
-    own = rows[np.arange(len(rows)), as_columns(true, rows)]
-    place = (rows >= own[:, None]).sum(axis=1)
-    return float(_ratio(((place <= k) & (own > -np.inf)).sum(), len(rows)))
+def _pooled(
+    log_likelihoods: Floats,
+    llrs: Floats,
+    columns: npt.NDArray[np.intp],
+    rows: Mapping[str, Mapping[str, float]],
+) -> dict[str, float]:
+    """Return the detection figures over all labels; nothing where fewer than two have clips."""
+    if len(rows) < 2:
+        return {}
+    return {
+        "eer": eer(*pooled_trials(llrs, columns)),
+        "mean_eer": float(np.mean([row["eer"] for row in rows.values()])),
+        "mean_min_dcf": float(np.mean([row["min_dcf"] for row in rows.values()])),
+        "cavg": cavg(llrs, columns),
+        "min_cavg": min_cavg(llrs, columns),
+        "cavg_primary": cavg_primary(llrs, columns),
+        "cllr": cllr(log_likelihoods, columns),
+        "min_cllr": min_cllr(log_likelihoods, columns),
+    }
 
 
-def log_loss(probabilities: npt.ArrayLike, true: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
-    """Return the mean of minus the log probability given to the true label, nats; 0 is perfect, NaN without clips.
+def _weighted_intervals(
+    clips: Sequence[ScoredClip], found: _Scores, llrs: Floats, columns: npt.NDArray[np.intp]
+) -> dict[str, Interval | None]:
+    """Return the intervals of figures that are more than a count."""
+    true, units = [clip.label for clip in clips], [clip.unit for clip in clips]
 
-    A true label of probability 0 counts as one of 2.2e-308, the least normal number, so 708.4 nats: the mean stays
-    finite, and says that something certain was wrong without hiding all other clips.
+    def interval(statistic: Callable[[Floats], float], scale: str) -> Interval | None:
+        return interval_of(statistic, true, units, np.random.default_rng(0), scale=scale)
 
-    Parameters
-    ----------
-    probabilities : array_like, shape (n, n_labels)
-        Rows of non-negative numbers that sum to 1.
-    true : array_like of int, shape (n,)
-        Column of the true label.
-    weights : array_like, shape (n,), optional
-        What every clip counts, >= 0. Default: 1 each.
-
-    Raises
-    ------
-    SettingError
-        If rows do not sum to 1, ``true`` does not fit them, or a weight is negative or not finite.
-
-    Examples
-    --------
-    >>> round(log_loss([[0.5, 0.5]], [0]), 4)
-    0.6931
-    """
-    rows = as_probabilities(probabilities)
-    own = rows[np.arange(len(rows)), as_columns(true, rows)]
-    counted = as_weights(weights, len(rows))
-    return float(_ratio(0.0 - np.log(np.maximum(own, np.finfo(np.float64).tiny)) @ counted, counted.sum()))
-
-
-def as_scores(scores: npt.ArrayLike) -> Floats:
-    """Return scores as float64, shape (n, n_labels).
-
-    Raises
-    ------
-    SettingError
-        If they are no table, or one is NaN.
-
-    Examples
-    --------
-    >>> as_scores([[1, 2]])
-    array([[1., 2.]])
-    """
-    rows = np.asarray(scores, dtype=np.float64)
-    if rows.shape == (0,):
-        return np.empty((0, 0))
-    if rows.ndim != 2:
-        raise SettingError(f"scores have shape {rows.shape}; expected (n, n_labels), a row for each clip")
-    bad = np.isnan(rows).any(axis=1)
-    if bad.any():
-        raise SettingError(
-            f"row {int(bad.argmax())} of the scores has NaN; expected numbers, -inf where a label was no candidate"
-        )
-    return rows
-
-
-def as_log_likelihoods(log_likelihoods: npt.ArrayLike) -> Floats:
-    """Return log-likelihoods as float64, shape (n, n_labels), each finite or -inf.
-
-    Raises
-    ------
-    SettingError
-        If they are no table, or one is NaN or +inf.
-
-    Examples
-    --------
-    >>> as_log_likelihoods([[-1, -2]])
-    array([[-1., -2.]])
-    """
-    rows = as_scores(log_likelihoods)
-    bad = np.isposinf(rows).any(axis=1)
-    if bad.any():
-        raise SettingError(
-            f"row {int(bad.argmax())} of the log-likelihoods has +inf; expected finite numbers, or -inf where a label "
-            "was no candidate"
-        )
-    return rows
-
-
-def as_probabilities(probabilities: npt.ArrayLike) -> Floats:
-    """Return probabilities as float64, shape (n, n_labels).
-
-    Raises
-    ------
-    SettingError
-        If they are no table, one is negative or NaN, or a row does not sum to 1 within 1e-5.
-
-    Examples
-    --------
-    >>> as_probabilities([[0.25, 0.75]])
-    array([[0.25, 0.75]])
-    """
-    rows = np.asarray(probabilities, dtype=np.float64)
-    if rows.ndim == 2 and ((rows < 0).any() or not np.allclose(rows.sum(axis=1), 1.0, atol=1e-6)):
-        raise SettingError("probabilities must be non-negative and sum to 1 in every row; these are scores")
-    return as_scores(rows)
-
-
-def as_columns(true: npt.ArrayLike, rows: Floats) -> Counts:
-    """Return the column of every row's true label as int64, shape (n,).
-
-    Raises
-    ------
-    SettingError
-        If there is not one whole number for each row, or one is no column of the rows.
-
-    Examples
-    --------
-    >>> as_columns([1, 0], np.zeros((2, 2)))
-    array([1, 0])
-    """
-    columns = np.asarray(true)
-    if columns.shape != rows.shape[:1]:
-        raise SettingError(f"true labels have shape {columns.shape}; expected {rows.shape[:1]}, one for each row")
-    if columns.size and not np.issubdtype(columns.dtype, np.integer):
-        raise SettingError(f"true labels are of type {columns.dtype}; expected whole numbers, the column of each label")
-    outside = (columns < 0) | (columns >= rows.shape[1])
-    if outside.any():
-        raise SettingError(
-            f"true label {columns[outside][0]} is no column of the scores; expected 0 to {rows.shape[1] - 1}"
-        )
-    return columns.astype(np.int64)
-
-
-def as_weights(weights: npt.ArrayLike | None, n: int) -> Floats:
-    """Return what every clip counts as float64, shape (n,): ones where no weights are given.
-
-    Raises
-    ------
-    SettingError
-        If there is not one for each clip, or one is negative or not finite.
-
-    Examples
-    --------
-    >>> as_weights(None, 2)
-    array([1., 1.])
-    """
-    if weights is None:
-        return np.ones(n)
-    counted = np.asarray(weights, dtype=np.float64)
-    if counted.shape != (n,):
-        raise SettingError(f"weights have shape {counted.shape}; expected ({n},), one for each clip")
-    if not (np.isfinite(counted) & (counted >= 0)).all():
-        raise SettingError("a weight is negative or not finite; expected what every clip counts, 0 or more")
-    return counted
-
-
-def _ratio(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Floats:
-    """Return the quotient, NaN where the denominator is zero."""
-    top, bottom = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
-    return np.where(bottom > 0, top / np.maximum(bottom, 1e-300), np.nan)
+    intervals = {}
+    if len(set(true)) > 1:
+        logs = found.log_likelihoods
+        intervals["cavg"] = interval(lambda weights: cavg(llrs, columns, weights=weights), "logit")
+        intervals["cllr"] = interval(lambda weights: cllr(logs, columns, weights=weights), "log")
+    if found.probabilities is not None:
+        rows = found.probabilities
+        intervals["log_loss"] = interval(lambda weights: log_loss(rows, columns, weights=weights), "log")
+    return intervals

@@ -16,10 +16,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from gmmaudio.evaluation.breakdown import Condition
+from gmmaudio.evaluation.confusion import Floats
 from gmmaudio.evaluation.detection import DetCurve
-from gmmaudio.evaluation.metrics import Floats
 from gmmaudio.evaluation.reliability import Reliability
+from gmmaudio.evaluation.slices import Condition
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gmmaudio.errors import CorpusError
+from gmmaudio.evaluation.csv_tables import PROBABILITY, SCORE, plain_cell
 from gmmaudio.evaluation.records import ScoredClip
-from gmmaudio.evaluation.table import PROBABILITY, SCORE, plain_cell
 
 NAMES = ("path", "name", "file_name")
 EXPECTED = "expected columns path, label, and predicted or score:LABEL or probability:LABEL for each label"

@@ -19,15 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
+from gmmaudio.evaluation.confusion import Counts, Floats, as_columns, as_log_likelihoods, as_probabilities, as_weights
 from gmmaudio.evaluation.detection import as_trials, pooled_blocks
-from gmmaudio.evaluation.metrics import (
-    Counts,
-    Floats,
-    as_columns,
-    as_log_likelihoods,
-    as_probabilities,
-    as_weights,
-)
 
 
 def cllr(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.breakdown import Condition, by_duration, by_source
-from gmmaudio.evaluation.figures import Figures, figures_of
+from gmmaudio.evaluation.confusion import Counts, Floats, accuracy, balanced_accuracy, confusion_matrix
 from gmmaudio.evaluation.intervals import Interval
-from gmmaudio.evaluation.metrics import Counts, Floats, accuracy, balanced_accuracy, confusion_matrix
+from gmmaudio.evaluation.metrics import Figures, figures_of
 from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
+from gmmaudio.evaluation.slices import Condition, by_duration, by_source
 
 N_MISTAKES = 20
 # below this an interval is a hint: see docs/decisions/0006-intervals.md

@@ -1,9 +1,11 @@
 """Samples -> frames or blocks: MFCC, descriptors, differences, gates, normalisation."""
 
 from gmmaudio.features.blocks import block_features
-from gmmaudio.features.config import DESCRIPTORS, FeatureConfig, describe, same_frames
-from gmmaudio.features.frames import BLOCK_FRAMES, RawFrames, Rows, extract, finish, raw_frames, shifted_deltas
+from gmmaudio.features.deltas import shifted_deltas
+from gmmaudio.features.frames import BLOCK_FRAMES, RawFrames, raw_frames
 from gmmaudio.features.normalise import Frames, normalised, rasta, sliding_cmvn, warp
+from gmmaudio.features.postprocess import Rows, extract, finish
+from gmmaudio.features.settings import DESCRIPTORS, FeatureConfig, describe, same_frames
 
 __all__ = [
     "BLOCK_FRAMES",

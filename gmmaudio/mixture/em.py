@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import TINY, Mask, covariance_of
 from gmmaudio.mixture.edit import split, take
@@ -29,7 +30,6 @@ from gmmaudio.mixture.rows import (
 )
 from gmmaudio.mixture.squarem import extrapolate
 from gmmaudio.mixture.statistics import SufficientStats, maximise, sum_chunks
-from gmmaudio.threads import one_thread
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of
 from gmmaudio.mixture.missing import conditional_means, log_joint_observed
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, log_joint_of, log_sums
 from gmmaudio.mixture.rows import Frame, as_rows, read_chunks
-from gmmaudio.threads import one_thread
 
 
 @dataclass(frozen=True, eq=False)

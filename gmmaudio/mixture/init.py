@@ -11,10 +11,10 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.compute import libraries
 from gmmaudio.mixture.covariance import Array, Floats, covariance_of, moments_of
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.rows import Frame
-from gmmaudio.threads import libraries
 
 # Lloyd's steps cost as much as EM steps; on more rows than this the centres no longer move visibly.
 KMEANS_SAMPLE = 20_000

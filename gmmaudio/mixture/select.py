@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import entr
 
+from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Floats, Mask
 from gmmaudio.mixture.em import EMTrace, check_settings, fit_gmm
 from gmmaudio.mixture.gaussian import GaussianMixture, as_generator
 from gmmaudio.mixture.parallel import count_threads, thread_map
 from gmmaudio.mixture.rows import Chunk, RowSource, check_weights, read_chunks, summarise
-from gmmaudio.threads import one_thread
 
 CRITERIA = ("bic", "aic", "icl", "held_out")
 COLUMNS = ("covariance", "components", "parameters", "log likelihood", "bic", "aic", "icl", "held out", "converged")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import TINY, Array, Covariance, Floats, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture
@@ -17,7 +18,6 @@ from gmmaudio.mixture.missing import expected_sums
 from gmmaudio.mixture.parallel import Mapper, count_threads, thread_map
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate
 from gmmaudio.mixture.rows import Chunk, RowSource, observed, read_chunks
-from gmmaudio.threads import one_thread
 
 # Below this share of all rows a component's moments are rounding noise.
 EMPTY = 1e-10

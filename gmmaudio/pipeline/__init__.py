@@ -1,13 +1,13 @@
 """All that decodes or trains over many clips."""
 
-from gmmaudio.pipeline.classify import Classified, FileRows, classify, read_rows
-from gmmaudio.pipeline.crossval import Division, crossval
-from gmmaudio.pipeline.evaluate import evaluate
-from gmmaudio.pipeline.extraction import read_corpus
-from gmmaudio.pipeline.predictions import evaluate_predictions
-from gmmaudio.pipeline.recipe import Recipe, make_recipe
-from gmmaudio.pipeline.reproduce import Reproduction, reproduce
-from gmmaudio.pipeline.train import TrainResult, train
+from gmmaudio.models import Recipe, make_recipe
+from gmmaudio.pipeline.arguments import read_corpus
+from gmmaudio.pipeline.classification import Classified, FileRows, classify, read_rows
+from gmmaudio.pipeline.crossvalidation import Division, crossval
+from gmmaudio.pipeline.evaluation_run import evaluate
+from gmmaudio.pipeline.external_predictions import evaluate_predictions
+from gmmaudio.pipeline.reproduction import Reproduction, reproduce
+from gmmaudio.pipeline.training import TrainResult, train
 
 __all__ = [
     "Classified",

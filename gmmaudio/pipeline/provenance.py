@@ -13,7 +13,7 @@ from typing import Any
 from threadpoolctl import threadpool_info
 
 from gmmaudio.corpus import Corpus, Fold
-from gmmaudio.pipeline.trials import Material, Trial
+from gmmaudio.trials import Material, Trial
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from gmmaudio.corpus import Place, group_keys
+from gmmaudio.compute import one_thread
+from gmmaudio.corpus import Place
 from gmmaudio.evaluation import ScoredClip
 from gmmaudio.evaluation.report import FEW_GROUPS
-from gmmaudio.model import Recogniser
-from gmmaudio.pipeline.trials import Trial
-from gmmaudio.threads import one_thread
+from gmmaudio.models import Recogniser
+from gmmaudio.trials import Trial, units_of
 
 
 def score_trials(
@@ -52,11 +52,6 @@ def score_trials(
                 )
             )
     return scored
-
-
-def units_of(trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Return what must stay whole in a split: the group, or the file where it is unknown."""
-    return group_keys([trial.group for trial in trials], [trial.paths[0] for trial in trials])
 
 
 def interval_units(

@@ -1,0 +1,56 @@
+"""Which clips there are, and who may stand on which side of a split.
+
+A corpus is a folder with one sub-folder for each class, or a CSV manifest. Nothing here decodes sound: content hashes
+and frames come in as arguments.
+"""
+
+from gmmaudio.corpus.checks import check_labels, file_notes, leak_notes, same_audio_notes
+from gmmaudio.corpus.clip import Clip, Corpus, Place
+from gmmaudio.corpus.fingerprint import (
+    Fingerprint,
+    compute_fingerprint,
+    from_hex,
+    near_duplicates,
+    near_duplicates_within,
+    to_hex,
+)
+from gmmaudio.corpus.reading import list_audio, read_manifest, scan_folder
+from gmmaudio.corpus.split import (
+    Fold,
+    column_folds,
+    group_keys,
+    leave_one_group_out,
+    random_folds,
+    regroup,
+    scored_labels,
+    select_split,
+    straddling_groups,
+)
+
+__all__ = [
+    "Clip",
+    "Corpus",
+    "Fingerprint",
+    "Fold",
+    "Place",
+    "check_labels",
+    "column_folds",
+    "compute_fingerprint",
+    "file_notes",
+    "from_hex",
+    "group_keys",
+    "leak_notes",
+    "leave_one_group_out",
+    "list_audio",
+    "near_duplicates",
+    "near_duplicates_within",
+    "random_folds",
+    "read_manifest",
+    "regroup",
+    "same_audio_notes",
+    "scan_folder",
+    "scored_labels",
+    "select_split",
+    "straddling_groups",
+    "to_hex",
+]

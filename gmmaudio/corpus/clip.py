@@ -1,0 +1,77 @@
+"""A clip, a corpus of clips, and the columns of a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# path, start and end of a clip
+Place = tuple[str, float, float | None]
+COLUMNS = ("path", "label", "group", "source", "split", "start", "end")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One piece of sound and what is known of it.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the corpus where it can be.
+    label : str
+        The class name.
+    group : str or None
+        What must not straddle a split: artist, speaker, album.
+    source : str or None
+        Recording condition or corpus.
+    split : str or None
+        ``train``, ``test`` or another name; None or empty where the corpus does not say.
+    start_s, end_s : float
+        The segment of the file, seconds; default all of it.
+    extra : mapping of str to str
+        The manifest's other columns.
+    """
+
+    path: str
+    label: str
+    group: str | None = None
+    source: str | None = None
+    split: str | None = None
+    start_s: float = 0.0
+    end_s: float | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Place:
+        """What tells it from every other clip of its corpus: path, start and end."""
+        return self.path, self.start_s, self.end_s
+
+    def column(self, name: str) -> str | None:
+        """Return the value of a manifest column, None where the clip has none."""
+        if name in COLUMNS:
+            value = getattr(self, {"start": "start_s", "end": "end_s"}.get(name, name))
+            return None if value is None else str(value)
+        return self.extra.get(name)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Clips, where their paths start, and what should be said of them.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that the clips' paths are relative to.
+    clips : tuple of Clip
+        In a fixed order.
+    notes : tuple of str
+        What a reader of the results should know, each with its cure.
+    n_skipped : int
+        Files passed over because their suffix is not one of audio.
+    """
+
+    root: Path
+    clips: tuple[Clip, ...]
+    notes: tuple[str, ...] = ()
+    n_skipped: int = 0

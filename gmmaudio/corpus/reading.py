@@ -1,0 +1,198 @@
+"""Folders of classes and CSV manifests -> a corpus."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import posixpath
+import stat
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from gmmaudio.corpus.clip import COLUMNS, Clip, Corpus
+from gmmaudio.errors import CorpusError
+from gmmaudio.findings import some_names
+
+
+def read_corpus(path: str | os.PathLike[str], suffixes: Collection[str]) -> Corpus:
+    """Return the corpus at ``path``: a folder with a sub-folder for each class, or a CSV manifest.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder or manifest.
+    suffixes : collection of str
+        Lower-case suffixes, with the dot, that count as audio in a folder.
+
+    Raises
+    ------
+    CorpusError
+        If nothing usable is there.
+    """
+    place = Path(path)
+    try:
+        is_folder = stat.S_ISDIR(place.stat().st_mode)
+    except FileNotFoundError as error:
+        raise CorpusError(
+            f"{place}: is not there; expected a folder with a sub-folder for each class, or a manifest"
+        ) from error
+    except OSError as error:
+        raise CorpusError(f"{place}: cannot be read ({error.strerror})") from error
+    return scan_folder(place, suffixes) if is_folder else read_manifest(place)
+
+
+def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corpus:
+    """Return the clips below ``root``: the first folder names the label, at any depth below it.
+
+    Hidden files and folders are ignored, links are followed and loops of links survived; files whose suffix is not in
+    ``suffixes`` are counted.
+
+    Raises
+    ------
+    CorpusError
+        If there is no class folder with audio.
+    """
+    root = Path(root)
+    clips: list[Clip] = []
+    notes: list[str] = []
+    n_skipped = 0
+    for folder in _visible(root):
+        if not folder.is_dir():
+            n_skipped += 1
+            if folder.suffix.lower() in suffixes:
+                notes.append(f"{folder.name} lies outside the class folders and is left out; move it into one")
+            continue
+        files, passed = list_audio(folder, suffixes)
+        n_skipped += passed
+        clips += [Clip(file.relative_to(root).as_posix(), folder.name) for file in files]
+        if not files:
+            notes.append(f"class folder {folder.name!r} holds no audio and is left out; fill it or remove it")
+    if not clips:
+        raise CorpusError(
+            f"{root}: no audio in any sub-folder; expected one folder for each class, such as {root.name}/jazz/01.wav"
+        )
+    return Corpus(root, tuple(clips), tuple(notes), n_skipped)
+
+
+def list_audio(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int]:
+    """Return the audio files at any depth below ``folder``, sorted, and how many other files there are."""
+    files: list[Path] = []
+    n_skipped = 0
+    # a link back to where we came from would give this folder the files of its sisters
+    seen = {str(parent) for parent in Path(os.path.realpath(folder)).parents}
+    for here, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            if name.startswith("."):
+                continue
+            if Path(name).suffix.lower() in suffixes:
+                files.append(Path(here, name))
+            else:
+                n_skipped += 1
+    return sorted(files), n_skipped
+
+
+def _visible(folder: Path) -> list[Path]:
+    try:
+        return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+    except OSError as error:
+        raise CorpusError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
+
+
+def read_manifest(path: str | os.PathLike[str]) -> Corpus:
+    """Return the clips that a CSV manifest names; paths are relative to the manifest.
+
+    Columns ``path`` (or Hugging Face's ``file_name``) and ``label`` are needed; ``group, source, split, start, end``
+    are known, all others are kept in ``extra``. Comma, semicolon or tab separate.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be read, lacks a column or a row is wrong; the line is named.
+    """
+    path = Path(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as opened:
+            # a pipe cannot go back to the header
+            handle = io.StringIO(opened.read(), newline="")
+            header = handle.readline()
+            handle.seek(0)
+            delimiter = max(",;\t", key=header.count)
+            reader = csv.DictReader(handle, delimiter=delimiter, restval="", strict=True)
+            name = _path_column(path, reader.fieldnames)
+            clips = tuple(_clip_of(path, reader.line_num, row, name) for row in reader)
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path}: is not a UTF-8 text; save the manifest as CSV in UTF-8") from error
+    except csv.Error as error:
+        raise CorpusError(f"{path}: is not a CSV manifest ({error}); expected columns {','.join(COLUMNS)}") from error
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
+    if not clips:
+        raise CorpusError(f"{path}: has a header and no rows; add one row for each clip")
+    places = Counter((posixpath.normpath(clip.path), clip.start_s, clip.end_s) for clip in clips)
+    twice = [place[0] for place, n in places.items() if n > 1]
+    if twice:
+        raise CorpusError(
+            f"{path}: {some_names(twice)} named twice; remove the second row, or give each its own segment"
+        )
+    return Corpus(path.parent, clips)
+
+
+def _path_column(path: Path, columns: Sequence[str] | None) -> str:
+    """Return the column that holds paths."""
+    columns = [] if columns is None else columns
+    twice = sorted(name for name, n in Counter(columns).items() if n > 1)
+    if twice:
+        raise CorpusError(f"{path}: column {twice[0]!r} stands twice; rename or remove one")
+    name = next((c for c in ("path", "file_name") if c in columns), None)
+    if name is None or "label" not in columns:
+        raise CorpusError(
+            f"{path}: has columns {', '.join(map(repr, columns)) or 'none'}; a manifest needs 'path' and 'label' "
+            "(and may have group, source, split, start, end)"
+        )
+    return name
+
+
+def _clip_of(manifest: Path, line: int, row: Mapping[str | None, str], path_column: str) -> Clip:
+    """Return the clip that one row names."""
+    if None in row:
+        raise CorpusError(f"{manifest}, line {line}: more values than columns; quote values that hold the separator")
+    values = {key: value.strip() for key, value in row.items() if key}
+    for needed in (path_column, "label"):
+        if not values[needed]:
+            raise CorpusError(f"{manifest}, line {line}: no {needed}; every clip needs one")
+    start_s = _seconds(manifest, line, "start", values.get("start", ""))
+    end_s = _seconds(manifest, line, "end", values.get("end", ""))
+    if end_s is not None and end_s <= (start_s or 0.0):
+        raise CorpusError(f"{manifest}, line {line}: end {end_s:g} s is not after start {start_s or 0.0:g} s")
+    return Clip(
+        path=values[path_column],
+        label=values["label"],
+        group=values.get("group") or None,
+        source=values.get("source") or None,
+        split=values.get("split"),
+        start_s=start_s or 0.0,
+        end_s=end_s,
+        extra={key: value for key, value in values.items() if key not in (*COLUMNS, path_column)},
+    )
+
+
+def _seconds(manifest: Path, line: int, name: str, text: str) -> float | None:
+    """Return a time in seconds, None where the cell is empty."""
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise CorpusError(f"{manifest}, line {line}: {name} is {text!r}; expected seconds, 0 or more")
+    return value

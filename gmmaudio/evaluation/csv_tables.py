@@ -1,0 +1,136 @@
+"""A report as CSV tables, safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from gmmaudio.evaluation.report import Report
+
+SCORE, PROBABILITY = "score:", "probability:"
+# what a spreadsheet takes for the start of a formula
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+Row = Sequence[Any]
+
+
+def safe_cell(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula: such text gets an apostrophe before it.
+
+    Numbers stay what they are; :func:`plain_cell` takes the apostrophe off again.
+
+    Examples
+    --------
+    >>> safe_cell("=1+1"), safe_cell(-1.5), safe_cell("jazz")
+    ("'=1+1", -1.5, 'jazz')
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+
+
+def plain_cell(text: str) -> str:
+    """Return the text that :func:`safe_cell` was given.
+
+    Examples
+    --------
+    >>> plain_cell("'=1+1"), plain_cell("jazz")
+    ('=1+1', 'jazz')
+    """
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """Return rows as CSV, every cell safe.
+
+    Examples
+    --------
+    >>> print(csv_text([("label", "n"), ("=a", 1)]))
+    label,n
+    '=a,1
+    <BLANKLINE>
+    """
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([safe_cell(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def tables(report: Report) -> dict[str, list[Row]]:
+    """Return all that a report holds as tables, each with its header; ``clips`` is what ``evaluate --scores`` reads.
+
+    Parameters
+    ----------
+    report : Report
+        What to write.
+    """
+    plain = report.to_dict()
+    intervals = plain["intervals"]
+    names = [*report.figures.values, *(name for name in intervals if name not in report.figures.values)]
+    figures: list[Row] = [("figure", "value", "low", "high")]
+    figures += [(name, plain.get(name), *(intervals.get(name) or (None, None))) for name in names]
+    figures += [(name, plain[name], None, None) for name in ("n", "n_predictions", "figures_from")]
+    found: dict[str, list[Row]] = {
+        "figures": figures,
+        "per_label": _records([{"label": label} | row for label, row in plain["per_label"].items()]),
+        "confusion": [
+            ("true", *report.labels),
+            *((t, *r) for t, r in zip(report.labels, plain["confusion"], strict=True)),
+        ],
+        "clips": _clips(report),
+        "breakdowns": _records(
+            [{"table": name} | asdict(row) for name, rows in report.breakdowns.items() for row in rows]
+        ),
+        "repeats": _records(plain["repeats"]),
+        "spread": _records([{"figure": name} | row for name, row in (plain["spread"] or {}).items()]),
+        "checks": [("kind", "text"), *(("guard", g) for g in report.guards), *(("passed", p) for p in report.passed)],
+        "failed": [("path", "code", "message"), *((f.path, f.code, f.message) for f in report.failed)],
+        "protocol": [("key", "value"), *((key, _cell(value)) for key, value in plain["protocol"].items())],
+    }
+    return found | _curves(plain)
+
+
+def _clips(report: Report) -> list[Row]:
+    """Return the predictions as a table."""
+    fixed = ("name", "path", "label", "group", "unit", "source", "fold", "repeat", "duration_s", "predicted")
+    scored = sorted({label for clip in report.clips for label in clip.scores})
+    given = sorted({label for clip in report.clips for label in clip.probability or {}})
+    rows: list[Row] = [(*fixed, *(SCORE + label for label in scored), *(PROBABILITY + label for label in given))]
+    for clip in report.clips:
+        cells = {name: getattr(clip, name) for name in fixed if name != "path"} | {"path": "; ".join(clip.paths)}
+        scores = [clip.scores.get(label) for label in scored]
+        rows.append((*(cells[name] for name in fixed), *scores, *((clip.probability or {}).get(p) for p in given)))
+    return rows
+
+
+def _curves(plain: Mapping[str, Any]) -> dict[str, list[Row]]:
+    """Return the numbers behind the plots."""
+    found: dict[str, list[Row]] = {}
+    if plain["det"]:
+        points = [
+            (curve["label"], *point)
+            for curve in plain["det"]
+            for point in zip(curve["thresholds"], curve["p_miss"], curve["p_fa"], strict=True)
+        ]
+        found["det"] = [("label", "threshold", "p_miss", "p_fa"), *points]
+    if plain["reliability"]:
+        bins = plain["reliability"]
+        edges = bins["edges"]
+        rows = zip(edges[:-1], edges[1:], bins["n"], bins["confidence"], bins["accuracy"], strict=True)
+        found["reliability"] = [("from", "to", "n", "confidence", "accuracy"), *rows]
+    if plain["similarity"]:
+        alike = plain["similarity"]
+        head = (alike["kind"], *alike["labels"])
+        found["similarity"] = [head, *((n, *r) for n, r in zip(alike["labels"], alike["distance"], strict=True))]
+    return found
+
+
+def _records(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Return mappings as a table whose columns are all their keys."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return [names, *([_cell(row.get(name)) for name in names] for row in rows)]
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as one cell: what has parts becomes JSON."""
+    return json.dumps(value, sort_keys=True, default=str) if isinstance(value, dict | list | tuple) else value

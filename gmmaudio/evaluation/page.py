@@ -1,0 +1,286 @@
+"""A report as one self-contained HTML page.
+
+What is shown is gathered here, its words are in the templates.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import numpy as np
+
+from gmmaudio.evaluation import plots
+from gmmaudio.evaluation.confusion import Counts, Floats
+from gmmaudio.evaluation.detection import DetCurve
+from gmmaudio.evaluation.metrics import FALSE_ALARMS
+from gmmaudio.evaluation.records import Protocol, ScoredClip
+from gmmaudio.evaluation.reliability import Reliability
+from gmmaudio.evaluation.report import Report, Similarity, spread_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+
+# more labels than this have a matrix of small squares, and no DET curve each
+FEW_LABELS = 12
+N_CONFUSIONS = 20
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Parameters
+    ----------
+    key : str
+        Its id, and the name of its template.
+    title : str
+        Its heading.
+    content : mapping
+        What its template shows.
+    """
+
+    key: str
+    title: str
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+
+def render_html(report: Report, title: str) -> str:
+    """Return a report as one HTML page: no network, no scripts, every name escaped.
+
+    Plots need matplotlib; without it the page says so, and has their numbers in tables as ever.
+
+    Parameters
+    ----------
+    report : Report
+        What to show.
+    title : str
+        Heading of the page.
+    """
+    page: str = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(title=title, report=report, protocol=report.protocol, sections=_sections(report))
+    )
+    return page
+
+
+def printable(text: str) -> str:
+    r"""Return text with control, bidirectional and other invisible characters, and lone surrogates, as escapes.
+
+    Parameters
+    ----------
+    text : str
+        Anything.
+
+    Examples
+    --------
+    >>> print(printable("a\tb\u202ec"))
+    a\tb\u202ec
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def named(name: str | None) -> str:
+    """Return a name as it is shown: printable, a dash where there is none, in quotes where nothing could be seen.
+
+    Parameters
+    ----------
+    name : str or None
+        Anybody's.
+
+    Examples
+    --------
+    >>> named("jazz"), named(None), named("")
+    ('jazz', '–', '""')
+    """
+    if name is None:
+        return "–"
+    return printable(name) if name.strip() else f'"{printable(name)}"'
+
+
+@cache
+def _environment() -> Environment:
+    """Return the templates, with all that they print made printable and escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def finalize(value: Any) -> Any:
+        return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    environment = Environment(
+        loader=PackageLoader("gmmaudio.evaluation", "templates"),
+        autoescape=True,
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "named": named,
+        "percent": _percent,
+        "number": _number,
+        "points": _points,
+        "margin": _margin,
+    }
+    return environment
+
+
+def _sections(report: Report) -> list[Section]:
+    """Return the parts of the page that this report has, in order."""
+    mistakes = {"clips": report.mistakes, "n": sum(not clip.correct for clip in report.clips)}
+    found = (
+        Section("checks", "Read these first" if report.guards else "Checks"),
+        _repeats(report),
+        Section("confusion", "Confusion matrix", _confusion(report.confusion, report.labels)),
+        Section("labels", "Per label", {"rows": report.per_label}),
+        Section("scores", "Detection and calibration", _scores(report)),
+        Section("conditions", "Accuracy under conditions", _conditions(report)) if report.breakdowns else None,
+        Section("mistakes", "Most confident mistakes", mistakes),
+        Section("similarity", "Which labels are alike", _similarity(report.similarity)) if report.similarity else None,
+        Section("failed", "Inputs that failed") if report.failed else None,
+        Section("run", "What was run", _run(report.protocol)),
+    )
+    return [section for section in found if section is not None]
+
+
+def _repeats(report: Report) -> Section | None:
+    """Return the spread over repeats, None where there is one."""
+    spread = spread_of(report.spread)
+    return None if spread is None else Section("repeats", "Spread over repeats", {"figures": spread})
+
+
+def _confusion(confusion: Counts, labels: Sequence[str]) -> dict[str, Any]:
+    """Return the rows of the matrix that have clips, and the pairs confused most often.
+
+    Of pairs with as many clips, those that are more of their label come first.
+    """
+    rows = [
+        {"label": label, "n": sum(counts), "cells": _cells(counts, label, labels)}
+        for label, counts in zip(labels, confusion.tolist(), strict=True)
+        if sum(counts)
+    ]
+    wrong = [cell | {"true": row["label"]} for row in rows for cell in row["cells"] if cell["count"]]
+    pairs = sorted((c for c in wrong if not c["right"]), key=lambda cell: (-cell["count"], -cell["rate"]))
+    large = len(labels) > FEW_LABELS
+    return {"rows": rows, "large": large, "pairs": pairs[:N_CONFUSIONS], "n_pairs": len(pairs)}
+
+
+def _cells(counts: Sequence[int], label: str, labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Return a row of the matrix: counts, and shares of the row."""
+    total = sum(counts)
+    return [
+        {"label": called, "count": count, "rate": count / total, "right": called == label}
+        for called, count in zip(labels, counts, strict=True)
+    ]
+
+
+def _scores(report: Report) -> dict[str, Any]:
+    """Return the plots of scores, and their numbers."""
+    det, curve = report.figures.det, report.figures.reliability
+    # the first is that of all labels pooled
+    drawn = det if len(det) <= FEW_LABELS + 1 else det[:1]
+    names = ["all labels pooled" if label is None else named(label) for label, _ in det]
+    return {
+        "misses": [(name, _misses(curve)) for name, (_, curve) in zip(names, det, strict=True)],
+        "false_alarms": FALSE_ALARMS,
+        "drawn": len(drawn),
+        "det_plot": _svg(plots.det_plot, names[: len(drawn)], [curve for _, curve in drawn]) if det else None,
+        "reliability_plot": None if curve is None else _svg(plots.reliability_plot, curve),
+        "bins": () if curve is None else _bins(curve),
+    }
+
+
+def _misses(curve: DetCurve) -> list[float]:
+    """Return the least share missed with at most each share of false alarms."""
+    return [float(curve.p_miss[curve.p_fa <= limit].min()) for limit in FALSE_ALARMS]
+
+
+def _bins(curve: Reliability) -> list[dict[str, Any]]:
+    """Return the bins of a reliability diagram as rows."""
+    columns = (curve.edges[:-1], curve.edges[1:], curve.n, curve.confidence, curve.accuracy)
+    names = ("low", "high", "n", "confidence", "accuracy")
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _conditions(report: Report) -> dict[str, Any]:
+    """Return the tables of conditions, and the plot of the learning curve where it has two points or more."""
+    steps = [row for row in report.breakdowns.get("learning_curve", ()) if row.hours is not None]
+    plot = _svg(plots.learning_plot, steps) if len(steps) > 1 else None
+    return {"tables": report.breakdowns, "learning_plot": plot, "has_plot": len(steps) > 1}
+
+
+def _similarity(similarity: Similarity) -> dict[str, Any]:
+    """Return the map of the labels whose distances are all known, and the nearest of each label."""
+    labels, distance = similarity.labels, similarity.distance
+    rows = [{"label": label} | _nearest(distance[i], i, labels) for i, label in enumerate(labels)]
+    kept = _all_known(distance)
+    left_out = [label for i, label in enumerate(labels) if i not in kept]
+    content = {"rows": rows, "kind": similarity.kind, "left_out": left_out}
+    if len(kept) < 3:
+        return content | {"plot": None, "share": None}
+    points, share = plots.classical_mds(distance[np.ix_(kept, kept)])
+    return content | {"plot": _svg(plots.map_plot, [named(labels[i]) for i in kept], points), "share": share}
+
+
+def _all_known(distance: Floats) -> list[int]:
+    """Return labels whose distances from one another are all known, those with most unknown left out."""
+    kept = list(range(len(distance)))
+    unknown = ~np.isfinite(distance)
+    while unknown[np.ix_(kept, kept)].any():
+        kept.pop(int(unknown[np.ix_(kept, kept)].sum(axis=1).argmax()))
+    return kept
+
+
+def _nearest(row: Floats, i: int, labels: Sequence[str]) -> dict[str, Any]:
+    """Return the labels nearest to the i-th, all that are as near, and how far they are; none where all are as far."""
+    others = {label: float(row[j]) for j, label in enumerate(labels) if j != i and math.isfinite(row[j])}
+    least = min(others.values(), default=None)
+    near = [label for label, value in others.items() if value == least]
+    return {"near": near if len(near) < len(others) or len(near) == 1 else [], "distance": least}
+
+
+def _run(protocol: Protocol) -> dict[str, Any]:
+    """Return the lines of the settings as JSON; line breaks in names are escaped by JSON itself."""
+    settings = json.dumps(dict(protocol.settings), indent=2, sort_keys=True, default=str, ensure_ascii=False)
+    return {"settings": settings.split("\n")}
+
+
+def _svg(draw: Callable[..., str], *parts: Any) -> Markup | None:
+    """Return a plot, None where matplotlib is not installed."""
+    from markupsafe import Markup
+
+    # names in it are escaped already
+    return Markup(draw(*parts)) if plots.can_plot() else None  # noqa: S704
+
+
+def _margin(clip: ScoredClip) -> str:
+    """Return how far the label given is above the true one, or why that has no number."""
+    return "not a candidate" if clip.margin == math.inf else _number(clip.margin)
+
+
+def _known(value: float | None) -> TypeGuard[float]:
+    """Return whether a figure is defined."""
+    return value is not None and math.isfinite(value)
+
+
+def _percent(share: float | None) -> str:
+    """Return a share in per cent, a dash where it is undefined."""
+    return f"{100 * share:.1f} %" if _known(share) else "–"
+
+
+def _number(value: float | None) -> str:
+    """Return a figure with three decimals, a dash where it is undefined."""
+    return f"{value:.3f}" if _known(value) else "–"
+
+
+def _points(difference: float | None) -> str:
+    """Return a difference of two shares in points of per cent, with its sign; a dash where it is undefined."""
+    return f"{100 * difference:+.1f}".replace("-", "−") if _known(difference) else "–"

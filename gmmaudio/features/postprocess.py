@@ -1,0 +1,99 @@
+"""Raw frames -> the rows of a trial: deltas, gate, normalisation, blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.errors import SettingError
+from gmmaudio.features.blocks import block_features
+from gmmaudio.features.deltas import append_deltas
+from gmmaudio.features.frames import RawFrames, raw_frames
+from gmmaudio.features.gate import passing_frames
+from gmmaudio.features.normalise import Frames, normalised
+from gmmaudio.features.settings import FeatureConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What a classifier sees of a clip or trial.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, d), float32
+        One row for each frame or block, finite.
+    time_s : ndarray, shape (n,), float32
+        Centre of each, seconds from the start of its clip.
+    """
+
+    values: Frames
+    time_s: Frames
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def extract(samples: npt.NDArray[np.float32], config: FeatureConfig) -> Rows:
+    """Return the frames of mono samples: raw frames, gated and normalised.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n,), float32
+        Mono, at ``config.sample_rate_hz``, full scale -1..1.
+    config : FeatureConfig
+        The front end.
+
+    Raises
+    ------
+    FeatureError
+        If there are no samples, or frames that are not finite.
+
+    Examples
+    --------
+    >>> rows = extract(np.random.default_rng(0).normal(size=22050).astype(np.float32), FeatureConfig())
+    >>> rows.values.shape
+    (44, 20)
+    """
+    return finish([raw_frames([samples], config)], config)
+
+
+def finish(clips: Sequence[RawFrames], config: FeatureConfig) -> Rows:
+    """Return the rows of a trial: frames of each clip that pass its gate, joined, normalised; or blocks of those.
+
+    Differences are taken inside each clip before its gate, so that frames that are dropped stand between no others.
+
+    The gate's reference is that of each clip (or piece of one), for level belongs to a recording; the normalisation
+    is the trial's, for one clip may be too short to estimate a mean.
+
+    Parameters
+    ----------
+    clips : sequence of RawFrames
+        Of the clips that the trial is made of, at least one.
+    config : FeatureConfig
+        The front end, or another with the same raw frames (:func:`same_frames`).
+
+    Raises
+    ------
+    SettingError
+        If there is a speech gate, and frames without their probability of speech; or fewer views than asked for.
+    """
+    if config.vtln and clips[0].values.shape[1] < config.n_views * config.n_mfcc:
+        raise SettingError("the frames hold fewer views than vtln asks for; make them with it too")
+    kept = [passing_frames(raw, config) for raw in clips]
+    values = np.concatenate([append_deltas(raw, config)[passed] for raw, passed in zip(clips, kept, strict=True)])
+    time_s = np.concatenate([raw.time_s[passed] for raw, passed in zip(clips, kept, strict=True)])
+    values = normalised(values, config.normalise, config.normalise_frames)
+    if config.block_s is None:
+        return Rows(values, time_s)
+    blocks = block_features(
+        values,
+        time_s,
+        size=config.block_frames,
+        step=config.block_step,
+        n_modulation=config.n_modulation,
+        frames_per_s=config.frames_per_s,
+    )
+    return Rows(*blocks)

@@ -1,0 +1,315 @@
+"""Scores -> probabilities: a temperature, or a scale and offsets, learned of out-of-fold scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.errors import SettingError
+from gmmaudio.evaluation.confusion import as_columns, as_log_likelihoods
+from gmmaudio.models.linear_algebra import Array
+
+Codes = npt.NDArray[np.intp]
+METHODS = ("auto", "temperature", "affine")
+# what "auto" asks for before each label has an offset of its own
+AFFINE_CLIPS, AFFINE_GROUPS = 30, 8
+# wrong answers that are added to every label's, so that no set of right answers makes a scale infinite
+SMOOTHING = 0.5
+MAX_LOG_SCALE = 20.0
+# pull of the offsets to zero
+RIDGE = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What makes scores probabilities: softmax(scale * scores + offsets + log prior).
+
+    Parameters
+    ----------
+    scale : float
+        Inverse temperature, above 0.
+    offsets : ndarray, shape (n_labels,)
+        Added to each label; zeros, unless the calibration is affine.
+    n, n_groups : int
+        Clips and groups it was learned from.
+    log_loss : float
+        Mean log-loss of those clips after calibration, groups and labels weighing the same, nats.
+    """
+
+    scale: float
+    offsets: Array
+    n: int = 0
+    n_groups: int = 0
+    log_loss: float = math.nan
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale < math.inf or self.offsets.ndim != 1 or not np.isfinite(self.offsets).all():
+            raise SettingError(
+                f"scale is {self.scale} and offsets {self.offsets}; expected a number above 0, and numbers"
+            )
+
+    @property
+    def method(self) -> str:
+        """``temperature`` or ``affine``."""
+        return "affine" if self.offsets.any() else "temperature"
+
+    def probability(self, scores: Array, priors: Array | None = None) -> Array:
+        """Return the probability of every label, 0..1, in the shape of the scores.
+
+        Parameters
+        ----------
+        scores : ndarray, shape (n_labels,) or (n, n_labels)
+            Of every label; -inf is impossible.
+        priors : ndarray, shape (n_labels,), optional
+            Before anything is heard, summing to 1; equal where not given.
+
+        Raises
+        ------
+        SettingError
+            If a score is NaN or +inf, all of a clip's are impossible, or shapes do not fit.
+
+        Examples
+        --------
+        >>> Calibration(2.0, np.zeros(2)).probability(np.array([0.0, np.log(3.0)])).round(3)
+        array([0.1, 0.9])
+        """
+        n_labels = len(self.offsets)
+        if scores.shape[-1:] != (n_labels,):
+            raise SettingError(
+                f"scores have shape {scores.shape}; expected {n_labels} for each clip, one of each label"
+            )
+        log_prior = np.zeros(n_labels) if priors is None else _log_prior(priors, n_labels)
+        possible = np.where(np.isneginf(log_prior), -np.inf, scores)
+        if np.isnan(scores).any() or (scores == np.inf).any() or not np.isfinite(possible).any(axis=-1).all():
+            raise SettingError("scores hold NaN or infinity, or nothing that is possible; expected numbers")
+        # differences first: a product of great scores may be no number
+        with np.errstate(over="ignore"):
+            return softmax(self.scale * shifted_scores(possible) + self.offsets + log_prior)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {"offsets": self.offsets.tolist(), "log_loss": _number(self.log_loss)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Calibration:
+        """Return what :meth:`to_dict` gave.
+
+        Raises
+        ------
+        SettingError
+            If a value is missing or of the wrong kind.
+        """
+        try:
+            loss = math.nan if values["log_loss"] is None else float(values["log_loss"])
+            offsets = np.array(values["offsets"], dtype=np.float64)
+            return cls(float(values["scale"]), offsets, int(values["n"]), int(values["n_groups"]), loss)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise SettingError(f"no calibration ({error}); made by another version?") from error
+
+
+def _number(value: float) -> float | None:
+    """Return a number as JSON has it."""
+    return value if math.isfinite(value) else None
+
+
+def _log_prior(priors: Array, n_labels: int) -> Array:
+    """Return the log of a prior, -inf where it is 0."""
+    if np.shape(priors) != (n_labels,) or not (np.isfinite(priors).all() and (np.asarray(priors) >= 0).all()):
+        raise SettingError(f"priors are {priors}; expected {n_labels} numbers, 0 or more")
+    with np.errstate(divide="ignore"):
+        logs: Array = np.log(priors)
+    return logs
+
+
+def softmax(logits: Array) -> Array:
+    """Return exp(logits) over their sum along the last axis."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    share: Array = shifted / shifted.sum(axis=-1, keepdims=True)
+    return share
+
+
+def clip_weights(codes: Codes, groups: Sequence[str]) -> Array:
+    """Return weights by which every label counts the same, and every group within it, shape (n,), sum 1.
+
+    A speaker of 300 clips tells no more of other speakers than one of two.
+
+    Parameters
+    ----------
+    codes : ndarray, shape (n,), int
+        Label of every clip.
+    groups : sequence of str
+        Group of every clip.
+
+    Examples
+    --------
+    >>> clip_weights(np.array([0, 0, 0, 1]), ["a", "a", "b", "c"])
+    array([0.125, 0.125, 0.25 , 0.5  ])
+    """
+    pairs = list(zip(codes.tolist(), groups, strict=True))
+    kinds, counts = np.unique(np.array([f"{code}\0{group}" for code, group in pairs]), return_counts=True)
+    n_clips = dict(zip(kinds.tolist(), counts.tolist(), strict=True))
+    members: dict[int, set[str]] = {}
+    for code, group in pairs:
+        members.setdefault(code, set()).add(group)
+    each = [1.0 / (n_clips[f"{code}\0{group}"] * len(members[code]) * len(members)) for code, group in pairs]
+    return np.array(each)
+
+
+def fit_calibration(scores: Array, codes: Codes, groups: Sequence[str], *, method: str = "auto") -> Calibration:
+    """Return the calibration with the least log-loss on out-of-fold scores, labels and groups weighing the same.
+
+    Targets are smoothed as by half a wrong answer for every label (after Platt), so that a training set without
+    mistakes does not make certainty of every score. The wrong answer is the runner-up: spread over all other labels it
+    would be the labels furthest off that set the scale. Offsets are learned only where every label has 30 clips and 8
+    groups ("auto"): with fewer they learn the groups.
+
+    Clips whose true label was impossible say nothing of any scale and are left out. The scale is 1 where no score
+    differs from another of its clip.
+
+    The classifiers of the folds heard fewer clips than the one whose scores are then calibrated, which is not undone:
+    where more clips make the same range of scores better, probabilities are somewhat too cautious; where more clips
+    stretch the range, somewhat too sure.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, n_labels)
+        Of every clip, by a classifier that heard none of its group; at least one clip.
+    codes : ndarray, shape (n,), int
+        True label of every clip, as a column.
+    groups : sequence of str
+        Group of every clip.
+    method : {"auto", "temperature", "affine"}
+        What is learned: one scale, or an offset for each label too.
+
+    Raises
+    ------
+    SettingError
+        If the method is unknown, there are no clips, a score is NaN or +inf, arguments do not fit one another, or
+        ``affine`` is asked for and a label has no clips.
+
+    References
+    ----------
+    Guo et al., "On calibration of modern neural networks", ICML 2017 (temperature). Platt, "Probabilistic outputs for
+    support vector machines", 1999 (smoothed targets).
+
+    Examples
+    --------
+    >>> scores = np.array([[2.0, 0.0], [0.0, 2.0], [1.0, 0.0], [1.0, 0.0]])
+    >>> round(fit_calibration(scores, np.array([0, 1, 0, 1]), list("abcd")).scale, 2)
+    0.58
+    """
+    scores, codes, groups = usable_clips(scores, codes, groups)
+    if method not in METHODS or not len(scores):
+        raise SettingError(
+            f"method is {method!r} with {len(scores)} clips; expected one of {', '.join(METHODS)}, and clips"
+        )
+    weights, targets = clip_weights(codes, groups), smoothed_targets(scores, codes)
+    n_labels, unit = scores.shape[1], typical_gap(scores)
+    if method == "affine" and len(np.unique(codes)) < n_labels:
+        raise SettingError("method is affine, but a label has no clips to learn its offset from; take temperature")
+    if not unit:
+        scale, offsets = 1.0, np.zeros(n_labels)
+    elif method == "affine" or (method == "auto" and _is_enough(codes, groups, n_labels)):
+        scale, offsets = _affine(shifted_scores(scores) / unit, targets, weights)
+    else:
+        scale, offsets = _temperature(shifted_scores(scores) / unit, targets, weights), np.zeros(n_labels)
+    scale /= unit or 1.0
+    with np.errstate(over="ignore"):
+        loss = cross_entropy(shifted_scores(scores) * scale + offsets, smoothed_targets(scores, codes, 0.0), weights)
+    return Calibration(scale, offsets, len(scores), len(set(groups)), loss)
+
+
+def usable_clips(scores: Array, codes: Codes, groups: Sequence[str]) -> tuple[Array, Codes, list[str]]:
+    """Return checked scores, labels and groups of clips whose true label was possible."""
+    scores = as_log_likelihoods(scores)
+    codes = as_columns(codes, scores).astype(np.intp)
+    if len(groups) != len(codes):
+        raise SettingError(f"{len(groups)} groups for {len(codes)} clips; expected one for each")
+    kept = np.isfinite(scores[np.arange(len(codes)), codes])
+    return scores[kept], codes[kept], [group for group, is_kept in zip(groups, kept, strict=True) if is_kept]
+
+
+def typical_gap(scores: Array) -> float:
+    """Return the median gap between the best score of a clip and another, 0 where there is none.
+
+    Searched in this unit, the calibration is the same for scores of any size.
+    """
+    gaps = -shifted_scores(scores)
+    gaps = gaps[np.isfinite(gaps) & (gaps > 0)]
+    unit = float(np.median(gaps)) if len(gaps) else 0.0
+    return unit if 1e-300 < unit < 1e306 else 0.0
+
+
+def _temperature(gaps: Array, targets: Array, weights: Array) -> float:
+    """Return the scale of the least loss."""
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(
+        lambda log_scale: cross_entropy(gaps * math.exp(log_scale), targets, weights),
+        bounds=(-MAX_LOG_SCALE, MAX_LOG_SCALE / 2),
+        method="bounded",
+        options={"xatol": 1e-6},
+    )
+    return math.exp(float(found.x))
+
+
+def _affine(gaps: Array, targets: Array, weights: Array) -> tuple[float, Array]:
+    """Return the scale and the offsets of the least loss, offsets pulled to 0."""
+    from scipy.optimize import minimize
+
+    start = _temperature(gaps, targets, weights)
+
+    def cost(x: Array) -> tuple[float, Array]:
+        logits = gaps * (math.exp(x[0]) * start) + x[1:]
+        wrong = weights[:, None] * (softmax(logits) - targets)
+        slope = float((wrong * np.where(np.isfinite(logits), logits - x[1:], 0.0)).sum())
+        gradient = np.concatenate([[slope], wrong.sum(axis=0) + RIDGE * x[1:]])
+        return cross_entropy(logits, targets, weights) + RIDGE / 2 * float((x[1:] ** 2).sum()), gradient
+
+    best = minimize(cost, np.zeros(1 + gaps.shape[1]), jac=True, method="L-BFGS-B").x
+    return start * math.exp(best[0]), best[1:] - best[1:].mean()
+
+
+def shifted_scores(scores: Array) -> Array:
+    """Return scores less each clip's best."""
+    with np.errstate(over="ignore"):
+        shifted: Array = scores - scores.max(axis=-1, keepdims=True)
+    return shifted
+
+
+def smoothed_targets(scores: Array, codes: Codes, smoothing: float = SMOOTHING) -> Array:
+    """Return the share of every label that a clip is held to be of, shape (n, n_labels)."""
+    n_labels = scores.shape[1]
+    n = np.bincount(codes, minlength=n_labels)[codes]
+    wrong = smoothing / (n + 2 * smoothing)
+    each, others = np.arange(len(codes)), scores.copy()
+    others[each, codes] = -np.inf
+    runner_up = others.argmax(axis=1)
+    # a clip's only candidate has no runner-up
+    wrong = np.where(np.isfinite(others[each, runner_up]), wrong, 0.0)
+    targets = np.zeros(scores.shape)
+    targets[each, runner_up] = wrong
+    targets[each, codes] = 1.0 - wrong
+    return targets
+
+
+def cross_entropy(logits: Array, targets: Array, weights: Array) -> float:
+    """Return the weighted mean cross-entropy of softmax(logits), nats."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_share = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    each = np.where(targets > 0, targets * np.where(targets > 0, log_share, 0.0), 0.0).sum(axis=1)
+    return -float(weights @ each)
+
+
+def _is_enough(codes: Codes, groups: Sequence[str], n_labels: int) -> bool:
+    """Return whether every label has clips and groups enough for an offset of its own."""
+    members: dict[int, set[str]] = {}
+    for code, group in zip(codes.tolist(), groups, strict=True):
+        members.setdefault(code, set()).add(group)
+    n_clips = np.bincount(codes, minlength=n_labels)
+    return int(n_clips.min()) >= AFFINE_CLIPS and min(len(members[k]) for k in range(n_labels)) >= AFFINE_GROUPS

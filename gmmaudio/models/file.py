@@ -1,0 +1,234 @@
+"""Save and load a model: safetensors with a header of our own and a checksum, never pickle.
+
+A model file is a safetensors file. The tensors of its first head are named by the label's place (``0.weights``,
+``0.means``, ``0.covariances``, ...) or by what they are; those of the transform and of a second head have
+``transform.`` and ``1:`` before them. Everything else is JSON in the one metadata entry ``gmmaudio``: format version,
+front end, kinds of transform and heads, calibration, labels, training summary, and the SHA-256 of header and tensors.
+There is no time stamp: the same input gives the same bytes. The file is written beside its place, flushed to disk, and
+renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.errors import GmmaudioError, ModelFileError
+from gmmaudio.features import FeatureConfig
+from gmmaudio.files import write_beside
+from gmmaudio.models.calibration import Calibration
+from gmmaudio.models.heads import Linear, Mixtures
+from gmmaudio.models.kinds.block_gaussian import Projection
+from gmmaudio.models.kinds.frame_gmm import Identity
+from gmmaudio.models.kinds.kind_settings import ClassifierConfig
+from gmmaudio.models.kinds.supervector import Supervectors
+from gmmaudio.models.model import Model, TrainingClip, TrainingSummary
+from gmmaudio.models.open_set import Rejection
+from gmmaudio.models.scorer import Classifier
+from gmmaudio.models.ubm import BACKGROUND
+
+FORMAT_VERSION = "1.3"
+KEY = "gmmaudio"
+TRANSFORMS = (Identity, Projection, Supervectors)
+HEADS = (Mixtures, Linear)
+HEAD_PREFIXES = ("", "1:")
+Tensors = dict[str, npt.NDArray[Any]]
+
+
+def save_model(model: Model, path: str | os.PathLike[str]) -> None:
+    """Write ``model`` to ``path``, whole or not at all.
+
+    Raises
+    ------
+    WriteError
+        If the place cannot be written.
+    """
+    with write_beside(path) as handle:
+        handle.write(to_bytes(model))
+
+
+def load_model(path: str | os.PathLike[str]) -> Model:
+    """Return the model that ``path`` holds.
+
+    Raises
+    ------
+    ModelFileError
+        If it cannot be read, is damaged, cut short, of another kind, or made by a newer major version.
+    """
+    try:
+        # a pipe would be waited for
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - any path-like
+            raise ModelFileError(f"{path}: is not a regular file; expected a model made by train")
+        data = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"{path}: cannot be read ({reason}); expected a model made by train") from error
+    try:
+        return from_bytes(data)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+
+
+def to_bytes(model: Model) -> bytes:
+    """Return the bytes of a model file; the same model gives the same bytes."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save
+
+    classifier = model.classifier
+    pieces = [("transform.", classifier.transform), *zip(HEAD_PREFIXES, classifier.heads, strict=False)]
+    tensors: Tensors = {
+        prefix + name: np.ascontiguousarray(array) for prefix, piece in pieces for name, array in piece.parts().items()
+    }
+    header: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "features": model.features.to_dict(),
+        "labels": list(classifier.labels),
+        "transform": {"kind": classifier.transform.kind, **classifier.transform.settings()},
+        "heads": [{"kind": head.kind, **head.settings()} for head in classifier.heads],
+        "weights": list(classifier.weights),
+        "calibration": None if model.calibration is None else model.calibration.to_dict(),
+        "rejection": None if model.rejection is None else asdict(model.rejection),
+        "training": asdict(model.training),
+    }
+    header["sha256"] = _digest(header, tensors)
+    try:
+        return bytes(save(tensors, metadata={KEY: json.dumps(header, sort_keys=True)}))
+    except SafetensorError as error:
+        raise ModelFileError(
+            f"a model of {len(model.training.clips)} clips does not fit the file format ({error}); train on fewer files"
+        ) from error
+
+
+def from_bytes(data: bytes) -> Model:
+    """Return the model in the bytes of a file.
+
+    Raises
+    ------
+    ModelFileError
+        If they are damaged, cut short, of another kind, or made by a newer major version.
+    """
+    header = _header(data)
+    major = str(header.get("format_version", "")).split(".")[0]
+    if major != FORMAT_VERSION.split(".", maxsplit=1)[0]:
+        raise ModelFileError(
+            f"has model format {header.get('format_version')!r}; this version reads "
+            f"{FORMAT_VERSION.split('.', maxsplit=1)[0]}.x: upgrade gmmaudio, or train again"
+        )
+    tensors = _tensors(data)
+    said = header.pop("sha256", None)
+    if said != _digest(header, tensors):
+        raise ModelFileError("is damaged (the checksum differs); copy it again, or train again")
+    try:
+        return _model(header, tensors)
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, GmmaudioError) as error:
+        raise ModelFileError(f"holds no usable model ({error}); train again") from error
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """Return our header, or say what kind of file this is instead."""
+    # a safetensors header may well be 128 bytes long: only what follows tells it from a pickle
+    if data[8:9] != b"{" and (data[:1] == b"\x80" or data[:4] == b"PK\x03\x04"):
+        raise ModelFileError("is a pickle or a zip archive, which is never loaded: it could run code; train again")
+    size = int.from_bytes(data[:8], "little")
+    if len(data) < 16 or data[8:9] != b"{" or size > 100_000_000:
+        raise ModelFileError("is not a model file; expected one made by gmmaudio train")
+    if len(data) < 8 + size:
+        raise ModelFileError("is cut short; copy it again, or train again")
+    try:
+        header = json.loads(json.loads(data[8 : 8 + size])["__metadata__"][KEY])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelFileError(
+            "is a safetensors file without a readable gmmaudio header: another program's, or damaged; train again"
+        ) from error
+    if not isinstance(header, dict):
+        raise ModelFileError("has a damaged gmmaudio header; copy it again, or train again")
+    return header
+
+
+def _tensors(data: bytes) -> Tensors:
+    """Return the tensors in the bytes of a safetensors file."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load(data))
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"is cut short or damaged ({error}); copy it again, or train again") from error
+
+
+def _digest(header: dict[str, Any], tensors: Tensors) -> str:
+    """Return the SHA-256 of the header and of every tensor's name, kind, shape and bytes."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"\0{name}\0{tensor.dtype.str}\0{tensor.shape}\0".encode())
+        digest.update(np.ascontiguousarray(tensor).tobytes())
+    return digest.hexdigest()
+
+
+def _model(header: dict[str, Any], tensors: Tensors) -> Model:
+    """Return the model that a verified header and tensors describe."""
+    training = dict(header["training"])
+    training["classifier"] = ClassifierConfig(**training["classifier"])
+    training["clips"] = tuple(TrainingClip(**clip) for clip in training["clips"])
+    for name in ("notes", "augment"):
+        training[name] = tuple(training.get(name, ()))
+    for name in ("seconds", "rows"):
+        if set(training[name]) != set(header["labels"]):
+            raise ModelFileError(f"its {name} are not those of its labels")
+    if not set(training["log_likelihood"]) <= {*header["labels"], BACKGROUND}:
+        raise ModelFileError("its log_likelihood is not that of its labels")
+    training["versions"] = {str(name): str(number) for name, number in training["versions"].items()}
+    calibration, rejection = header.get("calibration"), header.get("rejection")
+    return Model(
+        FeatureConfig.from_dict(header["features"]),
+        _classifier(header, tensors),
+        TrainingSummary(**training),
+        None if calibration is None else Calibration.from_dict(calibration),
+        None if rejection is None else Rejection(**rejection),
+    )
+
+
+def _classifier(header: dict[str, Any], tensors: Tensors) -> Classifier:
+    """Return the classifier; files of 1.0 and 1.1 have one mixture for each label on rows as they are."""
+    labels = tuple(header["labels"])
+    if "heads" in header:
+        described, weights, start = header["heads"], tuple(header["weights"]), header["transform"]
+    else:
+        described, weights = [_old_head(header)], (1.0,)
+        start = {"kind": Identity.kind, "n_features": tensors["0.means"].shape[-1]}
+    heads = tuple(
+        _piece(HEADS, settings, _under(prefix, tensors))
+        for prefix, settings in zip(HEAD_PREFIXES, described, strict=False)
+    )
+    transform = _piece(TRANSFORMS, start, _under("transform.", tensors))
+    return Classifier(labels, transform, heads, weights)
+
+
+def _old_head(header: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file of format 1.0 or 1.1 would say of its mixtures."""
+    return {"kind": "mixtures", "covariance_type": header["covariance_type"], "n_labels": len(header["labels"])}
+
+
+def _piece(kinds: tuple[Any, ...], described: dict[str, Any], tensors: Tensors) -> Any:
+    """Return the transform or head of a kind."""
+    (found,) = [kind for kind in kinds if kind.kind == described["kind"]]
+    return found.of({name: value for name, value in described.items() if name != "kind"}, tensors)
+
+
+def _under(prefix: str, tensors: Tensors) -> Tensors:
+    """Return the tensors whose names begin so, without it; those of the first head begin with nothing."""
+    others = ("transform.", *filter(None, HEAD_PREFIXES))
+    if not prefix:
+        return {name: tensor for name, tensor in tensors.items() if not name.startswith(others)}
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,156 @@
+"""Out-of-fold scores of a training set, on inner folds that keep groups whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.compute import one_thread
+from gmmaudio.corpus import Fold, random_folds, scored_labels
+from gmmaudio.models.kinds import fit_scorer
+from gmmaudio.models.linear_algebra import Array
+from gmmaudio.models.recipe import Recipe
+from gmmaudio.models.scorer import Classifier
+from gmmaudio.models.ubm import Traces
+from gmmaudio.trials import Trial, units_of
+
+N_INNER_FOLDS = 5
+# rows of a training set for each principal component: inner folds, and those less a label, have half of them
+ROWS_PER_COMPONENT = 4
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """Scores of a training set, each by a classifier that was trained on no clip of its group.
+
+    Parameters
+    ----------
+    place : ndarray, shape (n,), int
+        Of the trials that were scored.
+    scores : ndarray, shape (n, n_heads, n_labels)
+        Of each head; a label that the fold's classifier did not know has -inf.
+    labels : tuple of str
+        Sorted; the columns.
+    """
+
+    place: npt.NDArray[np.intp]
+    scores: Array
+    labels: tuple[str, ...]
+
+    def fused(self, weights: Sequence[float]) -> Array:
+        """Return the weighted sum over heads, shape (n, n_labels); a label that was unknown stays at -inf."""
+        return fuse(self.scores, weights)
+
+
+def of_size(trials: Sequence[Trial], recipe: Recipe) -> Recipe:
+    """Return settings with no more principal components than a training set of this size bears.
+
+    The inner folds' classifiers must have as many as the one of all trials, or their densities are on another scale and
+    the temperature and the threshold of "unknown" are not its own.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The training set.
+    recipe : Recipe
+        Settings.
+    """
+    config = recipe.classifier
+    if config.kind != "blocks":
+        return recipe
+    bearable = max(1, sum(len(trial.rows) for trial in trials) // ROWS_PER_COMPONENT)
+    return replace(recipe, classifier=replace(config, n_pca=min(config.n_pca or bearable, bearable)))
+
+
+def labels_and_groups(trials: Sequence[Trial], found: OutOfFold) -> tuple[npt.NDArray[np.intp], tuple[str, ...]]:
+    """Return the true label, as a column, and the group of every trial that was scored out of fold."""
+    units = units_of(trials)
+    codes = np.array([found.labels.index(trials[i].label) for i in found.place])
+    return codes, tuple(units[i] for i in found.place)
+
+
+def fit_classifier(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs: int = 1) -> tuple[Classifier, Traces]:
+    """Return the classifier of a training set and its degraded copies, and the traces of EM.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The training set.
+    recipe : Recipe
+        Settings.
+    seed : int
+        Drives the starts of EM.
+    n_jobs : int
+        Worker processes.
+    """
+    units = units_of(trials)
+    rows = [(each.values, trial.label, unit) for trial, unit in zip(trials, units, strict=True) for each in trial.heard]
+    return fit_scorer(
+        [values for values, _, _ in rows],
+        [label for _, label, _ in rows],
+        recipe.classifier,
+        groups=[unit for _, _, unit in rows],
+        n_views=recipe.features.n_views,
+        seed=seed,
+        n_jobs=n_jobs,
+    )
+
+
+def nested_scores(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs: int = 1) -> OutOfFold | None:
+    """Return the out-of-fold scores of a training set; None where no label has two groups.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The training set.
+    recipe : Recipe
+        Settings of the fits.
+    seed : int
+        Divides and fits.
+    n_jobs : int
+        Worker processes.
+    """
+    labels, recipe = tuple(sorted({trial.label for trial in trials})), of_size(trials, recipe)
+    place: list[int] = []
+    scores: list[Array] = []
+    for fold in inner_folds(trials, seed):
+        train = [trials[i] for i in fold.train]
+        if len({trial.label for trial in train}) < 2:
+            continue
+        fitted, _ = fit_classifier(train, recipe, seed=seed, n_jobs=n_jobs)
+        place += fold.test
+        scores += member_scores(fitted, [trials[i] for i in fold.test], labels)
+    return OutOfFold(np.array(place), np.stack(scores), labels) if scores else None
+
+
+def member_scores(fitted: Classifier, trials: Sequence[Trial], labels: Sequence[str]) -> list[Array]:
+    """Return each head's scores of every trial, shape (n_heads, n_labels); -inf for labels it does not know."""
+    columns = [labels.index(label) for label in fitted.labels]
+    found = []
+    with one_thread():
+        for trial in trials:
+            scores = np.full((len(fitted.heads), len(labels)), -np.inf)
+            scores[:, columns] = fitted.score_members(trial.rows.values)
+            found.append(scores)
+    return found
+
+
+def inner_folds(trials: Sequence[Trial], seed: int) -> list[Fold]:
+    """Return the folds of a training set, as many as its groups allow up to ``N_INNER_FOLDS``, or none."""
+    labels, units = [trial.label for trial in trials], units_of(trials)
+    scored = scored_labels(labels, units)
+    n_groups = len({unit for label, unit in zip(labels, units, strict=True) if label in scored})
+    if n_groups < 2:
+        return []
+    return random_folds(labels, units, min(N_INNER_FOLDS, n_groups), np.random.default_rng(seed))
+
+
+def fuse(scores: Array, weights: Sequence[float]) -> Array:
+    """Return the weighted sum over heads, shape (n, n_labels); a label that was unknown stays at -inf."""
+    known = np.isfinite(scores)
+    total = np.einsum("m,nml->nl", np.asarray(weights), np.where(known, scores, 0.0))
+    fused: Array = np.where(known.all(axis=1), total, -np.inf)
+    return fused

@@ -1,0 +1,256 @@
+"""A model: front end, scorer and what it was trained on; its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.errors import SettingError
+from gmmaudio.features import FeatureConfig, Rows
+from gmmaudio.models.calibration import Calibration
+from gmmaudio.models.kinds.kind_settings import ClassifierConfig
+from gmmaudio.models.kinds.supervector import Supervectors
+from gmmaudio.models.open_set import Rejection
+from gmmaudio.models.scorer import Classifier
+
+
+@dataclass(frozen=True)
+class TrainingClip:
+    """One clip (or trial) that a model was trained on.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the corpus.
+    label : str
+        Its label.
+    group : str or None
+        Its group.
+    sha256 : str
+        Hash of its decoded samples.
+    fingerprint : str
+        What tells near-duplicates, in hexadecimal; empty where there is none.
+    """
+
+    path: str
+    label: str
+    group: str | None
+    sha256: str
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """What a model was trained on and how.
+
+    Parameters
+    ----------
+    preset : str or None
+        Name of the preset, None for the classic model.
+    classifier : ClassifierConfig
+        Settings of the fit.
+    seed : int
+        Seed of the fit.
+    trial_s : float or None
+        Length that clips were joined or cut to, seconds.
+    min_duration_s : float
+        Least length of a clip, seconds.
+    seconds : mapping of str to float
+        Sound for each label, seconds.
+    rows : mapping of str to int
+        Rows for each label: frames after the gate, or blocks.
+    log_likelihood : mapping of str to float
+        Mean log density of a label's rows under its mixture, nats; of ``background`` where that was fitted.
+    clips : tuple of TrainingClip
+        All clips.
+    notes : tuple of str
+        What was said of the corpus.
+    versions : mapping of str to str
+        Of this package and the libraries whose numbers it rests on.
+    augment : tuple of str
+        Degradations whose copies were trained on too.
+    tuning : mapping or None
+        What settings were compared on inner folds, and why these were chosen.
+    """
+
+    preset: str | None
+    classifier: ClassifierConfig
+    seed: int
+    trial_s: float | None
+    min_duration_s: float
+    seconds: dict[str, float]
+    rows: dict[str, int]
+    log_likelihood: dict[str, float]
+    clips: tuple[TrainingClip, ...]
+    notes: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    augment: tuple[str, ...] = ()
+    tuning: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one clip.
+
+    Parameters
+    ----------
+    label : str
+        The label with the highest probability, or the highest score where the model is not calibrated.
+    scores : mapping of str to float
+        Of each label; higher is likelier, and what one is worth is known to the model alone. Not a probability.
+    probability : mapping of str to float or None
+        Probability of each label, if the clip is of one of them; None where the model is not calibrated.
+    unknown : str or None
+        Why the clip may be of no known label; None where nothing says so.
+    """
+
+    label: str
+    scores: dict[str, float]
+    probability: dict[str, float] | None = None
+    unknown: str | None = None
+
+    def top(self, n: int) -> list[tuple[str, float]]:
+        """Return the ``n`` best labels with their scores, best first."""
+        return [(label, self.scores[label]) for label in self._ranked[:n]]
+
+    @property
+    def _ranked(self) -> list[str]:
+        """Labels, best first."""
+        best = self.scores if self.probability is None else self.probability
+        return sorted(best, key=lambda label: (-best[label], -self.scores[label], label))
+
+
+@dataclass(frozen=True, eq=False)
+class Recogniser:
+    """A classifier with what makes its scores probabilities, and tells when a clip is of no known label.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Gives scores.
+    calibration : Calibration or None
+        Makes them probabilities; None where it could not be learned.
+    rejection : Rejection or None
+        Tells a clip of no known label; None where it was not learned.
+    """
+
+    classifier: Classifier
+    calibration: Calibration | None = None
+    rejection: Rejection | None = None
+
+    def predict(self, values: npt.NDArray[np.floating], priors: Mapping[str, float] | None = None) -> Prediction:
+        """Return what is said of a clip.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_features)
+            Finite rows of the clip, at least one.
+        priors : mapping of str to float or None
+            Probability of each label before anything is heard; None takes all for equal.
+
+        Raises
+        ------
+        SettingError
+            If priors are given and the scores are no probabilities, or they are not of the labels.
+        """
+        labels, scores = self.classifier.labels, self.classifier.score(values)
+        prior = None if priors is None else self.prior_of(priors)
+        equal = None if self.calibration is None else self.calibration.probability(scores)
+        given = equal if prior is None or self.calibration is None else self.calibration.probability(scores, prior)
+        # whether a clip is of any label is not a matter of which is likely
+        unknown = None if self.rejection is None else self.rejection.why(scores, equal)
+        return Prediction(
+            labels[_best(scores, given)],
+            _named(labels, scores),
+            None if given is None else _named(labels, given),
+            unknown,
+        )
+
+    def prior_of(self, priors: Mapping[str, float]) -> npt.NDArray[np.float64]:
+        """Return priors in the order of the labels, summing to 1, shape (n_labels,).
+
+        Raises
+        ------
+        SettingError
+            If the model is not calibrated, or they are not of its labels.
+        """
+        labels = self.classifier.labels
+        if self.calibration is None:
+            raise SettingError("priors go with probabilities, and this model is not calibrated; leave them out")
+        if set(priors) != set(labels):
+            raise SettingError(f"priors are of {', '.join(priors)}; expected one for each of {', '.join(labels)}")
+        prior = np.array([priors[label] for label in labels])
+        if not (prior >= 0).all() or not 0 < prior.sum() < np.inf:
+            raise SettingError(f"priors are {', '.join(f'{p:g}' for p in prior)}; expected numbers of 0 or more")
+        shares: npt.NDArray[np.float64] = prior / prior.sum()
+        return shares
+
+
+def _best(scores: npt.NDArray[np.float64], probability: npt.NDArray[np.float64] | None) -> int:
+    """Return the place of the best label: by probability, then by score; the first in order where two are equal."""
+    ranked = scores if probability is None else probability
+    return int(np.where(ranked == ranked.max(), scores, -np.inf).argmax())
+
+
+def _named(labels: Sequence[str], values: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Return values by label."""
+    return {label: float(value) for label, value in zip(labels, values, strict=True)}
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """All that is needed to name the class of a clip.
+
+    Parameters
+    ----------
+    features : FeatureConfig
+        The front end.
+    classifier : Classifier
+        Gives scores.
+    training : TrainingSummary
+        What it was trained on.
+    calibration : Calibration or None
+        Makes scores probabilities.
+    rejection : Rejection or None
+        Tells a clip of no known label.
+
+    Raises
+    ------
+    SettingError
+        If the classifier was not made for these features.
+    """
+
+    features: FeatureConfig
+    classifier: Classifier
+    training: TrainingSummary
+    calibration: Calibration | None = None
+    rejection: Rejection | None = None
+
+    def __post_init__(self) -> None:
+        transform = self.classifier.transform
+        if isinstance(transform, Supervectors) and transform.n_views != self.features.n_views:
+            raise SettingError(
+                f"the classifier takes {transform.n_views} views and the front end makes {self.features.n_views}"
+            )
+        if self.classifier.n_features != self.features.n_features:
+            raise SettingError(
+                f"the classifier takes {self.classifier.n_features} features and the front end makes "
+                f"{self.features.n_features}"
+            )
+        if self.calibration is not None and len(self.calibration.offsets) != len(self.classifier.labels):
+            raise SettingError(
+                f"the calibration is of {len(self.calibration.offsets)} labels; expected {len(self.classifier.labels)}"
+            )
+
+    @property
+    def recogniser(self) -> Recogniser:
+        """What names the label of rows."""
+        return Recogniser(self.classifier, self.calibration, self.rejection)
+
+    def predict(self, rows: Rows, priors: Mapping[str, float] | None = None) -> Prediction:
+        """Return what is said of a clip's rows; ``priors`` as for :meth:`Recogniser.predict`."""
+        return self.recogniser.predict(rows.values, priors)

@@ -1,0 +1,120 @@
+"""The presets, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gmmaudio.errors import SettingError
+from gmmaudio.features import DESCRIPTORS, FeatureConfig
+from gmmaudio.models.kinds.kind_settings import ClassifierConfig
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A front end and the classifier settings that go with it.
+
+    Parameters
+    ----------
+    features : FeatureConfig
+        The front end.
+    classifier : ClassifierConfig
+        Kind, components, covariance and floor.
+    trial_s : float or None
+        Length that clips are joined or cut to, seconds; None takes clips as they are.
+    short_s : float
+        Clips shorter than this tell less than what the figures were measured on, seconds.
+    """
+
+    features: FeatureConfig
+    classifier: ClassifierConfig
+    trial_s: float | None = None
+    short_s: float = 0.5
+
+
+# 20 MFCC of 93 ms frames, nothing else: what tutorials train.
+_TUTORIAL = FeatureConfig()
+# Frames 60 dB below the loudest dropped with two on each side (digital silence and its edges: a frame is four steps
+# long), mean of c0 taken out (cures gain).
+_MUSIC = replace(_TUTORIAL, gate_range_db=60.0, gate_margin=2, normalise="c0")
+# The telephone band; deltas and shifted deltas (the language recogniser's classic front end); an energy gate, and one
+# against steady noise in pauses.
+_SPEECH = FeatureConfig(
+    sample_rate_hz=16000,
+    window_s=0.025,
+    hop_s=0.010,
+    window="hamming",
+    preemphasis=0.97,
+    n_mels=23,
+    fmin_hz=200.0,
+    fmax_hz=3700.0,
+    n_mfcc=7,
+    sdc=(7, 1, 3, 7),
+    gate_range_db=32.0,
+    gate_percentile=98.0,
+    gate_floor_db=2.0,
+    normalise="mean_variance",
+)
+# For supervectors: ranks instead of values, and the vocal tract of a common length.
+_SPEECH_WARPED = replace(_SPEECH, normalise="warp", vtln=(0.92, 1.08))
+_BLOCKS = ClassifierConfig(
+    kind="blocks", n_components=1, covariance_type="shared", n_pca=80, z_limit=2.0, shrinkage=0.6
+)
+_SUPERVECTOR = ClassifierConfig(
+    kind="supervector",
+    n_components=64,
+    max_iter=8,
+    tol=0.0,
+    variance_floor=2e-2,
+    relevance=8.0,
+    n_directions=40,
+    pair_lag=8,
+)
+# Name of the preset (None: the classic model) and kind -> settings; the first kind of each is its default. Measured in
+# docs/decisions/0002-presets.md and 0008-recognition.md.
+PRESETS: dict[str | None, dict[str, Preset]] = {
+    None: {
+        "frames": Preset(_TUTORIAL, ClassifierConfig()),
+        "blocks": Preset(replace(_TUTORIAL, block_s=6.0), _BLOCKS, short_s=6.0),
+        "supervector": Preset(_TUTORIAL, _SUPERVECTOR, short_s=3.0),
+    },
+    "genre": {
+        "blocks": Preset(replace(_MUSIC, descriptors=DESCRIPTORS, block_s=6.0), _BLOCKS, short_s=6.0),
+        "frames": Preset(replace(_MUSIC, n_deltas=1), ClassifierConfig(variance_floor=1e-2), short_s=3.0),
+        "supervector": Preset(replace(_MUSIC, n_deltas=1), _SUPERVECTOR, short_s=3.0),
+    },
+    "language": {
+        "supervector": Preset(_SPEECH_WARPED, _SUPERVECTOR, trial_s=6.0, short_s=3.0),
+        "frames": Preset(_SPEECH, ClassifierConfig(n_components=64, variance_floor=2e-2), trial_s=6.0, short_s=3.0),
+        "blocks": Preset(replace(_SPEECH, block_s=3.0, block_step_s=1.5), _BLOCKS, trial_s=6.0, short_s=3.0),
+    },
+}
+
+
+def preset_of(name: str | None, kind: str | None = None) -> Preset:
+    """Return the settings of a preset for a kind of model.
+
+    Parameters
+    ----------
+    name : {"genre", "language"} or None
+        None is the classic model.
+    kind : {"frames", "blocks", "supervector"} or None
+        None is the preset's default.
+
+    Raises
+    ------
+    SettingError
+        If there is none of that name or kind.
+
+    Examples
+    --------
+    >>> preset_of("language", "frames").classifier.n_components
+    64
+    """
+    if name not in PRESETS:
+        raise SettingError(f"preset is {name!r}; expected one of {', '.join(filter(None, PRESETS))}")
+    kinds = PRESETS[name]
+    if kind is None:
+        return next(iter(kinds.values()))
+    if kind not in kinds:
+        raise SettingError(f"model is {kind!r}; expected one of {', '.join(kinds)}")
+    return kinds[kind]

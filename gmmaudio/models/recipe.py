@@ -1,0 +1,140 @@
+"""What a training run is asked for, shared by train and crossval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gmmaudio.audio import AUGMENTATIONS
+from gmmaudio.errors import SettingError
+from gmmaudio.features import FeatureConfig
+from gmmaudio.models.kinds.kind_settings import ClassifierConfig
+from gmmaudio.models.presets import preset_of
+from gmmaudio.trials import Degradation, check_lengths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Settings of a training run.
+
+    Parameters
+    ----------
+    preset : str or None
+        Name of the preset that the settings started from; None for the classic model.
+    features : FeatureConfig
+        The front end.
+    classifier : ClassifierConfig
+        Settings of the mixtures.
+    min_duration_s : float
+        Least length of a clip or trial, seconds.
+    trial_s : float or None
+        Length that clips are joined or cut to, seconds; None takes clips as they are.
+    augment : tuple of str
+        Names of :data:`gmmaudio.audio.AUGMENTATIONS`: what is done to copies that are trained on too.
+    seed : int
+        Drives splits, EM and degradations.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its bounds.
+    """
+
+    preset: str | None = None
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    min_duration_s: float = 0.5
+    trial_s: float | None = None
+    augment: tuple[str, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_lengths(self.min_duration_s, self.trial_s)
+        object.__setattr__(self, "augment", tuple(self.augment))
+        strange = [name for name in self.augment if name not in AUGMENTATIONS]
+        if strange or len(set(self.augment)) < len(self.augment):
+            raise SettingError(
+                f"--augment is {','.join(self.augment)}; expected any of {','.join(AUGMENTATIONS)}, once"
+            )
+        if self.features.vtln and self.classifier.kind != "supervector":
+            raise SettingError(f"vtln makes several views of a frame; {self.classifier.kind} take one")
+        if self.seed < 0:
+            raise SettingError(f"--seed is {self.seed}; expected 0 or more")
+
+    @property
+    def degradations(self) -> tuple[Degradation, ...]:
+        """What is done to copies that are trained on too."""
+        return tuple(Degradation(name, self.seed) for name in self.augment)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """Return the settings that :meth:`to_dict` gave.
+
+        Raises
+        ------
+        SettingError
+            If a name is unknown, or a value is of the wrong kind or outside its bounds.
+        """
+        try:
+            features = FeatureConfig.from_dict(values["features"])
+            return cls(**{**values, "features": features, "classifier": ClassifierConfig(**values["classifier"])})
+        except (KeyError, TypeError) as error:
+            raise SettingError(f"no settings of a training run ({error}); made by another version?") from error
+
+
+def make_recipe(
+    preset: str | None = None,
+    *,
+    kind: str | None = None,
+    n_components: int | None = None,
+    covariance_type: str | None = None,
+    init: str | None = None,
+    min_duration_s: float = 0.5,
+    trial_s: float | None = None,
+    augment: Sequence[str] = (),
+    seed: int = 0,
+) -> Recipe:
+    """Return a preset's settings, with those changed that are given.
+
+    Parameters
+    ----------
+    preset : {"genre", "language"} or None
+        None for the classic model.
+    kind : {"frames", "blocks", "supervector"} or None
+        Kind of model; None takes the preset's own.
+    n_components, covariance_type, init
+        As for :class:`gmmaudio.classifier.ClassifierConfig`; None keeps the preset's.
+    min_duration_s, seed
+        As for :class:`Recipe`.
+    trial_s : float or None
+        As for :class:`Recipe`; None takes the preset's, 0 takes clips as they are.
+    augment : sequence of str
+        As for :class:`Recipe`.
+
+    Raises
+    ------
+    SettingError
+        If there is no such preset or kind, or a setting is outside its bounds.
+
+    Examples
+    --------
+    >>> make_recipe("genre", kind="frames", n_components=4).classifier.n_components
+    4
+    """
+    start = preset_of(preset, kind)
+    given = {"n_components": n_components, "covariance_type": covariance_type, "init": init}
+    changed = asdict(start.classifier) | {name: value for name, value in given.items() if value is not None}
+    return Recipe(
+        preset=preset,
+        features=start.features,
+        classifier=ClassifierConfig(**changed),
+        min_duration_s=min_duration_s,
+        trial_s=(start.trial_s if trial_s is None else trial_s) or None,
+        augment=tuple(augment),
+        seed=seed,
+    )

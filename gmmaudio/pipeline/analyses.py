@@ -1,0 +1,310 @@
+"""What a cross-validation tells beside its figure: shorter clips, less training, a random split, alike labels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gmmaudio.audio import DEGRADATIONS
+from gmmaudio.corpus import Clip, Corpus, Fold, random_folds
+from gmmaudio.errors import CorpusError, SettingError
+from gmmaudio.evaluation import Condition, ScoredClip, Similarity, compare, condition
+from gmmaudio.features import FeatureConfig
+from gmmaudio.mixture import divergences
+from gmmaudio.models import Classifier, Linear, Recipe, Recogniser
+from gmmaudio.pipeline.folds import score_fold
+from gmmaudio.pipeline.scoring import interval_units, score_trials
+from gmmaudio.trials import Degradation, Trial, cut_trial, gather, units_of
+
+SHARES = (1 / 8, 1 / 4, 1 / 2)
+# of rows drawn of each mixture; the divergences are then within about 0.01 nats
+N_SAMPLES = 2_000
+
+
+def score_cuts(
+    trials: Sequence[Trial],
+    recogniser: Recogniser,
+    durations_s: Sequence[float],
+    config: FeatureConfig,
+    *,
+    fold: str = "",
+    repeat: int = 0,
+) -> dict[float, list[ScoredClip]]:
+    """Return the predictions for trials cut to each length; a trial shorter than it gives none.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        What to cut and score.
+    recogniser : Recogniser
+        Scores them.
+    durations_s : sequence of float
+        Lengths, seconds.
+    config : FeatureConfig
+        The front end.
+    fold, repeat
+        As for :func:`gmmaudio.pipeline.scoring.score_trials`.
+    """
+    return {
+        seconds: score_trials(
+            [cut for trial in trials for cut in cut_trial(trial, seconds, config)], recogniser, fold=fold, repeat=repeat
+        )
+        for seconds in durations_s
+    }
+
+
+def check_durations(durations_s: Sequence[float]) -> None:
+    """Raise SettingError where a length to cut to is outside its bounds.
+
+    Examples
+    --------
+    >>> check_durations([3.0, 10.0])
+    """
+    for seconds in durations_s:
+        if not 0.1 <= seconds <= 3600:
+            raise SettingError(f"--durations holds {seconds:g}; expected 0.1 to 3600 s each")
+
+
+def cut_conditions(cuts: Sequence[Mapping[float, Sequence[ScoredClip]]]) -> tuple[Condition, ...]:
+    """Return the figures of clips cut to each length, the shortest first.
+
+    Parameters
+    ----------
+    cuts : sequence of mapping
+        Of every fold: length in seconds -> predictions.
+    """
+    together: dict[float, list[ScoredClip]] = defaultdict(list)
+    for fold in cuts:
+        for seconds, clips in fold.items():
+            together[seconds] += clips
+    return tuple(condition(f"{seconds:g} s", together[seconds]) for seconds in sorted(together) if together[seconds])
+
+
+def learning_curve(
+    trials: Sequence[Trial],
+    folds: Sequence[Fold],
+    whole: Sequence[ScoredClip],
+    recipe: Recipe,
+    *,
+    tuned: bool = False,
+    n_jobs: int = 1,
+) -> tuple[Condition, ...]:
+    """Return the accuracy with an eighth, a quarter and half of each fold's training sound, and with all of it.
+
+    Of each label whole groups are taken in random order, and of the last its first trials, until there is as much sound
+    as wanted: less sound is fewer artists or speakers, as in life.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        All trials.
+    folds : sequence of Fold
+        Of one repeat.
+    whole : sequence of ScoredClip
+        Predictions of that repeat with all training sound.
+    recipe : Recipe
+        Settings; its seed orders the groups.
+    tuned : bool
+        Choose settings on every part, as was done for the whole.
+    n_jobs : int
+        Worker processes.
+    """
+    rows = []
+    for share in SHARES:
+        parts = [
+            Fold(fold.name, _share_of(trials, fold.train, share, np.random.default_rng((recipe.seed, k))), fold.test)
+            for k, fold in enumerate(folds)
+        ]
+        clips = [clip for part in parts for clip in score_fold(trials, part, recipe, recipe.seed, n_jobs, tuned=tuned)]
+        rows.append(condition(f"{100 * share:g} %", clips, hours=_hours(trials, parts)))
+    return (*rows, condition("100 %", whole, hours=_hours(trials, folds)))
+
+
+def inflation(
+    trials: Sequence[Trial],
+    grouped: Sequence[ScoredClip],
+    n_folds: int,
+    recipe: Recipe,
+    *,
+    tuned: bool = False,
+    n_jobs: int = 1,
+) -> tuple[Condition, ...]:
+    """Return the figure by group, and what a random split of the same clips would have shown.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        All trials.
+    grouped : sequence of ScoredClip
+        Predictions of one repeat with groups kept whole.
+    n_folds : int
+        Folds of the random split.
+    recipe : Recipe
+        Settings; its seed divides.
+    tuned : bool
+        Choose settings on every training set, as was done with groups kept whole.
+    n_jobs : int
+        Worker processes.
+    """
+    labels = [trial.label for trial in trials]
+    each = [str(i) for i in range(len(trials))]
+    try:
+        folds = random_folds(labels, each, min(n_folds, len(trials)), np.random.default_rng(recipe.seed))
+    except (CorpusError, SettingError):
+        return ()
+    random = {
+        clip.name: clip for fold in folds for clip in score_fold(trials, fold, recipe, recipe.seed, n_jobs, tuned=tuned)
+    }
+    pairs = [(clip, random[clip.name]) for clip in grouped if clip.name in random]
+    if not pairs:
+        return ()
+    return paired_conditions([("groups kept whole", [a for a, _ in pairs]), ("split at random", [b for _, b in pairs])])
+
+
+def inflation_notes(rows: Sequence[Condition]) -> tuple[str, ...]:
+    """Return what a random split would have shown, in words; nothing where it was not tried.
+
+    Parameters
+    ----------
+    rows : sequence of Condition
+        What :func:`inflation` gave.
+    """
+    if len(rows) < 2 or rows[1].difference is None:
+        return ()
+    grouped, random = rows
+    pair = random.difference_interval
+    between = "" if pair is None else f", 95 % interval {100 * pair[0]:+.1f} to {100 * pair[1]:+.1f}"
+    return (
+        f"split at random these clips show {100 * random.accuracy:.1f} %, with groups kept whole "
+        f"{100 * grouped.accuracy:.1f} %: inflation {100 * (random.difference or 0.0):+.1f} points{between}",
+    )
+
+
+def paired_conditions(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Condition, ...]:
+    """Return the figures of the same clips under several conditions, each with its difference to the first.
+
+    A clip that is missing under a condition is left out of that difference.
+
+    Parameters
+    ----------
+    runs : sequence of (str, sequence of ScoredClip)
+        Name and predictions; the first is what the others are compared with.
+    """
+    first_name, first = runs[0]
+    rows = [condition(first_name, first)]
+    for name, clips in runs[1:]:
+        other = {(clip.name, clip.repeat): clip for clip in clips}
+        pairs = [(clip, other[clip.name, clip.repeat]) for clip in first if (clip.name, clip.repeat) in other]
+        if not pairs:
+            continue
+        found = compare(
+            [a.name for a, _ in pairs],
+            [a.label for a, _ in pairs],
+            [a.unit for a, _ in pairs],
+            [a.predicted for a, _ in pairs],
+            [b.predicted for _, b in pairs],
+            repeats=[a.repeat for a, _ in pairs],
+        )
+        rows.append(condition(name, clips, difference=found.difference, difference_interval=found.interval))
+    return tuple(rows)
+
+
+def degraded_trials(
+    corpus: Corpus,
+    clips: Sequence[Clip],
+    config: FeatureConfig,
+    degradation: Degradation,
+    group_by: str | None,
+    **how: Any,
+) -> list[Trial]:
+    """Return the trials of clips degraded.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Where they are, and their groups.
+    clips : sequence of Clip
+        What to degrade.
+    config : FeatureConfig
+        The front end.
+    degradation : Degradation
+        What is done to the sound.
+    group_by : str or None
+        What was divided by, where that is not the group.
+    **how
+        As for :func:`gmmaudio.pipeline.trials.gather`.
+    """
+    material = gather(corpus.root, clips, config, degradation=degradation, **how)
+    return list(interval_units(material.trials, {clip.place: clip.group for clip in corpus.clips}, group_by)[0])
+
+
+def stress(
+    clean: Sequence[ScoredClip], trial_s: float | None, score: Callable[[str], Sequence[ScoredClip]]
+) -> tuple[Condition, ...]:
+    """Return the figures under every degradation, each with its difference to the clean clips.
+
+    Parameters
+    ----------
+    clean : sequence of ScoredClip
+        Predictions for clips as they are.
+    trial_s : float or None
+        Length that clips are joined or cut to, seconds.
+    score : callable
+        Name of a degradation -> predictions for the same clips degraded.
+    """
+    return paired_conditions([("clean", clean), *((name, score(name)) for name in degradations_of(trial_s))])
+
+
+def degradations_of(trial_s: float | None) -> tuple[str, ...]:
+    """Return what test clips can be degraded by.
+
+    Excerpts are left out where clips are joined to trials: the same trial would hold other sound.
+
+    Examples
+    --------
+    >>> set(degradations_of(None)) - set(degradations_of(6.0))
+    {'5 s excerpt'}
+    """
+    return tuple(name for name in DEGRADATIONS if not (trial_s and "excerpt" in name))
+
+
+def model_similarity(classifier: Classifier) -> Similarity | None:
+    """Return how alike the labels are to a model; None with fewer than three labels, for then there is no map."""
+    if len(classifier.labels) < 3:
+        return None
+    if classifier.mixtures:
+        distance = divergences(classifier.mixtures, n_samples=N_SAMPLES)
+        kind = "Jensen-Shannon divergence between the labels' mixtures of one model, nats (0 to 0.69)"
+        return Similarity(classifier.labels, distance, kind)
+    (head, *_) = [head for head in classifier.heads if isinstance(head, Linear)]
+    # in exact symmetry and from exactly zero, which rounding would not give
+    unit = head.coefficients / np.linalg.norm(head.coefficients, axis=1, keepdims=True)
+    distance = np.linalg.norm(unit[:, None] - unit[None], axis=2).astype(np.float64) ** 2 / 2
+    return Similarity(
+        classifier.labels, distance, "one minus the cosine between the labels' vectors of one model (0 to 2)"
+    )
+
+
+def _share_of(trials: Sequence[Trial], train: Sequence[int], share: float, rng: np.random.Generator) -> tuple[int, ...]:
+    """Return trials that hold about a share of each label's sound, whole groups first."""
+    units = dict(zip(train, units_of([trials[i] for i in train]), strict=True))
+    names = sorted(set(units.values()))
+    rank = {names[k]: place for place, k in enumerate(rng.permutation(len(names)))}
+    kept: list[int] = []
+    for label in sorted({trials[i].label for i in train}):
+        own = sorted((i for i in train if trials[i].label == label), key=lambda i: (rank[units[i]], i))
+        wanted, total = share * sum(trials[i].duration_s for i in own), 0.0
+        for i in own:
+            if total >= wanted:
+                break
+            kept.append(i)
+            total += trials[i].duration_s
+    return tuple(sorted(kept))
+
+
+def _hours(trials: Sequence[Trial], folds: Sequence[Fold]) -> float:
+    """Return the sound trained on, hours, mean over folds."""
+    return float(np.mean([sum(trials[i].duration_s for i in fold.train) for fold in folds])) / 3600

@@ -1,0 +1,181 @@
+"""A model and a corpus -> a report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gmmaudio.compute import Progress, quiet
+from gmmaudio.corpus import Clip, Corpus, regroup, select_split
+from gmmaudio.errors import CorpusError
+from gmmaudio.evaluation import Condition, FailedInput, Protocol, Report, ScoredClip, make_report
+from gmmaudio.evaluation.slices import DURATIONS_S
+from gmmaudio.models import Model, to_bytes
+from gmmaudio.pipeline import analyses
+from gmmaudio.pipeline.leakage import copies_of, model_findings
+from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
+from gmmaudio.pipeline.scoring import interval_units, score_trials
+from gmmaudio.trials import Degradation, Extracted, Material, gather
+
+
+def evaluate(
+    model: Model,
+    corpus: Corpus,
+    *,
+    split: str | None = None,
+    trial_s: float | None = None,
+    min_duration_s: float = 0.5,
+    group_by: str | None = None,
+    durations_s: Sequence[float] = DURATIONS_S,
+    stress: bool = False,
+    n_jobs: int = 1,
+    progress: Progress[Extracted | FailedInput] = quiet,
+    command: str = "",
+) -> Report:
+    """Return the report of a model on the labelled clips of a corpus.
+
+    Parameters
+    ----------
+    model : Model
+        What to evaluate.
+    corpus : Corpus
+        Labelled clips.
+    split : str or None
+        Split to score; None takes ``test`` where the corpus has splits, and everything where it has none.
+    trial_s : float or None
+        Length to join or cut clips to, seconds.
+    min_duration_s : float
+        Least length of a clip or trial, seconds.
+    group_by : str or None
+        Column, ``parent`` or ``none``; None keeps the corpus's groups.
+    durations_s : sequence of float
+        Lengths that clips are cut to and scored again, seconds.
+    stress : bool
+        Also score the clips under every degradation of :data:`gmmaudio.audio.DEGRADATIONS`.
+    n_jobs : int
+        Worker processes.
+    progress : callable
+        Shows progress.
+    command : str
+        What was typed, for the report.
+
+    Raises
+    ------
+    CorpusError
+        If no clip can be scored.
+    SettingError
+        If a setting is outside its bounds.
+    """
+    clock = Clock.start()
+    analyses.check_durations(durations_s)
+    clips, strangers = _known_clips(model, regroup(select_split(corpus.clips, split, "test"), group_by))
+    groups = {clip.place: clip.group for clip in corpus.clips}
+    how: dict[str, Any] = {"trial_s": trial_s, "min_duration_s": min_duration_s, "n_jobs": n_jobs, "progress": progress}
+    how["apart"] = groups if group_by else None
+    material = gather(corpus.root, clips, model.features, **how)
+    trials, inside = interval_units(material.trials, groups, group_by)
+    if not trials:
+        raise _nothing_scored(len(clips), material)
+    scored = score_trials(trials, model.recogniser)
+
+    def stressed(name: str) -> list[ScoredClip]:
+        degradation = Degradation(name, model.training.seed)
+        degraded = analyses.degraded_trials(corpus, clips, model.features, degradation, group_by, **how)
+        return score_trials(degraded, model.recogniser)
+
+    breakdowns: dict[str, Sequence[Condition]] = {
+        "cut": analyses.cut_conditions([analyses.score_cuts(trials, model.recogniser, durations_s, model.features)]),
+        "stress": analyses.stress(scored, trial_s, stressed) if stress else (),
+    }
+    sha256 = hashlib.sha256(to_bytes(model)).hexdigest()
+    options: dict[str, Any] = {"split": split, "trial_s": trial_s, "min_duration_s": min_duration_s}
+    options |= {"group_by": group_by, "durations_s": list(durations_s), "stress": stress, "model_sha256": sha256}
+    found = model_findings(model.training, trials, group_by)
+    unknown = _left_out(corpus, clips, strangers, split)
+    notes = (*corpus.notes, *copies_of(trials), *unknown, *material.left_out, *inside)
+    protocol = _protocol(model, options, _scored_part(corpus, split), scored, strangers)
+    return make_report(
+        scored,
+        model.classifier.labels,
+        replace(protocol, command=command, began=clock.began, seconds=clock.seconds),
+        (*found.guards, *notes),
+        material.failed,
+        passed=found.passed,
+        breakdowns=breakdowns,
+        similarity=analyses.model_similarity(model.classifier),
+        run=run_record("evaluate", corpus, material, options),
+    )
+
+
+def _nothing_scored(n_clips: int, material: Material) -> CorpusError:
+    """Return the error for clips of which none can be scored."""
+    if not material.failed:
+        return CorpusError(f"none of {n_clips} clips can be scored; {'; '.join(material.left_out)}")
+    first = material.failed[0]
+    return CorpusError(f"all {n_clips} clips failed; first: {first.path}: {first.message}")
+
+
+def _protocol(
+    model: Model, options: Mapping[str, Any], part: str, scored: Sequence[ScoredClip], strangers: tuple[str, ...]
+) -> Protocol:
+    """Return how the predictions were made."""
+    return Protocol(
+        scheme=f"a trained model on {part}",
+        group_by=options["group_by"] or "group",
+        seed=model.training.seed,
+        folds=(),
+        repeats=1,
+        scored_labels=tuple(sorted({clip.label for clip in scored})),
+        unscored_labels=strangers,
+        trial_s=options["trial_s"],
+        settings={"features": model.features.to_dict(), "training": _training_settings(model)},
+        versions=versions(),
+        machine=machine(),
+        model_sha256=options["model_sha256"],
+    )
+
+
+def _known_clips(model: Model, clips: Sequence[Clip]) -> tuple[list[Clip], tuple[str, ...]]:
+    """Return the clips whose label the model knows, and the other labels."""
+    known = [clip for clip in clips if clip.label in model.classifier.labels]
+    strangers = tuple(sorted({clip.label for clip in clips} - set(model.classifier.labels)))
+    if not known:
+        raise CorpusError(
+            f"the corpus's labels are {', '.join(strangers)} and the model's {', '.join(model.classifier.labels)}: "
+            "none in common; rename the folders, or train on this corpus"
+        )
+    return known, strangers
+
+
+def _left_out(corpus: Corpus, known: Sequence[Clip], strangers: Sequence[str], split: str | None) -> tuple[str, ...]:
+    """Return how many clips are of labels that the model does not know."""
+    n_left = len(select_split(corpus.clips, split, "test")) - len(known)
+    if not n_left:
+        return ()
+    named = ", ".join(map(repr, strangers[:3])) + (f" and {len(strangers) - 3} more" if len(strangers) > 3 else "")
+    return (
+        f"{n_left} clips of labels that the model does not know are in no figure: {named}; train on them, or rename "
+        "them",
+    )
+
+
+def _scored_part(corpus: Corpus, split: str | None) -> str:
+    """Return which clips were scored, in words."""
+    if split is None and not any(clip.split for clip in corpus.clips):
+        return "all clips of the corpus"
+    return f"its split {split or 'test'!r}"
+
+
+def _training_settings(model: Model) -> dict[str, object]:
+    """Return how the model was trained, without the list of clips."""
+    training = model.training
+    return {
+        "preset": training.preset,
+        "classifier": vars(training.classifier),
+        "seed": training.seed,
+        "trial_s": training.trial_s,
+        "clips": len(training.clips),
+        "seconds": training.seconds,
+    }

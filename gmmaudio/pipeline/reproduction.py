@@ -1,0 +1,212 @@
+"""The JSON of a report -> the same run again, and every difference."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gmmaudio.compute import Progress, quiet
+from gmmaudio.corpus import Clip, Corpus
+from gmmaudio.errors import CorpusError, SettingError
+from gmmaudio.evaluation import FailedInput, Report
+from gmmaudio.features import FeatureConfig
+from gmmaudio.models import ClassifierConfig, Model, Recipe
+from gmmaudio.pipeline.crossvalidation import Division, crossval
+from gmmaudio.pipeline.evaluation_run import evaluate
+from gmmaudio.pipeline.external_predictions import evaluate_predictions
+from gmmaudio.pipeline.provenance import machine, versions
+from gmmaudio.trials import Extracted
+
+# other versions and machines round differently; what is right stays within this
+TOLERANCE = 1e-6
+# where, how and when, not what
+NOT_COMPARED = {
+    "protocol": ("versions", "machine", "command", "began", "seconds"),
+    "run": ("kind", "root", "notes", "options", "manifest"),
+}
+EVALUATE_OPTIONS = ("split", "trial_s", "min_duration_s", "group_by", "durations_s", "stress")
+NOT_A_RUN = "expected the JSON that gmmaudio evaluate or crossval wrote (--json)"
+AnyProgress = Progress[Extracted | FailedInput]
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """What came of running an evaluation again.
+
+    Parameters
+    ----------
+    report : Report
+        The new one.
+    audio : tuple of str
+        Files whose content is not what it was.
+    numbers : tuple of str
+        Numbers and names that differ.
+    elsewhere : tuple of str
+        What is another version or machine; then numbers may differ by ``TOLERANCE``.
+    """
+
+    report: Report
+    audio: tuple[str, ...]
+    numbers: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether audio and numbers are what they were."""
+        return not (self.audio or self.numbers)
+
+
+def reproduce(
+    recorded: Mapping[str, Any],
+    *,
+    root: Path | None = None,
+    model: Model | None = None,
+    n_jobs: int = 1,
+    progress: AnyProgress = quiet,
+) -> Reproduction:
+    """Return what came of running a recorded evaluation again.
+
+    Parameters
+    ----------
+    recorded : mapping
+        The JSON of a report.
+    root : Path or None
+        Folder that the clips' paths are relative to, or the table of predictions; None takes the recorded one.
+    model : Model or None
+        For a report of ``evaluate``: its model.
+    n_jobs : int
+        Worker processes; the numbers do not depend on it.
+    progress : callable
+        Shows progress.
+
+    Raises
+    ------
+    CorpusError
+        If it holds no run.
+    """
+    try:
+        run = recorded["run"]
+        again = _prepared(run, root, model)
+        elsewhere = _elsewhere(recorded["protocol"])
+        old = [(row["path"], row["start_s"], row["end_s"], row["sha256"]) for row in run["manifest"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CorpusError(f"holds no run ({type(error).__name__}: {error}); {NOT_A_RUN}") from error
+    report = again(n_jobs, progress)
+    audio = tuple(_changed_audio(old, report.run["manifest"]))
+    if run["options"].get("model_sha256") != report.run["options"].get("model_sha256"):
+        audio = ("the model: is another one", *audio)
+    numbers = differences(recorded, report.to_dict(), TOLERANCE if elsewhere else 0.0)
+    return Reproduction(report, audio, tuple(numbers), elsewhere)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> list[str]:
+    """Return every number and name in which two reports differ.
+
+    Parameters
+    ----------
+    old, new : mapping
+        What :meth:`gmmaudio.evaluation.Report.to_dict` gave.
+    tolerance : float
+        Numbers may differ by this much, absolutely or as a share; 0 asks for the same bits.
+
+    Examples
+    --------
+    >>> differences({"n": 3, "labels": ["a"]}, {"n": 4, "labels": ["a"]}, 0.0)
+    ['n: 3 -> 4']
+    """
+    return list(_walk("", _compared(old), _compared(new), tolerance))
+
+
+def _compared(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a report without where, how and when it was made."""
+    parts = {key: dict(report[key]) for key in NOT_COMPARED if isinstance(report.get(key), Mapping)}
+    kept = {key: {k: v for k, v in part.items() if k not in NOT_COMPARED[key]} for key, part in parts.items()}
+    if isinstance(kept.get("protocol", {}).get("settings"), Mapping):
+        kept["protocol"]["settings"] = _completed(kept["protocol"]["settings"])
+    return {**report, **kept}
+
+
+def _completed(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return settings with those that did not exist when they were recorded, as they stood unsaid."""
+    kinds: dict[str, Any] = {"features": FeatureConfig.from_dict, "classifier": lambda given: ClassifierConfig(**given)}
+    found = dict(settings)
+    for name, make in kinds.items():
+        if isinstance(found.get(name), Mapping):
+            # what cannot be read any more differs as it stands
+            with contextlib.suppress(SettingError, TypeError):
+                found[name] = asdict(make(found[name]))
+    return found
+
+
+def _walk(where: str, old: Any, new: Any, tolerance: float) -> Iterator[str]:
+    """Yield the places in which two plain values differ."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in [*old, *(key for key in new if key not in old)]:
+            place = f"{where}.{key}" if where else str(key)
+            if key in old and key in new:
+                yield from _walk(place, old[key], new[key], tolerance)
+            else:
+                yield f"{place}: {'only before' if key in old else 'only now'}"
+    elif isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        if len(old) != len(new):
+            yield f"{where}: {len(old)} entries -> {len(new)}"
+        for i, (a, b) in enumerate(zip(old, new, strict=False)):
+            name = a.get("name") if isinstance(a, Mapping) else None
+            yield from _walk(f"{where}[{i if name is None else name}]", a, b, tolerance)
+    elif not _equal(old, new, tolerance):
+        yield f"{where}: {old} -> {new}"
+
+
+def _equal(old: Any, new: Any, tolerance: float) -> bool:
+    """Return whether two plain values are the same, numbers within a tolerance."""
+    numbers = all(isinstance(value, float | int) and not isinstance(value, bool) for value in (old, new))
+    if numbers and tolerance and max(abs(old), abs(new)) < 1e300:
+        return math.isclose(old, new, rel_tol=tolerance, abs_tol=tolerance)
+    return bool(old == new)
+
+
+def _prepared(run: Mapping[str, Any], root: Path | None, model: Model | None) -> Callable[[int, AnyProgress], Report]:
+    """Return what runs the recorded clips and options again, all of it read and checked."""
+    kind, options = run["kind"], dict(run["options"])
+    place = Path(run["root"]) if root is None else root
+    if kind == "predictions":
+        return lambda _jobs, _progress: evaluate_predictions(place)
+    if kind not in ("crossval", "evaluate"):
+        raise CorpusError(f"holds a run of kind {kind!r}, which cannot be run again; {NOT_A_RUN}")
+    corpus = Corpus(place, tuple(_clip(row) for row in run["manifest"]), tuple(run["notes"]))
+    if kind == "crossval":
+        recipe, division = Recipe.from_dict(options["recipe"]), Division(**options["division"])
+        return lambda jobs, progress: crossval(corpus, recipe, division, n_jobs=jobs, progress=progress)
+    if model is None:
+        raise CorpusError("is the report of a model; name its file (--model)")
+    given = {name: options[name] for name in EVALUATE_OPTIONS}
+    return lambda jobs, progress: evaluate(model, corpus, n_jobs=jobs, progress=progress, **given)
+
+
+def _clip(row: Mapping[str, Any]) -> Clip:
+    """Return the clip that a row of the recorded manifest describes."""
+    known = {name: value for name, value in row.items() if name != "sha256"}
+    return Clip(**known | {"extra": {str(key): str(value) for key, value in row["extra"].items()}})
+
+
+def _changed_audio(old: Sequence[tuple[str, float, float | None, str | None]], new: Any) -> Iterator[str]:
+    """Yield the files whose content is not what it was."""
+    now = {(row["path"], row["start_s"], row["end_s"]): row["sha256"] for row in new}
+    for path, start_s, end_s, sha256 in old:
+        found = now.get((path, start_s, end_s))
+        if found != sha256:
+            state = "could be read, and cannot now" if found is None else "has other content now"
+            yield f"{path}: {'could not be read, and can now' if sha256 is None else state}"
+
+
+def _elsewhere(protocol: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what versions and machine are not those of the record."""
+    then, now = dict(protocol["versions"]), versions()
+    found = [f"{name} {then.get(name)} then, {now.get(name)} now" for name in now if then.get(name) != now.get(name)]
+    if protocol["machine"] != machine():
+        found.append(f"machine {protocol['machine']} then, {machine()} now")
+    return tuple(found)

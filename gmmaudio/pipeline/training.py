@@ -1,0 +1,176 @@
+"""A corpus -> a model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gmmaudio.compute import Progress, quiet
+from gmmaudio.corpus import Clip, Corpus, check_labels, regroup, same_audio_notes, select_split, to_hex
+from gmmaudio.errors import CorpusError
+from gmmaudio.evaluation import FailedInput
+from gmmaudio.mixture import EMTrace
+from gmmaudio.models import Model, Recipe, TrainingClip, TrainingSummary, fit_trials, learn_rejection, preset_of, tune
+from gmmaudio.pipeline.leakage import training_notes
+from gmmaudio.pipeline.provenance import versions
+from gmmaudio.trials import Extracted, Material, Trial, clips_of, gather, with_features
+
+FILES_AS_GROUPS = (
+    "groups unknown: probabilities were learned as if every file were of another artist or speaker, and are likely too "
+    "sure; name the groups (--group-by)"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """A model, and what happened on the way.
+
+    Parameters
+    ----------
+    model : Model
+        The model; its training summary holds the notes too.
+    traces : mapping of str to EMTrace
+        Each label's EM trace.
+    failed : tuple of FailedInput
+        Clips that could not be used.
+    """
+
+    model: Model
+    traces: dict[str, EMTrace]
+    failed: tuple[FailedInput, ...]
+
+
+def train(
+    corpus: Corpus,
+    recipe: Recipe,
+    *,
+    split: str | None = None,
+    group_by: str | None = None,
+    tuned: bool = False,
+    kind: str | None = None,
+    n_jobs: int = 1,
+    progress: Progress[Extracted | FailedInput] = quiet,
+) -> TrainResult:
+    """Return a model trained on a corpus: the same bits for any ``n_jobs``.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        What :func:`gmmaudio.corpus.read_corpus` gave.
+    recipe : Recipe
+        Settings.
+    split : str or None
+        Split to train on; None takes clips whose split is empty or ``train``.
+    group_by : str or None
+        Column, ``parent`` or ``none``; None keeps the corpus's groups.
+    tuned : bool
+        Choose kind, components, covariance and projection on inner folds.
+    kind : str or None
+        Choose among settings of this kind only.
+    n_jobs : int
+        Worker processes.
+    progress : callable
+        Shows progress.
+
+    Raises
+    ------
+    CorpusError
+        If fewer than two classes have usable clips.
+    """
+    clips = regroup(select_split(corpus.clips, split, "train"), group_by)
+    check_labels([clip.label for clip in clips])
+    material = gather(
+        corpus.root,
+        clips,
+        recipe.features,
+        trial_s=recipe.trial_s,
+        min_duration_s=recipe.min_duration_s,
+        apart={clip.place: clip.group for clip in corpus.clips} if group_by else None,
+        augment=recipe.degradations,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    trials = material.trials
+    notes = corpus.notes + corpus_notes(material) + lost_labels(clips, trials)
+    choice = tune(trials, recipe, seed=recipe.seed, n_jobs=n_jobs, kind=kind) if tuned else None
+    if choice is not None:
+        recipe = choice.recipe
+        trials = with_features(trials, recipe.features)
+    notes += training_notes(trials, preset_of(recipe.preset, recipe.classifier.kind).short_s, corpus.root)
+    fitted = fit_trials(trials, recipe, seed=recipe.seed, n_jobs=n_jobs)
+    rejection = learn_rejection(trials, recipe, fitted, n_jobs=n_jobs)
+    notes += fitted.notes + trace_notes(fitted.traces)
+    if fitted.recogniser.calibration is not None and any(trial.group is None for trial in trials):
+        notes += (FILES_AS_GROUPS,)
+    summary = summarise(trials, fitted.traces, recipe, notes, None if choice is None else choice.to_dict())
+    found = fitted.recogniser
+    model = Model(recipe.features, found.classifier, summary, found.calibration, rejection)
+    return TrainResult(model, fitted.traces, tuple(material.failed))
+
+
+def corpus_notes(material: Material) -> tuple[str, ...]:
+    """Return what should be said of the clips that can be used, and of those that cannot.
+
+    Raises
+    ------
+    CorpusError
+        If they are of fewer than two classes.
+    """
+    extracted, failed, left_out = clips_of(material.trials), material.failed, material.left_out
+    labels = [item.clip.label for item in extracted]
+    if len(set(labels)) < 2 and (failed or left_out):
+        why = [f"{len(failed)} clips failed, the first: {failed[0].path}: {failed[0].message}"] if failed else []
+        raise CorpusError(f"{'one class is' if labels else 'no clip is'} left to use: {'; '.join([*why, *left_out])}")
+    paths, hashes = [item.clip.path for item in extracted], [item.sha256 for item in extracted]
+    return check_labels(labels) + same_audio_notes(paths, labels, hashes) + left_out
+
+
+def lost_labels(clips: Sequence[Clip], trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Return which classes have no usable clip left."""
+    lost = sorted({clip.label for clip in clips} - {trial.label for trial in trials})
+    return tuple(f"class {label!r}: no clip of it can be used, and it is left out; see the failures" for label in lost)
+
+
+def trace_notes(traces: dict[str, EMTrace]) -> tuple[str, ...]:
+    """Return what should be said of how EM went."""
+    return tuple(
+        f"{label}: {trace.n_components_asked} components asked and {trace.n_components} kept, for there are no more "
+        "different frames; lower --components or add sound"
+        for label, trace in traces.items()
+        if trace.n_components < trace.n_components_asked
+    )
+
+
+def summarise(
+    trials: Sequence[Trial],
+    traces: dict[str, EMTrace],
+    recipe: Recipe,
+    notes: tuple[str, ...],
+    tuning: dict[str, Any] | None = None,
+) -> TrainingSummary:
+    """Return what a model remembers of its training."""
+    seconds: dict[str, float] = defaultdict(float)
+    rows: dict[str, int] = defaultdict(int)
+    for trial in trials:
+        seconds[trial.label] += trial.duration_s
+        rows[trial.label] += len(trial.rows)
+    return TrainingSummary(
+        preset=recipe.preset,
+        classifier=recipe.classifier,
+        seed=recipe.seed,
+        trial_s=recipe.trial_s,
+        min_duration_s=recipe.min_duration_s,
+        seconds=dict(seconds),
+        rows=dict(rows),
+        log_likelihood={label: trace.log_likelihoods[-1] for label, trace in traces.items()},
+        clips=tuple(
+            TrainingClip(item.clip.path, item.clip.label, item.clip.group, item.sha256, to_hex(item.fingerprint))
+            for item in clips_of(trials)
+        ),
+        notes=notes,
+        versions=versions(),
+        augment=recipe.augment,
+        tuning=tuning,
+    )
