@@ -53,7 +53,7 @@ NO_SAMPLES = "has a header and no samples; record or export it again"
 NON_FINITE = "holds samples that are not finite numbers; export the file again"
 NOT_A_FILE = "is not a regular file; name an audio file"
 VANISHED = "is not there; check the path"
-SEGMENT_CURE = "correct the manifest's start and end"
+SEGMENT_REMEDY = "correct the manifest's start and end"
 
 
 def chirp(seconds=1.0, n_channels=1, seed=0):
@@ -470,7 +470,7 @@ def test_a_segment_outside_the_file_is_bad_segment(tmp_path, start_s, end_s, seg
     path = wav(tmp_path / "clip.wav")
     assert refusal(path, start_s=start_s, end_s=end_s) == (
         "bad_segment",
-        f"the segment {segment} s lies outside the file, which has 1.00 s; {SEGMENT_CURE}",
+        f"the segment {segment} s lies outside the file, which has 1.00 s; {SEGMENT_REMEDY}",
     )
 
 
@@ -479,7 +479,7 @@ def test_a_segment_outside_a_file_of_unknown_length_is_bad_segment(tmp_path):
     path = keep(tmp_path / "clip.flac", streamed_flac(chirp()))
     assert refusal(path, start_s=2.0, end_s=3.0) == (
         "bad_segment",
-        f"the segment 2-3 s lies outside the file; {SEGMENT_CURE}",
+        f"the segment 2-3 s lies outside the file; {SEGMENT_REMEDY}",
     )
 
 
@@ -528,12 +528,12 @@ REFUSALS = {
     "too_short": (
         encode(chirp(0.3)),
         {"min_duration_s": 0.5},
-        "0.3 s of sound; at least 0.5 s is needed (--min-duration)",
+        "0.3 s of sound; at least 0.5 s is needed (`min_duration_s`)",
     ),
     "bad_segment": (
         encode(chirp()),
         {"start_s": 1.5, "end_s": 2.0},
-        f"the segment 1.5-2 s lies outside the file, which has 1.00 s; {SEGMENT_CURE}",
+        f"the segment 1.5-2 s lies outside the file, which has 1.00 s; {SEGMENT_REMEDY}",
     ),
 }
 
@@ -885,7 +885,7 @@ def test_the_least_duration_is_of_the_decoded_sound(tmp_path, rate):
     assert len(read_audio(path, rate, min_duration_s=0.5)) == rate // 2
     assert refusal(path, rate, min_duration_s=0.75) == (
         "too_short",
-        "0.5 s of sound; at least 0.75 s is needed (--min-duration)",
+        "0.5 s of sound; at least 0.75 s is needed (`min_duration_s`)",
     )
 
 
@@ -893,7 +893,7 @@ def test_the_least_duration_is_of_the_segment(tmp_path):
     path = wav(tmp_path / "clip.wav", chirp(2.0))
     assert refusal(path, start_s=0.5, end_s=1.0, min_duration_s=1.0) == (
         "too_short",
-        "0.5 s of sound; at least 1 s is needed (--min-duration)",
+        "0.5 s of sound; at least 1 s is needed (`min_duration_s`)",
     )
 
 
@@ -953,7 +953,7 @@ def test_a_segment_outside_a_media_file_is_bad_segment(tmp_path):
     path = encode_media(tmp_path / "clip.m4a", media_tone(1.0), "aac", "ipod", sr=48_000)
     assert refusal(path, start_s=1.5, end_s=2.5) == (
         "bad_segment",
-        f"the segment 1.5-2.5 s lies outside the file, which has 1.00 s; {SEGMENT_CURE}",
+        f"the segment 1.5-2.5 s lies outside the file, which has 1.00 s; {SEGMENT_REMEDY}",
     )
 
 

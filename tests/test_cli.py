@@ -607,7 +607,7 @@ def test_a_clip_that_holds_nothing_to_go_by_is_unknown_and_says_why(command, mod
     assert lines[0] == [str(silent), "unknown: 1.00 s of silence; check the recording, or leave it out"]
     assert lines[1][:2] == [str(good), "low"]
     assert lines[2][0] == str(short)
-    assert lines[2][1].endswith("s of sound; at least 0.5 s is needed (--min-duration)")
+    assert lines[2][1].endswith("s of sound; at least 0.5 s is needed (`min_duration_s`)")
     alone = command("classify", model_file, silent, short, "--format", "jsonl")
     # they were heard, and hold nothing: that is no unusable input
     assert alone.code == 1

@@ -32,7 +32,9 @@ CALLS = {
     "vorbis": lambda x: vorbis(x, SR),
     "excerpt": lambda x: excerpt(x, SR, 0.1),
 }
-ALL = CALLS | {name: (lambda x, f=f: f(x, SR, np.random.default_rng(0))) for name, f in DEGRADATIONS.items()}
+ALL = CALLS | {
+    name: (lambda x, f=spec.function: f(x, SR, np.random.default_rng(0))) for name, spec in DEGRADATIONS.items()
+}
 
 
 def music(seconds=8.0, sr=SR, seed=0):
@@ -85,7 +87,7 @@ def test_a_degradation_is_its_function_with_its_setting(name):
         "Vorbis": lambda: vorbis(sound, SR),
         "5 s excerpt": lambda: excerpt(sound, SR, 5.0),
     }[name]()
-    assert np.array_equal(DEGRADATIONS[name](sound, SR, np.random.default_rng(5)), expected)
+    assert np.array_equal(DEGRADATIONS[name].function(sound, SR, np.random.default_rng(5)), expected)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -192,7 +194,7 @@ def test_a_setting_out_of_bounds_is_refused_whatever_the_sound(call, message, n)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_seed_gives_the_same_bits(name):
     sound = music(6.0)
-    first, again, other = (DEGRADATIONS[name](sound, SR, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (DEGRADATIONS[name].function(sound, SR, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     by_chance = name in {"10 % digital silence", "noise 20 dB", "noise 10 dB"}
     assert np.array_equal(first, other) != by_chance

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gmmaudio import pipeline
-from gmmaudio.audio import DEGRADATIONS
+from gmmaudio.audio import DEGRADATIONS, DegradationSpec
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation.warnings import UNKNOWN_GROUPS
 from gmmaudio.features import finish
@@ -434,8 +434,9 @@ def test_what_stress_does_to_the_sound_reaches_the_figure(model, corpus, monkeyp
     def drown(samples, _sr, rng):
         return (0.1 * rng.normal(size=len(samples))).astype(np.float32)
 
+    spec = DegradationSpec("drown", "noise alone", "nothing of the sound is left", drown)
     for name in ("pipeline.analyses", "trials.extraction"):
-        monkeypatch.setattr(sys.modules[f"gmmaudio.{name}"], "DEGRADATIONS", {"drown": drown})
+        monkeypatch.setattr(sys.modules[f"gmmaudio.{name}"], "DEGRADATIONS", {"drown": spec})
     clean, drowned = pipeline.evaluate(model, pipeline.read_corpus(corpus.split), stress=True).breakdowns["stress"]
     # white noise is one class to every model: of three labels one is right
     assert (clean.accuracy, drowned.accuracy) == (1.0, pytest.approx(1 / 3))

@@ -1,8 +1,8 @@
 """A sound file -> samples, or the reason why not; and samples -> samples that are worse."""
 
 from gmmaudio.audio.decode import read_audio, read_blocks, read_info
-from gmmaudio.audio.degrade import AUGMENTATIONS, DEGRADATIONS
-from gmmaudio.audio.header import REASONS, SUFFIXES, AudioInfo, Samples, check_header
+from gmmaudio.audio.degrade import AUGMENTATIONS, DEGRADATIONS, DegradationSpec
+from gmmaudio.audio.formats import REASONS, SUFFIXES, AudioInfo, Samples, check_header
 
 __all__ = [
     "AUGMENTATIONS",
@@ -10,6 +10,7 @@ __all__ = [
     "REASONS",
     "SUFFIXES",
     "AudioInfo",
+    "DegradationSpec",
     "Samples",
     "check_header",
     "read_audio",

@@ -17,9 +17,9 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from gmmaudio.audio.header import MAX_RATE_HZ, MIN_RATE_HZ, AudioInfo, Nameless, Samples
-from gmmaudio.audio.media import open_media
-from gmmaudio.audio.sndfile import Sndfile
+from gmmaudio.audio.ffmpeg import open_ffmpeg
+from gmmaudio.audio.formats import MAX_RATE_HZ, MIN_RATE_HZ, AudioInfo, Samples, UnnamedFile
+from gmmaudio.audio.sndfile import SndfileDecoder
 from gmmaudio.errors import AudioError, SettingError
 
 # libsndfile's word for a length that the header leaves open (a FLAC written to a pipe)
@@ -30,7 +30,7 @@ SILENCE_PEAK_TO_PEAK = 1e-4
 LENGTH_TOLERANCE_S = 0.1
 # mp3 without a length tag declares an estimate
 MP3_LENGTH_TOLERANCE = 0.05
-SEGMENT_CURE = "correct the manifest's start and end"
+SEGMENT_REMEDY = "correct the manifest's start and end"
 
 
 def read_info(path: str | os.PathLike[str]) -> AudioInfo:
@@ -128,7 +128,7 @@ def _checked(
     _check_length(seconds, info, start_s, end_s)
     if seconds < min_duration_s:
         raise AudioError(
-            "too_short", f"{seconds:.2g} s of sound; at least {min_duration_s:g} s is needed (--min-duration)"
+            "too_short", f"{seconds:.2g} s of sound; at least {min_duration_s:g} s is needed (`min_duration_s`)"
         )
     if high - low < SILENCE_PEAK_TO_PEAK:
         raise AudioError("silent", f"{seconds:.2f} s of silence; check the recording, or leave it out")
@@ -140,7 +140,7 @@ def _outside(start_s: float, end_s: float | None, declared: float | None) -> Aud
         "bad_segment",
         f"the segment {start_s:g}-{'' if end_s is None else format(end_s, 'g')} s lies outside the file"
         + (f", which has {declared:.2f} s" if declared is not None else "")
-        + f"; {SEGMENT_CURE}",
+        + f"; {SEGMENT_REMEDY}",
     )
 
 
@@ -189,17 +189,17 @@ def _open(path: Path) -> Iterator[_Decoder]:
         import soundfile
 
         try:
-            sound = soundfile.SoundFile(Nameless(handle))
+            sound = soundfile.SoundFile(UnnamedFile(handle))
         except soundfile.LibsndfileError as error:
-            with open_media(handle, str(error.error_string)) as media:
+            with open_ffmpeg(handle, str(error.error_string)) as media:
                 yield media
             return
         with sound:
             if sound.frames < UNKNOWN_FRAMES and not (sound.format == "MP3" and _mp3_guesses_its_length(handle)):
-                yield Sndfile(sound, handle)
+                yield SndfileDecoder(sound, handle)
                 return
         # libsndfile cannot step through a FLAC that was written to a pipe
-        with open_media(handle, "its length is left open") as media:
+        with open_ffmpeg(handle, "its length is left open") as media:
             yield media
 
 

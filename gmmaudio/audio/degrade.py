@@ -9,11 +9,12 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.audio.header import MAX_RATE_HZ, MIN_RATE_HZ, Samples
+from gmmaudio.audio.formats import MAX_RATE_HZ, MIN_RATE_HZ, Samples
 from gmmaudio.errors import SettingError
 
 # a loudness beyond it overflows in float32, and is no sound
@@ -311,24 +312,126 @@ def _power(sound: Samples) -> float:
     return float(np.mean(np.square(sound, dtype=np.float64))) if len(sound) else 0.0
 
 
-Degradation = Callable[[Samples, int, np.random.Generator], Samples]
+# samples, sample rate, source of randomness -> degraded samples
+Degrade = Callable[[Samples, int, np.random.Generator], Samples]
 
-# the rows of a table of robustness, in its order
-DEGRADATIONS: Mapping[str, Degradation] = {
-    "band limit 4 kHz": lambda samples, sr, _rng: band_limit(samples, sr, 4_000.0),
-    "gain -20 dB": lambda samples, _sr, _rng: gain(samples, -20.0),
-    "clipping": lambda samples, _sr, _rng: clip(samples, 0.1),
-    "10 % digital silence": lambda samples, sr, rng: insert_silence(samples, sr, 0.1, rng),
-    "noise 20 dB": lambda samples, _sr, rng: add_noise(samples, 20.0, rng),
-    "noise 10 dB": lambda samples, _sr, rng: add_noise(samples, 10.0, rng),
-    "Vorbis": lambda samples, sr, _rng: vorbis(samples, sr),
-    "5 s excerpt": lambda samples, sr, _rng: excerpt(samples, sr, 5.0),
-}
 
-# Copies to train on, each clip's at its own strength: a codec, a telephone or a slow sample rate, a room, a level.
-AUGMENTATIONS: Mapping[str, Degradation] = {
-    "codec": lambda samples, sr, rng: vorbis(samples, sr, quality=float(rng.uniform(0.0, 0.3))),
-    "band": lambda samples, sr, rng: band_limit(samples, sr, float(rng.uniform(3_000.0, 5_500.0))),
-    "noise": lambda samples, _sr, rng: add_noise(samples, float(rng.uniform(10.0, 25.0)), rng),
-    "gain": lambda samples, _sr, rng: gain(samples, float(rng.uniform(-20.0, 0.0))),
-}
+@dataclass(frozen=True)
+class DegradationSpec:
+    """One way of degrading sound: a row of the table of degradations.
+
+    Parameters
+    ----------
+    name : str
+        The key in reports and recipes; unique in the table.
+    title : str
+        The name written out, with its strength.
+    explanation : str
+        What the degradation imitates.
+    function : callable
+        ``function(samples, sr, rng)`` returns the degraded samples, as the functions of this module do.
+    changes_duration : bool
+        Whether the result may be shorter than the samples.
+    augmentation : bool
+        True: makes copies to train on, each at a strength that ``rng`` draws. False: a condition of robustness, at a
+        fixed strength.
+
+    Examples
+    --------
+    >>> DEGRADATIONS["gain -20 dB"].function(np.array([1.0]), 8_000, np.random.default_rng(0))
+    array([0.1], dtype=float32)
+    """
+
+    name: str
+    title: str
+    explanation: str
+    function: Degrade
+    changes_duration: bool = False
+    augmentation: bool = False
+
+
+# To add a degradation, add a row. The order is that of the rows in reports.
+_TABLE = (
+    DegradationSpec(
+        "band limit 4 kHz",
+        "low-pass filter at 4 kHz",
+        "narrow-band telephony, or a recording at a low sample rate",
+        lambda samples, sr, _rng: band_limit(samples, sr, 4_000.0),
+    ),
+    DegradationSpec(
+        "gain -20 dB",
+        "attenuation by 20 dB",
+        "a recording at a low level",
+        lambda samples, _sr, _rng: gain(samples, -20.0),
+    ),
+    DegradationSpec(
+        "clipping",
+        "clipping of the loudest 10 % of the samples",
+        "an overdriven recorder",
+        lambda samples, _sr, _rng: clip(samples, 0.1),
+    ),
+    DegradationSpec(
+        "10 % digital silence",
+        "10 % of the duration replaced by zeros",
+        "lost packets",
+        lambda samples, sr, rng: insert_silence(samples, sr, 0.1, rng),
+    ),
+    DegradationSpec(
+        "noise 20 dB",
+        "white noise at a signal-to-noise ratio of 20 dB",
+        "a quiet room",
+        lambda samples, _sr, rng: add_noise(samples, 20.0, rng),
+    ),
+    DegradationSpec(
+        "noise 10 dB",
+        "white noise at a signal-to-noise ratio of 10 dB",
+        "a noisy room",
+        lambda samples, _sr, rng: add_noise(samples, 10.0, rng),
+    ),
+    DegradationSpec(
+        "Vorbis",
+        "Ogg Vorbis at quality 0",
+        "lossy coding at the lowest bit rate",
+        lambda samples, sr, _rng: vorbis(samples, sr),
+    ),
+    DegradationSpec(
+        "5 s excerpt",
+        "the middle 5 s",
+        "a short recording",
+        lambda samples, sr, _rng: excerpt(samples, sr, 5.0),
+        changes_duration=True,
+    ),
+    DegradationSpec(
+        "codec",
+        "Ogg Vorbis at a random quality of 0 to 0.3",
+        "lossy coding at low bit rates",
+        lambda samples, sr, rng: vorbis(samples, sr, quality=float(rng.uniform(0.0, 0.3))),
+        augmentation=True,
+    ),
+    DegradationSpec(
+        "band",
+        "low-pass filter at a random frequency of 3 to 5.5 kHz",
+        "telephony, or recordings at low sample rates",
+        lambda samples, sr, rng: band_limit(samples, sr, float(rng.uniform(3_000.0, 5_500.0))),
+        augmentation=True,
+    ),
+    DegradationSpec(
+        "noise",
+        "white noise at a random signal-to-noise ratio of 10 to 25 dB",
+        "rooms",
+        lambda samples, _sr, rng: add_noise(samples, float(rng.uniform(10.0, 25.0)), rng),
+        augmentation=True,
+    ),
+    DegradationSpec(
+        "gain",
+        "attenuation by a random 0 to 20 dB",
+        "recordings at different levels",
+        lambda samples, _sr, rng: gain(samples, float(rng.uniform(-20.0, 0.0))),
+        augmentation=True,
+    ),
+)
+
+# conditions of robustness: the same for every clip, applied to test clips
+DEGRADATIONS: Mapping[str, DegradationSpec] = {spec.name: spec for spec in _TABLE if not spec.augmentation}
+# copies to train on, each at its own strength
+AUGMENTATIONS: Mapping[str, DegradationSpec] = {spec.name: spec for spec in _TABLE if spec.augmentation}

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from gmmaudio.audio.header import BLOCK_S, AudioInfo, Samples, check_header
+from gmmaudio.audio.formats import BLOCK_S, AudioInfo, Samples, check_header
 from gmmaudio.errors import AudioError
 
 
-class Sndfile:
+class SndfileDecoder:
     """Decoding by libsndfile."""
 
     def __init__(self, sound: Any, handle: BinaryIO) -> None:

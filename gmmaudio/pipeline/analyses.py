@@ -268,7 +268,7 @@ def degradations_of(trial_s: float | None) -> tuple[str, ...]:
     >>> set(degradations_of(None)) - set(degradations_of(6.0))
     {'5 s excerpt'}
     """
-    return tuple(name for name in DEGRADATIONS if not (trial_s and "excerpt" in name))
+    return tuple(name for name, spec in DEGRADATIONS.items() if not (trial_s and spec.changes_duration))
 
 
 def model_similarity(classifier: Classifier) -> Similarity | None:

@@ -60,7 +60,7 @@ class Degradation:
 
     def apply(self, samples: Samples, sr: int, path: str) -> Samples:
         """Return degraded samples; what is random depends on seed and path only."""
-        return {**DEGRADATIONS, **AUGMENTATIONS}[self.name](
+        return {**DEGRADATIONS, **AUGMENTATIONS}[self.name].function(
             samples, sr, np.random.default_rng([self.seed, zlib.crc32(path.encode("utf-8", "surrogatepass"))])
         )
 

@@ -8,21 +8,21 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gmmaudio.audio.header import BLOCK_S, AudioInfo, Nameless, Samples, check_header
+from gmmaudio.audio.formats import BLOCK_S, AudioInfo, Samples, UnnamedFile, check_header
 from gmmaudio.errors import AudioError
 
 # FFmpeg also reads playlists that lead to other files and session descriptions that wait for the network
-MEDIA_FORMATS = (
+CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,asf,avi,amr,ac3,eac3,wv,ape,flv,flac,ogg,mp3,caf,wav,aiff,w64,"
     "mpeg,mpegts,tta,dts"
 )
 # those that declare no length, and of which FFmpeg guesses one from the bit rate
-NO_LENGTH = ("aac", "ac3", "eac3", "mp3", "amr", "dts", "mpeg", "mpegts")
-MEDIA_CURE = "install the media extra: pip install 'gmmaudio[media]'"
+CONTAINERS_WITHOUT_LENGTH = ("aac", "ac3", "eac3", "mp3", "amr", "dts", "mpeg", "mpegts")
+MEDIA_REMEDY = "install the media extra: pip install 'gmmaudio[media]'"
 
 
 @contextmanager
-def open_media(handle: BinaryIO, sndfile_says: str) -> Iterator[Media]:
+def open_ffmpeg(handle: BinaryIO, sndfile_says: str) -> Iterator[FfmpegDecoder]:
     """Open with PyAV what libsndfile did not know."""
     handle.seek(0)
     head = handle.read(4096)
@@ -33,10 +33,10 @@ def open_media(handle: BinaryIO, sndfile_says: str) -> Iterator[Media]:
         import av
     except ImportError as error:
         if _looks_like_media(head) or head.startswith(b"fLaC"):
-            raise AudioError("needs_media", f"is a format that libsndfile does not read; {MEDIA_CURE}") from error
+            raise AudioError("needs_media", f"is a format that libsndfile does not read; {MEDIA_REMEDY}") from error
         raise _not_decoded(head, sndfile_says) from error
     try:
-        container = av.open(Nameless(handle), metadata_errors="ignore", options={"format_whitelist": MEDIA_FORMATS})
+        container = av.open(UnnamedFile(handle), metadata_errors="ignore", options={"format_whitelist": CONTAINERS})
     except (av.FFmpegError, OSError, ValueError) as error:
         raise _not_decoded(head, sndfile_says) from error
     with container:
@@ -44,10 +44,10 @@ def open_media(handle: BinaryIO, sndfile_says: str) -> Iterator[Media]:
             raise AudioError("not_audio", "holds no sound track; leave it out")
         if container.streams.audio[0].codec_context is None:
             raise AudioError("not_audio", "holds sound that no decoder here knows; convert it")
-        yield Media(container)
+        yield FfmpegDecoder(container)
 
 
-class Media:
+class FfmpegDecoder:
     """Decoding by PyAV (FFmpeg)."""
 
     def __init__(self, container: Any) -> None:
@@ -59,7 +59,7 @@ class Media:
             seconds = float(stream.duration * stream.time_base)
         elif container.duration:
             seconds = container.duration / 1e6
-        if container.format.name in NO_LENGTH:
+        if container.format.name in CONTAINERS_WITHOUT_LENGTH:
             seconds = None
         self.info = AudioInfo(int(stream.rate), int(stream.channels), seconds, container.format.name)
 

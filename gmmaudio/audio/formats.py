@@ -91,7 +91,7 @@ class AudioInfo:
     format: str
 
 
-class Nameless:
+class UnnamedFile:
     """A binary file without its name, by which soundfile would guess the format."""
 
     def __init__(self, handle: BinaryIO) -> None:
