@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 import gmmaudio
 from gmmaudio.corpus import Corpus
-from gmmaudio.evaluation import Figures, ScoredClip, compare, figures_of
+from gmmaudio.evaluation import MetricSet, ScoredClip, compare, compute_metrics
 from gmmaudio.models import Recipe, fit_trials
 from gmmaudio.pipeline import Division
 from gmmaudio.pipeline.folds import fit_fold
@@ -98,16 +98,16 @@ def candidates(clips: Sequence[ScoredClip]) -> list[str]:
     return sorted({label for clip in clips for label in (clip.label, *clip.scores)})
 
 
-def balanced(figures: Figures) -> str:
+def balanced(metrics: MetricSet) -> str:
     """Return balanced accuracy and its interval, %."""
-    value = figures.values["balanced_accuracy"] or 0.0
-    return shown(100 * value, figures.intervals["balanced_accuracy"], ".1f", 100)
+    value = metrics.values["balanced_accuracy"] or 0.0
+    return shown(100 * value, metrics.intervals["balanced_accuracy"], ".1f", 100)
 
 
-def information(figures: Figures, n_labels: int) -> str:
+def information(metrics: MetricSet, n_labels: int) -> str:
     """Return Cllr and its interval, bits, and its share of what scores that say nothing cost."""
-    value = figures.values["cllr"] or 0.0
-    return f"{shown(value, figures.intervals['cllr'], '.2f')}; {value / math.log2(n_labels):.2f}"
+    value = metrics.values["cllr"] or 0.0
+    return f"{shown(value, metrics.intervals['cllr'], '.2f')}; {value / math.log2(n_labels):.2f}"
 
 
 def ahead(own: Sequence[ScoredClip], other: Sequence[ScoredClip]) -> str:
@@ -129,9 +129,9 @@ def table(told: Mapping[str, Told], seconds: Mapping[str, float]) -> Iterator[st
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for name, own in told.items():
-        figures = {column: figures_of(own[column], candidates(own[column])) for column in COLUMNS}
-        cells = {column: balanced(figures[column]) for column in COLUMNS}
-        bits = information(figures[SPEAKER], n_labels) if name == PRESET else ""
+        metrics = {column: compute_metrics(own[column], candidates(own[column])) for column in COLUMNS}
+        cells = {column: balanced(metrics[column]) for column in COLUMNS}
+        bits = information(metrics[SPEAKER], n_labels) if name == PRESET else ""
         lead = "" if name == SDC else ahead(own[NOISE], told[SDC][NOISE])
         row = [cells[SPEAKER], bits, cells[NOISE], lead, cells[SOURCE], cells[DOMAIN], f"{seconds[name]:.1f}"]
         yield f"| {name} | {' | '.join(row)} |"

@@ -38,7 +38,7 @@ from threadpoolctl import threadpool_limits
 
 import gmmaudio
 from gmmaudio.corpus import Corpus
-from gmmaudio.evaluation import ScoredClip, compare, figures_of
+from gmmaudio.evaluation import ScoredClip, compare, compute_metrics
 from gmmaudio.models import Recipe, fit_calibration
 from gmmaudio.models.inner_folds import inner_folds
 from gmmaudio.pipeline import Division
@@ -194,14 +194,14 @@ def table(
     names, true, units = ([getattr(clip, field) for clip in clips[OURS]] for field in ("name", "label", "unit"))
     repeats = [clip.repeat for clip in clips[OURS]]
     for name, own in clips.items():
-        figures = figures_of(own, sorted(set(true)))
+        metrics = compute_metrics(own, sorted(set(true)))
         theirs, called = ([clip.predicted for clip in each] for each in (own, clips[OURS]))
         found = compare(names, true, units, theirs, called, repeats)
         seconds, fit_s = extraction[VALUES[name]], training[name]
         cells = [
             f"{found.n}",
-            shown(100 * found.accuracy_a, figures.intervals["accuracy"], ".1f", 100),
-            shown(figures.values["log_loss"] or 0.0, figures.intervals["log_loss"], ".2f"),
+            shown(100 * found.accuracy_a, metrics.intervals["accuracy"], ".1f", 100),
+            shown(metrics.values["log_loss"] or 0.0, metrics.intervals["log_loss"], ".2f"),
             "" if name == OURS else shown(100 * found.difference, found.interval, "+.1f", 100),
             f"{seconds:.1f}",
             f"{fit_s:.1f}",

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gmmaudio.evaluation import ScoredClip, cavg, condition, detection_llrs, figures_of, interval_of
+from gmmaudio.evaluation import ScoredClip, cavg, compute_metrics, detection_llrs, interval_of, make_slice
 from gmmaudio.evaluation.report import confusion_similarity, spread_of
 from gmmaudio.evaluation.slices import by_duration, by_source
 
@@ -18,7 +18,7 @@ def clip(i, label="a", predicted="a", **changed):
 
 def test_a_condition_counts_predictions_groups_and_what_is_right():
     clips = [clip(0), clip(1), clip(2, "b", "a"), clip(3, unit="g0")]
-    found = condition("some", clips, hours=0.5)
+    found = make_slice("some", clips, hours=0.5)
     assert (found.name, found.n, found.n_groups, found.accuracy, found.hours) == ("some", 4, 3, 0.75, 0.5)
     assert found.balanced_accuracy == 0.5
     low, high = found.interval
@@ -91,7 +91,7 @@ def test_the_interval_of_cavg_stays_between_0_and_1():
     scores = [{name: float(rng.normal() + 6 * (name == "ab"[i % 2])) for name in "ab"} for i in range(60)]
     scores[0] = {"a": -1.0, "b": 1.0}
     clips = [clip(i, "ab"[i % 2], max(own, key=own.get), scores=own) for i, own in enumerate(scores)]
-    low, high = figures_of(clips, ["a", "b"]).intervals["cavg"]
+    low, high = compute_metrics(clips, ["a", "b"]).intervals["cavg"]
     rows = np.array([[own["a"], own["b"]] for own in scores])
     llrs, true = detection_llrs(rows), np.arange(60) % 2
 

@@ -8,7 +8,7 @@ from scipy.special import log_softmax, softmax
 from sklearn.metrics import roc_auc_score
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation import cllr, min_cllr, reliability
+from gmmaudio.evaluation import cllr, min_cllr, reliability_curve
 from gmmaudio.models import Calibration, Rejection, fit_calibration, fit_rejection
 from gmmaudio.models.calibration import RIDGE, clip_weights, smoothed_targets
 from gmmaudio.models.fusion import equal_mean, trained_weights
@@ -219,8 +219,8 @@ def test_calibrated_probabilities_of_fresh_clips_can_be_believed():
     found = fit_calibration(10 * logits, true, groups)
     fresh, fresh_true, _ = posterior_clips(6)
     # chance alone gives some 0.015 with 4000 clips in 10 bins
-    assert reliability(found.probability(10 * fresh), fresh_true).ece < 0.03
-    assert reliability(softmax(10 * fresh, axis=1), fresh_true).ece > 0.2
+    assert reliability_curve(found.probability(10 * fresh), fresh_true).ece < 0.03
+    assert reliability_curve(softmax(10 * fresh, axis=1), fresh_true).ece > 0.2
 
 
 @pytest.mark.parametrize("n_groups", [2, 20])

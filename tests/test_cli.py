@@ -1144,11 +1144,11 @@ OPTIONS = {
     ("crossval", "csv_folder"): ["--csv", "tables"],
     ("crossval", "durations_s"): ["--durations", "0.3"],
     ("crossval", "learning_curve"): ["--learning-curve"],
-    ("crossval", "show_inflation"): ["--show-inflation"],
-    ("crossval", "stress"): ["--stress"],
+    ("crossval", "random_split_gap"): ["--show-inflation"],
+    ("crossval", "robustness"): ["--stress"],
     ("evaluate", "csv_folder"): ["--csv", "tables"],
     ("evaluate", "durations_s"): ["--durations", "0.3"],
-    ("evaluate", "stress"): ["--stress"],
+    ("evaluate", "robustness"): ["--stress"],
     ("features", "output"): ["-o", "other"],
     ("features", "preset"): ["--preset", "genre"],
     ("features", "min_duration_s"): ["--min-duration", "0.8"],
@@ -1218,7 +1218,7 @@ def outcome(command, words):
 def predictions_of(path):
     """Return what a report says but for the settings that it repeats."""
     report = json.loads(path.read_text())
-    return {name: report[name] for name in ("accuracy", "clips", "guards", "repeats", "breakdowns")}
+    return {name: report[name] for name in ("accuracy", "clips", "guards", "repeats", "slices")}
 
 
 @pytest.mark.usefixtures("bench")

@@ -9,7 +9,7 @@ from scipy import stats
 
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import compare, comparison
-from gmmaudio.evaluation.comparison import mcnemar_p, sign_flip_p
+from gmmaudio.evaluation.comparison import mcnemar_p, permutation_p
 from gmmaudio.evaluation.intervals import draw_weights, exact_interval, t_interval
 
 
@@ -41,7 +41,7 @@ def test_the_sign_flip_test_is_a_listing_of_all_swaps(seed):
     found = np.random.default_rng(seed).integers(-4, 6, size=9)
     sums = [abs(np.dot(signs, found)) for signs in itertools.product((-1, 1), repeat=9)]
     expected = np.mean([s >= abs(found.sum()) for s in sums])
-    assert sign_flip_p(found) == pytest.approx(expected, rel=1e-12)
+    assert permutation_p(found) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_sign_flip_test_is_scipys_permutation_test():
@@ -49,23 +49,23 @@ def test_the_sign_flip_test_is_scipys_permutation_test():
     expected = stats.permutation_test(
         (found, np.zeros(7)), lambda x, y: np.mean(x - y), permutation_type="samples", n_resamples=np.inf
     )
-    assert sign_flip_p(found) == pytest.approx(expected.pvalue)
+    assert permutation_p(found) == pytest.approx(expected.pvalue)
 
 
 @pytest.mark.parametrize(("only_a", "only_b"), [(3, 9), (0, 6), (200, 260)])
 def test_groups_of_one_clip_make_the_sign_flip_test_mcnemars(only_a, only_b):
     # rounding of some hundred halvings
-    assert sign_flip_p([-1] * only_a + [1] * only_b + [0] * 50) == pytest.approx(mcnemar_p(only_a, only_b), rel=1e-9)
+    assert permutation_p([-1] * only_a + [1] * only_b + [0] * 50) == pytest.approx(mcnemar_p(only_a, only_b), rel=1e-9)
 
 
 @pytest.mark.parametrize("none", [[], [0, 0, 0], [2, -2]])
 def test_no_difference_has_p_1(none):
-    assert sign_flip_p(none) == 1
+    assert permutation_p(none) == 1
 
 
 def test_clips_that_are_one_do_not_make_a_group_tell_more():
     # 4 groups that all favour B: 2 of 16 swaps are as far, whether a group has one clip or fifty
-    assert sign_flip_p([1, 1, 1, 1]) == sign_flip_p([50, 50, 50, 50]) == 0.125
+    assert permutation_p([1, 1, 1, 1]) == permutation_p([50, 50, 50, 50]) == 0.125
     assert mcnemar_p(0, 200) < 1e-50
 
 
@@ -83,7 +83,7 @@ def test_a_comparison_by_hand():
     # only A: q, u; only B: r
     assert (found.only_a_right, found.only_b_right, found.mcnemar_p) == (2, 1, 1.0)
     # by group -1, 1, -1: every swap has a sum of 1 or 3
-    assert found.sign_flip_p == 1
+    assert found.permutation_p == 1
     rows = [(c.became, c.name, c.label, c.predicted_a, c.predicted_b) for c in found.changed]
     assert rows == [
         ("wrong", "q", "x", "x", "y"),
@@ -150,7 +150,7 @@ def test_swapping_the_systems_turns_every_sign():
     assert other.difference == -one.difference
     assert other.interval == pytest.approx(tuple(-end for end in reversed(one.interval)))
     assert other.balanced_interval == pytest.approx(tuple(-end for end in reversed(one.balanced_interval)))
-    assert (other.mcnemar_p, other.sign_flip_p) == (one.mcnemar_p, one.sign_flip_p)
+    assert (other.mcnemar_p, other.permutation_p) == (one.mcnemar_p, one.permutation_p)
     assert (other.only_a_right, other.only_b_right) == (one.only_b_right, one.only_a_right)
     swap = {"wrong": "right", "right": "wrong", "wrong otherwise": "wrong otherwise"}
     assert {(c.name, swap[c.became]) for c in other.changed} == {(c.name, c.became) for c in one.changed}
@@ -168,7 +168,7 @@ def test_a_system_against_itself_is_bounded_by_the_number_of_groups():
     names, true = [f"{i}" for i in range(12)], [*"ab" * 6]
     found = compare(names, true, names, ["a"] * 12, ["a"] * 12)
     q = exact_interval(0.0, 12)[1]
-    assert (found.difference, found.sign_flip_p, found.mcnemar_p, found.changed) == (0, 1, 1, ())
+    assert (found.difference, found.permutation_p, found.mcnemar_p, found.changed) == (0, 1, 1, ())
     assert found.interval == pytest.approx((-q, q))
     assert found.balanced_interval == pytest.approx((-q, q))
     assert found.headline == (
@@ -211,7 +211,7 @@ def test_mcnemar_is_of_the_first_repeat_and_the_rest_of_all():
     assert (found.only_a_right, found.only_b_right) == (0, 1)
     assert found.difference == pytest.approx(3 / 8)
     # by group 2, 1, 1, -1: 8 of the 16 swaps make 3 or 5 either way
-    assert found.sign_flip_p == 0.5
+    assert found.permutation_p == 0.5
     assert [(c.name, c.repeat) for c in found.changed] == [("s", 7), ("p", 3), ("p", 7), ("q", 7), ("r", 7)]
 
 
@@ -219,7 +219,7 @@ def test_groups_decide_what_the_clips_tell():
     names, true, _, a, b = two_systems()
     by_clip, by_pair = (compare(names, true, [str(i // k) for i in range(len(names))], a, b) for k in (1, 9))
     assert by_clip.mcnemar_p == by_pair.mcnemar_p
-    assert by_clip.sign_flip_p != by_pair.sign_flip_p
+    assert by_clip.permutation_p != by_pair.permutation_p
     assert by_clip.interval != by_pair.interval
 
 
@@ -283,7 +283,7 @@ def test_the_page(command, pair):
     assert lines[8].startswith("B is better by 29.2 points (95 % interval ")
     assert lines[8].endswith("): the interval does not hold 0")
     # groups differ by 1, seven times, and by 0: 2 of 128 swaps are as far
-    assert "p = 0.016 (exact permutation; the one to trust where groups exist)" in lines[9]
+    assert "p = 0.016 (exact; the one to trust where groups exist)" in lines[9]
     assert lines[10] == ("McNemar: p = 0.039 (exact; right only in A: 1, only in B: 8; takes clips as independent)")
     assert lines[12:15] == [
         "10 predictions changed:",
@@ -304,7 +304,7 @@ def test_everything_as_json_on_stdout_and_in_a_file(command, pair, tmp_path):
         [c["predicted"] for c in json.loads(pair[1].read_text())["clips"][::-1]],
     )
     assert found["interval"] == list(expected.interval)
-    assert found["sign_flip_p"] == expected.sign_flip_p
+    assert found["permutation_p"] == expected.permutation_p
     assert found["headline"] == expected.headline
     assert len(found["changed"]) == 10
     assert found["changed"][0] == {

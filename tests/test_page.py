@@ -17,8 +17,8 @@ from gmmaudio.evaluation import (
     Protocol,
     ScoredClip,
     Similarity,
-    condition,
     make_report,
+    make_slice,
     plots,
     printable,
     render_html,
@@ -145,17 +145,17 @@ def random_clip(labels, means, repeat, i, j, rng, probabilities):
 def all_parts(clips, labels):
     """Return what a report may have besides clips."""
     some = clips[::2]
-    worse = condition("babble, 10 dB", some, difference=-0.125, difference_interval=(-0.2, 0.03))
+    worse = make_slice("babble, 10 dB", some, difference=-0.125, difference_interval=(-0.2, 0.03))
     return {
         "guards": ["class and source are confounded for every label", *labels[:3]],
         "passed": ["no group is on both sides of a split", *labels[:1]],
         "failed": [FailedInput(f"{labels[0]}/gone.wav", "vanished", f"no such file: {labels[0]}")],
-        "breakdowns": {
-            f"{labels[0]} by hand": [condition(name, some) for name in labels[:3]],
-            "inflation": [condition("by group", clips), condition("random", some, difference=0.1)],
-            "learning_curve": [condition(f"{k} of 5", clips[k::5], hours=0.4 * k) for k in (1, 2, 4)],
-            "cut": [condition("3 s", some), condition("10 s", clips)],
-            "stress": [condition("clean", clips), worse],
+        "slices": {
+            f"{labels[0]} by hand": [make_slice(name, some) for name in labels[:3]],
+            "random_split": [make_slice("by group", clips), make_slice("random", some, difference=0.1)],
+            "learning_curve": [make_slice(f"{k} of 5", clips[k::5], hours=0.4 * k) for k in (1, 2, 4)],
+            "durations": [make_slice("3 s", some), make_slice("10 s", clips)],
+            "robustness": [make_slice("clean", clips), worse],
         },
         "run": {"folds": 5},
     }
@@ -270,7 +270,7 @@ def test_a_page_shows_figures_title_and_protocol():
         "Cross-validation of corpus",
         "75.0 %",
         f"{100 * low:.1f} to {100 * high:.1f} %",
-        f"{100 * report.figures.values['macro_f1']:.1f} %",
+        f"{100 * report.metrics.values['macro_f1']:.1f} %",
         "1 input failed",
         "2 labels",
         PROTOCOL.scheme,
@@ -467,8 +467,8 @@ def test_the_table_of_labels_has_their_figures():
 
 def test_every_figure_is_on_the_page_with_its_interval_and_a_meaning():
     report = example(4)
-    values, intervals = report.figures.values, report.intervals
-    report = replace(report, figures=replace(report.figures, values={**values, "new_one": 0.5, "lost": None}))
+    values, intervals = report.metrics.values, report.intervals
+    report = replace(report, metrics=replace(report.metrics, values={**values, "new_one": 0.5, "lost": None}))
     rows = {name: rest for name, *rest in page_of(report).rows("Figures from scores")}
     assert rows["EER, pooled"][0] == f"{100 * values['eer']:.1f} %"
     assert rows["Cavg, actual"][:2] == [f"{values['cavg']:.3f}", "{:.3f} to {:.3f}".format(*intervals["cavg"])]
@@ -500,7 +500,7 @@ def test_the_numbers_of_the_det_plot_are_the_least_misses_that_the_false_alarms_
     head, *rows = page_of(report).tables["Misses, at the most false alarms allowed"]
     assert head == ["curve", "1.0 %", "2.0 %", "5.0 %", "10.0 %", "20.0 %", "40.0 %"]
     assert [row[0] for row in rows] == ["all labels pooled", *report.labels]
-    assert [label for label, _ in report.figures.det] == [None, *report.labels]
+    assert [label for label, _ in report.metrics.det] == [None, *report.labels]
     clips = report.clips
     targets = np.array([np.log(clip.probability[clip.label] / (1 - clip.probability[clip.label])) for clip in clips])
     others = np.array([np.log(p / (1 - p)) for c in clips for label, p in c.probability.items() if label != c.label])
@@ -511,7 +511,7 @@ def test_the_numbers_of_the_det_plot_are_the_least_misses_that_the_false_alarms_
 
 def test_the_numbers_of_the_reliability_diagram_are_its_bins():
     report = example(3)
-    curve = report.figures.reliability
+    curve = report.metrics.reliability
     rows = page_of(report).rows("Share right in each bin of probability")
     assert len(rows) == len(curve.n)
     assert sum(int(row[1]) for row in rows) == report.n
@@ -552,7 +552,7 @@ def test_conditions_have_a_table_each_in_a_fixed_order_and_unknown_ones_come_las
         "Accuracy: Grouped against random split",
         "Accuracy: a-label 0 by hand",
     ]
-    clean, worse = report.breakdowns["stress"]
+    clean, worse = report.slices["robustness"]
     figures = [
         [
             f"{100 * row.accuracy:.1f} %",
@@ -576,9 +576,7 @@ def test_conditions_have_a_table_each_in_a_fixed_order_and_unknown_ones_come_las
 
 def test_a_learning_curve_of_one_step_has_a_table_and_no_plot(plotted):
     clips = [clip_of(i) for i in range(3)]
-    page = page_of(
-        make_report(clips, ["a"], PROTOCOL, breakdowns={"learning_curve": [condition("all", clips, hours=1)]})
-    )
+    page = page_of(make_report(clips, ["a"], PROTOCOL, slices={"learning_curve": [make_slice("all", clips, hours=1)]}))
     assert page.rows("Accuracy: Learning curve")[0][:2] == ["all", "1.00"]
     assert "plot extra" not in page.text
     assert "svg" not in page.tags
@@ -677,7 +675,7 @@ def test_hostile_names_are_shown_as_they_are_everywhere_on_the_page(name):
         model_sha256=name,
         began=name,
     )
-    rest = {"passed": [name], "breakdowns": {name: [condition(name, clips)]}, "run": {name: name}}
+    rest = {"passed": [name], "slices": {name: [make_slice(name, clips)]}, "run": {name: name}}
     report = make_report(clips, [name, "b", "c"], protocol, [name], [FailedInput(name, name, name)], **rest)
     page = page_of(replace(report, similarity=replace(report.similarity, kind=name)), title=name)
     shown = named(name)
@@ -741,11 +739,11 @@ def drawn(plotted):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gmmaudio.evaluation.intervals.N_DRAWS", 20)
         report = example(9, full=True)
-    det, curve = report.figures.det, report.figures.reliability
+    det, curve = report.metrics.det, report.metrics.reliability
     return {
         "det": det_plot([label or "all labels pooled" for label, _ in det], [curve for _, curve in det]),
         "reliability": reliability_plot(curve),
-        "learning": learning_plot(report.breakdowns["learning_curve"]),
+        "learning": learning_plot(report.slices["learning_curve"]),
         "map": map_plot(list(report.labels), classical_mds(report.similarity.distance)[0]),
     }
 

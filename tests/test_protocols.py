@@ -68,9 +68,9 @@ def test_a_trial_shorter_than_the_cut_gives_none(clips):
 
 def test_the_report_scores_the_cuts_with_the_models_of_their_folds(clips):
     report = pipeline.crossval(clips, SMALL, folds=3, durations_s=(0.25, 0.5, 30.0))
-    half, whole = report.breakdowns["cut"]
+    half, whole = report.slices["durations"]
     assert [(row.name, row.n, row.n_groups) for row in (half, whole)] == [("0.25 s", 72, 9), ("0.5 s", 36, 9)]
-    assert "cut" not in pipeline.crossval(clips, SMALL, folds=3, durations_s=()).breakdowns
+    assert "durations" not in pipeline.crossval(clips, SMALL, folds=3, durations_s=()).slices
 
 
 @pytest.mark.parametrize("wrong", [(0.05,), (3.0, 4000.0), (float("nan"),)])
@@ -96,7 +96,7 @@ def test_the_learning_curve_takes_whole_groups_first_and_grows_to_everything(cli
 
 def test_the_learning_curve_of_a_report_ends_with_its_figure(clips):
     report = pipeline.crossval(clips, SMALL, folds=3, learning_curve=True, **QUICK)
-    rows = report.breakdowns["learning_curve"]
+    rows = report.slices["learning_curve"]
     assert [row.name for row in rows] == ["12.5 %", "25 %", "50 %", "100 %"]
     hours = [row.hours for row in rows]
     # of 12 s for training three clips, three, six and twelve of 1 s
@@ -123,8 +123,8 @@ def twins(tmp_path, tools):
 
 
 def test_inflation_is_what_a_random_split_adds(twins):
-    report = pipeline.crossval(twins, pipeline.make_recipe(n_components=6), folds=5, show_inflation=True, **QUICK)
-    grouped, random = report.breakdowns["inflation"]
+    report = pipeline.crossval(twins, pipeline.make_recipe(n_components=6), folds=5, random_split_gap=True, **QUICK)
+    grouped, random = report.slices["random_split"]
     assert (grouped.name, random.name) == ("groups kept whole", "split at random")
     assert grouped.accuracy == report.accuracy
     assert random.difference == pytest.approx(random.accuracy - grouped.accuracy, abs=1e-12)
@@ -138,18 +138,18 @@ def test_inflation_is_what_a_random_split_adds(twins):
         f"{100 * grouped.accuracy:.1f} %: inflation {100 * random.difference:+.1f} points, 95 % interval "
         f"{100 * low:+.1f} to {100 * high:+.1f}"
     )
-    assert "inflation" not in pipeline.crossval(twins, SMALL, folds=5, **QUICK).breakdowns
+    assert "random_split" not in pipeline.crossval(twins, SMALL, folds=5, **QUICK).slices
 
 
 def test_without_groups_there_is_no_inflation_and_that_is_said(corpus):
-    report = pipeline.crossval(pipeline.read_corpus(corpus.root), SMALL, folds=3, show_inflation=True, **QUICK)
-    assert "inflation" not in report.breakdowns
+    report = pipeline.crossval(pipeline.read_corpus(corpus.root), SMALL, folds=3, random_split_gap=True, **QUICK)
+    assert "random_split" not in report.slices
     assert report.guards[0].startswith("no random split is shown: without groups")
 
 
 def test_inflation_of_a_division_without_a_number_of_folds(clips):
-    report = pipeline.crossval(clips, SMALL, folds="loo", show_inflation=True, **QUICK)
-    assert [row.n for row in report.breakdowns["inflation"]] == [18, 18]
+    report = pipeline.crossval(clips, SMALL, folds="loo", random_split_gap=True, **QUICK)
+    assert [row.n for row in report.slices["random_split"]] == [18, 18]
 
 
 # --- settings chosen inside ----------------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ def test_what_stands_beside_a_tuned_figure_is_tuned_too(clips, few_candidates, m
     calls = []
     tune = tuning.tune
     monkeypatch.setattr(folds, "tune", lambda *given, **settings: calls.append(1) or tune(*given, **settings))
-    settings = {"folds": 3, "learning_curve": True, "show_inflation": True, **QUICK}
+    settings = {"folds": 3, "learning_curve": True, "random_split_gap": True, **QUICK}
     pipeline.crossval(clips, SMALL, tuned=True, **settings)
     # of three folds: the figure itself, three shares of training and a random split
     assert len(calls) == 3 * (1 + 3 + 1)
@@ -419,15 +419,15 @@ def test_unknown_groups_stand_first(corpus):
 
 def test_stress_scores_the_same_clips_under_every_degradation(model, corpus):
     held = pipeline.read_corpus(corpus.split)
-    report = pipeline.evaluate(model, held, stress=True)
-    rows = report.breakdowns["stress"]
+    report = pipeline.evaluate(model, held, robustness=True)
+    rows = report.slices["robustness"]
     assert [row.name for row in rows] == ["clean", *DEGRADATIONS]
     assert rows[0].accuracy == report.accuracy
     for row in rows[1:]:
         assert row.difference == pytest.approx(row.accuracy - rows[0].accuracy, abs=1e-12)
         assert row.n == 6
-    assert rows == pipeline.evaluate(model, held, stress=True, n_jobs=2).breakdowns["stress"], "seeds do not wander"
-    assert "stress" not in pipeline.evaluate(model, held).breakdowns
+    assert rows == pipeline.evaluate(model, held, robustness=True, n_jobs=2).slices["robustness"], "seeds do not wander"
+    assert "robustness" not in pipeline.evaluate(model, held).slices
 
 
 def test_what_stress_does_to_the_sound_reaches_the_figure(model, corpus, monkeypatch):
@@ -437,7 +437,7 @@ def test_what_stress_does_to_the_sound_reaches_the_figure(model, corpus, monkeyp
     spec = DegradationSpec("drown", "noise alone", "nothing of the sound is left", drown)
     for name in ("pipeline.analyses", "trials.extraction"):
         monkeypatch.setattr(sys.modules[f"gmmaudio.{name}"], "DEGRADATIONS", {"drown": spec})
-    clean, drowned = pipeline.evaluate(model, pipeline.read_corpus(corpus.split), stress=True).breakdowns["stress"]
+    clean, drowned = pipeline.evaluate(model, pipeline.read_corpus(corpus.split), robustness=True).slices["robustness"]
     # white noise is one class to every model: of three labels one is right
     assert (clean.accuracy, drowned.accuracy) == (1.0, pytest.approx(1 / 3))
     assert drowned.difference == pytest.approx(-2 / 3)
@@ -462,15 +462,15 @@ def test_stress_of_folds_asks_the_model_that_never_heard_the_clip(clips, two_deg
         return score(trials, recogniser, **where)
 
     monkeypatch.setattr(module, "score_trials", watched)
-    report = pipeline.crossval(clips, SMALL, stress=True, folds=3, repeats=2, **QUICK)
-    rows = report.breakdowns["stress"]
+    report = pipeline.crossval(clips, SMALL, robustness=True, folds=3, repeats=2, **QUICK)
+    rows = report.slices["robustness"]
     assert [row.name for row in rows] == ["clean", *two_degradations]
     assert all(row.n == 2 * report.n for row in rows)
     assert rows[0].accuracy == report.accuracy
     assert all(row.difference == pytest.approx(row.accuracy - rows[0].accuracy, abs=1e-12) for row in rows[1:])
     # the first six are the folds themselves; each degradation then asks each fold's model of that fold's clips again
     assert asked[6:] == asked[:6] * 2
-    assert "stress" not in pipeline.crossval(clips, SMALL, folds=3, **QUICK).breakdowns
+    assert "robustness" not in pipeline.crossval(clips, SMALL, folds=3, **QUICK).slices
 
 
 def test_stress_of_tuned_folds_takes_the_features_that_were_chosen(clips, two_degradations, monkeypatch):
@@ -479,9 +479,9 @@ def test_stress_of_tuned_folds_takes_the_features_that_were_chosen(clips, two_de
     # a mixture on frames that can tell nothing loses to blocks
     monkeypatch.setattr(tuning, "balanced_accuracy", lambda counts: float(next(ranks)))
     ranks = iter([0, 1] * 3)
-    report = pipeline.crossval(clips, SMALL, folds=3, tuned=True, stress=True, **QUICK)
+    report = pipeline.crossval(clips, SMALL, folds=3, tuned=True, robustness=True, **QUICK)
     assert {each["chosen"]["kind"] for each in report.protocol.settings["tuning"]} == {"blocks"}
-    assert [row.n for row in report.breakdowns["stress"]] == [report.n] * 3
+    assert [row.n for row in report.slices["robustness"]] == [report.n] * 3
 
 
 def test_a_test_set_of_remainders_says_so(model, corpus):
@@ -492,8 +492,8 @@ def test_a_test_set_of_remainders_says_so(model, corpus):
 
 
 def test_excerpts_are_left_out_where_clips_are_joined(model, corpus):
-    report = pipeline.evaluate(model, pipeline.read_corpus(corpus.split), trial_s=1.0, stress=True)
-    assert "5 s excerpt" not in [row.name for row in report.breakdowns["stress"]]
+    report = pipeline.evaluate(model, pipeline.read_corpus(corpus.split), trial_s=1.0, robustness=True)
+    assert "5 s excerpt" not in [row.name for row in report.slices["robustness"]]
 
 
 def test_what_is_random_in_a_degradation_depends_on_seed_and_path_only():
@@ -516,9 +516,9 @@ def test_the_command_asks_for_all_of_it(command, corpus, tmp_path):
         *("--learning-curve", "--show-inflation", "--csv", tmp_path / "tables"),
     )
     assert done.code == 0
-    with (tmp_path / "tables" / "breakdowns.csv").open() as handle:
+    with (tmp_path / "tables" / "slices.csv").open() as handle:
         rows = list(csv.DictReader(handle))
-    assert {row["table"] for row in rows} == {"source", "cut", "learning_curve", "inflation"}
+    assert {row["table"] for row in rows} == {"source", "durations", "learning_curve", "random_split"}
     for title in ("By source", "Cut to", "Share of the training sound", "What a random split would show"):
         assert title in done.out
     assert f"wrote the tables in {tmp_path / 'tables'}" in done.err

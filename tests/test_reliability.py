@@ -14,7 +14,15 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation import binary_cllr, cllr, detection_llrs, min_binary_cllr, min_cllr, reliability, trials_of
+from gmmaudio.evaluation import (
+    binary_cllr,
+    cllr,
+    detection_llrs,
+    min_binary_cllr,
+    min_cllr,
+    reliability_curve,
+    trials_of,
+)
 
 INF = float("inf")
 # the search for the best calibration stops where the gradient is 1e-9 or a step wins 1e-14
@@ -375,7 +383,7 @@ def test_the_least_binary_cllr_of_separated_and_turned_sides():
 
 def test_reliability_by_hand():
     rows = [[0.95, 0.05], [0.85, 0.15], [0.1, 0.9], [0.6, 0.4], [0.45, 0.55]]
-    found = reliability(rows, [0, 1, 1, 0, 0], n_bins=4)
+    found = reliability_curve(rows, [0, 1, 1, 0, 0], n_bins=4)
     assert found.edges.tolist() == [0, 0.25, 0.5, 0.75, 1]
     assert found.n.tolist() == [0, 0, 2, 3]
     np.testing.assert_allclose(found.confidence, [np.nan, np.nan, 0.575, 0.9], rtol=1e-12)
@@ -389,7 +397,7 @@ def test_reliability_equals_the_calibration_curve_of_scikit_learn(n_bins):
     rows, true = rng.dirichlet(np.full(3, 0.7), 400), rng.integers(3, size=400)
     right, highest = rows.argmax(axis=1) == true, rows.max(axis=1)
     share, mean = calibration_curve(right, highest, n_bins=n_bins)
-    found = reliability(rows, true, n_bins)
+    found = reliability_curve(rows, true, n_bins)
     np.testing.assert_allclose(found.accuracy[found.n > 0], share, rtol=1e-12)
     np.testing.assert_allclose(found.confidence[found.n > 0], mean, rtol=1e-12)
     assert found.n.sum() == 400
@@ -399,7 +407,7 @@ def test_one_bin_is_the_gap_of_the_means_and_more_bins_never_make_it_less():
     rng = np.random.default_rng(2)
     rows, true = rng.dirichlet(np.ones(3), 200), rng.integers(3, size=200)
     gap = abs((rows.argmax(axis=1) == true).mean() - rows.max(axis=1).mean())
-    errors = [reliability(rows, true, n_bins).ece for n_bins in (1, 2, 4, 8, 16)]
+    errors = [reliability_curve(rows, true, n_bins).ece for n_bins in (1, 2, 4, 8, 16)]
     assert errors[0] == pytest.approx(gap, rel=1e-12)
     # each bin is two of the next: the triangle inequality
     assert all(fewer <= more + 1e-12 for fewer, more in pairwise(errors))
@@ -411,34 +419,34 @@ def test_probabilities_that_are_drawn_from_have_a_small_error():
     rows = rng.dirichlet(np.ones(3), 20_000)
     true = (rows.cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
     # ten bins of about 2000 clips, each share uncertain by 0.011
-    assert reliability(rows, true).ece < 0.02
+    assert reliability_curve(rows, true).ece < 0.02
     sharp = softmax(4 * log_softmax(np.log(rows), axis=1), axis=1)
-    assert reliability(sharp, true).ece > 0.15
+    assert reliability_curve(sharp, true).ece > 0.15
 
 
 def test_an_edge_belongs_to_the_bin_above_and_1_to_the_last():
     rows = [[1 - p, p] for p in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)]
-    assert reliability(rows, [1] * 6, n_bins=10).n.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1, 2]
-    assert reliability([[1.0, 0.0]], [0], n_bins=1).n.tolist() == [1]
+    assert reliability_curve(rows, [1] * 6, n_bins=10).n.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1, 2]
+    assert reliability_curve([[1.0, 0.0]], [0], n_bins=1).n.tolist() == [1]
 
 
 def test_a_probability_that_rounding_put_above_1_falls_in_the_last_bin():
-    assert reliability([[1 + 1e-9, 0.0]], [0], n_bins=3).n.tolist() == [0, 0, 1]
+    assert reliability_curve([[1 + 1e-9, 0.0]], [0], n_bins=3).n.tolist() == [0, 0, 1]
 
 
 def test_certainty_is_right_or_wrong():
-    assert reliability([[1.0, 0.0], [0.0, 1.0]], [0, 1]).ece == 0
-    assert reliability([[1.0, 0.0], [0.0, 1.0]], [1, 0]).ece == 1
+    assert reliability_curve([[1.0, 0.0], [0.0, 1.0]], [0, 1]).ece == 0
+    assert reliability_curve([[1.0, 0.0], [0.0, 1.0]], [1, 0]).ece == 1
 
 
 def test_the_first_of_equal_labels_is_the_top_one():
-    assert reliability([[0.5, 0.5]], [0]).accuracy[5] == 1
-    assert reliability([[0.5, 0.5]], [1]).accuracy[5] == 0
+    assert reliability_curve([[0.5, 0.5]], [0]).accuracy[5] == 1
+    assert reliability_curve([[0.5, 0.5]], [1]).accuracy[5] == 0
 
 
 @pytest.mark.parametrize("rows", [[], np.empty((0, 3))])
 def test_reliability_of_nothing_has_empty_bins(rows):
-    found = reliability(rows, [], n_bins=3)
+    found = reliability_curve(rows, [], n_bins=3)
     assert found.n.tolist() == [0, 0, 0]
     assert np.isnan(found.accuracy).all()
     assert np.isnan(found.confidence).all()
@@ -448,11 +456,11 @@ def test_reliability_of_nothing_has_empty_bins(rows):
 @pytest.mark.parametrize("n_bins", [0, -2, 2.0, True, "ten"])
 def test_bins_that_are_no_number_of_bins_are_refused(n_bins):
     with pytest.raises(SettingError, match=r"n_bins is .*; expected a number of bins, 1 or more"):
-        reliability([[1.0]], [0], n_bins)
+        reliability_curve([[1.0]], [0], n_bins)
 
 
 def test_reliability_of_what_is_no_probability_is_refused():
     with pytest.raises(SettingError, match="sum to 1 in every row; these are scores"):
-        reliability([[0.5, 0.6]], [0])
+        reliability_curve([[0.5, 0.6]], [0])
     with pytest.raises(SettingError, match="true label 2 is no column"):
-        reliability([[0.5, 0.5]], [2])
+        reliability_curve([[0.5, 0.5]], [2])

@@ -95,15 +95,15 @@ def test_the_tables_carry_everything_the_json_does():
     report = example_report()
     found, plain = tables(report), report.to_dict()
     figures = {row[0]: row[1:] for row in found["figures"][1:]}
-    for name in report.figures.values:
+    for name in report.metrics.values:
         assert figures[name][0] == plain[name]
     for name, pair in plain["intervals"].items():
         assert list(figures[name][1:]) == (pair or [None, None])
     assert [list(row[1:]) for row in found["confusion"][1:]] == plain["confusion"]
     head, *rows = found["per_label"]
     assert [dict(zip(head[1:], row[1:], strict=True)) for row in rows] == list(plain["per_label"].values())
-    assert [(row[0], row[1]) for row in found["breakdowns"][1:]] == [
-        (name, part["name"]) for name, parts in plain["breakdowns"].items() for part in parts
+    assert [(row[0], row[1]) for row in found["slices"][1:]] == [
+        (name, part["name"]) for name, parts in plain["slices"].items() for part in parts
     ]
     assert found["checks"][1:] == [
         *(("guard", guard) for guard in plain["guards"]),
@@ -118,7 +118,7 @@ def test_the_tables_carry_everything_the_json_does():
 
 def test_a_label_may_be_called_as_a_thing_of_ours():
     report = example_report(labels=("pooled", "accuracy", "all labels pooled"))
-    assert [label for label, _ in report.figures.det] == [None, "pooled", "accuracy", "all labels pooled"]
+    assert [label for label, _ in report.metrics.det] == [None, "pooled", "accuracy", "all labels pooled"]
     assert report.to_dict()["accuracy"] == report.accuracy
 
 
@@ -279,7 +279,7 @@ def test_evaluate_scores_reports_on_anybodys_predictions(tmp_path, command):
     same = example_report()
     # the last bit of a probability may move in the table
     assert report["accuracy"] == same.accuracy
-    assert report["cllr"] == pytest.approx(same.figures.values["cllr"], rel=1e-12)
+    assert report["cllr"] == pytest.approx(same.metrics.values["cllr"], rel=1e-12)
     assert report["guards"][0].startswith("how these predictions were made is not known here")
     assert report["protocol"]["scheme"] == "predictions from a table, 2 folds"
     assert "predictions from a table" in (tmp_path / "r.html").read_text()

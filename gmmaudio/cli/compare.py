@@ -248,7 +248,7 @@ def lines_of(found: Comparison, a: Evaluation, b: Evaluation) -> list[str]:
         _row("balanced accuracy", found.balanced_accuracy_a, found.balanced_accuracy_b, found.balanced_interval),
         "",
         found.headline,
-        f"Whole groups swapped: p = {found.sign_flip_p:.2g} (exact permutation; the one to trust where groups exist)",
+        f"Permutation test by group: p = {found.permutation_p:.2g} (exact; the one to trust where groups exist)",
         f"McNemar: p = {found.mcnemar_p:.2g} (exact; right only in A: {found.only_a_right}, only in B: "
         f"{found.only_b_right}{first}; takes clips as independent)",
         "",

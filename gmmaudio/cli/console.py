@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from gmmaudio.evaluation import Condition, FailedInput, Report, percent, printable
+from gmmaudio.evaluation import FailedInput, Report, Slice, percent, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,10 +63,10 @@ FIGURES = (
 TITLES = {
     "source": "By source",
     "duration": "By length",
-    "cut": "Cut to",
-    "stress": "Degraded",
+    "durations": "Cut to",
+    "robustness": "Degraded",
     "learning_curve": "Share of the training sound",
-    "inflation": "What a random split would show",
+    "random_split": "What a random split would show",
 }
 
 
@@ -90,8 +90,8 @@ def show_report(report: Report) -> None:
         if sum(counts)
     ]
     console.print(_table("Confusion (rows: true, columns: called)", ("", *report.labels), confusion))
-    for name, rows in report.breakdowns.items():
-        console.print(_breakdown(TITLES.get(name, name), rows))
+    for name, rows in report.slices.items():
+        console.print(_slices(TITLES.get(name, name), rows))
 
 
 def _lines(report: Report) -> list[str]:
@@ -103,13 +103,13 @@ def _lines(report: Report) -> list[str]:
     if report.protocol.unscored_labels:
         lines.append(f"Not scored: {', '.join(report.protocol.unscored_labels)}")
     lines += [f"! {guard}" for guard in report.guards] + [f"ok: {check}" for check in report.passed]
-    values = [(words, report.figures.values.get(name), share) for name, words, share in FIGURES]
+    values = [(words, report.metrics.values.get(name), share) for name, words, share in FIGURES]
     shown = [f"{words} {_share(v) if share else f'{v:.3f}'}" for words, v, share in values if v is not None]
     calibrated = " (scores are not calibrated: of Cavg and Cllr only the least say something)"
-    return [*lines, ", ".join(shown) + (calibrated if report.figures.reads == "score" else "")]
+    return [*lines, ", ".join(shown) + (calibrated if report.metrics.computed_from == "score" else "")]
 
 
-def _breakdown(title: str, rows: Sequence[Condition]) -> Table:
+def _slices(title: str, rows: Sequence[Slice]) -> Table:
     """Return the table of figures under several conditions."""
     heads = ["", "n", "accuracy", "95 % interval"]
     hours, differences = any(row.hours is not None for row in rows), any(row.difference is not None for row in rows)
@@ -122,7 +122,7 @@ def _breakdown(title: str, rows: Sequence[Condition]) -> Table:
     return _table(title, heads, cells)
 
 
-def _points(row: Condition) -> str:
+def _points(row: Slice) -> str:
     """Return a difference with its interval, in points of per cent."""
     if row.difference is None:
         return ""

@@ -17,8 +17,8 @@ DIVISION = (
     "durations_s",
     "tuned",
     "learning_curve",
-    "show_inflation",
-    "stress",
+    "random_split_gap",
+    "robustness",
 )
 
 
@@ -32,8 +32,13 @@ DIVISION = (
 @options.durations
 @click.option("--tune", "tuned", is_flag=True, help="Choose kind, components, ... on inner folds of each training set.")
 @click.option("--learning-curve", is_flag=True, help="Also train on 1/8, 1/4 and 1/2 of the sound.")
-@click.option("--show-inflation", is_flag=True, help="Also split at random, to show how much too good that looks.")
-@options.stress
+@click.option(
+    "--show-inflation",
+    "random_split_gap",
+    is_flag=True,
+    help="Also split at random, to show how much too good that looks.",
+)
+@options.robustness
 @options.outputs
 def command(
     corpus: Path,

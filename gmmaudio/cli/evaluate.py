@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @options.min_duration
 @options.group_by
 @options.durations
-@options.stress
+@options.robustness
 @options.outputs
 @options.jobs
 def command(

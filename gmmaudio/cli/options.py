@@ -152,10 +152,13 @@ def durations(function: F) -> F:
     )(function)
 
 
-def stress(function: F) -> F:
+def robustness(function: F) -> F:
     """Add --stress."""
     return click.option(
-        "--stress", is_flag=True, help="Also score the test clips degraded: band limit, gain, noise, codec, ..."
+        "--stress",
+        "robustness",
+        is_flag=True,
+        help="Also score the test clips degraded: band limit, gain, noise, codec, ...",
     )(function)
 
 

@@ -22,7 +22,7 @@ from gmmaudio.evaluation.detection import (
     trials_of,
 )
 from gmmaudio.evaluation.intervals import bootstrap_intervals, interval_of
-from gmmaudio.evaluation.metrics import Figures, figures_of
+from gmmaudio.evaluation.metrics import MetricSet, compute_metrics
 from gmmaudio.evaluation.page import printable, render_html
 from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
 from gmmaudio.evaluation.reliability import (
@@ -31,24 +31,24 @@ from gmmaudio.evaluation.reliability import (
     cllr,
     min_binary_cllr,
     min_cllr,
-    reliability,
+    reliability_curve,
 )
 from gmmaudio.evaluation.report import Report, Similarity, make_report, percent
-from gmmaudio.evaluation.slices import Condition, condition
+from gmmaudio.evaluation.slices import Slice, make_slice
 from gmmaudio.evaluation.warnings import Findings
 
 __all__ = [
     "Comparison",
-    "Condition",
     "DetCurve",
     "FailedInput",
-    "Figures",
     "Findings",
+    "MetricSet",
     "Protocol",
     "Reliability",
     "Report",
     "ScoredClip",
     "Similarity",
+    "Slice",
     "accuracy",
     "balanced_accuracy",
     "binary_cllr",
@@ -56,16 +56,16 @@ __all__ = [
     "cavg",
     "cllr",
     "compare",
-    "condition",
+    "compute_metrics",
     "confusion_matrix",
     "det_curve",
     "detection_llrs",
     "eer",
-    "figures_of",
     "interval_of",
     "log_loss",
     "macro_f1",
     "make_report",
+    "make_slice",
     "min_binary_cllr",
     "min_cavg",
     "min_cllr",
@@ -74,7 +74,7 @@ __all__ = [
     "percent",
     "pooled_trials",
     "printable",
-    "reliability",
+    "reliability_curve",
     "render_html",
     "top_k_accuracy",
     "trials_of",

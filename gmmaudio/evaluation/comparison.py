@@ -61,8 +61,8 @@ class Comparison:
         Clips of the first repeat that only one system named rightly.
     mcnemar_p : float
         Exact McNemar test of these two counts. It takes clips as independent, which clips of one artist or speaker are
-        not: where groups exist, trust ``sign_flip_p``.
-    sign_flip_p : float
+        not: where groups exist, trust ``permutation_p``.
+    permutation_p : float
         Exact permutation test that swaps A and B in whole groups, over all repeats.
     changed : tuple of ChangedClip
         Clips that became wrong, then those that became right, then those that are wrong otherwise; each by name.
@@ -82,7 +82,7 @@ class Comparison:
     only_a_right: int
     only_b_right: int
     mcnemar_p: float
-    sign_flip_p: float
+    permutation_p: float
     changed: tuple[ChangedClip, ...]
 
     @property
@@ -137,7 +137,7 @@ def compare(
     >>> found = compare("abcdef", "xxxyyy", "112233", "xxyyyx", "xxxyyy")
     >>> found.headline
     'B is better by 33.3 points (95 % interval -38.3 to 100.0): the interval holds 0, so these clips do not tell ...'
-    >>> found.only_a_right, found.only_b_right, found.mcnemar_p, found.sign_flip_p
+    >>> found.only_a_right, found.only_b_right, found.mcnemar_p, found.permutation_p
     (0, 2, 0.5, 0.5)
     """
     runs = [0] * len(names) if repeats is None else list(repeats)
@@ -167,7 +167,7 @@ def compare(
         only_a_right=only_a,
         only_b_right=only_b,
         mcnemar_p=mcnemar_p(only_a, only_b),
-        sign_flip_p=sign_flip_p(np.bincount(draws.unit, weights=steps).astype(np.int64)),
+        permutation_p=permutation_p(np.bincount(draws.unit, weights=steps).astype(np.int64)),
         changed=_changed(names, runs, true, predicted_a, predicted_b),
     )
 
@@ -195,7 +195,7 @@ def mcnemar_p(only_a: int, only_b: int) -> float:
     return min(1.0, 2 * float(special.bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
 
 
-def sign_flip_p(differences: npt.ArrayLike) -> float:
+def permutation_p(differences: npt.ArrayLike) -> float:
     """Return the two-sided p-value of the permutation test that swaps the two systems in whole groups.
 
     It is the share of all swaps whose sum is as far from 0 as the sum found. The sums are whole numbers, so that their
@@ -213,7 +213,7 @@ def sign_flip_p(differences: npt.ArrayLike) -> float:
 
     Examples
     --------
-    >>> sign_flip_p([1, 2, 3])
+    >>> permutation_p([1, 2, 3])
     0.25
     """
     found = np.asarray(differences, dtype=np.int64)

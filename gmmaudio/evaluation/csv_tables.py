@@ -66,10 +66,10 @@ def tables(report: Report) -> dict[str, list[Row]]:
     """
     plain = report.to_dict()
     intervals = plain["intervals"]
-    names = [*report.figures.values, *(name for name in intervals if name not in report.figures.values)]
+    names = [*report.metrics.values, *(name for name in intervals if name not in report.metrics.values)]
     figures: list[Row] = [("figure", "value", "low", "high")]
     figures += [(name, plain.get(name), *(intervals.get(name) or (None, None))) for name in names]
-    figures += [(name, plain[name], None, None) for name in ("n", "n_predictions", "figures_from")]
+    figures += [(name, plain[name], None, None) for name in ("n", "n_predictions", "computed_from")]
     found: dict[str, list[Row]] = {
         "figures": figures,
         "per_label": _records([{"label": label} | row for label, row in plain["per_label"].items()]),
@@ -78,9 +78,7 @@ def tables(report: Report) -> dict[str, list[Row]]:
             *((t, *r) for t, r in zip(report.labels, plain["confusion"], strict=True)),
         ],
         "clips": _clips(report),
-        "breakdowns": _records(
-            [{"table": name} | asdict(row) for name, rows in report.breakdowns.items() for row in rows]
-        ),
+        "slices": _records([{"table": name} | asdict(row) for name, rows in report.slices.items() for row in rows]),
         "repeats": _records(plain["repeats"]),
         "spread": _records([{"figure": name} | row for name, row in (plain["spread"] or {}).items()]),
         "checks": [("kind", "text"), *(("guard", g) for g in report.guards), *(("passed", p) for p in report.passed)],

@@ -34,7 +34,7 @@ from gmmaudio.evaluation.detection import (
 )
 from gmmaudio.evaluation.intervals import Interval, bootstrap_intervals, interval_of
 from gmmaudio.evaluation.records import ScoredClip
-from gmmaudio.evaluation.reliability import Reliability, cllr, min_cllr, reliability
+from gmmaudio.evaluation.reliability import Reliability, cllr, min_cllr, reliability_curve
 
 TOP = (2, 3)
 # points of a DET curve that a page or a JSON holds
@@ -44,7 +44,7 @@ FALSE_ALARMS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 @dataclass(frozen=True, eq=False)
-class Figures:
+class MetricSet:
     """Figures of merit of predictions.
 
     Parameters
@@ -57,7 +57,7 @@ class Figures:
         Rows true, columns predicted; counts.
     per_label : mapping
         Precision, recall, f1, n, eer and min_dcf of every label.
-    reads : {"probability", "score", "decision"}
+    computed_from : {"probability", "score", "decision"}
         What the detection figures (eer, min_dcf, cavg, cllr) were computed from; with decisions alone there are none.
     det : tuple of (str or None, DetCurve)
         Of all labels pooled (None) and of each label with clips; thinned, see :func:`thinned`.
@@ -69,12 +69,12 @@ class Figures:
     intervals: Mapping[str, Interval | None]
     confusion: Counts
     per_label: Mapping[str, Mapping[str, float | int | None]]
-    reads: str
+    computed_from: str
     det: tuple[tuple[str | None, DetCurve], ...]
     reliability: Reliability | None
 
 
-def figures_of(clips: Sequence[ScoredClip], labels: Sequence[str]) -> Figures:
+def compute_metrics(clips: Sequence[ScoredClip], labels: Sequence[str]) -> MetricSet:
     """Return all figures of predictions.
 
     Parameters
@@ -103,7 +103,7 @@ def figures_of(clips: Sequence[ScoredClip], labels: Sequence[str]) -> Figures:
     columns = np.array([place[label] for label in true])
     found = _Scores.of(clips, labels)
     if found is None:
-        return Figures(values, intervals, confusion, table, "decision", (), None)
+        return MetricSet(values, intervals, confusion, table, "decision", (), None)
     ranked = found.scores
     values |= {f"top_{k}_accuracy": top_k_accuracy(ranked, columns, k) for k in TOP if k < len(labels)}
     llrs = detection_llrs(found.log_likelihoods)
@@ -113,12 +113,12 @@ def figures_of(clips: Sequence[ScoredClip], labels: Sequence[str]) -> Figures:
     values |= _pooled(found.log_likelihoods, llrs, columns, more)
     calibration = None
     if found.probabilities is not None:
-        calibration = reliability(found.probabilities, columns)
+        calibration = reliability_curve(found.probabilities, columns)
         values |= {"log_loss": log_loss(found.probabilities, columns), "ece": calibration.ece}
     intervals |= _weighted_intervals(clips, found, llrs, columns)
     reads = "score" if found.probabilities is None else "probability"
     defined = {name: value if math.isfinite(value) else None for name, value in values.items()}
-    return Figures(defined, intervals, confusion, table, reads, det, calibration)
+    return MetricSet(defined, intervals, confusion, table, reads, det, calibration)
 
 
 @dataclass(frozen=True, eq=False)

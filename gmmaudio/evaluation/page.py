@@ -141,7 +141,7 @@ def _sections(report: Report) -> list[Section]:
         Section("confusion", "Confusion matrix", _confusion(report.confusion, report.labels)),
         Section("labels", "Per label", {"rows": report.per_label}),
         Section("scores", "Detection and calibration", _scores(report)),
-        Section("conditions", "Accuracy under conditions", _conditions(report)) if report.breakdowns else None,
+        Section("conditions", "Accuracy under conditions", _conditions(report)) if report.slices else None,
         Section("mistakes", "Most confident mistakes", mistakes),
         Section("similarity", "Which labels are alike", _similarity(report.similarity)) if report.similarity else None,
         Section("failed", "Inputs that failed") if report.failed else None,
@@ -153,7 +153,7 @@ def _sections(report: Report) -> list[Section]:
 def _repeats(report: Report) -> Section | None:
     """Return the spread over repeats, None where there is one."""
     spread = spread_of(report.spread)
-    return None if spread is None else Section("repeats", "Spread over repeats", {"figures": spread})
+    return None if spread is None else Section("repeats", "Spread over repeats", {"metrics": spread})
 
 
 def _confusion(confusion: Counts, labels: Sequence[str]) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def _cells(counts: Sequence[int], label: str, labels: Sequence[str]) -> list[dic
 
 def _scores(report: Report) -> dict[str, Any]:
     """Return the plots of scores, and their numbers."""
-    det, curve = report.figures.det, report.figures.reliability
+    det, curve = report.metrics.det, report.metrics.reliability
     # the first is that of all labels pooled
     drawn = det if len(det) <= FEW_LABELS + 1 else det[:1]
     names = ["all labels pooled" if label is None else named(label) for label, _ in det]
@@ -212,9 +212,9 @@ def _bins(curve: Reliability) -> list[dict[str, Any]]:
 
 def _conditions(report: Report) -> dict[str, Any]:
     """Return the tables of conditions, and the plot of the learning curve where it has two points or more."""
-    steps = [row for row in report.breakdowns.get("learning_curve", ()) if row.hours is not None]
+    steps = [row for row in report.slices.get("learning_curve", ()) if row.hours is not None]
     plot = _svg(plots.learning_plot, steps) if len(steps) > 1 else None
-    return {"tables": report.breakdowns, "learning_plot": plot, "has_plot": len(steps) > 1}
+    return {"tables": report.slices, "learning_plot": plot, "has_plot": len(steps) > 1}
 
 
 def _similarity(similarity: Similarity) -> dict[str, Any]:

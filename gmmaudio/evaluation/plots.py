@@ -19,7 +19,7 @@ import numpy as np
 from gmmaudio.evaluation.confusion import Floats
 from gmmaudio.evaluation.detection import DetCurve
 from gmmaudio.evaluation.reliability import Reliability
-from gmmaudio.evaluation.slices import Condition
+from gmmaudio.evaluation.slices import Slice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,12 +128,12 @@ def reliability_plot(curve: Reliability) -> str:
     )
 
 
-def learning_plot(rows: Sequence[Condition]) -> str:
+def learning_plot(rows: Sequence[Slice]) -> str:
     """Return accuracy against hours of sound trained on, as an SVG element.
 
     Parameters
     ----------
-    rows : sequence of Condition
+    rows : sequence of Slice
         With known hours; in any order.
     """
     ordered = sorted(rows, key=lambda row: row.hours or 0.0)

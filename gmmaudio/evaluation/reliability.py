@@ -219,7 +219,7 @@ class Reliability:
     ece: float
 
 
-def reliability(probabilities: npt.ArrayLike, true: npt.ArrayLike, n_bins: int = 10) -> Reliability:
+def reliability_curve(probabilities: npt.ArrayLike, true: npt.ArrayLike, n_bins: int = 10) -> Reliability:
     """Return how often the top label was right, by how probable it was said to be.
 
     A bin holds its lower edge and not its upper one; the last holds 1. Of labels that are equally probable the first is
@@ -246,7 +246,7 @@ def reliability(probabilities: npt.ArrayLike, true: npt.ArrayLike, n_bins: int =
 
     Examples
     --------
-    >>> found = reliability([[0.75, 0.25], [0.75, 0.25], [0.0, 1.0]], [0, 1, 1], n_bins=2)
+    >>> found = reliability_curve([[0.75, 0.25], [0.75, 0.25], [0.0, 1.0]], [0, 1, 1], n_bins=2)
     >>> found.n, found.confidence.round(4), found.accuracy.round(4), round(found.ece, 4)
     (array([0, 3]), array([   nan, 0.8333]), array([   nan, 0.6667]), 0.1667)
     """

@@ -13,9 +13,9 @@ import numpy as np
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.confusion import Counts, Floats, accuracy, balanced_accuracy, confusion_matrix
 from gmmaudio.evaluation.intervals import Interval
-from gmmaudio.evaluation.metrics import Figures, figures_of
+from gmmaudio.evaluation.metrics import MetricSet, compute_metrics
 from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
-from gmmaudio.evaluation.slices import Condition, by_duration, by_source
+from gmmaudio.evaluation.slices import Slice, by_duration, by_source
 
 N_MISTAKES = 20
 # below this an interval is a hint: see docs/decisions/0006-intervals.md
@@ -47,7 +47,7 @@ class Report:
 
     Parameters
     ----------
-    figures : Figures
+    metrics : MetricSet
         Figures of merit, intervals, confusion matrix, per-label table, DET curves, reliability.
     n : int
         Different clips (or trials) scored.
@@ -65,7 +65,7 @@ class Report:
         Every prediction.
     failed : tuple of FailedInput
         Inputs that could not be used.
-    breakdowns : mapping of str to tuple of Condition
+    slices : mapping of str to tuple of Slice
         ``source``, ``duration``: parts of the clips. ``cut``: clips cut to lengths; ``stress``: degraded clips;
         ``learning_curve``: less training; ``inflation``: a random split.
     similarity : Similarity or None
@@ -74,7 +74,7 @@ class Report:
         What ``gmmaudio reproduce`` needs: manifest with content hashes, folds, options.
     """
 
-    figures: Figures
+    metrics: MetricSet
     n: int
     labels: tuple[str, ...]
     spread: tuple[Mapping[str, Any], ...]
@@ -83,39 +83,39 @@ class Report:
     passed: tuple[str, ...]
     clips: tuple[ScoredClip, ...]
     failed: tuple[FailedInput, ...]
-    breakdowns: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
+    slices: Mapping[str, tuple[Slice, ...]] = field(default_factory=dict)
     similarity: Similarity | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> float:
         """Share of clips named rightly, 0..1."""
-        return float(self.figures.values["accuracy"] or 0.0)
+        return float(self.metrics.values["accuracy"] or 0.0)
 
     @property
     def balanced_accuracy(self) -> float:
         """Mean recall of the labels with clips, 0..1."""
-        return float(self.figures.values["balanced_accuracy"] or 0.0)
+        return float(self.metrics.values["balanced_accuracy"] or 0.0)
 
     @property
     def log_loss(self) -> float | None:
         """Nats a clip; None without probabilities."""
-        return self.figures.values.get("log_loss")
+        return self.metrics.values.get("log_loss")
 
     @property
     def intervals(self) -> Mapping[str, Interval | None]:
         """95 % intervals by bootstrap over groups."""
-        return self.figures.intervals
+        return self.metrics.intervals
 
     @property
     def confusion(self) -> Counts:
         """Counts (n_labels, n_labels): rows true, columns predicted, summed over repeats."""
-        return self.figures.confusion
+        return self.metrics.confusion
 
     @property
     def per_label(self) -> Mapping[str, Mapping[str, float | int | None]]:
         """Precision, recall, f1, n, eer and min_dcf of every label."""
-        return self.figures.per_label
+        return self.metrics.per_label
 
     @property
     def headline(self) -> str:
@@ -138,10 +138,10 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; what is undefined is None."""
-        figures = self.figures
-        curve = figures.reliability
+        metrics = self.metrics
+        curve = metrics.reliability
         return {
-            **figures.values,
+            **metrics.values,
             "log_loss": self.log_loss,
             "n": self.n,
             "n_predictions": len(self.clips),
@@ -151,10 +151,10 @@ class Report:
             "intervals": {name: None if pair is None else list(pair) for name, pair in self.intervals.items()},
             "repeats": [dict(row) for row in self.spread],
             "spread": spread_of(self.spread),
-            "figures_from": figures.reads,
-            "det": [{"label": label} | _plain(asdict(det)) for label, det in figures.det],
+            "computed_from": metrics.computed_from,
+            "det": [{"label": label} | _plain(asdict(det)) for label, det in metrics.det],
             "reliability": None if curve is None else _plain(asdict(curve)),
-            "breakdowns": {name: [asdict(row) for row in rows] for name, rows in self.breakdowns.items()},
+            "slices": {name: [asdict(row) for row in rows] for name, rows in self.slices.items()},
             "similarity": None if self.similarity is None else _plain(asdict(self.similarity)),
             "protocol": asdict(self.protocol),
             "guards": list(self.guards),
@@ -173,7 +173,7 @@ def make_report(
     failed: Sequence[FailedInput] = (),
     *,
     passed: Sequence[str] = (),
-    breakdowns: Mapping[str, Sequence[Condition]] | None = None,
+    slices: Mapping[str, Sequence[Slice]] | None = None,
     similarity: Similarity | None = None,
     run: Mapping[str, Any] | None = None,
 ) -> Report:
@@ -193,7 +193,7 @@ def make_report(
         Inputs that could not be used.
     passed : sequence of str
         What was looked for and not found.
-    breakdowns : mapping of str to sequence of Condition
+    slices : mapping of str to sequence of Slice
         More tables; those by source and by length are made here.
     similarity : Similarity or None
         How alike the labels are; None takes how often they were confused.
@@ -207,11 +207,11 @@ def make_report(
     """
     if not clips:
         raise SettingError("no clip was scored; there is nothing to report")
-    figures = figures_of(clips, labels)
+    metrics = compute_metrics(clips, labels)
     tables = {"source": by_source(clips), "duration": by_duration(clips)}
-    tables |= {name: tuple(rows) for name, rows in (breakdowns or {}).items()}
+    tables |= {name: tuple(rows) for name, rows in (slices or {}).items()}
     return Report(
-        figures=figures,
+        metrics=metrics,
         n=len({clip.name for clip in clips}),
         labels=tuple(labels),
         spread=_spread(clips, labels, protocol.seed),
@@ -220,8 +220,8 @@ def make_report(
         passed=tuple(passed),
         clips=tuple(clips),
         failed=tuple(failed),
-        breakdowns={name: rows for name, rows in tables.items() if rows},
-        similarity=similarity or confusion_similarity(figures.confusion, labels),
+        slices={name: rows for name, rows in tables.items() if rows},
+        similarity=similarity or confusion_similarity(metrics.confusion, labels),
         run=run or {},
     )
 

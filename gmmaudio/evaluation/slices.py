@@ -19,7 +19,7 @@ ROUNDING = 0.02
 
 
 @dataclass(frozen=True)
-class Condition:
+class Slice:
     """Figures of a part of the clips, or of all clips under one condition.
 
     Parameters
@@ -51,14 +51,14 @@ class Condition:
     difference_interval: tuple[float, float] | None = None
 
 
-def condition(
+def make_slice(
     name: str,
     clips: Sequence[ScoredClip],
     *,
     hours: float | None = None,
     difference: float | None = None,
     difference_interval: tuple[float, float] | None = None,
-) -> Condition:
+) -> Slice:
     """Return the figures of some predictions.
 
     Parameters
@@ -68,13 +68,13 @@ def condition(
     clips : sequence of ScoredClip
         At least one.
     hours, difference, difference_interval
-        As for :class:`Condition`.
+        As for :class:`Slice`.
     """
     true, predicted = [clip.label for clip in clips], [clip.predicted for clip in clips]
     labels = sorted({*true, *predicted})
     counts = confusion_matrix(true, predicted, labels)
     units = [clip.unit for clip in clips]
-    return Condition(
+    return Slice(
         name=name,
         n=len(clips),
         n_groups=len(set(units)),
@@ -87,12 +87,12 @@ def condition(
     )
 
 
-def by_source(clips: Sequence[ScoredClip]) -> tuple[Condition, ...]:
+def by_source(clips: Sequence[ScoredClip]) -> tuple[Slice, ...]:
     """Return the figures of every source, sorted by name; nothing where sources are unknown or one."""
     return _parts([clip.source or "unknown" for clip in clips], clips)
 
 
-def by_duration(clips: Sequence[ScoredClip]) -> tuple[Condition, ...]:
+def by_duration(clips: Sequence[ScoredClip]) -> tuple[Slice, ...]:
     """Return the figures of clips by their length; nothing where lengths are unknown or all in one class."""
     names = [_duration_class(clip.duration_s) for clip in clips]
     order = [_duration_class(edge) for edge in (0.0, *DURATIONS_S)]
@@ -117,11 +117,11 @@ def _duration_class(seconds: float | None) -> str:
     return f"{DURATIONS_S[place - 1]:g} to {DURATIONS_S[place]:g} s"
 
 
-def _parts(names: Sequence[str], clips: Sequence[ScoredClip]) -> tuple[Condition, ...]:
+def _parts(names: Sequence[str], clips: Sequence[ScoredClip]) -> tuple[Slice, ...]:
     """Return the figures of every part, nothing where there is only one."""
     found = sorted(set(names))
     if len(found) < 2:
         return ()
     return tuple(
-        condition(part, [clip for clip, name in zip(clips, names, strict=True) if name == part]) for part in found
+        make_slice(part, [clip for clip, name in zip(clips, names, strict=True) if name == part]) for part in found
     )

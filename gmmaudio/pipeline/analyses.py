@@ -11,7 +11,7 @@ import numpy as np
 from gmmaudio.audio import DEGRADATIONS
 from gmmaudio.corpus import Clip, Corpus, Fold, random_folds
 from gmmaudio.errors import CorpusError, SettingError
-from gmmaudio.evaluation import Condition, ScoredClip, Similarity, compare, condition
+from gmmaudio.evaluation import ScoredClip, Similarity, Slice, compare, make_slice
 from gmmaudio.features import FeatureConfig
 from gmmaudio.mixture import divergences
 from gmmaudio.models import Classifier, Linear, Recipe, Recogniser
@@ -24,7 +24,7 @@ SHARES = (1 / 8, 1 / 4, 1 / 2)
 N_SAMPLES = 2_000
 
 
-def score_cuts(
+def score_durations(
     trials: Sequence[Trial],
     recogniser: Recogniser,
     durations_s: Sequence[float],
@@ -68,19 +68,19 @@ def check_durations(durations_s: Sequence[float]) -> None:
             raise SettingError(f"--durations holds {seconds:g}; expected 0.1 to 3600 s each")
 
 
-def cut_conditions(cuts: Sequence[Mapping[float, Sequence[ScoredClip]]]) -> tuple[Condition, ...]:
+def duration_slices(durations: Sequence[Mapping[float, Sequence[ScoredClip]]]) -> tuple[Slice, ...]:
     """Return the figures of clips cut to each length, the shortest first.
 
     Parameters
     ----------
-    cuts : sequence of mapping
+    durations : sequence of mapping
         Of every fold: length in seconds -> predictions.
     """
     together: dict[float, list[ScoredClip]] = defaultdict(list)
-    for fold in cuts:
+    for fold in durations:
         for seconds, clips in fold.items():
             together[seconds] += clips
-    return tuple(condition(f"{seconds:g} s", together[seconds]) for seconds in sorted(together) if together[seconds])
+    return tuple(make_slice(f"{seconds:g} s", together[seconds]) for seconds in sorted(together) if together[seconds])
 
 
 def learning_curve(
@@ -91,7 +91,7 @@ def learning_curve(
     *,
     tuned: bool = False,
     n_jobs: int = 1,
-) -> tuple[Condition, ...]:
+) -> tuple[Slice, ...]:
     """Return the accuracy with an eighth, a quarter and half of each fold's training sound, and with all of it.
 
     Of each label whole groups are taken in random order, and of the last its first trials, until there is as much sound
@@ -119,11 +119,11 @@ def learning_curve(
             for k, fold in enumerate(folds)
         ]
         clips = [clip for part in parts for clip in score_fold(trials, part, recipe, recipe.seed, n_jobs, tuned=tuned)]
-        rows.append(condition(f"{100 * share:g} %", clips, hours=_hours(trials, parts)))
-    return (*rows, condition("100 %", whole, hours=_hours(trials, folds)))
+        rows.append(make_slice(f"{100 * share:g} %", clips, hours=_hours(trials, parts)))
+    return (*rows, make_slice("100 %", whole, hours=_hours(trials, folds)))
 
 
-def inflation(
+def random_split(
     trials: Sequence[Trial],
     grouped: Sequence[ScoredClip],
     n_folds: int,
@@ -131,7 +131,7 @@ def inflation(
     *,
     tuned: bool = False,
     n_jobs: int = 1,
-) -> tuple[Condition, ...]:
+) -> tuple[Slice, ...]:
     """Return the figure by group, and what a random split of the same clips would have shown.
 
     Parameters
@@ -161,16 +161,16 @@ def inflation(
     pairs = [(clip, random[clip.name]) for clip in grouped if clip.name in random]
     if not pairs:
         return ()
-    return paired_conditions([("groups kept whole", [a for a, _ in pairs]), ("split at random", [b for _, b in pairs])])
+    return paired_slices([("groups kept whole", [a for a, _ in pairs]), ("split at random", [b for _, b in pairs])])
 
 
-def inflation_notes(rows: Sequence[Condition]) -> tuple[str, ...]:
+def random_split_notes(rows: Sequence[Slice]) -> tuple[str, ...]:
     """Return what a random split would have shown, in words; nothing where it was not tried.
 
     Parameters
     ----------
-    rows : sequence of Condition
-        What :func:`inflation` gave.
+    rows : sequence of Slice
+        What :func:`random_split` gave.
     """
     if len(rows) < 2 or rows[1].difference is None:
         return ()
@@ -183,7 +183,7 @@ def inflation_notes(rows: Sequence[Condition]) -> tuple[str, ...]:
     )
 
 
-def paired_conditions(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Condition, ...]:
+def paired_slices(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Slice, ...]:
     """Return the figures of the same clips under several conditions, each with its difference to the first.
 
     A clip that is missing under a condition is left out of that difference.
@@ -194,7 +194,7 @@ def paired_conditions(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple
         Name and predictions; the first is what the others are compared with.
     """
     first_name, first = runs[0]
-    rows = [condition(first_name, first)]
+    rows = [make_slice(first_name, first)]
     for name, clips in runs[1:]:
         other = {(clip.name, clip.repeat): clip for clip in clips}
         pairs = [(clip, other[clip.name, clip.repeat]) for clip in first if (clip.name, clip.repeat) in other]
@@ -208,7 +208,7 @@ def paired_conditions(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple
             [b.predicted for _, b in pairs],
             repeats=[a.repeat for a, _ in pairs],
         )
-        rows.append(condition(name, clips, difference=found.difference, difference_interval=found.interval))
+        rows.append(make_slice(name, clips, difference=found.difference, difference_interval=found.interval))
     return tuple(rows)
 
 
@@ -241,9 +241,9 @@ def degraded_trials(
     return list(interval_units(material.trials, {clip.place: clip.group for clip in corpus.clips}, group_by)[0])
 
 
-def stress(
+def robustness(
     clean: Sequence[ScoredClip], trial_s: float | None, score: Callable[[str], Sequence[ScoredClip]]
-) -> tuple[Condition, ...]:
+) -> tuple[Slice, ...]:
     """Return the figures under every degradation, each with its difference to the clean clips.
 
     Parameters
@@ -255,7 +255,7 @@ def stress(
     score : callable
         Name of a degradation -> predictions for the same clips degraded.
     """
-    return paired_conditions([("clean", clean), *((name, score(name)) for name in degradations_of(trial_s))])
+    return paired_slices([("clean", clean), *((name, score(name)) for name in degradations_of(trial_s))])
 
 
 def degradations_of(trial_s: float | None) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from gmmaudio.corpus import (
     select_split,
 )
 from gmmaudio.errors import CorpusError, SettingError
-from gmmaudio.evaluation import Condition, FailedInput, Findings, Protocol, Report, ScoredClip, make_report
+from gmmaudio.evaluation import FailedInput, Findings, Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
 from gmmaudio.features import FeatureConfig
 from gmmaudio.models import Recipe, Recogniser, Tuned
@@ -61,9 +61,9 @@ class Division:
         Choose kind, covariance, components and projection on inner folds of every fold's training set.
     learning_curve : bool
         Also train on an eighth, a quarter and half of the sound.
-    show_inflation : bool
+    random_split_gap : bool
         Also split at random.
-    stress : bool
+    robustness : bool
         Also score the held-out clips degraded.
 
     Raises
@@ -80,8 +80,8 @@ class Division:
     durations_s: tuple[float, ...] = DURATIONS_S
     tuned: bool = False
     learning_curve: bool = False
-    show_inflation: bool = False
-    stress: bool = False
+    random_split_gap: bool = False
+    robustness: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "durations_s", tuple(self.durations_s))
@@ -139,7 +139,7 @@ class Outcome:
         The repeat, from 0.
     scored : list of ScoredClip
         Predictions for its held-out trials.
-    cuts : mapping of float to list of ScoredClip
+    durations : mapping of float to list of ScoredClip
         Predictions for them cut to lengths in seconds.
     recogniser : Recogniser
         What made them.
@@ -152,7 +152,7 @@ class Outcome:
     fold: Fold
     repeat: int
     scored: list[ScoredClip]
-    cuts: Mapping[float, list[ScoredClip]]
+    durations: Mapping[float, list[ScoredClip]]
     recogniser: Recogniser
     features: FeatureConfig
     tuned: Tuned | None
@@ -214,28 +214,26 @@ def crossval(
     ]
     scored = [clip for outcome in outcomes for clip in outcome.scored]
     found = _findings(groups, division, trials, divisions, scored)
-    breakdowns = _studies(trials, outcomes, divisions[0], recipe, division, n_jobs)
+    slices = _studies(trials, outcomes, divisions[0], recipe, division, n_jobs)
 
-    def stressed(name: str) -> list[ScoredClip]:
+    def score_degraded(name: str) -> list[ScoredClip]:
         degradation = Degradation(name, recipe.seed)
         degraded = analyses.degraded_trials(corpus, clips, recipe.features, degradation, division.group_by, **how)
         return _score_held_out({trial.name: trial for trial in degraded}, trials, outcomes, recipe)
 
-    if division.stress:
-        breakdowns["stress"] = analyses.stress(scored, recipe.trial_s, stressed)
-    inflated = analyses.inflation_notes(breakdowns.get("inflation", ()))
-    if division.show_inflation and not breakdowns.get("inflation"):
-        inflated = (
-            "no random split is shown: without groups, or with too few clips, there is nothing to set beside it",
-        )
+    if division.robustness:
+        slices["robustness"] = analyses.robustness(scored, recipe.trial_s, score_degraded)
+    gap = analyses.random_split_notes(slices.get("random_split", ()))
+    if division.random_split_gap and not slices.get("random_split"):
+        gap = ("no random split is shown: without groups, or with too few clips, there is nothing to set beside it",)
     return make_report(
         scored,
         sorted(set(labels)),
         _protocol(recipe, division, divisions, outcomes, sorted(set(labels)), command, clock),
-        (*inflated, *found.guards, *notes),
+        (*gap, *found.guards, *notes),
         material.failed,
         passed=found.passed,
-        breakdowns=breakdowns,
+        slices=slices,
         similarity=analyses.model_similarity(outcomes[0].recogniser.classifier),
         run=_record(corpus, clips, material, recipe, division, divisions),
     )
@@ -257,8 +255,8 @@ def _run_fold(
     found = fit_fold(trials, fold, recipe, recipe.seed + repeat, n_jobs, tuned=division.tuned)
     where: dict[str, Any] = {"fold": fold.name, "repeat": repeat}
     scored = score_trials(found.test, found.recogniser, **where)
-    cuts = analyses.score_cuts(found.test, found.recogniser, division.durations_s, found.features, **where)
-    return Outcome(fold, repeat, scored, cuts, found.recogniser, found.features, found.tuned)
+    durations = analyses.score_durations(found.test, found.recogniser, division.durations_s, found.features, **where)
+    return Outcome(fold, repeat, scored, durations, found.recogniser, found.features, found.tuned)
 
 
 def _findings(
@@ -287,17 +285,19 @@ def _studies(
     recipe: Recipe,
     division: Division,
     n_jobs: int,
-) -> dict[str, Sequence[Condition]]:
+) -> dict[str, Sequence[Slice]]:
     """Return the tables beside the figure; what trains anew is done on the first repeat only."""
     first = [clip for outcome in outcomes if outcome.repeat == 0 for clip in outcome.scored]
-    found: dict[str, Sequence[Condition]] = {"cut": analyses.cut_conditions([outcome.cuts for outcome in outcomes])}
+    found: dict[str, Sequence[Slice]] = {
+        "durations": analyses.duration_slices([outcome.durations for outcome in outcomes])
+    }
     how: dict[str, Any] = {"tuned": division.tuned, "n_jobs": n_jobs}
     if division.learning_curve:
         found["learning_curve"] = analyses.learning_curve(trials, folds, first, recipe, **how)
     # without groups both would be split by file
-    if division.show_inflation and any(clip.group for clip in first):
+    if division.random_split_gap and any(clip.group for clip in first):
         n_folds = N_RANDOM_FOLDS if division.folds == "loo" else len(folds)
-        found["inflation"] = analyses.inflation(trials, first, n_folds, recipe, **how)
+        found["random_split"] = analyses.random_split(trials, first, n_folds, recipe, **how)
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from gmmaudio.compute import Progress, quiet
 from gmmaudio.corpus import Clip, Corpus, regroup, select_split
 from gmmaudio.errors import CorpusError
-from gmmaudio.evaluation import Condition, FailedInput, Protocol, Report, ScoredClip, make_report
+from gmmaudio.evaluation import FailedInput, Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
 from gmmaudio.models import Model, to_bytes
 from gmmaudio.pipeline import analyses
@@ -29,7 +29,7 @@ def evaluate(
     min_duration_s: float = 0.5,
     group_by: str | None = None,
     durations_s: Sequence[float] = DURATIONS_S,
-    stress: bool = False,
+    robustness: bool = False,
     n_jobs: int = 1,
     progress: Progress[Extracted | FailedInput] = quiet,
     command: str = "",
@@ -52,7 +52,7 @@ def evaluate(
         Column, ``parent`` or ``none``; None keeps the corpus's groups.
     durations_s : sequence of float
         Lengths that clips are cut to and scored again, seconds.
-    stress : bool
+    robustness : bool
         Also score the clips under every degradation of :data:`gmmaudio.audio.DEGRADATIONS`.
     n_jobs : int
         Worker processes.
@@ -80,18 +80,25 @@ def evaluate(
         raise _nothing_scored(len(clips), material)
     scored = score_trials(trials, model.recogniser)
 
-    def stressed(name: str) -> list[ScoredClip]:
+    def score_degraded(name: str) -> list[ScoredClip]:
         degradation = Degradation(name, model.training.seed)
         degraded = analyses.degraded_trials(corpus, clips, model.features, degradation, group_by, **how)
         return score_trials(degraded, model.recogniser)
 
-    breakdowns: dict[str, Sequence[Condition]] = {
-        "cut": analyses.cut_conditions([analyses.score_cuts(trials, model.recogniser, durations_s, model.features)]),
-        "stress": analyses.stress(scored, trial_s, stressed) if stress else (),
+    slices: dict[str, Sequence[Slice]] = {
+        "durations": analyses.duration_slices(
+            [analyses.score_durations(trials, model.recogniser, durations_s, model.features)]
+        ),
+        "robustness": analyses.robustness(scored, trial_s, score_degraded) if robustness else (),
     }
     sha256 = hashlib.sha256(to_bytes(model)).hexdigest()
     options: dict[str, Any] = {"split": split, "trial_s": trial_s, "min_duration_s": min_duration_s}
-    options |= {"group_by": group_by, "durations_s": list(durations_s), "stress": stress, "model_sha256": sha256}
+    options |= {
+        "group_by": group_by,
+        "durations_s": list(durations_s),
+        "robustness": robustness,
+        "model_sha256": sha256,
+    }
     found = model_findings(model.training, trials, group_by)
     unknown = _left_out(corpus, clips, strangers, split)
     notes = (*corpus.notes, *copies_of(trials), *unknown, *material.left_out, *inside)
@@ -103,7 +110,7 @@ def evaluate(
         (*found.guards, *notes),
         material.failed,
         passed=found.passed,
-        breakdowns=breakdowns,
+        slices=slices,
         similarity=analyses.model_similarity(model.classifier),
         run=run_record("evaluate", corpus, material, options),
     )

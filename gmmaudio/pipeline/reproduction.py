@@ -28,7 +28,7 @@ NOT_COMPARED = {
     "protocol": ("versions", "machine", "command", "began", "seconds"),
     "run": ("kind", "root", "notes", "options", "manifest"),
 }
-EVALUATE_OPTIONS = ("split", "trial_s", "min_duration_s", "group_by", "durations_s", "stress")
+EVALUATE_OPTIONS = ("split", "trial_s", "min_duration_s", "group_by", "durations_s", "robustness")
 NOT_A_RUN = "expected the JSON that gmmaudio evaluate or crossval wrote (--json)"
 AnyProgress = Progress[Extracted | FailedInput]
 
