@@ -1,6 +1,6 @@
 """Train and classify a corpus end to end, beside a straight librosa + scikit-learn script.
 
-Each side runs in processes of its own, one worker and one numeric thread, rounds interleaved; printed are the medians
+Each side runs in processes of its own, one worker and one numeric thread, rounds interleaved; reported are the medians
 of CPU seconds (all processes of a side) and of the largest peak memory.
 """
 
@@ -15,9 +15,17 @@ from pathlib import Path
 
 import click
 
-DATA = Path(os.environ.get("GMMAUDIO_DATA", "../shared/data"))
-HERE = Path(__file__).resolve().parent
+from results.corpora import manifest_of
+from results.record import make_record, write_record
+from results.views import end_to_end_table
+
+PEER, OURS = "librosa + scikit-learn", "gmmaudio"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+PROTOCOL = (
+    "Trained on all {n} clips of {corpus!r} and classified them again, diagonal K={k}, one worker and one thread; "
+    "medians of {rounds} rounds. gmmaudio is two commands, each of which imports librosa, and also learns "
+    "probabilities and whether an unknown label can be recognised, which the script does not."
+)
 
 
 @dataclass(frozen=True)
@@ -29,22 +37,26 @@ class Cost:
 
 
 @click.command()
-@click.option("--manifest", type=click.Path(path_type=Path), default=DATA / "genre" / "manifest.csv")
+@click.option("--corpus", default="genre", show_default=True, help="Folder of GMMAUDIO_DATA.")
 @click.option("--components", default=32, show_default=True)
 @click.option("--rounds", default=3, show_default=True)
-def main(manifest: Path, components: int, rounds: int) -> None:
-    """Print the table for MANIFEST."""
-    if not manifest.exists():
-        raise click.ClickException(f"{manifest} is not there; set GMMAUDIO_DATA")
-    costs: dict[str, list[Cost]] = {"librosa + scikit-learn": [], "gmmaudio": []}
+def main(corpus: str, components: int, rounds: int) -> None:
+    """Measure both, print the table and write it to results/end_to_end.json."""
+    manifest = manifest_of(corpus)
+    costs: dict[str, list[Cost]] = {PEER: [], OURS: []}
     for _ in range(rounds):
-        costs["librosa + scikit-learn"].append(run([[str(HERE / "peer.py"), str(manifest), str(components)]]))
-        costs["gmmaudio"].append(ours(manifest, components))
-    click.echo(f"train + classify {manifest.parent.name}, diagonal K={components}, median of {rounds} rounds\n")
-    click.echo("| | CPU s | peak MiB |\n|---|---|---|")
-    for name, own in costs.items():
-        cpu, peak = (statistics.median(getattr(c, f) for c in own) for f in ("cpu_s", "peak_mib"))
-        click.echo(f"| {name} | {cpu:.1f} | {peak:.0f} |")
+        costs[PEER].append(run([["-m", "benchmarks.peer", str(manifest), str(components)]]))
+        costs[OURS].append(ours(manifest, components))
+    rows = [
+        {"system": name}
+        | {field: statistics.median(getattr(c, field) for c in each) for field in ("cpu_s", "peak_mib")}
+        for name, each in costs.items()
+    ]
+    n_clips = len(manifest.read_text(encoding="utf-8").splitlines()) - 1
+    protocol = PROTOCOL.format(n=n_clips, corpus=corpus, k=components, rounds=rounds)
+    record = make_record("end_to_end", "Training and classifying, end to end", protocol, rows)
+    click.echo(end_to_end_table(record))
+    click.echo(f"wrote {write_record(record).name}")
 
 
 def ours(manifest: Path, components: int) -> Cost:

@@ -16,27 +16,26 @@ on a cell, and is not started where its smaller cells say that it would use thre
 
 from __future__ import annotations
 
-import importlib.metadata
 import itertools
-import json
 import multiprocessing
 import os
-import platform
 import resource
 import statistics
 import tempfile
 import time
 import warnings
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from contenders import CONTENDERS, OURS, Start, kind_of, ours
+
+from benchmarks.contenders import CONTENDERS, OURS, Start, kind_of, ours
+from results.record import make_record, write_record
+from results.views import made
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +47,12 @@ if TYPE_CHECKING:
 # numpy and the peers are imported in the children only: a child's peak memory starts from its parent's
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-PACKAGES = ("gmmaudio", "numpy", "scipy", "scikit-learn", "pomegranate", "hmmlearn", "torchgmm", "torch")
+PACKAGES = ("pomegranate", "hmmlearn", "torchgmm", "torch")
+PROTOCOL = (
+    "Synthetic rows, the same rows and start for all, every measurement in a fresh process, at one thread where "
+    "nothing else is said; medians of at most {rounds} rounds. One iteration of EM is the difference between a fit "
+    "of a few iterations and a fit of one."
+)
 START_ROWS = 20_000
 CLASS_ROWS = 4_000
 CLASS_SIZES = (16, 20, 24, 28, 32)
@@ -337,8 +341,8 @@ def table(results: dict[str, list[Cost] | str], headings: tuple[str, str], refer
     """Yield the lines of a table of CPU, its ratio to the reference, peak memory and the check."""
     yield f"| | {headings[0]} | of it system | peer / ours | peak MiB | {headings[1]} | rounds |"
     yield "|---|---:|---:|---:|---:|---:|---:|"
-    known = results.get(reference, "")
-    ours_s = 0.0 if isinstance(known, str) else median(known, "cpu_s")
+    reference_costs = results.get(reference, "")
+    ours_s = 0.0 if isinstance(reference_costs, str) else median(reference_costs, "cpu_s")
     for name, costs in results.items():
         if isinstance(costs, str):
             yield f"| {name} | {costs} | | | | | |"
@@ -351,7 +355,7 @@ def table(results: dict[str, list[Cost] | str], headings: tuple[str, str], refer
 
 
 def median(costs: list[Cost], field: str) -> float:
-    """Return the median of one figure."""
+    """Return the median of one field."""
     return float(statistics.median(getattr(cost, field) for cost in costs))
 
 
@@ -384,15 +388,26 @@ def thread_table(cell: Cell, results: dict[str, list[Cost] | str]) -> Iterator[s
     yield ""
 
 
-def versions() -> str:
-    """Return the versions of all that is measured."""
-    found = []
-    for package in PACKAGES:
-        try:
-            found.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            found.append(f"{package} (not installed)")
-    return f"Python {platform.python_version()}, {', '.join(found)}; {os.cpu_count()} cores, {platform.machine()}"
+def measured(title: str, job: Job, results: dict[str, list[Cost] | str]) -> Iterator[dict[str, Any]]:
+    """Yield a row of results for each contender of a table.
+
+    Parameters
+    ----------
+    title : str
+        Of the table.
+    job : Job
+        Any of its measurements.
+    results : dict of str to list of Cost or str
+        What each contender cost, or the reason why that is not known.
+    """
+    for name, costs in results.items():
+        row = {"title": title, "part": job.part, "contender": name}
+        if isinstance(costs, str):
+            yield row | {"reason": costs}
+            continue
+        fields = ("cpu_s", "system_s", "wall_s", "peak_mib", "nats", "gflops")
+        medians = {field: median(costs, field) for field in fields}
+        yield row | medians | {"best_wall_s": min(cost.wall_s for cost in costs), "rounds": len(costs)}
 
 
 # ---- the command
@@ -413,7 +428,6 @@ PARTS = ("em", "score", "classes", "threads")
 @click.option("--class-rows", default=100_000, show_default=True, help="Rows that are scored under class models.")
 @click.option("--limit", default=10.0, show_default=True, help="CPU seconds after which a contender sits out rounds.")
 @click.option("--memory", default=12.0, show_default=True, help="GiB of address space for a process.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write every measurement here.")
 def main(
     rows: tuple[int, ...],
     components: tuple[int, ...],
@@ -427,25 +441,23 @@ def main(
     class_rows: int,
     limit: float,
     memory: float,
-    json_path: Path | None,
 ) -> None:
-    """Print the tables."""
+    """Print the tables and write them to results/mixture.json."""
     os.environ.update(ONE_THREAD)
     cells = cells_of(rows, components, features, covariance)
     names = [name for name in CONTENDERS if name == OURS or not peers or any(p in name for p in peers)]
-    click.echo(f"{versions()}\n\nSynthetic rows, median of the rounds shown, one thread where nothing else is said.\n")
-    runner, log = Runner(rounds, limit, {}), defaultdict[str, Any](dict)
+    runner = Runner(rounds, limit, {})
+    measurements: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         base = Job("", "", cells[0], Path(folder), iterations, memory)
         write_inputs(base.folder, cells, part, class_rows)
-        for title, own_names, jobs in plan(cells, names, part, base, classes, class_rows):
-            results = runner.run(dict(zip(own_names, jobs, strict=True)))
-            log[title] = {
-                name: own if isinstance(own, str) else [asdict(c) for c in own] for name, own in results.items()
-            }
+        for title, contenders, jobs in plan(cells, names, part, base, classes, class_rows):
+            results = runner.run(dict(zip(contenders, jobs, strict=True)))
+            measurements += measured(title, jobs[0], results)
             show(title, jobs[0], results)
-    if json_path is not None:
-        json_path.write_text(json.dumps(log, indent=1))
+    protocol = PROTOCOL.format(rounds=rounds)
+    record = make_record("mixture", "EM and scoring beside peers", protocol, measurements, PACKAGES)
+    click.echo(f"{made(record)}wrote {write_record(record).name}")
 
 
 def cells_of(rows: tuple[int, ...], ks: tuple[int, ...], ds: tuple[int, ...], kinds: tuple[str, ...]) -> list[Cell]:

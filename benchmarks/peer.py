@@ -1,8 +1,8 @@
 """The peer: what a newcomer scripts with librosa and scikit-learn, straight, in float64.
 
-One Gaussian mixture for each label on 20 MFCC a frame (22.05 kHz, 2048/512, no ``top_db``), a clip named by the mean
-log likelihood of its frames. ``python benchmarks/peer.py MANIFEST K`` trains on all clips and classifies all clips,
-as the end-to-end benchmark times it.
+One Gaussian mixture for each label on 20 MFCC a frame (22.05 kHz, 2048/512, no ``top_db``); a clip is classified by
+the mean log likelihood of its frames. ``python -m benchmarks.peer MANIFEST K`` trains on all clips and classifies all
+clips, as the end-to-end benchmark times it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def fit(clips: list[Frames], labels: list[str], k: int, covariance: str, seed: i
     """Return one mixture for each label."""
     models = {}
     for label in sorted(set(labels)):
-        rows = np.concatenate([clip for clip, own in zip(clips, labels, strict=True) if own == label])
+        rows = np.concatenate([clip for clip, name in zip(clips, labels, strict=True) if name == label])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             models[label] = GaussianMixture(k, covariance_type=covariance, random_state=seed).fit(rows)

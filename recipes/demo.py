@@ -1,56 +1,151 @@
-"""The whole job on synthetic audio: make two corpora, cross-validate, train, evaluate, classify a clip.
+"""The whole job on synthetic audio, with the commands that a user types.
 
-Speech of 8 languages in 6 eSpeak NG voices, and music of 6 styles by 6 imaginary bands. Everything here is SYNTHETIC:
-the figures show that the machinery works, not how well real recordings are told apart.
+First a small corpus of music: train, classify one clip, report. Then both corpora of ``data_scripts``: cross-validate,
+train, and evaluate on voices or bands that were not trained on. All audio is SYNTHETIC: the results show that the
+software works, not how well recordings are told apart.
 """
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
-if not __package__:  # run as a file: the repository root is not on the import path
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import gmmaudio
 from data_scripts.make_genres import make_genres
 from data_scripts.make_languages import make_languages
-from gmmaudio.evaluation import FailedInput
-from gmmaudio.models import make_recipe
-from recipes.folders import cross_validate_and_train, write_page
+from data_scripts.manifest import read_manifest
+from recipes.command import read_report, run, summary
+from results.record import FOLDER, make_record, write_record
+from results.views import demo_table
+
+SYNTHETIC = "All audio of this demo is SYNTHETIC: its results say nothing about recordings."
+PROTOCOL = (
+    "Synthetic speech (8 languages, 6 voices) and synthetic music (6 styles, 6 bands of each). In cross-validation no "
+    "voice or band is on both sides of a fold; the test clips are of two other voices or bands. Intervals are 95 % "
+    "bootstraps over voices or bands."
+)
 
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo"), show_default=True)
-@click.option("-j", "--jobs", "n_jobs", default=-1, show_default=True)
-def main(out: Path, n_jobs: int) -> None:
-    """Run the demo and print where its reports are."""
+@click.option("-j", "--jobs", default=2, show_default=True)
+@click.option("--record", "is_recorded", is_flag=True, help="Also write the results to results/demo.json.")
+def main(out: Path, jobs: int, is_recorded: bool) -> None:
+    """Run the demo; print a first label and report early, and at the end where all reports are."""
     began = time.monotonic()
-    out.mkdir(parents=True, exist_ok=True)
-    click.echo("All audio of this demo is SYNTHETIC: its figures say nothing about real recordings.")
-    run("language", make_languages(out / "languages-corpus"), out / "languages", n_jobs)
-    run("genre", make_genres(out / "genres-corpus"), out / "genres", n_jobs)
+    click.echo(SYNTHETIC)
+    rows = [first_label(out / "first", jobs, began), first_report(out / "first", jobs, began)]
+    for preset, make, groups in (("language", make_languages, "voices"), ("genre", make_genres, "bands")):
+        manifest = make(out / preset / "corpus")
+        rows.append(held_out_folds(preset, groups, manifest, jobs, began))
+        rows.append(other_groups(preset, groups, manifest, jobs, began))
+    record = make_record("demo", "The demo, on synthetic audio", PROTOCOL, rows)
+    click.echo(f"\n{demo_table(record)}")
+    for folder in (out, *((FOLDER,) if is_recorded else ())):
+        click.echo(f"wrote {write_record(record, folder)}")
     click.echo(f"\nDone in {time.monotonic() - began:.0f} s. Open these pages in a browser:")
     for page in sorted(out.glob("*/*.html")):
         click.echo(f"  {page.resolve()}")
 
 
-def run(preset: str, manifest: Path, out: Path, n_jobs: int) -> None:
-    """Cross-validate and train on the split ``train``; evaluate on ``test``; classify one clip of it."""
-    click.echo(f"\n{preset}: 4 folds, no voice or band on both sides, {manifest.parent}")
-    model_path = cross_validate_and_train(manifest, make_recipe(preset), out, folds=4, group_by=None, n_jobs=n_jobs)
-    model = gmmaudio.load_model(model_path)
-    corpus = gmmaudio.read_corpus(manifest)
-    report = gmmaudio.evaluate(model, corpus, n_jobs=n_jobs)
-    write_page(report, f"Synthetic {preset} test set", out / "test.html")
-    click.echo(f"other voices or bands: {report.headline}\nreport {out / 'test.html'}")
-    clip = next(clip for clip in corpus.clips if clip.split == "test")
-    (answer,) = gmmaudio.classify(model, [str(corpus.root / clip.path)])
-    said = answer.message if isinstance(answer, FailedInput) else answer.prediction.label
-    click.echo(f"one clip, {clip.path}: {said}")
+def first_label(folder: Path, jobs: int, began: float) -> dict[str, Any]:
+    """Return the step of training on a small corpus of music and classifying one clip of another band.
+
+    Parameters
+    ----------
+    folder : Path
+        Where corpus and model go.
+    jobs : int
+        Worker processes.
+    began : float
+        When the demo began, of the monotonic clock.
+    """
+    click.echo("\nSynthetic music: 6 styles, 3 bands of each, 2 of them to train on")
+    manifest = make_genres(folder / "corpus", n_bands=3, n_clips=2)
+    model = folder / "model.safetensors"
+    click.echo(run("train", manifest, "--preset", "genre", "-o", model, "-j", str(jobs)), nl=False)
+    clip = next(entry for entry in read_manifest(manifest) if entry.split == "test")
+    click.echo(run("classify", model, manifest.parent / clip.path, "--top", "3"), nl=False)
+    return step("first label", {}, began)
+
+
+def first_report(folder: Path, jobs: int, began: float) -> dict[str, Any]:
+    """Return the step of a report on the bands of the small corpus that were not trained on."""
+    arguments = (folder / "model.safetensors", folder / "corpus" / "manifest.csv")
+    report, text = report_of("evaluate", *arguments, output=folder / "test", jobs=jobs)
+    click.echo(text, nl=False)
+    return step("music, a small corpus: another band of each style", summary(report), began)
+
+
+def held_out_folds(preset: str, groups: str, manifest: Path, jobs: int, began: float) -> dict[str, Any]:
+    """Return the step of cross-validating on the training split of a corpus.
+
+    Parameters
+    ----------
+    preset : str
+        What is recognised.
+    groups : str
+        What a group is.
+    manifest : Path
+        The corpus.
+    jobs : int
+        Worker processes.
+    began : float
+        When the demo began.
+    """
+    arguments = (manifest, "--preset", preset, "--folds", "4")
+    report, text = report_of("crossval", *arguments, output=manifest.parents[1] / "crossval", jobs=jobs)
+    click.echo(text.partition("\n")[0])
+    return step(f"{preset}: 4 folds, {groups} held out", summary(report), began)
+
+
+def other_groups(preset: str, groups: str, manifest: Path, jobs: int, began: float) -> dict[str, Any]:
+    """Return the step of training on the training split of a corpus and scoring its test split."""
+    folder = manifest.parents[1]
+    model = folder / "model.safetensors"
+    run("train", manifest, "--preset", preset, "-o", model, "-j", str(jobs))
+    report, text = report_of("evaluate", model, manifest, output=folder / "test", jobs=jobs)
+    click.echo(text.partition("\n")[0])
+    return step(f"{preset}: two other {groups}", summary(report), began)
+
+
+def report_of(command: str, *arguments: str | Path, output: Path, jobs: int) -> tuple[dict[str, Any], str]:
+    """Return the report of a command, which also stands beside it as page and JSON, and its standard output.
+
+    Parameters
+    ----------
+    command : str
+        ``crossval`` or ``evaluate``.
+    *arguments : str or Path
+        Its arguments.
+    output : Path
+        Page and JSON, without their suffixes.
+    jobs : int
+        Worker processes.
+    """
+    page, path = output.with_suffix(".html"), output.with_suffix(".json")
+    text = run(command, *arguments, "--report", page, "--json", path, "-j", str(jobs))
+    return read_report(path), text
+
+
+def step(name: str, results: Mapping[str, Any], began: float) -> dict[str, Any]:
+    """Return a row of the demo's record after printing the seconds since the demo began.
+
+    Parameters
+    ----------
+    name : str
+        What was done.
+    results : mapping
+        What came of it.
+    began : float
+        When the demo began.
+    """
+    elapsed_s = time.monotonic() - began
+    click.echo(f"[{elapsed_s:.0f} s] {name}")
+    return {"step": name, **results, "elapsed_s": round(elapsed_s, 1)}
 
 
 if __name__ == "__main__":

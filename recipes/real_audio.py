@@ -1,78 +1,139 @@
-"""The README's table of results on real audio: every row is one ``gmmaudio crossval`` command, printed beside it."""
+"""Cross-validation on recorded audio: every row of the table is one ``gmmaudio crossval`` command.
+
+The corpora are folders of ``GMMAUDIO_DATA``, each with a ``manifest.csv``. Takes about half an hour on two cores.
+"""
 
 from __future__ import annotations
 
-import os
 import shlex
+import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
-import gmmaudio
-from gmmaudio.evaluation import percent
+from recipes.command import conditions, read_report, run, summary
+from results.corpora import manifest_of
+from results.record import FOLDER, make_record, write_record
+from results.views import real_audio_table
 
-DATA = Path(os.environ.get("GMMAUDIO_DATA", "../shared/data"))
 CLASSIC = "--components 16"
-INDOMAIN = "--trial-seconds 6 --folds 5 --repeats 3"
+GENRE, GENRE_FRAMES = "--preset genre", "--preset genre --model frames"
+LANGUAGE, LANGUAGE_FRAMES = "--preset language", "--preset language --model frames"
 SPEAKERS = "--trial-seconds 6 --folds 5"
-GENRE = ("--preset genre --model frames", "--preset genre")
-LANGUAGE = ("--preset language --model frames", "--preset language")
 SOURCES = "--trial-seconds 6 --folds loo --group-by source"
+IN_DOMAIN = "--trial-seconds 6 --folds 5 --repeats 3"
+PROTOCOL = (
+    "Each row is `gmmaudio crossval $GMMAUDIO_DATA/CORPUS/manifest.csv OPTIONS`. No artist or speaker is on both sides "
+    "of a fold; intervals are 95 % bootstraps over artists or speakers."
+)
 
-# corpus, how it is divided, the models
+
+@dataclass(frozen=True)
+class Suite:
+    """A corpus, how it is divided, and the models that are compared on it.
+
+    Parameters
+    ----------
+    corpus : str
+        Its folder.
+    task : str
+        What is measured, in a few words.
+    division : str
+        Options that divide it.
+    models : tuple of str
+        Options of each model.
+    more : mapping of str to str
+        Further options of a model: they add to its report and leave its accuracy as it is.
+    """
+
+    corpus: str
+    task: str
+    division: str
+    models: tuple[str, ...]
+    more: tuple[tuple[str, str], ...] = ()
+
+
 SUITES = (
-    ("genre", "--fold-column fold", (CLASSIC, *GENRE)),
-    ("genre", "--folds 4 --repeats 5", ("--preset genre",)),
-    ("language-indomain", INDOMAIN, (CLASSIC, *LANGUAGE)),
-    ("language", SPEAKERS, (CLASSIC, *LANGUAGE)),
-    ("language", SOURCES, (CLASSIC, *LANGUAGE)),
+    Suite(
+        "genre",
+        "genre of music, artists kept apart",
+        "--fold-column fold",
+        (CLASSIC, GENRE_FRAMES, GENRE, f"{GENRE} --augment codec,band,noise,gain"),
+        (
+            (GENRE, "--show-inflation --stress"),
+            (f"{GENRE} --augment codec,band,noise,gain", "--stress"),
+        ),
+    ),
+    Suite("genre", "the same, five random divisions", "--folds 4 --repeats 5", (GENRE,)),
+    Suite(
+        "language-indomain",
+        "language, many speakers, one recording project for each language",
+        IN_DOMAIN,
+        (CLASSIC, LANGUAGE_FRAMES, LANGUAGE),
+    ),
+    Suite(
+        "language",
+        "language, few speakers, kept apart",
+        SPEAKERS,
+        (CLASSIC, LANGUAGE_FRAMES, LANGUAGE),
+        ((LANGUAGE, "--show-inflation"),),
+    ),
+    Suite(
+        "language",
+        "language, one of two recording projects left out",
+        SOURCES,
+        (CLASSIC, LANGUAGE_FRAMES, LANGUAGE),
+    ),
 )
 
 
 @click.command()
-@click.option("--only", help="Run the suites of this corpus only.")
-@click.option("-j", "--jobs", default=-1, show_default=True)
+@click.option("--only", metavar="CORPUS", help="Measure the suites of this corpus only, and write no file.")
+@click.option("-j", "--jobs", default=2, show_default=True)
 def main(only: str | None, jobs: int) -> None:
-    """Print the table, a row at a time."""
-    click.echo(
-        "| corpus | options of `gmmaudio crossval` | n | accuracy, 95 % interval | balanced accuracy, 95 % interval |"
-    )
-    click.echo("|---|---|---|---|---|")
-    for corpus, division, models in SUITES:
-        if only in (None, corpus):
-            for model in models:
-                click.echo(row(corpus, f"{division} {model}", jobs))
+    """Measure the table, print it and write it to results/real_audio.json."""
+    suites = [suite for suite in SUITES if only in (None, suite.corpus)]
+    rows = [measure(suite, model, jobs) for suite in suites for model in suite.models]
+    record = make_record("real_audio", "Cross-validation on recorded audio", PROTOCOL, rows)
+    click.echo(real_audio_table(record))
+    if only is None:
+        click.echo(f"wrote {write_record(record, FOLDER).name}")
 
 
-def row(corpus: str, options: str, jobs: int) -> str:
-    """Return one row of the table."""
-    given = dict(zip(shlex.split(options)[::2], shlex.split(options)[1::2], strict=True))
-    number = {name: int(given[name]) for name in ("--components", "--repeats") if name in given}
-    folds = given.get("--folds", "5")
-    recipe = gmmaudio.make_recipe(
-        given.get("--preset"),
-        kind=given.get("--model"),
-        n_components=number.get("--components"),
-        covariance_type=given.get("--covariance"),
-        trial_s=float(given["--trial-seconds"]) if "--trial-seconds" in given else None,
-    )
-    report = gmmaudio.crossval(
-        gmmaudio.read_corpus(DATA / corpus / "manifest.csv"),
-        recipe,
-        folds="loo" if folds == "loo" else int(folds),
-        fold_column=given.get("--fold-column"),
-        repeats=number.get("--repeats", 1),
-        group_by=given.get("--group-by"),
-        n_jobs=jobs,
-    )
-    cells = [
-        f"{100 * value:.1f} % ({percent(interval) if interval else 'no interval'})"
-        for value, interval in (
-            (report.accuracy, report.intervals["accuracy"]),
-            (report.balanced_accuracy, report.intervals["balanced_accuracy"]),
-        )
-    ]
-    return f"| {corpus} | `{options}` | {report.n} | {' | '.join(cells)} |"
+def measure(suite: Suite, model: str, jobs: int) -> dict[str, Any]:
+    """Return one row of the table.
+
+    Parameters
+    ----------
+    suite : Suite
+        Corpus and division.
+    model : str
+        Options of the model.
+    jobs : int
+        Worker processes.
+    """
+    options = f"{suite.division} {model}"
+    more = dict(suite.more).get(model, "")
+    manifest = manifest_of(suite.corpus)
+    click.echo(f"{suite.corpus}: {options} {more}", err=True)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "report.json")
+        run("crossval", manifest, *shlex.split(f"{options} {more} -j {jobs}"), "--json", path, show=False)
+        report = read_report(path)
+    return {
+        "corpus": suite.corpus,
+        "task": suite.task,
+        "options": options,
+        "model": model,
+        **summary(report),
+        "random_split": conditions(report, "inflation"),
+        "robustness": conditions(report, "stress"),
+        "wall_s": round(time.monotonic() - began, 1),
+    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Peers side by side on the same data, each in one run: ``python -m benchmarks.NAME``."""

@@ -1,0 +1,346 @@
+"""What documents show of the files of results: pure functions of a record, each the text of a block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from results.markdown import number, percent, points, table
+from results.record import FOLDER, Record, read_record
+
+View = Callable[[Record], str]
+
+MIXTURE_REFERENCE = "gmmaudio float32"
+
+
+def made(record: Record) -> str:
+    """Return when, with what and where a record was made, and the command that makes it again.
+
+    Parameters
+    ----------
+    record : Record
+        Any record.
+    """
+    packages = ", ".join(f"{'Python' if name == 'python' else name} {text}" for name, text in record.versions.items())
+    machine = ", ".join(
+        str(record.machine[name]) for name in ("processor", "architecture", "system") if name in record.machine
+    )
+    return (
+        f"Measured on {record.date} by `{record.command}`: {packages}; {record.machine['cores']} cores, {machine}.\n"
+        f"{record.protocol}\n"
+    )
+
+
+def _with_source(text: str, record: Record) -> str:
+    """Return a table with what it was made by below it."""
+    return f"{text}\n{made(record)}"
+
+
+def real_audio_table(record: Record) -> str:
+    """Return every row of ``real_audio``.
+
+    Parameters
+    ----------
+    record : Record
+        Of `recipes.real_audio`.
+    """
+    heads = ["corpus", "options of `gmmaudio crossval`", "labels", "clips", "groups"]
+    rows = [
+        [
+            row["corpus"],
+            f"`{row['options']}`",
+            str(row["n_labels"]),
+            str(row["n"]),
+            str(row["n_groups"]),
+            percent(row["accuracy"]),
+            percent(row["balanced_accuracy"]),
+        ]
+        for row in record.rows
+    ]
+    return _with_source(table([*heads, "accuracy", "balanced accuracy"], rows), record)
+
+
+def real_audio_presets(record: Record) -> str:
+    """Return the rows of the presets as they are, by task.
+
+    Parameters
+    ----------
+    record : Record
+        Of `recipes.real_audio`.
+    """
+    rows = [
+        [
+            row["task"],
+            f"{row['n_labels']} ({100 / row['n_labels']:.0f} %)",
+            f"{row['n']}, {row['n_groups']}",
+            percent(row["accuracy"]),
+        ]
+        for row in record.rows
+        if row["model"] in ("--preset genre", "--preset language")
+    ]
+    heads = ["task", "labels (chance)", "clips, groups", "accuracy (95 % interval)"]
+    return _with_source(table(heads, rows), record)
+
+
+def random_split_gap(record: Record) -> str:
+    """Return what a random split of the same clips shows, beside the split by groups.
+
+    Parameters
+    ----------
+    record : Record
+        Of `recipes.real_audio`.
+    """
+    rows = []
+    for row in record.rows:
+        for split_at_random in row["random_split"][1:]:
+            accuracies = [percent(row["accuracy"]), percent(split_at_random["accuracy"])]
+            rows.append([row["corpus"], f"`{row['options']}`", *accuracies, points(split_at_random["difference"])])
+    heads = ["corpus", "options", "split by group", "split at random", "random-split gap, percentage points"]
+    return table(heads, rows)
+
+
+def robustness(record: Record) -> str:
+    """Return accuracy on degraded clips beside that on the clips as they are.
+
+    Parameters
+    ----------
+    record : Record
+        Of `recipes.real_audio`.
+    """
+    systems = [row for row in record.rows if row["robustness"]]
+    heads = ["condition", *(f"`{row['model']}`, clean {percent(row['accuracy'])}" for row in systems)]
+    changes = [{each["name"]: points(each["difference"]) for each in row["robustness"]} for row in systems]
+    names = [each["name"] for each in systems[0]["robustness"] if each["difference"]["value"] is not None]
+    return table(heads, ([name, *(change.get(name, "") for change in changes)] for name in names))
+
+
+def demo_table(record: Record) -> str:
+    """Return the accuracy of every step of the demo that has one.
+
+    Parameters
+    ----------
+    record : Record
+        Of `recipes.demo`.
+    """
+    rows = [
+        [row["step"], str(row["n"]), str(row["n_groups"]), percent(row["accuracy"])]
+        for row in record.rows
+        if "accuracy" in row
+    ]
+    return _with_source(table(["synthetic audio", "clips", "groups", "accuracy (95 % interval)"], rows), record)
+
+
+def demo_times(record: Record) -> str:
+    """Return how long the demo takes, to its first label and report, and whole.
+
+    Parameters
+    ----------
+    record : Record
+        Of `recipes.demo`.
+    """
+    label, report, last = (record.rows[i]["elapsed_s"] for i in (0, 1, -1))
+    return (
+        f"The first label after {label:.0f} s, the first report after {report:.0f} s, all of it after {last:.0f} s "
+        f"({record.machine['cores']} cores, {record.date}).\n"
+    )
+
+
+def end_to_end_table(record: Record) -> str:
+    """Return what training and classifying costs, beside the script.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.end_to_end`.
+    """
+    rows = [[row["system"], f"{row['cpu_s']:.1f}", f"{row['peak_mib']:.0f}"] for row in record.rows]
+    return _with_source(table(["", "CPU s", "peak memory, MiB"], rows), record)
+
+
+def genre_folds_table(record: Record) -> str:
+    """Return counts of correctly classified clips, from several starts of EM each, with their mean.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.genre_folds`.
+    """
+    rows = [[row["model"], _counts(row["scikit_learn"]), _counts(row["gmmaudio"])] for row in record.rows]
+    heads = ["mixture for each label", "scikit-learn: each start, mean", "gmmaudio: each start, mean"]
+    return _with_source(table(heads, rows), record)
+
+
+def _counts(counts: Sequence[int]) -> str:
+    """Return counts and their mean."""
+    return f"{', '.join(map(str, counts))}: {sum(counts) / len(counts):.1f}"
+
+
+def recognition_tables(record: Record) -> str:
+    """Return accuracy, log-loss and time of the genre preset and its peers, a table for each division.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.recognition`.
+    """
+    divisions = list(dict.fromkeys(row["division"] for row in record.rows))
+    parts = [_division_table([row for row in record.rows if row["division"] == division]) for division in divisions]
+    return _with_source("\n".join(parts), record)
+
+
+def _division_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table of one division; the first row is gmmaudio's."""
+    ours = rows[0]
+    heads = [
+        f"{ours['division']}, n={ours['n']}",
+        "accuracy",
+        "log-loss, nats",
+        "gmmaudio minus this, percentage points",
+        "extraction, s",
+        "training, s",
+        "time of gmmaudio over this: extraction",
+        "training",
+    ]
+    cells = [
+        [
+            row["system"],
+            percent(row["accuracy"]),
+            number(row["log_loss"]["value"], row["log_loss"]["interval"], form=".2f"),
+            "" if row["lead"] is None else points(row["lead"]),
+            f"{row['extraction_s']:.1f}",
+            f"{row['training_s']:.1f}",
+            f"{ours['extraction_s'] / row['extraction_s']:.2f}",
+            f"{ours['training_s'] / row['training_s']:.2f}",
+        ]
+        for row in rows
+    ]
+    return table(heads, cells)
+
+
+def language_table(record: Record) -> str:
+    """Return balanced accuracy of three systems on every division, and the Cllr of the one that is calibrated.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.language`.
+    """
+    divisions = {row["division"]: row["n"] for row in record.rows}
+    systems = list(dict.fromkeys(row["system"] for row in record.rows))
+    by_key = {(row["system"], row["division"]): row for row in record.rows}
+    rows = [
+        [system, *(percent(by_key[system, division]["balanced_accuracy"]) for division in divisions), *_costs(own)]
+        for system in systems
+        for own in [[by_key[system, division] for division in divisions]]
+    ]
+    heads = ["balanced accuracy", *(f"{division}, n={n}" for division, n in divisions.items())]
+    more = [
+        "Cllr by speaker, bits; over log2 of labels",
+        "in noise: accuracy minus SDC, percentage points",
+        "training, s",
+    ]
+    return _with_source(table([*heads, *more], rows), record)
+
+
+def _costs(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return Cllr in the first division, the lead over another system, and the seconds of training."""
+    first = rows[0]
+    cllr = number(first["cllr"]["value"], first["cllr"]["interval"], form=".2f")
+    share = f"; {first['cllr']['value'] / math.log2(first['n_labels']):.2f}"
+    leads = [points(row["lead"]) for row in rows if "lead" in row]
+    return [cllr + share if first["calibrated"] else "", "".join(leads), f"{first['training_s']:.1f}"]
+
+
+def mixture_ratios(record: Record) -> str:
+    """Return CPU seconds of gmmaudio on float32 rows, and how many times as long its peers take.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.mixture`.
+    """
+    tables: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in record.rows:
+        if row["part"] != "threads":
+            tables.setdefault(row["title"], {})[row["contender"]] = row
+    peers = list(dict.fromkeys(name for rows in tables.values() for name in rows if name != MIXTURE_REFERENCE))
+    cells = []
+    for title, rows in tables.items():
+        ours = rows.get(MIXTURE_REFERENCE, {}).get("cpu_s")
+        if ours is None:
+            continue
+        ratios = [f"{rows[peer]['cpu_s'] / ours:.1f}" if "cpu_s" in rows.get(peer, {}) else "" for peer in peers]
+        cells.append([title, f"{ours:.3f}", *ratios])
+    return _with_source(
+        table(["", f"{MIXTURE_REFERENCE}, CPU s", *(f"{peer}, ratio" for peer in peers)], cells), record
+    )
+
+
+def mixture_memory(record: Record) -> str:
+    """Return the peak memory that each contender needs beside the rows.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.mixture`.
+    """
+    rows = [
+        [row["title"], row["contender"], f"{row['peak_mib']:.0f}"]
+        for row in record.rows
+        if row["part"] in ("em", "score") and "peak_mib" in row
+    ]
+    return table(["", "", "peak memory beside the rows, MiB"], rows)
+
+
+VIEWS: Mapping[str, View] = {
+    "real_audio": real_audio_table,
+    "real_audio/presets": real_audio_presets,
+    "real_audio/random_split": random_split_gap,
+    "real_audio/robustness": robustness,
+    "demo": demo_table,
+    "demo/times": demo_times,
+    "end_to_end": end_to_end_table,
+    "genre_folds": genre_folds_table,
+    "language": language_table,
+    "recognition": recognition_tables,
+    "mixture": mixture_ratios,
+    "mixture/memory": mixture_memory,
+}
+
+
+def file_of(name: str) -> str:
+    """Return the name of the file of results that a block is made from.
+
+    Parameters
+    ----------
+    name : str
+        Name of the block.
+
+    Examples
+    --------
+    >>> file_of("real_audio/presets")
+    'real_audio'
+    """
+    return name.partition("/")[0]
+
+
+def render(name: str, folder: Path = FOLDER) -> str:
+    """Return the text of a block.
+
+    Parameters
+    ----------
+    name : str
+        Name of the block, a key of ``VIEWS``.
+    folder : Path
+        The files of results.
+
+    Raises
+    ------
+    ValueError
+        If there is no such block, or its file is missing or damaged.
+    """
+    if name not in VIEWS:
+        raise ValueError(f"expected one of {', '.join(VIEWS)}, got {name!r}")
+    return VIEWS[name](read_record(folder / f"{file_of(name)}.json"))
