@@ -4,15 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help demo test test-slow lint check format bench clean
+.PHONY: help demo test test-slow lint check format bench results clean
 
 help:
 	@echo "make demo       set up, run the whole job on synthetic audio, print where the reports are"
 	@echo "make test       set up, run the tests"
 	@echo "make test-slow  the long ones: fuzzing, the page in a browser"
-	@echo "make check      ruff, mypy --strict, import-linter, tests"
+	@echo "make check      ruff, mypy --strict, import-linter, documents beside results, tests"
 	@echo "make format     ruff format and its fixes"
-	@echo "make bench      peers side by side, on the audio in GMMAUDIO_DATA"
+	@echo "make bench      peers side by side, on the audio in GMMAUDIO_DATA; writes results/*.json"
+	@echo "make results    list the measured results; NAME=demo (or all) measures again and fills the documents"
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -20,7 +21,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 demo: $(READY)
-	$(BIN)/python recipes/demo.py --out build/demo
+	$(BIN)/python -m recipes.demo --out build/demo
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"
@@ -33,6 +34,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m results check
 
 check: lint test
 
@@ -41,10 +43,13 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)
-	$(BIN)/python benchmarks/genre_folds.py
-	$(BIN)/python benchmarks/language.py
-	$(BIN)/python benchmarks/end_to_end.py
-	$(BIN)/python benchmarks/mixture.py
+	$(BIN)/python -m benchmarks.genre_folds
+	$(BIN)/python -m benchmarks.language
+	$(BIN)/python -m benchmarks.end_to_end
+	$(BIN)/python -m benchmarks.mixture
+
+results: $(READY)
+	$(BIN)/python -m results $(if $(NAME),remake $(NAME),list)
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -32,7 +32,7 @@ def fill_documents() -> None:
     for path in documents(ROOT):
         text = path.read_text(encoding="utf-8")
         try:
-            filled = fill(text, render)
+            filled = fill(text, text_of)
         except ValueError as error:
             raise click.ClickException(f"{path.relative_to(ROOT)}: {error}") from error
         if filled != text:
@@ -44,7 +44,7 @@ def fill_documents() -> None:
 def check() -> None:
     """Fail where a block differs from its file of results."""
     try:
-        wrong = [each for path in documents(ROOT) for each in differences(path, render)]
+        wrong = [each for path in documents(ROOT) for each in differences(path, text_of)]
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     for each in wrong:
@@ -63,6 +63,11 @@ def remake(context: click.Context, names: tuple[str, ...]) -> None:
         click.echo(f"$ {record.command}")
         subprocess.run(command_words(record), cwd=ROOT, check=True)  # noqa: S603 (a command of this repository)
     context.invoke(fill_documents)
+
+
+def text_of(name: str) -> str:
+    """Return the text of a block, from the files of results of this repository."""
+    return render(name, FOLDER)
 
 
 def command_words(record: Record) -> list[str]:

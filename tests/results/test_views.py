@@ -1,0 +1,157 @@
+"""Tables that documents show, from records made by hand."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from results import views
+from results.record import ROOT, write_record
+
+HALF = {"value": 0.5, "interval": [0.25, 0.75]}
+GAP = {"value": 0.125, "interval": [0.05, 0.2]}
+
+
+def rows_of(text):
+    return [line for line in text.splitlines() if line.startswith("|")]
+
+
+def test_a_table_says_when_where_with_what_and_by_which_command_it_was_measured(record):
+    text = views.end_to_end_table(record)
+    assert rows_of(text) == [
+        "| | CPU s | peak memory, MiB |",
+        "|---|---|---|",
+        "| librosa + scikit-learn | 18.0 | 305 |",
+        "| gmmaudio | 28.1 | 306 |",
+    ]
+    assert "Measured on 2026-01-31 by `python -m benchmarks.end_to_end --rounds 1`" in text
+    assert "Python 3.11.7, gmmaudio 0.2.0, numpy 2.0.0; 2 cores, A, x86_64, Linux." in text
+    assert text.endswith("One worker, one thread.\n")
+
+
+def crossval_row(model, **more):
+    row = {"corpus": "genre", "task": "genre", "options": f"--folds 4 {model}", "model": model, "n": 90}
+    row |= {"n_groups": 20, "n_labels": 9, "accuracy": HALF, "balanced_accuracy": {"value": 0.4, "interval": None}}
+    return row | {"random_split": [], "robustness": []} | more
+
+
+def condition(name, difference):
+    return {"name": name, "n": 90, "accuracy": HALF, "difference": difference}
+
+
+NOTHING = {"value": None, "interval": None}
+
+
+def test_real_audio_shows_every_row_and_the_short_table_the_presets_alone(record):
+    record = replace(record, rows=[crossval_row("--components 16"), crossval_row("--preset genre")])
+    assert rows_of(views.real_audio_table(record))[2:] == [
+        "| genre | `--folds 4 --components 16` | 9 | 90 | 20 | 50.0 % (25.0 to 75.0) | 40.0 % |",
+        "| genre | `--folds 4 --preset genre` | 9 | 90 | 20 | 50.0 % (25.0 to 75.0) | 40.0 % |",
+    ]
+    assert rows_of(views.real_audio_presets(record))[2:] == ["| genre | 9 (11 %) | 90, 20 | 50.0 % (25.0 to 75.0) |"]
+
+
+def test_the_random_split_gap_stands_beside_the_split_by_group(record):
+    gap = [condition("by group", NOTHING), condition("at random", GAP)]
+    record = replace(record, rows=[crossval_row("--components 16"), crossval_row("--preset genre", random_split=gap)])
+    (line,) = rows_of(views.random_split_gap(record))[2:]
+    assert line.endswith("| 50.0 % (25.0 to 75.0) | 50.0 % (25.0 to 75.0) | +12.5 (+5.0 to +20.0) |")
+
+
+def test_robustness_has_a_column_for_each_system(record):
+    loss = {"value": -0.2, "interval": [-0.3, -0.1]}
+    rows = [
+        crossval_row("A", robustness=[condition("clean", NOTHING), condition("noise", loss)]),
+        crossval_row("B", robustness=[condition("clean", NOTHING), condition("noise", GAP)]),
+    ]
+    heads, _, *lines = rows_of(views.robustness(replace(record, rows=rows)))
+    assert "`A`, clean 50.0 % (25.0 to 75.0)" in heads
+    assert lines == ["| noise | -20.0 (-30.0 to -10.0) | +12.5 (+5.0 to +20.0) |"]
+
+
+def test_the_demo_shows_steps_with_an_accuracy_and_its_times(record):
+    rows = [
+        {"step": "first label", "elapsed_s": 11.2},
+        {"step": "music", "n": 12, "n_groups": 6, "accuracy": HALF, "elapsed_s": 19.4},
+        {"step": "genre", "n": 48, "n_groups": 12, "accuracy": HALF, "elapsed_s": 140.0},
+    ]
+    record = replace(record, rows=rows)
+    assert rows_of(views.demo_table(record))[2:] == [
+        "| music | 12 | 6 | 50.0 % (25.0 to 75.0) |",
+        "| genre | 48 | 12 | 50.0 % (25.0 to 75.0) |",
+    ]
+    assert views.demo_times(record) == (
+        "The first label after 11 s, the first report after 19 s, all of it after 140 s (2 cores, 2026-01-31).\n"
+    )
+
+
+def test_counts_of_several_starts_have_their_mean(record):
+    rows = [{"model": "diag K=8", "scikit_learn": [57, 56, 56], "gmmaudio": [58, 55, 53]}]
+    (line,) = rows_of(views.genre_folds_table(replace(record, rows=rows)))[2:]
+    assert line == "| diag K=8 | 57, 56, 56: 56.3 | 58, 55, 53: 55.3 |"
+
+
+def test_recognition_has_a_table_for_each_division_with_times_over_the_peer(record):
+    def row(division, system, lead):
+        times = {"extraction_s": 6.0, "training_s": 1.0} if lead is None else {"extraction_s": 12.0, "training_s": 4.0}
+        metrics = {"accuracy": HALF, "log_loss": HALF, "lead": lead}
+        return {"division": division, "system": system, "n": 90} | metrics | times
+
+    rows = [row(name, *system) for name in ("A", "B") for system in (("ours", None), ("peer", GAP))]
+    lines = rows_of(views.recognition_tables(replace(record, rows=rows)))
+    assert [line.split("|")[1].strip() for line in lines if "n=90" in line] == ["A, n=90", "B, n=90"]
+    assert lines[3] == (
+        "| peer | 50.0 % (25.0 to 75.0) | 0.50 (0.25 to 0.75) | +12.5 (+5.0 to +20.0) | 12.0 | 4.0 | 0.50 | 0.25 |"
+    )
+
+
+def test_language_shows_every_division_and_the_cllr_of_the_calibrated_system(record):
+    def row(system, division, **more):
+        each = {"system": system, "division": division, "n": 8, "n_labels": 4, "calibrated": system == "preset"}
+        return each | {"training_s": 2.0, "balanced_accuracy": HALF, "cllr": {"value": 1.0, "interval": None}} | more
+
+    rows = [row("mixtures", "by speaker"), row("mixtures", "noise")]
+    rows += [row("preset", "by speaker"), row("preset", "noise", lead=GAP)]
+    heads, _, mixtures, preset = rows_of(views.language_table(replace(record, rows=rows)))
+    assert heads.startswith("| balanced accuracy | by speaker, n=8 | noise, n=8 |")
+    assert mixtures == "| mixtures | 50.0 % (25.0 to 75.0) | 50.0 % (25.0 to 75.0) | | | 2.0 |"
+    assert preset.endswith("| 50.0 % (25.0 to 75.0) | 1.00; 0.50 | +12.5 (+5.0 to +20.0) | 2.0 |")
+
+
+def test_mixture_ratios_are_the_peers_time_over_ours(record):
+    rows = [
+        {"title": "EM", "part": "em", "contender": "gmmaudio float32", "cpu_s": 0.25, "peak_mib": 10.0},
+        {"title": "EM", "part": "em", "contender": "scikit-learn float32", "cpu_s": 1.0, "peak_mib": 600.0},
+        {"title": "EM", "part": "em", "contender": "hmmlearn float64", "reason": "needs more than 12 GiB"},
+        {"title": "two", "part": "threads", "contender": "1", "cpu_s": 0.25, "peak_mib": 10.0},
+    ]
+    record = replace(record, rows=rows)
+    heads, _, line = rows_of(views.mixture_ratios(record))
+    assert heads == "| | gmmaudio float32, CPU s | scikit-learn float32, ratio | hmmlearn float64, ratio |"
+    assert line == "| EM | 0.250 | 4.0 | |"
+    assert rows_of(views.mixture_memory(record))[2:] == [
+        "| EM | gmmaudio float32 | 10 |",
+        "| EM | scikit-learn float32 | 600 |",
+    ]
+
+
+def test_a_block_is_made_from_the_file_that_its_name_begins_with(record, tmp_path):
+    write_record(record, tmp_path)
+    assert views.render("end_to_end", tmp_path) == views.end_to_end_table(record)
+    with pytest.raises(ValueError, match=r"real_audio\.json is missing"):
+        views.render("real_audio/presets", tmp_path)
+    with pytest.raises(ValueError, match=r"expected one of real_audio, .*, got 'speed'"):
+        views.render("speed", tmp_path)
+
+
+def test_every_view_is_of_a_recipe_or_a_benchmark():
+    scripts = {path.stem for folder in ("recipes", "benchmarks") for path in Path(ROOT, folder).glob("*.py")}
+    assert {views.file_of(name) for name in views.VIEWS} <= scripts
+
+
+def test_commands_that_documents_name_are_modules_of_the_repository():
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]:
+        for module in re.findall(r"python -m ((?:recipes|benchmarks)\.[a-z_]+|results)", page.read_text()):
+            path = ROOT.joinpath(*module.split("."))
+            assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), f"{page.name}: {module}"
