@@ -111,7 +111,7 @@ def test_the_spread_is_over_repeats():
         "low": 0.2,
         "mean": pytest.approx(0.5),
         "high": 0.9,
-        "deviation": pytest.approx(np.std([0.2, 0.4, 0.9], ddof=1)),
+        "std": pytest.approx(np.std([0.2, 0.4, 0.9], ddof=1)),
     }
-    assert found["balanced_accuracy"]["deviation"] == 0
+    assert found["balanced_accuracy"]["std"] == 0
     assert spread_of(rows[:1]) is None

@@ -416,13 +416,13 @@ def test_hostile_names_do_not_drive_the_terminal(command, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no JSON"),
-        ("{", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
-        ("\xff\xfe", "is no JSON"),
-        ('{"clips": [], "accuracy": NaN}', "is no JSON"),
-        ("[]", "has no list of clips with name, label and predicted"),
-        ("{}", "has no list of clips"),
+        ("", "cannot be read as JSON"),
+        ("{", "cannot be read as JSON"),
+        ("[" * 100_000, "cannot be read as JSON"),
+        ("\xff\xfe", "cannot be read as JSON"),
+        ('{"clips": [], "accuracy": NaN}', "cannot be read as JSON"),
+        ("[]", "is not the JSON of a report"),
+        ("{}", "has no list of clips with name, label and predicted"),
         ('{"clips": {}}', "has no list of clips"),
         ('{"clips": [3]}', "has no list of clips"),
         ('{"clips": [{"name": "a", "label": "x"}]}', "has no list of clips"),
@@ -438,7 +438,7 @@ def test_a_file_that_is_no_evaluation_is_3(command, pair, tmp_path, text, messag
         done = command("compare", *files)
         assert (done.code, done.out) == (3, "")
         assert f"bad.json: {message}" in done.err
-        assert "expected what evaluate or crossval write with --json" in done.err
+        assert "expected the JSON of a report, as evaluate and crossval write it" in done.err
 
 
 def test_a_file_that_is_missing_or_names_a_clip_twice_is_3(command, pair, tmp_path):
@@ -485,4 +485,4 @@ def test_numbers_too_large_for_json_are_no_report(command, tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"clips": [{"name": "a", "label": "b", "predicted": "b", "x": 1e999}]}')
     said = command("compare", path, path)
-    assert (said.code, "is no JSON" in said.err) == (3, True)
+    assert (said.code, "cannot be read as JSON" in said.err) == (3, True)

@@ -163,7 +163,7 @@ def test_what_is_no_report_says_so(command, tmp_path, text, complaint):
 
 def test_a_file_that_is_not_there(command, tmp_path):
     done = command("reproduce", tmp_path / "none.json")
-    assert (done.code, "cannot be read as JSON" in done.err) == (3, True)
+    assert (done.code, "cannot be read (No such file or directory)" in done.err) == (3, True)
 
 
 def test_settings_that_came_later_stand_for_what_was_done_before(recorded, command, tmp_path):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -97,23 +96,19 @@ def read_evaluation(path: Path) -> Evaluation:
     CorpusError
         If it cannot be read, is no such file, or names a clip twice.
     """
-    cure = "expected what evaluate or crossval write with --json"
-    try:
-        document = json.loads(path.read_bytes(), parse_constant=_no_number, parse_float=_finite)
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror}); {cure}") from error
-    except (ValueError, RecursionError) as error:
-        raise CorpusError(f"{path}: is no JSON; {cure}") from error
-    rows = document.get("clips") if isinstance(document, dict) else None
+    from gmmaudio.evaluation.report_file import EXPECTED, read_report
+
+    document = read_report(path)
+    rows = document.get("clips")
     if not isinstance(rows, list) or not all(map(_is_clip, rows)):
-        raise CorpusError(f"{path}: has no list of clips with name, label and predicted; {cure}")
+        raise CorpusError(f"{path}: has no list of clips with name, label and predicted; {EXPECTED}")
     if not rows:
-        raise CorpusError(f"{path}: has no clips; {cure}")
+        raise CorpusError(f"{path}: has no clips; {EXPECTED}")
     clips: dict[Key, Mapping[str, Any]] = {}
     for row in rows:
         key = row["name"], row.get("repeat", 0)
         if key in clips:
-            raise CorpusError(f"{path}: names clip {key[0]} twice in repeat {key[1]}; {cure}")
+            raise CorpusError(f"{path}: names clip {key[0]} twice in repeat {key[1]}; {EXPECTED}")
         clips[key] = row
     protocol = document.get("protocol")
     guards = document.get("guards")
@@ -131,17 +126,6 @@ def _hashes(run: object) -> dict[str, str]:
     rows = run.get("manifest") if isinstance(run, dict) else None
     known = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     return {str(row.get("path")): row["sha256"] for row in known if isinstance(row.get("sha256"), str)}
-
-
-def _no_number(word: str) -> NoReturn:
-    """Raise ValueError: NaN and Infinity are no JSON."""
-    raise ValueError(word)
-
-
-def _finite(text: str) -> float:
-    """Return a number; raise ValueError where it is too large to be one."""
-    value = float(text)
-    return value if math.isfinite(value) else _no_number(text)
 
 
 def _is_clip(row: object) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from gmmaudio.cli.console import say, say_failed, show_report
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import Report, render_html
 from gmmaudio.evaluation.csv_tables import csv_text, tables
+from gmmaudio.evaluation.report_file import to_json
 from gmmaudio.files import check_writable, make_folder, write_beside
 
 
@@ -65,7 +65,7 @@ def check_places(inputs: Sequence[Path], places: Mapping[str, Path | None]) -> N
 
 def deliver(report: Report, title: str, places: Places) -> int:
     """Write a report to all its places, and return the exit code."""
-    text = json.dumps(report.to_dict(), indent=1, allow_nan=False)
+    text = to_json(report)
     # files first: a reader of stdout may close it early
     if places.report_path is not None:
         _write(places.report_path, render_html(report, title))

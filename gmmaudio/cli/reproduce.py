@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,13 +38,14 @@ def command(report: Path, corpus: Path | None, model: Path | None, json_path: Pa
     from gmmaudio.cli import console
     from gmmaudio.cli.report_files import check_places
     from gmmaudio.evaluation import printable
+    from gmmaudio.evaluation.report_file import read_report, to_json
     from gmmaudio.files import check_writable, write_beside
     from gmmaudio.models import load_model
 
     check_places([report], {"--json": json_path})
     if json_path is not None:
         check_writable(json_path)
-    recorded = _read(report)
+    recorded = read_report(report)
     place = corpus.parent if corpus is not None and _is_manifest(corpus, recorded) else corpus
     _check_place(recorded, place, model)
     loaded = None if model is None else load_model(model)
@@ -55,21 +55,10 @@ def command(report: Path, corpus: Path | None, model: Path | None, json_path: Pa
         raise CorpusError(f"{report}: {error}") from error
     if json_path is not None:
         with write_beside(json_path) as handle:
-            handle.write(json.dumps(found.report.to_dict(), indent=1, allow_nan=False).encode())
+            handle.write(to_json(found.report).encode())
     for line in _lines(found):
         click.echo(printable(line))
     click.get_current_context().exit(0 if found.identical else EXIT_SOME_FAILED)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return the JSON in a file."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise CorpusError(f"{path}: cannot be read as JSON ({error}); name a file made by --json") from error
-    if not isinstance(found, dict):
-        raise CorpusError(f"{path}: is not the JSON of a report; name a file made by --json")
-    return found
 
 
 def _check_place(recorded: dict[str, Any], place: Path | None, model: Path | None) -> None:

@@ -17,6 +17,8 @@ from gmmaudio.evaluation.metrics import MetricSet, compute_metrics
 from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
 from gmmaudio.evaluation.slices import Slice, by_duration, by_source
 
+# of the JSON; a reader of 1.0 can read every 1.x
+FORMAT = "1.0"
 N_MISTAKES = 20
 # below this an interval is a hint: see docs/decisions/0006-intervals.md
 FEW_GROUPS = 10
@@ -137,10 +139,11 @@ class Report:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; what is undefined is None."""
+        """Return plain values for JSON, format :data:`FORMAT`; what is undefined is None."""
         metrics = self.metrics
         curve = metrics.reliability
         return {
+            "format": FORMAT,
             **metrics.values,
             "log_loss": self.log_loss,
             "n": self.n,
@@ -249,13 +252,13 @@ def confusion_similarity(confusion: Counts, labels: Sequence[str]) -> Similarity
 
 
 def spread_of(repeats: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]] | None:
-    """Return least, mean, largest and deviation over repeats of each figure; None where there is one repeat.
+    """Return minimum, mean, maximum and standard deviation over repeats of each metric; None for one repeat.
 
     Examples
     --------
     >>> runs = [{"accuracy": 0.5, "balanced_accuracy": 0.5}, {"accuracy": 0.75, "balanced_accuracy": 0.5}]
     >>> spread_of(runs)["accuracy"]
-    {'low': 0.5, 'mean': 0.625, 'high': 0.75, 'deviation': 0.1767766952966369}
+    {'low': 0.5, 'mean': 0.625, 'high': 0.75, 'std': 0.1767766952966369}
     """
     if len(repeats) < 2:
         return None
@@ -266,7 +269,7 @@ def spread_of(repeats: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float
             "low": float(values.min()),
             "mean": float(values.mean()),
             "high": float(values.max()),
-            "deviation": float(values.std(ddof=1)),
+            "std": float(values.std(ddof=1)),
         }
     return found
 

@@ -13,6 +13,7 @@ from gmmaudio.compute import Progress, quiet
 from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import FailedInput, Report
+from gmmaudio.evaluation.report_file import EXPECTED, upgrade
 from gmmaudio.features import FeatureConfig
 from gmmaudio.models import ClassifierConfig, Model, Recipe
 from gmmaudio.pipeline.crossvalidation import Division, crossval
@@ -23,13 +24,14 @@ from gmmaudio.trials import Extracted
 
 # other versions and machines round differently; what is right stays within this
 TOLERANCE = 1e-6
+# text for people
+WORDS = ("format", "guards", "passed")
 # where, how and when, not what
 NOT_COMPARED = {
     "protocol": ("versions", "machine", "command", "began", "seconds"),
     "run": ("kind", "root", "notes", "options", "manifest"),
 }
 EVALUATE_OPTIONS = ("split", "trial_s", "min_duration_s", "group_by", "durations_s", "robustness")
-NOT_A_RUN = "expected the JSON that gmmaudio evaluate or crossval wrote (--json)"
 AnyProgress = Progress[Extracted | FailedInput]
 
 
@@ -73,7 +75,7 @@ def reproduce(
     Parameters
     ----------
     recorded : mapping
-        The JSON of a report.
+        The JSON of a report, of any format.
     root : Path or None
         Folder that the clips' paths are relative to, or the table of predictions; None takes the recorded one.
     model : Model or None
@@ -86,20 +88,24 @@ def reproduce(
     Raises
     ------
     CorpusError
-        If it holds no run.
+        If it holds no run, or has a newer format.
     """
+    document = upgrade(recorded)
     try:
-        run = recorded["run"]
+        run = document["run"]
         again = _prepared(run, root, model)
-        elsewhere = _elsewhere(recorded["protocol"])
+        elsewhere = _elsewhere(document["protocol"])
         old = [(row["path"], row["start_s"], row["end_s"], row["sha256"]) for row in run["manifest"]]
     except (KeyError, TypeError, AttributeError) as error:
-        raise CorpusError(f"holds no run ({type(error).__name__}: {error}); {NOT_A_RUN}") from error
+        raise CorpusError(f"holds no run ({type(error).__name__}: {error}); {EXPECTED}") from error
     report = again(n_jobs, progress)
     audio = tuple(_changed_audio(old, report.run["manifest"]))
     if run["options"].get("model_sha256") != report.run["options"].get("model_sha256"):
         audio = ("the model: is another one", *audio)
-    numbers = differences(recorded, report.to_dict(), TOLERANCE if elsewhere else 0.0)
+    now = report.to_dict()
+    if recorded.get("format") != now["format"]:
+        document, now = _without_words(document), _known_keys(_without_words(now), document)
+    numbers = differences(document, now, TOLERANCE if elsewhere else 0.0)
     return Reproduction(report, audio, tuple(numbers), elsewhere)
 
 
@@ -119,6 +125,20 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float
     ['n: 3 -> 4']
     """
     return list(_walk("", _compared(old), _compared(new), tolerance))
+
+
+def _without_words(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a report without the text of its findings, which may be worded anew in every version."""
+    return {key: value for key, value in report.items() if key not in WORDS}
+
+
+def _known_keys(new: Any, old: Any) -> Any:
+    """Return plain values without the keys that were not there when the old ones were recorded."""
+    if isinstance(new, Mapping) and isinstance(old, Mapping):
+        return {key: _known_keys(value, old[key]) for key, value in new.items() if key in old}
+    if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
+        return [_known_keys(a, b) for a, b in zip(new, old, strict=True)]
+    return new
 
 
 def _compared(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,7 +196,7 @@ def _prepared(run: Mapping[str, Any], root: Path | None, model: Model | None) ->
     if kind == "predictions":
         return lambda _jobs, _progress: evaluate_predictions(place)
     if kind not in ("crossval", "evaluate"):
-        raise CorpusError(f"holds a run of kind {kind!r}, which cannot be run again; {NOT_A_RUN}")
+        raise CorpusError(f"holds a run of kind {kind!r}, which cannot be run again; {EXPECTED}")
     corpus = Corpus(place, tuple(_clip(row) for row in run["manifest"]), tuple(run["notes"]))
     if kind == "crossval":
         recipe, division = Recipe.from_dict(options["recipe"]), Division(**options["division"])

@@ -1,0 +1,133 @@
+"""The JSON file of a report: written with a format version, and read whatever version wrote it.
+
+A file of format 1 is what :meth:`gmmaudio.evaluation.Report.to_dict` gives. Files without a version come from before
+there was one; :func:`upgrade` is the only place that knows their names.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gmmaudio.errors import CorpusError
+from gmmaudio.evaluation.report import FORMAT, Report
+
+EXPECTED = "expected the JSON of a report, as evaluate and crossval write it"
+# old name -> new one, of files without a version
+_SLICES = {"cut": "durations", "stress": "robustness", "inflation": "random_split"}
+_OPTIONS = {"show_inflation": "random_split_gap", "stress": "robustness"}
+_KEYS = {"breakdowns": "slices", "figures_from": "computed_from"}
+_SPREAD = {"deviation": "std"}
+
+
+def to_json(report: Report) -> str:
+    """Return a report as JSON text, ASCII only; :func:`upgrade` reads it back as plain values.
+
+    Parameters
+    ----------
+    report : Report
+        What to write.
+
+    Examples
+    --------
+    >>> from gmmaudio.evaluation import Protocol, ScoredClip, make_report
+    >>> clip = ScoredClip("a.wav", ("a.wav",), "jazz", "ann", "ann", None, "1", 0, "jazz", {})
+    >>> report = make_report([clip], ["jazz"], Protocol("by hand", "group", 0, ("1",), 1, ("jazz",), ()))
+    >>> json.loads(to_json(report))["accuracy"]
+    1.0
+    """
+    return json.dumps(report.to_dict(), indent=1, allow_nan=False)
+
+
+def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the content of a report's JSON file as plain values, in the present format.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be read, is no JSON object, or has a newer format.
+    """
+    try:
+        document = json.loads(Path(path).read_bytes(), parse_constant=_refuse_constant, parse_float=_finite_float)
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); {EXPECTED}") from error
+    except (ValueError, RecursionError) as error:
+        raise CorpusError(f"{path}: cannot be read as JSON ({error}); {EXPECTED}") from error
+    if not isinstance(document, dict):
+        raise CorpusError(f"{path}: is not the JSON of a report; {EXPECTED}")
+    try:
+        return upgrade(document)
+    except CorpusError as error:
+        raise CorpusError(f"{path}: {error}") from error
+
+
+def upgrade(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plain values of a report in the present format; those of the present format stay as they are.
+
+    What a damaged file lacks, or holds in another type, is left as it is found: whoever needs it checks it.
+
+    Parameters
+    ----------
+    document : mapping
+        The content of a report's JSON file, of any format.
+
+    Raises
+    ------
+    CorpusError
+        If its format is no version number, or its major number is newer than this one's.
+
+    Examples
+    --------
+    >>> upgrade({"breakdowns": {"cut": []}, "figures_from": "score"})
+    {'format': '1.0', 'slices': {'durations': []}, 'computed_from': 'score'}
+    """
+    if "format" not in document:
+        return {"format": FORMAT} | _from_unversioned(document)
+    version = document["format"]
+    if not (isinstance(version, str) and re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,9}", version)):
+        raise CorpusError(f"has format {version!r}; expected a version such as {FORMAT}")
+    if int(version.split(".")[0]) > int(FORMAT.split(".")[0]):
+        raise CorpusError(f"has format {version}, and this version reads up to {FORMAT}; update gmmaudio")
+    return dict(document)
+
+
+def _from_unversioned(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a file without a version under the names of format 1."""
+    report: dict[str, Any] = _renamed(document, _KEYS)
+    report |= {"slices": _renamed(report["slices"], _SLICES)} if "slices" in report else {}
+    if isinstance(report.get("spread"), Mapping):
+        report["spread"] = {name: _renamed(row, _SPREAD) for name, row in report["spread"].items()}
+    run = report.get("run")
+    if isinstance(run, Mapping) and isinstance(run.get("options"), Mapping):
+        options = _renamed(run["options"], _OPTIONS)
+        options |= {"division": _renamed(options["division"], _OPTIONS)} if "division" in options else {}
+        report["run"] = {**run, "options": options}
+    return report
+
+
+def _renamed(values: Any, names: Mapping[str, str]) -> Any:
+    """Return a mapping with some keys renamed, in its order; anything else as it is."""
+    return {names.get(key, key): value for key, value in values.items()} if isinstance(values, Mapping) else values
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    """Raise ValueError: NaN and Infinity are no JSON."""
+    raise ValueError(f"{word} is no JSON number")
+
+
+def _finite_float(text: str) -> float:
+    """Return a number; raise ValueError where it is too large to be one."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:30]} is too large a number")
+    return value
