@@ -47,11 +47,12 @@ LOSSY = {
 }
 FORMATS = LOSSLESS | LOSSY
 
-NOT_AUDIO = "is not a sound file that any decoder here knows; leave it out or convert it"
+NOT_AUDIO = "is not audio that an installed decoder reads; leave it out or convert it"
 NEEDS_MEDIA = "is a format that libsndfile does not read; install the media extra: pip install 'gmmaudio[media]'"
-NO_SAMPLES = "has a header and no samples; record or export it again"
-NON_FINITE = "holds samples that are not finite numbers; export the file again"
+NO_SAMPLES = "has a header but no samples; record or export it again"
+NON_FINITE = "contains samples that are not finite numbers; export the file again"
 NOT_A_FILE = "is not a regular file; name an audio file"
+BAD_RATE = "expected 4000 to 384000 Hz: the header is damaged, or the file is not audio"
 VANISHED = "is not there; check the path"
 SEGMENT_REMEDY = "correct the manifest's start and end"
 
@@ -510,12 +511,12 @@ REFUSALS = {
     "damaged": (
         b"RIFF\x24\x00\x00\x00WAVE",
         {},
-        "begins like a sound file and cannot be decoded (Error in WAV file. No 'data' chunk marker); copy it again",
+        "starts like an audio file but cannot be decoded (Error in WAV file. No 'data' chunk marker); copy it again",
     ),
     "bad_header": (
         patched(encode(chirp()), 24, "<I", 1),
         {},
-        "declares 1 Hz; 4000 to 384000 Hz are read: the header is damaged, or the file is no sound",
+        f"declares a sample rate of 1 Hz; {BAD_RATE}",
     ),
     "no_samples": (encode(chirp(0.0)), {}, NO_SAMPLES),
     "truncated": (
@@ -652,7 +653,7 @@ def test_what_is_no_sound_is_not_audio(tmp_path, media_or_not, content):
 def test_an_image_is_not_audio(tmp_path, media_or_not):
     code, message = refusal(keep(tmp_path / "cover.wav", png()))
     assert code == "not_audio"
-    assert message in {NOT_AUDIO, "holds no sound track; leave it out"}
+    assert message in {NOT_AUDIO, "contains no audio stream; leave it out"}
 
 
 @pytest.mark.parametrize(
@@ -675,7 +676,7 @@ def test_the_head_of_a_format_without_its_body_is_damaged(tmp_path, media_or_not
     code, message = refusal(keep(tmp_path / "clip", content))
     assert code == "damaged"
     assert re.fullmatch(
-        r"begins like a sound file and cannot be decoded \(.+[^.]\); copy it again", message, flags=re.DOTALL
+        r"starts like an audio file but cannot be decoded \(.+[^.]\); copy it again", message, flags=re.DOTALL
     )
 
 
@@ -688,7 +689,7 @@ def test_a_rate_beyond_belief_is_refused_before_anything_is_decoded(tmp_path, mo
     path = keep(tmp_path / "clip.wav", patched(encode(chirp()), 24, "<I", rate))
     assert refusal(path) == (
         "bad_header",
-        f"declares {rate} Hz; 4000 to 384000 Hz are read: the header is damaged, or the file is no sound",
+        f"declares a sample rate of {rate} Hz; {BAD_RATE}",
     )
 
 
@@ -705,17 +706,17 @@ def test_channels_beyond_belief_are_refused_before_anything_is_decoded(tmp_path,
     content = patched(patched(encode(chirp()), 22, "<H", n_channels), 32, "<H", 2 * n_channels)
     assert refusal(keep(tmp_path / "clip.wav", content)) == (
         "bad_header",
-        f"declares {n_channels} channels; 1 to 64 are read: export it as mono or stereo",
+        f"declares {n_channels} channels; expected 1 to 64: export it as mono or stereo",
     )
 
 
 @pytest.mark.parametrize(
     ("rate", "n_channels", "said"),
     [
-        (0, 1, "declares 0 Hz; 4000 to 384000 Hz are read: the header is damaged, or the file is no sound"),
-        (-44_100, 1, "declares -44100 Hz; 4000 to 384000 Hz are read: the header is damaged, or the file is no sound"),
-        (44_100, 0, "declares 0 channels; 1 to 64 are read: export it as mono or stereo"),
-        (44_100, 65, "declares 65 channels; 1 to 64 are read: export it as mono or stereo"),
+        (0, 1, f"declares a sample rate of 0 Hz; {BAD_RATE}"),
+        (-44_100, 1, f"declares a sample rate of -44100 Hz; {BAD_RATE}"),
+        (44_100, 0, "declares 0 channels; expected 1 to 64: export it as mono or stereo"),
+        (44_100, 65, "declares 65 channels; expected 1 to 64: export it as mono or stereo"),
     ],
 )
 def test_check_header_refuses(rate, n_channels, said):
@@ -968,7 +969,7 @@ def test_an_m4a_without_its_index_is_damaged(tmp_path):
     content = encode_media(tmp_path / "clip.m4a", media_tone(2.0), "aac", "ipod", sr=48_000).read_bytes()
     assert refusal(keep(tmp_path / "cut.m4a", content[: len(content) // 2])) == (
         "damaged",
-        "begins like a sound file and cannot be decoded (Format not recognised); copy it again",
+        "starts like an audio file but cannot be decoded (Format not recognised); copy it again",
     )
 
 
@@ -980,7 +981,7 @@ def test_a_film_without_sound_is_not_audio(tmp_path):
         picture = av.VideoFrame.from_ndarray(np.zeros((48, 32), np.uint8), format="yuv420p")
         out.mux(stream.encode(picture))
         out.mux(stream.encode(None))
-    assert refusal(tmp_path / "film.mp4") == ("not_audio", "holds no sound track; leave it out")
+    assert refusal(tmp_path / "film.mp4") == ("not_audio", "contains no audio stream; leave it out")
 
 
 @pytest.mark.parametrize("kept", [0.9, 0.5])

@@ -1,4 +1,4 @@
-"""A sound file -> samples, or the reason why not; and samples -> samples that are worse."""
+"""Decoding of audio files to samples, with a reason code for each file that cannot be used; degradation of samples."""
 
 from gmmaudio.audio.decode import read_audio, read_blocks, read_info
 from gmmaudio.audio.degrade import AUGMENTATIONS, DEGRADATIONS, DegradationSpec

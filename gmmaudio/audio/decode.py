@@ -1,8 +1,9 @@
-"""A file -> mono float32 samples at a chosen rate, whole or in blocks.
+"""Decoding of an audio file to mono float32 samples at a chosen rate, whole or in blocks.
 
-What libsndfile reads is decoded by soundfile (wav, flac, ogg, opus, mp3, aiff, caf, au, w64 ...), told by content and
-never by extension; what it does not know is tried with PyAV where the ``media`` extra is installed. Samples are
-averaged over channels and resampled by soxr. Every way in which a file can be unusable has a reason code of its own.
+libsndfile (soundfile) decodes what it can: wav, flac, ogg, opus, mp3, aiff, caf, au, w64 and others, recognised by
+content and never by the file's suffix. Other formats are tried with FFmpeg (PyAV) where the ``media`` extra is
+installed. Channels are averaged and soxr resamples. Each reason for refusing a file has its own code
+(:data:`gmmaudio.audio.REASONS`).
 """
 
 from __future__ import annotations
@@ -22,24 +23,46 @@ from gmmaudio.audio.formats import MAX_RATE_HZ, MIN_RATE_HZ, AudioInfo, Samples,
 from gmmaudio.audio.sndfile import SndfileDecoder
 from gmmaudio.errors import AudioError, SettingError
 
-# libsndfile's word for a length that the header leaves open (a FLAC written to a pipe)
+# libsndfile's value for a length that the header leaves open (a FLAC written to a pipe)
 UNKNOWN_FRAMES = 2**62
+# a larger magnitude overflows in later steps
+MAX_MAGNITUDE = 1e30
 # 3 steps of a 16-bit converter; peak to peak, so that a constant offset is silence too
 SILENCE_PEAK_TO_PEAK = 1e-4
 # headers of compressed formats may round the length, and encoders pad it
 LENGTH_TOLERANCE_S = 0.1
-# mp3 without a length tag declares an estimate
+# an mp3 without a length tag declares an estimate
 MP3_LENGTH_TOLERANCE = 0.05
 SEGMENT_REMEDY = "correct the manifest's start and end"
 
 
 def read_info(path: str | os.PathLike[str]) -> AudioInfo:
-    """Return what the header of ``path`` declares, without decoding the sound.
+    """Return the sample rate, channels, duration and format that a file's header declares, without decoding.
+
+    Parameters
+    ----------
+    path : path-like
+        An audio file.
+
+    Returns
+    -------
+    AudioInfo
+        The header's declarations.
 
     Raises
     ------
     AudioError
-        With its reason code, where the file cannot be used.
+        If the file cannot be used; its ``code`` is one of :data:`gmmaudio.audio.REASONS`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import soundfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "tone.wav"
+    ...     soundfile.write(path, np.sin(np.arange(8_000)), 8_000)
+    ...     read_info(path)
+    AudioInfo(sample_rate_hz=8000, n_channels=1, duration_s=1.0, format='WAV')
     """
     with _open(Path(path)) as decoder:
         return decoder.info
@@ -53,23 +76,42 @@ def read_audio(
     end_s: float | None = None,
     min_duration_s: float = 0.0,
 ) -> Samples:
-    """Return the sound of ``path`` as mono samples at ``sr`` hertz, shape (n,), float32, full scale -1..1.
+    """Return the samples of an audio file, mono and resampled.
 
     Parameters
     ----------
     path : path-like
-        Any file that libsndfile or, with the ``media`` extra, PyAV reads.
+        Any file that libsndfile or, with the ``media`` extra, FFmpeg reads.
     sr : int
-        Rate to resample to, hertz.
+        Rate to resample to, hertz, 4,000 to 384,000.
     start_s, end_s : float
-        The segment wanted, seconds from the start of the file; default all of it.
+        Segment to read, seconds from the start of the file; all of it by default. The segment is cut before
+        resampling.
     min_duration_s : float
-        Least decoded length, seconds.
+        Minimum decoded duration, seconds.
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        Mean of the channels, full scale -1 to 1.
 
     Raises
     ------
     AudioError
-        With its reason code, where the file cannot be used.
+        If the file cannot be used; its ``code`` is one of :data:`gmmaudio.audio.REASONS`.
+    SettingError
+        If ``sr`` is out of bounds.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import soundfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "tone.wav"
+    ...     soundfile.write(path, np.sin(np.arange(16_000)), 16_000)
+    ...     y = read_audio(path, 8_000, start_s=0.25)
+    >>> y.shape, y.dtype
+    ((6000,), dtype('float32'))
     """
     blocks = read_blocks(path, sr, start_s=start_s, end_s=end_s, min_duration_s=min_duration_s)
     return np.concatenate(list(blocks))
@@ -85,29 +127,50 @@ def read_blocks(
 ) -> Iterator[Samples]:
     """Yield the samples of :func:`read_audio` in blocks of about 10 s, in bounded memory.
 
-    Silence, shortness and truncation are known only at the end: a caller that gets an AudioError there must drop what
-    came before.
+    Silence, insufficient duration and truncation are known only at the end: a caller that gets an AudioError there
+    must discard the blocks before it.
+
+    Parameters
+    ----------
+    path, sr, start_s, end_s, min_duration_s
+        As for :func:`read_audio`.
+
+    Yields
+    ------
+    ndarray, shape (n,), float32
+        Consecutive samples, full scale -1 to 1.
 
     Raises
     ------
     AudioError
-        With its reason code, where the file cannot be used.
+        If the file cannot be used; its ``code`` is one of :data:`gmmaudio.audio.REASONS`.
+    SettingError
+        If ``sr`` is out of bounds.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import soundfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "tone.wav"
+    ...     soundfile.write(path, np.sin(np.arange(25 * 8_000)), 8_000)
+    ...     [len(block) for block in read_blocks(path, 8_000)]
+    [80000, 80000, 40000]
     """
     if not MIN_RATE_HZ <= sr <= MAX_RATE_HZ:
         raise SettingError(f"sr is {sr}; expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
     with _open(Path(path)) as decoder:
         info = decoder.info
         if not (0 <= start_s < math.inf and (end_s is None or start_s < end_s < math.inf)):
-            raise _outside(start_s, end_s, info.duration_s)
+            raise _bad_segment(start_s, end_s, info.duration_s)
         mono = (_finite_mono(block) for block in decoder.blocks(start_s, end_s))
         yield from _resampled(_checked(mono, info, start_s, end_s, min_duration_s), info.sample_rate_hz, sr)
 
 
 def _finite_mono(block: Samples) -> Samples:
-    """Return the mean of the channels (n,) of a block (n, n_channels)."""
-    # a loudness beyond 1e30 overflows in what follows, and is no sound
-    if not (np.abs(block) < 1e30).all():
-        raise AudioError("non_finite", "holds samples that are not finite numbers; export the file again")
+    """Return the mean of the channels, shape (n,), of a block of shape (n, n_channels)."""
+    if not (np.abs(block) < MAX_MAGNITUDE).all():
+        raise AudioError("non_finite", "contains samples that are not finite numbers; export the file again")
     if block.shape[1] == 1:
         return block[:, 0]
     mono: Samples = block.mean(axis=1, dtype=np.float64).astype(np.float32)
@@ -117,53 +180,53 @@ def _finite_mono(block: Samples) -> Samples:
 def _checked(
     blocks: Iterable[Samples], info: AudioInfo, start_s: float, end_s: float | None, min_duration_s: float
 ) -> Iterator[Samples]:
-    """Yield the blocks, then judge their total length and level."""
+    """Yield the blocks, then check their total duration and level."""
     n, low, high = 0, np.inf, -np.inf
     for block in blocks:
         if len(block):
             n += len(block)
             low, high = min(low, float(block.min())), max(high, float(block.max()))
             yield block
-    seconds = n / info.sample_rate_hz
-    _check_length(seconds, info, start_s, end_s)
-    if seconds < min_duration_s:
+    duration_s = n / info.sample_rate_hz
+    _check_length(duration_s, info, start_s, end_s)
+    if duration_s < min_duration_s:
         raise AudioError(
-            "too_short", f"{seconds:.2g} s of sound; at least {min_duration_s:g} s is needed (`min_duration_s`)"
+            "too_short", f"{duration_s:.2g} s of sound; at least {min_duration_s:g} s is needed (`min_duration_s`)"
         )
     if high - low < SILENCE_PEAK_TO_PEAK:
-        raise AudioError("silent", f"{seconds:.2f} s of silence; check the recording, or leave it out")
+        raise AudioError("silent", f"{duration_s:.2f} s of silence; check the recording, or leave it out")
 
 
-def _outside(start_s: float, end_s: float | None, declared: float | None) -> AudioError:
+def _bad_segment(start_s: float, end_s: float | None, declared_s: float | None) -> AudioError:
     """Return the error for a segment that is not in the file."""
     return AudioError(
         "bad_segment",
         f"the segment {start_s:g}-{'' if end_s is None else format(end_s, 'g')} s lies outside the file"
-        + (f", which has {declared:.2f} s" if declared is not None else "")
+        + (f", which has {declared_s:.2f} s" if declared_s is not None else "")
         + f"; {SEGMENT_REMEDY}",
     )
 
 
-def _check_length(seconds: float, info: AudioInfo, start_s: float, end_s: float | None) -> None:
-    """Raise where less was decoded than the header or the segment promises."""
-    declared = info.duration_s
-    wanted_end = end_s if end_s is not None else declared
-    if seconds == 0 and start_s == 0:
-        raise AudioError("no_samples", "has a header and no samples; record or export it again")
-    if (declared is not None and max(start_s, end_s or 0.0) > declared + LENGTH_TOLERANCE_S) or seconds == 0:
-        raise _outside(start_s, end_s, declared)
-    if wanted_end is None:
+def _check_length(duration_s: float, info: AudioInfo, start_s: float, end_s: float | None) -> None:
+    """Raise AudioError if less was decoded than the header declares or the segment asks for."""
+    declared_s = info.duration_s
+    expected_end_s = end_s if end_s is not None else declared_s
+    if duration_s == 0 and start_s == 0:
+        raise AudioError("no_samples", "has a header but no samples; record or export it again")
+    if (declared_s is not None and max(start_s, end_s or 0.0) > declared_s + LENGTH_TOLERANCE_S) or duration_s == 0:
+        raise _bad_segment(start_s, end_s, declared_s)
+    if expected_end_s is None:
         return
-    tolerance = MP3_LENGTH_TOLERANCE * wanted_end if info.format == "MP3" else 0.0
-    if seconds < wanted_end - start_s - max(LENGTH_TOLERANCE_S, tolerance):
+    tolerance_s = MP3_LENGTH_TOLERANCE * expected_end_s if info.format == "MP3" else 0.0
+    if duration_s < expected_end_s - start_s - max(LENGTH_TOLERANCE_S, tolerance_s):
         raise AudioError(
             "truncated",
-            f"{seconds:.2f} s decoded of {wanted_end - start_s:.2f} s declared; copy or export the file again",
+            f"{duration_s:.2f} s decoded of {expected_end_s - start_s:.2f} s declared; copy or export the file again",
         )
 
 
 def _resampled(blocks: Iterable[Samples], rate_in: int, rate_out: int) -> Iterator[Samples]:
-    """Yield the blocks at ``rate_out`` hertz; one stream, so that block edges leave no trace."""
+    """Yield the blocks at ``rate_out`` hertz, resampled as one stream so that block edges have no effect."""
     if rate_in == rate_out:
         yield from blocks
         return
@@ -176,6 +239,8 @@ def _resampled(blocks: Iterable[Samples], rate_in: int, rate_out: int) -> Iterat
 
 
 class _Decoder(Protocol):
+    """An open audio file."""
+
     info: AudioInfo
 
     def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
@@ -184,27 +249,27 @@ class _Decoder(Protocol):
 
 @contextmanager
 def _open(path: Path) -> Iterator[_Decoder]:
-    """Open a file by handle, and find the decoder that knows it."""
+    """Open a file and yield the decoder that recognises its content."""
     with _open_handle(path) as handle:
         import soundfile
 
         try:
             sound = soundfile.SoundFile(UnnamedFile(handle))
         except soundfile.LibsndfileError as error:
-            with open_ffmpeg(handle, str(error.error_string)) as media:
-                yield media
+            with open_ffmpeg(handle, str(error.error_string)) as decoder:
+                yield decoder
             return
         with sound:
-            if sound.frames < UNKNOWN_FRAMES and not (sound.format == "MP3" and _mp3_guesses_its_length(handle)):
+            if sound.frames < UNKNOWN_FRAMES and not (sound.format == "MP3" and _mp3_length_is_estimated(handle)):
                 yield SndfileDecoder(sound, handle)
                 return
         # libsndfile cannot step through a FLAC that was written to a pipe
-        with open_ffmpeg(handle, "its length is left open") as media:
-            yield media
+        with open_ffmpeg(handle, "its length is left open") as decoder:
+            yield decoder
 
 
 def _open_handle(path: Path) -> BinaryIO:
-    """Return the open file, or raise with the system's reason."""
+    """Return the open file, or raise AudioError with the system's reason."""
     try:
         mode = path.stat().st_mode
         handle = path.open("rb") if stat.S_ISREG(mode) else None
@@ -220,8 +285,8 @@ def _open_handle(path: Path) -> BinaryIO:
     return handle
 
 
-def _mp3_guesses_its_length(handle: BinaryIO) -> bool:
-    """Return whether an mp3 has no length tag and PyAV is there to read on where libsndfile's guess ends."""
+def _mp3_length_is_estimated(handle: BinaryIO) -> bool:
+    """Return True for an mp3 without a length tag where PyAV is installed, which reads past libsndfile's estimate."""
     try:
         import av  # noqa: F401
     except ImportError:

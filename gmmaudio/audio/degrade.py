@@ -1,7 +1,7 @@
-"""Samples -> samples that are worse, as telephones, recorders, rooms and codecs make them; for tests of robustness.
+"""Degradations of sound, as by telephones, recorders, rooms and codecs: for tests of robustness and for augmentation.
 
-Every function takes mono samples, full scale -1..1, and returns new ones, float32 and finite; what it is given is left
-as it was. Empty sound stays empty, and silence stays silent. Chance comes only from the generator that is handed in.
+Each function takes mono samples, full scale -1 to 1, and returns new ones, float32 and finite; its input is not
+modified. Empty sound stays empty, and silence stays silent. Randomness comes only from the generator passed as ``rng``.
 """
 
 from __future__ import annotations
@@ -17,34 +17,40 @@ import numpy.typing as npt
 from gmmaudio.audio.formats import MAX_RATE_HZ, MIN_RATE_HZ, Samples
 from gmmaudio.errors import SettingError
 
-# a loudness beyond it overflows in float32, and is no sound
-LOUDEST = 1e30
+# a larger magnitude overflows in float32
+MAX_MAGNITUDE = 1e30
 MAX_DB = 100.0
 MIN_CUTOFF_HZ = 20.0
 STOP_BAND_DB = 65.0
-# of the cut-off, to either side of it
+# half the transition band, as a share of the cut-off
 TRANSITION = 0.1
+# shortest and longest gap
 GAP_S = (0.1, 0.5)
-# beyond 200 kHz libvorbis has no setting, and libsndfile crashes
+# above 200 kHz libvorbis has no mode, and libsndfile crashes
 VORBIS_MAX_RATE_HZ = 192_000
-# samples; libsndfile puts a whole block on the stack, and one of a minute overruns it
+# samples per write; libsndfile puts a whole block on the stack, and one of a minute overflows it
 VORBIS_BLOCK = 4_000
 
 
 def band_limit(samples: Samples, sr: int, cutoff_hz: float) -> Samples:
-    """Return the sound without what lies above ``cutoff_hz``, as a telephone passes it; shape (n,), float32.
+    """Return the sound after a low-pass filter, as by a telephone.
 
-    A linear-phase low-pass (windowed sinc, Kaiser): within 0.1 dB up to 0.9 of the cut-off, at least 60 dB down from
-    1.1 of it. The sound is not delayed; it counts as silent before its start and after its end.
+    The filter has linear phase (windowed sinc, Kaiser window): within 0.1 dB up to 0.9 of the cut-off, attenuation of
+    at least 60 dB from 1.1 of it. The sound is not delayed, and is taken as silent before its start and after its end.
 
     Parameters
     ----------
     samples : ndarray, shape (n,)
-        Mono sound, full scale -1..1.
+        Mono sound, full scale -1 to 1.
     sr : int
         Sample rate, hertz, 4,000 to 384,000.
     cutoff_hz : float
-        At least 20 Hz. At or above ``sr / 2`` nothing changes.
+        Cut-off frequency, at least 20 Hz. At or above ``sr / 2`` nothing changes.
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        The filtered sound.
 
     Raises
     ------
@@ -77,14 +83,19 @@ def band_limit(samples: Samples, sr: int, cutoff_hz: float) -> Samples:
 
 
 def gain(samples: Samples, db: float) -> Samples:
-    """Return the sound made louder or quieter by ``db`` decibels; shape (n,), float32, not clipped at full scale.
+    """Return the sound amplified or attenuated by a number of decibels, not clipped at full scale.
 
     Parameters
     ----------
     samples : ndarray, shape (n,)
-        Mono sound, full scale -1..1.
+        Mono sound, full scale -1 to 1.
     db : float
         -100 to 100; 20 decibels are a factor of 10.
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        The scaled sound.
 
     Raises
     ------
@@ -102,18 +113,23 @@ def gain(samples: Samples, db: float) -> Samples:
 
 
 def clip(samples: Samples, share: float) -> Samples:
-    """Return the sound with its loudest samples cut off at one level, as an overdriven recorder does; shape (n,).
+    """Return the sound with its loudest samples clipped at one level, as by an overdriven recorder.
 
-    The level is the one that ``share`` of the samples exceed; a tenth of them puts it 2.5 to 4.9 dB above the RMS of
-    music (90 clips of nine genres). The others keep their values: the peak is not raised again, for that is a gain.
+    The level is the one that ``share`` of the samples exceed; with a share of 0.1 it is 2.5 to 4.9 dB above the RMS of
+    music (90 clips of nine genres). The other samples keep their values; no gain restores the peak.
 
     Parameters
     ----------
     samples : ndarray, shape (n,)
-        Mono sound, full scale -1..1.
+        Mono sound, full scale -1 to 1.
     share : float
         Share of the samples to clip, 0 (none) to below 1, rounded down to whole samples. Exact zeros do not count, so
-        that gaps do not lower the level. Less is clipped where samples tie at the level: of a square wave, nothing.
+        that gaps do not lower the level. Fewer are clipped where samples tie at the level: in a square wave, none.
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        The clipped sound.
 
     Raises
     ------
@@ -136,19 +152,24 @@ def clip(samples: Samples, share: float) -> Samples:
 
 
 def insert_silence(samples: Samples, sr: int, share: float, rng: np.random.Generator) -> Samples:
-    """Return the sound with gaps of exact zeros at random places, as lost packets leave them; shape (n,), float32.
+    """Return the sound with gaps of exact zeros at random positions, as after lost packets.
 
     Parameters
     ----------
     samples : ndarray, shape (n,)
-        Mono sound, full scale -1..1.
+        Mono sound, full scale -1 to 1.
     sr : int
         Sample rate, hertz, 4,000 to 384,000.
     share : float
-        Share of the length to silence, 0 to 1; exact, but for rounding to whole samples. The gaps are 0.1 to 0.5 s
-        long, one of them shorter where that is what is left. They do not overlap; two may touch.
+        Share of the duration to silence, 0 to 1; exact up to rounding to whole samples. The gaps are 0.1 to 0.5 s
+        long, one of them shorter if needed for the share. They do not overlap; two may touch.
     rng : numpy.random.Generator
-        Decides on lengths and places.
+        Draws lengths and positions.
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        The sound with gaps.
 
     Raises
     ------
@@ -157,8 +178,8 @@ def insert_silence(samples: Samples, sr: int, share: float, rng: np.random.Gener
 
     Examples
     --------
-    >>> holed = insert_silence(np.ones(80_000), 8_000, 0.1, np.random.default_rng(0))
-    >>> int((holed == 0).sum())
+    >>> with_gaps = insert_silence(np.ones(80_000), 8_000, 0.1, np.random.default_rng(0))
+    >>> int((with_gaps == 0).sum())
     8000
     """
     sound = _checked(samples, sr)
@@ -168,25 +189,30 @@ def insert_silence(samples: Samples, sr: int, share: float, rng: np.random.Gener
     shortest, longest = (round(seconds * sr) for seconds in GAP_S)
     drawn = rng.integers(shortest, longest, size=math.ceil(n_silent / shortest), endpoint=True)
     lengths = rng.permutation(np.diff(np.minimum(np.cumsum(drawn), n_silent), prepend=0))
-    # a gap opens after so many sounding samples, and after all the gaps before it
-    sounding = np.sort(rng.integers(0, len(sound) - n_silent, size=len(lengths), endpoint=True))
-    for start, length in zip(sounding + np.cumsum(lengths) - lengths, lengths, strict=True):
+    # the start of a gap is the number of samples kept before it, plus the lengths of the gaps before it
+    n_kept = np.sort(rng.integers(0, len(sound) - n_silent, size=len(lengths), endpoint=True))
+    for start, length in zip(n_kept + np.cumsum(lengths) - lengths, lengths, strict=True):
         sound[start : start + length] = 0.0
     return sound
 
 
 def add_noise(samples: Samples, snr_db: float, rng: np.random.Generator) -> Samples:
-    """Return the sound in white Gaussian noise; shape (n,), float32, not clipped at full scale.
+    """Return the sound with white Gaussian noise added, not clipped at full scale.
 
     Parameters
     ----------
     samples : ndarray, shape (n,)
-        Mono sound, full scale -1..1. Silence has no power to set the noise by, and stays silent.
+        Mono sound, full scale -1 to 1. Silence has no power to scale the noise by, and stays silent.
     snr_db : float
         Signal-to-noise ratio, decibels, -100 to 100: mean square of the sound, pauses and any offset included, over
-        that of the noise. The noise drawn is scaled to it exactly.
+        that of the noise. The noise is scaled to it exactly.
     rng : numpy.random.Generator
         Draws the noise.
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        The noisy sound.
 
     Raises
     ------
@@ -210,19 +236,24 @@ def add_noise(samples: Samples, snr_db: float, rng: np.random.Generator) -> Samp
 
 
 def vorbis(samples: Samples, sr: int, quality: float = 0.0) -> Samples:
-    """Return the sound as Ogg Vorbis gives it back, as long as before and not delayed; shape (n,), float32.
+    """Return the sound after encoding as Ogg Vorbis and decoding, of the same length and not delayed.
 
-    At quality 0, the least, music takes 33 kb/s at 22,050 Hz and 28 kb/s at 16,000 Hz (means over 90 clips of 10 s, of
-    nine genres). The encoder drops what it takes to be inaudible: a sound of about 1e-6, all of it.
+    At quality 0, the lowest, music takes 33 kb/s at 22,050 Hz and 28 kb/s at 16,000 Hz (means over 90 clips of 10 s, of
+    nine genres). The encoder drops what it takes to be inaudible: all of a sound with a level of about 1e-6.
 
     Parameters
     ----------
     samples : ndarray, shape (n,)
-        Mono sound, full scale -1..1. What is louder is encoded at full scale, and made loud again.
+        Mono sound, full scale -1 to 1. A higher peak is scaled to full scale for the encoder, and back after it.
     sr : int
         Sample rate, hertz, 4,000 to 192,000.
     quality : float
-        0 (smallest) to 1 (best), a tenth of the encoder's usual -q. libsndfile's own default is 0.4.
+        0 (smallest file) to 1 (best), a tenth of the encoder's usual -q. libsndfile's default is 0.4.
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        The decoded sound.
 
     Raises
     ------
@@ -251,21 +282,26 @@ def vorbis(samples: Samples, sr: int, quality: float = 0.0) -> Samples:
             file.write(sound[start : start + VORBIS_BLOCK] / peak)
     encoded.seek(0)
     decoded, _ = soundfile.read(encoded, frames=len(sound), dtype="float32", fill_value=0.0)
-    louder: Samples = decoded * np.float32(peak)
-    return louder
+    rescaled: Samples = decoded * np.float32(peak)
+    return rescaled
 
 
 def excerpt(samples: Samples, sr: int, seconds: float) -> Samples:
-    """Return the middle ``seconds`` of the sound, or all of a shorter one; shape (min(n, seconds * sr),), float32.
+    """Return the middle of the sound, or all of it if it is shorter than the excerpt.
 
     Parameters
     ----------
     samples : ndarray, shape (n,)
-        Mono sound, full scale -1..1.
+        Mono sound, full scale -1 to 1.
     sr : int
         Sample rate, hertz, 4,000 to 384,000.
     seconds : float
-        Length wanted, more than 0, rounded to whole samples and to at least one.
+        Duration of the excerpt, more than 0, rounded to whole samples and to at least one.
+
+    Returns
+    -------
+    ndarray, shape (min(n, seconds * sr),), float32
+        The excerpt.
 
     Raises
     ------
@@ -287,28 +323,28 @@ def excerpt(samples: Samples, sr: int, seconds: float) -> Samples:
 
 
 def _checked(samples: Samples, sr: int = MIN_RATE_HZ) -> Samples:
-    """Return a copy of the samples in float32, or raise where they or the rate cannot be used."""
+    """Return a copy of the samples in float32, or raise SettingError if they or the rate cannot be used."""
     if not MIN_RATE_HZ <= sr <= MAX_RATE_HZ:
         raise SettingError(f"sr is {sr}; expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
-    given: npt.NDArray[np.generic] = np.asarray(samples)
-    if given.ndim != 1 or not np.issubdtype(given.dtype, np.floating):
+    array: npt.NDArray[np.generic] = np.asarray(samples)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.floating):
         raise SettingError(
-            f"samples have shape {given.shape} and type {given.dtype}; expected (n,) floating, full scale -1 to 1: "
+            f"samples have shape {array.shape} and type {array.dtype}; expected (n,) floating, full scale -1 to 1: "
             "average channels, and divide integers by their full scale"
         )
-    if not (np.abs(samples) < LOUDEST).all():
-        raise SettingError(f"samples are not all finite and below {LOUDEST:g}; full scale is -1 to 1")
+    if not (np.abs(samples) < MAX_MAGNITUDE).all():
+        raise SettingError(f"samples are not all finite and below {MAX_MAGNITUDE:g}; full scale is -1 to 1")
     return np.array(samples, dtype=np.float32)
 
 
 def _check_db(name: str, db: float) -> None:
-    """Raise where a level in decibels is out of bounds."""
+    """Raise SettingError if a level in decibels is out of bounds."""
     if not -MAX_DB <= db <= MAX_DB:
         raise SettingError(f"{name} is {db}; expected {-MAX_DB:g} to {MAX_DB:g} dB")
 
 
 def _power(sound: Samples) -> float:
-    """Return the mean square of the sound; 0 where there is none."""
+    """Return the mean square of the sound; 0 if it is empty."""
     return float(np.mean(np.square(sound, dtype=np.float64))) if len(sound) else 0.0
 
 

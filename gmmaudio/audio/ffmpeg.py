@@ -1,4 +1,4 @@
-"""Decoding by PyAV (FFmpeg), where the ``media`` extra is installed: what libsndfile does not know."""
+"""Decoding by FFmpeg (PyAV) of what libsndfile does not read, where the ``media`` extra is installed."""
 
 from __future__ import annotations
 
@@ -16,85 +16,131 @@ CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,asf,avi,amr,ac3,eac3,wv,ape,flv,flac,ogg,mp3,caf,wav,aiff,w64,"
     "mpeg,mpegts,tta,dts"
 )
-# those that declare no length, and of which FFmpeg guesses one from the bit rate
+# these declare no length; FFmpeg estimates one from the bit rate
 CONTAINERS_WITHOUT_LENGTH = ("aac", "ac3", "eac3", "mp3", "amr", "dts", "mpeg", "mpegts")
 MEDIA_REMEDY = "install the media extra: pip install 'gmmaudio[media]'"
 
 
 @contextmanager
-def open_ffmpeg(handle: BinaryIO, sndfile_says: str) -> Iterator[FfmpegDecoder]:
-    """Open with PyAV what libsndfile did not know."""
+def open_ffmpeg(handle: BinaryIO, sndfile_error: str) -> Iterator[FfmpegDecoder]:
+    """Open a file that libsndfile does not read; a context manager.
+
+    Parameters
+    ----------
+    handle : binary file
+        The open file, at any position.
+    sndfile_error : str
+        The message of libsndfile, which an error repeats.
+
+    Yields
+    ------
+    FfmpegDecoder
+        The decoder, open until the context ends.
+
+    Raises
+    ------
+    AudioError
+        ``needs_media``, ``damaged`` or ``not_audio`` if the file cannot be decoded; ``bad_header`` as for
+        :func:`gmmaudio.audio.check_header`.
+    """
     handle.seek(0)
     head = handle.read(4096)
     handle.seek(0)
-    if head.startswith(b"caff") and "malformed" in sndfile_says:  # FFmpeg reads a cut CAF as if it were whole
-        raise _not_decoded(head, sndfile_says)
+    if head.startswith(b"caff") and "malformed" in sndfile_error:  # FFmpeg reads a truncated CAF without an error
+        raise _decoding_error(head, sndfile_error)
     try:
         import av
     except ImportError as error:
-        if _looks_like_media(head) or head.startswith(b"fLaC"):
+        if _is_ffmpeg_format(head) or head.startswith(b"fLaC"):
             raise AudioError("needs_media", f"is a format that libsndfile does not read; {MEDIA_REMEDY}") from error
-        raise _not_decoded(head, sndfile_says) from error
+        raise _decoding_error(head, sndfile_error) from error
     try:
         container = av.open(UnnamedFile(handle), metadata_errors="ignore", options={"format_whitelist": CONTAINERS})
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise _not_decoded(head, sndfile_says) from error
+        raise _decoding_error(head, sndfile_error) from error
     with container:
         if not container.streams.audio:
-            raise AudioError("not_audio", "holds no sound track; leave it out")
+            raise AudioError("not_audio", "contains no audio stream; leave it out")
         if container.streams.audio[0].codec_context is None:
-            raise AudioError("not_audio", "holds sound that no decoder here knows; convert it")
+            raise AudioError("not_audio", "contains audio that no installed decoder reads; convert it")
         yield FfmpegDecoder(container)
 
 
 class FfmpegDecoder:
-    """Decoding by PyAV (FFmpeg)."""
+    """An audio file that FFmpeg decodes.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        The open container; its first audio stream is decoded.
+
+    Attributes
+    ----------
+    info : AudioInfo
+        The header's declarations.
+    """
 
     def __init__(self, container: Any) -> None:
         self._container = container
         stream = container.streams.audio[0]
         check_header(int(stream.rate or 0), int(stream.channels or 0))
-        seconds = None
+        duration_s = None
         if stream.duration and stream.time_base:
-            seconds = float(stream.duration * stream.time_base)
+            duration_s = float(stream.duration * stream.time_base)
         elif container.duration:
-            seconds = container.duration / 1e6
+            duration_s = container.duration / 1e6
         if container.format.name in CONTAINERS_WITHOUT_LENGTH:
-            seconds = None
-        self.info = AudioInfo(int(stream.rate), int(stream.channels), seconds, container.format.name)
+            duration_s = None
+        self.info = AudioInfo(int(stream.rate), int(stream.channels), duration_s, container.format.name)
 
     def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
-        """Yield (n, n_channels) float32 blocks of the segment, counted from the first sample decoded."""
+        """Yield the samples of a segment, counted from the first sample decoded.
+
+        Parameters
+        ----------
+        start_s, end_s : float
+            The segment, seconds from the start; ``end_s`` None reads to the end.
+
+        Yields
+        ------
+        ndarray, shape (n, n_channels), float32
+            Consecutive samples, about 10 s, at the file's own rate.
+
+        Raises
+        ------
+        AudioError
+            ``truncated`` if decoding fails.
+        """
         import av
 
-        sr, channels = self.info.sample_rate_hz, self.info.n_channels
+        sr, n_channels = self.info.sample_rate_hz, self.info.n_channels
         first, last = round(start_s * sr), None if end_s is None else round(end_s * sr)
         planar = av.AudioResampler(format="fltp", layout=self._container.streams.audio[0].layout, rate=sr)
-        position, pending, held = 0, [], 0
+        position, pending, n_pending = 0, [], 0
         try:
             for frame in self._container.decode(audio=0):
                 for part in planar.resample(frame):
-                    block = part.to_ndarray()[:channels].T.astype(np.float32, copy=False)
-                    cut = block[max(0, first - position) : None if last is None else max(0, last - position)]
+                    block = part.to_ndarray()[:n_channels].T.astype(np.float32, copy=False)
+                    inside = block[max(0, first - position) : None if last is None else max(0, last - position)]
                     position += len(block)
-                    pending.append(cut)
-                    held += len(cut)
-                if held >= BLOCK_S * sr:
+                    pending.append(inside)
+                    n_pending += len(inside)
+                if n_pending >= BLOCK_S * sr:
                     yield np.concatenate(pending)
-                    pending, held = [], 0
+                    pending, n_pending = [], 0
                 if last is not None and position >= last:
                     break
         except (av.FFmpegError, OSError, ValueError) as error:
-            said = getattr(error, "strerror", None) or error
+            reason = getattr(error, "strerror", None) or error
             raise AudioError(
                 "truncated",
-                f"decoding fails {position / sr:.2f} s into the file ({said}); copy it again",
+                f"decoding fails {position / sr:.2f} s into the file ({reason}); copy it again",
             ) from error
-        if held:
+        if n_pending:
             yield np.concatenate(pending)
 
 
-def _looks_like_media(head: bytes) -> bool:
+def _is_ffmpeg_format(head: bytes) -> bool:
     """Return whether the first bytes are of a container that FFmpeg reads and libsndfile does not."""
     return (
         head[4:8] == b"ftyp"  # mp4, m4a, mov
@@ -107,12 +153,13 @@ def _looks_like_media(head: bytes) -> bool:
     )
 
 
-def _not_decoded(head: bytes, sndfile_says: str) -> AudioError:
-    """Return the error for content that no decoder takes: damaged where its first bytes are an audio format's."""
-    audio = (b"RIFF", b"fLaC", b"OggS", b"FORM", b"caff", b".snd", b"riff", b"RF64", b"ID3")
-    if head.startswith(audio) or _looks_like_media(head) or head[:2] in (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"):
+def _decoding_error(head: bytes, sndfile_error: str) -> AudioError:
+    """Return the error for content that cannot be decoded: ``damaged`` if it starts as an audio format does."""
+    signatures = (b"RIFF", b"fLaC", b"OggS", b"FORM", b"caff", b".snd", b"riff", b"RF64", b"ID3")
+    mp3_frame = head[:2] in (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
+    if head.startswith(signatures) or _is_ffmpeg_format(head) or mp3_frame:
         return AudioError(
             "damaged",
-            f"begins like a sound file and cannot be decoded ({sndfile_says.rstrip('.')}); copy it again",
+            f"starts like an audio file but cannot be decoded ({sndfile_error.rstrip('.')}); copy it again",
         )
-    return AudioError("not_audio", "is not a sound file that any decoder here knows; leave it out or convert it")
+    return AudioError("not_audio", "is not audio that an installed decoder reads; leave it out or convert it")

@@ -1,4 +1,4 @@
-"""What every decoder shares: what a header declares, the bounds of belief, and the reasons for refusing a file."""
+"""Definitions that the decoders share: declarations of a header, their bounds, and the reasons for refusing a file."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from gmmaudio.errors import AudioError
 
 Samples = npt.NDArray[np.float32]
 
+# reason code of an AudioError -> its meaning
 REASONS: dict[str, str] = {
-    "vanished": "the file is not there",
+    "vanished": "the file does not exist",
     "not_a_file": "the path is a folder, a device or a pipe",
     "unreadable": "the system refused to read the file",
     "empty": "the file has no bytes",
-    "not_audio": "no decoder knows the content",
+    "not_audio": "no decoder recognises the content",
     "needs_media": "a format that needs the media extra",
-    "damaged": "a decoder knows the format and cannot make sense of the content",
-    "bad_header": "a sample rate or channel count beyond belief",
-    "no_samples": "a header and nothing after it",
+    "damaged": "the format is recognised, but the content cannot be decoded",
+    "bad_header": "an implausible sample rate or number of channels",
+    "no_samples": "a header without samples",
     "truncated": "fewer samples than the header declares",
     "non_finite": "a sample that is not a finite number",
     "silent": "nothing but silence",
-    "too_short": "less sound than the least duration",
+    "too_short": "less sound than the minimum duration",
     "bad_segment": "a segment that lies outside the file",
 }
 
-# Known suffixes: only for walking a folder; a file named outright is judged by content.
+# suffixes that the search of a folder accepts; a file that is named itself is recognised by content
 SUFFIXES = frozenset(
     [
         ".wav",
@@ -71,18 +72,18 @@ BLOCK_S = 10.0
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file's header declares.
+    """The declarations of an audio file's header.
 
     Parameters
     ----------
     sample_rate_hz : int
-        Samples a second, 4,000 to 384,000.
+        Samples per second, 4,000 to 384,000.
     n_channels : int
         1 to 64.
     duration_s : float or None
-        Declared length in seconds; None where the header does not know it.
+        Declared duration, seconds; None where the header does not declare it.
     format : str
-        The container's name.
+        Name of the container, such as ``"WAV"``.
     """
 
     sample_rate_hz: int
@@ -92,20 +93,26 @@ class AudioInfo:
 
 
 class UnnamedFile:
-    """A binary file without its name, by which soundfile would guess the format."""
+    """A binary file without its name, from which soundfile would guess the format.
+
+    Parameters
+    ----------
+    handle : binary file
+        The open file.
+    """
 
     def __init__(self, handle: BinaryIO) -> None:
         self._handle = handle
         self.read, self.tell = handle.read, handle.tell
 
     def readinto(self, buffer: bytearray) -> int:
-        """Return how many bytes were read into ``buffer``."""
+        """Return the number of bytes read into ``buffer``."""
         data = self._handle.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Return the new position; a damaged header may ask for one before the start."""
+        """Return the new position; -1 where there is none, as a damaged header may ask for one before the start."""
         try:
             return self._handle.seek(offset, whence)
         except (OSError, ValueError):
@@ -113,23 +120,36 @@ class UnnamedFile:
 
 
 def check_header(sample_rate_hz: int, n_channels: int) -> None:
-    """Raise AudioError ``bad_header`` where a rate or a channel count is beyond belief.
+    """Raise AudioError if a sample rate or a number of channels is implausible.
 
     Parameters
     ----------
     sample_rate_hz : int
-        4,000 to 384,000 pass. A rate of 1 Hz would make resampling allocate 22,050 samples for each one.
+        Expected: 4,000 to 384,000. With a rate of 1 Hz, resampling would allocate 22,050 samples for each one.
     n_channels : int
-        1 to 64 pass.
+        Expected: 1 to 64.
+
+    Raises
+    ------
+    AudioError
+        With the code ``bad_header``.
+
+    Examples
+    --------
+    >>> check_header(44_100, 2)
+    >>> check_header(1, 2)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    gmmaudio.errors.AudioError: declares a sample rate of 1 Hz; expected 4000 to 384000 Hz: ...
     """
     if not MIN_RATE_HZ <= sample_rate_hz <= MAX_RATE_HZ:
         raise AudioError(
             "bad_header",
-            f"declares {sample_rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz are read: the header is damaged, "
-            "or the file is no sound",
+            f"declares a sample rate of {sample_rate_hz} Hz; expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz: the header is "
+            "damaged, or the file is not audio",
         )
     if not 1 <= n_channels <= MAX_CHANNELS:
         raise AudioError(
             "bad_header",
-            f"declares {n_channels} channels; 1 to {MAX_CHANNELS} are read: export it as mono or stereo",
+            f"declares {n_channels} channels; expected 1 to {MAX_CHANNELS}: export it as mono or stereo",
         )

@@ -1,4 +1,4 @@
-"""Decoding by libsndfile, and its and Ogg's ways of telling that a file was cut short."""
+"""Decoding by libsndfile, with the detection of truncated files from its log and from Ogg pages."""
 
 from __future__ import annotations
 
@@ -11,48 +11,78 @@ from gmmaudio.errors import AudioError
 
 
 class SndfileDecoder:
-    """Decoding by libsndfile."""
+    """An audio file that libsndfile decodes.
+
+    Parameters
+    ----------
+    sound : soundfile.SoundFile
+        The open file.
+    handle : binary file
+        The file that ``sound`` reads from.
+
+    Attributes
+    ----------
+    info : AudioInfo
+        The header's declarations.
+
+    Raises
+    ------
+    AudioError
+        ``bad_header`` as for :func:`gmmaudio.audio.check_header`.
+    """
 
     def __init__(self, sound: Any, handle: BinaryIO) -> None:
         self._sound = sound
-        # soundfile seeks to where it is after every read, after which mpg123 lacks the bits that frames borrow
+        # soundfile seeks to the current position after every read, after which mpg123 lacks the bits that frames borrow
         self._seekable = sound.seekable()
         sound.seekable = lambda: False
         check_header(sound.samplerate, sound.channels)
         self.info = AudioInfo(sound.samplerate, sound.channels, sound.frames / sound.samplerate, sound.format)
-        self._cut = _declared_cut(sound.extra_info) or (sound.format == "OGG" and _ogg_cut(handle))
+        self._truncated = _log_shows_truncation(sound.extra_info) or (sound.format == "OGG" and _ogg_truncated(handle))
 
     def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
-        """Yield (n, n_channels) float32 blocks of the segment."""
+        """Yield the samples of a segment.
+
+        Parameters
+        ----------
+        start_s, end_s : float
+            The segment, seconds from the start; ``end_s`` None reads to the end.
+
+        Yields
+        ------
+        ndarray, shape (n, n_channels), float32
+            Consecutive samples, about 10 s, at the file's own rate.
+
+        Raises
+        ------
+        AudioError
+            ``truncated`` if decoding fails, or if the whole of a truncated file is asked for.
+        """
         import soundfile
 
         sound, sr = self._sound, self.info.sample_rate_hz
         if sound.frames == 0:
             return
-        if self._cut and end_s is None:
+        if self._truncated and end_s is None:
             raise AudioError(
                 "truncated",
                 f"only {self.info.duration_s:.2f} s are left of a longer file; copy or export the file again",
             )
         first = round(start_s * sr)
         last = sound.frames if end_s is None else min(sound.frames, round(end_s * sr))
-        left = max(0, last - first)
-        done = 0
-        if left > 0:
+        n_left = max(0, last - first)
+        n_done = 0
+        if n_left > 0:
             self._skip(first)
-        while left > 0:
+        while n_left > 0:
             try:
-                block = sound.read(min(left, round(BLOCK_S * sr)), dtype="float32", always_2d=True)
+                block = sound.read(min(n_left, round(BLOCK_S * sr)), dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
-                raise AudioError(
-                    "truncated",
-                    f"decoding fails {(first + done) / sr:.2f} s or more into the file "
-                    f"({error.error_string.rstrip('.')}); copy or export it again",
-                ) from error
+                raise _decoding_failed(error, (first + n_done) / sr) from error
             if len(block) == 0:
                 return
-            left -= len(block)
-            done += len(block)
+            n_left -= len(block)
+            n_done += len(block)
             yield block
 
     def _skip(self, n: int) -> None:
@@ -62,40 +92,45 @@ class SndfileDecoder:
         sound, sr = self._sound, self.info.sample_rate_hz
         if n == 0:
             return
-        at = 0
+        position = 0
         try:
-            # mp3 needs a running start, for frames borrow bits from those before; GSM cannot be sought at all
+            # mp3 frames borrow bits from those before, so decoding starts a second early; GSM cannot be sought
             if self._seekable:
-                at = sound.seek(max(0, n - sr) if sound.format == "MP3" else n)
-            while at < n:
-                got = len(sound.read(min(n - at, round(BLOCK_S * sr)), dtype="float32", always_2d=True))
-                if got == 0:
+                position = sound.seek(max(0, n - sr) if sound.format == "MP3" else n)
+            while position < n:
+                n_read = len(sound.read(min(n - position, round(BLOCK_S * sr)), dtype="float32", always_2d=True))
+                if n_read == 0:
                     return
-                at += got
+                position += n_read
         except soundfile.LibsndfileError as error:
-            raise AudioError(
-                "truncated",
-                f"decoding fails {at / sr:.2f} s or more into the file "
-                f"({error.error_string.rstrip('.')}); copy or export it again",
-            ) from error
+            raise _decoding_failed(error, position / sr) from error
 
 
-def _declared_cut(log: str) -> bool:
-    """Return whether libsndfile's log says that the data chunk is declared longer than the file."""
+def _decoding_failed(error: Any, position_s: float) -> AudioError:
+    """Return the error for libsndfile's failure at a position in the file, seconds."""
+    return AudioError(
+        "truncated",
+        f"decoding fails {position_s:.2f} s or more into the file "
+        f"({error.error_string.rstrip('.')}); copy or export it again",
+    )
+
+
+def _log_shows_truncation(log: str) -> bool:
+    """Return whether libsndfile's log shows a data chunk that is declared longer than the file."""
     for line in log.splitlines():
         name, _, rest = line.partition(":")
         declared, _, actual = rest.partition("(should be")
         if not actual or name.strip() not in {"data", "SSND", "BODY", "Data Size", "Riff size", "riff"}:
             continue
         sizes = declared.strip(), actual.strip(" )")
-        # a recorder that writes to a pipe cannot know the length, and declares nothing or all it can
+        # a recorder that writes to a pipe cannot know the length: it declares none, or the maximum
         if all(size.isdigit() for size in sizes) and int(sizes[1]) < int(sizes[0]) < 0x7FFF0000:
             return True
     return False
 
 
-def _ogg_cut(handle: BinaryIO) -> bool:
-    """Return whether the last Ogg page is cut short: Ogg declares no length in its header.
+def _ogg_truncated(handle: BinaryIO) -> bool:
+    """Return whether the last page of an Ogg file is incomplete; its header declares no length.
 
     References
     ----------
