@@ -1,1 +1,1 @@
-"""Scripts that make or fetch corpora; each ends by writing a manifest. Not part of the installed package."""
+"""Scripts that make corpora with manifests; not part of the installed package."""

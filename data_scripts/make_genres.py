@@ -1,25 +1,25 @@
 """Make a small corpus of synthetic music: six styles, six bands each, rendered with numpy.
 
-**The music is synthetic.** It is for trying the toolkit without a download: a style is a handful of rhythms,
-chord sequences and sounds, so a result says nothing about recordings of music.
+**The music is synthetic.** It serves to try the toolkit without a download. A style is a few rhythms, chord
+sequences and sounds, so results do not transfer to recordings of music.
 
 What it is
     Ambient, reggae, rock, swing, techno and waltz. Six bands play each style, four clips of 8 s each: 144 clips,
     19 minutes, 22.05 kHz mono FLAC, 33 MB. Tempo, rhythm, harmony, sounds and mix vary within a style, tempo
     and sounds overlap between styles, and the level of every clip is drawn at random.
 Columns
-    ``label`` is the style, ``group`` the band, ``source`` is ``numpy-synth``. A band has its own sounds, tempi,
-    keys, favourite rhythms, room and mix, as the albums of a band do: a model that has heard a band finds its
-    other clips easy, so clips of one band must not straddle a split. Four bands of each style have
+    ``label`` is the style, ``group`` the band, ``source`` is ``numpy-synth``. Each band has its own sounds, tempi,
+    keys, rhythms, room and mix, as the albums of a band have. Clips of a band in the training set make its other
+    clips easy to classify, so all clips of a band must be on one side of a split. Four bands of each style have
     ``split=train``, two have ``split=test``.
 Licence
-    Rendered by this script from no other material: CC0-1.0.
+    CC0-1.0; the script uses no other material.
 Citation
     gmmaudio, data_scripts/make_genres.py.
 Time
     10 s on one core.
 
-The same seed gives the same bytes, as long as the libraries are of the same versions.
+The same seed gives the same bytes with the same versions of the libraries.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from numpy.typing import NDArray
 if not __package__:  # run as a file: its folder is on the import path, the package above it is not
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data_scripts.manifest import Entry, at_level, check_is_ours, write_flac, write_manifest
+from data_scripts.manifest import Entry, at_level, check_manifest_source, write_flac, write_manifest
 from data_scripts.styles import STYLES, Style, Timbre
 
 SOURCE = "numpy-synth"
 SR = 22_050
 N_BANDS = 6
-# One period of every partial that a note can have; a note is a weighted sum of them, read at its own pace.
+# One period of each partial; a note is a weighted sum of them, read at the note's frequency.
 N_PERIOD, N_PARTIALS = 2048, 48
 PARTIALS = np.sin(2 * np.pi / N_PERIOD * np.outer(np.arange(1, N_PARTIALS + 1), np.arange(N_PERIOD)))
 
@@ -55,10 +55,36 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Band:
-    """A band: what it has chosen from its style, and keeps from clip to clip.
+    """A band: its choices from a style, the same in all of its clips.
 
-    `timbres` are those of bass, chords and melody; `drums` are single strokes of kick, snare and hat; `room` is an
-    impulse response of which `wet` is the share; `tilt_db` is per octave.
+    Parameters
+    ----------
+    style : Style
+        The style, restricted to the band's rhythms and chord sequences.
+    name : str
+        The group of its clips.
+    bpm : tuple of float
+        Lowest and highest tempo, beats per minute.
+    keys : tuple of int
+        Keys, semitones above C.
+    timbres : tuple of Timbre
+        Sounds of bass, chords and melody.
+    levels_db : tuple of float
+        Levels of drums, bass, chords and melody, decibels.
+    drums : tuple of ndarray
+        One stroke each of kick, snare and hat.
+    room : ndarray
+        Impulse response of the room.
+    wet : float
+        Share of the reverberation in the mix.
+    tilt_db : float
+        Slope of the spectrum, decibels per octave.
+    hiss_db : float
+        Level of the noise relative to the mix, decibels.
+    sloppiness_s : float
+        Scale of the half-normal delay of a stroke, seconds.
+    n_chord_notes : int
+        Notes of a chord.
     """
 
     style: Style
@@ -78,7 +104,21 @@ class Band:
 
 @dataclass(frozen=True)
 class Song:
-    """What the players of a clip agree on: key, scale, a chord for every bar, tempo, and how loosely they play."""
+    """The score of a clip.
+
+    Parameters
+    ----------
+    scale : tuple of int
+        Semitones above the key.
+    key : int
+        Semitones above C.
+    roots : tuple of int
+        Root of the chord of each bar, in steps of the scale.
+    step_s : float
+        Duration of a step, seconds.
+    sloppiness_s : float
+        Scale of the half-normal delay of a stroke, seconds.
+    """
 
     scale: tuple[int, ...]
     key: int
@@ -87,14 +127,24 @@ class Song:
     sloppiness_s: float
 
     def pitch(self, degree: int) -> int:
-        """Return a step of the scale in semitones above C; steps beyond the seventh are in the next octave."""
+        """Return the pitch of a step of the scale in semitones above C; step 7 begins the next octave."""
         octave, step = divmod(degree, len(self.scale))
         return self.key + 12 * octave + self.scale[step]
 
 
 @dataclass(frozen=True)
 class Note:
-    """A note: when it begins and how long it is held, its pitch, and how loud it is."""
+    """A note.
+
+    Parameters
+    ----------
+    start_s, length_s : float
+        Start and duration, seconds.
+    midi : float
+        Pitch, as a MIDI note number.
+    gain : float
+        Amplitude.
+    """
 
     start_s: float
     length_s: float
@@ -111,32 +161,32 @@ def make_genres(
     n_bands: int = N_BANDS,
     styles: Sequence[Style] = STYLES,
 ) -> Path:
-    """Return the manifest of a corpus of synthetic music, made in `out_dir`.
+    """Make a corpus of synthetic music, and return the path of its manifest.
 
     Parameters
     ----------
-    out_dir
+    out_dir : Path
         The folder to write to: ``<label>/<file>.flac`` and ``manifest.csv``.
-    seed
-        Draws the bands, and what they play.
-    seconds
-        How long every clip is.
-    n_clips
+    seed : int
+        Seed of the bands and their clips.
+    seconds : float
+        Duration of each clip, seconds.
+    n_clips : int
         Clips of each band.
-    n_bands
-        Bands of each style; the last third of them, at least one, is for testing.
-    styles
-        Which styles; leaving some out does not change the others.
+    n_bands : int
+        Bands of each style; the last third of them, at least one, is the test set.
+    styles : sequence of Style
+        The styles; the clips of a style do not depend on the others.
 
     Returns
     -------
-    pathlib.Path
+    Path
         ``out_dir / "manifest.csv"``.
 
     Raises
     ------
     FileExistsError
-        If `out_dir` holds another corpus's manifest.
+        If `out_dir` contains the manifest of another corpus.
     ValueError
         If a setting is out of range.
     """
@@ -146,43 +196,43 @@ def make_genres(
             f" got {seed}, {seconds}, {n_clips} and {n_bands}"
         )
     out_dir = Path(out_dir)
-    check_is_ours(out_dir, SOURCE)
+    check_manifest_source(out_dir, SOURCE)
     entries = []
     for style in styles:
         for i_band in range(n_bands):
             rng = np.random.default_rng([seed, zlib.crc32(style.label.encode()), i_band])
-            band = form_band(style, i_band, rng)
+            band = make_band(style, i_band, rng)
             split = "test" if i_band >= n_bands - max(1, n_bands // 3) else "train"
             for i_clip in range(n_clips):
                 path = f"{style.label}/{band.name}-{i_clip + 1:02d}.flac"
-                write_flac(out_dir / path, play(band, seconds, rng), SR)
+                write_flac(out_dir / path, render_clip(band, seconds, rng), SR)
                 entries.append(Entry(path, style.label, band.name, SOURCE, split))
     return write_manifest(out_dir, entries)
 
 
-def form_band(style: Style, i_band: int, rng: np.random.Generator) -> Band:
-    """Return a band of a style: every band draws its own sounds, tempi, keys, favourites, room and mix.
+def make_band(style: Style, i_band: int, rng: np.random.Generator) -> Band:
+    """Return a band of a style, with sounds, tempi, keys, rhythms, room and mix drawn at random.
 
     Parameters
     ----------
-    style
-        What there is to choose from.
-    i_band
-        The number of the band within the style, from 0; its name has it from 1.
-    rng
+    style : Style
+        The choices.
+    i_band : int
+        Index of the band within the style, from 0; its name counts from 1.
+    rng : numpy.random.Generator
         Draws the choices.
 
     Returns
     -------
     Band
-        Its style is narrowed to the rhythms and chord sequences that it likes.
+        The band, its style restricted to its rhythms and chord sequences.
     """
     low, high = np.sort(rng.uniform(*style.bpm, 2))
     timbres = (style.bass_timbres, style.chord_timbres, style.lead_timbres)
-    bass, chords, lead = (_own_sound(_pick(choices, rng), rng) for choices in timbres)
+    bass, chords, lead = (_vary_timbre(_pick(choices, rng), rng) for choices in timbres)
     drums, bass_db, chords_db, lead_db = (float(rng.uniform(*span)) for span in style.levels_db)
     return Band(
-        style=_narrowed(style, rng),
+        style=_restrict_style(style, rng),
         name=f"{style.label}-band-{i_band + 1}",
         bpm=(low, high),
         keys=tuple(rng.choice(12, 3, replace=False).tolist()),
@@ -198,21 +248,21 @@ def form_band(style: Style, i_band: int, rng: np.random.Generator) -> Band:
     )
 
 
-def play(band: Band, seconds: float, rng: np.random.Generator) -> Samples:
-    """Return a clip of a band: a passage that begins anywhere in a bar, at a level of its own.
+def render_clip(band: Band, seconds: float, rng: np.random.Generator) -> Samples:
+    """Return the samples of a clip: a passage that begins at a random point of a bar, at a random level.
 
     Parameters
     ----------
-    band
-        Who plays.
-    seconds
-        How long the clip is.
-    rng
+    band : Band
+        The band that plays.
+    seconds : float
+        Duration of the clip, seconds.
+    rng : numpy.random.Generator
         Draws the tempo, key, rhythms and melody of the clip.
 
     Returns
     -------
-    numpy.ndarray
+    ndarray, shape (n,)
         Samples within ±1 at 22.05 kHz.
     """
     style = band.style
@@ -251,8 +301,8 @@ def _pick_two(choices: tuple[T, ...], rng: np.random.Generator) -> tuple[T, ...]
     return tuple(choices[i] for i in rng.permutation(len(choices))[:2])
 
 
-def _narrowed(style: Style, rng: np.random.Generator) -> Style:
-    """Return the style with a band's favourites only: two of each kind, and one scale."""
+def _restrict_style(style: Style, rng: np.random.Generator) -> Style:
+    """Return the style restricted to at most two rhythms of each kind, two chord sequences and one scale."""
     low, high = np.sort(rng.uniform(*style.lead_density, 2))
     return replace(
         style,
@@ -267,8 +317,8 @@ def _narrowed(style: Style, rng: np.random.Generator) -> Style:
     )
 
 
-def _own_sound(timbre: Timbre, rng: np.random.Generator) -> Timbre:
-    """Return a timbre made a band's own: brighter or darker, shorter or longer."""
+def _vary_timbre(timbre: Timbre, rng: np.random.Generator) -> Timbre:
+    """Return a variation of a timbre: brighter or darker, shorter or longer."""
     return replace(
         timbre,
         tilt=timbre.tilt * rng.uniform(0.88, 1.15),
@@ -293,7 +343,7 @@ def _drum_kit(style: Style, rng: np.random.Generator) -> tuple[Samples, Samples,
 
 
 def _band_noise(n_samples: int, low_hz: float, high_hz: float, rng: np.random.Generator) -> Samples:
-    """Return noise between two frequencies, falling by 12 dB an octave beyond them, with an RMS of one half."""
+    """Return noise between two frequencies, with slopes of 12 dB per octave and an RMS of one half."""
     f_hz = np.clip(np.fft.rfftfreq(n_samples, 1 / SR), 1, None)
     slopes = 1 / np.sqrt((1 + (low_hz / f_hz) ** 4) * (1 + (f_hz / high_hz) ** 4))
     y = np.fft.irfft(slopes * np.fft.rfft(rng.standard_normal(n_samples)), n_samples)
@@ -301,17 +351,17 @@ def _band_noise(n_samples: int, low_hz: float, high_hz: float, rng: np.random.Ge
 
 
 def _room(decay_s: float, rng: np.random.Generator) -> Samples:
-    """Return the impulse response of a room, of unit energy; it falls by 60 dB in `decay_s`."""
+    """Return an impulse response of unit energy that decays by 60 dB in `decay_s`."""
     n_samples = int(decay_s * SR)
     y = rng.standard_normal(n_samples) * 10 ** (-3 * np.arange(n_samples) / n_samples)
     return y / float(np.sqrt(np.sum(y**2)))
 
 
 def _onsets(rhythms: tuple[str, ...], song: Song, rng: np.random.Generator) -> list[tuple[int, float, float, str]]:
-    """Return the strokes of a rhythm, played through: bar, time, time to the next stroke, and character."""
+    """Return the strokes of a rhythm over all bars: bar, time, time to the next stroke, and character."""
     rhythm = _pick(rhythms, rng)
     n = len(rhythm)
-    # A player leaves out a stroke now and then; every bar the same would be one bar of evidence, not many.
+    # 5 % of the strokes are left out, so that bars differ: identical bars would be the evidence of one.
     played = [i for i in range(n * len(song.roots)) if rhythm[i % n] != "." and rng.random() > 0.05]
     late_s = song.sloppiness_s * np.abs(rng.standard_normal(len(played)))
     gaps = np.diff([*played, n * len(song.roots)])
@@ -351,7 +401,7 @@ def _chord_notes(style: Style, song: Song, n_notes: int, rng: np.random.Generato
 
 
 def _lead_notes(style: Style, song: Song, rng: np.random.Generator) -> list[Note]:
-    """Return the notes of the melody: a walk on the scale that keeps near the middle."""
+    """Return the notes of the melody: a random walk on the scale that is drawn back to its middle."""
     n_steps = len(style.kick[0]) * len(song.roots)
     begins = np.flatnonzero(rng.random(n_steps) < rng.uniform(*style.lead_density))
     notes, degree = [], int(rng.integers(7))
@@ -363,7 +413,7 @@ def _lead_notes(style: Style, song: Song, rng: np.random.Generator) -> list[Note
 
 
 def _render(notes: Sequence[Note], timbre: Timbre, length_s: float) -> Samples:
-    """Return the samples of a part: its notes added up, then driven as one, as an amplifier does."""
+    """Return the samples of a part: the sum of its notes, with the saturation of an amplifier."""
     y = np.zeros(int(length_s * SR) + SR)
     for note in notes:
         _add(y, note.start_s, note.gain * _tone(timbre, 440 * 2 ** ((note.midi - 69) / 12), note.length_s))
@@ -373,7 +423,7 @@ def _render(notes: Sequence[Note], timbre: Timbre, length_s: float) -> Samples:
 
 
 def _tone(timbre: Timbre, f_hz: float, length_s: float) -> Samples:
-    """Return a note of a timbre, at most half full scale; it rings a little longer than it is held."""
+    """Return the samples of a note, at most half full scale, with a short release after `length_s`."""
     ring_s = 0.03 + timbre.attack_s / 2
     t = np.arange(int((length_s + ring_s) * SR)) / SR
     h = np.arange(1, min(N_PARTIALS, int(0.45 * SR / f_hz)) + 1)
@@ -384,14 +434,14 @@ def _tone(timbre: Timbre, f_hz: float, length_s: float) -> Samples:
 
 
 def _add(y: Samples, start_s: float, sound: Samples) -> None:
-    """Add a sound to the samples in place, as much of it as there is room for."""
+    """Add a sound to the samples in place, cut at their end."""
     start = int(start_s * SR)
-    room = y[start : start + len(sound)]
-    room += sound[: len(room)]
+    target = y[start : start + len(sound)]
+    target += sound[: len(target)]
 
 
 def _produce(band: Band, y: Samples, rng: np.random.Generator) -> Samples:
-    """Return the mix as a band's records sound: in its room, with its balance of bass and treble, and its hiss."""
+    """Return the mix with the band's room, its balance of bass and treble, and its noise."""
     n = 1 << (len(y) + len(band.room)).bit_length()
     octaves = np.log2(np.clip(np.fft.rfftfreq(n, 1 / SR), 50, None) / 1000)
     spectrum = np.fft.rfft(y, n) * (1 - band.wet + band.wet * np.fft.rfft(band.room, n))
@@ -402,8 +452,8 @@ def _produce(band: Band, y: Samples, rng: np.random.Generator) -> Samples:
 
 @click.command()
 @click.argument("out_dir", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--seed", default=0, show_default=True, help="Another seed, another corpus.")
-@click.option("--seconds", default=8.0, show_default=True, help="How long every clip is.")
+@click.option("--seed", default=0, show_default=True, help="Seed of all random choices.")
+@click.option("--seconds", default=8.0, show_default=True, help="Duration of each clip.")
 @click.option("--clips", default=4, show_default=True, help="Clips of each band.")
 @click.option("--bands", default=N_BANDS, show_default=True, help="Bands of each style.")
 def main(out_dir: Path, seed: int, seconds: float, clips: int, bands: int) -> None:

@@ -1,7 +1,7 @@
 """Make a small corpus of synthetic speech: eight languages, six voices, spoken by eSpeak NG.
 
-**The speech is synthetic.** It is for trying the toolkit without a download: the languages differ in sounds,
-rhythm and melody as eSpeak NG's rules render them, so a result says nothing about recordings of people.
+**The speech is synthetic.** It serves to try the toolkit without a download. The languages differ in sounds,
+rhythm and melody as eSpeak NG's rules render them, so results do not transfer to recordings of people.
 
 What it is
     English, Finnish, Hindi, Italian, Polish, Swahili, Turkish and Vietnamese: eight branches of five language
@@ -9,17 +9,16 @@ What it is
     3.6 s: 192 clips, 11 minutes, 16 kHz mono FLAC, 13 MB. Level, rate, pitch and pitch range are drawn for
     every clip, the last three around those of the voice.
 Columns
-    ``label`` is the language, ``group`` the voice, ``source`` is ``espeak-ng``. A voice is the same in every
-    language, so it is held out of all of them or of none. Four voices have ``split=train``, two have
-    ``split=test``.
+    ``label`` is the language, ``group`` the voice, ``source`` is ``espeak-ng``. A voice speaks every language, so it
+    is held out of all of them or of none. Four voices have ``split=train``, two have ``split=test``.
 Text
     Passages of the Universal Declaration of Human Rights. A sentence is used in one split only. With the
-    default settings no passage is read twice; asked for more clips than there are passages, the voices of a
-    split read the same ones.
+    default settings no passage is read twice; with more clips than passages, the voices of a split read the same
+    ones.
 Licence
     The text is that of the United Nations, free to reproduce, as sampled by ``gflanguages`` (Apache-2.0).
     eSpeak NG is GPL-3.0-or-later; ``espeakng-loader`` bundles it, this script loads it when it runs, and it
-    is no part of gmmaudio. No recording of a person is in the clips.
+    is not part of gmmaudio. The clips contain no recording of a person.
 Citation
     eSpeak NG, https://github.com/espeak-ng/espeak-ng.
     United Nations, Universal Declaration of Human Rights, General Assembly resolution 217 A, 1948.
@@ -28,7 +27,7 @@ Needs
 Time
     3 s on two cores.
 
-The same seed gives the same bytes, as long as the libraries are of the same versions.
+The same seed gives the same bytes with the same versions of the libraries.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ from numpy.typing import NDArray
 if not __package__:  # run as a file: its folder is on the import path, the package above it is not
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data_scripts.manifest import Entry, at_level, check_is_ours, write_flac, write_manifest
+from data_scripts.manifest import Entry, at_level, check_manifest_source, write_flac, write_manifest
 
 SOURCE = "espeak-ng"
 SR = 16_000
@@ -70,9 +69,19 @@ SynthCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ct
 
 @dataclass(frozen=True)
 class Language:
-    """A language: its label, eSpeak's name for it, the text, and how many letters are read in a second.
+    """A language.
 
-    `chars_per_s` is the mean of the six voices; it differs by half between languages, as clips should not.
+    Parameters
+    ----------
+    label : str
+        The class.
+    espeak_name : str
+        Name in eSpeak.
+    text_id : str
+        Name of the text in gflanguages.
+    chars_per_s : float
+        Reading rate, characters per second, mean of the six voices. It differs by half between languages; with it,
+        clips of all languages have about the same duration.
     """
 
     label: str
@@ -83,10 +92,18 @@ class Language:
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice: a variant of eSpeak, how it speaks, and the split it is in.
+    """A voice.
 
-    `rate` is in words a minute; `pitch` and `pitch_range` are on eSpeak's scale of 0 to 99, 50 being the
-    variant's own.
+    Parameters
+    ----------
+    variant : str
+        Name of a voice variant of eSpeak.
+    rate : int
+        Words per minute.
+    pitch, pitch_range : int
+        On eSpeak's scale of 0 to 99, where 50 is the variant's default.
+    split : str
+        ``train`` or ``test``.
     """
 
     variant: str
@@ -98,7 +115,21 @@ class Voice:
 
 @dataclass(frozen=True)
 class Utterance:
-    """A clip to be: who says what, how, and the row of the manifest that it becomes."""
+    """A clip to synthesise.
+
+    Parameters
+    ----------
+    entry : Entry
+        Its row of the manifest.
+    text : str
+        The passage.
+    espeak_voice : str
+        Language and variant, as eSpeak names them.
+    rate, pitch, pitch_range : int
+        As of :class:`Voice`.
+    level_db : float
+        RMS level, decibels relative to full scale.
+    """
 
     entry: Entry
     text: str
@@ -111,7 +142,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class _Espeak:
-    """eSpeak NG at work: samples arrive in `chunks` by a callback, which has to live as long as it does."""
+    """A running eSpeak NG: the callback, which must not be garbage-collected, appends samples to `chunks`."""
 
     library: ctypes.CDLL
     data_path: Path
@@ -149,26 +180,26 @@ def make_languages(
     languages: Sequence[Language] = LANGUAGES,
     n_jobs: int = 2,
 ) -> Path:
-    """Return the manifest of a corpus of synthetic speech, made in `out_dir`.
+    """Make a corpus of synthetic speech, and return the path of its manifest.
 
     Parameters
     ----------
-    out_dir
+    out_dir : Path
         The folder to write to: ``<label>/<file>.flac`` and ``manifest.csv``.
-    seed
-        Draws which sentences are tested on, who reads what, and how; also seeds eSpeak's breath noise.
-    seconds
-        About how long a clip is; whole words are read, at the voice's own rate.
-    n_clips
+    seed : int
+        Seed of the test sentences, the assignment of passages to voices, their delivery, and eSpeak's breath noise.
+    seconds : float
+        Approximate duration of a clip, seconds; whole words are read, at the voice's rate.
+    n_clips : int
         Clips of each voice in each language.
-    languages
-        Which languages; leaving some out does not change the others.
-    n_jobs
-        How many processes speak at a time. It does not change the result.
+    languages : sequence of Language
+        The languages; the clips of a language do not depend on the others.
+    n_jobs : int
+        Number of processes. It does not change the result.
 
     Returns
     -------
-    pathlib.Path
+    Path
         ``out_dir / "manifest.csv"``.
 
     Raises
@@ -176,13 +207,13 @@ def make_languages(
     ModuleNotFoundError
         If the extra ``demo`` is not installed.
     FileExistsError
-        If `out_dir` holds another corpus's manifest.
+        If `out_dir` contains the manifest of another corpus.
     ValueError
-        If a setting is out of range, or `seconds` more than the text is good for.
+        If a setting is out of range, or the text is too short for `seconds`.
 
     Notes
     -----
-    Each language is spoken in a new process, so a script that calls this does so under
+    Each language is synthesised in a new process, so a script must call this function under
     ``if __name__ == "__main__":``.
     """
     if not (seed >= 0 and seconds >= 1 and n_clips >= 1 and n_jobs >= 1):
@@ -192,29 +223,36 @@ def make_languages(
         )
     out_dir = Path(out_dir)
     _import_espeak()
-    check_is_ours(out_dir, SOURCE)
+    check_manifest_source(out_dir, SOURCE)
     plans = [plan_language(language, seed=seed, seconds=seconds, n_clips=n_clips) for language in languages]
     with ThreadPoolExecutor(n_jobs) as threads:
-        list(threads.map(lambda plan: _in_fresh_process(out_dir, plan, seed), plans))
+        list(threads.map(lambda plan: _speak_in_new_process(out_dir, plan, seed), plans))
     return write_manifest(out_dir, (utterance.entry for plan in plans for utterance in plan))
 
 
 def plan_language(
     language: Language, *, seed: int = 0, seconds: float = 3.6, n_clips: int = 4
 ) -> tuple[Utterance, ...]:
-    """Return what the voices will say in a language, and how, without saying it.
+    """Return the utterances of all voices in a language.
 
     Parameters
     ----------
-    language
+    language : Language
         The language.
     seed, seconds, n_clips
-        As of `make_languages`.
+        As for :func:`make_languages`.
 
     Returns
     -------
     tuple of Utterance
-        `n_clips` for every voice; the splits share no sentence.
+        `n_clips` for each voice; the splits share no sentence.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the extra ``demo`` is not installed.
+    ValueError
+        If the text is too short for `seconds`.
     """
     rng = np.random.default_rng([seed, zlib.crc32(language.label.encode())])
     passages = split_passages(read_sentences(language.text_id), language.chars_per_s * seconds, rng)
@@ -230,64 +268,94 @@ def plan_language(
 def read_sentences(text_id: str) -> tuple[str, ...]:
     """Return the sentences of the Universal Declaration that gflanguages has in a language.
 
-    Its samples of different sizes repeat one another: a sentence that is a part of another one is left out.
+    Its samples of different sizes repeat one another: a sentence that is part of another one is left out.
 
     Parameters
     ----------
-    text_id
-        The name of the text in gflanguages, such as ``en_Latn``.
+    text_id : str
+        Name of the text in gflanguages, such as ``en_Latn``.
 
     Returns
     -------
     tuple of str
         The sentences, longest first, without final punctuation.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If gflanguages is not installed.
     """
     spec = importlib.util.find_spec("gflanguages")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("the texts come from gflanguages: pip install 'gmmaudio[demo]'")
-    # Read as text: the library's own loader parses 1,700 files to give one, and where it keeps the class that
-    # parses a single file has changed within its version 0.7.
+    # Read as text: the library's loader parses 1,700 files to return one, and the class that parses a single file
+    # moved within version 0.7.
     content = Path(spec.origin).with_name("data").joinpath("languages", f"{text_id}.textproto")
     samples = re.findall(r'^ *specimen_\d+: "(.*)"$', content.read_text(encoding="utf-8"), re.MULTILINE)
     text = re.sub(r"\\(.)", lambda escape: "." if escape[1] == "n" else escape[1], ".".join(samples))
     parts = {part.strip(" ,") for part in re.split("[.;:?!।]", text)}
-    found: list[str] = []
+    sentences: list[str] = []
     for part in sorted(parts, key=lambda part: (-len(part), part)):
-        if not any(part.casefold() in longer.casefold() for longer in found):
-            found.append(part)
-    return tuple(found)
+        if not any(part.casefold() in longer.casefold() for longer in sentences):
+            sentences.append(part)
+    return tuple(sentences)
 
 
 def split_passages(sentences: Iterable[str], n_chars: float, rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
-    """Return the passages to be read in each split: a third of them for testing, no sentence in both.
+    """Return the passages of each split: a third of them in the test set, no sentence in both.
 
     Parameters
     ----------
-    sentences
-        What there is to read.
-    n_chars
-        About how long a passage is; sentences of less than half of it are not used.
-    rng
-        Draws which sentences are for testing, and the order of the passages.
+    sentences : iterable of str
+        The text.
+    n_chars : float
+        Approximate length of a passage, characters; sentences of less than half of it are not used.
+    rng : numpy.random.Generator
+        Draws the sentences of the test set and the order of the passages.
 
     Returns
     -------
     dict of str to tuple of str
         The passages of ``train`` and of ``test``.
+
+    Raises
+    ------
+    ValueError
+        If there are too few sentences of that length for two splits.
     """
-    cut = [cut_passages(sentence, n_chars) for sentence in sentences if len(sentence) >= n_chars / 2]
-    n_test = math.ceil(sum(map(len, cut)) / 3)
-    dealt: dict[str, list[str]] = {split: [] for split in SPLITS}
-    for i in rng.permutation(len(cut)):
-        fits = len(dealt["test"]) + len(cut[i]) <= n_test
-        dealt["test" if fits else "train"].extend(cut[i])
-    if not all(dealt.values()):
-        raise ValueError(f"{len(cut)} sentences cannot be split at {n_chars:.0f} letters a passage; use fewer seconds")
-    return {split: tuple(passages[i] for i in rng.permutation(len(passages))) for split, passages in dealt.items()}
+    by_sentence = [cut_passages(sentence, n_chars) for sentence in sentences if len(sentence) >= n_chars / 2]
+    n_test = math.ceil(sum(map(len, by_sentence)) / 3)
+    by_split: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for i in rng.permutation(len(by_sentence)):
+        fits = len(by_split["test"]) + len(by_sentence[i]) <= n_test
+        by_split["test" if fits else "train"].extend(by_sentence[i])
+    if not all(by_split.values()):
+        raise ValueError(
+            f"{len(by_sentence)} sentences cannot be split at {n_chars:.0f} characters per passage; use fewer seconds"
+        )
+    return {split: tuple(passages[i] for i in rng.permutation(len(passages))) for split, passages in by_split.items()}
 
 
 def cut_passages(sentence: str, n_chars: float) -> tuple[str, ...]:
-    """Return a sentence cut between words into passages of equal length, about `n_chars` letters each."""
+    """Return a sentence cut between words into passages of about equal length.
+
+    Parameters
+    ----------
+    sentence : str
+        The sentence.
+    n_chars : float
+        Approximate length of a passage, characters.
+
+    Returns
+    -------
+    tuple of str
+        The passages, in order, at least one.
+
+    Examples
+    --------
+    >>> cut_passages("All human beings are born free and equal", 20)
+    ('All human beings are', 'born free and equal')
+    """
     n_passages = max(1, round(len(sentence) / n_chars))
     words = sentence.split()
     middles = np.cumsum([len(word) + 1 for word in words]) - [len(word) / 2 for word in words]
@@ -296,7 +364,7 @@ def cut_passages(sentence: str, n_chars: float) -> tuple[str, ...]:
 
 
 def _utterance(language: Language, voice: Voice, text: str, i_clip: int, rng: np.random.Generator) -> Utterance:
-    """Return a clip to be, its manner drawn around that of the voice."""
+    """Return an utterance, with rate, pitch and pitch range drawn around those of the voice."""
     name = f"voice-{voice.variant}"
     path = f"{language.label}/{name}-{i_clip + 1:02d}.flac"
     return Utterance(
@@ -310,29 +378,46 @@ def _utterance(language: Language, voice: Voice, text: str, i_clip: int, rng: np
     )
 
 
-def _in_fresh_process(out_dir: Path, plan: Sequence[Utterance], seed: int) -> None:
-    """Speak a language in a process of its own.
+def _speak_in_new_process(out_dir: Path, plan: Sequence[Utterance], seed: int) -> None:
+    """Synthesise the utterances of a language in a new process.
 
     eSpeak carries the phase of its pitch flutter from one utterance to the next, even through
-    ``espeak_Terminate``: what it says depends on all that the process has said before.
+    ``espeak_Terminate``: its samples depend on all utterances of the process before.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         pool.submit(speak_all, out_dir, plan, seed).result()
 
 
 def speak_all(out_dir: Path, plan: Sequence[Utterance], seed: int) -> None:
-    """Speak utterances into their files; to be repeatable they have to be the first ones of the process."""
+    """Synthesise utterances into their files.
+
+    The samples are reproducible only if these are the first utterances of the process.
+
+    Parameters
+    ----------
+    out_dir : Path
+        The folder of the corpus.
+    plan : sequence of Utterance
+        The utterances.
+    seed : int
+        Seed of eSpeak's breath noise.
+
+    Raises
+    ------
+    RuntimeError
+        If eSpeak fails, or returns less than half a second or silence.
+    """
     espeak = _start_espeak(seed)
     for utterance in plan:
         y = _speak(espeak, utterance)
         if len(y) < espeak.sr / 2 or not np.any(y):
-            raise RuntimeError(f"eSpeak NG said nothing as {utterance.espeak_voice}: {utterance.text!r}")
+            raise RuntimeError(f"eSpeak NG returned no speech for {utterance.espeak_voice}: {utterance.text!r}")
         y = at_level(soxr.resample(y, espeak.sr, SR), utterance.level_db)
         write_flac(out_dir / utterance.entry.path, y, SR)
 
 
 def _import_espeak() -> ModuleType:
-    """Return the package that bundles eSpeak NG, or say how to get it."""
+    """Return the package that bundles eSpeak NG, or raise ModuleNotFoundError with the command that installs it."""
     try:
         import espeakng_loader  # an optional extra
     except ModuleNotFoundError as error:
@@ -342,7 +427,7 @@ def _import_espeak() -> ModuleType:
 
 
 def _start_espeak(seed: int) -> _Espeak:
-    """Return eSpeak NG, started; once in a process."""
+    """Start eSpeak NG, at most once in a process."""
     bundle = _import_espeak()
     library, data_path = ctypes.CDLL(bundle.get_library_path()), Path(bundle.get_data_path())
     sr: int = library.espeak_Initialize(SYNCHRONOUS_OUTPUT, 0, str(data_path).encode(), DONT_EXIT)
@@ -363,9 +448,9 @@ def _start_espeak(seed: int) -> _Espeak:
 
 
 def _speak(espeak: _Espeak, utterance: Utterance) -> NDArray[np.float64]:
-    """Return the samples of an utterance, within ±1, at eSpeak's own rate."""
+    """Return the samples of an utterance, within ±1, at eSpeak's sample rate."""
     library = espeak.library
-    # An unknown language is an error to eSpeak, but an unknown variant is quietly its default voice.
+    # eSpeak reports an unknown language, but silently replaces an unknown variant by its default voice.
     variant = espeak.data_path / "voices" / "!v" / utterance.espeak_voice.partition("+")[2]
     status = library.espeak_SetVoiceByName(utterance.espeak_voice.encode())
     if status != 0 or not variant.is_file():
@@ -377,16 +462,16 @@ def _speak(espeak: _Espeak, utterance: Utterance) -> NDArray[np.float64]:
     text = utterance.text.encode() + b"\0"
     status = library.espeak_Synth(text, ctypes.c_size_t(len(text)), 0, 0, 0, CHARS_UTF8, None, None)
     if status != 0:
-        raise RuntimeError(f"eSpeak NG could not say {utterance.text!r} (status {status})")
+        raise RuntimeError(f"eSpeak NG could not synthesise {utterance.text!r} (status {status})")
     return np.frombuffer(b"".join(espeak.chunks), np.int16) / 32768
 
 
 @click.command()
 @click.argument("out_dir", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--seed", default=0, show_default=True, help="Another seed, another corpus.")
-@click.option("--seconds", default=3.6, show_default=True, help="About how long a clip is.")
+@click.option("--seed", default=0, show_default=True, help="Seed of all random choices.")
+@click.option("--seconds", default=3.6, show_default=True, help="Approximate duration of a clip.")
 @click.option("--clips", default=4, show_default=True, help="Clips of each voice in each language.")
-@click.option("--jobs", "-j", default=2, show_default=True, help="Processes that speak at a time.")
+@click.option("--jobs", "-j", default=2, show_default=True, help="Number of processes.")
 def main(out_dir: Path, seed: int, seconds: float, clips: int, jobs: int) -> None:
     """Make a corpus of synthetic speech in OUT_DIR: 8 languages, 6 voices."""
     try:

@@ -1,4 +1,4 @@
-"""The six styles of `make_genres`, as plain values: what the bands of a style choose from."""
+"""The six styles of `make_genres` as plain values: the choices open to the bands of a style."""
 
 from __future__ import annotations
 
@@ -13,8 +13,18 @@ Span = tuple[float, float]
 class Timbre:
     """The sound of a note: its partials and its envelope.
 
-    The h-th partial has amplitude ``h ** -tilt``, even ones are multiplied by `even`; `decay_s` is the time in
-    which a held note loses 20 dB.
+    Parameters
+    ----------
+    tilt : float
+        The h-th partial has amplitude ``h ** -tilt``.
+    even : float
+        Factor of the even partials.
+    attack_s : float
+        Time in which a note reaches its level, seconds.
+    decay_s : float
+        Time in which a held note loses 20 dB, seconds.
+    drive : float
+        Gain before the saturation of an amplifier; 0 for none.
     """
 
     tilt: float
@@ -41,14 +51,40 @@ DEEP = Timbre(2.4, 0.6, 0.006, 0.9)
 
 @dataclass(frozen=True)
 class Style:
-    """What the bands of a style choose from.
+    """The choices open to the bands of a style.
 
-    A rhythm is a string of `n_steps` characters a beat, one bar long. In those of drums and chords, ``x`` is a
-    short stroke, ``o`` one that is held to the next, ``.`` none; in those of the bass, a digit is the step of the
-    scale that is played. `sequences` are chords as steps of the scale, one a bar; `sevenths` is how
-    often a band plays four-note chords. `lead_density` is how often a step begins a note of the melody.
-    `levels_db` are those of the drums, the bass, the chords and the melody, `drum_decays_s` those of kick, snare
-    and hat; `room_s` is how long the room rings, and `wet` how much of it is heard.
+    A rhythm is a string of ``n_steps`` characters per beat, one bar long. In rhythms of drums and chords, ``x`` is a
+    short stroke, ``o`` a stroke held until the next, ``.`` a rest; in rhythms of the bass, a digit is a step of the
+    scale. A span is the lowest and the highest value.
+
+    Parameters
+    ----------
+    label : str
+        The class.
+    bpm : Span
+        Tempo, beats per minute.
+    n_steps : int
+        Steps per beat.
+    kick, snare, hat, bass, chords : tuple of str
+        Rhythms.
+    sequences : tuple of tuple of int
+        Chord sequences: steps of the scale, one per bar.
+    scales : tuple of tuple of int
+        Scales, semitones above the key.
+    bass_timbres, chord_timbres, lead_timbres : tuple of Timbre
+        Sounds of the bass, the chords and the melody.
+    lead_density : Span
+        Probability that a step begins a note of the melody.
+    levels_db : tuple of Span
+        Levels of the drums, the bass, the chords and the melody, decibels.
+    drum_decays_s : tuple of Span
+        Decay times of kick, snare and hat, seconds.
+    sevenths : float
+        Probability that a band plays four-note chords.
+    room_s : Span
+        Reverberation time, seconds.
+    wet : Span
+        Share of the reverberation in the mix.
     """
 
     label: str

@@ -1,9 +1,8 @@
 """Decoding of an audio file to mono float32 samples at a chosen rate, whole or in blocks.
 
-libsndfile (soundfile) decodes what it can: wav, flac, ogg, opus, mp3, aiff, caf, au, w64 and others, recognised by
-content and never by the file's suffix. Other formats are tried with FFmpeg (PyAV) where the ``media`` extra is
-installed. Channels are averaged and soxr resamples. Each reason for refusing a file has its own code
-(:data:`gmmaudio.audio.REASONS`).
+libsndfile (soundfile) decodes wav, flac, ogg, opus, mp3, aiff, caf, au, w64 and others, recognised by content and never
+by the file's suffix. Other formats are tried with FFmpeg (PyAV) where the ``media`` extra is installed. Channels are
+averaged and soxr resamples. Each reason for refusing a file has its own code (:data:`gmmaudio.audio.REASONS`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Decoding by FFmpeg (PyAV) of what libsndfile does not read, where the ``media`` extra is installed."""
+"""Decoding by FFmpeg (PyAV) of formats that libsndfile does not read, where the ``media`` extra is installed."""
 
 from __future__ import annotations
 
