@@ -82,15 +82,15 @@ def summary(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def conditions(report: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the rows of a breakdown of a report, each with its paired difference to the first.
+def slices(report: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the rows of a slice table of a report, each with its paired difference to the first.
 
     Parameters
     ----------
     report : mapping
         A report's JSON.
     name : str
-        Name of the breakdown.
+        Name of the table, such as ``source``.
     """
     return [
         {
@@ -99,5 +99,5 @@ def conditions(report: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
             "accuracy": {"value": row["accuracy"], "interval": row["interval"]},
             "difference": {"value": row["difference"], "interval": row["difference_interval"]},
         }
-        for row in report["breakdowns"].get(name, [])
+        for row in report["slices"].get(name, [])
     ]

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from recipes.command import conditions, read_report, run, summary
+from recipes.command import read_report, run, slices, summary
 from results.corpora import manifest_of
 from results.record import FOLDER, make_record, write_record
 from results.views import real_audio_table
@@ -130,8 +130,8 @@ def measure(suite: Suite, model: str, jobs: int) -> dict[str, Any]:
         "options": options,
         "model": model,
         **summary(report),
-        "random_split": conditions(report, "inflation"),
-        "robustness": conditions(report, "stress"),
+        "random_split": slices(report, "random_split"),
+        "robustness": slices(report, "robustness"),
         "wall_s": round(time.monotonic() - began, 1),
     }
 
