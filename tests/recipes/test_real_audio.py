@@ -14,7 +14,7 @@ REPORT = {
     "intervals": {"accuracy": [0.1, 0.9]},
     "protocol": {"scheme": "4-fold cross-validation by group"},
     "clips": [CLIP, {"unit": "bob"}],
-    "breakdowns": {},
+    "slices": {},
 }
 
 
@@ -29,9 +29,8 @@ def ran(monkeypatch):
 
 
 def test_a_row_is_one_command_and_keeps_what_its_report_says(ran):
-    suite = real_audio.Suite(
-        "genre", "genre", "--folds 4", ("--preset genre",), (("--preset genre", "--learning-curve"),)
-    )
+    more = (("--preset genre", "--learning-curve"),)
+    suite = real_audio.Suite("genre", "genre", "--folds 4", ("--preset genre",), more)
     row = real_audio.measure(suite, "--preset genre", jobs=1)
     (words,) = ran
     assert words[:-1] == (
