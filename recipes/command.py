@@ -14,15 +14,17 @@ import click
 SOME_FAILED = 1
 
 
-def run(*words: str | Path, show: bool = True) -> str:
-    """Return the standard output of ``gmmaudio WORDS...``; its progress and warnings go to standard error.
+def run(*words: str | Path, folder: Path | None = None) -> str:
+    """Return the standard output of ``gmmaudio WORDS...``, which is printed before it runs.
+
+    Its progress and warnings go to standard error.
 
     Parameters
     ----------
     *words : str or Path
         Sub-command, arguments and options.
-    show : bool
-        Print the command before it runs.
+    folder : Path or None
+        Where it runs; None is the current folder.
 
     Raises
     ------
@@ -30,10 +32,9 @@ def run(*words: str | Path, show: bool = True) -> str:
         If the command fails; inputs that cannot be read are no failure.
     """
     arguments = [str(word) for word in words]
-    if show:
-        click.echo(f"\n$ gmmaudio {' '.join(arguments)}")
+    click.echo(f"\n$ gmmaudio {' '.join(arguments)}")
     command = [sys.executable, "-m", "gmmaudio", *arguments]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603 (our own command)
+    done = subprocess.run(command, cwd=folder, check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603 (our own command)
     if done.returncode not in (0, SOME_FAILED):
         raise click.ClickException(f"gmmaudio {arguments[0]} ended with exit code {done.returncode}")
     return done.stdout

@@ -6,6 +6,7 @@ The corpora are folders of ``GMMAUDIO_DATA``, each with a ``manifest.csv``. Take
 from __future__ import annotations
 
 import shlex
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -16,19 +17,33 @@ import click
 
 from recipes.command import read_report, run, slices, summary
 from results.corpora import manifest_of
-from results.record import FOLDER, make_record, write_record
+from results.record import FOLDER, ROOT, make_record, write_record
 from results.views import real_audio_table
 
-CLASSIC = "--components 16"
-GENRE, GENRE_FRAMES = "--preset genre", "--preset genre --model frames"
-LANGUAGE, LANGUAGE_FRAMES = "--preset language", "--preset language --model frames"
-SPEAKERS = "--trial-seconds 6 --folds 5"
-SOURCES = "--trial-seconds 6 --folds loo --group-by source"
-IN_DOMAIN = "--trial-seconds 6 --folds 5 --repeats 3"
+PAGES = ROOT / "docs" / "reports"
 PROTOCOL = (
-    "Each row is `gmmaudio crossval $GMMAUDIO_DATA/CORPUS/manifest.csv OPTIONS`. No artist or speaker is on both sides "
-    "of a fold; intervals are 95 % bootstraps over artists or speakers."
+    "Each row is `gmmaudio crossval data/CORPUS/manifest.csv OPTIONS`, with `data` for the folder `GMMAUDIO_DATA`. No "
+    "artist or speaker is on both sides of a fold; intervals are 95 % bootstraps over artists or speakers."
 )
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model, and what else is asked of its report.
+
+    Parameters
+    ----------
+    options : str
+        Options of ``gmmaudio crossval``.
+    more : str
+        Further options, which add to the report and leave its accuracy as it is.
+    page : str
+        Name of the page in ``docs/reports`` that the report becomes; empty for none.
+    """
+
+    options: str
+    more: str = ""
+    page: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,58 +58,62 @@ class Suite:
         What is measured, in a few words.
     division : str
         Options that divide it.
-    models : tuple of str
-        Options of each model.
-    more : mapping of str to str
-        Further options of a model: they add to its report and leave its accuracy as it is.
+    models : tuple of Model
+        What is trained.
     """
 
     corpus: str
     task: str
     division: str
-    models: tuple[str, ...]
-    more: tuple[tuple[str, str], ...] = ()
+    models: tuple[Model, ...]
 
 
+CLASSIC = Model("--components 16")
+GENRE, LANGUAGE = "--preset genre", "--preset language"
+GENRE_FRAMES, LANGUAGE_FRAMES = Model(f"{GENRE} --model frames"), Model(f"{LANGUAGE} --model frames")
 SUITES = (
     Suite(
         "genre",
         "genre of music, artists kept apart",
         "--fold-column fold",
-        (CLASSIC, GENRE_FRAMES, GENRE, f"{GENRE} --augment codec,band,noise,gain"),
         (
-            (GENRE, "--show-inflation --stress"),
-            (f"{GENRE} --augment codec,band,noise,gain", "--stress"),
+            CLASSIC,
+            GENRE_FRAMES,
+            Model(GENRE, "--show-inflation --learning-curve --stress", page="genre"),
+            Model(f"{GENRE} --augment codec,band,noise,gain", "--stress"),
         ),
     ),
-    Suite("genre", "the same, five random divisions", "--folds 4 --repeats 5", (GENRE,)),
+    Suite("genre", "the same, five random divisions", "--folds 4 --repeats 5", (Model(GENRE),)),
     Suite(
         "language-indomain",
         "language, many speakers, one recording project for each language",
-        IN_DOMAIN,
-        (CLASSIC, LANGUAGE_FRAMES, LANGUAGE),
+        "--trial-seconds 6 --folds 5 --repeats 3",
+        (CLASSIC, LANGUAGE_FRAMES, Model(LANGUAGE)),
     ),
     Suite(
         "language",
         "language, few speakers, kept apart",
-        SPEAKERS,
-        (CLASSIC, LANGUAGE_FRAMES, LANGUAGE),
-        ((LANGUAGE, "--show-inflation"),),
+        "--trial-seconds 6 --folds 5",
+        (CLASSIC, LANGUAGE_FRAMES, Model(LANGUAGE, "--show-inflation", page="language")),
     ),
     Suite(
         "language",
         "language, one of two recording projects left out",
-        SOURCES,
-        (CLASSIC, LANGUAGE_FRAMES, LANGUAGE),
+        "--trial-seconds 6 --folds loo --group-by source",
+        (CLASSIC, LANGUAGE_FRAMES, Model(LANGUAGE)),
     ),
 )
 
 
 @click.command()
-@click.option("--only", metavar="CORPUS", help="Measure the suites of this corpus only, and write no file.")
+@click.option(
+    "--only",
+    metavar="CORPUS",
+    help="Measure this corpus only, and write no file of results.",
+)
 @click.option("-j", "--jobs", default=2, show_default=True)
 def main(only: str | None, jobs: int) -> None:
-    """Measure the table, print it and write it to results/real_audio.json."""
+    """Measure the table, print it, and write it to results/real_audio.json and two reports to docs/reports."""
     suites = [suite for suite in SUITES if only in (None, suite.corpus)]
     rows = [measure(suite, model, jobs) for suite in suites for model in suite.models]
     record = make_record("real_audio", "Cross-validation on recorded audio", PROTOCOL, rows)
@@ -103,32 +122,34 @@ def main(only: str | None, jobs: int) -> None:
         click.echo(f"wrote {write_record(record, FOLDER).name}")
 
 
-def measure(suite: Suite, model: str, jobs: int) -> dict[str, Any]:
-    """Return one row of the table.
+def measure(suite: Suite, model: Model, jobs: int) -> dict[str, Any]:
+    """Return one row of the table; a page is written where the model has one.
 
     Parameters
     ----------
     suite : Suite
         Corpus and division.
-    model : str
-        Options of the model.
+    model : Model
+        What is trained.
     jobs : int
         Worker processes.
     """
-    options = f"{suite.division} {model}"
-    more = dict(suite.more).get(model, "")
-    manifest = manifest_of(suite.corpus)
-    click.echo(f"{suite.corpus}: {options} {more}", err=True)
+    corpus = manifest_of(suite.corpus).parent
+    options = f"{suite.division} {model.options}"
+    words = shlex.split(f"data/{suite.corpus}/manifest.csv {options} {model.more} -j {jobs} --json report.json")
+    page = ("--report", f"{model.page}.html") if model.page else ()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "report.json")
-        run("crossval", manifest, *shlex.split(f"{options} {more} -j {jobs}"), "--json", path, show=False)
-        report = read_report(path)
+        Path(folder, "data").symlink_to(corpus.resolve().parent)
+        run("crossval", *words, *page, folder=Path(folder))
+        report = read_report(Path(folder, "report.json"))
+        if model.page:
+            shutil.copy(Path(folder, f"{model.page}.html"), PAGES)
     return {
         "corpus": suite.corpus,
         "task": suite.task,
         "options": options,
-        "model": model,
+        "model": model.options,
         **summary(report),
         "random_split": slices(report, "random_split"),
         "robustness": slices(report, "robustness"),

@@ -19,35 +19,42 @@ REPORT = {
 
 
 @pytest.fixture
-def ran(monkeypatch):
-    """The words of every command that would be run."""
+def commands(monkeypatch, tmp_path):
+    """The words of every command that would be run; each writes a report where it is asked for one."""
     words = []
-    monkeypatch.setattr(real_audio, "manifest_of", lambda corpus: f"{corpus}/manifest.csv")
-    monkeypatch.setattr(real_audio, "run", lambda *each, show: words.append(each))
+
+    def run(*each, folder):
+        words.append(each)
+        assert (folder / "data" / "genre").resolve() == tmp_path / "genre"
+        if "--report" in each:
+            (folder / each[-1]).write_text("page")
+
+    monkeypatch.setattr(real_audio, "manifest_of", lambda corpus: tmp_path / corpus / "manifest.csv")
+    monkeypatch.setattr(real_audio, "run", run)
     monkeypatch.setattr(real_audio, "read_report", lambda path: REPORT)
+    monkeypatch.setattr(real_audio, "PAGES", tmp_path / "pages")
+    (tmp_path / "pages").mkdir()
     return words
 
 
-def test_a_row_is_one_command_and_keeps_what_its_report_says(ran):
-    more = (("--preset genre", "--learning-curve"),)
-    suite = real_audio.Suite("genre", "genre", "--folds 4", ("--preset genre",), more)
-    row = real_audio.measure(suite, "--preset genre", jobs=1)
-    (words,) = ran
-    assert words[:-1] == (
-        *("crossval", "genre/manifest.csv", "--folds", "4", "--preset", "genre", "--learning-curve"),
-        *("-j", "1", "--json"),
+def test_a_row_is_one_command_and_keeps_what_its_report_says(commands):
+    model = real_audio.Model("--preset genre", "--learning-curve")
+    row = real_audio.measure(real_audio.Suite("genre", "genre", "--folds 4", (model,)), model, jobs=1)
+    (words,) = commands
+    assert " ".join(words) == (
+        "crossval data/genre/manifest.csv --folds 4 --preset genre --learning-curve -j 1 --json report.json"
     )
     assert row["options"] == "--folds 4 --preset genre"
     assert row["accuracy"] == {"value": 0.5, "interval": [0.1, 0.9]}
     assert (row["n"], row["n_groups"], row["n_labels"]) == (2, 2, 2)
 
 
-def test_every_option_of_the_suites_is_one_of_the_command(ran):
+def test_two_rows_become_pages_and_every_option_is_one_of_the_command(commands, tmp_path):
     from gmmaudio.cli.crossval import command
 
     for suite in real_audio.SUITES:
         for model in suite.models:
             real_audio.measure(suite, model, jobs=1)
+    assert {path.name for path in (tmp_path / "pages").iterdir()} == {"genre.html", "language.html"}
     known = {name for parameter in command.params for name in parameter.opts}
-    used = {word for words in ran for word in words if str(word).startswith("-")}
-    assert used <= known
+    assert {word for words in commands for word in words if word.startswith("-")} <= known
