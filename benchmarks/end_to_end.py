@@ -68,7 +68,7 @@ def ours(manifest: Path, components: int) -> Cost:
 
 
 def run(commands: list[list[str]]) -> Cost:
-    """Return what Python commands cost together."""
+    """Return the total cost of Python commands."""
     cpu = peak = 0.0
     for command in commands:
         pid = os.posix_spawn(

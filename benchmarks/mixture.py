@@ -130,8 +130,8 @@ def synthetic_rows(n: int, d: int) -> tuple[Doubles, npt.NDArray[np.intp]]:
     component = rng.choice(64, n, p=rng.dirichlet(np.full(64, 4.0)))
     rows = rng.standard_normal((n, d))
     for j in range(64):
-        own = component == j
-        rows[own] = means[j] + rows[own] @ mixing[j]
+        drawn = component == j
+        rows[drawn] = means[j] + rows[drawn] @ mixing[j]
     return rows, component
 
 
@@ -157,8 +157,10 @@ def prepare(folder: Path, d: int, n: int, kinds: set[tuple[str, int]], classes: 
     rng = np.random.default_rng(1)
     for i in range(50):
         # a class is a quarter of the Gaussians
-        own = single[np.isin(component, rng.choice(64, 16, replace=False))][:CLASS_ROWS]
-        mixture, _ = fit_gmm(own, CLASS_SIZES[i % len(CLASS_SIZES)], init="random", max_iter=5, variance_floor=0.05)
+        class_rows = single[np.isin(component, rng.choice(64, 16, replace=False))][:CLASS_ROWS]
+        mixture, _ = fit_gmm(
+            class_rows, CLASS_SIZES[i % len(CLASS_SIZES)], init="random", max_iter=5, variance_floor=0.05
+        )
         np.savez(folder / f"class-{i}-{d}.npz", *(mixture.weights, mixture.means, mixture.covariances))
 
 
@@ -269,7 +271,7 @@ def peak_now() -> float:
 
 
 def multiply_rate() -> float:
-    """Return how many float32 operations a second a large matrix product does, in 1e9 a CPU second: best of five."""
+    """Return the rate of a large float32 matrix product, in 1e9 operations a CPU second: best of five."""
     import numpy as np
 
     from gmmaudio.compute import one_thread
@@ -285,7 +287,7 @@ def multiply_rate() -> float:
 
 
 def alone(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a function returns in a fresh process."""
+    """Return the result of a function that runs in a fresh process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(work, *arguments).result()
 
@@ -360,7 +362,7 @@ def median(costs: list[Cost], field: str) -> float:
 
 
 def product_share(cell: Cell, costs: list[Cost] | str) -> str:
-    """Return what share of the machine's rate of multiplication our diagonal pass reaches."""
+    """Return the share of the machine's rate of multiplication that our diagonal pass reaches."""
     if isinstance(costs, str) or cell.covariance != "diag":
         return ""
     rate = 4 * cell.products / median(costs, "cpu_s") / 1e9
@@ -471,10 +473,10 @@ def cells_of(rows: tuple[int, ...], ks: tuple[int, ...], ds: tuple[int, ...], ki
 def write_inputs(folder: Path, cells: list[Cell], part: tuple[str, ...], class_rows: int) -> None:
     """Write the rows and starts of all cells."""
     for d in {cell.d for cell in cells}:
-        own = [cell for cell in cells if cell.d == d]
+        same_width = [cell for cell in cells if cell.d == d]
         classes = "classes" in part and d == cells[0].d
-        n = max([cell.n for cell in own] + [class_rows] * classes)
-        alone(prepare, folder, d, n, {(cell.covariance, cell.k) for cell in own}, classes)
+        n = max([cell.n for cell in same_width] + [class_rows] * classes)
+        alone(prepare, folder, d, n, {(cell.covariance, cell.k) for cell in same_width}, classes)
 
 
 def plan(

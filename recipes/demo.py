@@ -2,7 +2,7 @@
 
 First a small corpus of music: train, classify one clip, report. Then both corpora of ``data_scripts``: cross-validate,
 train, and evaluate on voices or bands that were not trained on. All audio is SYNTHETIC: the results show that the
-software works, not how well recordings are told apart.
+software works, not how accurate it is on recordings.
 """
 
 from __future__ import annotations

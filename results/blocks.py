@@ -137,15 +137,15 @@ def differences(path: Path, render: Callable[[str], str]) -> list[Difference]:
     render : callable
         Text of a block by its name; raises ValueError where there is none.
     """
-    found = []
+    wrong = []
     for block in blocks_of(path):
         try:
             reason = "" if render(block.name) == block.text else "differs from its file of results"
         except ValueError as error:
             reason = f"cannot be made: {error}"
         if reason:
-            found.append(Difference(path, block, reason))
-    return found
+            wrong.append(Difference(path, block, reason))
+    return wrong
 
 
 def blocks_of(path: Path) -> list[Block]:

@@ -96,17 +96,17 @@ def versions(packages: Sequence[str] = ()) -> dict[str, str]:
     """
     import gmmaudio
 
-    found = {"python": platform.python_version(), "gmmaudio": gmmaudio.__version__}
+    installed = {"python": platform.python_version(), "gmmaudio": gmmaudio.__version__}
     for package in (*PACKAGES, *packages):
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def machine() -> dict[str, str | int]:
-    """Return what a measured time depends on: system, architecture, processor, number of cores."""
+    """Return the system, architecture, processor and number of cores, on which measured times depend."""
     facts: dict[str, str | int] = {"system": platform.system(), "architecture": platform.machine()}
     cpu = Path("/proc/cpuinfo")
     if cpu.exists():

@@ -16,7 +16,7 @@ MIXTURE_REFERENCE = "gmmaudio float32"
 
 
 def made(record: Record) -> str:
-    """Return when, with what and where a record was made, and the command that makes it again.
+    """Return the date, command, versions, machine and protocol of a record.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def real_audio_presets(record: Record) -> str:
 
 
 def random_split_gap(record: Record) -> str:
-    """Return what a random split of the same clips shows, beside the split by groups.
+    """Return the accuracy of a random split of the same clips beside that of the split by groups.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def demo_table(record: Record) -> str:
 
 
 def demo_times(record: Record) -> str:
-    """Return how long the demo takes, to its first label and report, and whole.
+    """Return the seconds to the demo's first label, to its first report and to its end.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def demo_times(record: Record) -> str:
 
 
 def end_to_end_table(record: Record) -> str:
-    """Return what training and classifying costs, beside the script.
+    """Return CPU time and memory of training and classifying, beside the script.
 
     Parameters
     ----------
@@ -231,9 +231,8 @@ def language_table(record: Record) -> str:
     systems = list(dict.fromkeys(row["system"] for row in record.rows))
     by_key = {(row["system"], row["division"]): row for row in record.rows}
     rows = [
-        [system, *(percent(by_key[system, division]["balanced_accuracy"]) for division in divisions), *_costs(own)]
-        for system in systems
-        for own in [[by_key[system, division] for division in divisions]]
+        [system_rows[0]["system"], *(percent(row["balanced_accuracy"]) for row in system_rows), *_costs(system_rows)]
+        for system_rows in ([by_key[system, division] for division in divisions] for system in systems)
     ]
     heads = ["balanced accuracy", *(f"{division}, n={n}" for division, n in divisions.items())]
     more = [
