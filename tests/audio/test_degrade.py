@@ -1,4 +1,4 @@
-"""Samples into worse samples: how much worse, in decibels, shares and hertz, and what must stay as it was."""
+"""Degradations: their strength in decibels, shares and hertz, and the properties that they keep."""
 
 import subprocess
 import sys
@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from scipy.signal import correlate, firwin, welch
 
-from gmmaudio.audio.degrade import DEGRADATIONS, add_noise, band_limit, clip, excerpt, gain, insert_silence, vorbis
+from gmmaudio.audio.degrade import (
+    AUGMENTATIONS,
+    DEGRADATIONS,
+    add_noise,
+    band_limit,
+    clip,
+    excerpt,
+    gain,
+    insert_silence,
+    vorbis,
+)
 from gmmaudio.errors import SettingError
 
 SR = 16_000
@@ -22,7 +32,7 @@ NAMES = [
     "Vorbis",
     "5 s excerpt",
 ]
-# for each function with its other arguments: what a bad sound or a degenerate one is tried on
+# each function with its other arguments, for bad and degenerate sounds
 CALLS = {
     "band_limit": lambda x: band_limit(x, SR, 1_000.0),
     "gain": lambda x: gain(x, -6.0),
@@ -66,15 +76,15 @@ def runs_of_zeros(sound):
     return np.diff(edges)[::2]
 
 
-# --- what holds for all -------------------------------------------------------------------------------------------
+# --- all degradations -------------------------------------------------------------------------------------------
 
 
-def test_the_degradations_are_these_in_this_order():
+def test_the_conditions_of_robustness_and_their_order():
     assert list(DEGRADATIONS) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_degradation_is_its_function_with_its_setting(name):
+def test_a_condition_is_its_function_with_its_setting(name):
     sound = music()
     rng = np.random.default_rng(5)
     expected = {
@@ -90,8 +100,39 @@ def test_a_degradation_is_its_function_with_its_setting(name):
     assert np.array_equal(DEGRADATIONS[name].function(sound, SR, np.random.default_rng(5)), expected)
 
 
+def test_every_row_of_the_table_has_a_key_of_its_own_and_a_description():
+    table = [*DEGRADATIONS.values(), *AUGMENTATIONS.values()]
+    assert len({spec.name for spec in table}) == len(table)
+    assert all(name == spec.name for mapping in (DEGRADATIONS, AUGMENTATIONS) for name, spec in mapping.items())
+    assert all(spec.title and spec.explanation for spec in table)
+    assert not any(spec.augmentation for spec in DEGRADATIONS.values())
+    assert all(spec.augmentation for spec in AUGMENTATIONS.values())
+
+
+def test_the_rows_that_change_the_duration_are_those_marked():
+    sound = music(6.0)
+    for spec in (*DEGRADATIONS.values(), *AUGMENTATIONS.values()):
+        worse = spec.function(sound, SR, np.random.default_rng(0))
+        assert (len(worse) != len(sound)) == spec.changes_duration, spec.name
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_augmentation_is_its_function_at_a_strength_drawn_first(seed):
+    sound = music(2.0)
+    expected = {
+        "codec": lambda rng: vorbis(sound, SR, quality=rng.uniform(0.0, 0.3)),
+        "band": lambda rng: band_limit(sound, SR, rng.uniform(3_000.0, 5_500.0)),
+        "noise": lambda rng: add_noise(sound, rng.uniform(10.0, 25.0), rng),
+        "gain": lambda rng: gain(sound, rng.uniform(-20.0, 0.0)),
+    }
+    assert list(AUGMENTATIONS) == list(expected)
+    for name, function in expected.items():
+        worse = AUGMENTATIONS[name].function(sound, SR, np.random.default_rng(seed))
+        assert np.array_equal(worse, function(np.random.default_rng(seed))), name
+
+
 @pytest.mark.parametrize("name", ALL)
-def test_the_input_is_left_alone_and_shares_no_memory_with_the_output(name):
+def test_the_input_is_not_modified_and_shares_no_memory_with_the_output(name):
     sound = music(6.0)
     before = sound.copy()
     worse = ALL[name](sound)
@@ -105,7 +146,7 @@ def test_the_input_is_left_alone_and_shares_no_memory_with_the_output(name):
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 10, 63, 1_599])
-def test_sound_that_is_all_but_nothing_keeps_its_length(name, n):
+def test_a_very_short_sound_keeps_its_length(name, n):
     sound = noise(n)
     worse = ALL[name](sound)
     assert worse.shape == (n,)
@@ -147,13 +188,13 @@ def test_float64_and_strides_are_taken_as_float32(name):
         (np.array([0.0, -1.01e30]), "samples are not all finite and below 1e"),
     ],
 )
-def test_what_is_no_mono_sound_is_refused(name, bad, message):
+def test_samples_that_are_not_mono_sound_are_refused(name, bad, message):
     with pytest.raises(SettingError, match=message):
         CALLS[name](bad)
 
 
 @pytest.mark.parametrize("sr", [0, -1, 3_999, 384_001, float("nan")])
-def test_a_rate_beyond_belief_is_refused(sr):
+def test_a_rate_out_of_bounds_is_refused(sr):
     rng = np.random.default_rng(0)
     for call in (
         lambda x: band_limit(x, sr, 1_000.0),
@@ -200,7 +241,7 @@ def test_the_same_seed_gives_the_same_bits(name):
     assert np.array_equal(first, other) != by_chance
 
 
-def test_importing_it_loads_neither_scipy_nor_soundfile():
+def test_the_import_loads_neither_scipy_nor_soundfile():
     code = "import sys, gmmaudio.audio.degrade; sys.exit(bool({'scipy', 'soundfile'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -239,7 +280,7 @@ def test_the_band_limit_is_a_plain_convolution_with_silence_around():
     assert np.allclose(band_limit(sound, SR, 4_000.0), np.convolve(sound, taps, "same"), rtol=0, atol=1e-6)
 
 
-def test_a_tone_below_the_limit_is_neither_weaker_nor_later():
+def test_a_tone_below_the_limit_is_neither_attenuated_nor_delayed():
     tone = (0.5 * np.sin(2 * np.pi * 1_000 * np.arange(SR) / SR)).astype(np.float32)
     assert np.allclose(band_limit(tone, SR, 4_000.0)[200:-200], tone[200:-200], rtol=0, atol=1e-3)
 
@@ -250,7 +291,7 @@ def test_a_limit_at_or_above_nyquist_changes_nothing(sr, cutoff):
     assert np.array_equal(band_limit(sound, sr, cutoff), sound)
 
 
-def test_the_limit_and_the_rate_each_change_the_outcome():
+def test_the_limit_and_the_rate_each_change_the_result():
     sound = noise()
     kept = [decibels(band_limit(sound, SR, cutoff), sound) for cutoff in (500.0, 1_000.0, 2_000.0, 4_000.0)]
     # of white noise, half the band has half the power; the filter lets a quarter through at the limit and not half
@@ -279,11 +320,11 @@ def test_the_stated_share_of_samples_is_clipped_and_no_other_changes(share):
 
 
 def test_clipping_gaussian_noise_is_at_the_normal_quantile():
-    # 90 % of a normal variable are within 1.645 deviations; the error of a quantile of 128,000 draws is below 0.01
+    # 90 % of a normal variable are within 1.645 standard deviations; a quantile of 128,000 draws errs by less than 0.01
     assert np.abs(clip(noise(level=1.0), 0.1)).max() == pytest.approx(1.645, abs=0.02)
 
 
-def test_clipping_goes_with_the_level():
+def test_clipping_scales_with_the_level():
     sound = music(2.0)
     assert np.array_equal(clip(4 * sound, 0.1), 4 * clip(sound, 0.1))
 
@@ -305,7 +346,7 @@ def test_a_square_wave_has_nothing_to_clip():
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.5, 0.9, 1.0])
 @pytest.mark.parametrize("n", [7, 1_000, 60 * SR])
-def test_exactly_the_share_is_silent_and_the_rest_is_as_it_was(n, share, seed):
+def test_exactly_the_share_is_silent_and_the_rest_is_unchanged(n, share, seed):
     sound = np.abs(noise(n)) + np.float32(0.1)
     holed = insert_silence(sound, SR, share, np.random.default_rng(seed))
     assert (holed == 0).sum() == round(share * n)
@@ -344,7 +385,7 @@ def test_the_noise_has_the_stated_ratio(snr, level):
     assert decibels(sound, added) == pytest.approx(snr, abs=1e-3)
 
 
-def test_the_noise_is_white_gaussian_and_has_nothing_of_the_sound():
+def test_the_noise_is_white_gaussian_and_uncorrelated_with_the_sound():
     sound = music(30.0)
     added = add_noise(sound, 0.0, np.random.default_rng(0)).astype(float) - sound
     added /= added.std()
@@ -366,7 +407,7 @@ def test_noise_is_not_clipped_at_full_scale():
 
 
 @pytest.mark.parametrize("sr", [4_000, 7_999, *RATES, 48_000, 96_000, 192_000])
-def test_a_vorbis_copy_is_aligned_and_much_like_the_original(sr):
+def test_a_vorbis_copy_is_aligned_and_close_to_the_original(sr):
     sound = music(3.0, sr)
     copy = vorbis(sound, sr)
     assert len(copy) == len(sound)
@@ -410,13 +451,13 @@ def test_the_rate_changes_what_vorbis_drops():
 
 # powers of two, so that the same numbers are encoded
 @pytest.mark.parametrize("level", [8.0, 2.0**20, 2.0**96])
-def test_what_exceeds_full_scale_is_encoded_at_full_scale_and_comes_back_as_loud(level):
+def test_a_peak_above_full_scale_is_encoded_at_full_scale_and_restored(level):
     sound = music(2.0)
     sound /= np.abs(sound).max()
     assert np.array_equal(vorbis(sound * np.float32(level), SR), vorbis(sound, SR) * np.float32(level))
 
 
-def test_what_is_below_full_scale_is_encoded_at_its_own_level():
+def test_a_peak_below_full_scale_is_encoded_at_its_level():
     sound = music(2.0)
     assert not np.allclose(vorbis(sound / 64, SR) * 64, vorbis(sound, SR), rtol=0, atol=1e-2)
     assert not vorbis(sound * np.float32(1e-6), SR).any()

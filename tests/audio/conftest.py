@@ -1,0 +1,168 @@
+"""Audio files in many formats, whole and damaged, shared by the tests of the audio package."""
+
+import functools
+import io
+import struct
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from gmmaudio.audio import read_audio
+from gmmaudio.errors import AudioError
+
+SR = 16_000
+# formats whose samples are decoded exactly: (container, encoding)
+LOSSLESS = {
+    "wav": ("WAV", "PCM_16"),
+    "wav24": ("WAV", "PCM_24"),
+    "wav_float": ("WAV", "FLOAT"),
+    "wavex": ("WAVEX", "PCM_16"),
+    "rf64": ("RF64", "PCM_16"),
+    "w64": ("W64", "PCM_16"),
+    "flac": ("FLAC", "PCM_16"),
+    "flac24": ("FLAC", "PCM_24"),
+    "aiff": ("AIFF", "PCM_16"),
+    "caf": ("CAF", "PCM_16"),
+    "alac": ("CAF", "ALAC_16"),
+    "au": ("AU", "PCM_16"),
+}
+LOSSY = {
+    "ogg": ("OGG", "VORBIS"),
+    "opus": ("OGG", "OPUS"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "ulaw": ("WAV", "ULAW"),
+    "aifc": ("AIFF", "ULAW"),
+    "adpcm": ("WAV", "MS_ADPCM"),
+}
+FORMATS = LOSSLESS | LOSSY
+MEDIA = {"m4a": ("aac", "ipod"), "aac": ("aac", "adts"), "webm": ("libopus", "webm"), "mkv": ("flac", "matroska")}
+NOT_AUDIO = "is not audio that an installed decoder reads; leave it out or convert it"
+NEEDS_MEDIA = "is a format that libsndfile does not read; install the media extra: pip install 'gmmaudio[media]'"
+NO_SAMPLES = "has a header but no samples; record or export it again"
+NON_FINITE = "contains samples that are not finite numbers; export the file again"
+NOT_A_FILE = "is not a regular file; name an audio file"
+BAD_RATE = "expected 4000 to 384000 Hz: the header is damaged, or the file is not audio"
+VANISHED = "is not there; check the path"
+SEGMENT_REMEDY = "correct the manifest's start and end"
+SEGMENTS = [(0.0, 1.0), (0.25, 0.5), (3.33337, 7.77779), (9.5, 10.5), (10.0, 11.9), (11.0, None), (0.0, None)]
+
+
+def chirp(seconds=1.0, n_channels=1, seed=0):
+    """Return a sweep in noise as 16-bit integers, shape (n,) or (n, n_channels): no two moments are alike."""
+    rng = np.random.default_rng(seed)
+    n = round(seconds * SR)
+    phase = np.cumsum(np.linspace(0.02, 2.0, n))
+    sound = 0.4 * np.sin(phase)[:, None] + rng.normal(scale=0.05, size=(n, n_channels))
+    pcm = np.round(sound * 32767).astype(np.int16)
+    return pcm[:, 0] if n_channels == 1 else pcm
+
+
+def spoiled(index, value):
+    samples = chirp() / np.float32(32768)
+    samples[index] = value
+    return samples
+
+
+def media_tone(seconds, n_channels=1, sr=48_000):
+    tone = 16_384 * np.sin(2 * np.pi * 440 * np.arange(round(seconds * sr)) / sr)
+    return np.round(tone if n_channels == 1 else np.stack([tone] * n_channels, axis=1)).astype(np.int16)
+
+
+def encode(samples, sr=SR, container="WAV", encoding="PCM_16"):
+    """Return the bytes of a sound file."""
+    out = io.BytesIO()
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    with soundfile.SoundFile(out, "w", samplerate=sr, channels=channels, format=container, subtype=encoding) as sound:
+        # libsndfile overruns its stack when Vorbis is written in large blocks
+        for start in range(0, len(samples), sr):
+            sound.write(samples[start : start + sr])
+    return out.getvalue()
+
+
+@functools.cache
+def content_of(name, seconds=1.0, n_channels=1):
+    """Return the bytes of a chirp in one of FORMATS."""
+    pcm = chirp(seconds, n_channels)
+    return encode(pcm / np.float32(32768) if name == "wav_float" else pcm, SR, *FORMATS[name])
+
+
+def keep(path, content):
+    path.write_bytes(content)
+    return path
+
+
+def wav(path, samples=None, sr=SR, encoding="PCM_16"):
+    return keep(path, encode(chirp() if samples is None else samples, sr, "WAV", encoding))
+
+
+def patched(content, offset, layout, value):
+    """Return the bytes with one number of a header replaced."""
+    content = bytearray(content)
+    struct.pack_into(layout, content, offset, value)
+    return bytes(content)
+
+
+def streamed_flac(samples):
+    """Return a FLAC as written to a pipe: its header declares no number of samples."""
+    content = bytearray(encode(samples, container="FLAC"))
+    content[21] &= 0xF0  # the low 4 bits of byte 21 and all of 22-25 are the 36 bits of the number
+    content[22:26] = bytes(4)
+    return bytes(content)
+
+
+def encode_media(path, samples, codec, container, sr=SR, **options):
+    """Write a file by PyAV, or skip where it is not installed."""
+    av = pytest.importorskip("av", reason="PyAV, the media extra, is not installed")
+    planes = np.atleast_2d(samples.T).astype(np.float32) / 32768
+    layout = {1: "mono", 2: "stereo"}[len(planes)]
+    with av.open(str(path), "w", format=container, options=options) as out:
+        stream = out.add_stream(codec, rate=sr, layout=layout)
+        resampler = av.AudioResampler(format=stream.codec_context.format, layout=layout, rate=sr)
+        for start in range(0, planes.shape[1], 1024):
+            block = np.ascontiguousarray(planes[:, start : start + 1024])
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+            frame.sample_rate, frame.pts = sr, start
+            for part in resampler.resample(frame):
+                out.mux(stream.encode(part))
+        out.mux(stream.encode(None))
+    return path
+
+
+def damage(content, rng):
+    """Return the bytes with a random piece cut off, dropped or overwritten; headers are hit as often as sound."""
+    content = bytearray(content)
+    kind = rng.integers(4)
+    if kind == 0:
+        return bytes(content[: rng.integers(len(content))])
+    if kind == 1:
+        at = rng.integers(len(content))
+        return bytes(content[:at] + content[at + rng.integers(1, 200) :])
+    reach = len(content) if kind == 2 else min(len(content), 120)
+    for _ in range(rng.integers(1, 6)):
+        content[rng.integers(reach)] = rng.choice([0, 1, 0x7F, 0x80, 0xFF, rng.integers(256)])
+    return bytes(content)
+
+
+def refusal(path, sr=SR, **kwargs):
+    """Return the code and the message with which a file is refused."""
+    with pytest.raises(AudioError) as caught:
+        read_audio(path, sr, **kwargs)
+    return caught.value.code, caught.value.message
+
+
+@pytest.fixture
+def no_media(monkeypatch):
+    """PyAV as if it were not installed."""
+    monkeypatch.setitem(sys.modules, "av", None)
+
+
+@pytest.fixture(params=["with_media", "without_media"])
+def media_or_not(request, monkeypatch):
+    """Both installations: with the media extra (skipped where there is none) and without."""
+    if request.param == "without_media":
+        monkeypatch.setitem(sys.modules, "av", None)
+    else:
+        pytest.importorskip("av", reason="PyAV, the media extra, is not installed")
+    return request.param
