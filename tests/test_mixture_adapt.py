@@ -1,4 +1,4 @@
-"""Adapting a background mixture: against Reynolds' equations, rows that stand for the background, limits, refusals."""
+"""Adapting a UBM mixture: against Reynolds' equations, rows that stand for the UBM, limits, refusals."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from scipy.stats import multivariate_normal
 
 from gmmaudio.errors import GmmaudioError, MixtureError, SettingError
 from gmmaudio.mixture import GaussianMixture, SufficientStats, accumulate
-from gmmaudio.mixture.adapt import PARAMETERS, adapt, adapt_gmm
+from gmmaudio.mixture.adaptation import PARAMETERS, adapt, adapt_gmm
 
 TYPES = ("diag", "full", "tied", "spherical")
 SUBSETS = [some for n in (1, 2, 3) for some in itertools.combinations(PARAMETERS, n)]
@@ -71,31 +71,29 @@ def as_type(matrices, mass, covariance_type):
     }[covariance_type]
 
 
-def textbook(background, X, relevance, parameters, row_weights=None):
+def textbook(ubm, X, relevance, parameters, row_weights=None):
     """Return weights, means and covariances by equations 7 to 14 of Reynolds, Quatieri, Dunn (2000), in matrices."""
     w = np.ones(len(X)) if row_weights is None else row_weights
-    post = shares_by_scipy(background, X)[0] * w
+    post = shares_by_scipy(ubm, X)[0] * w
     n = post.sum(axis=1)
     first = post @ X / n[:, None]
     second = np.einsum("ki,ij,il->kjl", post, X, X) / n[:, None, None]
     alpha = n / (n + relevance)
-    old, own = background.means, matrices_of(background)
+    old, own = ubm.means, matrices_of(ubm)
     means = alpha[:, None] * first + (1 - alpha)[:, None] * old
     a = alpha[:, None, None]
     before = own + old[:, :, None] * old[:, None, :]
     spread = a * second + (1 - a) * before - means[:, :, None] * means[:, None, :]
     if "means" not in parameters:
-        # rows and background about the mean that stays
+        # rows and UBM about the mean that stays
         centred = X[None] - old[:, None]
         about = np.einsum("ki,kij,kil->kjl", post, centred, centred) / n[:, None, None]
         spread = a * about + (1 - a) * own
-    weights = alpha * n / n.sum() + (1 - alpha) * background.weights
+    weights = alpha * n / n.sum() + (1 - alpha) * ubm.weights
     return (
-        weights / weights.sum() if "weights" in parameters else background.weights,
-        means if "means" in parameters else background.means,
-        as_type(spread, n + relevance, background.covariance_type)
-        if "covariances" in parameters
-        else background.covariances,
+        weights / weights.sum() if "weights" in parameters else ubm.weights,
+        means if "means" in parameters else ubm.means,
+        as_type(spread, n + relevance, ubm.covariance_type) if "covariances" in parameters else ubm.covariances,
     )
 
 
@@ -114,9 +112,9 @@ def parameters_of(mixture):
 
 def test_adapted_parameters_worked_by_hand():
     # the second component, a hundred deviations away, has none of the rows
-    background = GaussianMixture([0.5, 0.5], [[0.0], [100.0]], [[1.0], [4.0]])
+    ubm = GaussianMixture([0.5, 0.5], [[0.0], [100.0]], [[1.0], [4.0]])
     X = np.array([[1.0], [3.0]])
-    adapted = adapt_gmm(background, X, relevance=6.0, parameters=PARAMETERS)
+    adapted = adapt_gmm(ubm, X, relevance=6.0, parameters=PARAMETERS)
     # n = 2, so alpha = 2 / (2 + 6) = 1/4; E[x] = 2, E[x^2] = 5
     # weight 1/4 x 2/2 + 3/4 x 1/2 = 5/8 against 1/2; mean 1/4 x 2 + 3/4 x 0 = 1/2
     # variance 1/4 x 5 + 3/4 x (1 + 0) - 1/4 = 7/4
@@ -128,46 +126,46 @@ def test_adapted_parameters_worked_by_hand():
 @pytest.mark.parametrize("parameters", SUBSETS, ids="-".join)
 @pytest.mark.parametrize("relevance", [0.5, 16.0])
 def test_adapted_parameters_equal_reynolds_equations(covariance_type, parameters, relevance):
-    background, X = random_mixture(covariance_type), some_rows()
+    ubm, X = random_mixture(covariance_type), some_rows()
     row_weights = np.random.default_rng(2).uniform(0.0, 3.0, len(X))
-    adapted = adapt_gmm(background, X, weights=row_weights, relevance=relevance, parameters=parameters)
-    expected = textbook(background, X, relevance, parameters, row_weights)
+    adapted = adapt_gmm(ubm, X, weights=row_weights, relevance=relevance, parameters=parameters)
+    expected = textbook(ubm, X, relevance, parameters, row_weights)
     # float64 rounding of sums over 60 rows; the worst seen is 1e-14
     assert_mixture(adapted, expected, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
-def test_adaptation_is_maximum_likelihood_on_the_rows_and_rows_that_stand_for_the_background(covariance_type):
-    background, X, relevance = random_mixture(covariance_type), some_rows(), 5.0
-    post, _ = shares_by_scipy(background, X)
-    d = background.n_features
+def test_adaptation_is_maximum_likelihood_on_the_rows_and_rows_that_stand_for_the_ubm(covariance_type):
+    ubm, X, relevance = random_mixture(covariance_type), some_rows(), 5.0
+    post, _ = shares_by_scipy(ubm, X)
+    d = ubm.n_features
     means, spreads = [], []
-    for j, matrix in enumerate(matrices_of(background)):
+    for j, matrix in enumerate(matrices_of(ubm)):
         # 2 d rows, sqrt(d) principal deviations to either side, have the component's mean and covariance
         values, vectors = np.linalg.eigh(matrix)
         arms = np.sqrt(d * values)[:, None] * vectors.T
-        rows = np.vstack([X, background.means[j] + arms, background.means[j] - arms])
+        rows = np.vstack([X, ubm.means[j] + arms, ubm.means[j] - arms])
         mass = np.concatenate([post[j], np.full(2 * d, relevance / (2 * d))])
         means.append(np.average(rows, axis=0, weights=mass))
         spreads.append(np.cov(rows.T, aweights=mass, ddof=0))
-    adapted = adapt_gmm(background, X, relevance=relevance, parameters=("means", "covariances"))
+    adapted = adapt_gmm(ubm, X, relevance=relevance, parameters=("means", "covariances"))
     covariances = as_type(np.array(spreads), post.sum(axis=1) + relevance, covariance_type)
     # as above
-    assert_mixture(adapted, (background.weights, means, covariances), rtol=1e-10, atol=1e-12)
+    assert_mixture(adapted, (ubm.weights, means, covariances), rtol=1e-10, atol=1e-12)
 
 
-def test_variance_keeps_the_squared_background_mean_that_bob_learn_em_forgets():
-    # bob.learn.em 3's map_gmm_m_step adds the background's mean where equation 13 has its square, finds a negative
+def test_variance_keeps_the_squared_ubm_mean_that_bob_learn_em_forgets():
+    # bob.learn.em 3's map_gmm_m_step adds the UBM's mean where equation 13 has its square, finds a negative
     # variance and raises it to its floor of 2e-16
-    background, X, relevance = GaussianMixture([1.0], [[3.0]], [[1.0]]), np.array([[3.0], [5.0]]), 2.0
+    ubm, X, relevance = GaussianMixture([1.0], [[3.0]], [[1.0]]), np.array([[3.0], [5.0]]), 2.0
     alpha, second, mean = 0.5, (3.0**2 + 5.0**2) / 2, 3.5
     as_bob_does = alpha * second + (1 - alpha) * (1.0 + 3.0) - mean**2
     equation_13 = alpha * second + (1 - alpha) * (1.0 + 3.0**2) - mean**2
-    # two rows with mean 3 and variance 1 stand for the background
+    # two rows with mean 3 and variance 1 stand for the UBM
     brute_force = np.var([3.0, 5.0, 2.0, 4.0])
     assert as_bob_does == -1.75
     assert equation_13 == brute_force == 1.25
-    adapted = adapt_gmm(background, X, relevance=relevance, parameters=("means", "covariances"))
+    adapted = adapt_gmm(ubm, X, relevance=relevance, parameters=("means", "covariances"))
     # rounding of a few operations
     np.testing.assert_allclose(adapted.means, [[3.5]], rtol=1e-14)
     np.testing.assert_allclose(adapted.covariances, [[1.25]], rtol=1e-14)
@@ -176,18 +174,18 @@ def test_variance_keeps_the_squared_background_mean_that_bob_learn_em_forgets():
 def test_variance_about_a_mean_that_stays_is_never_that_of_rows_alone():
     # equation 13 as printed, less the square of a mean that is not adapted, would be 0.5 x 25 + 0.5 x 1 - 0 only by
     # luck of the origin: at a mean of 3 and rows at -2 it is 0.5 x 4 + 0.5 x 10 - 9 = -2
-    background = GaussianMixture([1.0], [[3.0]], [[1.0]])
-    adapted = adapt_gmm(background, [[-2.0], [-2.0]], relevance=2.0, parameters=("covariances",))
+    ubm = GaussianMixture([1.0], [[3.0]], [[1.0]])
+    adapted = adapt_gmm(ubm, [[-2.0], [-2.0]], relevance=2.0, parameters=("covariances",))
     # mean square about 3: (25 + 25 + 1 + 1) / 4
     np.testing.assert_allclose(adapted.covariances, [[13.0]], rtol=1e-14)
 
 
 def test_missing_value_counts_as_its_mean_and_spread_given_the_others():
-    background = GaussianMixture([1.0], [[0.0, 0.0]], [[[1.0, 0.8], [0.8, 1.0]]], "full")
-    adapted = adapt_gmm(background, [[2.0, np.nan]], relevance=1.0, parameters=("means", "covariances"))
-    # given 2, the second has mean 1.6 and variance 1 - 0.64 = 0.36; half of each moment is the background's
+    ubm = GaussianMixture([1.0], [[0.0, 0.0]], [[[1.0, 0.8], [0.8, 1.0]]], "full")
+    adapted = adapt_gmm(ubm, [[2.0, np.nan]], relevance=1.0, parameters=("means", "covariances"))
+    # given 2, the second has mean 1.6 and variance 1 - 0.64 = 0.36; half of each moment is the UBM's
     mean = np.array([1.0, 0.8])
-    second = 0.5 * np.array([[4.0, 3.2], [3.2, 1.6**2 + 0.36]]) + 0.5 * background.covariances[0]
+    second = 0.5 * np.array([[4.0, 3.2], [3.2, 1.6**2 + 0.36]]) + 0.5 * ubm.covariances[0]
     # rounding of a few operations
     np.testing.assert_allclose(adapted.means[0], mean, rtol=1e-13)
     np.testing.assert_allclose(adapted.covariances[0], second - np.outer(mean, mean), rtol=1e-13)
@@ -204,11 +202,11 @@ def divergence_of_gaussians(mean, matrix, other_mean, other_matrix):
     return 0.5 * (np.trace(inverse @ matrix) + apart @ inverse @ apart - len(mean) + log_dets)
 
 
-def posterior(mixture, background, X, relevance):
+def posterior(mixture, ubm, X, relevance):
     """Return the log posterior density, but for a constant."""
     pull = sum(
         divergence_of_gaussians(*own)
-        for own in zip(background.means, matrices_of(background), mixture.means, matrices_of(mixture), strict=True)
+        for own in zip(ubm.means, matrices_of(ubm), mixture.means, matrices_of(mixture), strict=True)
     )
     return shares_by_scipy(mixture, X)[1].sum() - relevance * pull
 
@@ -216,39 +214,39 @@ def posterior(mixture, background, X, relevance):
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("parameters", [("means",), ("covariances",), ("means", "covariances")], ids="-".join)
 def test_every_pass_raises_the_posterior(covariance_type, parameters):
-    background, X, relevance = random_mixture(covariance_type), some_rows(), 3.0
-    mixtures = [background] + [
-        adapt_gmm(background, X, relevance=relevance, parameters=parameters, n_iter=n) for n in (1, 2, 3, 4, 60)
+    ubm, X, relevance = random_mixture(covariance_type), some_rows(), 3.0
+    mixtures = [ubm] + [
+        adapt_gmm(ubm, X, relevance=relevance, parameters=parameters, n_iter=n) for n in (1, 2, 3, 4, 60)
     ]
-    values = [posterior(mixture, background, X, relevance) for mixture in mixtures]
+    values = [posterior(mixture, ubm, X, relevance) for mixture in mixtures]
     # the early gains are above 1e-3 nats; rounding is below 1e-12
     assert (np.diff(values) > 1e-6).all(), values
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_many_passes_end_where_the_posterior_is_highest(covariance_type):
-    background, X, relevance = random_mixture(covariance_type), some_rows(), 3.0
-    adapted = adapt_gmm(background, X, relevance=relevance, n_iter=300)
-    best = posterior(adapted, background, X, relevance)
+    ubm, X, relevance = random_mixture(covariance_type), some_rows(), 3.0
+    adapted = adapt_gmm(ubm, X, relevance=relevance, n_iter=300)
+    best = posterior(adapted, ubm, X, relevance)
     for j, i in itertools.product(range(3), range(2)):
         for step in (-1e-3, 1e-3):
             means = adapted.means.copy()
             means[j, i] += step
             moved = GaussianMixture(adapted.weights, means, adapted.covariances, covariance_type)
             # at a summit a step of 1e-3 costs some 1e-6 x curvature, which is relevance / variance or more here
-            assert posterior(moved, background, X, relevance) < best
+            assert posterior(moved, ubm, X, relevance) < best
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_without_relevance_adaptation_is_em_as_in_scikit_learn(covariance_type):
     # wide enough for every component to have some
-    background, X = random_mixture(covariance_type), 2.5 * some_rows(300)
-    inverses = np.linalg.inv(matrices_of(background))
+    ubm, X = random_mixture(covariance_type), 2.5 * some_rows(300)
+    inverses = np.linalg.inv(matrices_of(ubm))
     model = sklearn.mixture.GaussianMixture(
         3,
         covariance_type=covariance_type,
-        weights_init=background.weights,
-        means_init=background.means,
+        weights_init=ubm.weights,
+        means_init=ubm.means,
         precisions_init=as_type(inverses, np.ones(3), covariance_type),
         max_iter=2,
         tol=0.0,
@@ -256,18 +254,18 @@ def test_without_relevance_adaptation_is_em_as_in_scikit_learn(covariance_type):
     )
     with pytest.warns(sklearn.exceptions.ConvergenceWarning):
         model.fit(X)
-    adapted = adapt_gmm(background, X, relevance=0.0, parameters=PARAMETERS, n_iter=2)
+    adapted = adapt_gmm(ubm, X, relevance=0.0, parameters=PARAMETERS, n_iter=2)
     # rounding of 300 rows in two frames; scikit-learn adds 1e-15 rows to each component
     assert_mixture(adapted, (model.weights_, model.means_, model.covariances_), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("relevance", [1e15, 1e30, 1e300, np.inf])
-def test_with_infinite_relevance_adaptation_is_the_background(covariance_type, relevance):
-    background = random_mixture(covariance_type)
-    adapted = adapt_gmm(background, some_rows(), relevance=relevance, parameters=PARAMETERS)
+def test_with_infinite_relevance_adaptation_is_the_ubm(covariance_type, relevance):
+    ubm = random_mixture(covariance_type)
+    adapted = adapt_gmm(ubm, some_rows(), relevance=relevance, parameters=PARAMETERS)
     # 60 rows in 1e15 count for 6e-14, times squared distances of some tens
-    assert_mixture(adapted, parameters_of(background), rtol=1e-11, atol=1e-11)
+    assert_mixture(adapted, parameters_of(ubm), rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -277,25 +275,25 @@ def test_component_without_rows_keeps_its_place(covariance_type, relevance):
     means = near.means.copy()
     # so far that its density underflows to exactly 0
     means[2] += 1e4
-    background = GaussianMixture(near.weights, means, near.covariances, covariance_type)
-    adapted = adapt_gmm(background, some_rows(), relevance=relevance, parameters=PARAMETERS)
+    ubm = GaussianMixture(near.weights, means, near.covariances, covariance_type)
+    adapted = adapt_gmm(ubm, some_rows(), relevance=relevance, parameters=PARAMETERS)
     # rounding at 1e4
-    np.testing.assert_allclose(adapted.means[2], background.means[2], rtol=1e-13)
-    assert np.abs(adapted.means[:2] - background.means[:2]).max(axis=1).min() > 0.01
-    ratio = adapted.weights[2] / background.weights[2]
+    np.testing.assert_allclose(adapted.means[2], ubm.means[2], rtol=1e-13)
+    assert np.abs(adapted.means[:2] - ubm.means[:2]).max(axis=1).min() > 0.01
+    ratio = adapted.weights[2] / ubm.weights[2]
     # its weight is only scaled, as all are that they may sum to 1
     total = adapted.weights.sum()
     assert total == pytest.approx(1.0, abs=1e-12)
     assert 0.5 < ratio < 1.0
     if covariance_type != "tied":
-        # squares of 1e4 deviations, in the background's frame, cost 8 digits
-        np.testing.assert_allclose(adapted.covariances[2], background.covariances[2], rtol=1e-6, atol=1e-7)
+        # squares of 1e4 deviations, in the UBM's frame, cost 8 digits
+        np.testing.assert_allclose(adapted.covariances[2], ubm.covariances[2], rtol=1e-6, atol=1e-7)
 
 
 def test_tied_covariance_without_relevance_is_that_of_the_rows_even_where_a_component_has_none():
-    background = GaussianMixture([0.5, 0.5], [[0.0, 0.0], [1000.0, 0.0]], np.eye(2), "tied")
+    ubm = GaussianMixture([0.5, 0.5], [[0.0, 0.0], [1000.0, 0.0]], np.eye(2), "tied")
     X = some_rows()
-    adapted = adapt_gmm(background, X, relevance=0.0, parameters=PARAMETERS)
+    adapted = adapt_gmm(ubm, X, relevance=0.0, parameters=PARAMETERS)
     # the frame spans 1000 deviations: 1e6 x 1e-16, and a good deal more for 60 rows
     np.testing.assert_allclose(adapted.covariances, np.cov(X.T, bias=True), rtol=1e-8)
     # no share is less than 1e-261
@@ -304,31 +302,30 @@ def test_tied_covariance_without_relevance_is_that_of_the_rows_even_where_a_comp
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_more_relevance_keeps_means_nearer(covariance_type):
-    background, X = random_mixture(covariance_type), some_rows()
+    ubm, X = random_mixture(covariance_type), some_rows()
     moved = [
-        np.linalg.norm(adapt_gmm(background, X, relevance=r).means - background.means, axis=1)
-        for r in (0.0, 1.0, 4.0, 16.0, 64.0)
+        np.linalg.norm(adapt_gmm(ubm, X, relevance=r).means - ubm.means, axis=1) for r in (0.0, 1.0, 4.0, 16.0, 64.0)
     ]
     assert (np.diff(moved, axis=0) < 0).all()
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_adaptation_commutes_with_a_change_of_units(covariance_type):
-    background, X = random_mixture(covariance_type), some_rows()
+    ubm, X = random_mixture(covariance_type), some_rows()
     scale = np.full(2, 1e-3) if covariance_type == "spherical" else np.array([1e-3, 40.0])
     centre = np.array([7.0, -3.0])
-    moved = adapt_gmm(background.transform(centre, scale), (X - centre) / scale, parameters=PARAMETERS, n_iter=2)
-    there = adapt_gmm(background, X, parameters=PARAMETERS, n_iter=2).transform(centre, scale)
+    moved = adapt_gmm(ubm.transform(centre, scale), (X - centre) / scale, parameters=PARAMETERS, n_iter=2)
+    there = adapt_gmm(ubm, X, parameters=PARAMETERS, n_iter=2).transform(centre, scale)
     # means lie 7,000 of the new units from 0
     assert_mixture(moved, parameters_of(there), rtol=1e-9, atol=1e-9)
 
 
 def test_order_of_rows_does_not_matter():
-    background, X = random_mixture("full"), some_rows()
+    ubm, X = random_mixture("full"), some_rows()
     # sums in another order round otherwise
     assert_mixture(
-        adapt_gmm(background, X[::-1], parameters=PARAMETERS),
-        parameters_of(adapt_gmm(background, X, parameters=PARAMETERS)),
+        adapt_gmm(ubm, X[::-1], parameters=PARAMETERS),
+        parameters_of(adapt_gmm(ubm, X, parameters=PARAMETERS)),
         rtol=1e-12,
     )
 
@@ -357,10 +354,10 @@ def test_an_offset_of_a_hundred_million_deviations_costs_nothing(covariance_type
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_float32_rows_adapt_as_float64_ones_do(covariance_type):
-    background = random_mixture(covariance_type, n_components=8, n_features=5)
+    ubm = random_mixture(covariance_type, n_components=8, n_features=5)
     single = some_rows(3000, 5).astype(np.float32)
-    fine = adapt_gmm(background, single.astype(np.float64), parameters=PARAMETERS)
-    coarse = adapt_gmm(background, single, parameters=PARAMETERS)
+    fine = adapt_gmm(ubm, single.astype(np.float64), parameters=PARAMETERS)
+    coarse = adapt_gmm(ubm, single, parameters=PARAMETERS)
     # 3,000 rows, each off by 3e-7 of terms of some tens, at random; measured below 4e-6
     assert_mixture(coarse, parameters_of(fine), rtol=2e-5, atol=2e-5)
     # products in float32 were used: they round otherwise
@@ -370,53 +367,53 @@ def test_float32_rows_adapt_as_float64_ones_do(covariance_type):
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("variance_floor", [0.0, 1e-3])
 def test_one_row_without_relevance_rests_on_the_floor(covariance_type, variance_floor):
-    background = GaussianMixture(
+    ubm = GaussianMixture(
         [1.0], [[0.0, 0.0]], {"diag": [[4.0, 4.0]], "full": [4 * np.eye(2)], "tied": 4 * np.eye(2),
                               "spherical": [4.0]}[covariance_type], covariance_type,
     )  # fmt: skip
     adapted = adapt_gmm(
-        background, np.full((9, 2), 1.1), relevance=0.0, parameters=("means", "covariances"),
+        ubm, np.full((9, 2), 1.1), relevance=0.0, parameters=("means", "covariances"),
         variance_floor=variance_floor,
     )  # fmt: skip
     np.testing.assert_allclose(adapted.means, [[1.1, 1.1]], rtol=1e-12)
-    # a share of the background's variance of 4, never 0; rounding of an eigendecomposition
+    # a share of the UBM's variance of 4, never 0; rounding of an eigendecomposition
     np.testing.assert_allclose(
         matrices_of(adapted)[0], 4 * max(variance_floor, 1e-10) * np.eye(2), rtol=1e-5, atol=1e-18
     )
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
-def test_floor_never_lifts_a_component_above_the_narrowest_of_the_background(covariance_type):
+def test_floor_never_lifts_a_component_above_the_narrowest_of_the_ubm(covariance_type):
     narrow = np.array([1e-8, 1e-8])
-    background = GaussianMixture(
+    ubm = GaussianMixture(
         [0.5, 0.5], [[0.0, 0.0], [1.0, 1.0]],
         {"diag": [narrow] * 2, "full": [np.diag(narrow)] * 2, "tied": np.diag(narrow), "spherical": narrow}[
             covariance_type
         ], covariance_type,
     )  # fmt: skip
-    adapted = adapt_gmm(background, [[0.0, 0.0]], parameters=PARAMETERS, relevance=np.inf, variance_floor=0.1)
+    adapted = adapt_gmm(ubm, [[0.0, 0.0]], parameters=PARAMETERS, relevance=np.inf, variance_floor=0.1)
     # squares of 1e4 deviations in the frame: 1e8 x 1e-16
-    np.testing.assert_allclose(adapted.covariances, background.covariances, rtol=1e-6, atol=1e-15)
+    np.testing.assert_allclose(adapted.covariances, ubm.covariances, rtol=1e-6, atol=1e-15)
 
 
 def test_rows_out_of_sight_of_every_component_still_pull():
-    background = random_mixture("diag")
-    adapted = adapt_gmm(background, np.full((16, 2), 1e6), relevance=16.0)
+    ubm = random_mixture("diag")
+    adapted = adapt_gmm(ubm, np.full((16, 2), 1e6), relevance=16.0)
     # one component has them all: half way there; far out, none is nearer by enough to share them
-    assert np.abs(adapted.means - background.means).max() == pytest.approx(5e5, rel=1e-3)
+    assert np.abs(adapted.means - ubm.means).max() == pytest.approx(5e5, rel=1e-3)
 
 
-def test_what_is_not_adapted_is_the_backgrounds_to_the_bit():
-    background, X = random_mixture("full", offset=0.1), some_rows()
+def test_what_is_not_adapted_is_the_ubms_to_the_bit():
+    ubm, X = random_mixture("full", offset=0.1), some_rows()
     for parameters in SUBSETS:
-        adapted = adapt_gmm(background, X, parameters=parameters, n_iter=2)
-        same = {name for name in PARAMETERS if np.array_equal(getattr(adapted, name), getattr(background, name))}
+        adapted = adapt_gmm(ubm, X, parameters=parameters, n_iter=2)
+        same = {name for name in PARAMETERS if np.array_equal(getattr(adapted, name), getattr(ubm, name))}
         assert same == set(PARAMETERS) - set(parameters)
 
 
 def test_rows_may_come_from_any_source(tmp_path):
-    background, X = random_mixture("full"), some_rows(9000)
-    whole = adapt_gmm(background, X, parameters=PARAMETERS, n_iter=2)
+    ubm, X = random_mixture("full"), some_rows(9000)
+    whole = adapt_gmm(ubm, X, parameters=PARAMETERS, n_iter=2)
     np.save(tmp_path / "a.npy", X[:100])
     np.save(tmp_path / "b.npy", X[100:])
     sources = (
@@ -426,19 +423,19 @@ def test_rows_may_come_from_any_source(tmp_path):
         X.tolist(),
     )
     for source in sources:
-        adapted = adapt_gmm(background, source, parameters=PARAMETERS, n_iter=2)
+        adapted = adapt_gmm(ubm, source, parameters=PARAMETERS, n_iter=2)
         for mine, theirs in zip(parameters_of(adapted), parameters_of(whole), strict=True):
             np.testing.assert_array_equal(mine, theirs)
 
 
 def test_rows_that_are_all_missing_or_weigh_nothing_are_passed_over():
-    background, X = random_mixture("full"), some_rows()
+    ubm, X = random_mixture("full"), some_rows()
     more = np.vstack([[[np.nan, np.nan]], X, [[50.0, 50.0]]])
     weights = np.concatenate([[1.0], np.ones(len(X)), [0.0]])
     # rounding: sums begin elsewhere in a block
     assert_mixture(
-        adapt_gmm(background, more, weights=weights, parameters=PARAMETERS),
-        parameters_of(adapt_gmm(background, X, parameters=PARAMETERS)),
+        adapt_gmm(ubm, more, weights=weights, parameters=PARAMETERS),
+        parameters_of(adapt_gmm(ubm, X, parameters=PARAMETERS)),
         rtol=1e-12,
     )
 
@@ -449,19 +446,19 @@ def test_rows_that_are_all_missing_or_weigh_nothing_are_passed_over():
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("parameters", SUBSETS, ids="-".join)
 def test_statistics_of_parts_adapt_as_the_rows_do(covariance_type, parameters):
-    background, X = random_mixture(covariance_type), some_rows()
-    stats = accumulate(background, X[:20]) + accumulate(background, X[20:])
-    adapted = adapt(background, stats, relevance=4.0, parameters=parameters)
+    ubm, X = random_mixture(covariance_type), some_rows()
+    stats = accumulate(ubm, X[:20]) + accumulate(ubm, X[20:])
+    adapted = adapt(ubm, stats, relevance=4.0, parameters=parameters)
     # rounding in another frame
     assert_mixture(
-        adapted, parameters_of(adapt_gmm(background, X, relevance=4.0, parameters=parameters)), rtol=1e-10, atol=1e-12
+        adapted, parameters_of(adapt_gmm(ubm, X, relevance=4.0, parameters=parameters)), rtol=1e-10, atol=1e-12
     )
 
 
 def test_statistics_rest_on_the_same_floor_in_any_units():
-    background = GaussianMixture([1.0], [[0.0, 0.0]], [[4.0, 900.0]])
-    stats = accumulate(background, np.ones((5, 2)))
-    adapted = adapt(background, stats, relevance=0.0, parameters=PARAMETERS, variance_floor=0.01)
+    ubm = GaussianMixture([1.0], [[0.0, 0.0]], [[4.0, 900.0]])
+    stats = accumulate(ubm, np.ones((5, 2)))
+    adapted = adapt(ubm, stats, relevance=0.0, parameters=PARAMETERS, variance_floor=0.01)
     # a share of 0.01 of each column's variance; two roundings
     np.testing.assert_allclose(adapted.covariances, [[0.04, 9.0]], rtol=1e-14)
 
@@ -480,8 +477,8 @@ def test_statistics_rest_on_the_same_floor_in_any_units():
     ids=lambda change: next(iter(change)),
 )
 def test_parameter_changes_the_outcome(change):
-    background, X = random_mixture("diag"), some_rows()
-    plain, changed = adapt_gmm(background, X), adapt_gmm(background, X, **change)
+    ubm, X = random_mixture("diag"), some_rows()
+    plain, changed = adapt_gmm(ubm, X), adapt_gmm(ubm, X, **change)
     differs = [not np.allclose(a, b) for a, b in zip(parameters_of(plain), parameters_of(changed), strict=True)]
     assert any(differs)
 
@@ -490,23 +487,23 @@ def test_parameter_changes_the_outcome(change):
     "default", [{"relevance": 16.0}, {"parameters": ("means",)}, {"n_iter": 1}, {"variance_floor": 1e-3}]
 )
 def test_defaults_are_as_documented(default):
-    background, X = random_mixture("diag"), some_rows()
+    ubm, X = random_mixture("diag"), some_rows()
     if "variance_floor" in default:
         X, other = np.ones((99, 2)), {"relevance": 0.0, "parameters": ("means", "covariances")}
     else:
         other = {}
     for mine, theirs in zip(
-        parameters_of(adapt_gmm(background, X, **other)),
-        parameters_of(adapt_gmm(background, X, **other, **default)),
+        parameters_of(adapt_gmm(ubm, X, **other)),
+        parameters_of(adapt_gmm(ubm, X, **other, **default)),
         strict=True,
     ):
         np.testing.assert_array_equal(mine, theirs)
 
 
 def test_floor_changes_the_outcome():
-    background = GaussianMixture([1.0], [[0.0]], [[1.0]])
+    ubm = GaussianMixture([1.0], [[0.0]], [[1.0]])
     floors = [
-        adapt_gmm(background, np.ones((5, 1)), relevance=0.0, parameters=PARAMETERS, variance_floor=floor).covariances
+        adapt_gmm(ubm, np.ones((5, 1)), relevance=0.0, parameters=PARAMETERS, variance_floor=floor).covariances
         for floor in (0.1, 0.2)
     ]
     # a share of 1, rounded twice
@@ -521,8 +518,8 @@ def test_threads_work_and_give_the_same_bits(monkeypatch):
     monkeypatch.setattr(
         statistics, "thread_map", lambda function, items, n: asked.append(n) or plain(function, items, n)
     )
-    background, X = random_mixture("diag"), some_rows(20_000)
-    one, two = (adapt_gmm(background, X, parameters=PARAMETERS, n_threads=n) for n in (1, 2))
+    ubm, X = random_mixture("diag"), some_rows(20_000)
+    one, two = (adapt_gmm(ubm, X, parameters=PARAMETERS, n_threads=n) for n in (1, 2))
     assert asked == [1, 2]
     for mine, theirs in zip(parameters_of(one), parameters_of(two), strict=True):
         np.testing.assert_array_equal(mine, theirs)
@@ -558,13 +555,13 @@ def test_threads_work_and_give_the_same_bits(monkeypatch):
     ],
 )
 def test_settings_out_of_bounds_are_refused(setting, message):
-    background, X = random_mixture("diag"), some_rows()
+    ubm, X = random_mixture("diag"), some_rows()
     with pytest.raises(SettingError) as error:
-        adapt_gmm(background, X, **setting)
+        adapt_gmm(ubm, X, **setting)
     assert str(error.value) == message
     if not {"n_iter", "n_threads"} & set(setting):
         with pytest.raises(SettingError) as error:
-            adapt(background, accumulate(background, X), **setting)
+            adapt(ubm, accumulate(ubm, X), **setting)
         assert str(error.value) == message
 
 

@@ -319,9 +319,9 @@ def test_a_generator_goes_on_from_call_to_call():
     [
         ({"kind": "hellinger"}, "kind is 'hellinger'; expected one of jensen_shannon, symmetric_kl"),
         ({"kind": ["symmetric_kl"]}, "kind is ['symmetric_kl']; expected one of jensen_shannon, symmetric_kl"),
-        ({"n_samples": 0}, "n_samples is 0; expected a number of rows to draw of each mixture, 1 or more"),
-        ({"n_samples": 1e3}, "n_samples is 1000.0; expected a number of rows to draw of each mixture, 1 or more"),
-        ({"n_samples": True}, "n_samples is True; expected a number of rows to draw of each mixture, 1 or more"),
+        ({"n_samples": 0}, "n_samples is 0; expected a number of rows for each mixture, 1 or more"),
+        ({"n_samples": 1e3}, "n_samples is 1000.0; expected a number of rows for each mixture, 1 or more"),
+        ({"n_samples": True}, "n_samples is True; expected a number of rows for each mixture, 1 or more"),
         ({"rng": 0}, "rng is 0; expected a numpy.random.Generator, such as numpy.random.default_rng(0)"),
     ],
 )
@@ -337,7 +337,7 @@ def test_settings_out_of_bounds_are_refused(setting, message):
         ([], "there are no mixtures; expected at least one"),
         (
             [random_mixture("diag", 2, 3), random_mixture("full", 2, 2)],
-            "the mixtures have [2, 3] features; expected the same number, those of the same rows",
+            "the mixtures have [2, 3] features; expected mixtures over the same features",
         ),
     ],
 )

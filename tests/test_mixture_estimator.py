@@ -702,8 +702,8 @@ def test_other_models_are_refused():
 def test_running_out_of_iterations_is_told():
     X, y = table()
     message = (
-        "stopped after max_iter=2 iterations, before one that raises the log density of a row by less than tol=1e-09 "
-        "nats for each feature; raise max_iter or tol"
+        "stopped after max_iter=2 iterations and did not converge (tol=1e-09 nats for each row and feature); "
+        "increase max_iter or tol"
     )
     with pytest.warns(ConvergenceWarning, match=f"^EM {re.escape(message)}$"):
         model = GMMEstimator(3, max_iter=2, tol=1e-9, random_state=0).fit(X)

@@ -924,5 +924,5 @@ def test_given_start_that_does_not_fit_is_refused(given_type, n_components, n_fe
     with pytest.raises(MixtureError) as caught:
         fit_gmm(NOISE, 2, init=start)
     assert str(caught.value) == (
-        f"the start given has (components, covariance, features) {got}; the fit was asked for (2, 'diag', 3)"
+        f"init is a mixture of (components, covariance, features) {got}; expected (2, 'diag', 3)"
     )

@@ -37,7 +37,7 @@ def narrow_mixture(covariance_type, variance, k=24, d=39, seed=0):
 def single_share(mixture):
     """Return which share of the components is computed in float32 for float32 rows."""
     joint = mixture.log_joint(True)
-    return 0.0 if joint.single is None else 1 - len(joint.exact) / mixture.n_components
+    return 0.0 if joint.coefficients32 is None else 1 - len(joint.float64_components) / mixture.n_components
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -68,7 +68,7 @@ def test_float32_is_used_where_variances_allow_and_left_where_they_do_not(covari
 
 def test_float32_products_lose_digits_where_they_are_not_left(monkeypatch):
     # what the switch is for: with it off, rows are wrong by more than is promised
-    monkeypatch.setattr(product, "SENSITIVITY", np.inf)
+    monkeypatch.setattr(product, "MAX_SENSITIVITY", np.inf)
     mixture = narrow_mixture("diag", 1e-3)
     X = mixture.sample(2000, np.random.default_rng(1)).astype(np.float32)
     assert np.abs(mixture.log_density(X) - mixture.log_density(X.astype(np.float64))).max() > 2e-3
@@ -80,7 +80,7 @@ def test_one_narrow_component_is_computed_apart_from_the_wide_ones():
     covariances[3] = 1e-6
     mixture = GaussianMixture(wide.weights, wide.means, covariances)
     joint = mixture.log_joint(True)
-    assert joint.exact.tolist() == [3]
+    assert joint.float64_components.tolist() == [3]
     X = mixture.sample(3000, np.random.default_rng(1)).astype(np.float32)
     np.testing.assert_allclose(mixture.log_density(X), mixture.log_density(X.astype(np.float64)), rtol=0, atol=1e-4)
     ours, exact = (maximise(accumulate(mixture, rows), mixture) for rows in (X, X.astype(np.float64)))
@@ -255,7 +255,7 @@ def test_a_row_far_along_the_wide_axis_of_a_delicate_component_is_still_its_own(
 @pytest.mark.parametrize("seed", range(3))
 def test_rounding_of_coefficients_is_taken_out_of_the_likelihood(seed, monkeypatch):
     # float32 where it would not be used: there the rounding shifts every row alike
-    monkeypatch.setattr(product, "SENSITIVITY", np.inf)
+    monkeypatch.setattr(product, "MAX_SENSITIVITY", np.inf)
     mixture = narrow_mixture("diag", 0.001, seed=seed)
     X = mixture.sample(20_000, np.random.default_rng(1)).astype(np.float32)
     exact = mixture.log_density(X.astype(np.float64)).mean()
@@ -269,7 +269,7 @@ def test_a_mixture_of_delicate_components_alone_has_a_density_far_from_them():
     wide = GaussianMixture(np.full(8, 1 / 8), rng.normal(size=(8, 2)), np.ones((8, 2)))
     narrow = GaussianMixture([0.5, 0.5], [[-2.0, 0.0], [-2.0, 0.5]], np.full((2, 2), 0.004))
     X = np.vstack([narrow.sample(99, rng), [[2.0, 2.0]]]).astype(np.float32)
-    assert len(stacked_log_joint([wide, narrow], single=True).exact) == 2
+    assert len(stacked_log_joint([wide, narrow], allow_float32=True).float64_components) == 2
     stacked = stacked_log_density([wide, narrow], X)
     np.testing.assert_allclose(stacked, stacked_log_density([wide, narrow], X.astype(float)), rtol=1e-5, atol=1e-4)
 

@@ -24,7 +24,7 @@ def rows_and_start(draw):
         X = np.round(X, 1)
     assume((X.std(axis=0) > 0.05).all())
     covariance = covariance_of(covariance_type)
-    covariances = covariance.of_variances(np.full((k, d), X.var(axis=0).mean()))
+    covariances = covariance.from_variances(np.full((k, d), X.var(axis=0).mean()))
     means = X[rng.choice(n, k)] + 0.1 * rng.normal(size=(k, d))
     return X, GaussianMixture(rng.dirichlet(np.full(k, 5.0)), means, covariances, covariance_type)
 
@@ -85,7 +85,7 @@ def test_order_of_rows_columns_and_components(case, seed):
         return mixture.weights[components], mixture.means[components][:, columns], dense
 
     weights, means, _ = turned(start)
-    covariances = covariance_of(start.covariance_type).of_variances(
+    covariances = covariance_of(start.covariance_type).from_variances(
         covariance_of(start.covariance_type).variances(start.covariances, k, d)[components][:, columns]
     )
     plain, trace = fit(X, start)

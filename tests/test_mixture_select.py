@@ -10,10 +10,10 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from sklearn.datasets import load_iris
 
-import gmmaudio.mixture.select as module
+import gmmaudio.mixture.selection as module
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture, fit_gmm
-from gmmaudio.mixture.select import CRITERIA, Candidate, Selection, responsibility_entropy, select_gmm
+from gmmaudio.mixture.selection import CRITERIA, Candidate, Selection, responsibility_entropy, select_gmm
 
 # Old Faithful: R's `faithful` (Azzalini and Bowman 1990), 272 eruptions: their length in thousandths of a minute, and
 # the minutes to the next one.

@@ -3,14 +3,14 @@
 scikit-learn estimators of the same are in :mod:`gmmaudio.mixture.estimator`, which imports scikit-learn.
 """
 
-from gmmaudio.mixture.adapt import adapt, adapt_gmm
+from gmmaudio.mixture.adaptation import adapt, adapt_gmm
+from gmmaudio.mixture.components import merge, split
 from gmmaudio.mixture.covariance import COVARIANCES
 from gmmaudio.mixture.divergence import divergences
-from gmmaudio.mixture.edit import merge, split
 from gmmaudio.mixture.em import EMStep, EMTrace, check_settings, fit_gmm
 from gmmaudio.mixture.gaussian import GaussianMixture, stacked_log_density
 from gmmaudio.mixture.init import INITS
-from gmmaudio.mixture.select import Candidate, Selection, select_gmm
+from gmmaudio.mixture.selection import Candidate, Selection, select_gmm
 from gmmaudio.mixture.statistics import SufficientStats, accumulate, maximise
 
 COVARIANCE_TYPES = tuple(COVARIANCES)

@@ -1,14 +1,15 @@
-"""How alike mixtures are: divergences between every two of them, by sampling.
+"""Divergences between mixtures, estimated by sampling.
 
-The divergence of two mixtures has no closed form. Both kinds here are means over the rows of the two mixtures,
-half from each, of an even function of the log density ratio ``t = log p(x) - log q(x)``:
+The divergence of two mixtures has no closed form. Both estimates are means over rows drawn from the two mixtures, half
+from each, of an even function of the log density ratio ``t = log p(x) - log q(x)``:
 
-    Jensen-Shannon           log 2 - H(1 / (1 + exp(-t)))    H is the entropy of a coin, nats
+    Jensen-Shannon           log 2 - H(1 / (1 + exp(-t)))    H is the binary entropy, nats
     symmetric KL (Jeffreys)  2 t tanh(t / 2)
 
-Each is the mean of the usual Monte Carlo terms (such as ``log p/q`` of rows of p and ``log q/p`` of rows of q) at a
-place, over which of the two a row there came from (Rao-Blackwell). So no term is negative, those of the first are at
-most log 2, and for mixtures that are nearly alike the error shrinks with the divergence itself instead of its root.
+Each term is the expectation of the usual Monte Carlo terms (such as ``log p/q`` of rows of p and ``log q/p`` of rows of
+q) over the mixture that the row came from (Rao-Blackwellisation). So no term is negative, the Jensen-Shannon terms are
+at most log 2, and for mixtures that are nearly equal the error decreases with the divergence instead of its square
+root.
 
 References
 ----------
@@ -37,23 +38,24 @@ def divergences(
 ) -> Array:
     """Return the divergence between every two mixtures, shape (n_mixtures, n_mixtures), in nats.
 
-    Symmetric, with a diagonal of 0, and the same for rows in other units. Jensen-Shannon lies in 0..log 2: it is how
-    much a row tells of which of two equally likely mixtures it came from, so 0 where they are the same and log 2 where
-    no row fits both. Symmetric KL, the sum of the Kullback-Leibler divergences both ways, is 0 or more and has no
-    upper bound: it still tells apart pairs that never overlap.
+    The matrix is symmetric with a diagonal of 0, and does not depend on the units of the rows. The Jensen-Shannon
+    divergence lies in 0..log 2: it is the mutual information between a row and which of two equally likely mixtures it
+    came from, so 0 for equal mixtures and log 2 for mixtures that do not overlap. The symmetric KL divergence, the sum
+    of the Kullback-Leibler divergences in both directions, is >= 0 without an upper bound, and so also ranks mixtures
+    that do not overlap.
 
-    Every mixture is sampled with the same random numbers, so the divergence of two of them does not depend on which
-    others are in the list, or on its order. The standard error falls with the root of ``n_samples``; that of
-    Jensen-Shannon is at most ``log(2) / (2 sqrt(n_samples))``, 0.0035 nats at 10,000.
+    Every mixture is sampled with the same random numbers, so the divergence of two mixtures does not depend on the
+    other mixtures of the list, or on its order. The standard error decreases with the square root of ``n_samples``;
+    that of Jensen-Shannon is at most ``log(2) / (2 sqrt(n_samples))``, 0.0035 nats at 10,000.
 
     Parameters
     ----------
     mixtures : sequence of GaussianMixture
         At least one, all over the same features; the covariance types may differ.
     kind : {"jensen_shannon", "symmetric_kl"}
-        Which divergence.
+        The divergence.
     n_samples : int
-        Rows drawn from each mixture, >= 1.
+        Number of rows drawn from each mixture, >= 1.
     rng : numpy.random.Generator, optional
         Source of randomness. Default: a fixed seed.
 
@@ -85,41 +87,41 @@ def divergences(
     for i, mixture in enumerate(mixtures):
         density = _log_densities(mixtures, mixture.sample(int(n_samples), np.random.default_rng(seed)))
         terms = KINDS[kind](density[:, [i]] - density)
-        # the rounding of a sum must not take a mean beyond the greatest term
+        # rounding errors of the sum must not raise a mean above the largest term
         half[i] = np.minimum(terms.mean(axis=0), terms.max(axis=0))
     return (half + half.T) / 2
 
 
 def _jensen_shannon(ratio: Array) -> Array:
-    """Return what rows tell of where they come from, in 0..log 2 nats, by their log density ratios."""
+    """Return the terms of the Jensen-Shannon divergence, in 0..log 2 nats, of log density ratios."""
     size = np.abs(ratio)
     odds = np.exp(-size)
     entropy = np.log1p(odds) + size * odds / (1 + odds)
-    # densities that are nearly the same leave nothing but rounding
-    told: Array = np.maximum(np.log(2) - entropy, 0.0)
-    return told
+    # rounding errors could make the term of nearly equal densities negative
+    terms: Array = np.maximum(np.log(2) - entropy, 0.0)
+    return terms
 
 
 def _symmetric_kl(ratio: Array) -> Array:
-    """Return what rows add to the sum of the Kullback-Leibler divergences both ways, in nats, >= 0."""
-    told: Array = 2 * ratio * np.tanh(ratio / 2)
-    return told
+    """Return the terms of the symmetric Kullback-Leibler divergence, in nats, >= 0, of log density ratios."""
+    terms: Array = 2 * ratio * np.tanh(ratio / 2)
+    return terms
 
 
 KINDS: dict[str, Callable[[Array], Array]] = {"jensen_shannon": _jensen_shannon, "symmetric_kl": _symmetric_kl}
 
 
 def _check(mixtures: Sequence[GaussianMixture], kind: str, n_samples: int) -> None:
-    """Refuse mixtures that cannot be compared, and settings outside their bounds."""
+    """Raise an error for mixtures that cannot be compared, and for settings outside their bounds."""
     if not len(mixtures):
         raise MixtureError("there are no mixtures; expected at least one")
     widths = sorted({mixture.n_features for mixture in mixtures})
     if len(widths) > 1:
-        raise MixtureError(f"the mixtures have {widths} features; expected the same number, those of the same rows")
+        raise MixtureError(f"the mixtures have {widths} features; expected mixtures over the same features")
     if not isinstance(kind, str) or kind not in KINDS:
         raise SettingError(f"kind is {kind!r}; expected one of {', '.join(KINDS)}")
     if isinstance(n_samples, bool) or not isinstance(n_samples, int | np.integer) or n_samples < 1:
-        raise SettingError(f"n_samples is {n_samples!r}; expected a number of rows to draw of each mixture, 1 or more")
+        raise SettingError(f"n_samples is {n_samples!r}; expected a number of rows for each mixture, 1 or more")
 
 
 def _log_densities(mixtures: Sequence[GaussianMixture], rows: Array) -> Array:

@@ -11,48 +11,57 @@ import numpy.typing as npt
 
 from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
-from gmmaudio.mixture.covariance import TINY, Mask, covariance_of
-from gmmaudio.mixture.edit import split, take
+from gmmaudio.mixture.components import split, take
+from gmmaudio.mixture.covariance import MIN_VARIANCE_SHARE, Mask, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture, as_generator
-from gmmaudio.mixture.init import INITS, SAMPLES, distinct_rows, start
+from gmmaudio.mixture.init import INITS, SAMPLES, distinct_rows, make_start
 from gmmaudio.mixture.parallel import Mapper, count_threads
 from gmmaudio.mixture.product import log_joint_of
 from gmmaudio.mixture.rows import (
-    Frame,
     RowSource,
-    Summary,
+    RowSummary,
+    Whitening,
     check_weights,
-    draw,
-    first_distinct,
-    read_again,
+    draw_rows,
+    estimate_whitening,
+    first_distinct_rows,
+    reread_chunks,
     summarise,
-    whitening,
 )
 from gmmaudio.mixture.squarem import extrapolate
 from gmmaudio.mixture.statistics import SufficientStats, maximise, sum_chunks
 
+# A function of iteration, mean log likelihood and mixture of whitened rows.
+Report = Callable[[int, float, GaussianMixture], None]
+
 
 @dataclass(frozen=True)
 class EMTrace:
-    """What happened during a fit.
+    """The course of a fit.
 
     Parameters
     ----------
     log_likelihoods : tuple of float
-        Mean log density of a row, nats: of the start, then after every iteration. It never falls, except at
-        iterations that ``reseeded`` names.
+        Mean log density of a row, nats: of the start, then after every iteration. It never decreases, except at the
+        iterations of ``reseeded``.
     converged : bool
-        Whether the rise fell below ``tol`` before ``max_iter`` iterations.
+        Whether the increase fell below ``tol`` before ``max_iter`` iterations.
     reseeded : tuple of (int, tuple of int)
-        Iterations (counted from 1) at which components that had lost their rows were placed anew, and which.
+        Iterations (counted from 1) at which components without rows were re-seeded, and these components.
     floored : tuple of int
-        Components that rest on the variance floor in every direction at the end.
+        Components whose variances are all at the floor at the end.
     n_components_asked, n_components : int
-        Components asked for and kept; fewer are kept only where there are fewer distinct rows.
+        Number of components requested and kept; fewer are kept only where there are fewer distinct rows.
     floor_hits : tuple of int
-        Variances (or eigenvalues) that rest on the floor: at the start, then after every iteration.
+        Number of variances (or eigenvalues) at the floor: at the start, then after every iteration.
     rejected : int
-        Extrapolations of SQUAREM that were taken back because the likelihood fell.
+        Number of SQUAREM extrapolations that were rejected because the likelihood would have decreased.
+
+    Examples
+    --------
+    >>> _, trace = fit_gmm([[-1.0], [1.0]], 1)
+    >>> trace.n_iter, trace.converged, trace.floored
+    (1, True, ())
     """
 
     log_likelihoods: tuple[float, ...]
@@ -72,18 +81,25 @@ class EMTrace:
 
 @dataclass(frozen=True, eq=False)
 class EMStep:
-    """Where a fit stands, as its callback is told.
+    """The state of a fit, which :func:`fit_gmm` passes to its callback.
 
     Parameters
     ----------
     start : int
-        Which of ``n_init`` starts, from 0.
+        Index of the start, 0 to ``n_init - 1``.
     iteration : int
-        Iterations done, from 0.
+        Number of iterations done, from 0.
     log_likelihood : float
         Mean log density of a row under ``mixture``, nats.
     mixture : GaussianMixture
-        The mixture as it is, in the units of the rows: what a checkpoint needs, since EM goes on from a mixture.
+        The current mixture, in the units of the rows. It is a checkpoint: pass it as ``init`` to continue the fit.
+
+    Examples
+    --------
+    >>> steps = []
+    >>> _ = fit_gmm([[-1.0], [1.0]], 1, callback=steps.append)
+    >>> [(step.start, step.iteration, round(step.log_likelihood, 4)) for step in steps]
+    [(0, 0, -1.4189), (0, 1, -1.4189)]
     """
 
     start: int
@@ -111,49 +127,50 @@ def fit_gmm(
 ) -> tuple[GaussianMixture, EMTrace]:
     """Return a Gaussian mixture fitted to rows by EM, and the trace of the fit.
 
-    Rows are centred and scaled by their global mean and deviation first, so the result does not depend on units or
-    offsets. Memory over the rows is a few chunks of 8,192: no matrix of rows by components ever exists. All sums run
-    in a fixed order, so the same rows and seed give the same bits, however the rows are divided and for any number of
-    threads.
+    Rows are centred and scaled by their global mean and standard deviation first, so the result does not depend on
+    units or offsets. Memory beyond the rows is a few chunks of 8,192 rows: no matrix of rows by components is ever
+    held. All sums run in a fixed order, so the same rows and seed give bit-identical results, however the rows are
+    divided and for any number of threads.
 
     Parameters
     ----------
     X : array_like, shape (n, n_features), list of array_like or of path, or callable
         Rows, at least one: an array, a memory map, a list of arrays or ``.npy`` files, or a function that returns an
-        iterator over arrays, the same ones each time. NaN is a missing value; a row of nothing else is passed over.
-        float32 rows are computed in float32 where that loses nothing that matters, all others in float64.
+        iterator over arrays, the same ones on every call. NaN is a missing value; a row without any value is skipped.
+        float32 rows are computed in float32 where its precision suffices, all others in float64.
     n_components : int
-        Components K, >= 1. Where there are fewer distinct rows, that many are kept and the trace says so.
+        Number of components K, >= 1. Where there are fewer distinct rows, that many are kept; see the trace.
     weights : array_like, shape (n,), optional
-        Weight of each row, 0 or more; 2 counts a row twice. Whole numbers are counts of rows; of others, the median
-        weight stands for one row where a component is asked whether it has any.
+        Weight of each row, >= 0; a weight of 2 counts a row twice. Integers are counts of rows; otherwise the median
+        weight is that of one row, to decide whether a component has lost its rows.
     covariance_type : {"diag", "full", "tied", "spherical"}
         Shape of each component.
     init : {"kmeans", "hierarchical", "binary", "random"} or GaussianMixture
-        Start: k-means++ and Lloyd's steps on at most 20,000 rows; Ward's agglomeration on at most 2,000; binary
-        splitting on at most 20,000; rows drawn at random with the global variance; or a mixture to go on from.
+        Start: k-means++ and Lloyd's iterations on at most 20,000 rows; Ward's agglomeration on at most 2,000; binary
+        splitting on at most 20,000; rows drawn at random with the global variance; or a mixture to continue from.
     n_init : int
-        Starts, >= 1; the fit with the highest likelihood is kept.
+        Number of starts, >= 1; the fit with the highest likelihood is kept.
     max_iter : int
-        Iterations at most, >= 0.
+        Maximum number of iterations, >= 0.
     tol : float
-        Stop when an iteration raises the mean log density of a row by less than ``tol`` nats for each feature. 0 runs
-        exactly ``max_iter`` iterations, extrapolations that are taken back among them.
+        Stop when an iteration increases the mean log density of a row by less than ``tol`` nats for each feature. 0
+        runs exactly ``max_iter`` iterations, rejected extrapolations included.
     variance_floor : float
-        Least variance (or eigenvalue) of a component, as a share of the global variance, 0..1. At 0 a share of 1e-10
-        remains, for at zero variance the likelihood has no maximum.
+        Minimum variance (or eigenvalue) of a component, as a share of the global variance, 0..1. At 0 a share of
+        1e-10 remains, as at zero variance the likelihood has no maximum.
     accelerate : bool
-        Extrapolate after every second iteration (SQUAREM), and take it back where the likelihood would fall. It pays
-        where EM creeps: many iterations, a small ``tol``.
+        Whether to extrapolate after every second iteration (SQUAREM), and reject extrapolations that decrease the
+        likelihood. It helps where EM converges slowly: many iterations, a small ``tol``.
     rng : numpy.random.Generator, optional
-        Drives the start. Default: a fixed seed.
+        Randomness of the start. Default: a fixed seed.
     n_threads : int
-        Threads over chunks of rows; -1 is one for each core.
+        Number of threads over chunks of rows; -1 is one for each core.
     mapper : callable, optional
-        A map that keeps order, to run chunks in processes or on a cluster instead, such as ``Pool.imap``. How many
-        chunks it holds at a time is its own affair.
+        An order-preserving map that runs chunks in processes or on a cluster instead, such as ``Pool.imap``. It
+        decides how many chunks are in memory at a time.
     callback : callable, optional
-        Called with an :class:`EMStep` for the start and after every iteration.
+        Called with an :class:`EMStep` for the start and after every iteration, in the calling thread. An exception
+        that it raises ends the fit and is passed on; no thread is left running.
 
     Returns
     -------
@@ -165,8 +182,8 @@ def fit_gmm(
     Raises
     ------
     MixtureError
-        If ``X`` holds no row, an infinite number or a column without a value, a given start does not fit it, or a
-        column's deviation is above 1e152, so that its variance is beyond float64.
+        If ``X`` holds no row, an infinite number or a column without a value, a mixture given as ``init`` does not
+        fit it, or the standard deviation of a column is above 1e152, so that its variance exceeds float64.
     SettingError
         If a setting is outside its bounds.
 
@@ -190,64 +207,64 @@ def fit_gmm(
     for name, function in (("mapper", mapper), ("callback", callback)):
         if function is not None and not callable(function):
             raise SettingError(f"{name} is {function!r:.50}; expected a function, or None")
-    k, floor = int(n_components), max(variance_floor, TINY)
+    k, floor = int(n_components), max(variance_floor, MIN_VARIANCE_SHARE)
     with one_thread():
         rows = _Rows.of(X, weights, covariance_type)
-        distinct = first_distinct(X, rows.weights, k + 1)
+        distinct = first_distinct_rows(X, rows.weights, k + 1)
         fits = []
         for i in range(n_init):
             if isinstance(init, GaussianMixture):
-                first = rows.given(init, k, covariance_type, floor)
+                first = rows.whiten_start(init, k, covariance_type, floor)
             else:
-                first = rows.start(distinct[:k], covariance_type, init, floor, rng)
-            tell = None if callback is None else rows.teller(callback, i)
-            # where every different row has a component already, none can be better placed
-            fit = _Fit(rows, floor, len(distinct) > k, n_threads, mapper, tell)
+                first = rows.make_start(distinct[:k], covariance_type, init, floor, rng)
+            report = None if callback is None else rows.make_report(callback, i)
+            # where every distinct row has a component already, re-seeding cannot help
+            fit = _Fit(rows, floor, len(distinct) > k, n_threads, mapper, report)
             fits.append(fit.run(first, max_iter, tol, accelerate))
         mixture, trace = max(fits, key=lambda fit: fit[1].log_likelihoods[-1])
-        return rows.in_units(mixture), replace(trace, n_components_asked=k)
+        return rows.in_row_units(mixture), replace(trace, n_components_asked=k)
 
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """The rows of a fit, and the frame it runs in."""
+    """The rows of a fit, and the whitening of its computations."""
 
     X: RowSource
     weights: npt.NDArray[np.float64] | None
-    summary: Summary
-    frame: Frame
-    single: bool
-    # the weight that stands for one row
-    row: float
+    summary: RowSummary
+    whitening: Whitening
+    allow_float32: bool
+    # the weight of one row
+    unit_weight: float
 
     @classmethod
     def of(cls, X: RowSource, weights: npt.ArrayLike | None, covariance_type: str) -> _Rows:
-        """Return the rows of a source after two looks at them."""
-        shares, row = _scaled_weights(weights)
-        summary = summarise(X, shares)
-        frame = whitening(X, shares, summary, alike=covariance_of(covariance_type).isotropic)
-        rounded = frame.rounded() if summary.single else None
-        return cls(X, shares, summary, rounded or frame, rounded is not None, row)
+        """Return the rows of a source, after two passes over it."""
+        row_weights, unit_weight = _scale_weights(weights)
+        summary = summarise(X, row_weights)
+        whitening = estimate_whitening(X, row_weights, summary, isotropic=covariance_of(covariance_type).isotropic)
+        rounded = whitening.rounded() if summary.is_float32 else None
+        return cls(X, row_weights, summary, rounded or whitening, rounded is not None, unit_weight)
 
-    def in_units(self, mixture: GaussianMixture) -> GaussianMixture:
-        """Return a mixture of the frame in the units of the rows."""
-        frame = self.frame
-        # and not by the inverse of the frame, which would round twice
+    def in_row_units(self, mixture: GaussianMixture) -> GaussianMixture:
+        """Return a mixture of whitened rows in the units of the rows."""
+        whitening = self.whitening
+        # GaussianMixture.transform by the inverse whitening would round twice
         return GaussianMixture(
             mixture.weights,
-            mixture.means * frame.scale + frame.centre,
-            covariance_of(mixture.covariance_type).rescale(mixture.covariances, frame.scale),
+            mixture.means * whitening.scale + whitening.centre,
+            covariance_of(mixture.covariance_type).rescale(mixture.covariances, whitening.scale),
             mixture.covariance_type,
         )
 
     def statistics(self, mixture: GaussianMixture, n_threads: int, mapper: Mapper | None) -> SufficientStats:
-        """Return the statistics of all rows under a mixture, both in the frame; likelihoods are in the rows' units."""
+        """Return the statistics of all whitened rows under a mixture; the likelihood is that in the rows' units."""
         parameters = (mixture.weights, mixture.means, mixture.covariances)
-        joint = log_joint_of(mixture.covariance_type, [parameters], self.frame, self.single)
-        chunks = read_again(self.X, self.weights, self.summary)
+        joint = log_joint_of(mixture.covariance_type, [parameters], self.whitening, self.allow_float32)
+        chunks = reread_chunks(self.X, self.weights, self.summary)
         return sum_chunks(joint, chunks, n_threads=n_threads, mapper=mapper)
 
-    def start(
+    def make_start(
         self,
         distinct: npt.NDArray[np.floating],
         covariance_type: str,
@@ -255,43 +272,43 @@ class _Rows:
         floor: float,
         rng: np.random.Generator,
     ) -> GaussianMixture:
-        """Return a named start with as many components as there are ``distinct`` rows."""
+        """Return a start by a method of ``INITS``, with as many components as there are ``distinct`` rows."""
         k = len(distinct)
-        rows, weights = draw(self.X, self.weights, self.summary, max(SAMPLES[init], k), rng)
-        sample, shares = distinct_rows(rows, weights, self.frame)
+        rows, weights = draw_rows(self.X, self.weights, self.summary, max(SAMPLES[init], k), rng)
+        sample, sample_weights = distinct_rows(rows, weights, self.whitening)
         if len(sample) < k:
             rows, weights = np.concatenate([rows, distinct]), np.append(weights, np.full(k, weights.mean()))
-            sample, shares = distinct_rows(rows, weights, self.frame)
-        # in distances every column counts alike, also where the fit's frame scales all by one number
-        alike = covariance_of(covariance_type).isotropic
-        frame = whitening(self.X, self.weights, self.summary) if alike else self.frame
-        stretch = self.frame.scale / frame.scale
-        return start(sample, shares, k, covariance_type, init, floor, rng, stretch)
+            sample, sample_weights = distinct_rows(rows, weights, self.whitening)
+        # distances are taken with every column at unit variance, also where the whitening has one scale for all
+        isotropic = covariance_of(covariance_type).isotropic
+        whitening = estimate_whitening(self.X, self.weights, self.summary) if isotropic else self.whitening
+        stretch = self.whitening.scale / whitening.scale
+        return make_start(sample, sample_weights, k, covariance_type, init, floor, rng, stretch)
 
-    def given(self, init: GaussianMixture, n_components: int, covariance_type: str, floor: float) -> GaussianMixture:
-        """Return a given start in the frame."""
+    def whiten_start(
+        self, init: GaussianMixture, n_components: int, covariance_type: str, floor: float
+    ) -> GaussianMixture:
+        """Return a start, given in the units of the rows, in whitened coordinates."""
         given = (init.n_components, init.covariance_type, init.n_features)
-        asked = (n_components, covariance_type, len(self.frame.centre))
-        if given != asked:
-            raise MixtureError(
-                f"the start given has (components, covariance, features) {given}; the fit was asked for {asked}"
-            )
-        local = init.transform(self.frame.centre, self.frame.scale)
-        raised = covariance_of(covariance_type).raise_to(local.covariances, floor)
-        return GaussianMixture(local.weights, local.means, raised, covariance_type)
+        expected = (n_components, covariance_type, len(self.whitening.centre))
+        if given != expected:
+            raise MixtureError(f"init is a mixture of (components, covariance, features) {given}; expected {expected}")
+        whitened = init.transform(self.whitening.centre, self.whitening.scale)
+        covariances = covariance_of(covariance_type).apply_floor(whitened.covariances, floor)
+        return GaussianMixture(whitened.weights, whitened.means, covariances, covariance_type)
 
-    def teller(self, callback: Callable[[EMStep], Any], i: int) -> Callable[[int, float, GaussianMixture], None]:
-        """Return a function that tells a callback where start ``i`` stands."""
+    def make_report(self, callback: Callable[[EMStep], Any], i: int) -> Report:
+        """Return a function that reports the state of start ``i`` to a callback."""
 
-        def tell(iteration: int, log_likelihood: float, mixture: GaussianMixture) -> None:
-            callback(EMStep(i, iteration, log_likelihood, self.in_units(mixture)))
+        def report(iteration: int, log_likelihood: float, mixture: GaussianMixture) -> None:
+            callback(EMStep(i, iteration, log_likelihood, self.in_row_units(mixture)))
 
-        return tell
+        return report
 
 
 @dataclass
-class _Path:
-    """What one run of EM remembers."""
+class _History:
+    """The course of one run of EM."""
 
     likelihoods: list[float] = field(default_factory=list)
     reseeded: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
@@ -300,127 +317,127 @@ class _Path:
     # the mixtures since the last extrapolation
     recent: list[GaussianMixture] = field(default_factory=list)
 
-    def rise(self) -> float:
-        """Gain of the last iteration, or infinity where it means nothing."""
-        fresh = self.reseeded and self.reseeded[-1][0] == len(self.likelihoods) - 1
-        if len(self.likelihoods) < 2 or fresh:
+    def last_increase(self) -> float:
+        """Increase of the likelihood by the last iteration; infinity at the start and after re-seeding."""
+        just_reseeded = self.reseeded and self.reseeded[-1][0] == len(self.likelihoods) - 1
+        if len(self.likelihoods) < 2 or just_reseeded:
             return np.inf
         return self.likelihoods[-1] - self.likelihoods[-2]
 
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """One run of EM, in the frame of its rows."""
+    """One run of EM, in whitened coordinates."""
 
     rows: _Rows
     floor: float
     reseed: bool
     n_threads: int
     mapper: Mapper | None
-    tell: Callable[[int, float, GaussianMixture], None] | None
+    report: Report | None
 
     def run(
         self, mixture: GaussianMixture, max_iter: int, tol: float, accelerate: bool
     ) -> tuple[GaussianMixture, EMTrace]:
-        """Return the mixture after EM from ``mixture``, in the frame, and its trace."""
-        path, converged = _Path(), False
-        # a component is placed anew once: one that loses its rows again has no better place
+        """Return the mixture after EM from ``mixture``, in whitened coordinates, and its trace."""
+        history, converged = _History(), False
+        # a component is re-seeded once: if it loses its rows again, another attempt would not help
         settled = np.full(mixture.n_components, not self.reseed)
-        leap: GaussianMixture | None = None
-        for left in range(max_iter, -1, -1):
-            stats = self.rows.statistics(leap or mixture, self.n_threads, self.mapper)
-            # not (a >= b) is true of NaN too
-            if leap is not None and not stats.mean_log_likelihood >= path.likelihoods[-1]:
-                path.rejected, leap = path.rejected + 1, None
+        extrapolated: GaussianMixture | None = None
+        for n_left in range(max_iter, -1, -1):
+            stats = self.rows.statistics(extrapolated or mixture, self.n_threads, self.mapper)
+            # not (a >= b) holds for NaN too
+            if extrapolated is not None and not stats.mean_log_likelihood >= history.likelihoods[-1]:
+                history.rejected, extrapolated = history.rejected + 1, None
                 continue
-            leapt, mixture, leap = leap is not None, leap or mixture, None
-            self._record(stats, mixture, path)
-            # a leap that gains little says nothing of the steps of EM that follow it
-            converged = path.rise() < tol * mixture.n_features and tol > 0 and not leapt
-            if converged or left == 0:
+            is_extrapolated, mixture, extrapolated = extrapolated is not None, extrapolated or mixture, None
+            self._record(stats, mixture, history)
+            # a small increase by an extrapolation does not imply that those by the next EM steps are small
+            converged = history.last_increase() < tol * mixture.n_features and tol > 0 and not is_extrapolated
+            if converged or n_left == 0:
                 break
-            path.recent.append(mixture)
-            mixture = self._step(stats, mixture, path, settled, last=left == 1)
-            # a leap that is taken back needs an iteration after it
-            if accelerate and left > 2:
-                leap = self._leap(path, mixture)
-        return mixture, self._trace(mixture, path, converged)
+            history.recent.append(mixture)
+            mixture = self._step(stats, mixture, history, settled, last=n_left == 1)
+            # a rejected extrapolation needs an iteration after it
+            if accelerate and n_left > 2:
+                extrapolated = self._extrapolate(history, mixture)
+        return mixture, self._trace(mixture, history, converged)
 
-    def _record(self, stats: SufficientStats, mixture: GaussianMixture, path: _Path) -> None:
-        """Remember how a mixture does, and tell."""
+    def _record(self, stats: SufficientStats, mixture: GaussianMixture, history: _History) -> None:
+        """Add the likelihood of a mixture to the history, and report it."""
         covariance = covariance_of(mixture.covariance_type)
-        path.likelihoods.append(stats.mean_log_likelihood)
-        path.floor_hits.append(covariance.on_floor(mixture.covariances, self.floor, mixture.n_components)[0])
-        if self.tell is not None:
-            self.tell(len(path.likelihoods) - 1, path.likelihoods[-1], mixture)
+        history.likelihoods.append(stats.mean_log_likelihood)
+        history.floor_hits.append(covariance.at_floor(mixture.covariances, self.floor, mixture.n_components)[0])
+        if self.report is not None:
+            self.report(len(history.likelihoods) - 1, history.likelihoods[-1], mixture)
 
     def _step(
-        self, stats: SufficientStats, mixture: GaussianMixture, path: _Path, settled: Mask, *, last: bool
+        self, stats: SufficientStats, mixture: GaussianMixture, history: _History, settled: Mask, *, last: bool
     ) -> GaussianMixture:
-        """Return the mixture after an M-step, with components that lost their rows placed anew."""
+        """Return the mixture after an M-step, in which components that lost their rows are re-seeded."""
         mixture = maximise(stats, mixture, floor=self.floor)
         covariance = covariance_of(mixture.covariance_type)
-        _, floored = covariance.on_floor(mixture.covariances, self.floor, mixture.n_components)
-        lost = np.flatnonzero(_lost(stats, floored, self.rows.row) & ~settled)
+        _, floored = covariance.at_floor(mixture.covariances, self.floor, mixture.n_components)
+        lost = np.flatnonzero(_has_lost_rows(stats, floored, self.rows.unit_weight) & ~settled)
         if len(lost) and not last:
             settled[lost] = True
             mixture = _reseed(mixture, lost, self.floor)
-            path.reseeded.append((len(path.likelihoods), tuple(int(k) for k in lost)))
-            path.recent.clear()
+            history.reseeded.append((len(history.likelihoods), tuple(int(k) for k in lost)))
+            history.recent.clear()
         return mixture
 
-    def _leap(self, path: _Path, mixture: GaussianMixture) -> GaussianMixture | None:
-        """Return where the last two steps lead, or None where there are not two of them."""
-        if len(path.recent) < 2:
+    def _extrapolate(self, history: _History, mixture: GaussianMixture) -> GaussianMixture | None:
+        """Return the extrapolation of the last two steps, or None where there are fewer than two."""
+        if len(history.recent) < 2:
             return None
-        leap = extrapolate(path.recent[-2], path.recent[-1], mixture, self.floor)
-        path.recent.clear()
-        return leap
+        extrapolated = extrapolate(history.recent[-2], history.recent[-1], mixture, self.floor)
+        history.recent.clear()
+        return extrapolated
 
-    def _trace(self, mixture: GaussianMixture, path: _Path, converged: bool) -> EMTrace:
+    def _trace(self, mixture: GaussianMixture, history: _History, converged: bool) -> EMTrace:
         covariance = covariance_of(mixture.covariance_type)
-        _, floored = covariance.on_floor(mixture.covariances, self.floor, mixture.n_components)
+        _, floored = covariance.at_floor(mixture.covariances, self.floor, mixture.n_components)
         return EMTrace(
-            log_likelihoods=tuple(path.likelihoods),
+            log_likelihoods=tuple(history.likelihoods),
             converged=converged,
-            reseeded=tuple(path.reseeded),
+            reseeded=tuple(history.reseeded),
             floored=tuple(int(k) for k in np.flatnonzero(floored)),
             n_components_asked=mixture.n_components,
             n_components=mixture.n_components,
-            floor_hits=tuple(path.floor_hits),
-            rejected=path.rejected,
+            floor_hits=tuple(history.floor_hits),
+            rejected=history.rejected,
         )
 
 
-def _scaled_weights(weights: npt.ArrayLike | None) -> tuple[npt.NDArray[np.float64] | None, float]:
-    """Return weights whose sums and squares are numbers, and the weight that stands for one row.
+def _scale_weights(weights: npt.ArrayLike | None) -> tuple[npt.NDArray[np.float64] | None, float]:
+    """Return weights scaled so that their sums and squares do not overflow, and the weight of one row.
 
-    A row weighs 1 where weights are counts, and as the median of the others. Scaled by a power of two, weights keep
-    their digits.
+    The weight of one row is 1 where weights are integers, and the median weight otherwise. The scale is a power of
+    two, which changes no digits.
     """
     if weights is None:
         return None, 1.0
-    shares = check_weights(weights)
-    counts = (shares == np.round(shares)).all()
-    row = 1.0 if counts else float(np.median(shares[shares > 0]))
-    power = 1 - int(np.frexp(shares.max(initial=0.0))[1])
-    return np.ldexp(shares, power), float(np.ldexp(row, power))
+    row_weights = check_weights(weights)
+    are_counts = (row_weights == np.round(row_weights)).all()
+    unit_weight = 1.0 if are_counts else float(np.median(row_weights[row_weights > 0]))
+    power = 1 - int(np.frexp(row_weights.max(initial=0.0))[1])
+    return np.ldexp(row_weights, power), float(np.ldexp(unit_weight, power))
 
 
-def _lost(stats: SufficientStats, floored: Mask, row: float) -> Mask:
-    """Return which components answer for less than half a row, or sit on a single one."""
-    lost: Mask = (stats.n < 0.5 * row) | (floored & (stats.n < 1.5 * row))
-    # with fewer than two rows for each component, a single one is a fair share
-    return lost & (stats.n_rows > 2 * len(stats.n) * row)
+def _has_lost_rows(stats: SufficientStats, floored: Mask, unit_weight: float) -> Mask:
+    """Return a mask of the components with less than half a row, or at the floor with a single row."""
+    lost: Mask = (stats.n < 0.5 * unit_weight) | (floored & (stats.n < 1.5 * unit_weight))
+    # with fewer than two rows for each component, a component on a single row is expected
+    return lost & (stats.n_rows > 2 * len(stats.n) * unit_weight)
 
 
 def _reseed(mixture: GaussianMixture, lost: npt.NDArray[np.intp], floor: float) -> GaussianMixture:
-    """Return the mixture with each lost component placed beside a heavy one, which is split in two."""
+    """Return the mixture in which the heaviest components are split in two, to replace those that lost their rows."""
     kept = np.setdiff1d(np.arange(mixture.n_components), lost)
-    whole = take(split(take(mixture, kept), mixture.n_components), np.argsort(np.append(kept, lost)))
-    # halves are narrower than what they came from
-    raised = covariance_of(whole.covariance_type).raise_to(whole.covariances, floor)
-    return GaussianMixture(whole.weights, whole.means, raised, whole.covariance_type)
+    reseeded = take(split(take(mixture, kept), mixture.n_components), np.argsort(np.append(kept, lost)))
+    # the halves are narrower than the component that was split
+    covariances = covariance_of(reseeded.covariance_type).apply_floor(reseeded.covariances, floor)
+    return GaussianMixture(reseeded.weights, reseeded.means, covariances, reseeded.covariance_type)
 
 
 def check_settings(
@@ -432,7 +449,17 @@ def check_settings(
     tol: float,
     variance_floor: float,
 ) -> None:
-    """Raise SettingError where a setting of :func:`fit_gmm` is outside its bounds.
+    """Check the settings of :func:`fit_gmm`.
+
+    Parameters
+    ----------
+    n_components, covariance_type, init, n_init, max_iter, tol, variance_floor
+        As for :func:`fit_gmm`.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its bounds.
 
     Examples
     --------
@@ -441,13 +468,13 @@ def check_settings(
     covariance_of(covariance_type)
     if not isinstance(init, GaussianMixture) and not (isinstance(init, str) and init in INITS):
         raise SettingError(f"init is {init!r}; expected one of {', '.join(INITS)}, or a GaussianMixture")
-    for name, value, least in (
+    for name, value, minimum in (
         ("n_components", n_components, 1),
         ("n_init", n_init, 1),
         ("max_iter", max_iter, 0),
     ):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise SettingError(f"{name} is {value}; expected a whole number, {least} or more")
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
+            raise SettingError(f"{name} is {value}; expected a whole number, {minimum} or more")
     if not isinstance(tol, int | float | np.number) or not 0 <= tol < np.inf:
         raise SettingError(f"tol is {tol}; expected 0 or more")
     if not isinstance(variance_floor, int | float | np.number) or not 0 <= variance_floor <= 1:

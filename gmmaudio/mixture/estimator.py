@@ -1,8 +1,7 @@
-"""The mixture core as scikit-learn estimators, for pipelines, searches and comparisons.
+"""Gaussian mixtures as scikit-learn estimators, for pipelines, searches and comparisons.
 
-Thin wrappers: every number comes from :func:`gmmaudio.mixture.fit_gmm` and
-:func:`gmmaudio.mixture.stacked_log_density`. NaN is a missing value. Needs scikit-learn 1.6; nothing in the package
-imports this module, so scikit-learn is loaded only by who asks for it.
+They wrap :func:`gmmaudio.mixture.fit_gmm` and :func:`gmmaudio.mixture.stacked_log_density`. NaN is a missing value.
+The module needs scikit-learn 1.6; nothing else in the package imports it, so that scikit-learn is loaded on demand.
 """
 
 from __future__ import annotations
@@ -21,20 +20,20 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from gmmaudio.errors import MixtureError, SettingError
+from gmmaudio.mixture.components import take
 from gmmaudio.mixture.covariance import Array, Floats, covariance_of
-from gmmaudio.mixture.edit import take
 from gmmaudio.mixture.em import EMTrace, fit_gmm
 from gmmaudio.mixture.gaussian import GaussianMixture, stacked_log_density
 from gmmaudio.mixture.rows import check_weights
 
 RandomState: TypeAlias = int | np.random.RandomState | np.random.Generator | None
 
-# What scikit-learn is to check of rows; the rest is checked by the core.
+# scikit-learn's checks of rows; fit_gmm makes the others.
 _ROWS: dict[str, Any] = {"dtype": [np.float64, np.float32], "ensure_all_finite": "allow-nan"}
 
 
 class _MixtureSettings(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """The settings of :func:`gmmaudio.mixture.fit_gmm` as scikit-learn keeps them: unchecked until ``fit``."""
+    """The settings of :func:`gmmaudio.mixture.fit_gmm`, stored as given and checked by ``fit``."""
 
     def __init__(
         self,
@@ -67,15 +66,15 @@ class _MixtureSettings(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         return tags
 
     def _rows(self, X: npt.ArrayLike) -> Floats:
-        """Return the rows to be scored, after scikit-learn's checks of them and of this estimator."""
+        """Return the rows to score, after scikit-learn's checks of the rows and of this estimator."""
         check_is_fitted(self)
         rows: Floats = validate_data(self, X, reset=False, **_ROWS)
         return rows
 
     def _fit_mixture(
-        self, X: Floats, weights: Array | None, rng: np.random.Generator, whose: str = ""
+        self, X: Floats, weights: Array | None, rng: np.random.Generator, of_class: str = ""
     ) -> tuple[GaussianMixture, EMTrace]:
-        """Return a mixture fitted with these settings, and warn where EM ran out of iterations."""
+        """Return a mixture fitted with these settings, and warn where EM did not converge."""
         mixture, trace = fit_gmm(
             X,
             self.n_components,
@@ -90,11 +89,11 @@ class _MixtureSettings(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
             rng=rng,
             n_threads=self.n_threads,
         )
-        # a tol of 0 asks for exactly max_iter iterations, and no iterations ask for the start
+        # with a tol of 0, or a max_iter of 0, the number of iterations is as requested
         if not trace.converged and self.tol > 0 and self.max_iter > 0:
             warnings.warn(
-                f"EM{whose} stopped after max_iter={self.max_iter} iterations, before one that raises the log density "
-                f"of a row by less than tol={self.tol} nats for each feature; raise max_iter or tol",
+                f"EM{of_class} stopped after max_iter={self.max_iter} iterations and did not converge (tol={self.tol} "
+                "nats for each row and feature); increase max_iter or tol",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -107,43 +106,44 @@ class GMMEstimator(DensityMixin, _MixtureSettings):  # type: ignore[misc]  # sci
     Parameters
     ----------
     n_components : int
-        Components K, >= 1; fewer are kept where there are fewer distinct rows.
+        Number of components K, >= 1; fewer are kept where there are fewer distinct rows.
     covariance_type : {"diag", "full", "tied", "spherical"}
         Shape of each component.
     init : {"kmeans", "hierarchical", "binary", "random"} or GaussianMixture
-        Start of EM, or a mixture of this package to go on from.
+        Start of EM, or a mixture of this package to continue from.
     n_init : int
-        Starts, >= 1, of which the best is kept.
+        Number of starts, >= 1; the best fit is kept.
     max_iter : int
-        EM iterations at most, >= 0.
+        Maximum number of EM iterations, >= 0.
     tol : float
-        Stop below this rise of the mean log density of a row, nats for each feature; 0 runs ``max_iter`` iterations.
+        Stop when the mean log density of a row increases by less, nats for each feature; 0 runs ``max_iter``
+        iterations.
     variance_floor : float
-        Least variance, as a share of the global variance, 0..1.
+        Minimum variance, as a share of the global variance, 0..1.
     accelerate : bool
-        Extrapolate EM (SQUAREM).
+        Whether to extrapolate EM (SQUAREM).
     random_state : int, numpy.random.RandomState, numpy.random.Generator or None
-        Drives the start and :meth:`sample`. An int gives the same result every time, and that of
-        ``fit_gmm(..., rng=numpy.random.default_rng(random_state))``; None another one every time.
+        Randomness of the start and of :meth:`sample`. An int gives the same result every time, that of
+        ``fit_gmm(..., rng=numpy.random.default_rng(random_state))``; None gives a different one every time.
     n_threads : int
-        Threads over chunks of rows; -1 is one for each core.
+        Number of threads over chunks of rows; -1 is one for each core.
 
     Attributes
     ----------
     mixture_ : GaussianMixture
         The mixture, in the units of the rows.
     trace_ : EMTrace
-        What happened during the fit.
+        The course of the fit.
     weights_, means_, covariances_ : ndarray
-        Those of ``mixture_``: shapes (n_components_,), (n_components_, n_features_in_), and as covariance_type has it.
+        Those of ``mixture_``: shapes (n_components_,), (n_components_, n_features_in_), and that of the type.
     converged_ : bool
-        Whether the rise fell below ``tol``.
+        Whether EM converged within ``max_iter`` iterations.
     n_iter_ : int
-        EM iterations.
+        Number of EM iterations.
     n_components_ : int
-        Components kept.
+        Number of components kept.
     n_features_in_ : int
-        Columns of the rows.
+        Number of columns of the rows.
 
     Examples
     --------
@@ -164,9 +164,9 @@ class GMMEstimator(DensityMixin, _MixtureSettings):  # type: ignore[misc]  # sci
         X : array_like, shape (n, n_features)
             Rows, at least one; NaN is a missing value.
         y : object
-            Ignored: pipelines pass it.
+            Ignored; scikit-learn's pipelines pass it.
         sample_weight : array_like, shape (n,), optional
-            Weight of each row, 0 or more; 2 counts a row twice.
+            Weight of each row, >= 0; a weight of 2 counts a row twice.
 
         Raises
         ------
@@ -189,41 +189,85 @@ class GMMEstimator(DensityMixin, _MixtureSettings):  # type: ignore[misc]  # sci
     def fit_predict(
         self, X: npt.ArrayLike, y: object = None, sample_weight: npt.ArrayLike | None = None
     ) -> npt.NDArray[np.intp]:
-        """Return the likeliest component of every row after a fit to the same rows, shape (n,), in 0..K-1."""
+        """Return the most probable component of every row after a fit to the same rows, shape (n,), in 0..K-1.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for :meth:`fit`.
+        """
         return self.fit(X, y, sample_weight).predict(X)
 
     def score_samples(self, X: npt.ArrayLike) -> Array:
-        """Return the natural log density of every row, shape (n,), in nats; 0 for a row without any value."""
+        """Return the natural log density of every row, shape (n,), in nats; 0 for a row without any value.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows; NaN is a missing value.
+        """
         rows = self._rows(X)
         return self.mixture_.log_density(rows)
 
     def score(self, X: npt.ArrayLike, y: object = None) -> float:
-        """Return the mean log density of a row, in nats."""
+        """Return the mean log density of a row, in nats.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows; NaN is a missing value.
+        y : object
+            Ignored.
+        """
         del y
         return float(self.score_samples(X).mean())
 
     def predict_proba(self, X: npt.ArrayLike) -> Array:
-        """Return each component's share of every row, shape (n, n_components_), in 0..1, rows summing to 1."""
+        """Return the responsibility of each component for every row, shape (n, n_components_), in 0..1.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows; NaN is a missing value.
+        """
         rows = self._rows(X)
         return self.mixture_.responsibilities(rows)
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.intp]:
-        """Return the likeliest component of every row, shape (n,), in 0..n_components_-1."""
+        """Return the most probable component of every row, shape (n,), in 0..n_components_-1.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows; NaN is a missing value.
+        """
         components: npt.NDArray[np.intp] = self.predict_proba(X).argmax(axis=1)
         return components
 
     def bic(self, X: npt.ArrayLike) -> float:
-        """Return the Bayesian information criterion on rows; lower is better."""
+        """Return the Bayesian information criterion on rows; lower is better.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows; NaN is a missing value.
+        """
         rows = self._rows(X)
         return self.mixture_.bic(rows)
 
     def aic(self, X: npt.ArrayLike) -> float:
-        """Return Akaike's information criterion on rows; lower is better."""
+        """Return Akaike's information criterion on rows; lower is better.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows; NaN is a missing value.
+        """
         rows = self._rows(X)
         return self.mixture_.aic(rows)
 
     def sample(self, n_samples: int = 1) -> tuple[Array, npt.NDArray[np.intp]]:
-        """Return rows drawn from the mixture, component after component, and the component of each.
+        """Return rows drawn from the mixture, sorted by component, and the component of each row.
 
         Parameters
         ----------
@@ -252,34 +296,34 @@ class GMMEstimator(DensityMixin, _MixtureSettings):  # type: ignore[misc]  # sci
 
 
 class GMMArrayClassifier(ClassifierMixin, _MixtureSettings):  # type: ignore[misc]  # scikit-learn ships no types
-    """One Gaussian mixture for each class of a plain table: Bayes' rule on rows that are independent samples.
+    """A classifier of independent rows with one Gaussian mixture for each class, by Bayes' rule.
 
-    Rows of audio are not independent within a clip; for those, see :mod:`gmmaudio.classifier`.
+    The rows of an audio clip are not independent; for clips, see :mod:`gmmaudio.models`.
 
     Parameters
     ----------
     n_components : int
-        Components of each class, >= 1; fewer are kept where a class has fewer distinct rows.
+        Number of components of each class, >= 1; fewer are kept where a class has fewer distinct rows.
     covariance_type, init, n_init, max_iter, tol, variance_floor, accelerate, random_state, n_threads
-        As for :class:`GMMEstimator`, for every class; the variance floor is a share of the class's own variance.
+        As for :class:`GMMEstimator`, for every class; the variance floor is a share of the variance of the class.
     priors : array_like, shape (n_classes,), optional
-        Share of each class, in the order of ``classes_``, >= 0, summing to 1. Default: the (weighted) shares of the
-        training rows.
+        Prior probability of each class, in the order of ``classes_``, summing to 1. Default: the (weighted) shares of
+        the classes among the training rows.
 
     Attributes
     ----------
     classes_ : ndarray, shape (n_classes,)
-        Sorted; classes whose rows all have weight 0 are left out, as if their rows were not there.
+        Sorted. A class whose rows all have weight 0 is left out.
     mixtures_ : tuple of GaussianMixture
         One for each class.
     traces_ : tuple of EMTrace
-        What happened during each fit.
+        The course of each fit.
     priors_ : ndarray, shape (n_classes,)
-        Share of each class, summing to 1.
+        Prior probability of each class, summing to 1.
     n_iter_ : ndarray, shape (n_classes,)
-        EM iterations of each fit.
+        Number of EM iterations of each fit.
     n_features_in_ : int
-        Columns of the rows.
+        Number of columns of the rows.
 
     References
     ----------
@@ -335,7 +379,7 @@ class GMMArrayClassifier(ClassifierMixin, _MixtureSettings):  # type: ignore[mis
         y : array_like, shape (n,)
             Class of each row: numbers or strings.
         sample_weight : array_like, shape (n,), optional
-            Weight of each row, 0 or more; 2 counts a row twice, in the priors too.
+            Weight of each row, >= 0; a weight of 2 counts a row twice, in the priors too.
 
         Raises
         ------
@@ -354,10 +398,10 @@ class GMMArrayClassifier(ClassifierMixin, _MixtureSettings):  # type: ignore[mis
         rng = _generator(self.random_state)
         fits = []
         for i, label in enumerate(self.classes_):
-            own = codes == i
-            shares = None if weights is None else weights[own]
+            in_class = codes == i
+            class_weights = None if weights is None else weights[in_class]
             try:
-                fits.append(self._fit_mixture(rows[own], shares, rng, f" of class {label}"))
+                fits.append(self._fit_mixture(rows[in_class], class_weights, rng, f" of class {label}"))
             except MixtureError as error:
                 raise MixtureError(f"class {label}: {error}") from error
         self.mixtures_ = tuple(mixture for mixture, _ in fits)
@@ -366,22 +410,22 @@ class GMMArrayClassifier(ClassifierMixin, _MixtureSettings):  # type: ignore[mis
         return self
 
     def _priors(self, counts: Array) -> Array:
-        """Return the priors asked for, or the shares of the classes' weights ``counts`` (n_classes,)."""
+        """Return ``priors`` as an array, or the shares of the classes' weights ``counts`` (n_classes,)."""
         if self.priors is None:
             shares: Array = counts / counts.sum()
             return shares
         try:
-            given = np.array(self.priors, dtype=np.float64)
+            priors = np.array(self.priors, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise SettingError(f"priors are {self.priors!r}; expected an array of numbers, or None") from error
-        if given.shape != counts.shape:
+        if priors.shape != counts.shape:
             raise SettingError(
-                f"priors have shape {given.shape}; expected {counts.shape}: one for each of the classes "
+                f"priors have shape {priors.shape}; expected {counts.shape}: one for each of the classes "
                 f"{', '.join(str(label) for label in self.classes_)}"
             )
-        if not (given >= 0).all() or abs(given.sum() - 1) > 1e-6:
-            raise SettingError(f"priors are {given.tolist()}; expected shares of 0 or more that sum to 1")
-        return given
+        if not (priors >= 0).all() or abs(priors.sum() - 1) > 1e-6:
+            raise SettingError(f"priors are {priors.tolist()}; expected shares of 0 or more that sum to 1")
+        return priors
 
     def _log_joint(self, X: npt.ArrayLike) -> Array:
         """Return log(prior x density) of every row in every class, shape (n, n_classes), in nats."""
@@ -391,7 +435,12 @@ class GMMArrayClassifier(ClassifierMixin, _MixtureSettings):  # type: ignore[mis
         return stacked_log_density(self.mixtures_, rows) + log_priors
 
     def decision_function(self, X: npt.ArrayLike) -> Array:
-        """Return how much speaks for each class, in nats: a score without the saturation of a probability.
+        """Return the log odds, or log joint densities, of the classes; unlike probabilities they do not saturate.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows; NaN is a missing value.
 
         Returns
         -------
@@ -402,17 +451,35 @@ class GMMArrayClassifier(ClassifierMixin, _MixtureSettings):  # type: ignore[mis
         return joint[:, 1] - joint[:, 0] if len(self.classes_) == 2 else joint
 
     def predict_log_proba(self, X: npt.ArrayLike) -> Array:
-        """Return the natural log of :meth:`predict_proba`, shape (n, n_classes), <= 0."""
+        """Return the natural log of :meth:`predict_proba`, shape (n, n_classes), <= 0.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows; NaN is a missing value.
+        """
         log_shares: Array = log_softmax(self._log_joint(X), axis=1)
         return log_shares
 
     def predict_proba(self, X: npt.ArrayLike) -> Array:
-        """Return the probability of each class given a row, shape (n, n_classes), in 0..1, rows summing to 1."""
+        """Return the probability of each class given a row, shape (n, n_classes), in 0..1, rows summing to 1.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows; NaN is a missing value.
+        """
         shares: Array = softmax(self._log_joint(X), axis=1)
         return shares
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Return the most probable class of every row, shape (n,)."""
+        """Return the most probable class of every row, shape (n,).
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows; NaN is a missing value.
+        """
         best = self._log_joint(X).argmax(axis=1)
         labels: npt.NDArray[Any] = self.classes_[best]
         return labels
@@ -429,9 +496,9 @@ def from_sklearn(model: SklearnMixture) -> GaussianMixture:
     Raises
     ------
     SettingError
-        If ``model`` is anything else: the density of a ``BayesianGaussianMixture``, say, is no Gaussian mixture.
+        If ``model`` is anything else, a ``BayesianGaussianMixture`` included: its density is not a Gaussian mixture.
     sklearn.exceptions.NotFittedError
-        If it is not fitted.
+        If ``model`` is not fitted.
 
     Examples
     --------
@@ -451,12 +518,12 @@ def to_sklearn(mixture: GaussianMixture) -> SklearnMixture:
     Parameters
     ----------
     mixture : GaussianMixture
-        Of any covariance type. scikit-learn knows no missing values, and warns of components of weight 0.
+        Of any covariance type. scikit-learn accepts no missing values, and warns of components of weight 0.
 
     Returns
     -------
     model : sklearn.mixture.GaussianMixture
-        With copies of the parameters. The rows behind them are not known, so ``lower_bound_`` is minus infinity.
+        With copies of the parameters. The training rows are not known, so ``lower_bound_`` is minus infinity.
 
     Examples
     --------
@@ -490,19 +557,19 @@ def _inverse_roots(covariances: Array) -> Array:
 
 
 def _weights_of(sample_weight: npt.ArrayLike | None, rows: Floats) -> Array | None:
-    """Return the weights of rows, or None where all count alike."""
+    """Return the weights of rows after scikit-learn's checks, or None where there are none."""
     if sample_weight is None:
         return None
     return check_weights(_check_sample_weight(sample_weight, rows, dtype=np.float64))
 
 
 def _generator(random_state: RandomState) -> np.random.Generator:
-    """Return the generator that scikit-learn's ``random_state`` stands for.
+    """Return the generator of scikit-learn's ``random_state``.
 
     Raises
     ------
     SettingError
-        If it stands for none.
+        If it cannot be converted to one.
     """
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**31, size=4))

@@ -1,4 +1,4 @@
-"""The Gaussian mixture: its parameters, log densities, responsibilities, samples and criteria."""
+"""The Gaussian mixture: parameters, log densities, responsibilities, samples and information criteria."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of
 from gmmaudio.mixture.missing import conditional_means, log_joint_observed
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, log_joint_of, log_sums
-from gmmaudio.mixture.rows import Frame, as_rows, read_chunks
+from gmmaudio.mixture.rows import Whitening, as_rows, read_chunks
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class GaussianMixture:
     Parameters
     ----------
     weights : ndarray, shape (n_components,), float64
-        Share of each component, >= 0, summing to 1.
+        Weight of each component, >= 0, summing to 1.
     means : ndarray, shape (n_components, n_features), float64
         In the units of the rows.
     covariances : ndarray, float64
@@ -31,17 +31,17 @@ class GaussianMixture:
         n_features) for ``"full"``, one matrix (n_features, n_features) for ``"tied"``, one variance for each
         component (n_components,) for ``"spherical"``.
     covariance_type : {"diag", "full", "tied", "spherical"}
-        Stated, never inferred from the shape.
-
-    Notes
-    -----
-    Log densities are sums of products, which cancel: a component whose variance is below 1e-12 of the whole mixture's
-    loses digits even in float64. No fit makes one.
+        Type of the covariances; it is not inferred from their shape.
 
     Raises
     ------
     MixtureError
-        If shapes disagree, numbers are not finite, weights do not sum to 1 or a covariance is not positive.
+        If shapes disagree, numbers are not finite, weights do not sum to 1 or a covariance is not positive definite.
+
+    Notes
+    -----
+    Log densities are computed as sums of products, which cancel: where a component's variance is below 1e-12 of that
+    of the whole mixture, precision is lost even in float64. :func:`fit_gmm` never returns such a mixture.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class GaussianMixture:
             raise MixtureError("a mixture's weights, means and covariances must be finite")
         if (self.weights < 0).any() or abs(self.weights.sum() - 1) > 1e-6:
             raise MixtureError(f"weights sum to {self.weights.sum():.8g}; expected non-negative weights that sum to 1")
-        if not self._covariance.positive(self.covariances):
+        if not self._covariance.is_positive_definite(self.covariances):
             raise MixtureError(f"{self.covariance_type} covariances must be positive (definite)")
 
     @property
@@ -94,7 +94,7 @@ class GaussianMixture:
 
     @property
     def n_features(self) -> int:
-        """Number of features, the columns of every row."""
+        """Number of features: columns of the rows."""
         return int(self.means.shape[1])
 
     @property
@@ -109,17 +109,25 @@ class GaussianMixture:
         Parameters
         ----------
         X : array_like, shape (n, n_features)
-            Rows; NaN is a missing value, and the density is that of the observed ones: 0 nats for a row without any.
+            Rows; NaN is a missing value. The density is that of the observed values: 0 nats for a row without any.
 
         Raises
         ------
         MixtureError
             If ``X`` is not a matrix of ``n_features`` columns, or a number is infinite.
+
+        Examples
+        --------
+        >>> mixture = GaussianMixture([1.0], [[0.0, 0.0]], [[1.0, 1.0]])
+        >>> mixture.log_density([[0.0, 1.0], [0.0, np.nan]]).round(4)
+        array([-2.3379, -0.9189])
         """
         return stacked_log_density([self], X)[:, 0]
 
     def responsibilities(self, X: npt.ArrayLike) -> Array:
-        """Return each component's share of every row, shape (n, n_components), in 0..1, rows summing to 1.
+        """Return the responsibility of each component for every row, shape (n, n_components).
+
+        It is the posterior probability of the component, in 0..1; each row sums to 1.
 
         Parameters
         ----------
@@ -130,25 +138,32 @@ class GaussianMixture:
         ------
         MixtureError
             If ``X`` is not a matrix of ``n_features`` columns, or a number is infinite.
+
+        Examples
+        --------
+        >>> mixture = GaussianMixture([0.5, 0.5], [[-1.0], [1.0]], [[1.0], [1.0]])
+        >>> mixture.responsibilities([[0.0], [2.0]]).round(3)
+        array([[0.5  , 0.5  ],
+               [0.018, 0.982]])
         """
         rows = as_rows(X, self.n_features)
-        shares = np.empty((len(rows), self.n_components))
+        responsibilities = np.empty((len(rows), self.n_components))
         joint = self.log_joint(rows.dtype == np.float32)
         with one_thread():
-            for place, values, _ in _score(joint, rows):
+            for block, values, _ in _score(joint, rows):
                 _, total = exponentiate(values)
-                np.divide(values, total, out=shares[place].T)
-        # the least share that exponentials give is not 0
-        shares[:, self.weights == 0] = 0.0
-        return shares
+                np.divide(values, total, out=responsibilities[block].T)
+        # the smallest exponential is not 0
+        responsibilities[:, self.weights == 0] = 0.0
+        return responsibilities
 
     def impute(self, X: npt.ArrayLike) -> Array:
-        """Return the rows with each missing value replaced by its mean given the observed ones, shape (n, n_features).
+        """Return the rows with missing values replaced by their means given the observed ones, shape (n, n_features).
 
         Parameters
         ----------
         X : array_like, shape (n, n_features)
-            Rows; NaN is a missing value. What is not missing is returned as it is.
+            Rows; NaN is a missing value. Observed values are returned unchanged, in float64.
 
         Raises
         ------
@@ -164,15 +179,15 @@ class GaussianMixture:
         """
         rows = as_rows(X, self.n_features)
         complete = rows.astype(np.float64)
-        frame = frame_of([self])
-        local = self.transform(frame.centre, frame.scale)
-        parameters = (local.weights, local.means, local.covariances)
+        whitening = whitening_of([self])
+        whitened = self.transform(whitening.centre, whitening.scale)
+        parameters = (whitened.weights, whitened.means, whitened.covariances)
         for chunk in read_chunks(rows, all_rows=True):
-            for place, block in chunk.blocks():
-                unseen = np.isnan(block)
-                if unseen.any():
-                    z = conditional_means(self._covariance, parameters, frame.whiten(block))
-                    complete[chunk.start :][place][unseen] = (z * frame.scale + frame.centre)[unseen]
+            for block, part in chunk.blocks():
+                missing = np.isnan(part)
+                if missing.any():
+                    z = conditional_means(self._covariance, parameters, whitening.whiten(part))
+                    complete[chunk.start :][block][missing] = (z * whitening.scale + whitening.centre)[missing]
         return complete
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
@@ -184,6 +199,11 @@ class GaussianMixture:
             Number of rows, >= 0.
         rng : numpy.random.Generator
             Source of randomness.
+
+        Raises
+        ------
+        SettingError
+            If ``n`` is not a whole number >= 0, or ``rng`` is not a generator.
 
         Examples
         --------
@@ -198,36 +218,66 @@ class GaussianMixture:
         component = rng.choice(self.n_components, size=n, p=self.weights / self.weights.sum())
         rows = rng.standard_normal((n, self.n_features))
         for k in range(self.n_components):
-            chosen = component == k
-            rows[chosen] = self.means[k] + self._covariance.colour(self.covariances, k, rows[chosen])
+            of_component = component == k
+            rows[of_component] = self.means[k] + self._covariance.colour(self.covariances, k, rows[of_component])
         return rows
 
     def bic(self, X: npt.ArrayLike) -> float:
-        """Return the Bayesian information criterion of the mixture on rows; lower is better.
+        """Return the Bayesian information criterion (BIC) of the mixture on rows; lower is better.
 
-        ``-2 log likelihood + n_parameters log n`` (Schwarz 1978); R's mclust prints its negative.
+        It is ``-2 log likelihood + n_parameters log n``; R's mclust prints its negative.
 
         Parameters
         ----------
         X : array_like, shape (n, n_features)
-            Rows, at least one.
+            Rows, at least one with a value.
+
+        Raises
+        ------
+        MixtureError
+            If there are no rows, or they do not fit the mixture.
+
+        References
+        ----------
+        Schwarz, "Estimating the dimension of a model", Annals of Statistics 6 (1978).
+
+        Examples
+        --------
+        >>> round(GaussianMixture([1.0], [[0.0]], [[1.0]]).bic([[0.0], [1.0]]), 4)
+        6.062
         """
-        density, n = self._some_density(X)
+        density, n = self._density_and_count(X)
         return float(-2 * density.sum() + self.n_parameters * np.log(n))
 
     def aic(self, X: npt.ArrayLike) -> float:
-        """Return Akaike's information criterion of the mixture on rows, ``-2 log likelihood + 2 n_parameters``.
+        """Return Akaike's information criterion (AIC) of the mixture on rows; lower is better.
+
+        It is ``-2 log likelihood + 2 n_parameters``.
 
         Parameters
         ----------
         X : array_like, shape (n, n_features)
-            Rows, at least one.
+            Rows, at least one with a value.
+
+        Raises
+        ------
+        MixtureError
+            If there are no rows, or they do not fit the mixture.
+
+        References
+        ----------
+        Akaike, "A new look at the statistical model identification", IEEE Trans. Automatic Control 19 (1974).
+
+        Examples
+        --------
+        >>> round(GaussianMixture([1.0], [[0.0]], [[1.0]]).aic([[0.0], [1.0]]), 4)
+        8.6758
         """
-        density, _ = self._some_density(X)
+        density, _ = self._density_and_count(X)
         return float(-2 * density.sum() + 2 * self.n_parameters)
 
-    def _some_density(self, X: npt.ArrayLike) -> tuple[Array, int]:
-        """Return the log density of every row, and how many rows say something."""
+    def _density_and_count(self, X: npt.ArrayLike) -> tuple[Array, int]:
+        """Return the log density of every row, and the number of rows with a value."""
         rows = as_rows(X, self.n_features)
         n = int((~np.isnan(rows)).any(axis=1).sum())
         if n == 0:
@@ -240,7 +290,17 @@ class GaussianMixture:
         Parameters
         ----------
         centre, scale : ndarray, shape (n_features,)
-            In the units of the rows; scale above 0, and the same for all columns of a spherical mixture.
+            In the units of the rows; scale > 0, and the same for all columns of a spherical mixture.
+
+        Raises
+        ------
+        SettingError
+            If the mixture is spherical and the scales differ.
+
+        Examples
+        --------
+        >>> GaussianMixture([1.0], [[3.0]], [[4.0]]).transform(np.array([1.0]), np.array([2.0])).means
+        array([[1.]])
         """
         return GaussianMixture(
             self.weights,
@@ -249,23 +309,23 @@ class GaussianMixture:
             self.covariance_type,
         )
 
-    def log_joint(self, single: bool) -> LogJoint:
-        """Return what it takes to compute log(weight x density) of rows in bulk.
+    def log_joint(self, allow_float32: bool) -> LogJoint:
+        """Return the coefficients of the log(weight x density) of rows under each component.
 
         Parameters
         ----------
-        single : bool
+        allow_float32 : bool
             Whether float32 rows may be computed in float32.
         """
-        return stacked_log_joint([self], single)
+        return stacked_log_joint([self], allow_float32)
 
 
 def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -> Array:
     """Return the log density of every row under every mixture, shape (n, n_mixtures), in nats.
 
-    The components of many mixtures stand below one another in one matrix product. float32 rows are computed in float32
-    where that costs a row less than 1e-4 nats near a mixture, and 1e-5 of its log density far from it; float64 rows in
-    float64.
+    All components of all mixtures are computed in one matrix product. float32 rows are computed in float32 where the
+    error is less than 1e-4 nats for a row near a mixture, and less than 1e-5 of the log density far from it; float64
+    rows are computed in float64.
 
     Parameters
     ----------
@@ -277,7 +337,7 @@ def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -
     Raises
     ------
     MixtureError
-        If the mixtures do not fit one another or the rows.
+        If the mixtures differ in features or covariance type, or the rows do not fit them.
 
     Examples
     --------
@@ -292,20 +352,30 @@ def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -
     result = np.empty((len(rows), len(mixtures)))
     joint = stacked_log_joint(mixtures, rows.dtype == np.float32)
     with one_thread():
-        for place, values, common in _score(joint, rows):
-            result[place] = (log_sums(values, joint.edges)[0] + common).T
-            # the weights of a row without any value sum to 1 up to rounding
-            result[place][np.isnan(rows[place]).all(axis=1)] = 0.0
+        for block, values, shared in _score(joint, rows):
+            result[block] = (log_sums(values, joint.edges)[0] + shared).T
+            # for a row without any value, the sum is that of the weights: 1 up to rounding errors
+            result[block][np.isnan(rows[block]).all(axis=1)] = 0.0
     return result
 
 
 def as_generator(rng: np.random.Generator | None) -> np.random.Generator:
     """Return ``rng``, or a generator with a fixed seed where it is None.
 
+    Parameters
+    ----------
+    rng : numpy.random.Generator or None
+        Source of randomness.
+
     Raises
     ------
     SettingError
-        If it is something else.
+        If it is anything else.
+
+    Examples
+    --------
+    >>> int(as_generator(None).integers(100)) == int(as_generator(None).integers(100))
+    True
     """
     if rng is None:
         return np.random.default_rng(0)
@@ -315,52 +385,73 @@ def as_generator(rng: np.random.Generator | None) -> np.random.Generator:
 
 
 def _check_alike(mixtures: Sequence[GaussianMixture]) -> None:
-    """Refuse mixtures that cannot be scored together."""
-    kinds = {(m.n_features, m.covariance_type) for m in mixtures}
-    if len(kinds) != 1:
+    """Raise MixtureError where mixtures cannot be scored together."""
+    signatures = {(m.n_features, m.covariance_type) for m in mixtures}
+    if len(signatures) != 1:
         raise MixtureError(
-            f"mixtures to be scored together must share features and covariance type; got {sorted(kinds)}"
+            f"mixtures to be scored together must share features and covariance type; got {sorted(signatures)}"
         )
 
 
-def stacked_log_joint(mixtures: Sequence[GaussianMixture], single: bool) -> LogJoint:
-    """Return what it takes to compute log(weight x density) of rows under the components of all mixtures, alike."""
-    frame = frame_of(mixtures)
-    rounded = frame.rounded() if single else None
-    frame = frame if rounded is None else rounded
-    local = [m.transform(frame.centre, frame.scale) for m in mixtures]
-    parameters = [(m.weights, m.means, m.covariances) for m in local]
-    return log_joint_of(mixtures[0].covariance_type, parameters, frame, rounded is not None)
+def stacked_log_joint(mixtures: Sequence[GaussianMixture], allow_float32: bool) -> LogJoint:
+    """Return the coefficients of the log(weight x density) of rows under the components of all mixtures.
+
+    Parameters
+    ----------
+    mixtures : sequence of GaussianMixture
+        At least one, all over the same features and of the same covariance type.
+    allow_float32 : bool
+        Whether float32 rows may be computed in float32.
+    """
+    whitening = whitening_of(mixtures)
+    rounded = whitening.rounded() if allow_float32 else None
+    whitening = whitening if rounded is None else rounded
+    whitened = [m.transform(whitening.centre, whitening.scale) for m in mixtures]
+    parameters = [(m.weights, m.means, m.covariances) for m in whitened]
+    return log_joint_of(mixtures[0].covariance_type, parameters, whitening, rounded is not None)
 
 
-def frame_of(mixtures: Sequence[GaussianMixture]) -> Frame:
-    """Return the mean and deviation of all mixtures taken as one, in which products lose no digits."""
+def whitening_of(mixtures: Sequence[GaussianMixture]) -> Whitening:
+    """Return the whitening by the mean and the standard deviation of all mixtures together, equally weighted.
+
+    Parameters
+    ----------
+    mixtures : sequence of GaussianMixture
+        At least one, all over the same features and of the same covariance type.
+
+    Examples
+    --------
+    >>> whitening = whitening_of([GaussianMixture([0.5, 0.5], [[-3.0], [3.0]], [[16.0], [16.0]])])
+    >>> whitening.centre, whitening.scale
+    (array([0.]), array([5.]))
+    """
     weights = np.concatenate([m.weights for m in mixtures]) / len(mixtures)
     means = np.vstack([m.means for m in mixtures])
     covariance = covariance_of(mixtures[0].covariance_type)
     variances = np.vstack([covariance.variances(m.covariances, *m.means.shape) for m in mixtures])
-    # relative to one of them, so that equal means stay exact at any offset
+    # relative to the first mean, so that the centre of equal means is exact at any offset
     centre = means[0] + weights @ (means - means[0])
     spread = weights @ (variances + (means - centre) ** 2)
     if covariance.isotropic:
         spread = np.full_like(spread, spread.mean())
-    return Frame(centre, np.sqrt(spread))
+    return Whitening(centre, np.sqrt(spread))
 
 
 def _score(joint: LogJoint, rows: Floats) -> Iterator[tuple[slice, Floats, Array]]:
-    """Yield (place, log joint (n_components, n), common (n_mixtures or 1, n)) of blocks of rows.
+    """Yield (slice of the rows, log joint (n_components, n), shared term (n_mixtures or 1, n)) of blocks of rows.
 
-    The log density under a mixture is the log of the summed exponentials of its components' log joint, plus its row
-    of ``common``.
+    The log density under a mixture is the log of the summed exponentials of its components' log joint, plus the
+    shared term.
     """
-    work, log_scale = Workspace(joint), np.log(joint.frame.scale)
+    work, log_scale = Workspace(joint), np.log(joint.whitening.scale)
     for chunk in read_chunks(rows, all_rows=True):
-        for place, part in chunk.blocks():
-            here = slice(chunk.start + place.start, chunk.start + place.start + len(part))
+        for chunk_slice, part in chunk.blocks():
+            start = chunk.start + chunk_slice.start
+            rows_slice = slice(start, start + len(part))
             if chunk.has_missing and np.isnan(part).any():
-                z = joint.frame.whiten(part)
-                observed: Floats = np.vstack([log_joint_observed(joint.covariance, p, z) for p in joint.parameters])
-                yield here, observed, -(~np.isnan(z) @ log_scale)[None]
+                z = joint.whitening.whiten(part)
+                values: Floats = np.vstack([log_joint_observed(joint.covariance, p, z) for p in joint.parameters])
+                yield rows_slice, values, -(~np.isnan(z) @ log_scale)[None]
             else:
                 block = work.evaluate(part)
-                yield here, block.values, joint.common(block.moments) - log_scale.sum()
+                yield rows_slice, block.values, joint.shared_term(block.moments) - log_scale.sum()

@@ -1,7 +1,7 @@
-"""Starting points for EM: a clustering of a sample of the rows, or rows drawn at random.
+"""Starting points of EM: a clustering of a sample of the rows, or rows drawn at random.
 
-A start looks at the distinct rows of its sample with their summed weights, in sorted order. It is therefore the same
-for rows in another order and for rows repeated instead of weighted, as long as the sample holds them all.
+A start is made from the distinct rows of the sample with their summed weights, in sorted order. It is therefore the
+same for rows in another order and for rows repeated instead of weighted, as long as the sample holds all rows.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy.typing as npt
 from gmmaudio.compute import libraries
 from gmmaudio.mixture.covariance import Array, Floats, covariance_of, moments_of
 from gmmaudio.mixture.gaussian import GaussianMixture
-from gmmaudio.mixture.rows import Frame
+from gmmaudio.mixture.rows import Whitening
 
-# Lloyd's steps cost as much as EM steps; on more rows than this the centres no longer move visibly.
+# Lloyd's iterations cost as much as EM iterations; with more rows than this the centres hardly change.
 KMEANS_SAMPLE = 20_000
-# Ward's linkage keeps all distances between pairs: 2,000 rows are 32 MB.
+# Ward's linkage holds the distances of all pairs of rows: 32 MB for 2,000 rows.
 HIERARCHICAL_SAMPLE = 2_000
 SAMPLES = {
     "kmeans": KMEANS_SAMPLE,
@@ -31,7 +31,7 @@ INITS = tuple(SAMPLES)
 Labels = npt.NDArray[np.integer]
 
 
-def start(
+def make_start(
     sample: Array,
     weights: Array,
     n_components: int,
@@ -41,28 +41,28 @@ def start(
     rng: np.random.Generator,
     stretch: Array,
 ) -> GaussianMixture:
-    """Return a first mixture of whitened rows.
+    """Return a mixture of whitened rows for EM to start from.
 
     Parameters
     ----------
     sample : ndarray, shape (n, n_features)
-        Whitened rows, all different, NaN where a value is missing; at least ``n_components``.
+        Distinct whitened rows, at least ``n_components``; NaN where a value is missing.
     weights : ndarray, shape (n,)
-        Weight of each, above 0.
+        Weight of each row, > 0.
     n_components, covariance_type, init, rng
         As for :func:`gmmaudio.mixture.fit_gmm`.
     floor : float
-        Least variance of a component, in whitened units, > 0.
+        Minimum variance of a component, in whitened units, > 0.
     stretch : ndarray, shape (n_features,)
-        What columns are multiplied by before distances are taken.
+        Factors of the columns for distances between rows.
     """
-    # in whitened rows the mean of a column is 0
+    # a missing value counts as the mean of its column, which is 0 in whitened rows
     rows = np.nan_to_num(sample, nan=0.0)
     if init == "random":
-        # the greatest of log weight plus Gumbel noise are a draw by weight without replacement, at any weights
+        # the largest values of log weight plus Gumbel noise are a weighted sample without replacement
         # (Efraimidis, Spirakis 2006)
-        chance = np.log(weights) + rng.gumbel(size=len(rows))
-        return _around(rows[np.argsort(-chance, kind="stable")[:n_components]], covariance_type)
+        keys = np.log(weights) + rng.gumbel(size=len(rows))
+        return _wide_components(rows[np.argsort(-keys, kind="stable")[:n_components]], covariance_type)
     if n_components == 1:
         labels: Labels = np.zeros(len(rows), dtype=np.intp)
     elif n_components == len(rows):
@@ -74,44 +74,68 @@ def start(
     return _from_labels(rows, weights, labels, n_components, covariance_type, floor)
 
 
-def distinct_rows(rows: Floats, weights: Array, frame: Frame) -> tuple[Array, Array]:
-    """Return the distinct rows, whitened and sorted, and their summed weights."""
-    same = np.where(np.isnan(rows), np.inf, rows + 0.0)
-    _, first, inverse = np.unique(same, axis=0, return_index=True, return_inverse=True)
-    return frame.whiten(rows[first]), np.bincount(inverse.ravel(), weights).astype(np.float64)
+def distinct_rows(rows: Floats, weights: Array, whitening: Whitening) -> tuple[Array, Array]:
+    """Return the distinct rows, whitened and sorted, and their summed weights.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, n_features)
+        In their own units; NaN where a value is missing.
+    weights : ndarray, shape (n,)
+        Weight of each row.
+    whitening : Whitening
+        Coordinates of the result.
+
+    Returns
+    -------
+    rows : ndarray, shape (n_distinct, n_features)
+        Whitened.
+    weights : ndarray, shape (n_distinct,)
+        Sum over equal rows.
+
+    Examples
+    --------
+    >>> distinct_rows(np.array([[2.0], [1.0], [2.0]]), np.ones(3), Whitening(np.zeros(1), np.ones(1)))
+    (array([[1.],
+           [2.]]), array([1., 2.]))
+    """
+    # NaN differs from NaN, and -0.0 sorts apart from 0.0
+    comparable = np.where(np.isnan(rows), np.inf, rows + 0.0)
+    _, first, inverse = np.unique(comparable, axis=0, return_index=True, return_inverse=True)
+    return whitening.whiten(rows[first]), np.bincount(inverse.ravel(), weights).astype(np.float64)
 
 
-def _around(means: Array, covariance_type: str) -> GaussianMixture:
-    """Return equal components at ``means``, each as wide as the whole data."""
+def _wide_components(means: Array, covariance_type: str) -> GaussianMixture:
+    """Return components of equal weight at ``means``, each with the global variance."""
     k = len(means)
-    covariances = covariance_of(covariance_type).of_variances(np.ones(means.shape))
+    covariances = covariance_of(covariance_type).from_variances(np.ones(means.shape))
     return GaussianMixture(np.full(k, 1.0 / k), means, covariances, covariance_type)
 
 
 def _from_labels(
     rows: Array, weights: Array, labels: Labels, k: int, covariance_type: str, floor: float
 ) -> GaussianMixture:
-    """Return the mixture whose components are the clusters; an empty cluster is left at the mean, for EM to re-seed."""
+    """Return the mixture of the clusters; an empty cluster has the mean of all rows until EM re-seeds it."""
     covariance = covariance_of(covariance_type)
     d = rows.shape[1]
     n = np.bincount(labels, weights, minlength=k).astype(np.float64)
     sums = np.array([moments_of(covariance, rows[labels == j]) @ weights[labels == j] for j in range(k)])
     f = sums[:, -1 - d : -1]
-    s = (rows * weights[:, None]).T @ rows if covariance.pooled else covariance.second(sums[:, : -1 - d], d)
+    s = (rows * weights[:, None]).T @ rows if covariance.pooled else covariance.second_moments(sums[:, : -1 - d], d)
     means, covariances = covariance.estimate(n, f, s)
-    return GaussianMixture(n / n.sum(), means, covariance.raise_to(covariances, floor), covariance_type)
+    return GaussianMixture(n / n.sum(), means, covariance.apply_floor(covariances, floor), covariance_type)
 
 
 def _kmeans(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> Labels:
-    """Return the cluster (n,) of every row by k-means++ seeding and Lloyd's steps."""
+    """Return the cluster (n,) of every row by k-means++ seeding and Lloyd's iterations."""
     from sklearn.cluster import KMeans
 
     model = KMeans(k, init="k-means++", n_init=1, max_iter=20, random_state=int(rng.integers(2**31)))
-    return _quietly(model, rows, weights)
+    return _fit_predict(model, rows, weights)
 
 
 def _hierarchical(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> Labels:
-    """Return the cluster (n,) of every row by Ward's agglomeration, which knows no weights."""
+    """Return the cluster (n,) of every row by Ward's agglomeration, which ignores the weights."""
     del weights, rng
     from sklearn.cluster import AgglomerativeClustering
 
@@ -123,9 +147,9 @@ def _hierarchical(rows: Array, weights: Array, k: int, rng: np.random.Generator)
 def _binary(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> Labels:
     """Return the cluster (n,) of every row by binary splitting.
 
-    The clusters with the greatest scatter are split along their widest direction and settled by Lloyd's steps, twice
-    as many each time, until there are ``k`` (Linde, Buzo, Gray, "An algorithm for vector quantizer design", IEEE
-    Trans. Communications 28(1), 1980).
+    The clusters with the largest scatter are split along their widest direction and refined by Lloyd's iterations;
+    the number of clusters doubles until it is ``k`` (Linde, Buzo, Gray, "An algorithm for vector quantizer design",
+    IEEE Trans. Communications 28(1), 1980).
     """
     from sklearn.cluster import KMeans
 
@@ -134,42 +158,43 @@ def _binary(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> La
     n = 1
     while n < k:
         centres, scatter, axes = _clusters(rows, weights, labels, n)
-        able = np.flatnonzero(scatter > 0)
-        wide = able[np.argsort(-scatter[able], kind="stable")][: k - n]
-        if not len(wide):
+        splittable = np.flatnonzero(scatter > 0)
+        widest = splittable[np.argsort(-scatter[splittable], kind="stable")][: k - n]
+        if not len(widest):
             break
-        halves = np.vstack([centres, centres[wide]])
-        halves[wide] -= axes[wide]
-        halves[n:] += axes[wide]
+        halves = np.vstack([centres, centres[widest]])
+        halves[widest] -= axes[widest]
+        halves[n:] += axes[widest]
         n = len(halves)
-        labels = _quietly(KMeans(n, init=halves, n_init=1, max_iter=20), rows, weights)
+        labels = _fit_predict(KMeans(n, init=halves, n_init=1, max_iter=20), rows, weights)
     return labels
 
 
 def _clusters(rows: Array, weights: Array, labels: Labels, n: int) -> tuple[Array, Array, Array]:
-    """Return the centre, the scatter and half a deviation along the widest direction of each cluster."""
+    """Return the centre, the scatter and half a standard deviation along the widest direction of each cluster."""
     d = rows.shape[1]
     centres, scatter, axes = np.zeros((n, d)), np.zeros(n), np.zeros((n, d))
     for j in range(n):
-        members, own = rows[labels == j], weights[labels == j]
+        members, member_weights = rows[labels == j], weights[labels == j]
         if len(members) == 0:
             continue
-        centres[j] = own @ members / own.sum()
-        apart = members - centres[j]
-        values, vectors = np.linalg.eigh((apart * own[:, None]).T @ apart / own.sum())
-        scatter[j] = own.sum() * values.sum() if len(members) > 1 else 0.0
+        total = member_weights.sum()
+        centres[j] = member_weights @ members / total
+        centred = members - centres[j]
+        values, vectors = np.linalg.eigh((centred * member_weights[:, None]).T @ centred / total)
+        scatter[j] = total * values.sum() if len(members) > 1 else 0.0
         axes[j] = 0.5 * np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
     return centres, scatter, axes
 
 
-def _quietly(model: object, rows: Array, weights: Array) -> Labels:
-    """Return the clusters of a k-means model without its warning on rows that differ by rounding only.
+def _fit_predict(model: object, rows: Array, weights: Array) -> Labels:
+    """Return the clusters of a k-means model, without its warning where fewer distinct clusters were found.
 
-    Such rows may share a centre; the empty cluster is placed anew by EM.
+    Rows that differ by rounding errors may share a centre; EM re-seeds the empty cluster.
     """
     from sklearn.exceptions import ConvergenceWarning
 
-    # OpenMP's limit is a thread's own: it is set by each, whoever else has
+    # the limit of OpenMP holds for the calling thread only, so every thread sets it
     with warnings.catch_warnings(), libraries().limit(limits=1, user_api="openmp"):
         warnings.simplefilter("ignore", ConvergenceWarning)
         labels: Labels = model.fit_predict(rows, sample_weight=weights)  # type: ignore[attr-defined]

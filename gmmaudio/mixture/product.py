@@ -1,9 +1,9 @@
-"""Log densities of blocks of rows as one matrix product, in float32 where that loses nothing that matters.
+"""Log densities of blocks of rows as one matrix product, in float32 where its precision suffices.
 
 A float32 product is twice as fast as a float64 one, and its exponentials four times. It is used for float32 rows, and
-for every component whose log density is a sum of terms small enough for their rounding not to show
-(:data:`SENSITIVITY`). The other components of the same block, blocks with a row far out (:data:`FAR`) and blocks with
-missing values are computed in float64.
+for every component whose log density is a sum of terms so small that their rounding errors do not matter
+(:data:`MAX_SENSITIVITY`). The other components of the same block, blocks with a distant row (:data:`MAX_DISTANCE`) and
+blocks with missing values are computed in float64.
 """
 
 from __future__ import annotations
@@ -17,244 +17,305 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of, moments_of
-from gmmaudio.mixture.rows import Frame
+from gmmaudio.mixture.rows import Whitening
 
-# Parameters of a mixture in some frame: weights, means, covariances.
+# Parameters of a mixture of whitened rows: weights, means, covariances.
 Parameters = tuple[Array, Array, Array]
 
-# The largest sensitivity (see Covariance.sensitivity) at which a component is computed in float32. A row's log density
-# is then off by 3e-7 times it (root mean square), so by 1e-4 at five deviations: docs/decisions/0004.
-SENSITIVITY = 64.0
-# A block with a row further out than this many deviations is computed in float64.
-FAR = 16.0
+# Largest sensitivity (see Covariance.sensitivity) at which a component is computed in float32. The error of a row's
+# log density is 3e-7 times the sensitivity (root mean square), so 1e-4 at five times that: docs/decisions/0004.
+MAX_SENSITIVITY = 64.0
+# A block with a row further from the mean than this many standard deviations is computed in float64.
+MAX_DISTANCE = 16.0
 
 
 @dataclass(frozen=True, eq=False)
 class LogJoint:
-    """What it takes to compute log(weight x density) of rows under all components of some mixtures.
+    """Coefficients of the log(weight x density) of rows under all components of one or more mixtures.
 
     Parameters
     ----------
     covariance : Covariance
         Type of all mixtures.
     parameters : tuple of (weights, means, covariances)
-        Of every mixture, in ``frame``.
-    frame : Frame
+        Of every mixture, in the coordinates of ``whitening``.
+    whitening : Whitening
         Coordinates of the products.
     edges : tuple of int, n_mixtures + 1
-        First component of each mixture, and their number.
-    double : ndarray, shape (n_components, n_moments), float64
-        Coefficients, their constants less ``offset``.
-    single : ndarray, the same in float32, or None
+        First component of each mixture, and the number of all components.
+    coefficients64 : ndarray, shape (n_components, n_moments), float64
+        Coefficients, with ``offset`` subtracted from their constants.
+    coefficients32 : ndarray, the same in float32, or None
         None where no product may be float32.
-    exact : ndarray of int
-        Components that are computed in float64 at all times.
-    doubt : ndarray, shape (n_exact, 1)
-        What a float32 product may be wrong by for each of those near it, nats: thirty times what is measured.
+    float64_components : ndarray of int
+        Components that are always computed in float64.
+    float32_error : ndarray, shape (n_float64_components, 1)
+        Bound on the error of a float32 product near each of these components, nats: thirty times the measured error.
     offset : float
-        Taken out of all constants, so that sums are near 0, where float32 is finest.
-    roots : tuple of ndarray, shape (n_features, n_features)
-        For each mixture, the quadratic term that its components share; empty where there is none.
+        Subtracted from all constants, so that sums are near 0, where the resolution of float32 is highest.
+    shared_roots : tuple of ndarray, shape (n_features, n_features)
+        Root of the quadratic term that the components of each mixture share; empty where there is none.
     """
 
     covariance: Covariance
     parameters: tuple[Parameters, ...]
-    frame: Frame
+    whitening: Whitening
     edges: tuple[int, ...]
-    double: Array
-    single: npt.NDArray[np.float32] | None
-    exact: npt.NDArray[np.intp]
-    doubt: Array
+    coefficients64: Array
+    coefficients32: npt.NDArray[np.float32] | None
+    float64_components: npt.NDArray[np.intp]
+    float32_error: Array
     offset: float
-    roots: tuple[Array, ...]
+    shared_roots: tuple[Array, ...]
 
     @property
     def n_components(self) -> int:
-        """Components of all mixtures together."""
-        return len(self.double)
+        """Number of components of all mixtures together."""
+        return len(self.coefficients64)
 
     @property
     def n_features(self) -> int:
-        """Columns of the rows."""
-        return len(self.frame.centre)
+        """Number of columns of the rows."""
+        return len(self.whitening.centre)
 
-    def common(self, moments: Floats) -> Array:
-        """Return what all components of a mixture have in common, (n_mixtures, n), or (1, 1) where it is a number."""
-        if not self.roots:
+    def shared_term(self, moments: Floats) -> Array:
+        """Return the term that all components of a mixture share, (n_mixtures, n), or (1, 1) where it is constant.
+
+        Parameters
+        ----------
+        moments : ndarray, shape (n_moments, n)
+            Of rows.
+        """
+        if not self.shared_roots:
             return np.full((1, 1), self.offset)
-        z = self.columns(moments).astype(np.float64, copy=False)
-        return np.array([self.offset - 0.5 * np.square(root @ z).sum(axis=0) for root in self.roots])
+        z = self.whitened_rows(moments).astype(np.float64, copy=False)
+        return np.array([self.offset - 0.5 * np.square(root @ z).sum(axis=0) for root in self.shared_roots])
 
-    def columns(self, moments: Floats) -> Floats:
-        """Return the whitened rows in their moments, (n_features, n)."""
+    def whitened_rows(self, moments: Floats) -> Floats:
+        """Return a view of the whitened rows among their moments, shape (n_features, n).
+
+        Parameters
+        ----------
+        moments : ndarray, shape (n_moments, n)
+            Of rows.
+        """
         return moments[-1 - self.n_features : -1]
 
 
-def log_joint_of(covariance_type: str, mixtures: Sequence[Parameters], frame: Frame, single: bool) -> LogJoint:
-    """Return the coefficients of some mixtures, given in units of ``frame``.
+def log_joint_of(
+    covariance_type: str, mixtures: Sequence[Parameters], whitening: Whitening, allow_float32: bool
+) -> LogJoint:
+    """Return the coefficients of the log(weight x density) under mixtures of whitened rows.
 
     Parameters
     ----------
-    covariance_type : str
+    covariance_type : {"diag", "full", "tied", "spherical"}
         Of all mixtures.
     mixtures : sequence of (weights, means, covariances)
-        In ``frame``.
-    frame : Frame
-        Of float32 numbers if ``single``.
-    single : bool
+        In the coordinates of ``whitening``.
+    whitening : Whitening
+        With float32 parameters where ``allow_float32``.
+    allow_float32 : bool
         Whether products may be float32.
+
+    Returns
+    -------
+    LogJoint
+        With float32 coefficients only where at least half of the components (all, where tied) are insensitive.
     """
     covariance = covariance_of(covariance_type)
     double = np.vstack([covariance.coefficients(*parameters) for parameters in mixtures])
     weights = np.concatenate([weights for weights, _, _ in mixtures]) / len(mixtures)
     means = np.vstack([means for _, means, _ in mixtures])
-    here = moments_of(covariance, means)
-    # log density at the mean, and half a nat for each feature below it where rows lie
-    offset = float(weights @ (double.T * here).sum(axis=0)) - (0.0 if covariance.pooled else means.shape[1] / 2)
+    mean_moments = moments_of(covariance, means)
+    # expected log density: that at the mean, less half a nat for each feature
+    offset = float(weights @ (double.T * mean_moments).sum(axis=0)) - (0.0 if covariance.pooled else means.shape[1] / 2)
     double[:, -1] -= offset
     with np.errstate(over="ignore"):
         sensitivity = np.concatenate([covariance.sensitivity(m, c) for _, m, c in mixtures])
-    # and so is what float32 cannot hold
-    exact = np.flatnonzero(~(sensitivity <= SENSITIVITY) | (np.abs(double[:, :-1]).max(axis=1) > 1e30))
-    # most of it twice would cost more than all of it once; and what components share must be as fine as they are
-    single = single and len(exact) <= (0 if covariance.pooled else len(double) / 2)
-    roots = [covariance.root(covariances) for _, _, covariances in mixtures]
+    # sensitive components, and those whose coefficients float32 cannot hold
+    exact = np.flatnonzero(~(sensitivity <= MAX_SENSITIVITY) | (np.abs(double[:, :-1]).max(axis=1) > 1e30))
+    # computing most components twice would cost more than computing all in float64 once; and the term that components
+    # share must be as precise as they are
+    use_float32 = allow_float32 and len(exact) <= (0 if covariance.pooled else len(double) / 2)
+    roots = [covariance.shared_root(covariances) for _, _, covariances in mixtures]
     return LogJoint(
         covariance=covariance,
         parameters=tuple(mixtures),
-        frame=frame,
+        whitening=whitening,
         edges=tuple(itertools.accumulate((len(weights) for weights, _, _ in mixtures), initial=0)),
-        double=double,
-        single=np.clip(double, NOWHERE, -NOWHERE).astype(np.float32) if single else None,
-        exact=exact if single else np.arange(0),
-        doubt=1e-5 * sensitivity[exact][:, None] if single else np.zeros((0, 1)),
+        coefficients64=double,
+        coefficients32=np.clip(double, NEGLIGIBLE, -NEGLIGIBLE).astype(np.float32) if use_float32 else None,
+        float64_components=exact if use_float32 else np.arange(0),
+        float32_error=1e-5 * sensitivity[exact][:, None] if use_float32 else np.zeros((0, 1)),
         offset=offset,
-        roots=tuple(root for root in roots if root is not None),
+        shared_roots=tuple(root for root in roots if root is not None),
     )
 
 
 class Block(NamedTuple):
-    """Moments and log joint of some rows, a column for each.
+    """Moments and log joint densities of a block of rows, one column for each row.
 
     Parameters
     ----------
     moments : ndarray, shape (n_moments, n), float32 or float64
         Products, whitened rows, and 1.
-    values : ndarray, shape (n_components, n), of the same kind
-        log(weight x density), less :meth:`LogJoint.common`.
+    values : ndarray, shape (n_components, n), of the same dtype
+        log(weight x density), less :meth:`LogJoint.shared_term`.
     near : ndarray of int
-        Rows near a component that is computed in float64.
-    fine : ndarray, shape (n_moments, n_near), float64
-        Moments of those.
+        Indices of rows near a component that is computed in float64.
+    near_moments : ndarray, shape (n_moments, n_near), float64
+        Moments of these rows.
     """
 
     moments: Floats
     values: Floats
     near: npt.NDArray[np.intp]
-    fine: Array
+    near_moments: Array
 
 
 class Workspace:
-    """Arrays that the blocks of one chunk share: fresh memory for each would cost as much as the sums."""
+    """Arrays that are reused for the blocks of one chunk, as allocating them would cost as much as the sums.
+
+    Parameters
+    ----------
+    joint : LogJoint
+        Coefficients.
+    """
 
     def __init__(self, joint: LogJoint) -> None:
         self._joint = joint
-        self._held: dict[tuple[type[np.floating], int], tuple[Floats, Floats]] = {}
+        self._buffers: dict[tuple[type[np.floating], int], tuple[Floats, Floats]] = {}
 
     def evaluate(self, rows: Floats) -> Block:
-        """Return moments and log joint of rows (n, n_features) without missing values, until the next call.
+        """Return the moments and log joint densities of rows; the next call overwrites them.
 
-        They are float32 for float32 rows of which none is far out, where the mixtures allow it.
+        They are float32 for float32 rows of which none is distant, where the mixtures allow it.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, n_features)
+            In their own units, without missing values.
         """
         joint = self._joint
-        if joint.single is not None and rows.dtype == np.float32:
+        if joint.coefficients32 is not None and rows.dtype == np.float32:
             moments, values = self._load(rows, np.float32)
-            z = joint.columns(moments)
-            # in float32 an overflow is infinite, and further out than that
-            if max(z.max(), -z.min()) <= FAR:
-                self._multiply(moments, joint.single, values)
+            z = joint.whitened_rows(moments)
+            # an overflow of float32 is infinite, and so beyond the bound
+            if max(z.max(), -z.min()) <= MAX_DISTANCE:
+                self._multiply(moments, joint.coefficients32, values)
                 return self._refine(rows, moments, values)
         moments, values = self._load(rows, np.float64)
-        self._multiply(moments, joint.double, values)
-        return Block(moments, values, *_NOTHING)
+        self._multiply(moments, joint.coefficients64, values)
+        return Block(moments, values, *_NO_NEAR_ROWS)
 
     def _load(self, rows: Floats, kind: type[np.floating]) -> tuple[Floats, Floats]:
-        """Return arrays for moments, with the whitened rows in place, and for values."""
-        k, m = self._joint.double.shape
-        if (kind, len(rows)) not in self._held:
-            self._held[kind, len(rows)] = np.ones((m, len(rows)), kind), np.empty((k, len(rows)), kind)
-        moments, values = self._held[kind, len(rows)]
+        """Return arrays for moments, in which the whitened rows are filled in, and for values."""
+        k, m = self._joint.coefficients64.shape
+        if (kind, len(rows)) not in self._buffers:
+            self._buffers[kind, len(rows)] = np.ones((m, len(rows)), kind), np.empty((k, len(rows)), kind)
+        moments, values = self._buffers[kind, len(rows)]
         moments[-1] = 1.0
-        self._joint.frame.whiten_columns(rows, self._joint.columns(moments))
+        self._joint.whitening.whiten_columns(rows, self._joint.whitened_rows(moments))
         return moments, values
 
     def _multiply(self, moments: Floats, coefficients: Floats, values: Floats) -> None:
-        z = self._joint.columns(moments)
-        self._joint.covariance.multiply(z, moments[: len(moments) - len(z) - 1])
+        z = self._joint.whitened_rows(moments)
+        self._joint.covariance.write_products(z, moments[: len(moments) - len(z) - 1])
         np.matmul(coefficients, moments, out=values)
 
     def _refine(self, rows: Floats, moments: Floats, values: Floats) -> Block:
-        """Return a float32 block whose delicate components are right: from float64 near them, without share elsewhere.
+        """Return a float32 block with the float64 values of sensitive components.
 
-        Near is where a component could have a share of its mixture above 1e-10, whatever its float32 value is wrong
-        by: the further out a row is, the larger the terms of the sum.
+        They are computed for the rows near such a component, and set to a negligible value for all others. A row is
+        near where the responsibility of the component within its mixture could exceed 1e-10, given the error of its
+        float32 value; that error grows with the distance of the row from the mean.
         """
         joint = self._joint
-        if not len(joint.exact):
-            return Block(moments, values, *_NOTHING)
-        rough = values[joint.exact].astype(np.float64)
-        values[joint.exact] = NOWHERE
-        doubt = joint.doubt * np.maximum(np.square(joint.columns(moments)).max(axis=0), 1.0)
-        owner = np.searchsorted(joint.edges, joint.exact, side="right") - 1
-        could = np.zeros(len(rows), dtype=bool)
-        for i in np.unique(owner):
-            low, high = (rough - doubt)[owner == i], (rough + doubt)[owner == i]
-            certain = np.maximum(values[joint.edges[i] : joint.edges[i + 1]].max(axis=0), low.max(axis=0))
-            could |= (high > certain - 23.0).any(axis=0)
-        near = np.flatnonzero(could)
-        fine = moments_of(joint.covariance, joint.frame.whiten(rows[near]))
-        values[np.ix_(joint.exact, near)] = np.maximum(joint.double[joint.exact] @ fine, NOWHERE)
-        return Block(moments, values, near, fine)
+        if not len(joint.float64_components):
+            return Block(moments, values, *_NO_NEAR_ROWS)
+        approximate = values[joint.float64_components].astype(np.float64)
+        values[joint.float64_components] = NEGLIGIBLE
+        error = joint.float32_error * np.maximum(np.square(joint.whitened_rows(moments)).max(axis=0), 1.0)
+        mixture_index = np.searchsorted(joint.edges, joint.float64_components, side="right") - 1
+        is_near = np.zeros(len(rows), dtype=bool)
+        for i in np.unique(mixture_index):
+            in_mixture = mixture_index == i
+            low, high = (approximate - error)[in_mixture], (approximate + error)[in_mixture]
+            largest = np.maximum(values[joint.edges[i] : joint.edges[i + 1]].max(axis=0), low.max(axis=0))
+            is_near |= (high > largest - 23.0).any(axis=0)
+        near = np.flatnonzero(is_near)
+        near_moments = moments_of(joint.covariance, joint.whitening.whiten(rows[near]))
+        near_values = joint.coefficients64[joint.float64_components] @ near_moments
+        values[np.ix_(joint.float64_components, near)] = np.maximum(near_values, NEGLIGIBLE)
+        return Block(moments, values, near, near_moments)
 
 
-# A log density that float32 holds and that has no share in anything.
-NOWHERE = -1e30
-_NOTHING = np.arange(0), np.empty((0, 0))
+# A log density within the range of float32 whose exponential is 0 relative to all others.
+NEGLIGIBLE = -1e30
+_NO_NEAR_ROWS = np.arange(0), np.empty((0, 0))
 
-# No share is less than exp of this: numbers that are not normal in their precision take many times as long, and far
-# above them a share has no part in any sum.
-LEAST = {np.dtype(np.float32): -60.0, np.dtype(np.float64): -600.0}
+# Lower bound of the exponents: subnormal numbers are computed many times more slowly, and responsibilities far above
+# them are negligible already.
+MIN_EXPONENTS = {np.dtype(np.float32): -60.0, np.dtype(np.float64): -600.0}
 
 
 def exponentiate(values: Floats) -> tuple[Array, Floats]:
-    """Return the log of the column sums of ``exp(values)`` (n,) in float64, and those sums less their largest term.
+    """Return the log of the column sums of ``exp(values)``, and overwrite ``values`` by the scaled exponentials.
 
-    ``values`` (k, n) become ``exp(values - largest)``: divided by the sums, they are each component's share, or 1e-26
-    (float32; 1e-261 in float64) where it is less.
+    Parameters
+    ----------
+    values : ndarray, shape (n_components, n)
+        Log joint densities. They become ``exp(values - max(values))``, at least 1e-26 (float32) or 1e-261 (float64);
+        divided by ``totals`` they are the responsibilities.
+
+    Returns
+    -------
+    logs : ndarray, shape (n,), float64
+        Log of the sums of ``exp(values)``.
+    totals : ndarray, shape (n,), of the dtype of ``values``
+        Sums of the scaled exponentials.
+
+    Examples
+    --------
+    >>> values = np.log([[1.0], [3.0]])
+    >>> logs, totals = exponentiate(values)
+    >>> np.exp(logs).round(9), (values / totals).round(9).tolist()
+    (array([4.]), [[0.25], [0.75]])
     """
     logs, totals = log_sums(values, [0, len(values)])
     return logs[0], totals[0]
 
 
 def log_sums(values: Floats, edges: Sequence[int]) -> tuple[Array, Floats]:
-    """Return :func:`exponentiate` of the values of several mixtures, (n_mixtures, n) each.
+    """Return the log sums and totals of :func:`exponentiate` for several mixtures.
 
     Parameters
     ----------
     values : ndarray, shape (n_components, n)
-        Log joint of all mixtures.
+        Log joint densities under all mixtures; overwritten as :func:`exponentiate` does.
     edges : sequence of int
-        First component of each mixture, and their number.
+        First component of each mixture, and the number of all components.
+
+    Returns
+    -------
+    logs : ndarray, shape (n_mixtures, n), float64
+        Log of the sums of ``exp(values)`` of each mixture.
+    totals : ndarray, shape (n_mixtures, n), of the dtype of ``values``
+        Sums of the scaled exponentials.
     """
-    tops, totals = (np.empty((len(edges) - 1, values.shape[1]), values.dtype) for _ in range(2))
-    # maxima against a row rather than a number, which numpy compares at half the speed; and mixture by mixture, as
-    # reduceat takes twice as long and a part stays in cache
-    least, ones = np.full(values.shape[1], LEAST[values.dtype], values.dtype), np.ones(len(values), values.dtype)
-    for top, total, (first, last) in zip(tops, totals, itertools.pairwise(edges), strict=True):
+    maxima, totals = (np.empty((len(edges) - 1, values.shape[1]), values.dtype) for _ in range(2))
+    # numpy's maximum is twice as fast against a row as against a scalar; and the loop over mixtures is twice as fast
+    # as reduceat, as each part stays in cache
+    lowest, ones = (
+        np.full(values.shape[1], MIN_EXPONENTS[values.dtype], values.dtype),
+        np.ones(len(values), values.dtype),
+    )
+    for maximum, total, (first, last) in zip(maxima, totals, itertools.pairwise(edges), strict=True):
         part = values[first:last]
-        np.max(part, axis=0, out=top)
-        np.subtract(part, top, out=part)
-        np.maximum(part, least, out=part)
+        np.max(part, axis=0, out=maximum)
+        np.subtract(part, maximum, out=part)
+        np.maximum(part, lowest, out=part)
         np.exp(part, out=part)
         np.matmul(ones[first:last], part, out=total)
-    return tops.astype(np.float64) + np.log(totals.astype(np.float64)), totals
+    return maxima.astype(np.float64) + np.log(totals.astype(np.float64)), totals

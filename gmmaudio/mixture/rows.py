@@ -1,8 +1,9 @@
-"""Rows of numbers from any source, read in chunks of one size whatever pieces they come in.
+"""Rows of numbers from any source, read in chunks of one size.
 
 A source is an array, a memory map, a list of arrays or of ``.npy`` files, or a function that returns an iterator over
-arrays. Chunks are counted from the first row, so the same rows give the same chunks, and with them the same bits,
-however they are divided. NaN is a missing value; a row of nothing else says nothing and is passed over.
+arrays. Chunks are counted from the first row of the source, so the same rows give the same chunks, and therefore
+bit-identical results, however the source is divided. NaN is a missing value; rows in which all values are missing are
+skipped.
 """
 
 from __future__ import annotations
@@ -18,30 +19,30 @@ import numpy.typing as npt
 from gmmaudio.errors import MixtureError
 from gmmaudio.mixture.covariance import Array, Floats
 
-# What one task of a thread or a process gets. The sums of a chunk are added to those before it, in order.
+# Rows of one task of a thread or a process. The sums over chunks are added in the order of the chunks.
 CHUNK_ROWS = 8192
-# Rows handled at once within a chunk: large enough for matrix products to run at full rate, small enough for a
-# block's moments and responsibilities to stay in cache; measured flat between 256 and 1024.
+# Rows of one matrix product within a chunk: large enough for full speed, small enough for a block's moments and
+# responsibilities to stay in cache. Times measured for 256 to 1024 rows are alike.
 BLOCK_ROWS = 512
 
-# Anything that rows can be read from.
+# A source of rows: see the module's docstring.
 RowSource = Any
 
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """Some rows in a run.
+    """Consecutive rows of a source.
 
     Parameters
     ----------
     start : int
-        Place of the first row in the source.
+        Index of the first row in the source.
     rows : ndarray, shape (n, n_features), float32 or float64
         Finite numbers, or NaN where a value is missing.
     weights : ndarray, shape (n,), float64, or None
-        Weight of each row; None where all are 1.
+        Weight of each row; None where all weights are 1.
     has_missing : bool
-        Whether there is a NaN.
+        Whether any value is NaN.
     """
 
     start: int
@@ -50,10 +51,10 @@ class Chunk:
     has_missing: bool
 
     def blocks(self) -> Iterator[tuple[slice, Floats]]:
-        """Yield (place in the chunk, rows), at most BLOCK_ROWS rows at a time."""
+        """Yield (slice of the chunk, rows of that slice), at most BLOCK_ROWS rows at a time."""
         for start in range(0, len(self.rows), BLOCK_ROWS):
-            place = slice(start, start + BLOCK_ROWS)
-            yield place, self.rows[place]
+            block = slice(start, start + BLOCK_ROWS)
+            yield block, self.rows[block]
 
     @property
     def total(self) -> float:
@@ -62,57 +63,82 @@ class Chunk:
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
-    """The coordinates ``(rows - centre) / scale`` in which products lose no digits.
+class Whitening:
+    """A change of coordinates, ``(rows - centre) / scale``, column by column.
+
+    Log densities are computed as matrix products of whitened rows: far from 0 such products would lose digits.
 
     Parameters
     ----------
     centre, scale : ndarray, shape (n_features,), float64
-        In the units of the rows; scale above 0.
+        In the units of the rows; scale > 0.
+
+    Examples
+    --------
+    >>> Whitening(np.array([10.0]), np.array([2.0])).whiten(np.array([[12.0], [8.0]]))
+    array([[ 1.],
+           [-1.]])
     """
 
     centre: Array
     scale: Array
 
-    def rounded(self) -> Frame | None:
-        """Return the nearest frame of float32 numbers, in which float32 rows lose nothing but their last digit."""
+    def rounded(self) -> Whitening | None:
+        """Return the whitening with float32 parameters, which float32 rows need; None where float32 cannot hold them.
+
+        Whitening float32 rows by it costs their last digit only.
+        """
         with np.errstate(over="ignore", under="ignore"):
             centre, scale = (v.astype(np.float32).astype(np.float64) for v in (self.centre, self.scale))
         fits = (np.abs(centre) < 1e30).all() and (scale > 1e-30).all() and (scale < 1e30).all()
-        return Frame(centre, scale) if fits else None
+        return Whitening(centre, scale) if fits else None
 
     def whiten(self, rows: Floats) -> Array:
-        """Return ``(rows - centre) / scale`` in float64, shape (n, n_features)."""
+        """Return ``(rows - centre) / scale`` in float64, shape (n, n_features).
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, n_features)
+            In their own units; NaN stays NaN.
+        """
         columns = np.empty(rows.shape[::-1])
         self.whiten_columns(rows, columns)
         return np.ascontiguousarray(columns.T)
 
     def whiten_columns(self, rows: Floats, out: Floats) -> None:
-        """Write ``(rows - centre) / scale`` to ``out`` (n_features, n), a column for each row, as its numbers."""
+        """Write ``(rows - centre) / scale`` to ``out``, one column for each row, in the dtype of ``out``.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, n_features)
+            In their own units; NaN stays NaN.
+        out : ndarray, shape (n_features, n), float32 or float64
+            Result; float64 values are clipped to -1e100..1e100.
+        """
         with np.errstate(over="ignore", invalid="ignore"):
             np.subtract(rows.T, self.centre.astype(out.dtype)[:, None], out=out, casting="same_kind")
             np.divide(out, self.scale.astype(out.dtype)[:, None], out=out)
         if out.dtype == np.float64:
-            # a row this far out has no density to speak of, and its square must stay a number
+            # the density of a row this far out is 0 in any case, and its square must stay finite
             np.clip(out, -1e100, 1e100, out=out)
 
 
 @dataclass(frozen=True, eq=False)
-class Summary:
-    """What one look at all rows tells.
+class RowSummary:
+    """Counts and ranges from one pass over all rows of a source.
 
     Parameters
     ----------
     n_rows : int
-        Rows that count: not all missing, weight above 0.
+        Number of rows with at least one value and a weight above 0.
     total : float
-        Their number, or the sum of their weights.
+        Sum of the weights of these rows; their number where there are no weights.
     observed : ndarray, shape (n_features,)
-        The same for the rows that have a value in each column.
+        The same sum over the rows that have a value in each column.
     low, high : ndarray, shape (n_features,)
-        Least and greatest value of each column.
-    single : bool
-        Whether all numbers are float32.
+        Minimum and maximum of each column, in the units of the rows.
+    is_float32 : bool
+        Whether all rows are float32.
     """
 
     n_rows: int
@@ -120,7 +146,7 @@ class Summary:
     observed: Array
     low: Array
     high: Array
-    single: bool
+    is_float32: bool
 
 
 def read_chunks(
@@ -131,70 +157,109 @@ def read_chunks(
     Parameters
     ----------
     X : array_like, list of array_like or of path, or callable
-        The rows; a list of matrices (or ``.npy`` files) is read one after the other; a function must return an
-        iterator over matrices, and the same rows each time.
+        The rows; a list of matrices (or ``.npy`` files) is read in order; a function must return an iterator over
+        matrices, with the same rows on every call.
     weights : array_like, shape (n,), optional
-        Finite, 0 or more, and one for each row of the whole source.
+        Finite and >= 0, one for each row of the whole source.
     n_features : int, optional
-        Columns expected.
+        Number of columns expected.
     all_rows : bool
-        Keep rows that are all missing and rows of weight 0, which are passed over otherwise.
+        Whether to keep rows without any value and rows of weight 0, which are skipped by default.
+
+    Yields
+    ------
+    Chunk
+        At most CHUNK_ROWS rows.
 
     Raises
     ------
     MixtureError
-        If rows are not matrices of real numbers of one width, a number is infinite, or weights do not fit.
+        If rows are not matrices of real numbers of one width, a value is infinite, or the number of weights differs
+        from the number of rows.
+
+    Examples
+    --------
+    >>> [chunk.rows.shape for chunk in read_chunks([np.zeros((5000, 2)), np.zeros((5000, 2))])]
+    [(8192, 2), (1808, 2)]
     """
-    shares = None if weights is None else check_weights(weights)
+    row_weights = None if weights is None else check_weights(weights)
     start = 0
-    for rows in map(_floats, _regroup(_parts(X, n_features), copy=callable(X))):
+    for rows in map(_floats, _rechunk(_read_matrices(X, n_features), copy=callable(X))):
         stop = start + len(rows)
-        if shares is not None and stop > len(shares):
-            raise MixtureError(f"there are {len(shares)} weights and {stop} rows or more; expected one for each row")
-        chunk = Chunk(start, rows, None if shares is None else shares[start:stop], _has_missing(rows, start))
-        yield chunk if all_rows else _informative(chunk)
+        if row_weights is not None and stop > len(row_weights):
+            raise MixtureError(
+                f"there are {len(row_weights)} weights and {stop} rows or more; expected one for each row"
+            )
+        chunk_weights = None if row_weights is None else row_weights[start:stop]
+        chunk = Chunk(start, rows, chunk_weights, _check_missing(rows, start))
+        yield chunk if all_rows else _drop_empty_rows(chunk)
         start = stop
-    if shares is not None and start != len(shares):
-        raise MixtureError(f"there are {len(shares)} weights and {start} rows; expected one for each row")
+    if row_weights is not None and start != len(row_weights):
+        raise MixtureError(f"there are {len(row_weights)} weights and {start} rows; expected one for each row")
 
 
 def check_weights(weights: npt.ArrayLike) -> Array:
-    """Return row weights as a float64 vector.
+    """Return row weights as a float64 vector, shape (n,).
+
+    Parameters
+    ----------
+    weights : array_like, shape (n,)
+        Finite numbers >= 0, at least one of them above 0.
 
     Raises
     ------
     MixtureError
-        If they are no vector of finite numbers of 0 or more, or all are 0.
+        If they are not a vector of finite numbers >= 0, all are 0, or their sum exceeds float64.
+
+    Examples
+    --------
+    >>> check_weights([1, 2])
+    array([1., 2.])
     """
-    shares = _floats(_as_array(weights, "weights must be real numbers")).astype(np.float64, copy=False)
-    if shares.ndim != 1:
-        raise MixtureError(f"weights have shape {shares.shape}; expected (n_rows,): one for each row")
-    bad = np.flatnonzero(~(np.isfinite(shares) & (shares >= 0)))
+    row_weights = _floats(_as_array(weights, "weights must be real numbers")).astype(np.float64, copy=False)
+    if row_weights.ndim != 1:
+        raise MixtureError(f"weights have shape {row_weights.shape}; expected (n_rows,): one for each row")
+    bad = np.flatnonzero(~(np.isfinite(row_weights) & (row_weights >= 0)))
     if len(bad):
-        raise MixtureError(f"weight {bad[0]} is {shares[bad[0]]}; weights must be finite, and 0 or more")
-    if len(shares) and shares.max() == 0:
+        raise MixtureError(f"weight {bad[0]} is {row_weights[bad[0]]}; weights must be finite, and 0 or more")
+    if len(row_weights) and row_weights.max() == 0:
         raise MixtureError("all weights are 0; at least one row must count")
     with np.errstate(over="ignore"):
-        if not np.isfinite(shares.sum()):
+        if not np.isfinite(row_weights.sum()):
             raise MixtureError("the weights sum to more than float64 holds; divide them by the greatest")
-    return shares
+    return row_weights
 
 
 def as_rows(X: npt.ArrayLike, n_features: int | None = None) -> Floats:
-    """Return ``X`` as a matrix of float32 or float64 numbers, not copied when it is one already.
+    """Return ``X`` as a matrix of float32 or float64 numbers, without a copy where it is one already.
 
-    What is masked in a masked array becomes NaN.
+    Parameters
+    ----------
+    X : array_like, shape (n, n_features)
+        Real numbers; masked values of a masked array become NaN.
+    n_features : int, optional
+        Number of columns expected.
+
+    Returns
+    -------
+    ndarray, shape (n, n_features), float32 or float64
+        float32 rows stay float32; all other dtypes become float64.
 
     Raises
     ------
     MixtureError
-        If it is not two-dimensional, has no columns, or the wrong number of them.
+        If it is not two-dimensional, has no columns, or a number of columns other than ``n_features``.
+
+    Examples
+    --------
+    >>> as_rows([[1, 2]])
+    array([[1., 2.]])
     """
     return _floats(_as_matrix(X, n_features))
 
 
 def _as_matrix(X: npt.ArrayLike, n_features: int | None) -> npt.NDArray[Any]:
-    """Return :func:`as_rows` before the cast to floats."""
+    """Return the matrix of :func:`as_rows` before the cast to floats."""
     rows = _as_array(X, "rows must be a matrix of real numbers")
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise MixtureError(f"rows have shape {rows.shape}; expected (n_rows, n_features): one row for each observation")
@@ -204,10 +269,10 @@ def _as_matrix(X: npt.ArrayLike, n_features: int | None) -> npt.NDArray[Any]:
 
 
 def _as_array(X: npt.ArrayLike, expected: str) -> npt.NDArray[Any]:
-    """Return numbers as an array, cast to floats only where it is not an array of numbers already."""
+    """Return the numbers as an array, cast to float64 only where the dtype is not numeric already."""
     try:
         if isinstance(X, np.ma.MaskedArray):
-            # what is masked is missing
+            # masked values are missing values
             return np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
         rows = np.asarray(X)
         if rows.dtype.kind in "cmMV":
@@ -218,45 +283,70 @@ def _as_array(X: npt.ArrayLike, expected: str) -> npt.NDArray[Any]:
 
 
 def _floats(rows: npt.NDArray[Any]) -> Floats:
-    """Return rows as float32 or float64 numbers of this machine's byte order, not copied when they are."""
+    """Return the rows as float32 or float64 in native byte order, without a copy where they are that already."""
     if rows.dtype in (np.float32, np.float64) and rows.dtype.isnative:
         return rows
     with np.errstate(over="ignore"):
         return rows.astype(np.float64)
 
 
-def summarise(X: RowSource, weights: npt.ArrayLike | None = None) -> Summary:
-    """Return what one pass over a source tells of it.
+def summarise(X: RowSource, weights: npt.ArrayLike | None = None) -> RowSummary:
+    """Return the counts and ranges of all rows of a source, from one pass.
+
+    Parameters
+    ----------
+    X : array_like, list of array_like or of path, or callable
+        A source of rows, as for :func:`read_chunks`.
+    weights : array_like, shape (n,), optional
+        Weight of each row.
 
     Raises
     ------
     MixtureError
-        If there are no rows that count, or a column has no value in any of them.
+        If no row has a value and a weight above 0, or a column has no value in any row.
+
+    Examples
+    --------
+    >>> summary = summarise([[1.0, np.nan], [3.0, 5.0]])
+    >>> summary.n_rows, summary.observed, summary.low
+    (2, array([2., 1.]), array([1., 5.]))
     """
-    parts = [_look(chunk) for chunk in read_chunks(X, weights)]
+    parts = [_summarise_chunk(chunk) for chunk in read_chunks(X, weights)]
     parts = [part for part in parts if part.n_rows]
     if not parts:
         raise MixtureError("there are no rows; at least one is needed")
-    seen = np.sum([part.observed for part in parts], axis=0)
-    if not seen.all():
-        raise MixtureError(f"column {int(seen.argmin())} has no value in any row; drop it")
-    return Summary(
+    observed = np.sum([part.observed for part in parts], axis=0)
+    if not observed.all():
+        raise MixtureError(f"column {int(observed.argmin())} has no value in any row; drop it")
+    return RowSummary(
         n_rows=sum(part.n_rows for part in parts),
         total=float(sum(part.total for part in parts)),
-        observed=seen,
+        observed=observed,
         low=np.min([part.low for part in parts], axis=0),
         high=np.max([part.high for part in parts], axis=0),
-        single=all(part.single for part in parts),
+        is_float32=all(part.is_float32 for part in parts),
     )
 
 
-def read_again(X: RowSource, weights: npt.ArrayLike | None, summary: Summary) -> Iterator[Chunk]:
-    """Yield the chunks of a source that was summarised before.
+def reread_chunks(X: RowSource, weights: npt.ArrayLike | None, summary: RowSummary) -> Iterator[Chunk]:
+    """Yield the chunks of a source again, and check that their total is that of an earlier pass.
+
+    Parameters
+    ----------
+    X, weights
+        As for :func:`summarise`.
+    summary : RowSummary
+        Of the earlier pass.
+
+    Yields
+    ------
+    Chunk
+        At most CHUNK_ROWS rows.
 
     Raises
     ------
     MixtureError
-        If it gives other rows than it did then, by their number or width.
+        If the number of rows, their weight or the number of columns differs from the earlier pass.
     """
     total = 0.0
     for chunk in read_chunks(X, weights, n_features=len(summary.low)):
@@ -269,88 +359,136 @@ def read_again(X: RowSource, weights: npt.ArrayLike | None, summary: Summary) ->
         )
 
 
-def whitening(X: RowSource, weights: npt.ArrayLike | None, summary: Summary, *, alike: bool = False) -> Frame:
-    """Return the frame of the columns' mean and deviation, exact at any offset and safe at any scale.
+def estimate_whitening(
+    X: RowSource, weights: npt.ArrayLike | None, summary: RowSummary, *, isotropic: bool = False
+) -> Whitening:
+    """Return the whitening by the mean and the standard deviation of each column.
 
-    A constant column, or one that varies by rounding only, keeps its own units; with ``alike``, all columns are
-    scaled by the root of their mean variance.
+    The moments are exact at any offset of the rows, and free of overflow at any scale. A column that is constant, or
+    varies by rounding errors only, is not scaled by its standard deviation, but keeps its units.
+
+    Parameters
+    ----------
+    X, weights
+        As for :func:`summarise`.
+    summary : RowSummary
+        Of the same rows.
+    isotropic : bool
+        Whether to scale all columns by the square root of their mean variance.
 
     Raises
     ------
     MixtureError
-        If a column's deviation is above 1e152, so that its variance is beyond float64.
+        If the standard deviation of a column is above 1e152, so that its variance exceeds float64.
+
+    Examples
+    --------
+    >>> X = [[0.0, 5.0], [2.0, 5.0]]
+    >>> whitening = estimate_whitening(X, None, summarise(X))
+    >>> whitening.centre, whitening.scale
+    (array([1., 5.]), array([1., 1.]))
     """
     low, high = summary.low, summary.high
     middle, half = low / 2 + high / 2, high / 2 - low / 2
-    kind: type[np.floating] = np.float32 if summary.single else np.float64
+    kind: type[np.floating] = np.float32 if summary.is_float32 else np.float64
     flat = half <= 4 * np.finfo(kind).eps * np.maximum(np.abs(low), np.abs(high))
     half[flat] = np.maximum(half[flat], 1.0)
-    rough = Frame(middle, half)
+    rough = Whitening(middle, half)
     n, mean, squares = np.zeros_like(middle), np.zeros_like(middle), np.zeros_like(middle)
-    for chunk in read_again(X, weights, summary):
-        n, mean, squares = _merge((n, mean, squares), _moments(chunk, rough))
-    centre, deviation = middle + half * mean, half * np.where(flat, 0.0, np.sqrt(squares / n))
-    if alike:
+    for chunk in reread_chunks(X, weights, summary):
+        n, mean, squares = _merge_moments((n, mean, squares), _column_moments(chunk, rough))
+    centre, std = middle + half * mean, half * np.where(flat, 0.0, np.sqrt(squares / n))
+    if isotropic:
         half[:] = half.max()
-        widest = deviation.max() or 1.0
-        deviation[:] = widest * np.sqrt(np.square(deviation / widest).mean())
-    scale = np.maximum(np.where(deviation > 0, deviation, half), 1e-151)
-    wild = np.flatnonzero(scale > 1e152)
-    if len(wild):
+        max_std = std.max() or 1.0
+        std[:] = max_std * np.sqrt(np.square(std / max_std).mean())
+    scale = np.maximum(np.where(std > 0, std, half), 1e-151)
+    too_wide = np.flatnonzero(scale > 1e152)
+    if len(too_wide):
         raise MixtureError(
-            f"column {wild[0]} has deviation {scale[wild[0]]:.3g}, whose square is no number any more; "
-            "divide it by its scale"
+            f"column {too_wide[0]} has a standard deviation of {scale[too_wide[0]]:.3g}, whose square exceeds float64; "
+            "expected 1e152 or less: divide the column by a constant"
         )
-    return Frame(centre, scale)
+    return Whitening(centre, scale)
 
 
-def first_distinct(X: RowSource, weights: npt.ArrayLike | None, limit: int) -> Floats:
-    """Return the first rows that differ from all before them, at most ``limit``, shape (n, n_features)."""
-    seen: dict[bytes, Floats] = {}
+def first_distinct_rows(X: RowSource, weights: npt.ArrayLike | None, limit: int) -> Floats:
+    """Return the first distinct rows of a source, in order, at most ``limit`` of them, shape (n, n_features).
+
+    Parameters
+    ----------
+    X, weights
+        As for :func:`summarise`.
+    limit : int
+        Maximum number of rows, >= 1.
+
+    Examples
+    --------
+    >>> first_distinct_rows([[1.0], [1.0], [2.0], [3.0]], None, 2)
+    array([[1.],
+           [2.]])
+    """
+    distinct: dict[bytes, Floats] = {}
     for chunk in read_chunks(X, weights):
         # adding zero makes -0.0 and 0.0 the same bytes, and all NaN are one
         rows = np.where(np.isnan(chunk.rows), np.nan, chunk.rows + 0.0).astype(np.float64, order="C")
         width = rows.dtype.itemsize * rows.shape[1]
-        _, places = np.unique(rows.view(np.dtype((np.void, width)))[:, 0], return_index=True)
-        for i in np.sort(places):
-            seen.setdefault(rows[i].tobytes(), rows[i].copy())
-            if len(seen) == limit:
-                return np.array(list(seen.values()))
-    return np.array(list(seen.values()))
+        _, first_indices = np.unique(rows.view(np.dtype((np.void, width)))[:, 0], return_index=True)
+        for i in np.sort(first_indices):
+            distinct.setdefault(rows[i].tobytes(), rows[i].copy())
+            if len(distinct) == limit:
+                return np.array(list(distinct.values()))
+    return np.array(list(distinct.values()))
 
 
-def draw(
-    X: RowSource, weights: npt.ArrayLike | None, summary: Summary, limit: int, rng: np.random.Generator
+def draw_rows(
+    X: RowSource, weights: npt.ArrayLike | None, summary: RowSummary, limit: int, rng: np.random.Generator
 ) -> tuple[Floats, Array]:
-    """Return at most ``limit`` rows, all of them where there are no more, and their weights.
+    """Return a random sample of rows, drawn uniformly without replacement and in their order, and their weights.
 
-    Rows are drawn without replacement and evenly; they keep their weights and their order.
+    Parameters
+    ----------
+    X, weights
+        As for :func:`summarise`.
+    summary : RowSummary
+        Of the same rows.
+    limit : int
+        Maximum number of rows; all rows are returned where there are not more.
+    rng : numpy.random.Generator
+        Source of randomness; not used where all rows are returned.
+
+    Returns
+    -------
+    rows : ndarray, shape (n_drawn, n_features)
+        In the units of the source.
+    weights : ndarray, shape (n_drawn,)
+        Weight of each row.
     """
     n = summary.n_rows
-    chosen = np.arange(n) if n <= limit else np.sort(rng.choice(n, limit, replace=False))
-    rows, shares, start = [], [], 0
-    for chunk in read_again(X, weights, summary):
-        own = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, start + len(chunk.rows))] - start
-        rows.append(chunk.rows[own])
-        shares.append(np.ones(len(own)) if chunk.weights is None else chunk.weights[own])
+    drawn = np.arange(n) if n <= limit else np.sort(rng.choice(n, limit, replace=False))
+    rows, row_weights, start = [], [], 0
+    for chunk in reread_chunks(X, weights, summary):
+        in_chunk = drawn[np.searchsorted(drawn, start) : np.searchsorted(drawn, start + len(chunk.rows))] - start
+        rows.append(chunk.rows[in_chunk])
+        row_weights.append(np.ones(len(in_chunk)) if chunk.weights is None else chunk.weights[in_chunk])
         start += len(chunk.rows)
-    return np.concatenate(rows), np.concatenate(shares)
+    return np.concatenate(rows), np.concatenate(row_weights)
 
 
-def _parts(X: RowSource, n_features: int | None) -> Iterator[Floats]:
-    """Yield the matrices that a source is made of, all of one width."""
-    first: int | None = None
-    for part in _listed(X):
-        rows = _as_matrix(_open(part) if isinstance(part, str | os.PathLike) else part, n_features)
-        first = rows.shape[1] if first is None else first
-        if rows.shape[1] != first:
-            raise MixtureError(f"rows have {first} features at first and {rows.shape[1]} later; expected one width")
+def _read_matrices(X: RowSource, n_features: int | None) -> Iterator[Floats]:
+    """Yield the matrices of a source, which must have the same number of columns."""
+    width: int | None = None
+    for part in _list_parts(X):
+        rows = _as_matrix(_open_npy(part) if isinstance(part, str | os.PathLike) else part, n_features)
+        width = rows.shape[1] if width is None else width
+        if rows.shape[1] != width:
+            raise MixtureError(f"rows have {width} features at first and {rows.shape[1]} later; expected one width")
         if len(rows):
             yield rows
 
 
-def _listed(X: RowSource) -> Iterable[Any]:
-    """Return the parts of a source."""
+def _list_parts(X: RowSource) -> Iterable[Any]:
+    """Return the matrices and paths of a source."""
     if callable(X):
         parts = X()
         if getattr(parts, "ndim", 0) == 2:
@@ -361,14 +499,14 @@ def _listed(X: RowSource) -> Iterable[Any]:
     if isinstance(X, Iterator):
         raise MixtureError("a generator can be read once, and rows are read many times; pass a function that makes one")
     if isinstance(X, list | tuple):
-        # a list of matrices or files; anything else is one matrix written as a list
-        listed = all(isinstance(part, str | os.PathLike) or getattr(part, "ndim", 0) == 2 for part in X)
-        return X if listed else [X]
+        # a list of matrices or files; any other list is one matrix
+        is_list_of_parts = all(isinstance(part, str | os.PathLike) or getattr(part, "ndim", 0) == 2 for part in X)
+        return X if is_list_of_parts else [X]
     return [X]
 
 
-def _open(path: str | os.PathLike[str]) -> Floats:
-    """Return the matrix in a ``.npy`` file as a memory map."""
+def _open_npy(path: str | os.PathLike[str]) -> Floats:
+    """Return the matrix of a ``.npy`` file as a memory map."""
     try:
         rows: Floats = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -376,30 +514,30 @@ def _open(path: str | os.PathLike[str]) -> Floats:
     return rows
 
 
-def _regroup(parts: Iterable[Floats], *, copy: bool) -> Iterator[Floats]:
-    """Yield the rows of all parts in runs of CHUNK_ROWS, as copies where a part may be written to later."""
-    held: list[Floats] = []
-    n_held = 0
+def _rechunk(parts: Iterable[Floats], *, copy: bool) -> Iterator[Floats]:
+    """Yield the rows of all parts, CHUNK_ROWS at a time; copies, where a function may overwrite its matrices later."""
+    pending: list[Floats] = []
+    n_pending = 0
     for part in parts:
         start = 0
         while start < len(part):
-            piece = part[start : start + CHUNK_ROWS - n_held]
-            held.append(piece.copy() if copy else piece)
-            n_held, start = n_held + len(piece), start + len(piece)
-            if n_held == CHUNK_ROWS:
-                yield _joined(held)
-                held, n_held = [], 0
-    if held:
-        yield _joined(held)
+            piece = part[start : start + CHUNK_ROWS - n_pending]
+            pending.append(piece.copy() if copy else piece)
+            n_pending, start = n_pending + len(piece), start + len(piece)
+            if n_pending == CHUNK_ROWS:
+                yield _concatenate(pending)
+                pending, n_pending = [], 0
+    if pending:
+        yield _concatenate(pending)
 
 
-def _joined(parts: list[Floats]) -> Floats:
-    """Return parts as one matrix, not copied where there is one only."""
+def _concatenate(parts: list[Floats]) -> Floats:
+    """Return the parts as one matrix, without a copy where there is only one part."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _has_missing(rows: Floats, start: int) -> bool:
-    """Return whether there is a NaN, and refuse infinity."""
+def _check_missing(rows: Floats, start: int) -> bool:
+    """Return whether any value is NaN; raise MixtureError if one is infinite."""
     if np.isfinite(rows).all():
         return False
     infinite = np.argwhere(np.isinf(rows))
@@ -412,8 +550,8 @@ def _has_missing(rows: Floats, start: int) -> bool:
     return True
 
 
-def _informative(chunk: Chunk) -> Chunk:
-    """Return the chunk without rows that are all missing or of weight 0."""
+def _drop_empty_rows(chunk: Chunk) -> Chunk:
+    """Return the chunk without the rows that have no value or weight 0."""
     keep = np.ones(len(chunk.rows), dtype=bool)
     if chunk.has_missing:
         keep &= ~np.isnan(chunk.rows).all(axis=1)
@@ -425,30 +563,36 @@ def _informative(chunk: Chunk) -> Chunk:
     return Chunk(chunk.start, rows, weights, bool(np.isnan(rows).any()))
 
 
-def _look(chunk: Chunk) -> Summary:
+def _summarise_chunk(chunk: Chunk) -> RowSummary:
     """Return the summary of one chunk."""
     rows = chunk.rows
     present = ~np.isnan(rows) if chunk.has_missing else True
     low = np.min(rows, axis=0, where=present, initial=np.inf).astype(np.float64)
     high = np.max(rows, axis=0, where=present, initial=-np.inf).astype(np.float64)
-    return Summary(len(rows), chunk.total, observed(chunk), low, high, rows.dtype == np.float32)
+    return RowSummary(len(rows), chunk.total, observed_weight(chunk), low, high, rows.dtype == np.float32)
 
 
-def observed(chunk: Chunk) -> Array:
-    """Return the rows, or their weight, that have a value in each column, shape (n_features,)."""
+def observed_weight(chunk: Chunk) -> Array:
+    """Return the summed weight of the rows that have a value in each column, shape (n_features,).
+
+    Parameters
+    ----------
+    chunk : Chunk
+        Rows of weight 1 where it has no weights.
+    """
     if not chunk.has_missing:
         return np.full(chunk.rows.shape[1], chunk.total)
     weights = np.ones(len(chunk.rows)) if chunk.weights is None else chunk.weights
-    seen: Array = weights @ ~np.isnan(chunk.rows)
-    return seen
+    observed: Array = weights @ ~np.isnan(chunk.rows)
+    return observed
 
 
-Moments = tuple[Array, Array, Array]
+ColumnMoments = tuple[Array, Array, Array]
 
 
-def _moments(chunk: Chunk, frame: Frame) -> Moments:
-    """Return the total weight, the mean and the summed squares about it of every column, in a frame."""
-    z = frame.whiten(chunk.rows)
+def _column_moments(chunk: Chunk, whitening: Whitening) -> ColumnMoments:
+    """Return the total weight of every column of whitened rows, its mean and its sum of squares about the mean."""
+    z = whitening.whiten(chunk.rows)
     weights = np.ones(len(z)) if chunk.weights is None else chunk.weights
     present = ~np.isnan(z) if chunk.has_missing else np.ones(z.shape, dtype=bool)
     n = weights @ present
@@ -457,9 +601,9 @@ def _moments(chunk: Chunk, frame: Frame) -> Moments:
     return n, mean, weights @ np.where(present, z - mean, 0.0) ** 2
 
 
-def _merge(a: Moments, b: Moments) -> Moments:
-    """Return the moments of two sets of rows (Chan, Golub, LeVeque 1983: no digits lost far from the origin)."""
+def _merge_moments(a: ColumnMoments, b: ColumnMoments) -> ColumnMoments:
+    """Return the moments of two sets of rows together (Chan, Golub, LeVeque 1983), accurate far from the origin."""
     n = a[0] + b[0]
     share = b[0] / np.where(n > 0, n, 1.0)
-    apart = b[1] - a[1]
-    return n, a[1] + apart * share, a[2] + b[2] + apart * apart * a[0] * share
+    difference = b[1] - a[1]
+    return n, a[1] + difference * share, a[2] + b[2] + difference * difference * a[0] * share

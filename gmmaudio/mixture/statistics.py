@@ -1,10 +1,11 @@
-"""Additive sufficient statistics: all that EM needs to know of any number of rows."""
+"""Additive sufficient statistics of rows, and the E-step and M-step of EM on them."""
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,25 +13,25 @@ import numpy.typing as npt
 
 from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
-from gmmaudio.mixture.covariance import TINY, Array, Covariance, Floats, covariance_of
+from gmmaudio.mixture.covariance import MIN_VARIANCE_SHARE, Array, Covariance, Floats, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.missing import expected_sums
 from gmmaudio.mixture.parallel import Mapper, count_threads, thread_map
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate
-from gmmaudio.mixture.rows import Chunk, RowSource, observed, read_chunks
+from gmmaudio.mixture.rows import Chunk, RowSource, observed_weight, read_chunks
 
-# Below this share of all rows a component's moments are rounding noise.
-EMPTY = 1e-10
+# Below this share of all rows the moments of a component are rounding errors.
+EMPTY_SHARE = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
 class SufficientStats:
-    """Sums over rows, weighted by responsibility; the statistics of two sets of rows add.
+    """Sums over rows, weighted by responsibility; the statistics of two sets of rows can be added.
 
     Parameters
     ----------
     n : ndarray, shape (n_components,), float64
-        Rows (or row weight) that each component answers for.
+        Summed responsibilities of each component, in rows (or row weights).
     f : ndarray, shape (n_components, n_features), float64
         First moments: sums of rows.
     s : ndarray, float64, in the shape of the covariances
@@ -40,14 +41,14 @@ class SufficientStats:
     log_likelihood : float
         Sum of log densities, nats.
     n_rows : float
-        Rows seen, or the sum of their weights. Rows that are all missing are not counted.
+        Number of rows, or the sum of their weights. Rows without any value are not counted.
     covariance_type : {"diag", "full", "tied", "spherical"}
-        What ``s`` is for.
+        Type of the mixture, and so the meaning of ``s``.
 
     Raises
     ------
     MixtureError
-        If statistics of unlike mixtures are added.
+        If statistics of mixtures of different types or sizes are added.
 
     Examples
     --------
@@ -65,11 +66,10 @@ class SufficientStats:
     covariance_type: str = "diag"
 
     def __add__(self, other: SufficientStats) -> SufficientStats:
-        mine, theirs = (self.covariance_type, self.f.shape), (other.covariance_type, other.f.shape)
-        if mine != theirs:
+        left, right = (self.covariance_type, self.f.shape), (other.covariance_type, other.f.shape)
+        if left != right:
             raise MixtureError(
-                f"statistics of {mine[0]} {mine[1]} and {theirs[0]} {theirs[1]} do not add; expected those of one "
-                "mixture"
+                f"statistics of {left[0]} {left[1]} and {right[0]} {right[1]} do not add; expected those of one mixture"
             )
         return SufficientStats(
             self.n + other.n,
@@ -94,11 +94,12 @@ def accumulate(
     n_threads: int = 1,
     mapper: Mapper | None = None,
 ) -> SufficientStats:
-    """Return the statistics of all rows under a mixture: the E-step.
+    """Return the sufficient statistics of all rows under a mixture: the E-step.
 
-    Rows are read in chunks of 8,192 and summed in their order: the same rows give the same bits however they are
-    divided and whoever computes them. Products run in the mixture's own frame of reference; the sums are then taken
-    to that of the rows, where a mean more than 1e7 deviations from 0 costs the second moments their digits.
+    Rows are read in chunks of 8,192, and chunks are summed in order, so the result is bit-identical however the rows
+    are divided and for any number of threads or processes. Products are computed in the mixture's whitened
+    coordinates; the sums are then converted to the units of the rows, where second moments lose precision if a mean
+    is more than 1e7 standard deviations from 0.
 
     Parameters
     ----------
@@ -106,14 +107,20 @@ def accumulate(
         In the units of the rows.
     X : array_like, shape (n, n_features), list of array_like or of path, or callable
         The rows: an array, a memory map, a list of arrays or ``.npy`` files, or a function that returns an iterator
-        over arrays. NaN is a missing value; float32 is computed in float32 where that loses nothing that matters.
+        over arrays. NaN is a missing value; float32 rows are computed in float32 where its precision suffices.
     weights : array_like, shape (n,), optional
-        Weight of each row, 0 or more; 2 counts a row twice.
+        Weight of each row, >= 0; a weight of 2 counts a row twice.
     n_threads : int
-        Threads over chunks; -1 is one for each core.
+        Number of threads over chunks; -1 is one for each core.
     mapper : callable, optional
-        A map that keeps order, to run chunks elsewhere instead, such as ``Pool.imap``: it is given a function and an
-        iterable that pickle. How many chunks it holds at a time is its own affair.
+        An order-preserving map that runs chunks in processes or on a cluster instead, such as ``Pool.imap``. It is
+        called with a function and an iterable of chunks, both of which can be pickled, and decides how many chunks
+        are in memory at a time.
+
+    Returns
+    -------
+    SufficientStats
+        In the units of the rows; the log likelihood is that of the rows under ``mixture``.
 
     Raises
     ------
@@ -131,120 +138,155 @@ def accumulate(
     chunks = read_chunks(X, weights, n_features=mixture.n_features)
     first = next(chunks, None)
     joint = mixture.log_joint(first is not None and first.rows.dtype == np.float32)
-    every = itertools.chain(() if first is None else (first,), chunks)
-    return _in_units(sum_chunks(joint, every, n_threads=n_threads, mapper=mapper), joint)
+    all_chunks = itertools.chain(() if first is None else (first,), chunks)
+    return _in_row_units(sum_chunks(joint, all_chunks, n_threads=n_threads, mapper=mapper), joint)
 
 
 def sum_chunks(
     joint: LogJoint, chunks: Iterable[Chunk], *, n_threads: int = 1, mapper: Mapper | None = None
 ) -> SufficientStats:
-    """Return the statistics of all chunks, in the frame of ``joint``, which holds one mixture.
+    """Return the sufficient statistics of all chunks, in whitened coordinates.
 
-    The log likelihood is that of the rows in their own units.
+    Parameters
+    ----------
+    joint : LogJoint
+        Coefficients of one mixture.
+    chunks : iterable of Chunk
+        In the units of the rows.
+    n_threads, mapper
+        As for :func:`accumulate`.
+
+    Returns
+    -------
+    SufficientStats
+        In the coordinates of ``joint.whitening``; the log likelihood is that of the rows in their own units.
 
     Raises
     ------
     MixtureError
-        If there are no rows in them.
+        If the chunks hold no rows.
     """
     with one_thread():
         if mapper is None:
-            parts = thread_map(functools.partial(chunk_statistics, joint), chunks, count_threads(n_threads))
+            # closed before the libraries get their threads back, also where an exception ends the loop
+            statistics_of = functools.partial(chunk_statistics, joint)
+            with closing(thread_map(statistics_of, chunks, count_threads(n_threads))) as parts:
+                total = _sum_parts(parts)
         else:
-            parts = iter(mapper(functools.partial(_elsewhere, joint), chunks))
-        total = next(parts, None)
-        if total is not None:
-            for part in parts:
-                total = total + part
+            total = _sum_parts(iter(mapper(functools.partial(_chunk_statistics_in_worker, joint), chunks)))
     if total is None or total.n_rows == 0:
         raise MixtureError("there are no rows; at least one is needed")
     return total
 
 
-def _elsewhere(joint: LogJoint, chunk: Chunk) -> SufficientStats:
-    """Return the statistics of one chunk in another process."""
+def _sum_parts(parts: Iterator[SufficientStats]) -> SufficientStats | None:
+    """Return the sum of statistics, in order, or None where there are none."""
+    total = next(parts, None)
+    if total is not None:
+        for part in parts:
+            total = total + part
+    return total
+
+
+def _chunk_statistics_in_worker(joint: LogJoint, chunk: Chunk) -> SufficientStats:
+    """Return the statistics of one chunk, for a worker process that has not limited its numeric libraries."""
     with one_thread():
         return chunk_statistics(joint, chunk)
 
 
 def chunk_statistics(joint: LogJoint, chunk: Chunk) -> SufficientStats:
-    """Return the statistics of one chunk, in the frame of ``joint``; the log likelihood is in the rows' own units."""
+    """Return the sufficient statistics of one chunk, in whitened coordinates.
+
+    Parameters
+    ----------
+    joint : LogJoint
+        Coefficients of one mixture.
+    chunk : Chunk
+        In the units of the rows.
+
+    Returns
+    -------
+    SufficientStats
+        In the coordinates of ``joint.whitening``; the log likelihood is that of the rows in their own units.
+    """
     covariance, k, d = joint.covariance, joint.n_components, joint.n_features
     n, f, s = np.zeros(k), np.zeros((k, d)), np.zeros(covariance.shape(k, d))
-    work, log_likelihood = _Sums(joint), 0.0
-    # float32 holds weights of any size once the largest is 1
+    complete, log_likelihood = _MomentSums(joint), 0.0
+    # weights are scaled to a maximum of 1, so that they cannot overflow float32
     unit = 1.0 if chunk.weights is None else float(chunk.weights.max(initial=0.0)) or 1.0
-    for place, rows in chunk.blocks():
-        shares = np.ones(len(rows)) if chunk.weights is None else chunk.weights[place] / unit
+    for block, rows in chunk.blocks():
+        row_weights = np.ones(len(rows)) if chunk.weights is None else chunk.weights[block] / unit
         if chunk.has_missing and np.isnan(rows).any():
-            z = joint.frame.whiten(rows)
-            expected, density = expected_sums(covariance, joint.parameters[0], z, shares)
+            z = joint.whitening.whiten(rows)
+            expected, density = expected_sums(covariance, joint.parameters[0], z, row_weights)
             n, f, s = n + expected[0], f + expected[1], s + expected[2]
-            log_likelihood += float(shares @ density)
+            log_likelihood += float(row_weights @ density)
         else:
-            log_likelihood += work.add(rows, shares)
-    sums = work.double + work.single
-    log_likelihood = unit * (log_likelihood + work.lost()) - float(observed(chunk) @ np.log(joint.frame.scale))
+            log_likelihood += complete.add(rows, row_weights)
+    sums = complete.sums64 + complete.sums32
+    log_determinant = float(observed_weight(chunk) @ np.log(joint.whitening.scale))
+    log_likelihood = unit * (log_likelihood + complete.rounding_correction()) - log_determinant
     return SufficientStats(
         unit * (n + sums[:, -1]),
         unit * (f + sums[:, -1 - d : -1]),
-        unit * (s + work.pooled + covariance.second(sums[:, : -1 - d], d)),
+        unit * (s + complete.pooled + covariance.second_moments(sums[:, : -1 - d], d)),
         log_likelihood,
         chunk.total,
         covariance.name,
     )
 
 
-class _Sums:
+class _MomentSums:
     """Moments (n_components, n_moments) of the complete rows of a chunk, summed block by block."""
 
     def __init__(self, joint: LogJoint) -> None:
         self._joint = joint
         self._work = Workspace(joint)
-        self.double = np.zeros(joint.double.shape)
-        self.single = np.zeros(joint.double.shape)
-        # second moments of all components together, where the type has those
+        self.sums64 = np.zeros(joint.coefficients64.shape)
+        self.sums32 = np.zeros(joint.coefficients64.shape)
+        # second moments of all components together, where the covariance is pooled
         self.pooled = np.zeros((joint.n_features, joint.n_features) if joint.covariance.pooled else ())
 
-    def add(self, rows: Floats, shares: Array) -> float:
+    def add(self, rows: Floats, row_weights: Array) -> float:
         """Add the moments of a block, and return its log likelihood."""
         joint, block = self._joint, self._work.evaluate(rows)
         density, total = exponentiate(block.values)
-        common = joint.common(block.moments)[0]
+        shared = joint.shared_term(block.moments)[0]
         if joint.covariance.pooled:
-            z = joint.columns(block.moments).astype(np.float64, copy=False)
-            self.pooled += (z * shares) @ z.T
-        scale = shares / total
+            z = joint.whitened_rows(block.moments).astype(np.float64, copy=False)
+            self.pooled += (z * row_weights) @ z.T
+        scale = row_weights / total
         np.multiply(block.moments, scale.astype(block.moments.dtype), out=block.moments)
-        own = block.values @ block.moments.T
+        block_sums = block.values @ block.moments.T
         if len(block.near):
-            own[joint.exact] = 0.0
-            near = block.values[np.ix_(joint.exact, block.near)].astype(np.float64)
-            self.double[joint.exact] += near @ (block.fine * scale[block.near]).T
-        sums = self.single if block.moments.dtype == np.float32 else self.double
-        np.add(sums, own, out=sums)
-        return float(shares @ (density + common))
+            block_sums[joint.float64_components] = 0.0
+            near = block.values[np.ix_(joint.float64_components, block.near)].astype(np.float64)
+            self.sums64[joint.float64_components] += near @ (block.near_moments * scale[block.near]).T
+        sums = self.sums32 if block.moments.dtype == np.float32 else self.sums64
+        np.add(sums, block_sums, out=sums)
+        return float(row_weights @ (density + shared))
 
-    def lost(self) -> float:
-        """Return what the likelihood lost because coefficients were rounded to float32, to first order.
+    def rounding_correction(self) -> float:
+        """Return the first-order correction of the log likelihood for the rounding of coefficients to float32.
 
-        The derivative of a log likelihood by a coefficient is the sum of its moment weighted by responsibility, so
-        the loss is the rounding times the moments; what remains is of second order and of random sign.
+        The derivative of a log likelihood with respect to a coefficient is the sum of its moment weighted by
+        responsibility, so the correction is the rounding errors times the moments; the remaining error is of second
+        order and of random sign.
         """
         joint = self._joint
-        if joint.single is None:
+        if joint.coefficients32 is None:
             return 0.0
-        # a component of weight 0 has no moments to speak of, and a constant beyond float32
-        rounding = np.where(np.abs(joint.double) < 1e29, joint.double - joint.single, 0.0)
-        return float(np.vdot(rounding, self.single))
+        # a component of weight 0 has negligible moments, and a constant beyond float32
+        rounding = np.where(np.abs(joint.coefficients64) < 1e29, joint.coefficients64 - joint.coefficients32, 0.0)
+        return float(np.vdot(rounding, self.sums32))
 
 
-def _in_units(stats: SufficientStats, joint: LogJoint) -> SufficientStats:
-    """Return statistics in the units of the rows."""
+def _in_row_units(stats: SufficientStats, joint: LogJoint) -> SufficientStats:
+    """Return statistics of whitened rows in the units of the rows."""
     covariance = joint.covariance
-    centre, scale = joint.frame.centre, joint.frame.scale
-    about = covariance.about(stats.n, stats.f, stats.s, np.broadcast_to(-centre / scale, stats.f.shape))
-    s = covariance.expected_second(stats.n, np.zeros_like(stats.f), covariance.rescale(about, scale))
+    centre, scale = joint.whitening.centre, joint.whitening.scale
+    about = covariance.covariances_about(stats.n, stats.f, stats.s, np.broadcast_to(-centre / scale, stats.f.shape))
+    s = covariance.expected_second_moments(stats.n, np.zeros_like(stats.f), covariance.rescale(about, scale))
     f = stats.n[:, None] * centre + scale * stats.f
     return SufficientStats(stats.n, f, s, stats.log_likelihood, stats.n_rows, stats.covariance_type)
 
@@ -252,24 +294,29 @@ def _in_units(stats: SufficientStats, joint: LogJoint) -> SufficientStats:
 def maximise(
     stats: SufficientStats, previous: GaussianMixture | None = None, *, floor: npt.ArrayLike | None = None
 ) -> GaussianMixture:
-    """Return the mixture that fits the statistics best: the M-step.
+    """Return the mixture that maximises the expected likelihood of the statistics: the M-step.
 
     Parameters
     ----------
     stats : SufficientStats
-        Of any rows under some mixture.
+        Of rows under any mixture.
     previous : GaussianMixture, optional
-        Where a component without rows keeps its place; without it, it gets those of all rows together.
+        Provides the mean and covariance of components without rows. Default: the mean and variances of all rows.
     floor : float or array_like, shape (n_features,), optional
-        Least variance of a column (or eigenvalue, in columns scaled by its root), in squared units of the rows,
-        above 0. Default: 1e-10 of the global variance.
+        Minimum variance of each column (minimum eigenvalue, after the columns are divided by the roots of the floor),
+        in squared units of the rows, > 0. Default: 1e-10 of the global variance.
+
+    Returns
+    -------
+    GaussianMixture
+        Of the statistics' covariance type.
 
     Raises
     ------
     MixtureError
-        If ``previous`` does not fit the statistics.
+        If ``previous`` differs from the statistics in covariance type or shape.
     SettingError
-        If ``floor`` is neither a variance above 0 nor one for each column.
+        If ``floor`` is neither a number above 0 nor one for each column.
 
     Examples
     --------
@@ -281,60 +328,62 @@ def maximise(
     """
     covariance = covariance_of(stats.covariance_type)
     if previous is None:
-        previous = _everywhere(stats)
+        previous = _pooled_mixture(stats)
     elif (previous.covariance_type, previous.means.shape) != (stats.covariance_type, stats.f.shape):
         raise MixtureError(
             f"the previous mixture is {previous.covariance_type} {previous.means.shape} and the statistics are "
             f"{stats.covariance_type} {stats.f.shape}; expected the mixture they were taken under"
         )
-    empty = stats.n <= EMPTY * stats.n_rows
-    # below that a component's moments are rounding noise
+    empty = stats.n <= EMPTY_SHARE * stats.n_rows
     means, covariances = covariance.estimate(
         np.where(empty, 0.0, stats.n),
         np.where(empty[:, None], 0.0, stats.f),
-        covariance.choose(empty, np.zeros_like(stats.s), stats.s),
+        covariance.where(empty, np.zeros_like(stats.s), stats.s),
     )
-    least = TINY * _global_variance(stats) if floor is None else _checked_floor(floor, stats.f.shape[1])
+    if floor is None:
+        min_variance = MIN_VARIANCE_SHARE * _global_variance(stats)
+    else:
+        min_variance = _check_floor(floor, stats.f.shape[1])
     return GaussianMixture(
         stats.n / stats.n.sum(),
         np.where(empty[:, None], previous.means, means),
-        covariance.choose(empty, previous.covariances, _raise(covariance, covariances, least)),
+        covariance.where(empty, previous.covariances, _apply_floors(covariance, covariances, min_variance)),
         stats.covariance_type,
     )
 
 
-def _checked_floor(floor: npt.ArrayLike, d: int) -> Array:
-    """Return a floor as one number or one for each column."""
-    least = np.asarray(floor, dtype=np.float64)
-    if least.shape not in ((), (d,)) or not (np.isfinite(least) & (least > 0)).all():
+def _check_floor(floor: npt.ArrayLike, d: int) -> Array:
+    """Return a floor as an array, shape () or (d,)."""
+    floors = np.asarray(floor, dtype=np.float64)
+    if floors.shape not in ((), (d,)) or not (np.isfinite(floors) & (floors > 0)).all():
         raise SettingError(f"floor is {floor!r:.80}; expected a variance above 0, or one for each of {d} columns")
-    return least
+    return floors
 
 
-def _raise(covariance: Covariance, covariances: Array, floor: Array) -> Array:
+def _apply_floors(covariance: Covariance, covariances: Array, floor: Array) -> Array:
     """Return covariances at least ``floor``, one number or one for each column."""
     if floor.ndim == 0:
-        return covariance.raise_to(covariances, float(floor))
+        return covariance.apply_floor(covariances, float(floor))
     root = np.sqrt(floor)
     if covariance.isotropic:
         root = np.full_like(root, root.min())
-    return covariance.rescale(covariance.raise_to(covariance.rescale(covariances, 1 / root), 1.0), root)
+    return covariance.rescale(covariance.apply_floor(covariance.rescale(covariances, 1 / root), 1.0), root)
 
 
 def _global_variance(stats: SufficientStats) -> Array:
-    """Return the variance (n_features,) of all rows together, above 0; of a spherical mixture, that of its columns."""
+    """Return the variance of each column over all rows, shape (n_features,), > 0; one mean variance where spherical."""
     covariance = covariance_of(stats.covariance_type)
-    together = stats.s if covariance.pooled else stats.s.sum(axis=0)[None]
-    _, covariances = covariance.estimate(np.array([stats.n.sum()]), stats.f.sum(axis=0)[None], together)
+    total_s = stats.s if covariance.pooled else stats.s.sum(axis=0)[None]
+    _, covariances = covariance.estimate(np.array([stats.n.sum()]), stats.f.sum(axis=0)[None], total_s)
     variance: Array = np.maximum(covariance.variances(covariances, 1, stats.f.shape[1])[0], 1e-290)
     return variance
 
 
-def _everywhere(stats: SufficientStats) -> GaussianMixture:
-    """Return a mixture whose components all have the mean and the variances of all rows."""
+def _pooled_mixture(stats: SufficientStats) -> GaussianMixture:
+    """Return a mixture of equal components with the mean and the variances of all rows."""
     covariance = covariance_of(stats.covariance_type)
     k = len(stats.n)
     means, variances = (
         np.repeat(row[None], k, axis=0) for row in (stats.f.sum(axis=0) / stats.n.sum(), _global_variance(stats))
     )
-    return GaussianMixture(np.full(k, 1 / k), means, covariance.of_variances(variances), stats.covariance_type)
+    return GaussianMixture(np.full(k, 1 / k), means, covariance.from_variances(variances), stats.covariance_type)

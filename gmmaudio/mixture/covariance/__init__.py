@@ -1,11 +1,11 @@
-"""What differs between covariance types, one small object for each.
+"""The covariance types, each an object with the same interface.
 
-With ``z`` a row of numbers, every Gaussian log density is linear in a vector of *moments* of that row: ``z * z, z, 1``
+With ``z`` a whitened row, every Gaussian log density is linear in a vector of *moments* of that row: ``z * z, z, 1``
 for a diagonal covariance, the products ``z_i z_j`` (i <= j), ``z, 1`` for a full one, ``|z|^2, z, 1`` for a spherical
 one, and ``z, 1`` for a tied one, whose quadratic term is the same for all components. Scoring is then one matrix
-product with a row of coefficients for each component, and the sufficient statistics are one matrix product more. A
-covariance type says which products of a row to take, how to turn parameters into coefficients, how to read parameters
-back out of statistics, and how to keep them above a floor. Nothing outside this package asks which type it has.
+product with a row of coefficients for each component, and the sufficient statistics are one more matrix product. A
+covariance type defines the products of a row, converts parameters to coefficients, estimates parameters from
+statistics and applies a floor to them. Code outside this package does not branch on the type.
 
 References
 ----------
@@ -15,24 +15,47 @@ Bishop, *Pattern Recognition and Machine Learning* (2006), sections 9.2 and 2.4 
 from __future__ import annotations
 
 from gmmaudio.errors import SettingError
-from gmmaudio.mixture.covariance.base import TINY, Array, Covariance, Floats, Mask, log_weights, moments_of
 from gmmaudio.mixture.covariance.diagonal import Diagonal
 from gmmaudio.mixture.covariance.full import Full
+from gmmaudio.mixture.covariance.interface import (
+    MIN_VARIANCE_SHARE,
+    Array,
+    Covariance,
+    Floats,
+    Mask,
+    log_weights,
+    moments_of,
+)
 from gmmaudio.mixture.covariance.spherical import Spherical
 from gmmaudio.mixture.covariance.tied import Tied
 
 COVARIANCES: dict[str, Covariance] = {"diag": Diagonal(), "full": Full(), "tied": Tied(), "spherical": Spherical()}
 
-__all__ = ["COVARIANCES", "TINY", "Array", "Covariance", "Floats", "Mask", "covariance_of", "log_weights", "moments_of"]
+__all__ = [
+    "COVARIANCES",
+    "MIN_VARIANCE_SHARE",
+    "Array",
+    "Covariance",
+    "Floats",
+    "Mask",
+    "covariance_of",
+    "log_weights",
+    "moments_of",
+]
 
 
 def covariance_of(name: str) -> Covariance:
-    """Return the covariance type called ``name``.
+    """Return the covariance type of a name.
+
+    Parameters
+    ----------
+    name : {"diag", "full", "tied", "spherical"}
+        As :class:`~gmmaudio.mixture.GaussianMixture` has it.
 
     Raises
     ------
     SettingError
-        If there is none of that name.
+        If it is another name.
 
     Examples
     --------

@@ -1,15 +1,15 @@
-"""Independent features."""
+"""Diagonal covariances: the features of a component are independent."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, log_weights
+from gmmaudio.mixture.covariance.interface import Array, Floats, Mask, divisor, log_weights
 
 
 class Diagonal:
-    """Independent features: covariances (k, d) are variances."""
+    """Diagonal covariances, given as variances (k, d)."""
 
     name = "diag"
     independent, isotropic, pooled = True, False, False
@@ -19,14 +19,14 @@ class Diagonal:
         return (k, d)
 
     def n_parameters(self, k: int, d: int) -> int:
-        """One for each component and feature."""
+        """``k d``."""
         return k * d
 
     def n_products(self, d: int) -> int:
-        """One for each feature."""
+        """``d``, one for each feature."""
         return d
 
-    def multiply(self, z: Floats, out: Floats) -> None:
+    def write_products(self, z: Floats, out: Floats) -> None:
         """``z * z``."""
         np.multiply(z, z, out=out)
 
@@ -38,38 +38,38 @@ class Diagonal:
         )
         return np.hstack([-0.5 * precision, means * precision, constant[:, None]])
 
-    def root(self, covariances: Array) -> None:
-        """Nothing is missing."""
+    def shared_root(self, covariances: Array) -> None:
+        """None: the coefficients are complete."""
 
     def sensitivity(self, means: Array, covariances: Array) -> Array:
-        """Root of the summed squares of ``E[z^2] / variance``."""
+        """Square root of the summed squares of ``E[z^2] / variance``."""
         size: Array = np.linalg.norm(1.0 + means * means / covariances, axis=1)
         return size
 
-    def second(self, sums: Array, d: int) -> Array:
+    def second_moments(self, sums: Array, d: int) -> Array:
         """The sums of squares themselves."""
         return sums
 
-    def expected_second(self, n: Array, means: Array, covariances: Array) -> Array:
+    def expected_second_moments(self, n: Array, means: Array, covariances: Array) -> Array:
         """``n (variance + mean^2)``."""
         return n[:, None] * (covariances + means * means)
 
     def estimate(self, n: Array, f: Array, s: Array) -> tuple[Array, Array]:
         """Weighted mean and variance of every feature."""
-        some = divisor(n)[:, None]
-        means = f / some
-        return means, s / some - means * means
+        rows = divisor(n)[:, None]
+        means = f / rows
+        return means, s / rows - means * means
 
-    def about(self, n: Array, f: Array, s: Array, means: Array) -> Array:
+    def covariances_about(self, n: Array, f: Array, s: Array, means: Array) -> Array:
         """Mean squares of ``x - mean``."""
         return (s - 2 * means * f + n[:, None] * means * means) / divisor(n)[:, None]
 
-    def raise_to(self, covariances: Array, floor: float) -> Array:
+    def apply_floor(self, covariances: Array, floor: float) -> Array:
         """Variances at least ``floor``."""
         return np.maximum(covariances, floor)
 
-    def on_floor(self, covariances: Array, floor: float, k: int) -> tuple[int, Mask]:
-        """Variances equal to the floor."""
+    def at_floor(self, covariances: Array, floor: float, k: int) -> tuple[int, Mask]:
+        """Variances that equal the floor."""
         low = covariances <= floor
         return int(low.sum()), np.asarray(low.all(axis=1))
 
@@ -85,19 +85,19 @@ class Diagonal:
         """Variances on a diagonal."""
         return covariances[:, :, None] * np.eye(d)
 
-    def of_variances(self, variances: Array) -> Array:
+    def from_variances(self, variances: Array) -> Array:
         """The variances themselves."""
         return variances
 
-    def spread(self, covariances: Array, j: int, d: int) -> Array:
-        """One feature's deviation, zero elsewhere."""
+    def widest_axis(self, covariances: Array, j: int, d: int) -> Array:
+        """The standard deviation of the widest feature, zero elsewhere."""
         direction = np.zeros(d)
         widest = int(covariances[j].argmax())
         direction[widest] = np.sqrt(covariances[j, widest])
         return direction
 
     def colour(self, covariances: Array, j: int, noise: Array) -> Array:
-        """Noise times the deviations."""
+        """Noise times the standard deviations."""
         coloured: Array = noise * np.sqrt(covariances[j])
         return coloured
 
@@ -105,18 +105,18 @@ class Diagonal:
         """Rows of the variances."""
         return covariances[components]
 
-    def choose(self, mask: Mask, yes: Array, no: Array) -> Array:
-        """Component by component."""
+    def where(self, mask: Mask, yes: Array, no: Array) -> Array:
+        """Selected component by component."""
         return np.where(mask[:, None], yes, no)
 
-    def free(self, covariances: Array) -> Array:
+    def to_unconstrained(self, covariances: Array) -> Array:
         """Log variances."""
         return np.log(covariances).ravel()
 
-    def from_free(self, numbers: Array, k: int, d: int) -> Array:
-        """Their exponentials."""
+    def from_unconstrained(self, numbers: Array, k: int, d: int) -> Array:
+        """Exponentials of log variances."""
         return np.exp(numbers).reshape(self.shape(k, d))
 
-    def positive(self, covariances: Array) -> bool:
-        """Whether all variances are above zero."""
+    def is_positive_definite(self, covariances: Array) -> bool:
+        """Whether all variances are above 0."""
         return bool((covariances > 0).all())

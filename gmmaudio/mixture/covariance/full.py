@@ -1,15 +1,15 @@
-"""Any ellipsoid for each component."""
+"""Full covariances: one matrix for each component."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.mixture.covariance.base import Array, Floats, Mask, divisor, log_weights
+from gmmaudio.mixture.covariance.interface import Array, Floats, Mask, divisor, log_weights
 
 
 class Full:
-    """Any ellipsoid: covariances (k, d, d)."""
+    """Full covariances, given as matrices (k, d, d)."""
 
     name = "full"
     independent, isotropic, pooled = False, False, False
@@ -19,14 +19,14 @@ class Full:
         return (k, d, d)
 
     def n_parameters(self, k: int, d: int) -> int:
-        """A triangle for each component."""
+        """``k d (d + 1) / 2``: a triangle for each component."""
         return k * d * (d + 1) // 2
 
     def n_products(self, d: int) -> int:
-        """One for each pair of features."""
+        """``d (d + 1) / 2``, one for each pair of features."""
         return d * (d + 1) // 2
 
-    def multiply(self, z: Floats, out: Floats) -> None:
+    def write_products(self, z: Floats, out: Floats) -> None:
         """``z_i z_j for i <= j``."""
         d, start = len(z), 0
         for i in range(d):
@@ -43,21 +43,21 @@ class Full:
             d * np.log(2 * np.pi) + log_determinants(chol) + (means * linear).sum(axis=1)
         )
         upper = np.triu_indices(d)
-        # an off-diagonal product stands once in the moments and twice in the quadratic form
+        # an off-diagonal product occurs once in the moments and twice in the quadratic form
         twice = np.where(upper[0] == upper[1], 0.5, 1.0)
         return np.hstack([-(precision[:, upper[0], upper[1]] * twice), linear, constant[:, None]])
 
-    def root(self, covariances: Array) -> None:
-        """Nothing is missing."""
+    def shared_root(self, covariances: Array) -> None:
+        """None: the coefficients are complete."""
 
     def sensitivity(self, means: Array, covariances: Array) -> Array:
-        """Root of the summed squares of ``precision_ij sqrt(E[z_i^2] E[z_j^2])``."""
+        """Square root of the summed squares of ``precision_ij sqrt(E[z_i^2] E[z_j^2])``."""
         precision = precisions(np.linalg.cholesky(covariances))
         size = np.sqrt(means * means + np.diagonal(covariances, axis1=1, axis2=2))
         terms: Array = np.linalg.norm(precision * size[:, :, None] * size[:, None, :], axis=(1, 2))
         return terms
 
-    def second(self, sums: Array, d: int) -> Array:
+    def second_moments(self, sums: Array, d: int) -> Array:
         """The products as symmetric matrices."""
         matrices = np.empty((len(sums), d, d))
         upper = np.triu_indices(d)
@@ -65,24 +65,24 @@ class Full:
         matrices[:, upper[1], upper[0]] = sums
         return matrices
 
-    def expected_second(self, n: Array, means: Array, covariances: Array) -> Array:
+    def expected_second_moments(self, n: Array, means: Array, covariances: Array) -> Array:
         """``n (covariance + mean mean')``."""
         return n[:, None, None] * (covariances + means[:, :, None] * means[:, None, :])
 
     def estimate(self, n: Array, f: Array, s: Array) -> tuple[Array, Array]:
         """Weighted mean and covariance."""
-        some = divisor(n)
-        means = f / some[:, None]
-        return means, s / some[:, None, None] - means[:, :, None] * means[:, None, :]
+        rows = divisor(n)
+        means = f / rows[:, None]
+        return means, s / rows[:, None, None] - means[:, :, None] * means[:, None, :]
 
-    def about(self, n: Array, f: Array, s: Array, means: Array) -> Array:
+    def covariances_about(self, n: Array, f: Array, s: Array, means: Array) -> Array:
         """Mean products of ``x - mean``."""
         cross = means[:, :, None] * f[:, None, :]
         scatter = s - cross - cross.transpose(0, 2, 1) + n[:, None, None] * means[:, :, None] * means[:, None, :]
         return scatter / divisor(n)[:, None, None]
 
-    def raise_to(self, covariances: Array, floor: float) -> Array:
-        """Eigenvalues at least ``floor``, and at least what rounding leaves positive."""
+    def apply_floor(self, covariances: Array, floor: float) -> Array:
+        """Eigenvalues at least ``floor``, and above the rounding error of a decomposition."""
         if _all_above(covariances, floor):
             return covariances
         result = covariances.copy()
@@ -93,8 +93,8 @@ class Full:
         result[low] = (raised + raised.transpose(0, 2, 1)) / 2
         return result
 
-    def on_floor(self, covariances: Array, floor: float, k: int) -> tuple[int, Mask]:
-        """Eigenvalues that are the floor, up to the rounding of a decomposition."""
+    def at_floor(self, covariances: Array, floor: float, k: int) -> tuple[int, Mask]:
+        """Eigenvalues that equal the floor, up to the rounding error of a decomposition."""
         if _all_above(covariances, floor):
             return 0, np.zeros(len(covariances), dtype=bool)
         low = np.linalg.eigvalsh(covariances) <= (np.maximum(floor, _rounding(covariances)) * (1 + 1e-6))[:, None]
@@ -112,11 +112,11 @@ class Full:
         """The covariances themselves."""
         return covariances
 
-    def of_variances(self, variances: Array) -> Array:
+    def from_variances(self, variances: Array) -> Array:
         """Variances on diagonals."""
         return variances[:, :, None] * np.eye(variances.shape[1])
 
-    def spread(self, covariances: Array, j: int, d: int) -> Array:
+    def widest_axis(self, covariances: Array, j: int, d: int) -> Array:
         """The first principal axis, its length one standard deviation."""
         values, vectors = np.linalg.eigh(covariances[j])
         axis: Array = vectors[:, -1] * np.sqrt(max(values[-1], 0.0))
@@ -131,31 +131,31 @@ class Full:
         """Some of the matrices."""
         return covariances[components]
 
-    def choose(self, mask: Mask, yes: Array, no: Array) -> Array:
-        """Component by component."""
+    def where(self, mask: Mask, yes: Array, no: Array) -> Array:
+        """Selected component by component."""
         return np.where(mask[:, None, None], yes, no)
 
-    def free(self, covariances: Array) -> Array:
-        """Cholesky factors, their diagonals as logs."""
+    def to_unconstrained(self, covariances: Array) -> Array:
+        """Cholesky factors, with the logs of their diagonals."""
         chol = np.linalg.cholesky(covariances)
         d = chol.shape[1]
         chol[:, range(d), range(d)] = np.log(chol[:, range(d), range(d)])
         lower = np.tril_indices(d)
         return np.asarray(chol[:, lower[0], lower[1]], dtype=np.float64).ravel()
 
-    def from_free(self, numbers: Array, k: int, d: int) -> Array:
-        """Products of such factors."""
+    def from_unconstrained(self, numbers: Array, k: int, d: int) -> Array:
+        """Products of the Cholesky factors."""
         lower = np.tril_indices(d)
         chol = np.zeros((numbers.size // len(lower[0]), d, d))
         chol[:, lower[0], lower[1]] = numbers.reshape(len(chol), -1)
         chol[:, range(d), range(d)] = np.exp(chol[:, range(d), range(d)])
         return chol @ chol.transpose(0, 2, 1)
 
-    def positive(self, covariances: Array) -> bool:
+    def is_positive_definite(self, covariances: Array) -> bool:
         """Whether all covariances are symmetric and positive definite."""
-        deviation = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
-        uneven = np.abs(covariances - covariances.transpose(0, 2, 1))
-        if (uneven > 1e-8 * deviation[:, :, None] * deviation[:, None, :]).any():
+        std = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
+        asymmetry = np.abs(covariances - covariances.transpose(0, 2, 1))
+        if (asymmetry > 1e-8 * std[:, :, None] * std[:, None, :]).any():
             return False
         try:
             np.linalg.cholesky(covariances)
@@ -165,27 +165,49 @@ class Full:
 
 
 def precisions(chol: Floats) -> Array:
-    """Return the inverses (k, d, d) of matrices given by their Cholesky factors."""
+    """Return the inverses of matrices given by their Cholesky factors, shape (k, d, d).
+
+    Parameters
+    ----------
+    chol : ndarray, shape (k, d, d)
+        Lower triangles.
+
+    Examples
+    --------
+    >>> precisions(np.array([[[2.0]]]))
+    array([[[0.25]]])
+    """
     root = np.linalg.inv(chol)
     precision: Array = root.transpose(0, 2, 1) @ root
     return precision
 
 
 def log_determinants(chol: Floats) -> Array:
-    """Return the log determinants (k,) of matrices given by their Cholesky factors."""
+    """Return the log determinants of matrices given by their Cholesky factors, shape (k,).
+
+    Parameters
+    ----------
+    chol : ndarray, shape (k, d, d)
+        Lower triangles.
+
+    Examples
+    --------
+    >>> log_determinants(np.array([[[2.0]]])).round(4)
+    array([1.3863])
+    """
     logs: Array = 2.0 * np.log(np.diagonal(chol, axis1=1, axis2=2)).sum(axis=1)
     return logs
 
 
 def _rounding(covariances: Array) -> Array:
-    """Return the size (k,) below which an eigenvalue is nothing but rounding."""
+    """Return the rounding error (k,) of an eigenvalue."""
     d = covariances.shape[1]
     size: Array = 8 * d * np.finfo(np.float64).eps * np.trace(covariances, axis1=1, axis2=2)
     return size
 
 
 def _all_above(covariances: Array, floor: float) -> bool:
-    """Return whether all eigenvalues are well above the floor, at a tenth of the cost of computing them."""
+    """Return whether all eigenvalues are above the floor, at a tenth of the cost of computing them."""
     bound = np.maximum(floor, _rounding(covariances)) * (1 + 1e-6)
     try:
         np.linalg.cholesky(covariances - bound[:, None, None] * np.eye(covariances.shape[1]))

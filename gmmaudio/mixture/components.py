@@ -1,4 +1,4 @@
-"""Mixtures with fewer or more components that have the same moments: merged, or split."""
+"""Components of a mixture: splitting, merging and selecting them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture.covariance import Array, covariance_of
-from gmmaudio.mixture.gaussian import GaussianMixture, frame_of
+from gmmaudio.mixture.gaussian import GaussianMixture, whitening_of
 
-# Halves stand half a deviation to either side of the component they come from: far enough apart for EM to tell them,
-# near enough for a component to be left once the spread between them is taken out of it.
-STEP = 0.5
+# The means of the halves are half a standard deviation to either side of the component that is split: far enough apart
+# for EM to separate them, and near enough for their variance, less that between them, to stay positive.
+SPLIT_STEP = 0.5
 
 
 def split(mixture: GaussianMixture, n_components: int) -> GaussianMixture:
     """Return a mixture in which the heaviest components are split in two until there are ``n_components``.
 
-    Halves stand apart along the component's widest direction and are narrower along it, so that the mixture keeps its
-    mean and covariance, as far as the covariance type can hold it. New components come last.
+    The halves are separated along the component's widest direction and are narrower along it, so that the mixture
+    keeps its mean, and its covariance as far as the covariance type can represent it. New components come last.
 
     Parameters
     ----------
     mixture : GaussianMixture
-        Of at most ``n_components``.
+        With at most ``n_components``.
     n_components : int
-        Components of the result.
+        Number of components of the result.
 
     Raises
     ------
@@ -47,17 +47,17 @@ def split(mixture: GaussianMixture, n_components: int) -> GaussianMixture:
 
 
 def merge(mixture: GaussianMixture, n_components: int) -> GaussianMixture:
-    """Return a mixture in which the components that are most alike are merged until there are ``n_components``.
+    """Return a mixture in which the most similar components are merged until there are ``n_components``.
 
-    Each step merges the two whose merger costs least, by Runnalls' bound on the Kullback-Leibler divergence, into one
-    with their weight, mean and covariance (as far as the covariance type can hold it).
+    Each step merges the two components with the lowest cost, Runnalls' bound on the Kullback-Leibler divergence, into
+    one with their weight, mean and covariance (as far as the covariance type can represent it).
 
     Parameters
     ----------
     mixture : GaussianMixture
-        Of at least ``n_components``.
+        With at least ``n_components``.
     n_components : int
-        Components of the result, >= 1.
+        Number of components of the result, >= 1.
 
     Raises
     ------
@@ -78,50 +78,56 @@ def merge(mixture: GaussianMixture, n_components: int) -> GaussianMixture:
     """
     if not isinstance(n_components, int | np.integer) or not 1 <= n_components <= mixture.n_components:
         raise SettingError(f"n_components is {n_components}; expected 1 to {mixture.n_components} to merge into")
-    # about their own centre, where second moments lose no digits
-    frame = frame_of([mixture])
-    merged = mixture.transform(frame.centre, frame.scale)
+    # in whitened coordinates second moments do not lose precision
+    whitening = whitening_of([mixture])
+    merged = mixture.transform(whitening.centre, whitening.scale)
     costs = np.array([_costs(merged, i) for i in range(merged.n_components)])
     while merged.n_components > n_components:
-        i, j = sorted(int(place) for place in np.unravel_index(costs.argmin(), costs.shape))
+        i, j = sorted(int(index) for index in np.unravel_index(costs.argmin(), costs.shape))
         merged = _join(merged, i, j)
         costs = np.delete(np.delete(costs, j, axis=0), j, axis=1)
         costs[i] = costs[:, i] = _costs(merged, i)
-    return merged.transform(-frame.centre / frame.scale, 1 / frame.scale)
+    return merged.transform(-whitening.centre / whitening.scale, 1 / whitening.scale)
 
 
 def take(mixture: GaussianMixture, components: npt.ArrayLike) -> GaussianMixture:
-    """Return the mixture of some components, in the order given, their weights scaled to sum to 1.
+    """Return the mixture of some components, in the order given, with weights scaled to sum to 1.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+        With any number of components.
+    components : array_like of int
+        Indices of the components.
 
     Examples
     --------
     >>> take(GaussianMixture([0.25, 0.75], [[0.0], [1.0]], [[1.0], [2.0]]), [1]).means
     array([[1.]])
     """
-    chosen = np.asarray(components, dtype=np.intp)
-    weights = mixture.weights[chosen]
-    covariances = covariance_of(mixture.covariance_type).take(mixture.covariances, chosen)
-    return GaussianMixture(weights / weights.sum(), mixture.means[chosen], covariances, mixture.covariance_type)
+    indices = np.asarray(components, dtype=np.intp)
+    weights = mixture.weights[indices]
+    covariances = covariance_of(mixture.covariance_type).take(mixture.covariances, indices)
+    return GaussianMixture(weights / weights.sum(), mixture.means[indices], covariances, mixture.covariance_type)
 
 
 def _halve(mixture: GaussianMixture, j: int) -> GaussianMixture:
-    """Return the mixture with component ``j`` split in two, of which the second comes last."""
+    """Return the mixture with component ``j`` split in two, the second half in last position."""
     covariance = covariance_of(mixture.covariance_type)
     k, d = mixture.means.shape
-    step = STEP * covariance.spread(mixture.covariances, j, d)
+    step = SPLIT_STEP * covariance.widest_axis(mixture.covariances, j, d)
     order = np.append(np.arange(k), j)
     weights, means = mixture.weights[order], mixture.means[order]
     weights[[j, k]] /= 2
     means[j] -= step
     means[k] += step
-    # the spread between the halves comes out of the spread within them
-    apart = np.zeros((k + 1, d))
-    apart[[j, k]] = step
-    whole = covariance.take(mixture.covariances, order)
-    _, within = covariance.estimate(
-        weights, weights[:, None] * apart, covariance.expected_second(weights, np.zeros((k + 1, d)), whole)
-    )
-    within = covariance.choose(weights == 0, whole, within)
+    # the variance between the halves is subtracted from the variance within them
+    offsets = np.zeros((k + 1, d))
+    offsets[[j, k]] = step
+    before = covariance.take(mixture.covariances, order)
+    second_moments = covariance.expected_second_moments(weights, np.zeros((k + 1, d)), before)
+    _, within = covariance.estimate(weights, weights[:, None] * offsets, second_moments)
+    within = covariance.where(weights == 0, before, within)
     return GaussianMixture(weights, means, within, mixture.covariance_type)
 
 
@@ -130,33 +136,33 @@ def _join(mixture: GaussianMixture, i: int, j: int) -> GaussianMixture:
     covariance = covariance_of(mixture.covariance_type)
     keep = np.delete(np.arange(mixture.n_components), j)
     n, f = mixture.weights.copy(), mixture.weights[:, None] * mixture.means
-    s = covariance.expected_second(n, mixture.means, mixture.covariances)
+    s = covariance.expected_second_moments(n, mixture.means, mixture.covariances)
     n[i] += n[j]
     f[i] += f[j]
     if not covariance.pooled:
         s[i] += s[j]
     means, covariances = covariance.estimate(n[keep], f[keep], covariance.take(s, keep))
     empty = n[keep] == 0
-    old = covariance.take(mixture.covariances, keep)
+    before = covariance.take(mixture.covariances, keep)
     return GaussianMixture(
         n[keep] / n[keep].sum(),
         np.where(empty[:, None], mixture.means[keep], means),
-        covariance.choose(empty, old, covariances),
+        covariance.where(empty, before, covariances),
         mixture.covariance_type,
     )
 
 
 def _costs(mixture: GaussianMixture, i: int) -> Array:
-    """Return what it costs to merge component ``i`` with each other, shape (n_components,), infinite for itself."""
+    """Return the costs of merging component ``i`` with each other one, shape (n_components,), infinite for itself."""
     covariance = covariance_of(mixture.covariance_type)
     weights, means = mixture.weights, mixture.means
     matrices = covariance.matrices(mixture.covariances, *means.shape)
     both = weights[i] + weights
     share = np.where(both > 0, weights / np.where(both > 0, both, 1.0), 0.5)[:, None, None]
-    apart = means - means[i]
-    joined = (1 - share) * matrices[i] + share * matrices
-    joined = joined + share * (1 - share) * apart[:, :, None] * apart[:, None, :]
+    difference = means - means[i]
+    merged = (1 - share) * matrices[i] + share * matrices
+    merged = merged + share * (1 - share) * difference[:, :, None] * difference[:, None, :]
     log_dets = np.linalg.slogdet(matrices)[1]
-    cost: Array = 0.5 * (both * np.linalg.slogdet(joined)[1] - weights[i] * log_dets[i] - weights * log_dets)
+    cost: Array = 0.5 * (both * np.linalg.slogdet(merged)[1] - weights[i] * log_dets[i] - weights * log_dets)
     cost[i] = np.inf
     return cost

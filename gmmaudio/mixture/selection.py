@@ -1,7 +1,7 @@
-"""How many components, and of which covariance type: a table of criteria from one call.
+"""Selection of the number of components and the covariance type by information criteria and held-out likelihood.
 
 Lower is better for ``bic``, ``aic`` and ``icl``, as in scikit-learn; R's mclust prints the negative of ``bic``, and an
-ICL that takes minus the log of a row's largest responsibility for its entropy. Higher is better for ``held_out``.
+ICL in which minus the log of a row's largest responsibility replaces its entropy. Higher is better for ``held_out``.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from gmmaudio.mixture.rows import Chunk, RowSource, check_weights, read_chunks, 
 CRITERIA = ("bic", "aic", "icl", "held_out")
 COLUMNS = ("covariance", "components", "parameters", "log likelihood", "bic", "aic", "icl", "held out", "converged")
 
-# Rows and their weights; None where all are 1.
+# Rows and their weights; None where all weights are 1.
 Weighted = tuple[RowSource, Array | None]
 Fit = Callable[..., tuple[GaussianMixture, EMTrace]]
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """One mixture that was tried, and how it did.
+    """One mixture of a selection, and its criteria.
 
     Parameters
     ----------
     covariance_type : {"diag", "full", "tied", "spherical"}
         Shape of each component.
     n_components_asked, n_components : int
-        Components asked for and kept; fewer are kept only where there are fewer distinct rows. The criteria are those
-        of the components kept.
+        Number of components requested and kept; fewer are kept only where there are fewer distinct rows. The criteria
+        are those of the components kept.
     n_parameters : int
-        Free parameters.
+        Number of free parameters.
     log_likelihood : float
         Mean log density of a row, nats; with weights, the weighted mean.
     bic : float
@@ -52,12 +52,18 @@ class Candidate:
     icl : float
         ``bic + 2 entropy`` of the responsibilities over all rows; lower is better.
     held_out : float or None
-        Mean log density of the rows held out, nats, under a mixture fitted to the others; higher is better. None
-        where none were.
+        Mean log density of the held-out rows, nats, under a mixture fitted to the others; higher is better. None
+        where no rows were held out.
     converged : bool
         Whether the fit to all rows ended before ``max_iter``.
     mixture : GaussianMixture
         Fitted to all rows.
+
+    Examples
+    --------
+    >>> candidate = select_gmm([[-1.0], [1.0]], [1], held_out=0).rows[0]
+    >>> candidate.n_parameters, round(candidate.log_likelihood, 4), round(candidate.aic, 4)
+    (2, -1.4189, 9.6758)
     """
 
     covariance_type: str
@@ -75,21 +81,27 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """All candidates of a selection; as text, a table with the best of every criterion marked.
+    """The candidates of a selection; its text is a table with the best value of every criterion marked.
 
     Parameters
     ----------
     rows : tuple of Candidate
-        In the order asked for: one covariance type after the other.
+        For each covariance type in the order given, one for each number of components.
     criterion : {"bic", "aic", "icl", "held_out"}
-        What :meth:`best` goes by where nothing else is said.
+        Default criterion of :meth:`best`.
+
+    Examples
+    --------
+    >>> selection = select_gmm([[-1.0], [0.0], [1.0]], [1], ["diag", "spherical"], held_out=0, criterion="aic")
+    >>> [row.covariance_type for row in selection.rows], selection.best().covariance_type
+    (['diag', 'spherical'], 'diag')
     """
 
     rows: tuple[Candidate, ...]
     criterion: str = "bic"
 
     def best(self, criterion: str | None = None) -> Candidate:
-        """Return the candidate that is best by a criterion; of equal ones, the first.
+        """Return the best candidate by a criterion; of equal ones, the first.
 
         Parameters
         ----------
@@ -99,7 +111,7 @@ class Selection:
         Raises
         ------
         SettingError
-            If it is no criterion, or no rows were held out to compute it.
+            If it is not a criterion, or is ``"held_out"`` and no rows were held out.
         """
         name = self.criterion if criterion is None else criterion
         _check_criterion(name, held_out=self.rows[0].held_out is not None)
@@ -117,23 +129,23 @@ class Selection:
 
 
 def _cells(row: Candidate, marked: dict[str, Candidate]) -> tuple[str, ...]:
-    """Return a candidate as the cells of its line; all marks are as wide, so that decimals stay in line."""
-    places = {"bic": 2, "aic": 2, "icl": 2, "held_out": 4}
+    """Return the cells of a candidate's line, with a mark or a space behind every criterion to align decimals."""
+    digits = {"bic": 2, "aic": 2, "icl": 2, "held_out": 4}
     values = {name: getattr(row, name) for name in CRITERIA}
     marks = {name: "*" if row is marked.get(name) else " " for name in CRITERIA}
-    criteria = ["-" if values[name] is None else f"{values[name]:.{places[name]}f}{marks[name]}" for name in CRITERIA]
+    criteria = ["-" if values[name] is None else f"{values[name]:.{digits[name]}f}{marks[name]}" for name in CRITERIA]
     fit = (row.covariance_type, _components(row), str(row.n_parameters), f"{row.log_likelihood:.4f}")
     return (*fit, *criteria, "yes" if row.converged else "no")
 
 
 def _components(row: Candidate) -> str:
-    """Return the number of components in words: ``3``, or ``3 of 5`` where fewer were kept than asked for."""
-    kept, asked = row.n_components, row.n_components_asked
-    return str(kept) if kept == asked else f"{kept} of {asked}"
+    """Return the number of components as text: ``3``, or ``3 of 5`` where fewer were kept than requested."""
+    kept, requested = row.n_components, row.n_components_asked
+    return str(kept) if kept == requested else f"{kept} of {requested}"
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Return cells as a line: the first to the left, as it is a name, the others to the right."""
+    """Return the cells as a line, the first left-aligned and the others right-aligned."""
     first, *others = cells
     return "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(others, widths[1:], strict=True))])
 
@@ -156,45 +168,45 @@ def select_gmm(
     rng: np.random.Generator | None = None,
     n_threads: int = 1,
 ) -> Selection:
-    """Return every number of components with every covariance type, fitted and judged by four criteria.
+    """Return mixtures of several numbers of components and covariance types, with four criteria of each.
 
     BIC, AIC and ICL are those of a fit to all rows. The held-out likelihood is that of a second fit, to the rows that
     are not held out; the same rows are held out for every candidate. All fits start from one seed, so a candidate does
-    not depend on which others are tried. Memory over the rows is a few chunks of 8,192, as for a fit.
+    not depend on the other candidates. Memory beyond the rows is a few chunks of 8,192 rows, as for a fit.
 
-    BIC and AIC ask which mixture describes the rows, ICL which one also tells its components apart: it adds twice the
-    entropy of the responsibilities and so prefers fewer, well separated components. The published ICL counts
-    ``-log`` of each row's largest responsibility instead, and mclust prints (the negative of) that; the entropy is its
-    soft version and never smaller. All three assume independent rows: where neighbours are alike, as frames of sound
-    are, they favour too many components, and the held-out likelihood by ``groups`` is the one to trust.
+    BIC and AIC measure how well a mixture describes the rows; ICL also measures how well its components are separated:
+    it adds twice the entropy of the responsibilities and so prefers fewer, well separated components. The published
+    ICL uses ``-log`` of each row's largest responsibility instead, and mclust prints (the negative of) that; the
+    entropy is its soft version and never smaller. All three assume independent rows: where neighbouring rows are
+    correlated, as frames of sound are, they favour too many components, and the held-out likelihood by ``groups`` is
+    more reliable.
 
     Parameters
     ----------
     X : array_like, shape (n, n_features), list of array_like or of path, or callable
-        Rows from any source that :func:`fit_gmm` reads. NaN is a missing value; a row of nothing else does not count.
+        Rows from any source that :func:`fit_gmm` reads. NaN is a missing value; a row without any value is ignored.
     n_components : sequence of int
-        Numbers to try, each >= 1.
+        Numbers of components to try, each >= 1.
     covariance_types : sequence of {"diag", "full", "tied", "spherical"}
-        Shapes to try.
+        Covariance types to try.
     weights : array_like, shape (n,), optional
-        Weight of each row, 0 or more; 2 counts a row twice, in the likelihoods, the entropy and n. Weights that sum
-        to 1 therefore leave BIC no penalty.
+        Weight of each row, >= 0; a weight of 2 counts a row twice, in the likelihoods, the entropy and n. With weights
+        that sum to 1 BIC therefore has no penalty.
     groups : array_like, shape (n,), optional
-        A label for each row (a speaker, an album); groups are held out whole, so that none is on both sides. Not
-        looked at where nothing is held out.
+        A label for each row (a speaker, an album). The rows of a group are held out together, so that no group is on
+        both sides. Not used where ``held_out`` is 0.
     held_out : float
-        Share of the rows that count, or of the groups, 0 or more and below 1; at least one is held out and one kept.
+        Share of the rows, or of the groups, to hold out, 0 <= held_out < 1; at least one is held out and one kept.
         0 holds out none and saves half the time.
     criterion : {"bic", "aic", "icl", "held_out"}
-        What :meth:`Selection.best` goes by.
+        Default criterion of :meth:`Selection.best`.
     init, n_init, max_iter, tol, variance_floor, accelerate
         As for :func:`fit_gmm`; a mixture to start from must be of the type and size of every candidate. Without a
-        ``variance_floor`` a component on a handful of rows can have almost any likelihood, and no criterion means
-        anything.
+        ``variance_floor`` a component with few rows can have almost any likelihood, and the criteria are meaningless.
     rng : numpy.random.Generator, optional
-        Drives the starts and what is held out. Default: a fixed seed.
+        Randomness of the starts and of the held-out rows. Default: a fixed seed.
     n_threads : int
-        Threads over chunks of rows; -1 is one for each core.
+        Number of threads over chunks of rows; -1 is one for each core.
 
     Returns
     -------
@@ -227,27 +239,27 @@ def select_gmm(
     >>> selection.best("held_out").n_components
     3
     """
-    shares = None if weights is None else check_weights(weights)
+    row_weights = None if weights is None else check_weights(weights)
     grid = [
-        (kind, k)
-        for kind in _several("covariance_types", covariance_types, "['diag', 'full']")
-        for k in _several("n_components", n_components, "[1, 2, 4, 8]")
+        (covariance_type, k)
+        for covariance_type in _check_options("covariance_types", covariance_types, "['diag', 'full']")
+        for k in _check_options("n_components", n_components, "[1, 2, 4, 8]")
     ]
-    for kind, k in grid:
-        check_settings(k, kind, init, n_init, max_iter, tol, variance_floor)
+    for covariance_type, k in grid:
+        check_settings(k, covariance_type, init, n_init, max_iter, tol, variance_floor)
     count_threads(n_threads)
     _check_share(held_out)
     _check_criterion(criterion, held_out=held_out > 0)
     rng = as_generator(rng)
-    # drawn before the split, so that what is held out changes nothing but the held-out likelihood
+    # drawn before the split, so that BIC, AIC and ICL do not depend on the held-out rows
     seed = int(rng.integers(2**63))
 
-    def fit(part: Weighted, kind: str, k: int) -> tuple[GaussianMixture, EMTrace]:
+    def fit(part: Weighted, covariance_type: str, k: int) -> tuple[GaussianMixture, EMTrace]:
         return fit_gmm(
             part[0],
             k,
             weights=part[1],
-            covariance_type=kind,
+            covariance_type=covariance_type,
             init=init,
             n_init=n_init,
             max_iter=max_iter,
@@ -258,28 +270,35 @@ def select_gmm(
             n_threads=n_threads,
         )
 
-    rows, total = (X, shares), summarise(X, shares).total
-    parts = _divide(X, shares, groups, held_out, rng) if held_out else None
-    return Selection(tuple(_judge(fit, kind, k, rows, total, parts, n_threads) for kind, k in grid), criterion)
+    rows, total = (X, row_weights), summarise(X, row_weights).total
+    parts = _split_rows(X, row_weights, groups, held_out, rng) if held_out else None
+    candidates = (_evaluate_candidate(fit, *cell, rows, total, parts, n_threads) for cell in grid)
+    return Selection(tuple(candidates), criterion)
 
 
 def responsibility_entropy(
     mixture: GaussianMixture, X: RowSource, weights: npt.ArrayLike | None = None, *, n_threads: int = 1
 ) -> float:
-    """Return the entropy of the responsibilities, summed over rows, in nats: 0 where every row is sure.
+    """Return the entropy of the responsibilities, summed over rows, in nats.
 
-    ``-sum over rows and components of weight x r log r``; rows are read in chunks of 8,192.
+    It is ``-sum over rows and components of weight x r log r``, and 0 where every row belongs to one component. Rows
+    are read in chunks of 8,192.
 
     Parameters
     ----------
     mixture : GaussianMixture
         In the units of the rows.
     X : array_like, shape (n, n_features), list of array_like or of path, or callable
-        Rows from any source that :func:`fit_gmm` reads. NaN is a missing value; a row of nothing else does not count.
+        Rows from any source that :func:`fit_gmm` reads. NaN is a missing value; a row without any value is ignored.
     weights : array_like, shape (n,), optional
-        Weight of each row, 0 or more.
+        Weight of each row, >= 0.
     n_threads : int
-        Threads over chunks; -1 is one for each core.
+        Number of threads over chunks; -1 is one for each core.
+
+    Raises
+    ------
+    MixtureError
+        If the rows do not fit the mixture, or the weights do not fit the rows.
 
     References
     ----------
@@ -297,32 +316,38 @@ def responsibility_entropy(
     def entropy(rows: Floats) -> Array:
         return np.asarray(entr(mixture.responsibilities(rows)).sum(axis=1))
 
-    return _summed(entropy, read_chunks(X, weights, n_features=mixture.n_features), n_threads)[0]
+    return _weighted_sum(entropy, read_chunks(X, weights, n_features=mixture.n_features), n_threads)[0]
 
 
-def _summed(of_rows: Callable[[Floats], Array], chunks: Iterable[Chunk], n_threads: int) -> tuple[float, float]:
-    """Return the weighted sum over all rows of what ``of_rows`` (n, n_features) -> (n,) says of them, and n."""
+def _weighted_sum(function: Callable[[Floats], Array], chunks: Iterable[Chunk], n_threads: int) -> tuple[float, float]:
+    """Return the weighted sum over all rows of a function (n, n_features) -> (n,), and the summed weight."""
 
-    def one(chunk: Chunk) -> tuple[float, float]:
-        values = of_rows(chunk.rows)
+    def sum_chunk(chunk: Chunk) -> tuple[float, float]:
+        values = function(chunk.rows)
         return float(values.sum() if chunk.weights is None else chunk.weights @ values), chunk.total
 
-    # once for all chunks: each would switch the libraries' threads off and on again
+    # once for all chunks, as changing the limit for each would be slow
     with one_thread():
-        parts = list(thread_map(one, chunks, count_threads(n_threads)))
+        parts = list(thread_map(sum_chunk, chunks, count_threads(n_threads)))
     value, n = np.sum([(0.0, 0.0), *parts], axis=0)
     return float(value), float(n)
 
 
-def _judge(
-    fit: Fit, kind: str, k: int, rows: Weighted, total: float, parts: tuple[Weighted, Weighted] | None, n_threads: int
+def _evaluate_candidate(
+    fit: Fit,
+    covariance_type: str,
+    k: int,
+    rows: Weighted,
+    total: float,
+    parts: tuple[Weighted, Weighted] | None,
+    n_threads: int,
 ) -> Candidate:
-    """Return one candidate, fitted to all ``rows`` and, where there are ``parts``, to the kept one."""
-    mixture, trace = fit(rows, kind, k)
+    """Return one candidate, fitted to all ``rows`` and, where there are ``parts``, to the first of them."""
+    mixture, trace = fit(rows, covariance_type, k)
     p, deviance = mixture.n_parameters, -2 * total * trace.log_likelihoods[-1]
     bic = deviance + p * float(np.log(total))
     return Candidate(
-        covariance_type=kind,
+        covariance_type=covariance_type,
         n_components_asked=trace.n_components_asked,
         n_components=trace.n_components,
         n_parameters=p,
@@ -330,94 +355,94 @@ def _judge(
         bic=bic,
         aic=deviance + 2 * p,
         icl=bic + 2 * responsibility_entropy(mixture, *rows, n_threads=n_threads),
-        held_out=None if parts is None else _held_out(fit, kind, k, parts, n_threads),
+        held_out=None if parts is None else _held_out(fit, covariance_type, k, parts, n_threads),
         converged=trace.converged,
         mixture=mixture,
     )
 
 
-def _held_out(fit: Fit, kind: str, k: int, parts: tuple[Weighted, Weighted], n_threads: int) -> float:
-    """Return the mean log density of the rows held out under a mixture fitted to those kept."""
+def _held_out(fit: Fit, covariance_type: str, k: int, parts: tuple[Weighted, Weighted], n_threads: int) -> float:
+    """Return the mean log density of the held-out rows under a mixture fitted to the others."""
     kept, held = parts
     try:
-        mixture, _ = fit(kept, kind, k)
+        mixture, _ = fit(kept, covariance_type, k)
     except MixtureError as error:
         raise MixtureError(f"among the rows that are not held out: {error}") from error
-    value, n = _summed(mixture.log_density, read_chunks(*held), n_threads)
+    value, n = _weighted_sum(mixture.log_density, read_chunks(*held), n_threads)
     return value / n
 
 
-def _divide(
-    X: RowSource, shares: Array | None, groups: npt.ArrayLike | None, held_out: float, rng: np.random.Generator
+def _split_rows(
+    X: RowSource, row_weights: Array | None, groups: npt.ArrayLike | None, held_out: float, rng: np.random.Generator
 ) -> tuple[Weighted, Weighted]:
-    """Return the rows to fit to and the rows held out, each with their weights."""
-    counted = _counted(X, shares)
-    units = np.arange(len(counted)) if groups is None else _codes(groups, len(counted))
-    # rows that do not count are on neither side, and neither are groups of nothing else
+    """Return the rows to fit to and the held-out rows, each with their weights."""
+    counted = _counted_rows(X, row_weights)
+    units = np.arange(len(counted)) if groups is None else _group_codes(groups, len(counted))
+    # rows that do not count are on neither side, and neither are groups without other rows
     present = np.unique(units[counted])
     if len(present) < 2:
         what = "rows that count" if groups is None else "groups with rows that count"
         raise MixtureError(f"{what}: {len(present)}; expected 2 or more, so that some can be held out, or held_out=0")
     n_held = min(max(round(held_out * len(present)), 1), len(present) - 1)
     held = np.isin(units, rng.choice(present, n_held, replace=False))
-    return _where(X, shares, counted & ~held), _where(X, shares, counted & held)
+    return _select_rows(X, row_weights, counted & ~held), _select_rows(X, row_weights, counted & held)
 
 
-def _counted(X: RowSource, shares: Array | None) -> Mask:
-    """Return which rows (n,) of a source count: not all missing, weight above 0."""
+def _counted_rows(X: RowSource, row_weights: Array | None) -> Mask:
+    """Return a mask (n,) of the rows of a source that count: those with a value and a weight above 0."""
     counted: list[Mask] = []
-    for chunk in read_chunks(X, shares, all_rows=True):
-        some: Mask = np.asarray(~np.isnan(chunk.rows).all(axis=1))
-        counted.append(some if chunk.weights is None else some & (chunk.weights > 0))
+    for chunk in read_chunks(X, row_weights, all_rows=True):
+        has_value: Mask = np.asarray(~np.isnan(chunk.rows).all(axis=1))
+        counted.append(has_value if chunk.weights is None else has_value & (chunk.weights > 0))
     return np.concatenate(counted)
 
 
-def _codes(groups: npt.ArrayLike, n: int) -> npt.NDArray[np.intp]:
-    """Return a whole number for each row that tells its group."""
+def _group_codes(groups: npt.ArrayLike, n: int) -> npt.NDArray[np.intp]:
+    """Return the index of each row's group, shape (n,)."""
     labels = np.asarray(groups)
     if labels.shape != (n,):
         raise MixtureError(f"groups have shape {labels.shape} and there are {n} rows; expected one label for each row")
-    # objects of unlike types, such as names and None, have no order to sort them by
+    # objects of different types, such as str and None, cannot be sorted
     return np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)[1]
 
 
-def _where(X: RowSource, shares: Array | None, keep: Mask) -> Weighted:
-    """Return a source of some rows of a source, and their weights."""
+def _select_rows(X: RowSource, row_weights: Array | None, keep: Mask) -> Weighted:
+    """Return a source of the rows of a source where ``keep`` is true, and their weights."""
 
     def rows() -> Iterator[Floats]:
         for chunk in read_chunks(X, all_rows=True):
             yield chunk.rows[keep[chunk.start : chunk.start + len(chunk.rows)]]
 
-    return rows, None if shares is None else shares[keep]
+    return rows, None if row_weights is None else row_weights[keep]
 
 
-def _several(name: str, values: Iterable[Any], example: str) -> tuple[Any, ...]:
+def _check_options(name: str, values: Iterable[Any], example: str) -> tuple[Any, ...]:
     """Return a list of settings to try, all different.
 
     Raises
     ------
     SettingError
-        If it is no list, is empty, or has something twice.
+        If it is not a list, is empty, or has an item twice.
     """
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise SettingError(f"{name} is {values!r}; expected a list, such as {example}")
     items = tuple(values)
     if not items:
         raise SettingError(f"{name} is empty; expected one or more to try, such as {example}")
-    twice = [item for i, item in enumerate(items) if item in items[:i]]
-    if twice:
-        raise SettingError(f"{name} has {twice[0]!r} twice; expected each once, such as {example}")
+    repeated = [item for i, item in enumerate(items) if item in items[:i]]
+    if repeated:
+        raise SettingError(f"{name} has {repeated[0]!r} twice; expected each once, such as {example}")
     return items
 
 
 def _check_share(held_out: float) -> None:
-    """Raise SettingError if ``held_out`` is no share."""
+    """Raise SettingError if ``held_out`` is not a share."""
     if not isinstance(held_out, int | float | np.number) or not 0 <= held_out < 1:
         raise SettingError(f"held_out is {held_out!r}; expected a share of the rows, 0 (none) or more and below 1")
 
 
 def _check_criterion(criterion: str, *, held_out: bool) -> None:
-    """Raise SettingError if there is no such criterion, or none without rows held out."""
+    """Raise SettingError if there is no such criterion, or it needs held-out rows and there are none."""
     if criterion not in CRITERIA:
         raise SettingError(f"criterion is {criterion!r}; expected one of {', '.join(CRITERIA)}")
     if criterion == "held_out" and not held_out:
