@@ -33,6 +33,7 @@ from gmmaudio.models import (
     from_bytes,
     gmm_classifier,
     load_model,
+    model_sha256,
     preset_of,
     save_model,
     to_bytes,
@@ -694,3 +695,14 @@ def test_an_unknown_preset_is_refused_with_those_there_are(name):
 if __name__ == "__main__":
     # how the golden file was made; kept for reading: the file itself is never made again
     save_model(golden_model(), GOLDEN)
+
+
+def test_a_model_is_known_by_the_file_it_was_read_from_whatever_its_format(tmp_path):
+    made = small_model()
+    save_model(made, tmp_path / "m.gmm")
+    file_sha256 = hashlib.sha256((tmp_path / "m.gmm").read_bytes()).hexdigest()
+    assert model_sha256(made) == model_sha256(load_model(tmp_path / "m.gmm")) == file_sha256
+    old = Path(__file__).parent / "golden/model-1.0.safetensors"
+    model = load_model(old)
+    assert model_sha256(model) == hashlib.sha256(old.read_bytes()).hexdigest()
+    assert dataclasses.replace(model).file_sha256 is None, "another model may be made of it"

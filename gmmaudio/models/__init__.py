@@ -1,7 +1,7 @@
 """Models: kinds of scorers, their calibration and open-set threshold, presets, recipes and the model file."""
 
 from gmmaudio.models.calibration import Calibration, fit_calibration
-from gmmaudio.models.file import from_bytes, load_model, save_model, to_bytes
+from gmmaudio.models.file import from_bytes, load_model, model_sha256, save_model, to_bytes
 from gmmaudio.models.fitting import Fitted, fit_trials, learn_rejection
 from gmmaudio.models.heads import Linear, Mixtures
 from gmmaudio.models.inner_folds import OutOfFold, nested_scores
@@ -53,6 +53,7 @@ __all__ = [
     "learn_rejection",
     "load_model",
     "make_recipe",
+    "model_sha256",
     "nested_scores",
     "preset_of",
     "save_model",

@@ -79,6 +79,19 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         raise ModelFileError(f"{path}: {error}") from error
 
 
+def model_sha256(model: Model) -> str:
+    """Return the SHA-256 of the file that a model was read from, or else of the one that it would be saved to.
+
+    A file of an older format would be saved with other bytes: it is still the same file.
+
+    Parameters
+    ----------
+    model : Model
+        Any model.
+    """
+    return model.file_sha256 or hashlib.sha256(to_bytes(model)).hexdigest()
+
+
 def to_bytes(model: Model) -> bytes:
     """Return the bytes of a model file; the same model gives the same bytes."""
     from safetensors import SafetensorError
@@ -129,9 +142,11 @@ def from_bytes(data: bytes) -> Model:
     if said != _digest(header, tensors):
         raise ModelFileError("is damaged (the checksum differs); copy it again, or train again")
     try:
-        return _model(header, tensors)
+        model = _model(header, tensors)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, GmmaudioError) as error:
         raise ModelFileError(f"holds no usable model ({error}); train again") from error
+    object.__setattr__(model, "file_sha256", hashlib.sha256(data).hexdigest())
+    return model
 
 
 def _header(data: bytes) -> dict[str, Any]:

@@ -218,6 +218,11 @@ class Model:
     rejection : Rejection or None
         Tells a clip of no known label.
 
+    Attributes
+    ----------
+    file_sha256 : str or None
+        SHA-256 of the file that it was read from; None for a model that was not read from one.
+
     Raises
     ------
     SettingError
@@ -229,6 +234,8 @@ class Model:
     training: TrainingSummary
     calibration: Calibration | None = None
     rejection: Rejection | None = None
+    # not copied by dataclasses.replace: a changed model is not that of the file
+    file_sha256: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         transform = self.classifier.transform

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,7 @@ from gmmaudio.corpus import Clip, Corpus, regroup, select_split
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import FailedInput, Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
-from gmmaudio.models import Model, to_bytes
+from gmmaudio.models import Model, model_sha256
 from gmmaudio.pipeline import analyses
 from gmmaudio.pipeline.leakage import copies_of, model_findings
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
@@ -91,13 +90,12 @@ def evaluate(
         ),
         "robustness": analyses.robustness(scored, trial_s, score_degraded) if robustness else (),
     }
-    sha256 = hashlib.sha256(to_bytes(model)).hexdigest()
     options: dict[str, Any] = {"split": split, "trial_s": trial_s, "min_duration_s": min_duration_s}
     options |= {
         "group_by": group_by,
         "durations_s": list(durations_s),
         "robustness": robustness,
-        "model_sha256": sha256,
+        "model_sha256": model_sha256(model),
     }
     found = model_findings(model.training, trials, group_by)
     unknown = _left_out(corpus, clips, strangers, split)
