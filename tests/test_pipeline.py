@@ -12,7 +12,7 @@ from gmmaudio.audio import read_audio
 from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import CorpusError, FeatureError, SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureConfig, extract
+from gmmaudio.features import extract, make_features
 from gmmaudio.models import PRESETS, ClassifierConfig, preset_of, to_bytes
 from gmmaudio.pipeline import train as train_function
 from gmmaudio.trials import extraction
@@ -157,7 +157,7 @@ def test_a_recipe_that_is_none_is_refused(wrong, words):
 
 
 def test_the_settings_of_the_recipe_reach_the_model(clips):
-    features = FeatureConfig(n_mfcc=5, normalise="mean")
+    features = make_features(n_mfcc=5, normalise="mean")
     classifier = ClassifierConfig(n_components=3, covariance_type="full", variance_floor=0.05)
     recipe = pipeline.Recipe(features=features, classifier=classifier, min_duration_s=0.25, seed=9)
     model = pipeline.train(clips, recipe).model
@@ -326,7 +326,7 @@ def test_rows_are_those_of_extract(corpus):
     path = str(corpus.root / corpus.rows[7]["path"])
     found = next(pipeline.read_rows(config, [path]))
     with threadpool_limits(limits=1):  # as the engine does
-        expected = extract(read_audio(path, config.sample_rate_hz), config)
+        expected = extract(read_audio(path, config.frames.sample_rate_hz), config)
     np.testing.assert_array_equal(found.rows.values, expected.values)
     np.testing.assert_array_equal(found.rows.time_s, expected.time_s)
     assert found.duration_s == 1.0

@@ -12,7 +12,7 @@ from gmmaudio import pipeline
 from gmmaudio.audio import DEGRADATIONS, DegradationSpec
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation.warnings import UNKNOWN_GROUPS
-from gmmaudio.features import finish
+from gmmaudio.features import make_rows
 from gmmaudio.models import fitting, tuning
 from gmmaudio.pipeline import analyses, folds
 from gmmaudio.trials import cut_trial, extraction, gather
@@ -40,11 +40,11 @@ def test_a_cut_is_the_frames_of_its_stretch_finished_alone(clips, preset):
     recipe = pipeline.make_recipe(preset, n_components=2, trial_s=0)
     trial = trials_of(clips, recipe)[0]
     config = recipe.features
-    step = int(0.3 * config.frames_per_s)
+    step = int(0.3 * config.frames.frames_per_s)
     cuts = cut_trial(trial, 0.3, config)
     assert len(cuts) == len(trial.parts[0].raw) // step == 3
     for k, cut in enumerate(cuts):
-        alone = finish([trial.parts[0].raw.slice(k * step, (k + 1) * step)], config)
+        alone = make_rows([trial.parts[0].raw.slice(k * step, (k + 1) * step)], config)
         np.testing.assert_array_equal(cut.rows.values, alone.values)
     assert len({cut.name for cut in cuts}) == 3
 
@@ -55,7 +55,7 @@ def test_a_cut_runs_over_the_edges_of_joined_clips(clips):
     config = SMALL.features
     assert len(trial.parts) == 2
     (cut,) = cut_trial(trial, 1.5, config)
-    step = int(1.5 * config.frames_per_s)
+    step = int(1.5 * config.frames.frames_per_s)
     first = len(trial.parts[0].raw)
     assert [len(piece.raw) for piece in cut.pieces] == [first, step - first]
     whole = np.concatenate([part.raw.values for part in trial.parts])[:step]
@@ -336,7 +336,7 @@ def test_a_copy_on_the_other_side_is_found_by_samples_and_by_fingerprint(tmp_pat
 
 @pytest.mark.parametrize("changed", [{"n_mfcc": 6}, {"hop_s": 0.08}])
 def test_a_front_end_too_coarse_for_fingerprints_says_that_there_are_none(clips, changed):
-    coarse = replace(SMALL, features=replace(SMALL.features, **changed))
+    coarse = replace(SMALL, features=SMALL.features.replace(**changed))
     report = pipeline.crossval(clips, coarse, folds=3, **QUICK)
     assert any("by their samples only in 18 of 18 clips" in guard for guard in report.guards)
 

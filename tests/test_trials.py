@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from gmmaudio.corpus import Clip
 from gmmaudio.errors import SettingError
-from gmmaudio.features import FeatureConfig, RawFrames
+from gmmaudio.features import RawFrames, make_features
 from gmmaudio.trials import Extracted, make_trials
 
 # 100 frames a second, so that a number of frames reads as hundredths of a second
-CONFIG = FeatureConfig(sample_rate_hz=8000, hop_s=0.01, window_s=0.032, fmax_hz=4000.0, n_mels=4, n_mfcc=2)
+CONFIG = make_features(sample_rate_hz=8000, hop_s=0.01, window_s=0.032, fmax_hz=4000.0, n_mels=4, n_mfcc=2)
 FIXED = settings(derandomize=True, deadline=None, database=None, max_examples=150)
 
 
@@ -226,7 +226,7 @@ def test_rows_are_normalised_over_the_trial_and_not_over_the_clip():
     rng = np.random.default_rng(0)
     low, high = rng.normal(-5, 1, (500, 2)), rng.normal(5, 3, (500, 2))
     clips = [clip_of("a.wav", 500, values=low), clip_of("b.wav", 500, values=high)]
-    (trial,), _, _ = make(clips, 10.0, config=replace(CONFIG, normalise="mean_variance"))
+    (trial,), _, _ = make(clips, 10.0, config=CONFIG.replace(normalise="mean_variance"))
     both = np.concatenate([low, high])
     # float32 frames of size about 1
     np.testing.assert_allclose(trial.rows.values, (both - both.mean(axis=0)) / both.std(axis=0), atol=1e-5)
@@ -235,7 +235,7 @@ def test_rows_are_normalised_over_the_trial_and_not_over_the_clip():
 
 def test_pieces_of_one_clip_are_each_normalised():
     values = np.repeat([[0.0, 1.0], [10.0, -4.0]], 1000, axis=0) + np.random.default_rng(0).normal(size=(2000, 2))
-    trials, _, _ = make([clip_of("a.wav", 2000, values=values)], 10.0, config=replace(CONFIG, normalise="mean"))
+    trials, _, _ = make([clip_of("a.wav", 2000, values=values)], 10.0, config=CONFIG.replace(normalise="mean"))
     for trial, part in zip(trials, (values[:1000], values[1000:]), strict=True):
         # float32 frames of size about 10
         np.testing.assert_allclose(trial.rows.values, part - part.mean(axis=0), atol=1e-5)
@@ -245,13 +245,13 @@ def test_the_gate_judges_each_clip_by_its_own_level():
     # the second clip is 60 dB softer, and its own loud half passes a gate of 40 dB
     level = np.repeat([0.0, -50.0], 250)
     clips = [clip_of("a.wav", 500, level_db=level), clip_of("b.wav", 500, first=500, level_db=level - 60)]
-    (trial,), _, _ = make(clips, 10.0, config=replace(CONFIG, gate_range_db=40.0))
+    (trial,), _, _ = make(clips, 10.0, config=CONFIG.replace(gate_range_db=40.0))
     assert numbers(trial) == [*range(250), *range(500, 750)]
 
 
 def test_the_length_of_a_trial_is_that_before_the_gate():
     clip = clip_of("a.wav", 500, level_db=np.repeat([0.0, -50.0], 250))
-    (trial,), failed, _ = make([clip], None, min_duration_s=4.0, config=replace(CONFIG, gate_range_db=40.0))
+    (trial,), failed, _ = make([clip], None, min_duration_s=4.0, config=CONFIG.replace(gate_range_db=40.0))
     assert (trial.duration_s, len(trial.rows), failed) == (5.0, 250, [])
 
 

@@ -50,7 +50,7 @@ def _everything(model: Model) -> dict[str, Any]:
 
 def row_name(model: Model) -> str:
     """Return what a row of the model is."""
-    return "frames" if model.features.block_s is None else "blocks"
+    return "frames" if model.features.rows.block_s is None else "blocks"
 
 
 def trust(model: Model) -> list[str]:

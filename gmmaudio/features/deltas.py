@@ -8,35 +8,43 @@ import numpy as np
 
 from gmmaudio.features.frames import RawFrames
 from gmmaudio.features.normalise import Frames
-from gmmaudio.features.settings import FeatureConfig
+from gmmaudio.features.settings import FeatureSettings, RowSettings
 
 
-def append_deltas(raw: RawFrames, config: FeatureConfig) -> Frames:
-    """Return frames with their differences, shape (n, n_views * n_columns): view after view, then descriptors."""
+def append_deltas(raw: RawFrames, features: FeatureSettings) -> Frames:
+    """Return frames with their deltas, shape (n, n_warps * n_columns): warp after warp, then descriptors.
+
+    Parameters
+    ----------
+    raw : RawFrames
+        Frames of a clip, or of a part of one: deltas at an end of a part are those of the whole clip.
+    features : FeatureSettings
+        The front end.
+    """
+    reach, n = features.rows.delta_reach, features.frames.n_mfcc
     first, last = raw.n_before, raw.n_before + len(raw)
-    start = max(0, first - config.reach)
-    near = raw.values[start : last + config.reach]
-    own = slice(first - start, last - start)
-    n = config.n_mfcc
+    start = max(0, first - reach)
+    context = raw.values[start : last + reach]
+    inner = slice(first - start, last - start)
     parts = []
-    for k in range(config.n_views):
-        view = near[:, k * n : (k + 1) * n]
-        parts += [part[own] for part in (view, *_differences(view, config))]
-    if config.descriptors:
-        parts.append(near[own, n:])
+    for k in range(features.frames.n_warps):
+        cepstra = context[:, k * n : (k + 1) * n]
+        parts += [part[inner] for part in (cepstra, *_deltas(cepstra, features.rows))]
+    if features.frames.descriptors:
+        parts.append(context[inner, n:])
     return np.concatenate(parts, axis=1).astype(np.float32, copy=False)
 
 
-def _differences(mfcc: Frames, config: FeatureConfig) -> list[Frames]:
+def _deltas(cepstra: Frames, rows: RowSettings) -> list[Frames]:
     """Return deltas of each order, and shifted deltas, of cepstra (n, n_mfcc)."""
-    found = []
-    if config.n_deltas:
+    deltas = []
+    if rows.n_deltas:
         import librosa
 
         # "nearest" repeats the edge frames, so that a clip shorter than the window has deltas too
-        settings: dict[str, Any] = {"width": config.delta_frames, "axis": 0, "mode": "nearest"}
-        found = [librosa.feature.delta(mfcc, order=order, **settings) for order in range(1, config.n_deltas + 1)]
-    return [*found, shifted_deltas(mfcc, *config.sdc)] if config.sdc else found
+        settings: dict[str, Any] = {"width": rows.delta_frames, "axis": 0, "mode": "nearest"}
+        deltas = [librosa.feature.delta(cepstra, order=order, **settings) for order in range(1, rows.n_deltas + 1)]
+    return [*deltas, shifted_deltas(cepstra, *rows.sdc)] if rows.sdc else deltas
 
 
 def shifted_deltas(cepstra: Frames, n: int, d: int, p: int, k: int) -> Frames:

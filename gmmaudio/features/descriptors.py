@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.features.normalise import Frames
-from gmmaudio.features.settings import CONTRAST_EDGES_HZ, FeatureConfig
+from gmmaudio.features.settings import CONTRAST_EDGES_HZ, FrameSettings
 
 # share of a band's bins that its peak and its valley are the means of; share of the magnitude below the rolloff
 CONTRAST_QUANTILE = 0.02
@@ -19,28 +19,28 @@ LEAST = 1e-10
 
 
 def compute_descriptors(
-    samples: npt.NDArray[np.float32], magnitude: Frames, log_mel: Frames, before: Frames, config: FeatureConfig
+    samples: npt.NDArray[np.float32], magnitude: Frames, log_mel: Frames, before: Frames, settings: FrameSettings
 ) -> Frames:
     """Return the descriptors of frames, shape (n, d); ``before`` is the log mel spectrum of the frame before them."""
     from librosa.feature import spectral_flatness
     from librosa.onset import onset_strength
 
     rows = magnitude.T
-    khz = np.fft.rfftfreq(config.n_fft, 1000 / config.sample_rate_hz).astype(np.float32)
+    khz = np.fft.rfftfreq(settings.n_fft, 1000 / settings.sample_rate_hz).astype(np.float32)
     # by name, so that only those asked for are computed
     found: dict[str, Any] = {
-        "contrast": lambda: _contrast(rows, config),
+        "contrast": lambda: _contrast(rows, settings),
         "centroid": lambda: (rows @ khz) / np.maximum(rows.sum(axis=1), np.finfo(np.float32).tiny),
         "rolloff": lambda: khz[_rolloff(rows)],
         "flatness": lambda: np.log10(spectral_flatness(S=magnitude)[0]),
-        "zero_crossings": lambda: _zero_crossings(samples, len(rows), config),
+        "zero_crossings": lambda: _zero_crossings(samples, len(rows), settings),
         "onset": lambda: onset_strength(S=np.concatenate([before, log_mel], axis=1), center=False)[1:],
     }
-    columns = [np.asarray(found[name](), dtype=np.float32).reshape(len(rows), -1) for name in config.descriptors]
+    columns = [np.asarray(found[name](), dtype=np.float32).reshape(len(rows), -1) for name in settings.descriptors]
     return np.concatenate(columns, axis=1) if columns else np.zeros((len(rows), 0), dtype=np.float32)
 
 
-def _contrast(rows: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]:
+def _contrast(rows: Frames, settings: FrameSettings) -> npt.NDArray[np.float64]:
     """Return how far peaks stand above valleys in each octave band (n, 7), in decibel of magnitude as in librosa.
 
     librosa also lifts what lies 80 dB below the loudest moment, by which a frame would depend on its neighbours.
@@ -49,7 +49,7 @@ def _contrast(rows: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]:
     ----------
     Jiang et al., "Music type classification by spectral contrast feature", ICME 2002.
     """
-    hz = np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate_hz)
+    hz = np.fft.rfftfreq(settings.n_fft, 1 / settings.sample_rate_hz)
     bands = list(itertools.pairwise(CONTRAST_EDGES_HZ))
     contrast = np.empty((len(rows), len(bands)))
     for k, (low, high) in enumerate(bands):
@@ -71,9 +71,11 @@ def _rolloff(rows: Frames) -> npt.NDArray[np.intp]:
     return np.asarray(np.count_nonzero(total < ROLLOFF * total[:, -1:], axis=1))
 
 
-def _zero_crossings(samples: npt.NDArray[np.float32], n_frames: int, config: FeatureConfig) -> npt.NDArray[np.float64]:
+def _zero_crossings(
+    samples: npt.NDArray[np.float32], n_frames: int, settings: FrameSettings
+) -> npt.NDArray[np.float64]:
     """Return the share of the samples of each frame (n,) that lie across zero from the one before."""
     below = samples < -LEAST
     crossed = np.concatenate([[0], np.cumsum(below[1:] != below[:-1])])
-    first = np.arange(n_frames) * config.hop_length
-    return np.asarray((crossed[first + config.n_fft - 1] - crossed[first]) / config.n_fft)
+    first = np.arange(n_frames) * settings.hop_length
+    return np.asarray((crossed[first + settings.n_fft - 1] - crossed[first]) / settings.n_fft)

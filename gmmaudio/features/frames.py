@@ -16,7 +16,7 @@ import numpy.typing as npt
 from gmmaudio.errors import FeatureError
 from gmmaudio.features.descriptors import compute_descriptors
 from gmmaudio.features.normalise import Frames, rasta
-from gmmaudio.features.settings import FeatureConfig
+from gmmaudio.features.settings import FrameSettings
 from gmmaudio.features.speech import SpeechMeter
 
 # Frames computed at once. Fixed, and counted from the clip's start, so that block and whole give the same bits.
@@ -26,19 +26,19 @@ NOT_FINITE = "the samples give frames that are not finite; check the file for Na
 
 @dataclass(frozen=True, eq=False)
 class RawFrames:
-    """What needs the sound: frames before differences, gate and normalisation.
+    """What needs the sound: frames before deltas, gate and normalisation.
 
     Parameters
     ----------
-    values : ndarray, shape (n_clip, n_views * n_mfcc + n_descriptors), float32
-        Decibel-like cepstra, one view after the other, and descriptors; of the whole clip, for the differences at an
+    values : ndarray, shape (n_clip, n_warps * n_mfcc + n_descriptors), float32
+        Decibel-like cepstra, one VTLN warp after the other, and descriptors; of the whole clip, for the deltas at an
         end of a part look beyond it.
     level_db : ndarray, shape (n,), float32
         Power in the mel bands, decibel.
     time_s : ndarray, shape (n,), float32
         Centre of every frame, seconds from the start of its clip.
     speech : ndarray, shape (n,), float32, or None
-        Probability of speech, 0..1; None without a speech gate.
+        Probability of speech, 0..1; None where it is not measured.
     n_before : int
         Frames of the clip before the first of this part.
     """
@@ -59,14 +59,14 @@ class RawFrames:
         return RawFrames(self.values, self.level_db[part], self.time_s[part], speech, self.n_before + first)
 
 
-def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig) -> RawFrames:
+def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings) -> RawFrames:
     """Return the frames of samples that arrive in blocks; the same numbers however they are cut.
 
     Parameters
     ----------
     blocks : iterable of ndarray, shape (n,), float32
-        Consecutive mono samples at ``config.sample_rate_hz``.
-    config : FeatureConfig
+        Consecutive mono samples at ``settings.sample_rate_hz``.
+    settings : FrameSettings
         The front end.
 
     Raises
@@ -74,26 +74,26 @@ def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig)
     FeatureError
         If there are no samples, or frames that are not finite.
     """
-    meter = SpeechMeter() if config.speech_gate is not None else None
-    parts = list(_analysed(_chunks(blocks if meter is None else meter.listen(blocks), config), config))
+    meter = SpeechMeter() if settings.measure_speech else None
+    parts = list(_analysed(_chunks(blocks if meter is None else meter.listen(blocks), settings), settings))
     if not parts:
         raise FeatureError("no samples; at least one is needed")
     cepstra, described, levels = (np.concatenate(column) for column in zip(*parts, strict=True))
     if not (np.isfinite(cepstra).all() and np.isfinite(described).all()):
         raise FeatureError(NOT_FINITE)
-    time_s = (np.arange(len(cepstra)) * (config.hop_length / config.sample_rate_hz)).astype(np.float32)
-    speech = None if meter is None else meter.probability(len(cepstra), config.hop_length)
-    values = np.concatenate([rasta(cepstra) if config.rasta else cepstra, described], axis=1)
+    time_s = (np.arange(len(cepstra)) * (settings.hop_length / settings.sample_rate_hz)).astype(np.float32)
+    speech = None if meter is None else meter.probability(len(cepstra), settings.hop_length)
+    values = np.concatenate([rasta(cepstra) if settings.rasta else cepstra, described], axis=1)
     return RawFrames(values, levels, time_s, speech)
 
 
-def _chunks(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig) -> Iterable[npt.NDArray[np.float32]]:
+def _chunks(blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings) -> Iterable[npt.NDArray[np.float32]]:
     """Yield the samples that each run of BLOCK_FRAMES frames covers, frame centres starting at the first sample.
 
     Half an FFT of zeros stands before the first sample and after the last, as in librosa's ``center=True``.
     """
-    half, hop = config.n_fft // 2, config.hop_length
-    span = (BLOCK_FRAMES - 1) * hop + config.n_fft
+    half, hop = settings.n_fft // 2, settings.hop_length
+    span = (BLOCK_FRAMES - 1) * hop + settings.n_fft
     held = np.zeros(half, dtype=np.float32)
     n_samples, last = 0, np.float32(0.0)
     for block in blocks:
@@ -102,10 +102,10 @@ def _chunks(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig) ->
         if not np.isfinite(block).all():
             raise FeatureError(NOT_FINITE)
         n_samples += len(block)
-        if config.preemphasis:
+        if settings.preemphasis:
             shifted = np.concatenate([[last], block[:-1]])
             last = block[-1]
-            block = (block - np.float32(config.preemphasis) * shifted).astype(np.float32)  # noqa: PLW2901
+            block = (block - np.float32(settings.preemphasis) * shifted).astype(np.float32)  # noqa: PLW2901
         held = np.concatenate([held, block])
         while len(held) >= max(span, BLOCK_FRAMES * hop):
             yield held[:span]
@@ -113,46 +113,46 @@ def _chunks(blocks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig) ->
     if n_samples:
         held = np.concatenate([held, np.zeros(half, dtype=np.float32)])
         # frames may lie further apart than they are long: the zeros can complete a block
-        while len(held) >= config.n_fft:
+        while len(held) >= settings.n_fft:
             yield held[:span]
             held = held[BLOCK_FRAMES * hop :]
 
 
 def _analysed(
-    chunks: Iterable[npt.NDArray[np.float32]], config: FeatureConfig
+    chunks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings
 ) -> Iterable[tuple[Frames, Frames, Frames]]:
-    """Yield cepstra (n, n_views * n_mfcc), descriptors (n, d) and levels in decibel (n,) of padded samples."""
+    """Yield cepstra (n, n_warps * n_mfcc), descriptors (n, d) and levels in decibel (n,) of padded samples."""
     import librosa
 
     before: Frames | None = None
     for samples in chunks:
         spectrum = librosa.stft(
             samples,
-            n_fft=config.n_fft,
-            hop_length=config.hop_length,
-            win_length=config.win_length,
-            window=config.window,
+            n_fft=settings.n_fft,
+            hop_length=settings.hop_length,
+            win_length=settings.win_length,
+            window=settings.window,
             center=False,
         )
         magnitude = np.abs(spectrum)
-        power, factors = magnitude**2, (1.0, *config.vtln)
-        mels = [librosa.feature.melspectrogram(S=power, **_mel_settings(config, factor)) for factor in factors]
+        power, factors = magnitude**2, (1.0, *settings.vtln)
+        mels = [librosa.feature.melspectrogram(S=power, **_mel_settings(settings, factor)) for factor in factors]
         # top_db would make a frame depend on the clip's loudest moment, and a block differ from the whole
         log_mels = [librosa.power_to_db(mel, top_db=None) for mel in mels]
-        mfcc = np.concatenate([librosa.feature.mfcc(S=log_mel, n_mfcc=config.n_mfcc) for log_mel in log_mels])
+        mfcc = np.concatenate([librosa.feature.mfcc(S=log_mel, n_mfcc=settings.n_mfcc) for log_mel in log_mels])
         level = librosa.power_to_db(mels[0].sum(axis=0), top_db=None)
         plain = log_mels[0]
-        described = compute_descriptors(samples, magnitude, plain, plain[:, :1] if before is None else before, config)
+        described = compute_descriptors(samples, magnitude, plain, plain[:, :1] if before is None else before, settings)
         before = plain[:, -1:]
         yield mfcc.T.astype(np.float32), described, level.astype(np.float32)
 
 
-def _mel_settings(config: FeatureConfig, factor: float) -> dict[str, Any]:
+def _mel_settings(settings: FrameSettings, factor: float) -> dict[str, Any]:
     """Return librosa's settings of the mel bands, their edges moved by a factor."""
     return {
-        "sr": config.sample_rate_hz,
-        "n_fft": config.n_fft,
-        "n_mels": config.n_mels,
-        "fmin": factor * config.fmin_hz,
-        "fmax": factor * config.fmax_hz,
+        "sr": settings.sample_rate_hz,
+        "n_fft": settings.n_fft,
+        "n_mels": settings.n_mels,
+        "fmin": factor * settings.fmin_hz,
+        "fmax": factor * settings.fmax_hz,
     }

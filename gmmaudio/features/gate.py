@@ -8,38 +8,38 @@ import numpy.typing as npt
 from gmmaudio.errors import SettingError
 from gmmaudio.features.frames import RawFrames
 from gmmaudio.features.normalise import Frames
-from gmmaudio.features.settings import FeatureConfig
+from gmmaudio.features.settings import RowSettings
 
 # of frame levels: what a clip's steady noise is as loud as
 QUIET_PERCENTILE = 10
 
 
-def passing_frames(raw: RawFrames, config: FeatureConfig) -> npt.NDArray[np.bool_]:
+def passing_frames(raw: RawFrames, rows: RowSettings) -> npt.NDArray[np.bool_]:
     """Return which frames of a clip (n,) pass the gates, at least one."""
     passed = np.ones(len(raw), dtype=bool)
-    if config.gate_range_db is not None or config.gate_floor_db is not None:
-        loud = raw.level_db >= _gate_level(raw.level_db, config)
-        inner = ~_widened(~loud, config.gate_margin)
+    if rows.gate_range_db is not None or rows.gate_floor_db is not None:
+        loud = raw.level_db >= _gate_level(raw.level_db, rows)
+        inner = ~_widened(~loud, rows.gate_margin)
         # a clip of hits hardly longer than the margins would lose most of its sound: it keeps what is loud
         passed &= inner if 2 * inner.sum() >= loud.sum() else loud
-    if config.speech_gate is not None:
+    if rows.speech_gate is not None:
         if raw.speech is None:
             raise SettingError("the frames hold no probability of speech; make them with a speech_gate too")
         # where nothing is speech, what is most like it must do
-        passed &= raw.speech >= min(config.speech_gate, float(raw.speech[passed].max()))
+        passed &= raw.speech >= min(rows.speech_gate, float(raw.speech[passed].max()))
     return passed
 
 
-def _gate_level(level_db: Frames, config: FeatureConfig) -> float:
+def _gate_level(level_db: Frames, rows: RowSettings) -> float:
     """Return the level below which frames of a clip are dropped, decibel; the loudest always passes."""
-    reference = float(np.percentile(level_db, config.gate_percentile))
-    least = -np.inf if config.gate_range_db is None else reference - config.gate_range_db
-    if config.gate_floor_db is None:
+    reference = float(np.percentile(level_db, rows.gate_percentile))
+    least = -np.inf if rows.gate_range_db is None else reference - rows.gate_range_db
+    if rows.gate_floor_db is None:
         return least
     # a cut or a muted part, far below even a quiet room, is nobody's noise
     heard = level_db[level_db >= 2 * least - reference]
     quiet = float(np.percentile(heard, QUIET_PERCENTILE))
-    return max(least, min(quiet + config.gate_floor_db, reference - 2 * config.gate_floor_db))
+    return max(least, min(quiet + rows.gate_floor_db, reference - 2 * rows.gate_floor_db))
 
 
 def _widened(gaps: npt.NDArray[np.bool_], n: int) -> npt.NDArray[np.bool_]:

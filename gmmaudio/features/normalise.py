@@ -22,7 +22,7 @@ def normalised(values: Frames, how: str, width: int) -> Frames:
     values : ndarray, shape (n, d), float32
         Frames, at least one.
     how : str
-        As ``normalise`` of :class:`gmmaudio.features.FeatureConfig`.
+        As ``normalise`` of :class:`gmmaudio.features.RowSettings`.
     width : int
         Frames of the window of ``sliding`` and ``warp``, odd.
     """

@@ -14,7 +14,7 @@ from gmmaudio.features.deltas import append_deltas
 from gmmaudio.features.frames import RawFrames, raw_frames
 from gmmaudio.features.gate import passing_frames
 from gmmaudio.features.normalise import Frames, normalised
-from gmmaudio.features.settings import FeatureConfig
+from gmmaudio.features.settings import FeatureSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +36,14 @@ class Rows:
         return len(self.values)
 
 
-def extract(samples: npt.NDArray[np.float32], config: FeatureConfig) -> Rows:
+def extract(samples: npt.NDArray[np.float32], features: FeatureSettings) -> Rows:
     """Return the frames of mono samples: raw frames, gated and normalised.
 
     Parameters
     ----------
     samples : ndarray, shape (n,), float32
-        Mono, at ``config.sample_rate_hz``, full scale -1..1.
-    config : FeatureConfig
+        Mono, at ``features.frames.sample_rate_hz``, full scale -1..1.
+    features : FeatureSettings
         The front end.
 
     Raises
@@ -53,47 +53,55 @@ def extract(samples: npt.NDArray[np.float32], config: FeatureConfig) -> Rows:
 
     Examples
     --------
-    >>> rows = extract(np.random.default_rng(0).normal(size=22050).astype(np.float32), FeatureConfig())
+    >>> rows = extract(np.random.default_rng(0).normal(size=22050).astype(np.float32), FeatureSettings())
     >>> rows.values.shape
     (44, 20)
     """
-    return finish([raw_frames([samples], config)], config)
+    return make_rows([raw_frames([samples], features.frames)], features)
 
 
-def finish(clips: Sequence[RawFrames], config: FeatureConfig) -> Rows:
+def make_rows(clips: Sequence[RawFrames], features: FeatureSettings) -> Rows:
     """Return the rows of a trial: frames of each clip that pass its gate, joined, normalised; or blocks of those.
 
-    Differences are taken inside each clip before its gate, so that frames that are dropped stand between no others.
+    Deltas are taken inside each clip before its gate, so that frames that are dropped stand between no others.
 
-    The gate's reference is that of each clip (or piece of one), for level belongs to a recording; the normalisation
+    The gate's reference is that of each clip (or segment of one), for level belongs to a recording; the normalisation
     is the trial's, for one clip may be too short to estimate a mean.
 
     Parameters
     ----------
     clips : sequence of RawFrames
         Of the clips that the trial is made of, at least one.
-    config : FeatureConfig
+    features : FeatureSettings
         The front end, or another with the same raw frames (:func:`same_frames`).
 
     Raises
     ------
     SettingError
-        If there is a speech gate, and frames without their probability of speech; or fewer views than asked for.
+        If there is a speech gate, and frames without their probability of speech; or fewer warps than asked for.
+
+    Examples
+    --------
+    >>> samples = np.random.default_rng(0).normal(size=22050).astype(np.float32)
+    >>> features = FeatureSettings().replace(n_deltas=1, normalise="mean")
+    >>> make_rows([raw_frames([samples], features.frames)] * 2, features).values.shape
+    (88, 40)
     """
-    if config.vtln and clips[0].values.shape[1] < config.n_views * config.n_mfcc:
-        raise SettingError("the frames hold fewer views than vtln asks for; make them with it too")
-    kept = [passing_frames(raw, config) for raw in clips]
-    values = np.concatenate([append_deltas(raw, config)[passed] for raw, passed in zip(clips, kept, strict=True)])
+    frames, rows = features.frames, features.rows
+    if frames.vtln and clips[0].values.shape[1] < frames.n_warps * frames.n_mfcc:
+        raise SettingError("the frames hold fewer warps than vtln asks for; make them with it too")
+    kept = [passing_frames(raw, rows) for raw in clips]
+    values = np.concatenate([append_deltas(raw, features)[passed] for raw, passed in zip(clips, kept, strict=True)])
     time_s = np.concatenate([raw.time_s[passed] for raw, passed in zip(clips, kept, strict=True)])
-    values = normalised(values, config.normalise, config.normalise_frames)
-    if config.block_s is None:
+    values = normalised(values, rows.normalise, rows.normalise_frames)
+    if rows.block_s is None:
         return Rows(values, time_s)
     blocks = block_features(
         values,
         time_s,
-        size=config.block_frames,
-        step=config.block_step,
-        n_modulation=config.n_modulation,
-        frames_per_s=config.frames_per_s,
+        size=features.block_frames,
+        step=features.block_step,
+        n_modulation=rows.n_modulation,
+        frames_per_s=frames.frames_per_s,
     )
     return Rows(*blocks)

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import GmmaudioError, ModelFileError
-from gmmaudio.features import FeatureConfig
+from gmmaudio.features import FeatureSettings
 from gmmaudio.files import write_beside
 from gmmaudio.models.calibration import Calibration
 from gmmaudio.models.heads import Linear, Mixtures
@@ -35,7 +35,7 @@ from gmmaudio.models.open_set import Rejection
 from gmmaudio.models.scorer import Classifier
 from gmmaudio.models.ubm import BACKGROUND
 
-FORMAT_VERSION = "1.3"
+FORMAT_VERSION = "1.4"
 KEY = "gmmaudio"
 TRANSFORMS = (Identity, Projection, Supervectors)
 HEADS = (Mixtures, Linear)
@@ -206,7 +206,7 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
     training["versions"] = {str(name): str(number) for name, number in training["versions"].items()}
     calibration, rejection = header.get("calibration"), header.get("rejection")
     return Model(
-        FeatureConfig.from_dict(header["features"]),
+        FeatureSettings.from_dict(header["features"]),
         _classifier(header, tensors),
         TrainingSummary(**training),
         None if calibration is None else Calibration.from_dict(calibration),

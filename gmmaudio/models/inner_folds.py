@@ -93,7 +93,7 @@ def fit_classifier(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs
         [label for _, label, _ in rows],
         recipe.classifier,
         groups=[unit for _, _, unit in rows],
-        n_views=recipe.features.n_views,
+        n_views=recipe.features.frames.n_warps,
         seed=seed,
         n_jobs=n_jobs,
     )

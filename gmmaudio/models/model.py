@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
-from gmmaudio.features import FeatureConfig, Rows
+from gmmaudio.features import FeatureSettings, Rows
 from gmmaudio.models.calibration import Calibration
 from gmmaudio.models.kinds.kind_settings import ClassifierConfig
 from gmmaudio.models.kinds.supervector import Supervectors
@@ -207,7 +207,7 @@ class Model:
 
     Parameters
     ----------
-    features : FeatureConfig
+    features : FeatureSettings
         The front end.
     classifier : Classifier
         Gives scores.
@@ -229,7 +229,7 @@ class Model:
         If the classifier was not made for these features.
     """
 
-    features: FeatureConfig
+    features: FeatureSettings
     classifier: Classifier
     training: TrainingSummary
     calibration: Calibration | None = None
@@ -239,9 +239,9 @@ class Model:
 
     def __post_init__(self) -> None:
         transform = self.classifier.transform
-        if isinstance(transform, Supervectors) and transform.n_views != self.features.n_views:
+        if isinstance(transform, Supervectors) and transform.n_views != self.features.frames.n_warps:
             raise SettingError(
-                f"the classifier takes {transform.n_views} views and the front end makes {self.features.n_views}"
+                f"the classifier takes {transform.n_views} warps and the front end makes {self.features.frames.n_warps}"
             )
         if self.classifier.n_features != self.features.n_features:
             raise SettingError(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gmmaudio.errors import SettingError
-from gmmaudio.features import DESCRIPTORS, FeatureConfig
+from gmmaudio.features import FeatureSettings, make_features
 from gmmaudio.models.kinds.kind_settings import ClassifierConfig
 
 
@@ -15,7 +15,7 @@ class Preset:
 
     Parameters
     ----------
-    features : FeatureConfig
+    features : FeatureSettings
         The front end.
     classifier : ClassifierConfig
         Kind, components, covariance and floor.
@@ -25,20 +25,22 @@ class Preset:
         Clips shorter than this tell less than what the figures were measured on, seconds.
     """
 
-    features: FeatureConfig
+    features: FeatureSettings
     classifier: ClassifierConfig
     trial_s: float | None = None
     short_s: float = 0.5
 
 
 # 20 MFCC of 93 ms frames, nothing else: what tutorials train.
-_TUTORIAL = FeatureConfig()
+_TUTORIAL = make_features()
 # Frames 60 dB below the loudest dropped with two on each side (digital silence and its edges: a frame is four steps
 # long), mean of c0 taken out (cures gain).
-_MUSIC = replace(_TUTORIAL, gate_range_db=60.0, gate_margin=2, normalise="c0")
+_MUSIC = _TUTORIAL.replace(gate_range_db=60.0, gate_margin=2, normalise="c0")
+# A fixed list: a descriptor that is added to the package does not change what the preset measures.
+_SPECTRAL = ("contrast", "centroid", "rolloff", "flatness", "zero_crossings", "onset")
 # The telephone band; deltas and shifted deltas (the language recogniser's classic front end); an energy gate, and one
 # against steady noise in pauses.
-_SPEECH = FeatureConfig(
+_SPEECH = make_features(
     sample_rate_hz=16000,
     window_s=0.025,
     hop_s=0.010,
@@ -55,7 +57,7 @@ _SPEECH = FeatureConfig(
     normalise="mean_variance",
 )
 # For supervectors: ranks instead of values, and the vocal tract of a common length.
-_SPEECH_WARPED = replace(_SPEECH, normalise="warp", vtln=(0.92, 1.08))
+_SPEECH_WARPED = _SPEECH.replace(normalise="warp", vtln=(0.92, 1.08))
 _BLOCKS = ClassifierConfig(
     kind="blocks", n_components=1, covariance_type="shared", n_pca=80, z_limit=2.0, shrinkage=0.6
 )
@@ -74,18 +76,18 @@ _SUPERVECTOR = ClassifierConfig(
 PRESETS: dict[str | None, dict[str, Preset]] = {
     None: {
         "frames": Preset(_TUTORIAL, ClassifierConfig()),
-        "blocks": Preset(replace(_TUTORIAL, block_s=6.0), _BLOCKS, short_s=6.0),
+        "blocks": Preset(_TUTORIAL.replace(block_s=6.0), _BLOCKS, short_s=6.0),
         "supervector": Preset(_TUTORIAL, _SUPERVECTOR, short_s=3.0),
     },
     "genre": {
-        "blocks": Preset(replace(_MUSIC, descriptors=DESCRIPTORS, block_s=6.0), _BLOCKS, short_s=6.0),
-        "frames": Preset(replace(_MUSIC, n_deltas=1), ClassifierConfig(variance_floor=1e-2), short_s=3.0),
-        "supervector": Preset(replace(_MUSIC, n_deltas=1), _SUPERVECTOR, short_s=3.0),
+        "blocks": Preset(_MUSIC.replace(descriptors=_SPECTRAL, block_s=6.0), _BLOCKS, short_s=6.0),
+        "frames": Preset(_MUSIC.replace(n_deltas=1), ClassifierConfig(variance_floor=1e-2), short_s=3.0),
+        "supervector": Preset(_MUSIC.replace(n_deltas=1), _SUPERVECTOR, short_s=3.0),
     },
     "language": {
         "supervector": Preset(_SPEECH_WARPED, _SUPERVECTOR, trial_s=6.0, short_s=3.0),
         "frames": Preset(_SPEECH, ClassifierConfig(n_components=64, variance_floor=2e-2), trial_s=6.0, short_s=3.0),
-        "blocks": Preset(replace(_SPEECH, block_s=3.0, block_step_s=1.5), _BLOCKS, trial_s=6.0, short_s=3.0),
+        "blocks": Preset(_SPEECH.replace(block_s=3.0, block_step_s=1.5), _BLOCKS, trial_s=6.0, short_s=3.0),
     },
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gmmaudio.audio import AUGMENTATIONS
 from gmmaudio.errors import SettingError
-from gmmaudio.features import FeatureConfig
+from gmmaudio.features import FeatureSettings
 from gmmaudio.models.kinds.kind_settings import ClassifierConfig
 from gmmaudio.models.presets import preset_of
 from gmmaudio.trials import Degradation, check_lengths
@@ -22,7 +22,7 @@ class Recipe:
     ----------
     preset : str or None
         Name of the preset that the settings started from; None for the classic model.
-    features : FeatureConfig
+    features : FeatureSettings
         The front end.
     classifier : ClassifierConfig
         Settings of the mixtures.
@@ -42,7 +42,7 @@ class Recipe:
     """
 
     preset: str | None = None
-    features: FeatureConfig = field(default_factory=FeatureConfig)
+    features: FeatureSettings = field(default_factory=FeatureSettings)
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     min_duration_s: float = 0.5
     trial_s: float | None = None
@@ -57,8 +57,10 @@ class Recipe:
             raise SettingError(
                 f"--augment is {','.join(self.augment)}; expected any of {','.join(AUGMENTATIONS)}, once"
             )
-        if self.features.vtln and self.classifier.kind != "supervector":
-            raise SettingError(f"vtln makes several views of a frame; {self.classifier.kind} take one")
+        if self.features.frames.vtln and self.classifier.kind != "supervector":
+            raise SettingError(
+                f"vtln makes {self.features.frames.n_warps} warps of a frame; {self.classifier.kind} take one"
+            )
         if self.seed < 0:
             raise SettingError(f"--seed is {self.seed}; expected 0 or more")
 
@@ -81,7 +83,7 @@ class Recipe:
             If a name is unknown, or a value is of the wrong kind or outside its bounds.
         """
         try:
-            features = FeatureConfig.from_dict(values["features"])
+            features = FeatureSettings.from_dict(values["features"])
             return cls(**{**values, "features": features, "classifier": ClassifierConfig(**values["classifier"])})
         except (KeyError, TypeError) as error:
             raise SettingError(f"no settings of a training run ({error}); made by another version?") from error

@@ -101,10 +101,10 @@ def _candidates(recipe: Recipe, kind: str | None) -> list[Recipe]:
             continue
         start = preset_of(recipe.preset, change["kind"])
         features = start.features
-        if not same_frames(features, recipe.features):
-            vtln = recipe.features.vtln if change["kind"] == "supervector" else ()
-            block_s, step_s = features.block_s, features.block_step_s
-            features = replace(recipe.features, vtln=vtln, block_s=block_s, block_step_s=step_s)
+        if not same_frames(features.frames, recipe.features.frames):
+            vtln = recipe.features.frames.vtln if change["kind"] == "supervector" else ()
+            block_s, step_s = features.rows.block_s, features.rows.block_step_s
+            features = recipe.features.replace(vtln=vtln, block_s=block_s, block_step_s=step_s)
         # a shared covariance goes with one component: all are changed at once
         classifier = replace(start.classifier, back_end="own", **change)
         candidate = replace(recipe, features=features, classifier=classifier)

@@ -12,7 +12,7 @@ from gmmaudio.audio import DEGRADATIONS
 from gmmaudio.corpus import Clip, Corpus, Fold, random_folds
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import ScoredClip, Similarity, Slice, compare, make_slice
-from gmmaudio.features import FeatureConfig
+from gmmaudio.features import FeatureSettings
 from gmmaudio.mixture import divergences
 from gmmaudio.models import Classifier, Linear, Recipe, Recogniser
 from gmmaudio.pipeline.folds import score_fold
@@ -28,7 +28,7 @@ def score_durations(
     trials: Sequence[Trial],
     recogniser: Recogniser,
     durations_s: Sequence[float],
-    config: FeatureConfig,
+    config: FeatureSettings,
     *,
     fold: str = "",
     repeat: int = 0,
@@ -43,7 +43,7 @@ def score_durations(
         Scores them.
     durations_s : sequence of float
         Lengths, seconds.
-    config : FeatureConfig
+    config : FeatureSettings
         The front end.
     fold, repeat
         As for :func:`gmmaudio.pipeline.scoring.score_trials`.
@@ -215,7 +215,7 @@ def paired_slices(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Sli
 def degraded_trials(
     corpus: Corpus,
     clips: Sequence[Clip],
-    config: FeatureConfig,
+    config: FeatureSettings,
     degradation: Degradation,
     group_by: str | None,
     **how: Any,
@@ -228,7 +228,7 @@ def degraded_trials(
         Where they are, and their groups.
     clips : sequence of Clip
         What to degrade.
-    config : FeatureConfig
+    config : FeatureSettings
         The front end.
     degradation : Degradation
         What is done to the sound.

@@ -10,7 +10,7 @@ from pathlib import Path
 from gmmaudio.compute import ordered_map
 from gmmaudio.corpus import Clip
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureConfig, Rows, finish
+from gmmaudio.features import FeatureSettings, Rows, make_rows
 from gmmaudio.models import Model, Prediction
 from gmmaudio.trials import Task, check_lengths, extract_clip
 
@@ -89,13 +89,13 @@ def classify(
 
 
 def read_rows(
-    config: FeatureConfig, paths: Sequence[str], *, min_duration_s: float = 0.5, n_jobs: int = 1
+    config: FeatureSettings, paths: Sequence[str], *, min_duration_s: float = 0.5, n_jobs: int = 1
 ) -> Iterator[FileRows | FailedInput]:
     """Yield the rows of each file, or why there are none, in the order of the paths.
 
     Parameters
     ----------
-    config : FeatureConfig
+    config : FeatureSettings
         The front end.
     paths : sequence of str
         Audio files.
@@ -113,7 +113,7 @@ def _rows(task: Task) -> FileRows | FailedInput:
     found = extract_clip(task)
     if isinstance(found, FailedInput):
         return found
-    return FileRows(task.clip.path, finish([found.raw], task.config), found.duration_s)
+    return FileRows(task.clip.path, make_rows([found.raw], task.config), found.duration_s)
 
 
 def _classify(model: Model, priors: Mapping[str, float] | None, task: Task) -> Classified | FailedInput:

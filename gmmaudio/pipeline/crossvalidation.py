@@ -25,7 +25,7 @@ from gmmaudio.corpus import (
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import FailedInput, Findings, Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
-from gmmaudio.features import FeatureConfig
+from gmmaudio.features import FeatureSettings
 from gmmaudio.models import Recipe, Recogniser, Tuned
 from gmmaudio.pipeline import analyses
 from gmmaudio.pipeline.folds import fit_fold
@@ -143,7 +143,7 @@ class Outcome:
         Predictions for them cut to lengths in seconds.
     recogniser : Recogniser
         What made them.
-    features : FeatureConfig
+    features : FeatureSettings
         How the rows that it takes are made.
     tuned : Tuned or None
         How the settings were chosen, where they were.
@@ -154,7 +154,7 @@ class Outcome:
     scored: list[ScoredClip]
     durations: Mapping[float, list[ScoredClip]]
     recogniser: Recogniser
-    features: FeatureConfig
+    features: FeatureSettings
     tuned: Tuned | None
 
 

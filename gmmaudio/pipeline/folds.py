@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gmmaudio.corpus import Fold
 from gmmaudio.evaluation import ScoredClip
-from gmmaudio.features import FeatureConfig
+from gmmaudio.features import FeatureSettings
 from gmmaudio.models import Recipe, Recogniser, Tuned, fit_trials, tune
 from gmmaudio.pipeline.scoring import score_trials
 from gmmaudio.trials import Trial, with_features
@@ -23,7 +23,7 @@ class FoldFit:
         Trained on the fold's training side.
     test : list of Trial
         The held-out side, with the rows that the recogniser takes.
-    features : FeatureConfig
+    features : FeatureSettings
         How they were made.
     tuned : Tuned or None
         How the settings were chosen, where they were.
@@ -31,7 +31,7 @@ class FoldFit:
 
     recogniser: Recogniser
     test: list[Trial]
-    features: FeatureConfig
+    features: FeatureSettings
     tuned: Tuned | None
 
 

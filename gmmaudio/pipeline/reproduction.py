@@ -14,7 +14,7 @@ from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import FailedInput, Report
 from gmmaudio.evaluation.report_file import EXPECTED, upgrade
-from gmmaudio.features import FeatureConfig
+from gmmaudio.features import FeatureSettings
 from gmmaudio.models import ClassifierConfig, Model, Recipe
 from gmmaudio.pipeline.crossvalidation import Division, crossval
 from gmmaudio.pipeline.evaluation_run import evaluate
@@ -152,7 +152,10 @@ def _compared(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def _completed(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return settings with those that did not exist when they were recorded, as they stood unsaid."""
-    kinds: dict[str, Any] = {"features": FeatureConfig.from_dict, "classifier": lambda given: ClassifierConfig(**given)}
+    kinds: dict[str, Any] = {
+        "features": FeatureSettings.from_dict,
+        "classifier": lambda given: ClassifierConfig(**given),
+    }
     found = dict(settings)
     for name, make in kinds.items():
         if isinstance(found.get(name), Mapping):

@@ -12,7 +12,7 @@ from typing import Any
 from gmmaudio.compute import Progress, quiet
 from gmmaudio.corpus import Clip, Place
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureConfig, finish
+from gmmaudio.features import FeatureSettings, make_rows
 from gmmaudio.trials.extraction import Degradation, Extracted, check_lengths, extract_clips
 from gmmaudio.trials.trial import Material, Piece, Trial
 
@@ -20,7 +20,7 @@ from gmmaudio.trials.trial import Material, Piece, Trial
 def gather(
     root: Path,
     clips: Sequence[Clip],
-    config: FeatureConfig,
+    config: FeatureSettings,
     *,
     trial_s: float | None,
     min_duration_s: float,
@@ -39,7 +39,7 @@ def gather(
         Folder that the clips' paths are relative to.
     clips : sequence of Clip
         What to decode.
-    config : FeatureConfig
+    config : FeatureSettings
         The front end.
     trial_s, min_duration_s, fold_column, apart
         As for :func:`make_trials`; without ``trial_s`` the least length is that of each clip.
@@ -82,7 +82,7 @@ def _with_copies(trials: Sequence[Trial], copies: Sequence[Trial]) -> list[Trial
 
 def make_trials(
     extracted: Sequence[Extracted],
-    config: FeatureConfig,
+    config: FeatureSettings,
     *,
     trial_s: float | None,
     min_duration_s: float,
@@ -99,7 +99,7 @@ def make_trials(
     ----------
     extracted : sequence of Extracted
         Frames of clips.
-    config : FeatureConfig
+    config : FeatureSettings
         The front end: gate and normalisation run over each trial.
     trial_s : float or None
         Length wanted, seconds.
@@ -121,12 +121,12 @@ def make_trials(
     seen: Counter[str] = Counter()
     for members in bundles.values():
         whole = [[Piece(item, 0, len(item.raw), item.duration_s)] for item in members]
-        runs, rest_s = (whole, 0.0) if trial_s is None else _joined(members, trial_s, config.frames_per_s)
+        runs, rest_s = (whole, 0.0) if trial_s is None else _joined(members, trial_s, config.frames.frames_per_s)
         left_out_s += rest_s
         for run in runs:
             duration_s = sum(piece.duration_s for piece in run)
             # a frame less is rounding
-            if duration_s < min_duration_s - 1 / config.frames_per_s:
+            if duration_s < min_duration_s - 1 / config.frames.frames_per_s:
                 failed.append(_too_short(run, duration_s, min_duration_s))
             else:
                 trials.append(_trial(run, config, duration_s, seen, fold_column))
@@ -134,27 +134,27 @@ def make_trials(
     return trials, failed, (note,) if left_out_s > 0 else ()
 
 
-def with_features(trials: Sequence[Trial], config: FeatureConfig) -> list[Trial]:
+def with_features(trials: Sequence[Trial], config: FeatureSettings) -> list[Trial]:
     """Return trials with other rows made of the same raw frames, and their copies too.
 
     Parameters
     ----------
     trials : sequence of Trial
         What to make anew.
-    config : FeatureConfig
+    config : FeatureSettings
         A front end of the same raw frames (:func:`gmmaudio.features.same_frames`).
     """
     return [
         replace(
             trial,
-            rows=finish([piece.raw for piece in trial.pieces], config),
+            rows=make_rows([piece.raw for piece in trial.pieces], config),
             copies=tuple(with_features(trial.copies, config)),
         )
         for trial in trials
     ]
 
 
-def cut_trial(trial: Trial, seconds: float, config: FeatureConfig) -> list[Trial]:
+def cut_trial(trial: Trial, seconds: float, config: FeatureSettings) -> list[Trial]:
     """Return a trial cut into trials of ``seconds``, gated and normalised anew; what is left over is left out.
 
     Nothing where the trial is shorter (a frame less is rounding).
@@ -165,10 +165,10 @@ def cut_trial(trial: Trial, seconds: float, config: FeatureConfig) -> list[Trial
         What to cut.
     seconds : float
         Length wanted, seconds.
-    config : FeatureConfig
+    config : FeatureSettings
         The front end.
     """
-    step = max(1, math.floor(seconds * config.frames_per_s))
+    step = max(1, math.floor(seconds * config.frames.frames_per_s))
     ends = [0]
     for piece in trial.pieces:
         ends.append(ends[-1] + piece.last - piece.first)
@@ -180,13 +180,13 @@ def cut_trial(trial: Trial, seconds: float, config: FeatureConfig) -> list[Trial
                 piece.extracted,
                 piece.first + max(0, low - start),
                 piece.last - max(0, end - high),
-                (min(high, end) - max(low, start)) / config.frames_per_s,
+                (min(high, end) - max(low, start)) / config.frames.frames_per_s,
             )
             for piece, start, end in zip(trial.pieces, ends[:-1], ends[1:], strict=True)
             if start < high and low < end
         ]
-        rows = finish([piece.raw for piece in run], config)
-        name = f"{trial.name} {low / config.frames_per_s:.1f} s"
+        rows = make_rows([piece.raw for piece in run], config)
+        name = f"{trial.name} {low / config.frames.frames_per_s:.1f} s"
         cuts.append(Trial(name, tuple(run), rows, seconds, trial.fold, trial.unit))
     return cuts
 
@@ -229,7 +229,7 @@ def _cut(item: Extracted, trial_s: float, frames_per_s: float) -> list[Piece]:
 
 def _trial(
     run: Sequence[Piece],
-    config: FeatureConfig,
+    config: FeatureSettings,
     duration_s: float,
     seen: Counter[str],
     fold_column: str | None,
@@ -245,7 +245,7 @@ def _trial(
     seen[name] += 1
     if seen[name] > 1:
         name += f" [{seen[name]}]"
-    rows = finish([piece.raw for piece in run], config)
+    rows = make_rows([piece.raw for piece in run], config)
     return Trial(name, tuple(run), rows, duration_s, clip.column(fold_column) if fold_column else None)
 
 

@@ -15,7 +15,7 @@ from gmmaudio.compute import Progress, ordered_map, quiet
 from gmmaudio.corpus import Clip, Fingerprint, compute_fingerprint
 from gmmaudio.errors import AudioError, FeatureError, SettingError
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureConfig, RawFrames, raw_frames
+from gmmaudio.features import FeatureSettings, RawFrames, raw_frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Extracted:
     clip : Clip
         What it is.
     raw : RawFrames
-        Frames before differences, gate and normalisation.
+        Frames before deltas, gate and normalisation.
     duration_s : float
         Decoded length, seconds.
     sha256 : str
@@ -71,7 +71,7 @@ class Task:
 
     root: Path
     clip: Clip
-    config: FeatureConfig
+    config: FeatureSettings
     min_duration_s: float
     degradation: Degradation | None = None
 
@@ -79,7 +79,7 @@ class Task:
 def extract_clips(
     root: Path,
     clips: Sequence[Clip],
-    config: FeatureConfig,
+    config: FeatureSettings,
     *,
     min_duration_s: float,
     degradation: Degradation | None = None,
@@ -94,7 +94,7 @@ def extract_clips(
         Folder that the clips' paths are relative to.
     clips : sequence of Clip
         What to decode.
-    config : FeatureConfig
+    config : FeatureSettings
         The front end.
     min_duration_s : float
         Least decoded length, seconds.
@@ -120,7 +120,7 @@ def extract_clips(
 
 def extract_clip(task: Task) -> Extracted | FailedInput:
     """Return one clip's frames, or why there are none."""
-    clip, sr = task.clip, task.config.sample_rate_hz
+    clip, sr = task.clip, task.config.frames.sample_rate_hz
     tally = _Tally()
     try:
         blocks = read_blocks(
@@ -134,7 +134,7 @@ def extract_clip(task: Task) -> Extracted | FailedInput:
         if task.degradation is not None:
             degraded = task.degradation.apply(np.concatenate(list(sound)), sr, clip.path)
             tally.n_samples, sound = len(degraded), iter([degraded])
-        raw = raw_frames(sound, task.config)
+        raw = raw_frames(sound, task.config.frames)
         prints = _fingerprint(raw, task.config)
     except AudioError as error:
         return FailedInput(clip.path, error.code, error.message)
@@ -145,10 +145,10 @@ def extract_clip(task: Task) -> Extracted | FailedInput:
     return Extracted(clip, raw, tally.n_samples / sr, tally.digest.hexdigest(), prints)
 
 
-def _fingerprint(raw: RawFrames, config: FeatureConfig) -> Fingerprint:
+def _fingerprint(raw: RawFrames, config: FeatureSettings) -> Fingerprint:
     """Return what tells near-duplicates; nothing from a front end too coarse for it, and the report counts that."""
     try:
-        return compute_fingerprint(raw.values[:, : config.n_mfcc], config.frames_per_s)
+        return compute_fingerprint(raw.values[:, : config.frames.n_mfcc], config.frames.frames_per_s)
     except SettingError:
         return np.zeros(0, dtype=np.uint64)
 

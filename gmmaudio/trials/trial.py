@@ -32,7 +32,7 @@ class Piece:
 
     @property
     def raw(self) -> RawFrames:
-        """Its frames before differences, gate and normalisation."""
+        """Its frames before deltas, gate and normalisation."""
         return self.extracted.raw.slice(self.first, self.last)
 
 
