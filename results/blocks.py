@@ -6,7 +6,7 @@ A block stands between two lines, each alone on its line::
     ...
     <!-- end -->
 
-where NAME is a key of `results.views.VIEWS`. Marks inside a fenced code block are text.
+where NAME is a key of `VIEWS` or `CODE_VIEWS` in `results.views`. Marks inside a fenced code block are text.
 """
 
 from __future__ import annotations

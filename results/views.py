@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gmmaudio.evaluation.metrics import metrics_markdown
 from results.markdown import number, percent, points, table
 from results.record import FOLDER, Record, read_record
 
@@ -308,6 +309,11 @@ VIEWS: Mapping[str, View] = {
     "mixture/memory": mixture_memory,
 }
 
+# tables of the code itself, which no file of results holds
+CODE_VIEWS: Mapping[str, Callable[[], str]] = {
+    "metrics": metrics_markdown,
+}
+
 
 def file_of(name: str) -> str:
     """Return the name of the file of results that a block is made from.
@@ -331,7 +337,7 @@ def render(name: str, folder: Path = FOLDER) -> str:
     Parameters
     ----------
     name : str
-        Name of the block, a key of ``VIEWS``.
+        Name of the block, a key of ``VIEWS`` or ``CODE_VIEWS``.
     folder : Path
         The files of results.
 
@@ -340,6 +346,8 @@ def render(name: str, folder: Path = FOLDER) -> str:
     ValueError
         If there is no such block, or its file is missing or damaged.
     """
+    if name in CODE_VIEWS:
+        return CODE_VIEWS[name]()
     if name not in VIEWS:
-        raise ValueError(f"expected one of {', '.join(VIEWS)}, got {name!r}")
+        raise ValueError(f"expected one of {', '.join((*VIEWS, *CODE_VIEWS))}, got {name!r}")
     return VIEWS[name](read_record(folder / f"{file_of(name)}.json"))

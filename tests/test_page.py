@@ -23,7 +23,7 @@ from gmmaudio.evaluation import (
     printable,
     render_html,
 )
-from gmmaudio.evaluation.metrics import FALSE_ALARMS
+from gmmaudio.evaluation.detection import FALSE_ALARMS
 from gmmaudio.evaluation.page import FEW_LABELS, N_CONFUSIONS, named
 from gmmaudio.evaluation.plots import classical_mds, det_plot, learning_plot, map_plot, reliability_plot, shorten
 
@@ -469,10 +469,10 @@ def test_every_figure_is_on_the_page_with_its_interval_and_a_meaning():
     report = example(4)
     values, intervals = report.metrics.values, report.intervals
     report = replace(report, metrics=replace(report.metrics, values={**values, "new_one": 0.5, "lost": None}))
-    rows = {name: rest for name, *rest in page_of(report).rows("Figures from scores")}
-    assert rows["EER, pooled"][0] == f"{100 * values['eer']:.1f} %"
-    assert rows["Cavg, actual"][:2] == [f"{values['cavg']:.3f}", "{:.3f} to {:.3f}".format(*intervals["cavg"])]
-    assert rows["Cllr, least"][0] == f"{values['min_cllr']:.3f} bits"
+    rows = {name: rest for name, *rest in page_of(report).rows("Metrics from scores")}
+    assert rows["Pooled EER"][0] == f"{100 * values['eer']:.1f} %"
+    assert rows["Cavg"][:2] == [f"{values['cavg']:.3f}", "{:.3f} to {:.3f}".format(*intervals["cavg"])]
+    assert rows["min Cllr"][0] == f"{values['min_cllr']:.3f} bits"
     assert rows["Log-loss"][0] == f"{values['log_loss']:.3f} nats"
     assert rows["Top-2 accuracy"][0] == f"{100 * values['top_2_accuracy']:.1f} %"
     assert (rows["new_one"][0], rows["lost"][0]) == ("0.500", "–")
@@ -491,7 +491,7 @@ def test_the_page_says_what_the_figures_were_computed_from(plotted):
     assert "Only decisions are known" in with_decisions.text
     assert "reliability" not in " ".join(v for v in with_scores.values("svg", "class"))
     assert with_decisions.values("svg", "class") == []
-    assert "Figures from scores" not in with_decisions.tables
+    assert "Metrics from scores" not in with_decisions.tables
     assert with_decisions.rows("Most confident mistakes")[0][3:5] == ["–", "–"]
 
 

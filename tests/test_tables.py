@@ -13,7 +13,7 @@ import pytest
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import Protocol, ScoredClip, det_curve, make_report
 from gmmaudio.evaluation.csv_tables import csv_text, plain_cell, safe_cell, tables
-from gmmaudio.evaluation.metrics import FALSE_ALARMS, N_DET_POINTS, thinned
+from gmmaudio.evaluation.detection import FALSE_ALARMS, N_DET_POINTS, thin_curve
 from gmmaudio.evaluation.predictions import read_predictions
 
 FORMULAS = ("=1+1", "+1", "-1+2", "@SUM(A1)", "\tx", "\rx", "\nx", "'quoted", "''=", '=HYPERLINK("http://x","y")')
@@ -94,7 +94,7 @@ def test_the_table_of_clips_reads_back_bit_for_bit(tmp_path, calibrated):
 def test_the_tables_carry_everything_the_json_does():
     report = example_report()
     found, plain = tables(report), report.to_dict()
-    figures = {row[0]: row[1:] for row in found["figures"][1:]}
+    figures = {row[0]: row[1:] for row in found["metrics"][1:]}
     for name in report.metrics.values:
         assert figures[name][0] == plain[name]
     for name, pair in plain["intervals"].items():
@@ -125,7 +125,7 @@ def test_a_label_may_be_called_as_a_thing_of_ours():
 def test_a_det_curve_is_thinned_where_it_is_drawn_and_exact_where_it_is_told():
     rng = np.random.default_rng(0)
     curve = det_curve(rng.normal(2, 1, 300), rng.normal(0, 1, 20_000))
-    thin = thinned(curve)
+    thin = thin_curve(curve)
     assert 60 < len(thin.thresholds) < N_DET_POINTS + len(FALSE_ALARMS) + 2
     for rate in FALSE_ALARMS:
         assert thin.p_miss[thin.p_fa <= rate].min() == curve.p_miss[curve.p_fa <= rate].min()
@@ -135,7 +135,7 @@ def test_a_det_curve_is_thinned_where_it_is_drawn_and_exact_where_it_is_told():
     # half the points where few false alarms are: evenly by index there would be two
     assert (thin.p_fa < 0.02).sum() > 20
     few = det_curve([1.0, 2.0], [0.0])
-    assert thinned(few) is few
+    assert thin_curve(few) is few
 
 
 def write(path, text):

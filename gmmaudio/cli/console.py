@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from gmmaudio.evaluation import FailedInput, Report, Slice, percent, printable
+from gmmaudio.evaluation.metrics import shown_metrics
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,18 +49,6 @@ def progress(results: Iterable[T], total: int, doing: str) -> Iterable[T]:
         yield from bar.track(results, total=total, description=doing)
 
 
-# what is worth a line on a terminal: name of the figure, its words, per cent or a number
-FIGURES = (
-    ("macro_f1", "macro-F1", True),
-    ("top_3_accuracy", "top-3 accuracy", True),
-    ("log_loss", "log-loss, nats", False),
-    ("ece", "ECE", True),
-    ("eer", "EER, pooled", True),
-    ("cavg", "Cavg", False),
-    ("min_cavg", "least Cavg", False),
-    ("cllr", "Cllr, bits", False),
-    ("min_cllr", "least Cllr, bits", False),
-)
 TITLES = {
     "source": "By source",
     "duration": "By length",
@@ -103,9 +92,9 @@ def _lines(report: Report) -> list[str]:
     if report.protocol.unscored_labels:
         lines.append(f"Not scored: {', '.join(report.protocol.unscored_labels)}")
     lines += [f"! {guard}" for guard in report.guards] + [f"ok: {check}" for check in report.passed]
-    values = [(words, report.metrics.values.get(name), share) for name, words, share in FIGURES]
-    shown = [f"{words} {_share(v) if share else f'{v:.3f}'}" for words, v, share in values if v is not None]
-    calibrated = " (scores are not calibrated: of Cavg and Cllr only the least say something)"
+    values = [(metric, report.metrics.values.get(metric.name)) for metric in shown_metrics("console")]
+    shown = [f"{metric.title} {metric.text(value)}" for metric, value in values if value is not None]
+    calibrated = " (the scores are not calibrated: only the minima of Cavg and Cllr are informative)"
     return [*lines, ", ".join(shown) + (calibrated if report.metrics.computed_from == "score" else "")]
 
 

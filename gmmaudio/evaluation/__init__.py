@@ -22,7 +22,8 @@ from gmmaudio.evaluation.detection import (
     trials_of,
 )
 from gmmaudio.evaluation.intervals import bootstrap_intervals, interval_of
-from gmmaudio.evaluation.metrics import MetricSet, compute_metrics
+from gmmaudio.evaluation.metric_set import MetricSet, compute_metrics
+from gmmaudio.evaluation.metrics import METRICS, Metric, MetricInput
 from gmmaudio.evaluation.page import printable, render_html
 from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
 from gmmaudio.evaluation.reliability import (
@@ -38,10 +39,13 @@ from gmmaudio.evaluation.slices import Slice, make_slice
 from gmmaudio.evaluation.warnings import Findings
 
 __all__ = [
+    "METRICS",
     "Comparison",
     "DetCurve",
     "FailedInput",
     "Findings",
+    "Metric",
+    "MetricInput",
     "MetricSet",
     "Protocol",
     "Reliability",

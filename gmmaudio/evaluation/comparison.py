@@ -15,10 +15,12 @@ from gmmaudio.evaluation.intervals import (
     UNMOVED,
     Draws,
     Interval,
+    Progress,
     confusion_cells,
     draw_weights,
     effective_groups,
     exact_interval,
+    silent,
     t_interval,
 )
 
@@ -58,12 +60,12 @@ class Comparison:
     interval, balanced_interval : (float, float) or None
         Their 95 % intervals, paired: the same draws of groups for both systems. None with fewer than two groups.
     only_a_right, only_b_right : int
-        Clips of the first repeat that only one system named rightly.
+        Clips of the first repeat that only one system classified correctly.
     mcnemar_p : float
         Exact McNemar test of these two counts. It takes clips as independent, which clips of one artist or speaker are
         not: where groups exist, trust ``permutation_p``.
     permutation_p : float
-        Exact permutation test that swaps A and B in whole groups, over all repeats.
+        Exact group-level permutation test: A and B are swapped in whole groups, over all repeats.
     changed : tuple of ChangedClip
         Clips that became wrong, then those that became right, then those that are wrong otherwise; each by name.
     """
@@ -109,6 +111,7 @@ def compare(
     predicted_a: Sequence[str],
     predicted_b: Sequence[str],
     repeats: Sequence[int] | None = None,
+    progress: Progress = silent,
 ) -> Comparison:
     """Return how two systems differ on the same clips; swapping them turns every sign.
 
@@ -118,9 +121,11 @@ def compare(
         Name, true label and group of every clip, at least one; a clip predicted in several repeats stands several
         times.
     predicted_a, predicted_b : sequence of str
-        What each system called it.
+        What each system predicted.
     repeats : sequence of int, optional
         The repeat of every prediction. Default: all of one.
+    progress : callable
+        Shows the progress of bootstrap and permutation test, see :class:`gmmaudio.evaluation.intervals.Progress`.
 
     Raises
     ------
@@ -149,25 +154,25 @@ def compare(
     cells = [confusion_cells(true, own, labels) for own in (predicted_a, predicted_b)]
     # a fixed seed: the same predictions have the same interval
     draws = draw_weights(true, units, np.random.default_rng(0), N_DRAWS)
-    figures = np.array([_figures(np.bincount(c, minlength=len(labels) ** 2), len(labels)) for c in cells])
-    intervals = _paired_intervals(true, draws, cells, figures, len(labels))
+    metrics = np.array([_accuracies(np.bincount(c, minlength=len(labels) ** 2), len(labels)) for c in cells])
+    intervals = _paired_intervals(true, draws, cells, metrics, len(labels), progress)
     steps = right[1].astype(np.int64) - right[0]
     return Comparison(
         n=len(set(names)),
         n_groups=len(draws.factor),
         n_repeats=len(set(runs)),
-        accuracy_a=float(figures[0, 0]),
-        accuracy_b=float(figures[1, 0]),
-        difference=float(figures[1, 0] - figures[0, 0]),
+        accuracy_a=float(metrics[0, 0]),
+        accuracy_b=float(metrics[1, 0]),
+        difference=float(metrics[1, 0] - metrics[0, 0]),
         interval=intervals[0],
-        balanced_accuracy_a=float(figures[0, 1]),
-        balanced_accuracy_b=float(figures[1, 1]),
-        balanced_difference=float(figures[1, 1] - figures[0, 1]),
+        balanced_accuracy_a=float(metrics[0, 1]),
+        balanced_accuracy_b=float(metrics[1, 1]),
+        balanced_difference=float(metrics[1, 1] - metrics[0, 1]),
         balanced_interval=intervals[1],
         only_a_right=only_a,
         only_b_right=only_b,
         mcnemar_p=mcnemar_p(only_a, only_b),
-        permutation_p=permutation_p(np.bincount(draws.unit, weights=steps).astype(np.int64)),
+        permutation_p=permutation_p(np.bincount(draws.unit, weights=steps).astype(np.int64), progress),
         changed=_changed(names, runs, true, predicted_a, predicted_b),
     )
 
@@ -180,7 +185,7 @@ def mcnemar_p(only_a: int, only_b: int) -> float:
     Parameters
     ----------
     only_a, only_b : int
-        Clips that only one system named rightly.
+        Clips that only one system classified correctly.
 
     References
     ----------
@@ -195,8 +200,8 @@ def mcnemar_p(only_a: int, only_b: int) -> float:
     return min(1.0, 2 * float(special.bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
 
 
-def permutation_p(differences: npt.ArrayLike) -> float:
-    """Return the two-sided p-value of the permutation test that swaps the two systems in whole groups.
+def permutation_p(differences: npt.ArrayLike, progress: Progress = silent) -> float:
+    """Return the two-sided p-value of the exact group-level permutation test, which swaps the systems in whole groups.
 
     It is the share of all swaps whose sum is as far from 0 as the sum found. The sums are whole numbers, so that their
     distribution is built group by group, exactly, without listing the swaps. For groups of one clip it is McNemar's.
@@ -204,7 +209,9 @@ def permutation_p(differences: npt.ArrayLike) -> float:
     Parameters
     ----------
     differences : array_like of int, shape (n_groups,)
-        Clips that B named rightly minus those that A did, of every group.
+        Clips that B classified correctly minus those that A did, of every group.
+    progress : callable
+        Shows progress, see :class:`gmmaudio.evaluation.intervals.Progress`.
 
     References
     ----------
@@ -222,7 +229,8 @@ def permutation_p(differences: npt.ArrayLike) -> float:
     # share[s]: swaps in which the groups that favour B make s together; the others then make total - s for A
     share = np.zeros(total + 1)
     share[0] = 1.0
-    for step, reach in zip(steps.tolist(), np.cumsum(steps).tolist(), strict=True):
+    reaches = zip(steps.tolist(), np.cumsum(steps).tolist(), strict=True)
+    for step, reach in progress(reaches, len(steps), "permutation test"):
         share[step : reach + 1] += share[: reach + 1 - step]
         share[: reach + 1] /= 2
     as_far = np.abs(2 * np.arange(total + 1) - total) >= abs(int(found.sum()))
@@ -243,7 +251,7 @@ def _check(names: Sequence[str], *others: Sequence[str] | Sequence[int]) -> None
         seen.add(key)
 
 
-def _figures(sums: npt.ArrayLike, n_labels: int) -> Floats:
+def _accuracies(sums: npt.ArrayLike, n_labels: int) -> Floats:
     """Return accuracy and balanced accuracy, shape (..., 2), of confusion matrices laid out in rows."""
     rows = np.asarray(sums, dtype=np.float64)
     matrices = rows.reshape(*rows.shape[:-1], n_labels, n_labels)
@@ -251,7 +259,12 @@ def _figures(sums: npt.ArrayLike, n_labels: int) -> Floats:
 
 
 def _paired_intervals(
-    true: Sequence[str], draws: Draws, cells: Sequence[npt.NDArray[np.intp]], figures: Floats, n_labels: int
+    true: Sequence[str],
+    draws: Draws,
+    cells: Sequence[npt.NDArray[np.intp]],
+    metrics: Floats,
+    n_labels: int,
+    progress: Progress,
 ) -> list[Interval | None]:
     """Return the intervals of the differences of accuracy and balanced accuracy.
 
@@ -260,11 +273,12 @@ def _paired_intervals(
     """
     if draws.degrees < 1:
         return [None, None]
-    both = zip(*(draws.sums(own, n_labels**2) for own in cells), strict=True)
-    drawn = np.concatenate([_figures(b, n_labels) - _figures(a, n_labels) for a, b in both])
+    both = zip(*(draws.sums(cell, n_labels**2) for cell in cells), strict=True)
+    blocks = progress(both, draws.n_blocks(n_labels**2), "bootstrap")
+    drawn = np.concatenate([_accuracies(b, n_labels) - _accuracies(a, n_labels) for a, b in blocks])
     found: list[Interval | None] = []
     for i, balanced in enumerate((False, True)):
-        step = float(figures[1, i] - figures[0, i])
+        step = float(metrics[1, i] - metrics[0, i])
         if np.ptp(drawn[:, i]) <= UNMOVED:
             pair = exact_interval(0.0, effective_groups(true, draws.unit, balanced=balanced)) or (0.0, 1.0)
             found.append((step - pair[1] * (step + 1), step + pair[1] * (1 - step)))

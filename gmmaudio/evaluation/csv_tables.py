@@ -67,11 +67,11 @@ def tables(report: Report) -> dict[str, list[Row]]:
     plain = report.to_dict()
     intervals = plain["intervals"]
     names = [*report.metrics.values, *(name for name in intervals if name not in report.metrics.values)]
-    figures: list[Row] = [("figure", "value", "low", "high")]
-    figures += [(name, plain.get(name), *(intervals.get(name) or (None, None))) for name in names]
-    figures += [(name, plain[name], None, None) for name in ("n", "n_predictions", "computed_from")]
+    metrics: list[Row] = [("metric", "value", "low", "high")]
+    metrics += [(name, plain.get(name), *(intervals.get(name) or (None, None))) for name in names]
+    metrics += [(name, plain[name], None, None) for name in ("n", "n_predictions", "computed_from")]
     found: dict[str, list[Row]] = {
-        "figures": figures,
+        "metrics": metrics,
         "per_label": _records([{"label": label} | row for label, row in plain["per_label"].items()]),
         "confusion": [
             ("true", *report.labels),
@@ -80,7 +80,7 @@ def tables(report: Report) -> dict[str, list[Row]]:
         "clips": _clips(report),
         "slices": _records([{"table": name} | asdict(row) for name, rows in report.slices.items() for row in rows]),
         "repeats": _records(plain["repeats"]),
-        "spread": _records([{"figure": name} | row for name, row in (plain["spread"] or {}).items()]),
+        "spread": _records([{"metric": name} | row for name, row in (plain["spread"] or {}).items()]),
         "checks": [("kind", "text"), *(("guard", g) for g in report.guards), *(("passed", p) for p in report.passed)],
         "failed": [("path", "code", "message"), *((f.path, f.code, f.message) for f in report.failed)],
         "protocol": [("key", "value"), *((key, _cell(value)) for key, value in plain["protocol"].items())],

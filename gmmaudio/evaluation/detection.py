@@ -22,6 +22,10 @@ from gmmaudio.evaluation.confusion import Counts, Floats, as_columns, as_log_lik
 
 # of the two operating points of the primary cost of the language recognition evaluations of 2017 and 2022
 PRIMARY_P_TARGETS = (0.5, 0.1)
+# points of a DET curve that a page or a JSON holds
+N_DET_POINTS = 100
+# false-alarm rates at which a table shows the misses, 0..1
+FALSE_ALARMS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 def detection_llrs(log_likelihoods: npt.ArrayLike, prior: npt.ArrayLike | None = None) -> Floats:
@@ -115,6 +119,35 @@ def det_curve(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> DetCurve:
         _shares(n_missed, len(targets)),
         _shares(len(nontargets) - n_rejected, len(nontargets)),
     )
+
+
+def thin_curve(curve: DetCurve) -> DetCurve:
+    """Return a DET curve of about ``N_DET_POINTS`` points at most, evenly spread along the curve as it is drawn.
+
+    The points at the false-alarm rates of ``FALSE_ALARMS``, which tables show, stay exact.
+
+    Parameters
+    ----------
+    curve : DetCurve
+        All operating points.
+
+    Examples
+    --------
+    >>> curve = det_curve(np.arange(1.0, 500.0), np.arange(-500.0, 400.0))
+    >>> len(curve.thresholds), len(thin_curve(curve).thresholds)
+    (1001, 86)
+    """
+    if len(curve.thresholds) <= N_DET_POINTS:
+        return curve
+    from scipy.special import ndtri
+
+    drawn = [ndtri(np.clip(rate, 1e-4, 1 - 1e-4)) for rate in (curve.p_fa, curve.p_miss)]
+    length = np.concatenate([[0.0], np.cumsum(sum(np.abs(np.diff(axis)) for axis in drawn))])
+    even = np.searchsorted(length, np.linspace(0.0, length[-1], N_DET_POINTS))
+    # rates of false alarms fall along the curve
+    exact = [int(np.argmax(curve.p_fa <= rate)) for rate in FALSE_ALARMS]
+    kept = np.unique([0, *even.clip(max=len(length) - 1), *exact, len(length) - 1])
+    return DetCurve(curve.thresholds[kept], curve.p_miss[kept], curve.p_fa[kept])
 
 
 def eer(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:

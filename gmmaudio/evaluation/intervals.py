@@ -15,8 +15,9 @@ survey data", Survey Methodology 24(2) (1998): exact bounds that count groups.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,13 +33,47 @@ UNMOVED = 1e-12
 SCALES = ("linear", "log", "logit")
 # numbers held at a time
 BLOCK = 200_000
-FIGURES: dict[str, Callable[[Floats], Floats]] = {
-    "accuracy": accuracy,
-    "balanced_accuracy": balanced_accuracy,
-    "macro_f1": macro_f1,
-}
 
+T = TypeVar("T")
 Interval = tuple[float, float]
+
+
+class Progress(Protocol):
+    """Show the progress of a long loop: take its items, their number and what is being done, and yield the items on.
+
+    An exception that it raises ends the loop.
+    """
+
+    def __call__(self, items: Iterable[T], total: int, doing: str, /) -> Iterable[T]:
+        """Return the items, one after another."""
+
+
+def silent(items: Iterable[T], _total: int, _doing: str, /) -> Iterable[T]:
+    """Return the items as they are: a :class:`Progress` that shows nothing."""
+    return items
+
+
+@dataclass(frozen=True)
+class CountStatistic:
+    """A share that is computed from confusion matrices.
+
+    Parameters
+    ----------
+    function : callable
+        From confusion matrices, shape (..., n_labels, n_labels), to shares, shape (...), 0..1.
+    balanced : bool
+        Whether every label weighs the same in it, or every clip.
+    """
+
+    function: Callable[[Floats], Floats]
+    balanced: bool
+
+
+COUNT_STATISTICS: Mapping[str, CountStatistic] = {
+    "accuracy": CountStatistic(accuracy, balanced=False),
+    "balanced_accuracy": CountStatistic(balanced_accuracy, balanced=True),
+    "macro_f1": CountStatistic(macro_f1, balanced=True),
+}
 
 
 @dataclass(frozen=True)
@@ -79,9 +114,23 @@ class Draws:
         """
         shape = len(self.factor), n_cells
         counts = sparse.csr_array((np.ones(len(self.unit)), (self.unit, np.asarray(cell))), shape=shape)
-        some = max(1, BLOCK // max(shape))
-        for start in range(0, len(self.times), some):
-            yield (self.times[start : start + some] * self.factor) @ counts
+        n_rows = self._rows_at_once(n_cells)
+        for start in range(0, len(self.times), n_rows):
+            yield (self.times[start : start + n_rows] * self.factor) @ counts
+
+    def n_blocks(self, n_cells: int) -> int:
+        """Return how many arrays :meth:`sums` yields.
+
+        Parameters
+        ----------
+        n_cells : int
+            As for :meth:`sums`.
+        """
+        return -(-len(self.times) // self._rows_at_once(n_cells))
+
+    def _rows_at_once(self, n_cells: int) -> int:
+        """Return the number of draws whose sums are held at a time."""
+        return max(1, BLOCK // max(len(self.factor), n_cells))
 
 
 def draw_weights(true: Sequence[str], units: Sequence[str], rng: np.random.Generator, n_draws: int = N_DRAWS) -> Draws:
@@ -173,8 +222,10 @@ def bootstrap_intervals(
     units: Sequence[str],
     labels: Sequence[str],
     rng: np.random.Generator,
+    statistics: Mapping[str, CountStatistic] = COUNT_STATISTICS,
+    progress: Progress = silent,
 ) -> dict[str, Interval | None]:
-    """Return 95 % intervals of accuracy, balanced accuracy and macro-F1, by the bootstrap over groups.
+    """Return 95 % intervals of shares of counts, such as accuracy, by the bootstrap over groups.
 
     They are for another draw of as many groups of each label. Where all groups are alike (all right, all wrong, all
     half right), the draws do not vary, and the interval is the exact one of as many coins as there are groups (fewer
@@ -189,11 +240,15 @@ def bootstrap_intervals(
         All labels.
     rng : numpy.random.Generator
         Draws the groups.
+    statistics : mapping of str to CountStatistic
+        The shares. Default: ``accuracy``, ``balanced_accuracy`` and ``macro_f1``.
+    progress : callable
+        Shows progress, see :class:`Progress`.
 
     Returns
     -------
     dict
-        ``accuracy``, ``balanced_accuracy`` and ``macro_f1``: (low, high), 0..1; None with fewer than two groups.
+        Of each statistic: (low, high), 0..1; None with fewer than two groups.
 
     Raises
     ------
@@ -209,29 +264,31 @@ def bootstrap_intervals(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> found = bootstrap_intervals(["a", "b"] * 8, ["a", "a"] * 8, [str(i // 2) for i in range(16)], ["a", "b"], rng)
-    >>> found["accuracy"]
+    >>> true, predicted, units = ["a", "b"] * 8, ["a", "a"] * 8, [str(i // 2) for i in range(16)]
+    >>> bootstrap_intervals(true, predicted, units, ["a", "b"], rng)["accuracy"]
     (0.157..., 0.842...)
     """
     cell = confusion_cells(true, predicted, labels)
     draws = draw_weights(true, units, rng, N_DRAWS)
     if draws.degrees < 1:
-        return dict.fromkeys(FIGURES)
+        return dict.fromkeys(statistics)
     shape = len(labels), len(labels)
     whole = np.bincount(cell, minlength=len(labels) ** 2).reshape(shape).astype(np.float64)
-    rows: dict[str, list[Floats]] = {name: [] for name in FIGURES}
-    for sums in draws.sums(cell, len(labels) ** 2):
-        for name, figure in FIGURES.items():
-            rows[name].append(figure(sums.reshape(-1, *shape)))
-    found: dict[str, Interval | None] = {}
-    for name, figure in FIGURES.items():
-        value = float(figure(whole))
+    rows: dict[str, list[Floats]] = {name: [] for name in statistics}
+    blocks = progress(draws.sums(cell, len(labels) ** 2), draws.n_blocks(len(labels) ** 2), "bootstrap")
+    for sums in blocks:
+        for name, statistic in statistics.items():
+            rows[name].append(statistic.function(sums.reshape(-1, *shape)))
+    intervals: dict[str, Interval | None] = {}
+    for name, statistic in statistics.items():
+        value = float(statistic.function(whole))
         drawn = np.concatenate(rows[name])
         if 0 < value < 1 and np.ptp(drawn) > UNMOVED:
-            found[name] = t_interval(value, drawn, draws.degrees, "logit")
+            intervals[name] = t_interval(value, drawn, draws.degrees, "logit")
         else:
-            found[name] = exact_interval(value, effective_groups(true, draws.unit, balanced=name != "accuracy"))
-    return found
+            n_groups = effective_groups(true, draws.unit, balanced=statistic.balanced)
+            intervals[name] = exact_interval(value, n_groups)
+    return intervals
 
 
 def interval_of(
@@ -241,6 +298,7 @@ def interval_of(
     rng: np.random.Generator,
     n_draws: int = 500,
     scale: str = "linear",
+    progress: Progress = silent,
 ) -> Interval | None:
     """Return the 95 % interval of any statistic of weighted clips, by the same draws of groups.
 
@@ -256,6 +314,8 @@ def interval_of(
         >= 1.
     scale : {"linear", "log", "logit"}
         Where the interval is symmetric: ``log`` for what is positive (log-loss, Cllr), ``logit`` for what lies in 0..1.
+    progress : callable
+        Shows progress, see :class:`Progress`.
 
     Returns
     -------
@@ -283,7 +343,8 @@ def interval_of(
     if draws.degrees < 1:
         return None
     value = float(statistic(np.ones(len(true))))
-    drawn = np.array([float(statistic(w)) for w in draws.clip_weights()])
+    weights = progress(draws.clip_weights(), n_draws, "bootstrap")
+    drawn = np.array([float(statistic(w)) for w in weights])
     # groups that are all alike tell nothing of how others vary
     unmoved = np.isfinite(drawn).all() and np.ptp(drawn) <= UNMOVED
     return None if unmoved else t_interval(value, drawn, draws.degrees, scale)

@@ -1,10 +1,16 @@
-"""All figures of merit of a set of predictions at once."""
+"""The table of metrics.
+
+:data:`METRICS` is the only place that knows a metric: terminal, page, CSV, JSON and the guide read it. To add one, add
+a :class:`Metric` there; docs/contributing.md has a template.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +23,11 @@ from gmmaudio.evaluation.confusion import (
     confusion_matrix,
     log_loss,
     macro_f1,
-    per_label,
     top_k_accuracy,
 )
 from gmmaudio.evaluation.detection import (
-    DetCurve,
     cavg,
     cavg_primary,
-    det_curve,
     detection_llrs,
     eer,
     min_cavg,
@@ -32,119 +35,124 @@ from gmmaudio.evaluation.detection import (
     pooled_trials,
     trials_of,
 )
-from gmmaudio.evaluation.intervals import Interval, bootstrap_intervals, interval_of
 from gmmaudio.evaluation.records import ScoredClip
 from gmmaudio.evaluation.reliability import Reliability, cllr, min_cllr, reliability_curve
 
-TOP = (2, 3)
-# points of a DET curve that a page or a JSON holds
-N_DET_POINTS = 100
-# rates at which a table tells the misses, 0..1
-FALSE_ALARMS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
+Place: TypeAlias = Literal["headline", "console", "page"]
 
 
 @dataclass(frozen=True, eq=False)
-class MetricSet:
-    """Figures of merit of predictions.
+class MetricInput:
+    """Predictions as arrays: what every metric is computed from.
 
     Parameters
     ----------
-    values : mapping of str to float or None
-        Name -> figure; None where it is undefined for these predictions.
-    intervals : mapping of str to (float, float) or None
-        95 % intervals by bootstrap over groups, of those that have one.
-    confusion : ndarray, shape (n_labels, n_labels), int
-        Rows true, columns predicted; counts.
-    per_label : mapping
-        Precision, recall, f1, n, eer and min_dcf of every label.
-    computed_from : {"probability", "score", "decision"}
-        What the detection figures (eer, min_dcf, cavg, cllr) were computed from; with decisions alone there are none.
-    det : tuple of (str or None, DetCurve)
-        Of all labels pooled (None) and of each label with clips; thinned, see :func:`thinned`.
-    reliability : Reliability or None
-        Confidence against accuracy; None without probabilities.
+    labels : tuple of str
+        Of the columns.
+    columns, predicted : ndarray of int, shape (n,)
+        Columns of the true and of the predicted label of every clip.
+    confusion : ndarray, shape (..., n_labels, n_labels)
+        Rows true, columns predicted: counts, or sums of weights. Leading axes are draws of a bootstrap.
+    scores : ndarray, shape (n, n_labels), or None
+        Higher is likelier; -inf where a label was no candidate. None where only decisions are known.
+    probabilities : ndarray, shape (n, n_labels), or None
+        Rows sum to 1; None where the scores are not calibrated.
+    log_likelihoods : ndarray, shape (n, n_labels), or None
+        Natural logs up to a constant for each row: log probabilities where there are any, else the scores.
+    llrs : ndarray, shape (n, n_labels), or None
+        Log-likelihood ratio of every label against the others, of :func:`gmmaudio.evaluation.detection_llrs`.
+    weights : ndarray, shape (n,), or None
+        What every clip counts, >= 0; None is 1 each. Set in the draws of a bootstrap.
     """
 
-    values: Mapping[str, float | None]
-    intervals: Mapping[str, Interval | None]
-    confusion: Counts
-    per_label: Mapping[str, Mapping[str, float | int | None]]
-    computed_from: str
-    det: tuple[tuple[str | None, DetCurve], ...]
-    reliability: Reliability | None
-
-
-def compute_metrics(clips: Sequence[ScoredClip], labels: Sequence[str]) -> MetricSet:
-    """Return all figures of predictions.
-
-    Parameters
-    ----------
-    clips : sequence of ScoredClip
-        At least one.
-    labels : sequence of str
-        All labels, in the order of the confusion matrix.
-
-    Raises
-    ------
-    SettingError
-        If a label is unknown.
-    """
-    true, predicted = [clip.label for clip in clips], [clip.predicted for clip in clips]
-    confusion = confusion_matrix(true, predicted, labels)
-    # the draw must not depend on the split's seed: the same predictions have the same interval
-    intervals = bootstrap_intervals(true, predicted, [c.unit for c in clips], labels, np.random.default_rng(0))
-    values = {
-        "accuracy": float(accuracy(confusion)),
-        "balanced_accuracy": float(balanced_accuracy(confusion)),
-        "macro_f1": float(macro_f1(confusion)),
-    }
-    table = per_label(confusion, labels)
-    place = {label: i for i, label in enumerate(labels)}
-    columns = np.array([place[label] for label in true])
-    found = _Scores.of(clips, labels)
-    if found is None:
-        return MetricSet(values, intervals, confusion, table, "decision", (), None)
-    ranked = found.scores
-    values |= {f"top_{k}_accuracy": top_k_accuracy(ranked, columns, k) for k in TOP if k < len(labels)}
-    llrs = detection_llrs(found.log_likelihoods)
-    more, det = _detection(llrs, columns, labels)
-    for label, row in more.items():
-        table[label] |= row
-    values |= _pooled(found.log_likelihoods, llrs, columns, more)
-    calibration = None
-    if found.probabilities is not None:
-        calibration = reliability_curve(found.probabilities, columns)
-        values |= {"log_loss": log_loss(found.probabilities, columns), "ece": calibration.ece}
-    intervals |= _weighted_intervals(clips, found, llrs, columns)
-    reads = "score" if found.probabilities is None else "probability"
-    defined = {name: value if math.isfinite(value) else None for name, value in values.items()}
-    return MetricSet(defined, intervals, confusion, table, reads, det, calibration)
-
-
-@dataclass(frozen=True, eq=False)
-class _Scores:
-    """Scores as matrices, one row for each clip, one column for each label; -inf where a label was no candidate."""
-
-    scores: Floats
-    probabilities: Floats | None
+    labels: tuple[str, ...]
+    columns: npt.NDArray[np.intp]
+    predicted: npt.NDArray[np.intp]
+    confusion: Counts | Floats
+    scores: Floats | None = None
+    probabilities: Floats | None = None
+    log_likelihoods: Floats | None = None
+    llrs: Floats | None = None
+    weights: Floats | None = None
 
     @classmethod
-    def of(cls, clips: Sequence[ScoredClip], labels: Sequence[str]) -> _Scores | None:
-        """Return the matrices of clips, None where there are only decisions."""
-        given = [clip.probability for clip in clips]
-        probabilities = None if any(p is None for p in given) else _matrix([p or {} for p in given], labels, 0.0)
-        if all(clip.scores for clip in clips):
-            return cls(_matrix([clip.scores for clip in clips], labels, -math.inf), probabilities)
-        return None if probabilities is None else cls(probabilities, probabilities)
+    def of(cls, clips: Sequence[ScoredClip], labels: Sequence[str]) -> MetricInput:
+        """Return predictions as arrays.
+
+        Parameters
+        ----------
+        clips : sequence of ScoredClip
+            Predictions.
+        labels : sequence of str
+            All labels, in the order of the columns.
+
+        Raises
+        ------
+        SettingError
+            If a label is unknown.
+        """
+        true, predicted = [clip.label for clip in clips], [clip.predicted for clip in clips]
+        confusion = confusion_matrix(true, predicted, labels)
+        column = {label: i for i, label in enumerate(labels)}
+        decisions = cls(
+            tuple(labels),
+            np.array([column[label] for label in true], dtype=np.intp),
+            np.array([column[label] for label in predicted], dtype=np.intp),
+            confusion,
+        )
+        scores, probabilities = _matrices(clips, labels)
+        if scores is None:
+            return decisions
+        log_likelihoods = scores
+        if probabilities is not None:
+            with np.errstate(divide="ignore"):
+                log_likelihoods = np.log(probabilities)
+        return replace(
+            decisions,
+            scores=scores,
+            probabilities=probabilities,
+            log_likelihoods=log_likelihoods,
+            llrs=detection_llrs(log_likelihoods),
+        )
 
     @property
-    def log_likelihoods(self) -> Floats:
-        """Log probabilities where there are any, for they are what was calibrated; else the scores themselves."""
-        if self.probabilities is None:
-            return self.scores
-        with np.errstate(divide="ignore"):
-            logs: Floats = np.log(self.probabilities)
-        return logs
+    def computed_from(self) -> str:
+        """``probability``, ``score`` or ``decision``: what detection metrics are computed from."""
+        if self.probabilities is not None:
+            return "probability"
+        return "decision" if self.scores is None else "score"
+
+    @cached_property
+    def has_trials(self) -> bool:
+        """Whether there are scores, and clips of two labels or more, so that labels can be told from one another."""
+        return self.llrs is not None and len(np.unique(self.columns)) > 1
+
+    @cached_property
+    def trials(self) -> Mapping[str, tuple[Floats, Floats]]:
+        """Target and nontarget scores of every label that has both."""
+        if self.llrs is None:
+            return {}
+        sides = {label: trials_of(self.llrs, self.columns, i) for i, label in enumerate(self.labels)}
+        return {label: pair for label, pair in sides.items() if len(pair[0]) and len(pair[1])}
+
+    @cached_property
+    def detection(self) -> Mapping[str, Mapping[str, float]]:
+        """``eer`` and ``min_dcf`` of every label that has clips, where others have clips too."""
+        return {label: {"eer": eer(*sides), "min_dcf": min_dcf(*sides)} for label, sides in self.trials.items()}
+
+    @cached_property
+    def reliability(self) -> Reliability | None:
+        """Confidence against accuracy; None without probabilities."""
+        return None if self.probabilities is None else reliability_curve(self.probabilities, self.columns)
+
+
+def _matrices(clips: Sequence[ScoredClip], labels: Sequence[str]) -> tuple[Floats | None, Floats | None]:
+    """Return scores and probabilities as matrices, None where a clip has none; probabilities are scores too."""
+    given = [clip.probability for clip in clips]
+    probabilities = None if any(p is None for p in given) else _matrix([p or {} for p in given], labels, 0.0)
+    if all(clip.scores for clip in clips):
+        return _matrix([clip.scores for clip in clips], labels, -math.inf), probabilities
+    return probabilities, probabilities
 
 
 def _matrix(rows: Sequence[Mapping[str, float]], labels: Sequence[str], missing: float) -> Floats:
@@ -152,79 +160,273 @@ def _matrix(rows: Sequence[Mapping[str, float]], labels: Sequence[str], missing:
     return np.array([[row.get(label, missing) for label in labels] for row in rows], dtype=np.float64)
 
 
-def _detection(
-    llrs: Floats, columns: npt.NDArray[np.intp], labels: Sequence[str]
-) -> tuple[dict[str, dict[str, float]], tuple[tuple[str | None, DetCurve], ...]]:
-    """Return EER and least detection cost of every label that has clips, and the DET curves."""
-    det: list[tuple[str | None, DetCurve]] = [(None, thinned(det_curve(*pooled_trials(llrs, columns))))]
-    rows = {}
-    for column, label in enumerate(labels):
-        targets, nontargets = trials_of(llrs, columns, column)
-        if len(targets) and len(nontargets):
-            rows[label] = {"eer": eer(targets, nontargets), "min_dcf": min_dcf(targets, nontargets)}
-            det.append((label, thinned(det_curve(targets, nontargets))))
-    return rows, tuple(det) if rows else ()
+@dataclass(frozen=True)
+class Metric:
+    """One metric: what it is called, what it means, how it is computed and where it is shown.
 
-
-def thinned(curve: DetCurve) -> DetCurve:
-    """Return a DET curve of about N_DET_POINTS points at most, evenly spread along the curve as it is drawn.
-
-    The points at the rates of false alarms that a table shows stay exact.
+    Every metric is in the JSON and in the CSV tables.
 
     Parameters
     ----------
-    curve : DetCurve
-        All operating points.
+    name : str
+        Key in the JSON and in the CSV tables.
+    title : str
+        On the terminal, on the page and in the guide.
+    unit : {"%", "bits", "nats", ""}
+        ``%`` is a share, 0..1, that is shown in per cent; an empty one is a plain number.
+    direction : {"higher", "lower"}
+        Which is better.
+    explanation : str
+        One sentence without its capital and full stop.
+    function : callable
+        From a :class:`MetricInput` to the value, shape (...) of its confusion matrices; None where these predictions
+        have no such metric (no scores, no probabilities), NaN where it is undefined.
+    interval : {"share", "label_mean", "linear", "log", "logit"} or None
+        How its 95 % interval is made by bootstrap over groups. A ``share`` of clips and a ``label_mean``, in which all
+        labels weigh the same, are 0..1 and computed from the confusion matrices alone, leading axes kept. Others are
+        computed from weights, the interval symmetric on that scale. None has no interval.
+    shown : tuple of {"headline", "console", "page"}
+        ``headline`` is a card on top of the page, ``page`` a row of its table, ``console`` the terminal.
     """
-    if len(curve.thresholds) <= N_DET_POINTS:
-        return curve
-    from scipy.special import ndtri
 
-    drawn = [ndtri(np.clip(rate, 1e-4, 1 - 1e-4)) for rate in (curve.p_fa, curve.p_miss)]
-    length = np.concatenate([[0.0], np.cumsum(sum(np.abs(np.diff(axis)) for axis in drawn))])
-    even = np.searchsorted(length, np.linspace(0.0, length[-1], N_DET_POINTS))
-    # rates of false alarms fall along the curve
-    exact = [int(np.argmax(curve.p_fa <= rate)) for rate in FALSE_ALARMS]
-    kept = np.unique([0, *even.clip(max=len(length) - 1), *exact, len(length) - 1])
-    return DetCurve(curve.thresholds[kept], curve.p_miss[kept], curve.p_fa[kept])
+    name: str
+    title: str
+    unit: Literal["%", "bits", "nats", ""]
+    direction: Literal["higher", "lower"]
+    explanation: str
+    function: Callable[[MetricInput], float | Floats | None]
+    interval: Literal["share", "label_mean", "linear", "log", "logit"] | None = None
+    shown: tuple[Place, ...] = ("console", "page")
 
+    def text(self, value: float | None) -> str:
+        """Return a value as it is shown, with its unit; a dash where it is undefined.
 
-def _pooled(
-    log_likelihoods: Floats,
-    llrs: Floats,
-    columns: npt.NDArray[np.intp],
-    rows: Mapping[str, Mapping[str, float]],
-) -> dict[str, float]:
-    """Return the detection figures over all labels; nothing where fewer than two have clips."""
-    if len(rows) < 2:
-        return {}
-    return {
-        "eer": eer(*pooled_trials(llrs, columns)),
-        "mean_eer": float(np.mean([row["eer"] for row in rows.values()])),
-        "mean_min_dcf": float(np.mean([row["min_dcf"] for row in rows.values()])),
-        "cavg": cavg(llrs, columns),
-        "min_cavg": min_cavg(llrs, columns),
-        "cavg_primary": cavg_primary(llrs, columns),
-        "cllr": cllr(log_likelihoods, columns),
-        "min_cllr": min_cllr(log_likelihoods, columns),
-    }
+        Parameters
+        ----------
+        value : float or None
+            The value.
+
+        Examples
+        --------
+        >>> METRICS[0].text(0.5), METRICS[0].text(None)
+        ('50.0 %', '–')
+        """
+        if value is None or not math.isfinite(value):
+            return "–"
+        return f"{100 * value:.1f} %" if self.unit == "%" else f"{value:.3f} {self.unit}".rstrip()
 
 
-def _weighted_intervals(
-    clips: Sequence[ScoredClip], found: _Scores, llrs: Floats, columns: npt.NDArray[np.intp]
-) -> dict[str, Interval | None]:
-    """Return the intervals of figures that are more than a count."""
-    true, units = [clip.label for clip in clips], [clip.unit for clip in clips]
+def _top_k(data: MetricInput, k: int) -> float | None:
+    """Return the top-k accuracy, where there are more labels than k."""
+    if data.scores is None or k >= len(data.labels):
+        return None
+    return top_k_accuracy(data.scores, data.columns, k)
 
-    def interval(statistic: Callable[[Floats], float], scale: str) -> Interval | None:
-        return interval_of(statistic, true, units, np.random.default_rng(0), scale=scale)
 
-    intervals = {}
-    if len(set(true)) > 1:
-        logs = found.log_likelihoods
-        intervals["cavg"] = interval(lambda weights: cavg(llrs, columns, weights=weights), "logit")
-        intervals["cllr"] = interval(lambda weights: cllr(logs, columns, weights=weights), "log")
-    if found.probabilities is not None:
-        rows = found.probabilities
-        intervals["log_loss"] = interval(lambda weights: log_loss(rows, columns, weights=weights), "log")
-    return intervals
+def _log_loss(data: MetricInput) -> float | None:
+    return None if data.probabilities is None else log_loss(data.probabilities, data.columns, weights=data.weights)
+
+
+def _ece(data: MetricInput) -> float | None:
+    return None if data.reliability is None else data.reliability.ece
+
+
+def _of_ratios(function: Callable[[Floats, MetricInput], float]) -> Callable[[MetricInput], float | None]:
+    """Return the metric of log-likelihood ratios, for predictions that have trials."""
+    return lambda data: function(data.llrs, data) if data.llrs is not None and data.has_trials else None
+
+
+def _of_likelihoods(function: Callable[[Floats, MetricInput], float]) -> Callable[[MetricInput], float | None]:
+    """Return the metric of log-likelihoods, for predictions that have trials."""
+    return lambda data: (
+        function(data.log_likelihoods, data) if data.log_likelihoods is not None and data.has_trials else None
+    )
+
+
+def _label_mean(name: str) -> Callable[[MetricInput], float | None]:
+    """Return the mean over labels of a metric of detection."""
+    return lambda data: float(np.mean([row[name] for row in data.detection.values()])) if data.has_trials else None
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "accuracy",
+        "Accuracy",
+        unit="%",
+        direction="higher",
+        explanation="share of clips that are correctly classified",
+        function=lambda data: accuracy(data.confusion),
+        interval="share",
+        shown=("headline",),
+    ),
+    Metric(
+        "balanced_accuracy",
+        "Balanced accuracy",
+        unit="%",
+        direction="higher",
+        explanation="mean recall of the labels that have clips",
+        function=lambda data: balanced_accuracy(data.confusion),
+        interval="label_mean",
+        shown=("headline",),
+    ),
+    Metric(
+        "macro_f1",
+        "Macro-F1",
+        unit="%",
+        direction="higher",
+        explanation="mean F1 of the labels that have clips",
+        function=lambda data: macro_f1(data.confusion),
+        interval="label_mean",
+        shown=("headline", "console"),
+    ),
+    Metric(
+        "top_2_accuracy",
+        "Top-2 accuracy",
+        unit="%",
+        direction="higher",
+        explanation="the true label is among the two with the highest scores; ties count against it",
+        function=lambda data: _top_k(data, 2),
+        shown=("page",),
+    ),
+    Metric(
+        "top_3_accuracy",
+        "Top-3 accuracy",
+        unit="%",
+        direction="higher",
+        explanation="the true label is among the three with the highest scores; ties count against it",
+        function=lambda data: _top_k(data, 3),
+    ),
+    Metric(
+        "log_loss",
+        "Log-loss",
+        unit="nats",
+        direction="lower",
+        explanation="mean of minus the log of the probability given to the true label; 0 is perfect",
+        function=_log_loss,
+        interval="log",
+        shown=("headline", "console", "page"),
+    ),
+    Metric(
+        "ece",
+        "ECE",
+        unit="%",
+        direction="lower",
+        explanation="expected calibration error: mean gap, over ten bins of the probability of the predicted label, "
+        "between that probability and the accuracy",
+        function=_ece,
+    ),
+    Metric(
+        "eer",
+        "Pooled EER",
+        unit="%",
+        direction="lower",
+        explanation="equal error rate of the trials of all labels together: where misses and false alarms are equal, "
+        "on the convex hull of the ROC curve",
+        function=_of_ratios(lambda llrs, data: eer(*pooled_trials(llrs, data.columns))),
+    ),
+    Metric(
+        "mean_eer",
+        "Mean EER",
+        unit="%",
+        direction="lower",
+        explanation="equal error rate of each label by itself, averaged over labels",
+        function=_label_mean("eer"),
+        shown=("page",),
+    ),
+    Metric(
+        "mean_min_dcf",
+        "Mean min DCF",
+        unit="",
+        direction="lower",
+        explanation="detection cost at the best threshold of each label, at a target prior of 0.5, averaged over "
+        "labels; 1 is the cost of deciding without the audio",
+        function=_label_mean("min_dcf"),
+        shown=("page",),
+    ),
+    Metric(
+        "cavg",
+        "Cavg",
+        unit="",
+        direction="lower",
+        explanation="average cost of detecting every label against every other, as NIST defines it, at the Bayes "
+        "threshold of calibrated scores; 0.5 is the cost of deciding without the audio",
+        function=_of_ratios(lambda llrs, data: cavg(llrs, data.columns, weights=data.weights)),
+        interval="logit",
+    ),
+    Metric(
+        "min_cavg",
+        "min Cavg",
+        unit="",
+        direction="lower",
+        explanation="Cavg at the best threshold, one for all labels",
+        function=_of_ratios(lambda llrs, data: min_cavg(llrs, data.columns)),
+    ),
+    Metric(
+        "cavg_primary",
+        "Primary Cavg",
+        unit="",
+        direction="lower",
+        explanation="mean of Cavg at target priors of 0.5 and 0.1, normalised so that accepting nothing costs 1 (NIST, "
+        "2017 on)",
+        function=_of_ratios(lambda llrs, data: cavg_primary(llrs, data.columns)),
+        shown=("page",),
+    ),
+    Metric(
+        "cllr",
+        "Cllr",
+        unit="bits",
+        direction="lower",
+        explanation="cost of the scores as log-likelihoods: multi-class cross entropy under a flat prior over labels; "
+        "0 is perfect, log2 of the number of labels is the cost of deciding without the audio",
+        function=_of_likelihoods(lambda logs, data: cllr(logs, data.columns, weights=data.weights)),
+        interval="log",
+    ),
+    Metric(
+        "min_cllr",
+        "min Cllr",
+        unit="bits",
+        direction="lower",
+        explanation="Cllr after the best scale and offset of each label; Cllr minus this is the calibration loss",
+        function=_of_likelihoods(lambda logs, data: min_cllr(logs, data.columns)),
+    ),
+)
+
+
+def shown_metrics(place: Place) -> list[Metric]:
+    """Return the metrics that are shown in a place, in the order of the table.
+
+    Parameters
+    ----------
+    place : {"headline", "console", "page"}
+        The place.
+
+    Examples
+    --------
+    >>> [metric.name for metric in shown_metrics("headline")]
+    ['accuracy', 'balanced_accuracy', 'macro_f1', 'log_loss']
+    """
+    return [metric for metric in METRICS if place in metric.shown]
+
+
+def metrics_markdown() -> str:
+    """Return the table of metrics in Markdown, for the guide to evaluation.
+
+    Examples
+    --------
+    >>> print(metrics_markdown().splitlines()[2])
+    | Accuracy | `accuracy` | % | higher | yes | share of clips that are correctly classified |
+    """
+    rows = [
+        (
+            metric.title,
+            f"`{metric.name}`",
+            metric.unit or "–",
+            metric.direction,
+            "yes" if metric.interval else "no",
+            metric.explanation,
+        )
+        for metric in METRICS
+    ]
+    heads = ("metric", "key", "unit", "better", "interval", "definition")
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

@@ -16,8 +16,8 @@ import numpy as np
 
 from gmmaudio.evaluation import plots
 from gmmaudio.evaluation.confusion import Counts, Floats
-from gmmaudio.evaluation.detection import DetCurve
-from gmmaudio.evaluation.metrics import FALSE_ALARMS
+from gmmaudio.evaluation.detection import FALSE_ALARMS, DetCurve
+from gmmaudio.evaluation.metrics import Metric, shown_metrics
 from gmmaudio.evaluation.records import Protocol, ScoredClip
 from gmmaudio.evaluation.reliability import Reliability
 from gmmaudio.evaluation.report import Report, Similarity, spread_of
@@ -66,7 +66,13 @@ def render_html(report: Report, title: str) -> str:
     page: str = (
         _environment()
         .get_template("report.html.j2")
-        .render(title=title, report=report, protocol=report.protocol, sections=_sections(report))
+        .render(
+            title=title,
+            report=report,
+            protocol=report.protocol,
+            cards=shown_metrics("headline"),
+            sections=_sections(report),
+        )
     )
     return page
 
@@ -188,6 +194,7 @@ def _scores(report: Report) -> dict[str, Any]:
     drawn = det if len(det) <= FEW_LABELS + 1 else det[:1]
     names = ["all labels pooled" if label is None else named(label) for label, _ in det]
     return {
+        "rows": _metric_rows(report.metrics.values),
         "misses": [(name, _misses(curve)) for name, (_, curve) in zip(names, det, strict=True)],
         "false_alarms": FALSE_ALARMS,
         "drawn": len(drawn),
@@ -195,6 +202,14 @@ def _scores(report: Report) -> dict[str, Any]:
         "reliability_plot": None if curve is None else _svg(plots.reliability_plot, curve),
         "bins": () if curve is None else _bins(curve),
     }
+
+
+def _metric_rows(values: Mapping[str, float | None]) -> list[Metric]:
+    """Return the metrics of the page's table that the report has, then values that ``METRICS`` does not know."""
+    cards = {metric.name for metric in shown_metrics("headline")}
+    known = [metric for metric in shown_metrics("page") if metric.name in values]
+    others = [name for name in values if name not in cards and name not in {metric.name for metric in known}]
+    return [*known, *(Metric(name, name, "", "lower", "–", lambda _data: None) for name in others)]
 
 
 def _misses(curve: DetCurve) -> list[float]:

@@ -12,8 +12,8 @@ import numpy as np
 
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.confusion import Counts, Floats, accuracy, balanced_accuracy, confusion_matrix
-from gmmaudio.evaluation.intervals import Interval
-from gmmaudio.evaluation.metrics import MetricSet, compute_metrics
+from gmmaudio.evaluation.intervals import Interval, Progress, silent
+from gmmaudio.evaluation.metric_set import MetricSet, compute_metrics
 from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
 from gmmaudio.evaluation.slices import Slice, by_duration, by_source
 
@@ -179,6 +179,7 @@ def make_report(
     slices: Mapping[str, Sequence[Slice]] | None = None,
     similarity: Similarity | None = None,
     run: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
 ) -> Report:
     """Return the report of predictions, anybody's.
 
@@ -202,6 +203,8 @@ def make_report(
         How alike the labels are; None takes how often they were confused.
     run : mapping
         What is needed to run it again.
+    progress : callable
+        Shows the progress of the bootstraps, see :class:`gmmaudio.evaluation.intervals.Progress`.
 
     Raises
     ------
@@ -210,7 +213,7 @@ def make_report(
     """
     if not clips:
         raise SettingError("no clip was scored; there is nothing to report")
-    metrics = compute_metrics(clips, labels)
+    metrics = compute_metrics(clips, labels, progress)
     tables = {"source": by_source(clips), "duration": by_duration(clips)}
     tables |= {name: tuple(rows) for name, rows in (slices or {}).items()}
     return Report(

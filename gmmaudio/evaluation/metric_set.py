@@ -1,0 +1,153 @@
+"""All metrics of a set of predictions at once, with their intervals and curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gmmaudio.evaluation import metrics
+from gmmaudio.evaluation.confusion import Counts, Floats, confusion_matrix, per_label
+from gmmaudio.evaluation.detection import DetCurve, det_curve, pooled_trials, thin_curve
+from gmmaudio.evaluation.intervals import (
+    CountStatistic,
+    Interval,
+    Progress,
+    bootstrap_intervals,
+    interval_of,
+    silent,
+)
+from gmmaudio.evaluation.metrics import Metric, MetricInput
+from gmmaudio.evaluation.records import ScoredClip
+from gmmaudio.evaluation.reliability import Reliability
+
+
+@dataclass(frozen=True, eq=False)
+class MetricSet:
+    """All metrics of a set of predictions.
+
+    Parameters
+    ----------
+    values : mapping of str to float or None
+        Name -> value: those of :data:`gmmaudio.evaluation.metrics.METRICS` that these predictions have; None where
+        one is undefined.
+    intervals : mapping of str to (float, float) or None
+        95 % intervals by bootstrap over groups, of those that have one.
+    confusion : ndarray, shape (n_labels, n_labels), int
+        Rows true, columns predicted; counts.
+    per_label : mapping
+        Precision, recall, f1, n, eer and min_dcf of every label.
+    computed_from : {"probability", "score", "decision"}
+        What the metrics of detection (eer, min_dcf, cavg, cllr) were computed from; decisions alone have none.
+    det : tuple of (str or None, DetCurve)
+        Of all labels pooled (None) and of each label with clips; thinned, see
+        :func:`gmmaudio.evaluation.detection.thin_curve`.
+    reliability : Reliability or None
+        Confidence against accuracy; None without probabilities.
+    """
+
+    values: Mapping[str, float | None]
+    intervals: Mapping[str, Interval | None]
+    confusion: Counts
+    per_label: Mapping[str, Mapping[str, float | int | None]]
+    computed_from: str
+    det: tuple[tuple[str | None, DetCurve], ...]
+    reliability: Reliability | None
+
+
+def compute_metrics(clips: Sequence[ScoredClip], labels: Sequence[str], progress: Progress = silent) -> MetricSet:
+    """Return all metrics of predictions, with their intervals.
+
+    Parameters
+    ----------
+    clips : sequence of ScoredClip
+        At least one.
+    labels : sequence of str
+        All labels, in the order of the confusion matrix.
+    progress : callable
+        Shows the progress of the bootstraps, see :class:`gmmaudio.evaluation.intervals.Progress`.
+
+    Raises
+    ------
+    SettingError
+        If a label is unknown.
+
+    Examples
+    --------
+    >>> clips = [
+    ...     ScoredClip(name, (name,), label, name, name, None, "", 0, "jazz", {"jazz": 0.5, "rock": 0.0})
+    ...     for name, label in (("a.wav", "jazz"), ("b.wav", "jazz"), ("c.wav", "rock"))
+    ... ]
+    >>> found = compute_metrics(clips, ["jazz", "rock"])
+    >>> round(found.values["accuracy"], 3), found.values["balanced_accuracy"], found.computed_from
+    (0.667, 0.5, 'score')
+    """
+    data = MetricInput.of(clips, labels)
+    table = per_label(confusion_matrix([c.label for c in clips], [c.predicted for c in clips], labels), labels)
+    for label, row in data.detection.items():
+        table[label] |= row
+    computed = {metric.name: metric.function(data) for metric in metrics.METRICS}
+    values = {name: float(value) for name, value in computed.items() if value is not None}
+    present = [metric for metric in metrics.METRICS if metric.name in values]
+    return MetricSet(
+        values={name: value if math.isfinite(value) else None for name, value in values.items()},
+        intervals=_intervals(clips, data, present, progress),
+        confusion=np.asarray(data.confusion, dtype=np.int64),
+        per_label=table,
+        computed_from=data.computed_from,
+        det=_det_curves(data),
+        reliability=data.reliability,
+    )
+
+
+def _intervals(
+    clips: Sequence[ScoredClip], data: MetricInput, present: Sequence[Metric], progress: Progress
+) -> dict[str, Interval | None]:
+    """Return the intervals of the metrics that have one."""
+    true, predicted = [clip.label for clip in clips], [clip.predicted for clip in clips]
+    units = [clip.unit for clip in clips]
+    # the draws must not depend on the split's seed: the same predictions have the same interval
+    intervals = bootstrap_intervals(
+        true,
+        predicted,
+        units,
+        data.labels,
+        np.random.default_rng(0),
+        {m.name: _count_statistic(m, data) for m in present if m.interval in ("share", "label_mean")},
+        progress,
+    )
+    for metric in present:
+        if metric.interval is None or metric.name in intervals:
+            continue
+        statistic, rng = _weighted_statistic(metric, data), np.random.default_rng(0)
+        intervals[metric.name] = interval_of(statistic, true, units, rng, scale=metric.interval, progress=progress)
+    return intervals
+
+
+def _count_statistic(metric: Metric, data: MetricInput) -> CountStatistic:
+    """Return a metric as a function of confusion matrices."""
+
+    def statistic(confusion: Floats) -> Floats:
+        return np.asarray(metric.function(replace(data, confusion=confusion)), dtype=np.float64)
+
+    return CountStatistic(statistic, balanced=metric.interval == "label_mean")
+
+
+def _weighted_statistic(metric: Metric, data: MetricInput) -> Callable[[Floats], float]:
+    """Return a metric as a function of the weights of the clips."""
+
+    def statistic(weights: Floats) -> float:
+        value = metric.function(replace(data, weights=weights))
+        return math.nan if value is None else float(value)
+
+    return statistic
+
+
+def _det_curves(data: MetricInput) -> tuple[tuple[str | None, DetCurve], ...]:
+    """Return the DET curves of all labels pooled and of every label that has clips, thinned; none without trials."""
+    if data.llrs is None or not data.trials:
+        return ()
+    sides = [(None, pooled_trials(data.llrs, data.columns)), *data.trials.items()]
+    return tuple((label, thin_curve(det_curve(*trials))) for label, trials in sides)
