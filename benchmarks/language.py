@@ -23,13 +23,14 @@ import click
 from threadpoolctl import threadpool_limits
 
 import gmmaudio
-from gmmaudio.corpus import Corpus
+from gmmaudio.compute import QUIET
+from gmmaudio.corpus import Corpus, plan_split
 from gmmaudio.evaluation import ScoredClip, compare, compute_metrics
 from gmmaudio.models import Recipe, fit_trials
-from gmmaudio.pipeline import Division
+from gmmaudio.pipeline import CrossvalOptions
 from gmmaudio.pipeline.folds import fit_fold
 from gmmaudio.pipeline.scoring import interval_units, score_trials
-from gmmaudio.trials import Degradation, Trial, gather, units_of
+from gmmaudio.trials import Degradation, Trial, build_trial_set, units_of
 from results.corpora import manifest_of
 from results.record import make_record, write_record
 from results.views import language_table
@@ -62,17 +63,15 @@ class Task:
     """A corpus, how it is divided, and whether its held-out trials are heard in noise too."""
 
     corpus: Corpus
-    division: Division
+    division: CrossvalOptions
     noisy: bool = False
 
     def trials(self, recipe: Recipe, degradation: Degradation | None = None) -> list[Trial]:
         """Return the trials, as crossval makes them."""
         corpus, division = self.corpus, self.division
-        groups = {clip.place: clip.group for clip in corpus.clips}
-        how: dict[str, Any] = {"trial_s": recipe.trial_s, "min_duration_s": recipe.min_duration_s}
-        how |= {"apart": groups if division.group_by else None, "degradation": degradation}
-        found = gather(corpus.root, division.clips_of(corpus), recipe.features, **how)
-        return interval_units(found.trials, groups, division.group_by)[0]
+        clips = plan_split(corpus.clips, split=division.split, group_by=division.group_by)
+        trial_set = build_trial_set(corpus.root, clips, recipe.trial_settings, degradation=degradation)
+        return interval_units(trial_set.trials, division.group_by)[0]
 
 
 def recognise(task: Task, column: str, trials: Sequence[Trial], recipe: Recipe, *, calibrated: bool) -> Told:
@@ -84,7 +83,7 @@ def recognise(task: Task, column: str, trials: Sequence[Trial], recipe: Recipe, 
     for repeat in range(task.division.repeats):
         seed = recipe.seed + repeat
         for fold in task.division.divide(labels, units, [None] * len(trials), seed):
-            fitted = fit_fold(trials, fold, recipe, seed, n_jobs=1, calibrated=calibrated)
+            fitted = fit_fold(trials, fold, replace(recipe, seed=seed), QUIET, calibrated=calibrated)
             told[column] += score_trials(fitted.test, fitted.recogniser, fold=fold.name, repeat=repeat)
             if task.noisy and repeat == 0:
                 heard = [by_name[trial.name] for trial in fitted.test if trial.name in by_name]
@@ -95,7 +94,7 @@ def recognise(task: Task, column: str, trials: Sequence[Trial], recipe: Recipe, 
 def training_seconds(trials: Sequence[Trial], recipe: Recipe) -> float:
     """Return the seconds of one fit on all trials."""
     began = time.perf_counter()
-    fit_trials(trials, recipe, seed=recipe.seed, calibrated=False)
+    fit_trials(trials, recipe, QUIET, calibrated=False)
     return time.perf_counter() - began
 
 
@@ -138,9 +137,9 @@ def main(repeats: int) -> None:
     """Measure three systems on four divisions, print the table and write it to results/language.json."""
     language, domain = (gmmaudio.read_corpus(manifest_of(name)) for name in ("language", "language-indomain"))
     tasks = {
-        SPEAKER: Task(language, Division(folds=5, repeats=repeats), noisy=True),
-        SOURCE: Task(language, Division(folds="loo", group_by="source")),
-        DOMAIN: Task(domain, Division(folds=5)),
+        SPEAKER: Task(language, CrossvalOptions(folds=5, repeats=repeats), noisy=True),
+        SOURCE: Task(language, CrossvalOptions(folds="loo", group_by="source")),
+        DOMAIN: Task(domain, CrossvalOptions(folds=5)),
     }
     told: dict[str, Told] = {name: {} for name in SYSTEMS}
     seconds: dict[str, float] = {}

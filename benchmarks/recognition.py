@@ -35,14 +35,15 @@ from threadpoolctl import threadpool_limits
 
 import gmmaudio
 from benchmarks.peer import frames
-from gmmaudio.corpus import Corpus
+from gmmaudio.compute import QUIET
+from gmmaudio.corpus import Corpus, plan_split
 from gmmaudio.evaluation import ScoredClip, compare, compute_metrics
 from gmmaudio.models import Recipe, fit_calibration
 from gmmaudio.models.inner_folds import inner_folds
-from gmmaudio.pipeline import Division
+from gmmaudio.pipeline import CrossvalOptions
 from gmmaudio.pipeline.folds import fit_fold
 from gmmaudio.pipeline.scoring import score_trials
-from gmmaudio.trials import Trial, gather, units_of
+from gmmaudio.trials import Trial, build_trial_set, units_of
 from results.corpora import manifest_of
 from results.record import make_record, write_record
 from results.views import recognition_tables
@@ -109,9 +110,10 @@ def mfcc_statistics(path: Path) -> Array:
 def extract(corpus: Corpus, recipe: Recipe, column: str, step_s: float) -> tuple[dict[str, Any], dict[str, float]]:
     """Return our trials and the peers' values of every path, and the seconds that each took."""
     paths = [clip.path for clip in corpus.clips]
-    lengths: dict[str, Any] = {"trial_s": recipe.trial_s, "min_duration_s": recipe.min_duration_s}
     jobs: dict[str, Callable[[], Any]] = {
-        "gmmaudio": lambda: gather(corpus.root, corpus.clips, recipe.features, fold_column=column, **lengths).trials,
+        "gmmaudio": lambda: (
+            build_trial_set(corpus.root, plan_split(corpus.clips, fold_column=column), recipe.trial_settings).trials
+        ),
         "pyAudioAnalysis": lambda: {path: long_term(corpus.root / path, step_s) for path in paths},
         "librosa": lambda: {path: mfcc_statistics(corpus.root / path) for path in paths},
     }
@@ -166,7 +168,7 @@ def scores_of(model: Any, X: Array, n_labels: int) -> Array:
 
 
 def recognise(
-    found: Mapping[str, Any], recipe: Recipe, division: Division
+    found: Mapping[str, Any], recipe: Recipe, division: CrossvalOptions
 ) -> tuple[dict[str, list[ScoredClip]], dict[str, float]]:
     """Return everybody's predictions, on the divisions of ``gmmaudio crossval``, and the seconds that they took."""
     trials: list[Trial] = found["gmmaudio"]
@@ -177,7 +179,7 @@ def recognise(
         seed = recipe.seed + repeat
         for fold in division.divide(labels, units, values, seed):
             began = time.perf_counter()
-            fitted = fit_fold(trials, fold, recipe, seed, n_jobs=1)
+            fitted = fit_fold(trials, fold, replace(recipe, seed=seed), QUIET)
             told = score_trials(fitted.test, fitted.recogniser, fold=fold.name, repeat=repeat)
             clips[OURS] += told
             seconds[OURS] += time.perf_counter() - began
@@ -234,9 +236,9 @@ def main(corpus: str, fold_column: str, repeats: int, step: float, rounds: int) 
         values = runs[0][0]
         extraction = {name: statistics.median(seconds[name] for _, seconds in runs) for name in values}
         rows = []
-        for division in (Division(fold_column=fold_column), Division(folds=4, repeats=repeats)):
+        for division in (CrossvalOptions(fold_column=fold_column), CrossvalOptions(folds=4, repeats=repeats)):
             predictions, training = recognise(values, recipe, division)
-            scheme = {"division": division.scheme(known=True)}
+            scheme = {"division": division.scheme(groups_known=True)}
             rows += [scheme | row for row in measured(predictions, extraction, training)]
     artists = len(set(units_of(values["gmmaudio"])))
     protocol = PROTOCOL.format(artists=artists, rounds=rounds, step=step)

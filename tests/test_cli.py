@@ -1144,7 +1144,7 @@ OPTIONS = {
     ("crossval", "csv_folder"): ["--csv", "tables"],
     ("crossval", "durations_s"): ["--durations", "0.3"],
     ("crossval", "learning_curve"): ["--learning-curve"],
-    ("crossval", "random_split_gap"): ["--show-inflation"],
+    ("crossval", "compare_random_split"): ["--show-inflation"],
     ("crossval", "robustness"): ["--stress"],
     ("evaluate", "csv_folder"): ["--csv", "tables"],
     ("evaluate", "durations_s"): ["--durations", "0.3"],
@@ -1249,7 +1249,7 @@ def test_every_option_of_every_command_is_in_the_table():
     }
     # these stand alone, or need a report first
     elsewhere = {("evaluate", "scores_path"): "test_tables.py", ("compare", "json_path"): "test_comparison.py"}
-    elsewhere |= {("crossval", "tuned"): "test_protocols.py", ("train", "tuned"): "test_recognition.py"}
+    elsewhere |= {("crossval", "tune"): "test_protocols.py", ("train", "tune"): "test_recognition.py"}
     elsewhere |= {("classify", "priors"): "test_recognition.py", ("train", "group_by"): "test_recognition.py"}
     elsewhere |= {(verb, name): "test_recognition.py" for verb in ("train", "crossval") for name in ("kind", "augment")}
     elsewhere |= {("reproduce", name): "test_reproduce.py" for name in ("corpus", "model", "json_path", "n_jobs")}
@@ -1257,7 +1257,7 @@ def test_every_option_of_every_command_is_in_the_table():
     for (_, name), where in elsewhere.items():
         word = {
             "scores_path": "--scores",
-            "tuned": "--tune",
+            "tune": "--tune",
             "json_path": "--json",
             "n_jobs": "-j",
             "kind": "--model",

@@ -1,6 +1,7 @@
 """Clips from folders and manifests, and who may stand on which side of a split."""
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +17,9 @@ from gmmaudio.corpus import (
     leak_notes,
     leave_one_group_out,
     list_audio,
+    plan_split,
     random_folds,
     read_manifest,
-    regroup,
     same_audio_notes,
     scan_folder,
     scored_labels,
@@ -56,10 +57,10 @@ def manifest(tmp_path, text, encoding="utf-8"):
     return path
 
 
-def fails(function, *args):
+def fails(function, *args, **settings):
     """Return the message of the CorpusError that a call raises."""
     with pytest.raises(CorpusError) as caught:
-        function(*args)
+        function(*args, **settings)
     return str(caught.value)
 
 
@@ -429,32 +430,44 @@ def test_a_split_that_is_not_there_is_refused_beside_those_that_are(wanted, defa
     )
 
 
-def test_regroup_none_leaves_or_clears_groups():
+def test_clips_are_held_out_by_their_group_or_by_nothing():
     clips = (Clip("a.wav", "a", "bob"), Clip("b.wav", "b", None))
-    assert regroup(clips, None) == clips
-    assert [clip.group for clip in regroup(clips, "none")] == [None, None]
+    assert [clip.held_out_by for clip in plan_split(clips)] == ["bob", None]
+    assert [clip.held_out_by for clip in plan_split(clips, group_by="none")] == [None, None]
 
 
-def test_regroup_by_parent_takes_the_folder_a_file_is_in():
+def test_clips_are_held_out_by_the_folder_a_file_is_in():
     clips = [Clip(path, "a") for path in ("jazz/miles/1.wav", "jazz/miles/2.wav", "jazz/3.wav", "4.wav")]
-    assert [clip.group for clip in regroup(clips, "parent")] == ["jazz/miles", "jazz/miles", "jazz", "."]
+    folders = [clip.held_out_by for clip in plan_split(clips, group_by="parent")]
+    assert folders == ["jazz/miles", "jazz/miles", "jazz", "."]
 
 
-def test_regroup_by_a_column_known_or_extra():
+def test_clips_are_held_out_by_a_column_known_or_extra():
     clips = [Clip("1.wav", "a", "bob", "studio", extra={"album": "x"})]
-    assert [regroup(clips, name)[0].group for name in ("album", "source", "label")] == ["x", "studio", "a"]
+    columns = ("album", "source", "label")
+    assert [plan_split(clips, group_by=name)[0].held_out_by for name in columns] == ["x", "studio", "a"]
 
 
-def test_regroup_changes_nothing_but_the_group():
-    clip = Clip("1.wav", "a", "bob", "studio", "train", 1.0, 2.0, {"album": "x"})
-    assert regroup([clip], "album") == (Clip("1.wav", "a", "x", "studio", "train", 1.0, 2.0, {"album": "x"}),)
+def test_a_plan_changes_nothing_that_the_corpus_says():
+    clip = Clip("1.wav", "a", "bob", "studio", "train", 1.0, 2.0, {"album": "x", "part": "3"})
+    (planned,) = plan_split([clip], group_by="album", fold_column="part")
+    assert planned == replace(clip, held_out_by="x", fold="3")
+    assert (planned.group, planned.source, planned.split) == ("bob", "studio", "train")
+
+
+def test_a_fold_column_takes_all_clips_unless_a_split_is_named():
+    clips = [Clip("1.wav", "a", split="train"), Clip("2.wav", "a", split="test")]
+    assert len(plan_split(clips, fold_column="fold")) == 2
+    assert [clip.path for clip in plan_split(clips)] == ["1.wav"]
+    assert [clip.path for clip in plan_split(clips, default="test")] == ["2.wav"]
+    assert [clip.path for clip in plan_split(clips, split="test", fold_column="fold")] == ["2.wav"]
 
 
 @pytest.mark.parametrize("lacking", [{}, {"album": ""}])
 def test_a_column_with_gaps_is_refused_and_the_clips_are_named(lacking):
     clips = [Clip("1.wav", "a", extra={"album": "x"}), Clip("2.wav", "a", extra=lacking)]
-    assert fails(regroup, clips, "album") == (
-        "--group-by album: '2.wav' without a value in that column; fill it, or group by another"
+    assert fails(plan_split, clips, group_by="album") == (
+        "`group_by` album: '2.wav' without a value in that column; fill it, or group by another"
     )
 
 

@@ -10,12 +10,14 @@ import pytest
 
 from gmmaudio import pipeline
 from gmmaudio.audio import DEGRADATIONS, DegradationSpec
+from gmmaudio.compute import QUIET
+from gmmaudio.corpus import plan_split
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation.warnings import UNKNOWN_GROUPS
 from gmmaudio.features import make_rows
 from gmmaudio.models import fitting, tuning
-from gmmaudio.pipeline import analyses, folds
-from gmmaudio.trials import cut_trial, extraction, gather
+from gmmaudio.pipeline import analyses, folds, scoring
+from gmmaudio.trials import Degradation, build_trial_set, cut_trial
 
 SMALL = pipeline.make_recipe(n_components=2)
 QUICK = {"durations_s": ()}
@@ -28,8 +30,8 @@ def clips(corpus):
 
 
 def trials_of(clips, recipe=SMALL, **changed):
-    settings = {"trial_s": recipe.trial_s, "min_duration_s": 0.5} | changed
-    return gather(clips.root, clips.clips, recipe.features, **settings).trials
+    recipe = replace(recipe, **changed)
+    return build_trial_set(clips.root, plan_split(clips.clips), recipe.trial_settings).trials
 
 
 # --- clips cut to lengths ------------------------------------------------------------------------------------------
@@ -57,7 +59,7 @@ def test_a_cut_runs_over_the_edges_of_joined_clips(clips):
     (cut,) = cut_trial(trial, 1.5, config)
     step = int(1.5 * config.frames.frames_per_s)
     first = len(trial.parts[0].raw)
-    assert [len(piece.raw) for piece in cut.pieces] == [first, step - first]
+    assert [len(segment.raw) for segment in cut.segments] == [first, step - first]
     whole = np.concatenate([part.raw.values for part in trial.parts])[:step]
     np.testing.assert_array_equal(cut.rows.values, whole)
 
@@ -75,7 +77,7 @@ def test_the_report_scores_the_cuts_with_the_models_of_their_folds(clips):
 
 @pytest.mark.parametrize("wrong", [(0.05,), (3.0, 4000.0), (float("nan"),)])
 def test_lengths_out_of_bounds_are_refused(clips, wrong):
-    with pytest.raises(SettingError, match=r"--durations holds .*; expected 0.1 to 3600 s each"):
+    with pytest.raises(SettingError, match=r"`durations_s` holds .*; expected 0.1 to 3600 s each"):
         pipeline.crossval(clips, SMALL, durations_s=wrong)
 
 
@@ -123,7 +125,7 @@ def twins(tmp_path, tools):
 
 
 def test_inflation_is_what_a_random_split_adds(twins):
-    report = pipeline.crossval(twins, pipeline.make_recipe(n_components=6), folds=5, random_split_gap=True, **QUICK)
+    report = pipeline.crossval(twins, pipeline.make_recipe(n_components=6), folds=5, compare_random_split=True, **QUICK)
     grouped, random = report.slices["random_split"]
     assert (grouped.name, random.name) == ("groups kept whole", "split at random")
     assert grouped.accuracy == report.accuracy
@@ -142,13 +144,13 @@ def test_inflation_is_what_a_random_split_adds(twins):
 
 
 def test_without_groups_there_is_no_inflation_and_that_is_said(corpus):
-    report = pipeline.crossval(pipeline.read_corpus(corpus.root), SMALL, folds=3, random_split_gap=True, **QUICK)
+    report = pipeline.crossval(pipeline.read_corpus(corpus.root), SMALL, folds=3, compare_random_split=True, **QUICK)
     assert "random_split" not in report.slices
     assert report.guards[0].startswith("no random split is shown: without groups")
 
 
 def test_inflation_of_a_division_without_a_number_of_folds(clips):
-    report = pipeline.crossval(clips, SMALL, folds="loo", random_split_gap=True, **QUICK)
+    report = pipeline.crossval(clips, SMALL, folds="loo", compare_random_split=True, **QUICK)
     assert [row.n for row in report.slices["random_split"]] == [18, 18]
 
 
@@ -167,8 +169,8 @@ def few_candidates(monkeypatch):
 def test_the_choice_of_a_fold_does_not_see_its_held_out_clips(clips, few_candidates):
     trials = trials_of(clips)
     train = [trial for trial in trials if not trial.group.endswith("cy")]
-    before = tuning.tune(train, SMALL, seed=0)
-    report = pipeline.crossval(clips, SMALL, fold_column="fold", tuned=True, **QUICK)
+    before = tuning.tune(train, SMALL, QUIET)
+    report = pipeline.crossval(clips, SMALL, fold_column="fold", tune=True, **QUICK)
     # fold 2 holds out cy: what it chose is what the training clips alone choose
     (told,) = [row for row in report.protocol.settings["tuning"] if row["fold"] == "2"]
     assert told == {"repeat": 0, "fold": "2", **before.to_dict()}
@@ -176,7 +178,7 @@ def test_the_choice_of_a_fold_does_not_see_its_held_out_clips(clips, few_candida
         replace(clip, path="high/cy/0.wav", start_s=0.1 + 0.01 * i) if clip.extra["fold"] == "2" else clip
         for i, clip in enumerate(clips.clips)
     )
-    other = pipeline.crossval(replace(clips, clips=changed), SMALL, fold_column="fold", tuned=True, **QUICK)
+    other = pipeline.crossval(replace(clips, clips=changed), SMALL, fold_column="fold", tune=True, **QUICK)
     assert other.accuracy < report.accuracy
     (again,) = [row for row in other.protocol.settings["tuning"] if row["fold"] == "2"]
     assert again == told
@@ -184,11 +186,11 @@ def test_the_choice_of_a_fold_does_not_see_its_held_out_clips(clips, few_candida
 
 def test_the_table_of_candidates_is_what_inner_folds_give(clips, few_candidates):
     trials = trials_of(clips)
-    found = tuning.tune(trials, SMALL, seed=3)
+    found = tuning.tune(trials, replace(SMALL, seed=3), QUIET)
     assert len(found.table) == 4  # the recipe itself is compared too
     for row in found.table:
         settings = replace(SMALL.classifier, covariance_type=row["covariance_type"], n_components=row["n_components"])
-        scored = fitting.nested_scores(trials, replace(SMALL, classifier=settings), seed=3)
+        scored = fitting.nested_scores(trials, replace(SMALL, classifier=settings, seed=3), QUIET)
         given = [scored.labels[i] for i in scored.fused((1.0,)).argmax(axis=1)]
         right = [trials[i].label == label for i, label in zip(scored.place, given, strict=True)]
         assert row["n"] == len(right) == 18
@@ -213,18 +215,18 @@ def test_inner_folds_keep_groups_whole(clips):
 
 def test_a_training_set_of_one_group_each_keeps_its_settings(clips, few_candidates):
     one_each = [trial for trial in trials_of(clips) if trial.group.endswith("ann")]
-    found = tuning.tune(one_each, SMALL, seed=0)
+    found = tuning.tune(one_each, SMALL, QUIET)
     assert (found.recipe, found.table) == (SMALL, ())
     assert found.reason == "no label has two groups to tune on: the settings are left as they were"
-    assert fitting.nested_scores(one_each, SMALL, seed=0) is None
+    assert fitting.nested_scores(one_each, SMALL, QUIET) is None
 
 
 def test_what_stands_beside_a_tuned_figure_is_tuned_too(clips, few_candidates, monkeypatch):
     calls = []
     tune = tuning.tune
     monkeypatch.setattr(folds, "tune", lambda *given, **settings: calls.append(1) or tune(*given, **settings))
-    settings = {"folds": 3, "learning_curve": True, "random_split_gap": True, **QUICK}
-    pipeline.crossval(clips, SMALL, tuned=True, **settings)
+    settings = {"folds": 3, "learning_curve": True, "compare_random_split": True, **QUICK}
+    pipeline.crossval(clips, SMALL, tune=True, **settings)
     # of three folds: the figure itself, three shares of training and a random split
     assert len(calls) == 3 * (1 + 3 + 1)
     calls.clear()
@@ -233,7 +235,7 @@ def test_what_stands_beside_a_tuned_figure_is_tuned_too(clips, few_candidates, m
 
 
 def test_tuning_is_said_in_the_protocol(clips, few_candidates):
-    report = pipeline.crossval(clips, SMALL, folds=3, tuned=True, **QUICK)
+    report = pipeline.crossval(clips, SMALL, folds=3, tune=True, **QUICK)
     assert report.protocol.scheme == "3-fold cross-validation by group, settings chosen on inner folds"
     assert "settings were chosen on inner folds of each training set, never on the held-out clips" in report.passed
     assert len(report.protocol.settings["tuning"]) == 3
@@ -267,7 +269,7 @@ def test_where_sources_are_few_intervals_are_over_the_groups_inside_them(clips):
     assert {clip.unit for clip in report.clips} == {clip.group for clip in clips.clips}
     assert {clip.group for clip in report.clips} == {"field", "studio"}
     note = (
-        "intervals are over the 9 groups of the corpus inside the 2 of --group-by source: they say nothing of what an"
+        "intervals are over the 9 groups of the corpus inside the 2 of `group_by` source: they say nothing of what an"
     )
     assert any(guard.startswith(note) for guard in report.guards)
     by_file = pipeline.crossval(clips, SMALL, folds="loo", group_by="none", **QUICK)
@@ -405,7 +407,7 @@ def test_repeats_have_a_spread(clips):
         "low": min(values),
         "mean": pytest.approx(np.mean(values), rel=1e-12),
         "high": max(values),
-        "deviation": pytest.approx(np.std(values, ddof=1), abs=1e-12),
+        "std": pytest.approx(np.std(values, ddof=1), abs=1e-12),
     }
 
 
@@ -454,14 +456,14 @@ def two_degradations(monkeypatch):
 
 
 def test_stress_of_folds_asks_the_model_that_never_heard_the_clip(clips, two_degradations, monkeypatch):
-    module = sys.modules["gmmaudio.pipeline.crossvalidation"]
-    asked, score = [], module.score_trials
+    asked, score = [], scoring.score_trials
 
     def watched(trials, recogniser, **where):
         asked.append((where["fold"], where["repeat"], frozenset(t.name for t in trials), recogniser))
         return score(trials, recogniser, **where)
 
-    monkeypatch.setattr(module, "score_trials", watched)
+    for name in ("crossvalidation", "folds"):
+        monkeypatch.setattr(sys.modules[f"gmmaudio.pipeline.{name}"], "score_trials", watched)
     report = pipeline.crossval(clips, SMALL, robustness=True, folds=3, repeats=2, **QUICK)
     rows = report.slices["robustness"]
     assert [row.name for row in rows] == ["clean", *two_degradations]
@@ -479,14 +481,14 @@ def test_stress_of_tuned_folds_takes_the_features_that_were_chosen(clips, two_de
     # a mixture on frames that can tell nothing loses to blocks
     monkeypatch.setattr(tuning, "balanced_accuracy", lambda counts: float(next(ranks)))
     ranks = iter([0, 1] * 3)
-    report = pipeline.crossval(clips, SMALL, folds=3, tuned=True, robustness=True, **QUICK)
+    report = pipeline.crossval(clips, SMALL, folds=3, tune=True, robustness=True, **QUICK)
     assert {each["chosen"]["kind"] for each in report.protocol.settings["tuning"]} == {"blocks"}
     assert [row.n for row in report.slices["robustness"]] == [report.n] * 3
 
 
 def test_a_test_set_of_remainders_says_so(model, corpus):
     with pytest.raises(
-        CorpusError, match=r"none of 6 clips can be scored; 6.00 s of remainders shorter than half of --tri"
+        CorpusError, match=r"none of 6 clips can be scored; 6.00 s of remainders shorter than half of `tri"
     ):
         pipeline.evaluate(model, pipeline.read_corpus(corpus.split), trial_s=9.0)
 
@@ -499,7 +501,7 @@ def test_excerpts_are_left_out_where_clips_are_joined(model, corpus):
 def test_what_is_random_in_a_degradation_depends_on_seed_and_path_only():
     y = np.zeros(1000, dtype=np.float32) + np.float32(0.1)
     one, same, other_seed, other_path = (
-        extraction.Degradation("noise 20 dB", seed).apply(y, 22050, path)
+        Degradation("noise 20 dB", seed).apply(y, 22050, path)
         for seed, path in ((0, "a"), (0, "a"), (1, "a"), (0, "b"))
     )
     np.testing.assert_array_equal(one, same)
@@ -541,7 +543,7 @@ def test_the_command_tunes(command, corpus, few_candidates):
             ["--tune", "--components", "3"],
             "--components and --covariance would be without effect: --tune chooses them.",
         ),
-        (["--durations", "0.01"], "--durations holds 0.01; expected 0.1 to 3600 s each"),
+        (["--durations", "0.01"], "`durations_s` holds 0.01; expected 0.1 to 3600 s each"),
     ],
 )
 def test_what_cannot_be_or_has_no_effect_is_a_usage_error(command, corpus, words, complaint):

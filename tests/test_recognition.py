@@ -12,6 +12,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
 
 from gmmaudio import pipeline
+from gmmaudio.compute import QUIET
+from gmmaudio.corpus import plan_split
 from gmmaudio.errors import GmmaudioError, SettingError
 from gmmaudio.features import (
     FeatureSettings,
@@ -43,7 +45,7 @@ from gmmaudio.models.calibration import clip_weights
 from gmmaudio.models.fusion import equal_mean, trained_weights
 from gmmaudio.models.kinds.supervector import best_view, supervector
 from gmmaudio.models.open_set import auroc
-from gmmaudio.trials import gather
+from gmmaudio.trials import build_trial_set
 
 BLOCKS = ClassifierConfig(kind="blocks", n_components=1, covariance_type="shared")
 VECTORS = ClassifierConfig(kind="supervector", n_components=4, relevance=8.0, n_directions=2, max_iter=8)
@@ -585,8 +587,8 @@ def test_every_preset_and_kind_trains_travels_and_classifies(clips, preset, kind
     path = str(clips.root / clips.clips[0].path)
     (one,), (other,) = pipeline.classify(model, [path]), pipeline.classify(loaded, [path])
     assert one == other
-    assert one.prediction.probability is not None
-    assert sum(one.prediction.probability.values()) == pytest.approx(1.0)
+    assert one.probability is not None
+    assert sum(one.probability.values()) == pytest.approx(1.0)
 
 
 def test_probabilities_of_a_fold_are_learned_without_it(clips):
@@ -597,7 +599,7 @@ def test_probabilities_of_a_fold_are_learned_without_it(clips):
     held = next(c for c in clips.clips if c.column("fold") == "1")
     (said,) = pipeline.classify(model, [str(clips.root / held.path)])
     (row,) = [c for c in report.clips if c.name == held.path]
-    assert row.probability == said.prediction.probability
+    assert row.probability == said.probability
 
 
 def test_without_two_groups_there_is_no_probability_and_a_reason(clips):
@@ -618,7 +620,7 @@ def test_degraded_copies_are_trained_on_by_seed_and_never_scored(clips):
     assert [c.name for c in plain.clips] == [c.name for c in noisy.clips]
     assert [c.scores for c in plain.clips] != [c.scores for c in noisy.clips]
     assert [c.scores for c in noisy.clips] == [c.scores for c in again.clips]
-    with pytest.raises(SettingError, match="--augment is hiss; expected any of codec,band,noise,gain"):
+    with pytest.raises(SettingError, match="`augment` is hiss; expected any of codec,band,noise,gain"):
         replace(recipe, augment=("hiss",))
 
 
@@ -702,8 +704,8 @@ def test_a_background_is_of_all_groups_alike():
 def rejection_setting(corpus, preset, **changes):
     """Return trials, recipe and recogniser of a small corpus."""
     clips, recipe = pipeline.read_corpus(corpus.plain), pipeline.make_recipe(preset, trial_s=0, **changes)
-    trials = gather(clips.root, clips.clips, recipe.features, trial_s=None, min_duration_s=0.5).trials
-    return trials, recipe, fitting.fit_trials(trials, recipe, seed=recipe.seed)
+    trials = build_trial_set(clips.root, plan_split(clips.clips), recipe.trial_settings).trials
+    return trials, recipe, fitting.fit_trials(trials, recipe, QUIET)
 
 
 def test_mixtures_that_know_of_no_other_label_are_asked_without_one_and_not_fitted_again(corpus, monkeypatch):
@@ -716,7 +718,7 @@ def test_mixtures_that_know_of_no_other_label_are_asked_without_one_and_not_fitt
     for fold in fitting.inner_folds(trials, recipe.seed):
         for k, label in enumerate(fitted.out_of_fold.labels):
             train = [trials[i] for i in fold.train if trials[i].label != label]
-            fit, _ = fitting.fit_classifier(train, recipe, seed=0)
+            fit, _ = fitting.fit_classifier(train, recipe, QUIET)
             for i in fold.test:
                 expected[k][trials[i].label == label].append(fit.score(trials[i].rows.values))
     assert len(rounds) == len(expected) == 3
@@ -724,20 +726,20 @@ def test_mixtures_that_know_of_no_other_label_are_asked_without_one_and_not_fitt
         for side, other in zip(found, by_hand, strict=True):
             np.testing.assert_allclose(np.sort(side, axis=0), np.sort(other, axis=0), rtol=1e-6)
     monkeypatch.setattr(fitting, "fit_classifier", None)
-    found = fitting.learn_rejection(trials, recipe, fitted)
+    found = fitting.learn_rejection(trials, recipe, fitted, QUIET)
     assert "each of 3 labels left out in turn, AUROC 1.00" in found.reason
     assert (found.n_known, found.n_unknown) == (18, 18)
 
 
 def test_a_label_is_left_out_of_as_few_folds_as_hold_clips_enough(corpus, monkeypatch):
     trials, recipe, fitted = rejection_setting(corpus, "genre")
-    rounds = fitting._without_labels(trials, recipe, fitted.out_of_fold.labels, (1.0,), 1)
+    rounds = fitting._without_labels(trials, recipe, fitted.out_of_fold.labels, (1.0,), QUIET)
     # clips come two by two, a singer's; a fold that holds one label only has no other to tell it from
     assert [len(outside) for _, outside in rounds] == [4, 6, 6]
     assert all(scores.shape[1] == 2 for sides in rounds for scores in sides)
-    assert fitting.learn_rejection(trials, recipe, fitted).n_unknown == 16
+    assert fitting.learn_rejection(trials, recipe, fitted, QUIET).n_unknown == 16
     monkeypatch.setattr(fitting, "ENOUGH_CLIPS", 1)
-    fewer = fitting._without_labels(trials, recipe, fitted.out_of_fold.labels, (1.0,), 1)
+    fewer = fitting._without_labels(trials, recipe, fitted.out_of_fold.labels, (1.0,), QUIET)
     assert [len(outside) for _, outside in fewer] == [2, 2, 2]
 
 
@@ -773,7 +775,7 @@ def test_unknown_is_learned_with_the_models_own_clips_in_view(corpus, monkeypatc
     trials, recipe, fitted = rejection_setting(corpus, "genre")
     seen = {}
     monkeypatch.setattr(fitting, "fit_rejection", lambda known, rounds, own: seen.update(own))
-    fitting.learn_rejection(trials, recipe, fitted)
+    fitting.learn_rejection(trials, recipe, fitted, QUIET)
     best = [max(fitted.recogniser.predict(trial.rows.values).scores.values()) for trial in trials]
     # the number of BLAS threads moves the last bits
     np.testing.assert_allclose(seen["score"], best, rtol=1e-9)
@@ -802,7 +804,7 @@ def test_inner_folds_have_as_many_components_as_the_model(corpus, monkeypatch):
     # tuning asks for nested scores alone
     with monkeypatch.context() as patched:
         patched.setattr(inner_folds, "fit_classifier", watched)
-        inner_folds.nested_scores(trials, recipe, seed=0)
+        inner_folds.nested_scores(trials, recipe, QUIET)
     assert sizes == [n_rows // 4] * 5
     frames = pipeline.make_recipe(None)
     assert fitting.of_size(trials, frames) is frames

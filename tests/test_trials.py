@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gmmaudio.corpus import Clip
 from gmmaudio.errors import SettingError
 from gmmaudio.features import RawFrames, make_features
-from gmmaudio.trials import Extracted, make_trials
+from gmmaudio.trials import Extracted, TrialSettings, make_trials
 
 # 100 frames a second, so that a number of frames reads as hundredths of a second
 CONFIG = make_features(sample_rate_hz=8000, hop_s=0.01, window_s=0.032, fmax_hz=4000.0, n_mels=4, n_mfcc=2)
@@ -27,11 +27,13 @@ def clip_of(path, n_frames, label="jazz", group="bob", *, first=0, level_db=0.0,
         level_db=np.broadcast_to(np.asarray(level_db, dtype=np.float32), n_frames),
         time_s=np.arange(n_frames, dtype=np.float32) / 100,
     )
-    return Extracted(Clip(path, label, group, **known), raw, n_frames / 100, sha256=path)
+    return Extracted(Clip(path, label, group, held_out_by=group, **known), raw, n_frames / 100, sha256=path)
 
 
 def make(clips, trial_s, *, min_duration_s=0.0, fold_column=None, config=CONFIG):
-    return make_trials(clips, config, trial_s=trial_s, min_duration_s=min_duration_s, fold_column=fold_column)
+    if fold_column:
+        clips = [replace(item, clip=replace(item.clip, fold=item.clip.column(fold_column))) for item in clips]
+    return make_trials(clips, TrialSettings(config, trial_s, min_duration_s))
 
 
 def lengths(clips, trial_s, **settings):
@@ -106,14 +108,14 @@ def test_a_remainder_below_half_the_length_is_left_out_and_stated():
     trials, failed, notes = make([clip_of("a.wav", 1000), clip_of("b.wav", 499)], 10.0)
     assert [trial.paths for trial in trials] == [("a.wav",)]
     assert failed == []
-    assert notes == ("4.99 s of remainders shorter than half of --trial-seconds are left out",)
+    assert notes == ("4.99 s of remainders shorter than half of `trial_s` are left out",)
 
 
 def test_remainders_of_all_labels_and_groups_are_stated_in_one_sum():
     clips = [clip_of("a.wav", 120), clip_of("b.wav", 130, "rock"), clip_of("c.wav", 150, "rock", None)]
     trials, _, notes = make(clips, 10.0)
     assert trials == []
-    assert notes == ("4.00 s of remainders shorter than half of --trial-seconds are left out",)
+    assert notes == ("4.00 s of remainders shorter than half of `trial_s` are left out",)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_frames_of_a_cut_clip_keep_their_times():
 def test_a_length_outside_its_bounds_is_refused(trial_s):
     with pytest.raises(SettingError) as caught:
         make([clip_of("a.wav", 300)], trial_s)
-    assert str(caught.value) == f"--trial-seconds is {trial_s:g}; expected 0.1 to 3600 s"
+    assert str(caught.value) == f"`trial_s` is {trial_s:g}; expected 0.1 to 3600 s"
 
 
 # --- too short ---------------------------------------------------------------------------------------------------
@@ -201,7 +203,7 @@ def test_a_clip_below_the_least_length_fails_and_the_others_do_not():
     assert [trial.name for trial in trials] == ["b.wav"]
     assert (failed.path, failed.code) == ("a.wav", "too_short")
     assert "0.45 s" in failed.message
-    assert "at least 0.5 s is needed (--min-duration)" in failed.message
+    assert "at least 0.5 s is needed (`min_duration_s`)" in failed.message
     assert notes == ()
 
 
@@ -288,11 +290,12 @@ def test_no_frame_is_lost_or_doubled_but_the_stated_remainders(drawn, trial_s):
     clips, keys = numbered(drawn)
     trials, failed, notes = make(clips, trial_s, fold_column="fold")
     assert failed == []
+    key_of = {clip.sha256: key for clip, key in zip(clips, keys, strict=True)}
     given_frames, used = defaultdict(list), defaultdict(list)
     for clip, key in zip(clips, keys, strict=True):
         given_frames[key] += clip.raw.values[:, 0].astype(int).tolist()
     for trial in trials:
-        joined = {keys[clips.index(part)] for part in trial.parts}
+        joined = {key_of[part.sha256] for part in trial.parts}
         assert len(joined) == 1, "clips that differ were joined"
         used[joined.pop()] += numbers(trial)
     left_s = 0.0

@@ -14,12 +14,7 @@ import click
 from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options
 
 if TYPE_CHECKING:
-    from gmmaudio.evaluation import FailedInput
     from gmmaudio.models import Prediction
-    from gmmaudio.pipeline import Classified
-
-# reason codes of sound that can be read, and holds nothing to go by: the answer is "unknown"
-UNHEARD = ("silent", "too_short")
 
 
 @click.command(name="classify")
@@ -54,20 +49,27 @@ def command(
     from gmmaudio.models import load_model
 
     loaded = load_model(model)
+    labels = loaded.classifier.labels
     failed: list[FailedInput] = []
-    how: dict[str, Any] = {"min_duration_s": min_duration_s, "n_jobs": n_jobs}
-    how["priors"] = _priors(priors, loaded.classifier.labels)
-    with inputs.resolve(paths, list_file) as found:
-        results = pipeline.classify(loaded, [item.path for item in found], **how)
-        write = _writer(kind, top, len(loaded.classifier.labels))
-        for item, result in zip(found, console.progress(results, len(found), "classifying"), strict=True):
-            write(item.shown, result)
-            if isinstance(result, FailedInput):
-                failed.append(FailedInput(item.shown, result.code, result.message))
+    n_errors = 0
+    with inputs.resolve(paths, list_file) as files:
+        predictions = pipeline.classify(
+            loaded,
+            [file.path for file in files],
+            priors=_priors(priors, labels),
+            min_duration_s=min_duration_s,
+            n_jobs=n_jobs,
+            progress=console.progress,
+        )
+        write = _writer(kind, top, len(labels))
+        for file, prediction in zip(files, predictions, strict=True):
+            write(file.shown, prediction)
+            if not prediction.scores:
+                failed.append(FailedInput(file.shown, prediction.code or "", prediction.message or ""))
+            n_errors += prediction.status == "error"
         console.say_failed(failed)
     if failed:
-        unusable = [each for each in failed if each.code not in UNHEARD]
-        click.get_current_context().exit(EXIT_NOTHING if len(unusable) == len(found) else EXIT_SOME_FAILED)
+        click.get_current_context().exit(EXIT_NOTHING if n_errors == len(files) else EXIT_SOME_FAILED)
 
 
 def _priors(given: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, float] | None:
@@ -90,32 +92,28 @@ def _priors(given: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, float]
     return named | {label: max(0.0, left) / len(others) for label in others}
 
 
-def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Classified | FailedInput], None]:
-    """Return what writes one result to stdout."""
-    from gmmaudio.evaluation import FailedInput, printable
+def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Prediction], None]:
+    """Return the function that writes one prediction to stdout."""
+    from gmmaudio.evaluation import printable
     from gmmaudio.evaluation.csv_tables import safe_cell
 
-    def text(shown: str, result: Classified | FailedInput) -> None:
-        if isinstance(result, FailedInput):
-            cells = [f"unknown: {result.message}"] if result.code in UNHEARD else []
-        else:
-            said = result.prediction
-            cells = [cell for label, score in said.top(top or 1) for cell in (label, _worth(said, label, score))]
-            cells += [f"unknown: {said.unknown}"] if said.unknown else []
+    def text(shown: str, prediction: Prediction) -> None:
+        cells = [cell for label, _ in prediction.top(top or 1) for cell in (label, _confidence(prediction, label))]
+        cells += [f"unknown: {prediction.message}"] if prediction.status == "unknown" else []
         if cells:
             click.echo("\t".join(printable(cell) for cell in (shown, *cells)))
 
-    def jsonl(shown: str, result: Classified | FailedInput) -> None:
-        click.echo(json.dumps(_record(shown, result, top or n_labels)))
+    def jsonl(shown: str, prediction: Prediction) -> None:
+        click.echo(json.dumps(_record(shown, prediction, top or n_labels)))
 
     table = csv.writer(sys.stdout)
     n_shown = min(top or 1, n_labels)
 
-    def rows(shown: str, result: Classified | FailedInput) -> None:
-        record = _record(shown, result, n_shown)
-        chances = record["probability"] or {}
+    def rows(shown: str, prediction: Prediction) -> None:
+        record = _record(shown, prediction, n_shown)
+        probability = record["probability"] or {}
         pairs = [
-            cell for label, score in (record["scores"] or {}).items() for cell in (label, score, chances.get(label))
+            cell for label, score in (record["scores"] or {}).items() for cell in (label, score, probability.get(label))
         ]
         fixed = [record.get(name) for name in ("path", "status", "duration_s", "code", "message")]
         table.writerow([safe_cell(cell) for cell in (*fixed, *pairs, *[None] * (len(heads) - len(pairs)))])
@@ -126,26 +124,22 @@ def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Classif
     return {"text": text, "jsonl": jsonl, "csv": rows}[kind]
 
 
-def _worth(said: Prediction, label: str, score: float) -> str:
+def _confidence(prediction: Prediction, label: str) -> str:
     """Return the probability of a label, or its score where there is none."""
-    return f"{score:.4f}" if said.probability is None else f"{100 * said.probability[label]:.1f} %"
+    if prediction.probability is None:
+        return f"{prediction.scores[label]:.4f}"
+    return f"{100 * prediction.probability[label]:.1f} %"
 
 
-def _record(shown: str, result: Classified | FailedInput, top: int) -> dict[str, Any]:
+def _record(shown: str, prediction: Prediction, top: int) -> dict[str, Any]:
     """Return one line of jsonl."""
-    from gmmaudio.evaluation import FailedInput
-
-    if isinstance(result, FailedInput):
-        empty = {"label": None, "scores": None, "probability": None, "duration_s": None}
-        status = "unknown" if result.code in UNHEARD else "error"
-        return {"path": shown, "status": status, **empty, "code": result.code, "message": result.message}
-    said = result.prediction
+    duration_s = prediction.duration_s
     return {
         "path": shown,
-        "status": "ok" if said.unknown is None else "unknown",
-        "label": said.label if said.unknown is None else None,
-        "scores": dict(said.top(top)),
-        "probability": said.probability,
-        "duration_s": round(result.duration_s, 3),
-        **({} if said.unknown is None else {"code": "no_label", "message": said.unknown}),
+        "status": prediction.status,
+        "label": prediction.label,
+        "scores": dict(prediction.top(top)) or None,
+        "probability": None if prediction.probability is None else dict(prediction.probability),
+        "duration_s": None if duration_s is None else round(duration_s, 3),
+        **({} if prediction.code is None else {"code": prediction.code, "message": prediction.message}),
     }

@@ -36,7 +36,7 @@ def say_failed(failed: Sequence[FailedInput]) -> None:
         say(f"{len(failed)} input{'s' * (len(failed) != 1)} failed")
 
 
-def progress(results: Iterable[T], total: int, doing: str) -> Iterable[T]:
+def progress(results: Iterable[T], total: int, doing: str, /) -> Iterable[T]:
     """Yield the results on, with a bar and the time left on stderr where that is a terminal."""
     if not sys.stderr.isatty():
         yield from results

@@ -9,15 +9,16 @@ import click
 
 from gmmaudio.cli import options
 
-DIVISION = (
+# what does not belong to the recipe
+OPTIONS = (
     "fold_column",
     "repeats",
     "group_by",
     "split",
     "durations_s",
-    "tuned",
+    "tune",
     "learning_curve",
-    "random_split_gap",
+    "compare_random_split",
     "robustness",
 )
 
@@ -30,11 +31,11 @@ DIVISION = (
 @click.option("--repeats", default=1, show_default=True, metavar="R", help="Repeat with seeds N, N+1, ...")
 @options.group_by
 @options.durations
-@click.option("--tune", "tuned", is_flag=True, help="Choose kind, components, ... on inner folds of each training set.")
+@click.option("--tune", is_flag=True, help="Choose kind, components, ... on inner folds of each training set.")
 @click.option("--learning-curve", is_flag=True, help="Also train on 1/8, 1/4 and 1/2 of the sound.")
 @click.option(
     "--show-inflation",
-    "random_split_gap",
+    "compare_random_split",
     is_flag=True,
     help="Also split at random, to show how much too good that looks.",
 )
@@ -55,26 +56,21 @@ def command(
     """
     from gmmaudio import pipeline
     from gmmaudio.cli import console, report_files
+    from gmmaudio.compute import RunContext
 
     given = click.get_current_context().get_parameter_source("folds")
     if settings["fold_column"] is not None and given is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--folds would be without effect: --fold-column tells the folds.")
-    if settings["tuned"] and (settings["n_components"] or settings["covariance_type"]):
+    if settings["tune"] and (settings["n_components"] or settings["covariance_type"]):
         raise click.UsageError("--components and --covariance would be without effect: --tune chooses them.")
     if folds != "loo" and not folds.isdecimal():
         raise click.BadParameter(f"{folds!r} is neither a number nor loo.", param_hint="--folds")
-    asked = {name: settings.pop(name) for name in DIVISION}
-    division = pipeline.Division(folds="loo" if folds == "loo" else int(folds), **asked)
+    asked = {name: settings.pop(name) for name in OPTIONS}
+    division = pipeline.CrossvalOptions(folds="loo" if folds == "loo" else int(folds), **asked)
     recipe = pipeline.make_recipe(**settings)
     places = report_files.Places(report_path, json_path, csv_folder)
     places.check(corpus)
-    report = pipeline.crossval(
-        pipeline.read_corpus(corpus),
-        recipe,
-        division,
-        n_jobs=n_jobs,
-        progress=console.progress,
-        command=options.typed_command(),
-    )
+    run = RunContext(n_jobs, console.progress)
+    report = pipeline.run_crossval(pipeline.read_corpus(corpus), recipe, division, run, command=options.typed_command())
     title = f"Cross-validation of {report_files.corpus_name(corpus)}"
     click.get_current_context().exit(report_files.deliver(report, title, places))

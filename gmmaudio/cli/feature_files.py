@@ -44,9 +44,13 @@ def command(
     with inputs.resolve(paths) as found:
         names = _names(found)
         results = pipeline.read_rows(
-            config, [item.path for item in found], min_duration_s=min_duration_s, n_jobs=n_jobs
+            config,
+            [item.path for item in found],
+            min_duration_s=min_duration_s,
+            n_jobs=n_jobs,
+            progress=console.progress,
         )
-        for item, name, result in zip(found, names, console.progress(results, len(found), "extracting"), strict=True):
+        for item, name, result in zip(found, names, results, strict=True):
             if isinstance(result, FailedInput):
                 failed.append(FailedInput(item.shown, result.code, result.message))
                 continue

@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, type=options.FILE, metavar="MODEL", help="The model file to write.")
 @options.recipe
 @options.group_by
-@click.option(
-    "--tune", "tuned", is_flag=True, help="Choose kind, components, covariance and projection on inner folds."
-)
+@click.option("--tune", is_flag=True, help="Choose kind, components, covariance and projection on inner folds.")
 def command(
     corpus: Path,
     output: Path,
     split: str | None,
     group_by: str | None,
-    tuned: bool,
+    tune: bool,
     n_jobs: int,
     **settings: Any,
 ) -> None:
@@ -40,14 +38,14 @@ def command(
     from gmmaudio.files import check_writable
     from gmmaudio.models import save_model
 
-    if tuned and (settings["n_components"] or settings["covariance_type"]):
+    if tune and (settings["n_components"] or settings["covariance_type"]):
         raise click.UsageError("--components and --covariance would be without effect: --tune chooses them.")
     recipe = pipeline.make_recipe(**settings)
     check_writable(output)
     found = pipeline.read_corpus(corpus)
     if found.n_skipped:
         console.say(f"{found.n_skipped} files that are not audio by their suffix were passed over")
-    how: dict[str, Any] = {"split": split, "group_by": group_by, "tuned": tuned, "kind": settings["kind"]}
+    how: dict[str, Any] = {"split": split, "group_by": group_by, "tune": tune, "kind": settings["kind"]}
     result = pipeline.train(found, recipe, n_jobs=n_jobs, progress=console.progress, **how)
     save_model(result.model, output)
     console.say_failed(result.failed)

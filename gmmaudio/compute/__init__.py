@@ -1,7 +1,7 @@
 """Where the work is done: one thread, or worker processes, in a fixed order."""
 
-from gmmaudio.compute.progress import Progress, quiet
+from gmmaudio.compute.context import QUIET, Progress, RunContext, quiet
 from gmmaudio.compute.threads import libraries, one_thread
 from gmmaudio.compute.workers import count_jobs, ordered_map
 
-__all__ = ["Progress", "count_jobs", "libraries", "one_thread", "ordered_map", "quiet"]
+__all__ = ["QUIET", "Progress", "RunContext", "count_jobs", "libraries", "one_thread", "ordered_map", "quiet"]

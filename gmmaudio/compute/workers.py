@@ -59,7 +59,7 @@ def count_jobs(n_jobs: int) -> int:
     if n_jobs == -1:
         return os.cpu_count() or 1
     if n_jobs < 1:
-        raise SettingError(f"-j is {n_jobs}; expected 1 or more worker processes, or -1 for one each core")
+        raise SettingError(f"`n_jobs` is {n_jobs}; expected 1 or more worker processes, or -1 for one each core")
     return n_jobs
 
 

@@ -5,7 +5,7 @@ and frames come in as arguments.
 """
 
 from gmmaudio.corpus.checks import check_labels, file_notes, leak_notes, same_audio_notes
-from gmmaudio.corpus.clip import Clip, Corpus, Place
+from gmmaudio.corpus.clip import Clip, Corpus
 from gmmaudio.corpus.fingerprint import (
     Fingerprint,
     compute_fingerprint,
@@ -20,8 +20,8 @@ from gmmaudio.corpus.split import (
     column_folds,
     group_keys,
     leave_one_group_out,
+    plan_split,
     random_folds,
-    regroup,
     scored_labels,
     select_split,
     straddling_groups,
@@ -32,7 +32,6 @@ __all__ = [
     "Corpus",
     "Fingerprint",
     "Fold",
-    "Place",
     "check_labels",
     "column_folds",
     "compute_fingerprint",
@@ -44,9 +43,9 @@ __all__ = [
     "list_audio",
     "near_duplicates",
     "near_duplicates_within",
+    "plan_split",
     "random_folds",
     "read_manifest",
-    "regroup",
     "same_audio_notes",
     "scan_folder",
     "scored_labels",

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# path, start and end of a clip
-Place = tuple[str, float, float | None]
 COLUMNS = ("path", "label", "group", "source", "split", "start", "end")
 
 
@@ -31,6 +29,11 @@ class Clip:
         The segment of the file, seconds; default all of it.
     extra : mapping of str to str
         The manifest's other columns.
+    held_out_by : str or None
+        What a split keeps on one side, set by :func:`gmmaudio.corpus.plan_split`: the group, or what stands for it;
+        None where it is unknown.
+    fold : str or None
+        The fold that a column of the corpus gives, set by the same function.
     """
 
     path: str
@@ -41,11 +44,8 @@ class Clip:
     start_s: float = 0.0
     end_s: float | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def place(self) -> Place:
-        """What tells it from every other clip of its corpus: path, start and end."""
-        return self.path, self.start_s, self.end_s
+    held_out_by: str | None = None
+    fold: str | None = None
 
     def column(self, name: str) -> str | None:
         """Return the value of a manifest column, None where the clip has none."""

@@ -72,34 +72,68 @@ def select_split(clips: Sequence[Clip], wanted: str | None, default: str) -> tup
     return chosen
 
 
-def regroup(clips: Sequence[Clip], group_by: str | None) -> tuple[Clip, ...]:
-    """Return the clips with their groups taken from elsewhere.
+def plan_split(
+    clips: Sequence[Clip],
+    *,
+    default: str = "train",
+    split: str | None = None,
+    group_by: str | None = None,
+    fold_column: str | None = None,
+) -> tuple[Clip, ...]:
+    """Return the clips of a split, each with what keeps it on one side of a fold, and its fold.
+
+    What the corpus says of a clip (``group``, ``source``, ``split``) stays as it is.
 
     Parameters
     ----------
     clips : sequence of Clip
-        All clips.
+        All clips of a corpus.
+    default : {"train", "test"}
+        Which clips are taken where no split is named, see :func:`select_split`. A training split with a fold column
+        takes all clips: the column says which are scored.
+    split : str or None
+        Name of the split to take.
     group_by : str or None
-        A column of the manifest; ``parent``, the folder a file is in; ``none``; or None to leave groups as they are.
+        What is held out together: a column of the manifest; ``parent``, the folder that a file is in; ``none``, every
+        file by itself; None takes the corpus's groups.
+    fold_column : str or None
+        Column that holds the fold of each clip.
 
     Raises
     ------
     CorpusError
-        If no clip, or only some, have a value in that column.
+        If the split has no clips, or some clips lack a value in the column to group by.
+
+    Examples
+    --------
+    >>> clips = [Clip("ann/1.wav", "en", group="ann"), Clip("bob/1.wav", "en", split="test")]
+    >>> [(clip.path, clip.held_out_by) for clip in plan_split(clips, group_by="parent")]
+    [('ann/1.wav', 'ann')]
     """
+    take_all = split is None and fold_column is not None and default == "train"
+    chosen = clips if take_all else select_split(clips, split, default)
+    folds = [clip.column(fold_column) if fold_column else None for clip in chosen]
+    return tuple(
+        replace(clip, held_out_by=held_out_by, fold=fold)
+        for clip, held_out_by, fold in zip(chosen, _held_out_by(chosen, group_by), folds, strict=True)
+    )
+
+
+def _held_out_by(clips: Sequence[Clip], group_by: str | None) -> list[str | None]:
+    """Return what each clip is held out by, None where it is unknown."""
     if group_by is None:
-        return tuple(clips)
+        return [clip.group for clip in clips]
     if group_by == "none":
-        return tuple(replace(clip, group=None) for clip in clips)
+        return [None for _ in clips]
     if group_by == "parent":
-        return tuple(replace(clip, group=Path(clip.path).parent.as_posix()) for clip in clips)
+        return [Path(clip.path).parent.as_posix() for clip in clips]
     values = [clip.column(group_by) for clip in clips]
-    lacking = [clip.path for clip, value in zip(clips, values, strict=True) if not value]
-    if lacking:
+    missing = [clip.path for clip, value in zip(clips, values, strict=True) if not value]
+    if missing:
         raise CorpusError(
-            f"--group-by {group_by}: {some_names(lacking)} without a value in that column; fill it, or group by another"
+            f"`group_by` {group_by}: {some_names(missing)} without a value in that column; fill it, or group by another"
         )
-    return tuple(replace(clip, group=value) for clip, value in zip(clips, values, strict=True))
+    return values
 
 
 def group_keys(groups: Sequence[str | None], paths: Sequence[str]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from gmmaudio.evaluation.report import FORMAT, Report
 EXPECTED = "expected the JSON of a report, as evaluate and crossval write it"
 # old name -> new one, of files without a version
 _SLICES = {"cut": "durations", "stress": "robustness", "inflation": "random_split"}
-_OPTIONS = {"show_inflation": "random_split_gap", "stress": "robustness"}
+_OPTIONS = {"show_inflation": "compare_random_split", "stress": "robustness", "tuned": "tune"}
 _KEYS = {"breakdowns": "slices", "figures_from": "computed_from"}
 _SPREAD = {"deviation": "std"}
 

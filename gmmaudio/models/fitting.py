@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.compute import RunContext
 from gmmaudio.models.calibration import fit_calibration
 from gmmaudio.models.fusion import head_weights
 from gmmaudio.models.inner_folds import (
@@ -58,9 +59,7 @@ class Fitted:
     notes: tuple[str, ...] = ()
 
 
-def fit_trials(
-    trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs: int = 1, calibrated: bool = True
-) -> Fitted:
+def fit_trials(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, calibrated: bool = True) -> Fitted:
     """Return a recogniser of a training set.
 
     Parameters
@@ -68,19 +67,17 @@ def fit_trials(
     trials : sequence of Trial
         The training set; their degraded copies are trained on too.
     recipe : Recipe
-        Settings.
-    seed : int
-        Divides and fits.
-    n_jobs : int
-        Worker processes; the result is the same bits for any number.
+        Settings; the seed divides and fits.
+    run : RunContext
+        Worker processes and progress; the result is the same bits for any.
     calibrated : bool
         Whether probabilities are wanted: it takes as many more fits as there are inner folds.
     """
     recipe = of_size(trials, recipe)
-    fitted, traces = fit_classifier(trials, recipe, seed=seed, n_jobs=n_jobs)
+    fitted, traces = fit_classifier(trials, recipe, run)
     if not calibrated and len(fitted.heads) == 1:
         return Fitted(Recogniser(fitted), traces)
-    found = nested_scores(trials, recipe, seed=seed, n_jobs=n_jobs)
+    found = nested_scores(trials, recipe, run)
     if found is None:
         return Fitted(Recogniser(fitted), traces, None, (NOT_CALIBRATED,))
     codes, groups = labels_and_groups(trials, found)
@@ -89,7 +86,7 @@ def fit_trials(
     return Fitted(Recogniser(fitted, calibration), traces, found)
 
 
-def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, *, n_jobs: int = 1) -> Rejection | None:
+def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, run: RunContext) -> Rejection | None:
     """Return when to call a clip unknown, learned by leaving each label out in turn; None without inner folds.
 
     Parameters
@@ -100,8 +97,8 @@ def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, *, 
         Settings.
     fitted : Fitted
         What :func:`fit_trials` gave for them.
-    n_jobs : int
-        Worker processes.
+    run : RunContext
+        Worker processes and progress.
     """
     found, calibration = fitted.out_of_fold, fitted.recogniser.calibration
     if found is None or calibration is None:
@@ -114,7 +111,7 @@ def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, *, 
     elif recipe.classifier.has_separate_labels:
         rounds = _without_columns(fused, labels_and_groups(trials, found)[0])
     else:
-        rounds = _without_labels(trials, recipe, found.labels, weights, n_jobs)
+        rounds = _without_labels(trials, recipe, found.labels, weights, run)
 
     def told(scores: Array) -> dict[str, Array]:
         # the temperature belongs to scores of this kind, whatever the labels
@@ -144,7 +141,7 @@ def _without_columns(fused: Array, codes: npt.NDArray[np.intp]) -> list[tuple[Ar
 
 
 def _without_labels(
-    trials: Sequence[Trial], recipe: Recipe, labels: Sequence[str], weights: Sequence[float], n_jobs: int
+    trials: Sequence[Trial], recipe: Recipe, labels: Sequence[str], weights: Sequence[float], run: RunContext
 ) -> list[tuple[Array, Array]]:
     """Return for each label the scores by a classifier without it, of held-out clips of the others and of its own.
 
@@ -152,7 +149,7 @@ def _without_labels(
     """
     rounds = []
     folds = inner_folds(trials, recipe.seed)
-    for i, label in enumerate(labels):
+    for i, label in run.track(list(enumerate(labels)), "leaving labels out"):
         others = [name for name in labels if name != label]
         held: list[Array] = []
         heard: list[Array] = []
@@ -162,7 +159,7 @@ def _without_labels(
             inside, outside = [t for t in test if t.label != label], [t for t in test if t.label == label]
             if not inside or not outside or len({t.label for t in train}) < 2:
                 continue
-            fit, _ = fit_classifier(train, recipe, seed=recipe.seed, n_jobs=n_jobs)
+            fit, _ = fit_classifier(train, recipe, run)
             heard += member_scores(fit, inside, others)
             held += member_scores(fit, outside, others)
             if len(held) >= ENOUGH_CLIPS:

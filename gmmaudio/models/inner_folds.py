@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.compute import one_thread
+from gmmaudio.compute import RunContext, one_thread
 from gmmaudio.corpus import Fold, random_folds, scored_labels
 from gmmaudio.models.kinds import fit_scorer
 from gmmaudio.models.linear_algebra import Array
@@ -72,7 +72,7 @@ def labels_and_groups(trials: Sequence[Trial], found: OutOfFold) -> tuple[npt.ND
     return codes, tuple(units[i] for i in found.place)
 
 
-def fit_classifier(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs: int = 1) -> tuple[Classifier, Traces]:
+def fit_classifier(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> tuple[Classifier, Traces]:
     """Return the classifier of a training set and its degraded copies, and the traces of EM.
 
     Parameters
@@ -80,26 +80,28 @@ def fit_classifier(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs
     trials : sequence of Trial
         The training set.
     recipe : Recipe
-        Settings.
-    seed : int
-        Drives the starts of EM.
-    n_jobs : int
-        Worker processes.
+        Settings; the seed drives the starts of EM.
+    run : RunContext
+        Worker processes and progress.
     """
     units = units_of(trials)
-    rows = [(each.values, trial.label, unit) for trial, unit in zip(trials, units, strict=True) for each in trial.heard]
+    rows = [
+        (each.values, trial.label, unit)
+        for trial, unit in zip(trials, units, strict=True)
+        for each in trial.training_rows
+    ]
     return fit_scorer(
         [values for values, _, _ in rows],
         [label for _, label, _ in rows],
         recipe.classifier,
         groups=[unit for _, _, unit in rows],
         n_views=recipe.features.frames.n_warps,
-        seed=seed,
-        n_jobs=n_jobs,
+        seed=recipe.seed,
+        n_jobs=run.n_jobs,
     )
 
 
-def nested_scores(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs: int = 1) -> OutOfFold | None:
+def nested_scores(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> OutOfFold | None:
     """Return the out-of-fold scores of a training set; None where no label has two groups.
 
     Parameters
@@ -107,20 +109,18 @@ def nested_scores(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs:
     trials : sequence of Trial
         The training set.
     recipe : Recipe
-        Settings of the fits.
-    seed : int
-        Divides and fits.
-    n_jobs : int
-        Worker processes.
+        Settings of the fits; the seed divides and fits.
+    run : RunContext
+        Worker processes and progress.
     """
     labels, recipe = tuple(sorted({trial.label for trial in trials})), of_size(trials, recipe)
     place: list[int] = []
     scores: list[Array] = []
-    for fold in inner_folds(trials, seed):
+    for fold in run.track(inner_folds(trials, recipe.seed), "inner folds"):
         train = [trials[i] for i in fold.train]
         if len({trial.label for trial in train}) < 2:
             continue
-        fitted, _ = fit_classifier(train, recipe, seed=seed, n_jobs=n_jobs)
+        fitted, _ = fit_classifier(train, recipe, run)
         place += fold.test
         scores += member_scores(fitted, [trials[i] for i in fold.test], labels)
     return OutOfFold(np.array(place), np.stack(scores), labels) if scores else None

@@ -17,6 +17,9 @@ from gmmaudio.models.kinds.supervector import Supervectors
 from gmmaudio.models.open_set import Rejection
 from gmmaudio.models.scorer import Classifier
 
+# reason code of a clip of no known label
+NO_LABEL = "no_label"
+
 
 @dataclass(frozen=True)
 class TrainingClip:
@@ -94,32 +97,65 @@ class TrainingSummary:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one clip.
+    """The answer of a model for one clip.
 
     Parameters
     ----------
-    label : str
-        The label with the highest probability, or the highest score where the model is not calibrated.
+    path : str
+        The clip, as it was named; empty where rows were given.
+    status : {"ok", "unknown", "error"}
+        ``ok``: the clip has a label. ``unknown``: it is of no known label, or holds too little sound to tell.
+        ``error``: it could not be used.
+    label : str or None
+        The label with the highest probability, or the highest score where the model is not calibrated; None unless the
+        status is ``ok``.
     scores : mapping of str to float
-        Of each label; higher is likelier, and what one is worth is known to the model alone. Not a probability.
+        Score of each label; higher is more likely, and scores of two models do not compare. Not a probability. Empty
+        where the clip was not scored.
     probability : mapping of str to float or None
-        Probability of each label, if the clip is of one of them; None where the model is not calibrated.
-    unknown : str or None
-        Why the clip may be of no known label; None where nothing says so.
+        Probability of each label, 0..1, if the clip is of one of them; None where the model is not calibrated.
+    duration_s : float or None
+        Decoded length, seconds; None where the clip was not decoded.
+    code : str or None
+        Reason code where the status is not ``ok``: ``no_label`` for a clip of no known label, else one of
+        :data:`gmmaudio.audio.REASONS` or of the feature stage.
+    message : str or None
+        The reason in words.
+
+    Examples
+    --------
+    >>> Prediction("a.wav", "ok", "jazz", {"jazz": -1.0, "rock": -2.0}).top(1)
+    [('jazz', -1.0)]
     """
 
-    label: str
-    scores: dict[str, float]
-    probability: dict[str, float] | None = None
-    unknown: str | None = None
+    path: str = ""
+    status: str = "ok"
+    label: str | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    probability: Mapping[str, float] | None = None
+    duration_s: float | None = None
+    code: str | None = None
+    message: str | None = None
+
+    @property
+    def best_label(self) -> str | None:
+        """The most likely label, whatever the status; None where the clip was not scored."""
+        ranked = self._ranked
+        return ranked[0] if ranked else None
 
     def top(self, n: int) -> list[tuple[str, float]]:
-        """Return the ``n`` best labels with their scores, best first."""
+        """Return the ``n`` most likely labels with their scores, best first.
+
+        Parameters
+        ----------
+        n : int
+            Number of labels.
+        """
         return [(label, self.scores[label]) for label in self._ranked[:n]]
 
     @property
     def _ranked(self) -> list[str]:
-        """Labels, best first."""
+        """Labels, best first: by probability, then by score, then by name."""
         best = self.scores if self.probability is None else self.probability
         return sorted(best, key=lambda label: (-best[label], -self.scores[label], label))
 
@@ -143,7 +179,7 @@ class Recogniser:
     rejection: Rejection | None = None
 
     def predict(self, values: npt.NDArray[np.floating], priors: Mapping[str, float] | None = None) -> Prediction:
-        """Return what is said of a clip.
+        """Return the prediction for a clip.
 
         Parameters
         ----------
@@ -160,14 +196,16 @@ class Recogniser:
         labels, scores = self.classifier.labels, self.classifier.score(values)
         prior = None if priors is None else self.prior_of(priors)
         equal = None if self.calibration is None else self.calibration.probability(scores)
-        given = equal if prior is None or self.calibration is None else self.calibration.probability(scores, prior)
-        # whether a clip is of any label is not a matter of which is likely
-        unknown = None if self.rejection is None else self.rejection.why(scores, equal)
+        posterior = equal if prior is None or self.calibration is None else self.calibration.probability(scores, prior)
+        # whether a clip is of any label does not depend on the class priors
+        reason = None if self.rejection is None else self.rejection.why(scores, equal)
         return Prediction(
-            labels[_best(scores, given)],
-            _named(labels, scores),
-            None if given is None else _named(labels, given),
-            unknown,
+            status="ok" if reason is None else "unknown",
+            label=labels[_best(scores, posterior)] if reason is None else None,
+            scores=_named(labels, scores),
+            probability=None if posterior is None else _named(labels, posterior),
+            code=None if reason is None else NO_LABEL,
+            message=reason,
         )
 
     def prior_of(self, priors: Mapping[str, float]) -> npt.NDArray[np.float64]:
@@ -259,5 +297,13 @@ class Model:
         return Recogniser(self.classifier, self.calibration, self.rejection)
 
     def predict(self, rows: Rows, priors: Mapping[str, float] | None = None) -> Prediction:
-        """Return what is said of a clip's rows; ``priors`` as for :meth:`Recogniser.predict`."""
+        """Return the prediction for a clip's rows.
+
+        Parameters
+        ----------
+        rows : Rows
+            Of the clip, by the model's front end.
+        priors : mapping of str to float or None
+            As for :meth:`Recogniser.predict`.
+        """
         return self.recogniser.predict(rows.values, priors)

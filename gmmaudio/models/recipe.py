@@ -11,7 +11,7 @@ from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureSettings
 from gmmaudio.models.kinds.kind_settings import ClassifierConfig
 from gmmaudio.models.presets import preset_of
-from gmmaudio.trials import Degradation, check_lengths
+from gmmaudio.trials import Degradation, TrialSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,24 +50,29 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_lengths(self.min_duration_s, self.trial_s)
+        TrialSettings(self.features, self.trial_s, self.min_duration_s)
         object.__setattr__(self, "augment", tuple(self.augment))
         strange = [name for name in self.augment if name not in AUGMENTATIONS]
         if strange or len(set(self.augment)) < len(self.augment):
             raise SettingError(
-                f"--augment is {','.join(self.augment)}; expected any of {','.join(AUGMENTATIONS)}, once"
+                f"`augment` is {','.join(self.augment)}; expected any of {','.join(AUGMENTATIONS)}, once"
             )
         if self.features.frames.vtln and self.classifier.kind != "supervector":
             raise SettingError(
                 f"vtln makes {self.features.frames.n_warps} warps of a frame; {self.classifier.kind} take one"
             )
         if self.seed < 0:
-            raise SettingError(f"--seed is {self.seed}; expected 0 or more")
+            raise SettingError(f"`seed` is {self.seed}; expected 0 or more")
 
     @property
     def degradations(self) -> tuple[Degradation, ...]:
         """What is done to copies that are trained on too."""
         return tuple(Degradation(name, self.seed) for name in self.augment)
+
+    @property
+    def trial_settings(self) -> TrialSettings:
+        """How clips become trials."""
+        return TrialSettings(self.features, self.trial_s, self.min_duration_s)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values for JSON."""

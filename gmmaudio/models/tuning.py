@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from gmmaudio.compute import RunContext
 from gmmaudio.evaluation import accuracy, balanced_accuracy, confusion_matrix
 from gmmaudio.features import same_frames
 from gmmaudio.models.fusion import head_weights
@@ -58,7 +59,7 @@ class Tuned:
         return {"chosen": asdict(self.recipe.classifier), "table": list(self.table), "reason": self.reason}
 
 
-def tune(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs: int = 1, kind: str | None = None) -> Tuned:
+def tune(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, kind: str | None = None) -> Tuned:
     """Return the candidate that does best on inner folds of a training set, and the table it was chosen from.
 
     Features are not extracted again: candidates differ in what is made of the same raw frames.
@@ -68,18 +69,16 @@ def tune(trials: Sequence[Trial], recipe: Recipe, *, seed: int, n_jobs: int = 1,
     trials : sequence of Trial
         The training set: what a figure is made of must not be in it.
     recipe : Recipe
-        Settings to start from; its own are a candidate too.
-    seed : int
-        Divides and fits.
-    n_jobs : int
-        Worker processes.
+        Settings to start from; its own are a candidate too. The seed divides and fits.
+    run : RunContext
+        Worker processes and progress.
     kind : str or None
         Compare settings of this kind only.
     """
     candidates = _candidates(recipe, kind)
     rows: list[dict[str, Any]] = []
-    for candidate in candidates:
-        found = nested_scores(with_features(trials, candidate.features), candidate, seed=seed, n_jobs=n_jobs)
+    for candidate in run.track(candidates, "tuning"):
+        found = nested_scores(with_features(trials, candidate.features), candidate, run)
         if found is None:
             return Tuned(recipe, (), "no label has two groups to tune on: the settings are left as they were")
         rows.append(_row(trials, candidate, found))

@@ -2,16 +2,15 @@
 
 from gmmaudio.models import Recipe, make_recipe
 from gmmaudio.pipeline.arguments import read_corpus
-from gmmaudio.pipeline.classification import Classified, FileRows, classify, read_rows
-from gmmaudio.pipeline.crossvalidation import Division, crossval
+from gmmaudio.pipeline.classification import FileRows, classify, read_rows
+from gmmaudio.pipeline.crossvalidation import CrossvalOptions, crossval, run_crossval
 from gmmaudio.pipeline.evaluation_run import evaluate
 from gmmaudio.pipeline.external_predictions import evaluate_predictions
 from gmmaudio.pipeline.reproduction import Reproduction, reproduce
 from gmmaudio.pipeline.training import TrainResult, train
 
 __all__ = [
-    "Classified",
-    "Division",
+    "CrossvalOptions",
     "FileRows",
     "Recipe",
     "Reproduction",
@@ -24,5 +23,6 @@ __all__ = [
     "read_corpus",
     "read_rows",
     "reproduce",
+    "run_crossval",
     "train",
 ]

@@ -4,56 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
 from gmmaudio.audio import DEGRADATIONS
-from gmmaudio.corpus import Clip, Corpus, Fold, random_folds
+from gmmaudio.compute import RunContext
+from gmmaudio.corpus import Clip, Fold, random_folds
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import ScoredClip, Similarity, Slice, compare, make_slice
-from gmmaudio.features import FeatureSettings
 from gmmaudio.mixture import divergences
-from gmmaudio.models import Classifier, Linear, Recipe, Recogniser
+from gmmaudio.models import Classifier, Linear, Recipe
 from gmmaudio.pipeline.folds import score_fold
-from gmmaudio.pipeline.scoring import interval_units, score_trials
-from gmmaudio.trials import Degradation, Trial, cut_trial, gather, units_of
+from gmmaudio.pipeline.scoring import interval_units
+from gmmaudio.trials import Degradation, Trial, TrialSettings, build_trial_set, units_of
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
 # of rows drawn of each mixture; the divergences are then within about 0.01 nats
 N_SAMPLES = 2_000
-
-
-def score_durations(
-    trials: Sequence[Trial],
-    recogniser: Recogniser,
-    durations_s: Sequence[float],
-    config: FeatureSettings,
-    *,
-    fold: str = "",
-    repeat: int = 0,
-) -> dict[float, list[ScoredClip]]:
-    """Return the predictions for trials cut to each length; a trial shorter than it gives none.
-
-    Parameters
-    ----------
-    trials : sequence of Trial
-        What to cut and score.
-    recogniser : Recogniser
-        Scores them.
-    durations_s : sequence of float
-        Lengths, seconds.
-    config : FeatureSettings
-        The front end.
-    fold, repeat
-        As for :func:`gmmaudio.pipeline.scoring.score_trials`.
-    """
-    return {
-        seconds: score_trials(
-            [cut for trial in trials for cut in cut_trial(trial, seconds, config)], recogniser, fold=fold, repeat=repeat
-        )
-        for seconds in durations_s
-    }
 
 
 def check_durations(durations_s: Sequence[float]) -> None:
@@ -65,7 +33,7 @@ def check_durations(durations_s: Sequence[float]) -> None:
     """
     for seconds in durations_s:
         if not 0.1 <= seconds <= 3600:
-            raise SettingError(f"--durations holds {seconds:g}; expected 0.1 to 3600 s each")
+            raise SettingError(f"`durations_s` holds {seconds:g}; expected 0.1 to 3600 s each")
 
 
 def duration_slices(durations: Sequence[Mapping[float, Sequence[ScoredClip]]]) -> tuple[Slice, ...]:
@@ -88,9 +56,9 @@ def learning_curve(
     folds: Sequence[Fold],
     whole: Sequence[ScoredClip],
     recipe: Recipe,
+    run: RunContext,
     *,
     tuned: bool = False,
-    n_jobs: int = 1,
 ) -> tuple[Slice, ...]:
     """Return the accuracy with an eighth, a quarter and half of each fold's training sound, and with all of it.
 
@@ -107,18 +75,18 @@ def learning_curve(
         Predictions of that repeat with all training sound.
     recipe : Recipe
         Settings; its seed orders the groups.
+    run : RunContext
+        Worker processes and progress.
     tuned : bool
         Choose settings on every part, as was done for the whole.
-    n_jobs : int
-        Worker processes.
     """
     rows = []
-    for share in SHARES:
+    for share in run.track(SHARES, "learning curve"):
         parts = [
             Fold(fold.name, _share_of(trials, fold.train, share, np.random.default_rng((recipe.seed, k))), fold.test)
             for k, fold in enumerate(folds)
         ]
-        clips = [clip for part in parts for clip in score_fold(trials, part, recipe, recipe.seed, n_jobs, tuned=tuned)]
+        clips = [clip for part in parts for clip in score_fold(trials, part, recipe, run, tuned=tuned)]
         rows.append(make_slice(f"{100 * share:g} %", clips, hours=_hours(trials, parts)))
     return (*rows, make_slice("100 %", whole, hours=_hours(trials, folds)))
 
@@ -128,9 +96,9 @@ def random_split(
     grouped: Sequence[ScoredClip],
     n_folds: int,
     recipe: Recipe,
+    run: RunContext,
     *,
     tuned: bool = False,
-    n_jobs: int = 1,
 ) -> tuple[Slice, ...]:
     """Return the figure by group, and what a random split of the same clips would have shown.
 
@@ -144,10 +112,10 @@ def random_split(
         Folds of the random split.
     recipe : Recipe
         Settings; its seed divides.
+    run : RunContext
+        Worker processes and progress.
     tuned : bool
         Choose settings on every training set, as was done with groups kept whole.
-    n_jobs : int
-        Worker processes.
     """
     labels = [trial.label for trial in trials]
     each = [str(i) for i in range(len(trials))]
@@ -155,9 +123,7 @@ def random_split(
         folds = random_folds(labels, each, min(n_folds, len(trials)), np.random.default_rng(recipe.seed))
     except (CorpusError, SettingError):
         return ()
-    random = {
-        clip.name: clip for fold in folds for clip in score_fold(trials, fold, recipe, recipe.seed, n_jobs, tuned=tuned)
-    }
+    random = {clip.name: clip for fold in folds for clip in score_fold(trials, fold, recipe, run, tuned=tuned)}
     pairs = [(clip, random[clip.name]) for clip in grouped if clip.name in random]
     if not pairs:
         return ()
@@ -213,32 +179,32 @@ def paired_slices(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Sli
 
 
 def degraded_trials(
-    corpus: Corpus,
+    root: Path,
     clips: Sequence[Clip],
-    config: FeatureSettings,
+    settings: TrialSettings,
     degradation: Degradation,
     group_by: str | None,
-    **how: Any,
+    run: RunContext,
 ) -> list[Trial]:
     """Return the trials of clips degraded.
 
     Parameters
     ----------
-    corpus : Corpus
-        Where they are, and their groups.
+    root : Path
+        Folder that the clips' paths are relative to.
     clips : sequence of Clip
         What to degrade.
-    config : FeatureSettings
-        The front end.
+    settings : TrialSettings
+        How clips become trials.
     degradation : Degradation
         What is done to the sound.
     group_by : str or None
-        What was divided by, where that is not the group.
-    **how
-        As for :func:`gmmaudio.pipeline.trials.gather`.
+        What the clips are held out by, where that is not the group.
+    run : RunContext
+        Worker processes and progress.
     """
-    material = gather(corpus.root, clips, config, degradation=degradation, **how)
-    return list(interval_units(material.trials, {clip.place: clip.group for clip in corpus.clips}, group_by)[0])
+    trial_set = build_trial_set(root, clips, settings, degradation=degradation, run=run)
+    return interval_units(trial_set.trials, group_by)[0]
 
 
 def robustness(

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from gmmaudio.compute import ordered_map
+from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, Rows, make_rows
 from gmmaudio.models import Model, Prediction
-from gmmaudio.trials import Task, check_lengths, extract_clip
+from gmmaudio.trials import ExtractionTask, check_lengths, extract_clip
 
-
-@dataclass(frozen=True)
-class Classified:
-    """What a model says of one file.
-
-    Parameters
-    ----------
-    path : str
-        As it was given.
-    prediction : Prediction
-        Label and scores.
-    duration_s : float
-        Decoded length, seconds.
-    """
-
-    path: str
-    prediction: Prediction
-    duration_s: float
+# reason codes of sound that can be read, and holds too little to tell a label: the answer is "unknown"
+TOO_LITTLE_SOUND = ("silent", "too_short")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,70 +40,95 @@ class FileRows:
 
 def classify(
     model: Model,
-    paths: Sequence[str],
+    paths: Sequence[str | os.PathLike[str]],
     *,
     priors: Mapping[str, float] | None = None,
     min_duration_s: float = 0.5,
     n_jobs: int = 1,
-) -> Iterator[Classified | FailedInput]:
-    """Yield what a model says of each file, or why it says nothing, in the order of the paths.
+    progress: Progress = quiet,
+) -> Iterator[Prediction]:
+    """Return an iterator over the predictions of a model for files, in the order of the paths.
+
+    A file that cannot be used gives a prediction with the status ``error``, and stops nothing.
 
     Parameters
     ----------
     model : Model
-        What to ask.
-    paths : sequence of str
+        What classifies.
+    paths : sequence of path-like
         Audio files.
     priors : mapping of str to float or None
-        As for :meth:`gmmaudio.model.Recogniser.predict`.
+        Class priors, as for :meth:`gmmaudio.models.Recogniser.predict`.
     min_duration_s : float
         Least decoded length, seconds.
     n_jobs : int
         Worker processes.
+    progress : Progress
+        Shows progress.
 
     Raises
     ------
     SettingError
-        If the priors do not go with the model.
+        If the priors do not go with the model, or a setting is outside its bounds.
     """
-    check_lengths(min_duration_s)
     if priors is not None:
         model.recogniser.prior_of(priors)
-    tasks = [Task(Path(), Clip(path, ""), model.features, min_duration_s) for path in paths]
-    return ordered_map(partial(_classify, model, priors), tasks, n_jobs)
+    tasks = _tasks(model.features, paths, min_duration_s)
+    return RunContext(n_jobs, progress).map(partial(_classify, model, priors), tasks, "classifying")
 
 
 def read_rows(
-    config: FeatureSettings, paths: Sequence[str], *, min_duration_s: float = 0.5, n_jobs: int = 1
+    features: FeatureSettings,
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    min_duration_s: float = 0.5,
+    n_jobs: int = 1,
+    progress: Progress = quiet,
 ) -> Iterator[FileRows | FailedInput]:
-    """Yield the rows of each file, or why there are none, in the order of the paths.
+    """Return an iterator over the rows of each file, or why there are none, in the order of the paths.
 
     Parameters
     ----------
-    config : FeatureSettings
+    features : FeatureSettings
         The front end.
-    paths : sequence of str
+    paths : sequence of path-like
         Audio files.
     min_duration_s : float
         Least decoded length, seconds.
     n_jobs : int
         Worker processes.
+    progress : Progress
+        Shows progress.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its bounds.
     """
+    return RunContext(n_jobs, progress).map(_rows, _tasks(features, paths, min_duration_s), "extracting features")
+
+
+def _tasks(
+    features: FeatureSettings, paths: Sequence[str | os.PathLike[str]], min_duration_s: float
+) -> list[ExtractionTask]:
+    """Return what is to be decoded, all of it checked."""
     check_lengths(min_duration_s)
-    return ordered_map(_rows, [Task(Path(), Clip(path, ""), config, min_duration_s) for path in paths], n_jobs)
+    return [ExtractionTask(Path(), Clip(os.fspath(path), ""), features, min_duration_s) for path in paths]
 
 
-def _rows(task: Task) -> FileRows | FailedInput:
+def _rows(task: ExtractionTask) -> FileRows | FailedInput:
     """Return the rows of one file, or why there are none."""
-    found = extract_clip(task)
-    if isinstance(found, FailedInput):
-        return found
-    return FileRows(task.clip.path, make_rows([found.raw], task.config), found.duration_s)
+    extracted = extract_clip(task)
+    if isinstance(extracted, FailedInput):
+        return extracted
+    return FileRows(task.clip.path, make_rows([extracted.raw], task.features), extracted.duration_s)
 
 
-def _classify(model: Model, priors: Mapping[str, float] | None, task: Task) -> Classified | FailedInput:
-    """Return what the model says of one file, or why it says nothing."""
-    found = _rows(task)
-    if isinstance(found, FailedInput):
-        return found
-    return Classified(task.clip.path, model.predict(found.rows, priors), found.duration_s)
+def _classify(model: Model, priors: Mapping[str, float] | None, task: ExtractionTask) -> Prediction:
+    """Return the prediction for one file."""
+    file_rows = _rows(task)
+    if isinstance(file_rows, FailedInput):
+        status = "unknown" if file_rows.code in TOO_LITTLE_SOUND else "error"
+        return Prediction(file_rows.path, status, code=file_rows.code, message=file_rows.message)
+    prediction = model.predict(file_rows.rows, priors)
+    return replace(prediction, path=file_rows.path, duration_s=file_rows.duration_s)

@@ -3,65 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gmmaudio.compute import Progress, quiet
+from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import (
     Clip,
     Corpus,
     Fold,
-    Place,
     check_labels,
     column_folds,
     group_keys,
     leave_one_group_out,
+    plan_split,
     random_folds,
-    regroup,
-    select_split,
 )
 from gmmaudio.errors import CorpusError, SettingError
-from gmmaudio.evaluation import FailedInput, Findings, Protocol, Report, ScoredClip, Slice, make_report
+from gmmaudio.evaluation import Findings, Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
-from gmmaudio.features import FeatureSettings
-from gmmaudio.models import Recipe, Recogniser, Tuned
+from gmmaudio.models import Recipe
 from gmmaudio.pipeline import analyses
-from gmmaudio.pipeline.folds import fit_fold
+from gmmaudio.pipeline.arguments import as_corpus, as_recipe
+from gmmaudio.pipeline.folds import FoldResult, run_fold
 from gmmaudio.pipeline.leakage import crossval_findings, fold_column_findings
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_trials
 from gmmaudio.pipeline.training import corpus_notes, lost_labels
-from gmmaudio.trials import Degradation, Extracted, Material, Trial, gather, units_of, with_features
+from gmmaudio.trials import Degradation, Trial, TrialSet, build_trial_set, units_of, with_features
 
 # of the random split beside a division that has no number of folds
 N_RANDOM_FOLDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Division:
-    """How a corpus is divided, and what else is asked of it.
+class CrossvalOptions:
+    """How a corpus is divided, and what else is computed.
 
     Parameters
     ----------
     folds : int or "loo"
         Number of folds, or leave one group out at a time.
     fold_column : str or None
-        Column that tells the folds instead.
+        Column that holds the folds instead.
     repeats : int
-        Times the whole is done, with seeds ``seed``, ``seed + 1``, ...
+        Number of times that the whole is done, with the seeds ``seed``, ``seed + 1``, ...
     group_by : str or None
-        Column, ``parent`` or ``none``; None keeps the corpus's groups.
+        What is held out together, as for :func:`gmmaudio.corpus.plan_split`.
     split : str or None
         Split to use; None takes clips whose split is empty or ``train``, or all where a fold column is given.
     durations_s : tuple of float
         Lengths that test clips are cut to and scored again, seconds.
-    tuned : bool
+    tune : bool
         Choose kind, covariance, components and projection on inner folds of every fold's training set.
     learning_curve : bool
         Also train on an eighth, a quarter and half of the sound.
-    random_split_gap : bool
+    compare_random_split : bool
         Also split at random.
     robustness : bool
         Also score the held-out clips degraded.
@@ -78,24 +77,37 @@ class Division:
     group_by: str | None = None
     split: str | None = None
     durations_s: tuple[float, ...] = DURATIONS_S
-    tuned: bool = False
+    tune: bool = False
     learning_curve: bool = False
-    random_split_gap: bool = False
+    compare_random_split: bool = False
     robustness: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "durations_s", tuple(self.durations_s))
         analyses.check_durations(self.durations_s)
+        if self.folds != "loo" and not isinstance(self.folds, int):
+            raise SettingError(f"`folds` is {self.folds!r}; expected a number, or loo")
         fixed = self.fold_column is not None or self.folds == "loo"
         if self.repeats < 1 or (self.repeats > 1 and fixed):
             raise SettingError(
-                f"--repeats is {self.repeats}; expected 1 or more, and 1 with --fold-column or --folds loo, "
-                "whose division is fixed"
+                f"`repeats` is {self.repeats}; expected 1 or more, and 1 with `fold_column` or `folds` loo, whose "
+                "division is fixed"
             )
 
-    def scheme(self, known: bool) -> str:
-        """Return the division in words; where groups are not known, files are divided."""
-        group = {None: "group", "parent": "folder"}.get(self.group_by, self.group_by) if known else "file"
+    def scheme(self, *, groups_known: bool) -> str:
+        """Return the division in words; where groups are not known, files are divided.
+
+        Parameters
+        ----------
+        groups_known : bool
+            Whether any clip is held out by something.
+
+        Examples
+        --------
+        >>> CrossvalOptions(folds=3, group_by="parent").scheme(groups_known=True)
+        '3-fold cross-validation by folder'
+        """
+        group = {None: "group", "parent": "folder"}.get(self.group_by, self.group_by) if groups_known else "file"
         if self.fold_column:
             words = f"cross-validation by the fold column {self.fold_column!r}"
         elif self.folds == "loo":
@@ -103,89 +115,72 @@ class Division:
         else:
             words = f"{self.folds}-fold cross-validation by {group}"
         words += f", {self.repeats} repeats" if self.repeats > 1 else ""
-        return words + (", settings chosen on inner folds" if self.tuned else "")
-
-    def clips_of(self, corpus: Corpus) -> tuple[Clip, ...]:
-        """Return the clips to use, with the groups to split by."""
-        everything = self.split is None and self.fold_column is not None
-        return regroup(corpus.clips if everything else select_split(corpus.clips, self.split, "train"), self.group_by)
+        return words + (", settings chosen on inner folds" if self.tune else "")
 
     def divide(
-        self, labels: Sequence[str], units: Sequence[str], values: Sequence[str | None], seed: int
+        self, labels: Sequence[str], units: Sequence[str], fold_of: Sequence[str | None], seed: int
     ) -> list[Fold]:
-        """Return the folds of one repeat; ``values`` are those of the fold column."""
+        """Return the folds of one repeat.
+
+        Parameters
+        ----------
+        labels, units : sequence of str
+            Label of every item, and what keeps it on one side of a fold.
+        fold_of : sequence of str or None
+            Value of the fold column.
+        seed : int
+            Seed of the repeat.
+
+        Raises
+        ------
+        CorpusError
+            If no label can be scored.
+        SettingError
+            If there are more folds than groups.
+        """
         if self.fold_column is not None:
-            if not any(values):
-                raise CorpusError(
-                    f"no clip has a value in the column {self.fold_column!r}; name another (--fold-column)"
-                )
-            return column_folds(values, labels, units)
+            if not any(fold_of):
+                raise CorpusError(f"no clip has a value in the column {self.fold_column!r}; name another `fold_column`")
+            return column_folds(fold_of, labels, units)
         if self.folds == "loo":
             return leave_one_group_out(labels, units)
-        if not isinstance(self.folds, int):
-            raise SettingError(f"--folds is {self.folds!r}; expected a number, or loo")
-        return random_folds(labels, units, self.folds, np.random.default_rng(seed))
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What came of one fold.
-
-    Parameters
-    ----------
-    fold : Fold
-        The fold.
-    repeat : int
-        The repeat, from 0.
-    scored : list of ScoredClip
-        Predictions for its held-out trials.
-    durations : mapping of float to list of ScoredClip
-        Predictions for them cut to lengths in seconds.
-    recogniser : Recogniser
-        What made them.
-    features : FeatureSettings
-        How the rows that it takes are made.
-    tuned : Tuned or None
-        How the settings were chosen, where they were.
-    """
-
-    fold: Fold
-    repeat: int
-    scored: list[ScoredClip]
-    durations: Mapping[float, list[ScoredClip]]
-    recogniser: Recogniser
-    features: FeatureSettings
-    tuned: Tuned | None
+        return random_folds(labels, units, int(self.folds), np.random.default_rng(seed))
 
 
 def crossval(
-    corpus: Corpus,
-    recipe: Recipe,
-    division: Division | None = None,
+    corpus: str | Path | Corpus,
+    preset: str | Recipe | None = None,
     *,
+    folds: int | str = 5,
+    fold_column: str | None = None,
+    repeats: int = 1,
+    group_by: str | None = None,
+    split: str | None = None,
+    durations_s: Sequence[float] = DURATIONS_S,
+    tune: bool = False,
+    learning_curve: bool = False,
+    compare_random_split: bool = False,
+    robustness: bool = False,
     n_jobs: int = 1,
-    progress: Progress[Extracted | FailedInput] = quiet,
+    progress: Progress = quiet,
     command: str = "",
-    **settings: Any,
 ) -> Report:
-    """Return the report of cross-validation: every fold's model is trained without any clip of the held-out groups.
+    """Return the report of cross-validation: no model has seen a clip of the groups that it is scored on.
 
     Parameters
     ----------
-    corpus : Corpus
-        Labelled clips.
-    recipe : Recipe
-        Settings.
-    division : Division or None
-        How it is divided; None makes one of ``settings``.
+    corpus : path-like or Corpus
+        Folder with a sub-folder for each class, manifest, or what :func:`gmmaudio.read_corpus` returns.
+    preset : str, Recipe or None
+        Name of a preset, or all settings (:func:`gmmaudio.make_recipe`); None takes the classic model.
+    folds, fold_column, repeats, group_by, split, durations_s, tune, learning_curve, compare_random_split, robustness
+        As for :class:`CrossvalOptions`.
     n_jobs : int
-        Worker processes.
-    progress : callable
+        Worker processes; the report does not depend on it.
+    progress : Progress
         Shows progress.
     command : str
-        What was typed, for the report.
-    **settings
-        The fields of :class:`Division`: ``folds=5``, ``group_by="parent"``, ...
+        The command line, for the report.
 
     Raises
     ------
@@ -194,152 +189,187 @@ def crossval(
     SettingError
         If a setting is outside its bounds.
     """
+    options = CrossvalOptions(
+        folds=folds,
+        fold_column=fold_column,
+        repeats=repeats,
+        group_by=group_by,
+        split=split,
+        durations_s=tuple(durations_s),
+        tune=tune,
+        learning_curve=learning_curve,
+        compare_random_split=compare_random_split,
+        robustness=robustness,
+    )
+    return run_crossval(as_corpus(corpus), as_recipe(preset), options, RunContext(n_jobs, progress), command=command)
+
+
+def run_crossval(
+    corpus: Corpus, recipe: Recipe, options: CrossvalOptions, run: RunContext, *, command: str = ""
+) -> Report:
+    """Return the report of cross-validation with all of its settings in records, see :func:`crossval`.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Labelled clips.
+    recipe : Recipe
+        Settings of the models.
+    options : CrossvalOptions
+        How the corpus is divided.
+    run : RunContext
+        Worker processes and progress.
+    command : str
+        The command line, for the report.
+    """
     clock = Clock.start()
-    division = Division(**settings) if division is None else division
-    clips = division.clips_of(corpus)
-    _check_divisible(clips, division, recipe.seed)
-    groups = {clip.place: clip.group for clip in corpus.clips}
-    how: dict[str, Any] = {"trial_s": recipe.trial_s, "min_duration_s": recipe.min_duration_s}
-    how |= {"fold_column": division.fold_column, "apart": groups if division.group_by else None}
-    how |= {"n_jobs": n_jobs, "progress": progress}
-    material = gather(corpus.root, clips, recipe.features, augment=recipe.degradations, **how)
-    trials, inside = interval_units(material.trials, groups, division.group_by)
-    notes = [*corpus.notes, *corpus_notes(material), *lost_labels(clips, trials), *inside]
-    labels, units, values = [t.label for t in trials], units_of(trials), [t.fold for t in trials]
-    divisions = [division.divide(labels, units, values, recipe.seed + r) for r in range(division.repeats)]
-    outcomes = [
-        _run_fold(trials, fold, recipe, division, repeat, n_jobs)
-        for repeat, folds in enumerate(divisions)
-        for fold in folds
+    clips = plan_split(corpus.clips, split=options.split, group_by=options.group_by, fold_column=options.fold_column)
+    _check_divisible(clips, options, recipe.seed)
+    trial_set = build_trial_set(corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, run=run)
+    trials, interval_notes = interval_units(trial_set.trials, options.group_by)
+    notes = [*corpus.notes, *corpus_notes(trial_set), *lost_labels(clips, trials), *interval_notes]
+    labels, units, fold_of = [t.label for t in trials], units_of(trials), [t.fold for t in trials]
+    divisions = [options.divide(labels, units, fold_of, recipe.seed + r) for r in range(options.repeats)]
+    planned = [(repeat, fold) for repeat, folds in enumerate(divisions) for fold in folds]
+    results = [
+        run_fold(trials, fold, recipe, repeat, run, tuned=options.tune, durations_s=options.durations_s)
+        for repeat, fold in run.track(planned, "cross-validation folds")
     ]
-    scored = [clip for outcome in outcomes for clip in outcome.scored]
-    found = _findings(groups, division, trials, divisions, scored)
-    slices = _studies(trials, outcomes, divisions[0], recipe, division, n_jobs)
-
-    def score_degraded(name: str) -> list[ScoredClip]:
-        degradation = Degradation(name, recipe.seed)
-        degraded = analyses.degraded_trials(corpus, clips, recipe.features, degradation, division.group_by, **how)
-        return _score_held_out({trial.name: trial for trial in degraded}, trials, outcomes, recipe)
-
-    if division.robustness:
-        slices["robustness"] = analyses.robustness(scored, recipe.trial_s, score_degraded)
-    gap = analyses.random_split_notes(slices.get("random_split", ()))
-    if division.random_split_gap and not slices.get("random_split"):
-        gap = ("no random split is shown: without groups, or with too few clips, there is nothing to set beside it",)
+    scored = [clip for result in results for clip in result.scored]
+    slices = _slices(trials, results, divisions[0], recipe, options, run)
+    if options.robustness:
+        slices["robustness"] = _robustness(corpus, clips, trials, results, recipe, options, run)
+    findings = _findings(options, trials, divisions, scored)
     return make_report(
         scored,
         sorted(set(labels)),
-        _protocol(recipe, division, divisions, outcomes, sorted(set(labels)), command, clock),
-        (*gap, *found.guards, *notes),
-        material.failed,
-        passed=found.passed,
+        _protocol(recipe, options, divisions, results, sorted(set(labels)), command, clock),
+        (*_random_split_notes(options, slices), *findings.guards, *notes),
+        trial_set.failed,
+        passed=findings.passed,
         slices=slices,
-        similarity=analyses.model_similarity(outcomes[0].recogniser.classifier),
-        run=_record(corpus, clips, material, recipe, division, divisions),
+        similarity=analyses.model_similarity(results[0].recogniser.classifier),
+        run=_record(corpus, trial_set, recipe, options, divisions),
     )
 
 
-def _check_divisible(clips: Sequence[Clip], division: Division, seed: int) -> None:
+def _check_divisible(clips: Sequence[Clip], options: CrossvalOptions, seed: int) -> None:
     """Raise now, rather than after an hour of decoding, where the clips cannot be divided as asked."""
     labels = [clip.label for clip in clips]
     check_labels(labels)
-    units = group_keys([clip.group for clip in clips], [clip.path for clip in clips])
-    column = division.fold_column
-    division.divide(labels, units, [clip.column(column) if column else None for clip in clips], seed)
-
-
-def _run_fold(
-    trials: Sequence[Trial], fold: Fold, recipe: Recipe, division: Division, repeat: int, n_jobs: int
-) -> Outcome:
-    """Return the predictions for a fold's held-out trials by a model of the others."""
-    found = fit_fold(trials, fold, recipe, recipe.seed + repeat, n_jobs, tuned=division.tuned)
-    where: dict[str, Any] = {"fold": fold.name, "repeat": repeat}
-    scored = score_trials(found.test, found.recogniser, **where)
-    durations = analyses.score_durations(found.test, found.recogniser, division.durations_s, found.features, **where)
-    return Outcome(fold, repeat, scored, durations, found.recogniser, found.features, found.tuned)
+    units = group_keys([clip.held_out_by for clip in clips], [clip.path for clip in clips])
+    options.divide(labels, units, [clip.fold for clip in clips], seed)
 
 
 def _findings(
-    groups: Mapping[Place, str | None],
-    division: Division,
+    options: CrossvalOptions,
     trials: Sequence[Trial],
     divisions: Sequence[Sequence[Fold]],
     scored: Sequence[ScoredClip],
 ) -> Findings:
-    """Return what may make the figures wrong."""
-    names = sorted({clip.label for clip in scored})
-    found = crossval_findings(trials, divisions, names, groups, division.group_by)
-    if division.fold_column:
-        found += fold_column_findings([trial.fold for trial in trials], units_of(trials))
-    if division.tuned:
-        found += Findings(
+    """Return what may make the metrics wrong, and the checks passed."""
+    scored_labels = sorted({clip.label for clip in scored})
+    findings = crossval_findings(trials, divisions, scored_labels, options.group_by)
+    if options.fold_column:
+        findings += fold_column_findings([trial.fold for trial in trials], units_of(trials))
+    if options.tune:
+        findings += Findings(
             (), ("settings were chosen on inner folds of each training set, never on the held-out clips",)
         )
-    return found
+    return findings
 
 
-def _studies(
+def _slices(
     trials: Sequence[Trial],
-    outcomes: Sequence[Outcome],
+    results: Sequence[FoldResult],
     folds: Sequence[Fold],
     recipe: Recipe,
-    division: Division,
-    n_jobs: int,
+    options: CrossvalOptions,
+    run: RunContext,
 ) -> dict[str, Sequence[Slice]]:
-    """Return the tables beside the figure; what trains anew is done on the first repeat only."""
-    first = [clip for outcome in outcomes if outcome.repeat == 0 for clip in outcome.scored]
-    found: dict[str, Sequence[Slice]] = {
-        "durations": analyses.duration_slices([outcome.durations for outcome in outcomes])
+    """Return the tables beside the metrics; what trains anew is done on the first repeat only."""
+    first = [clip for result in results if result.repeat == 0 for clip in result.scored]
+    slices: dict[str, Sequence[Slice]] = {
+        "durations": analyses.duration_slices([result.durations for result in results])
     }
-    how: dict[str, Any] = {"tuned": division.tuned, "n_jobs": n_jobs}
-    if division.learning_curve:
-        found["learning_curve"] = analyses.learning_curve(trials, folds, first, recipe, **how)
+    if options.learning_curve:
+        slices["learning_curve"] = analyses.learning_curve(trials, folds, first, recipe, run, tuned=options.tune)
     # without groups both would be split by file
-    if division.random_split_gap and any(clip.group for clip in first):
-        n_folds = N_RANDOM_FOLDS if division.folds == "loo" else len(folds)
-        found["random_split"] = analyses.random_split(trials, first, n_folds, recipe, **how)
-    return found
+    if options.compare_random_split and any(clip.group for clip in first):
+        n_folds = N_RANDOM_FOLDS if options.folds == "loo" else len(folds)
+        slices["random_split"] = analyses.random_split(trials, first, n_folds, recipe, run, tuned=options.tune)
+    return slices
+
+
+def _random_split_notes(options: CrossvalOptions, slices: Mapping[str, Sequence[Slice]]) -> tuple[str, ...]:
+    """Return what a random split shows, or why it is not shown; nothing where it was not asked for."""
+    rows = slices.get("random_split")
+    if options.compare_random_split and not rows:
+        return ("no random split is shown: without groups, or with too few clips, there is nothing to set beside it",)
+    return analyses.random_split_notes(rows or ())
+
+
+def _robustness(
+    corpus: Corpus,
+    clips: Sequence[Clip],
+    trials: Sequence[Trial],
+    results: Sequence[FoldResult],
+    recipe: Recipe,
+    options: CrossvalOptions,
+    run: RunContext,
+) -> Sequence[Slice]:
+    """Return the metrics of each fold's model on its held-out trials, degraded in turn."""
+
+    def score(name: str) -> list[ScoredClip]:
+        degraded = analyses.degraded_trials(
+            corpus.root, clips, recipe.trial_settings, Degradation(name, recipe.seed), options.group_by, run
+        )
+        return _score_held_out({trial.name: trial for trial in degraded}, trials, results, recipe)
+
+    clean = [clip for result in results for clip in result.scored]
+    return analyses.robustness(clean, recipe.trial_s, score)
 
 
 def _score_held_out(
-    by_name: Mapping[str, Trial], trials: Sequence[Trial], outcomes: Sequence[Outcome], recipe: Recipe
+    by_name: Mapping[str, Trial], trials: Sequence[Trial], results: Sequence[FoldResult], recipe: Recipe
 ) -> list[ScoredClip]:
     """Return the predictions of each fold's model for its held-out trials as they are in ``by_name``."""
     scored: list[ScoredClip] = []
-    for outcome in outcomes:
-        test = [by_name[trials[i].name] for i in outcome.fold.test if trials[i].name in by_name]
-        if outcome.features != recipe.features:
-            test = with_features(test, outcome.features)
-        scored += score_trials(test, outcome.recogniser, fold=outcome.fold.name, repeat=outcome.repeat)
+    for result in results:
+        test = [by_name[trials[i].name] for i in result.fold.test if trials[i].name in by_name]
+        if result.features != recipe.features:
+            test = with_features(test, result.features)
+        scored += score_trials(test, result.recogniser, fold=result.fold.name, repeat=result.repeat)
     return scored
 
 
 def _protocol(
     recipe: Recipe,
-    division: Division,
+    options: CrossvalOptions,
     divisions: Sequence[Sequence[Fold]],
-    outcomes: Sequence[Outcome],
+    results: Sequence[FoldResult],
     labels: Sequence[str],
     command: str,
     clock: Clock,
 ) -> Protocol:
     """Return how the predictions were made."""
-    found = {clip.label for outcome in outcomes for clip in outcome.scored}
+    scored = [clip for result in results for clip in result.scored]
+    scored_labels = {clip.label for clip in scored}
     settings = recipe.to_dict()
-    if division.tuned:
+    if options.tune:
         settings["tuning"] = [
-            {"repeat": outcome.repeat, "fold": outcome.fold.name, **outcome.tuned.to_dict()}
-            for outcome in outcomes
-            if outcome.tuned is not None
+            {"repeat": result.repeat, "fold": result.fold.name, **result.tuned.to_dict()}
+            for result in results
+            if result.tuned is not None
         ]
     return Protocol(
-        scheme=division.scheme(known=any(clip.group for outcome in outcomes for clip in outcome.scored)),
-        group_by=division.group_by or "group",
+        scheme=options.scheme(groups_known=any(clip.group for clip in scored)),
+        group_by=options.group_by or "group",
         seed=recipe.seed,
         folds=tuple(fold.name for fold in divisions[0]),
-        repeats=division.repeats,
-        scored_labels=tuple(sorted(found)),
-        unscored_labels=tuple(label for label in labels if label not in found),
+        repeats=options.repeats,
+        scored_labels=tuple(sorted(scored_labels)),
+        unscored_labels=tuple(label for label in labels if label not in scored_labels),
         trial_s=recipe.trial_s,
         settings=settings,
         versions=versions(),
@@ -352,15 +382,11 @@ def _protocol(
 
 def _record(
     corpus: Corpus,
-    clips: Sequence[Clip],
-    material: Material,
+    trial_set: TrialSet,
     recipe: Recipe,
-    division: Division,
+    options: CrossvalOptions,
     divisions: Sequence[Sequence[Fold]],
 ) -> dict[str, Any]:
     """Return what is needed to run it again."""
-    options = {"recipe": recipe.to_dict(), "division": vars(division) | {"durations_s": list(division.durations_s)}}
-    chosen = {clip.place for clip in clips}
-    # as the corpus had them: groups are taken anew from columns and folders
-    original = tuple(clip for clip in corpus.clips if clip.place in chosen)
-    return run_record("crossval", replace(corpus, clips=original), material, options, divisions)
+    plain = asdict(options) | {"durations_s": list(options.durations_s)}
+    return run_record("crossval", corpus, trial_set, {"recipe": recipe.to_dict(), "division": plain}, divisions)

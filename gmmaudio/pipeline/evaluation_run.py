@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from gmmaudio.compute import Progress, quiet
-from gmmaudio.corpus import Clip, Corpus, regroup, select_split
+from gmmaudio.compute import Progress, RunContext, quiet
+from gmmaudio.corpus import Clip, Corpus, plan_split
 from gmmaudio.errors import CorpusError
-from gmmaudio.evaluation import FailedInput, Protocol, Report, ScoredClip, Slice, make_report
+from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
 from gmmaudio.models import Model, model_sha256
 from gmmaudio.pipeline import analyses
+from gmmaudio.pipeline.arguments import as_corpus
 from gmmaudio.pipeline.leakage import copies_of, model_findings
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
-from gmmaudio.pipeline.scoring import interval_units, score_trials
-from gmmaudio.trials import Degradation, Extracted, Material, gather
+from gmmaudio.pipeline.scoring import interval_units, score_durations, score_trials
+from gmmaudio.trials import Degradation, TrialSet, TrialSettings, build_trial_set
 
 
 def evaluate(
     model: Model,
-    corpus: Corpus,
+    corpus: str | Path | Corpus,
     *,
     split: str | None = None,
     trial_s: float | None = None,
@@ -30,7 +32,7 @@ def evaluate(
     durations_s: Sequence[float] = DURATIONS_S,
     robustness: bool = False,
     n_jobs: int = 1,
-    progress: Progress[Extracted | FailedInput] = quiet,
+    progress: Progress = quiet,
     command: str = "",
 ) -> Report:
     """Return the report of a model on the labelled clips of a corpus.
@@ -39,26 +41,27 @@ def evaluate(
     ----------
     model : Model
         What to evaluate.
-    corpus : Corpus
-        Labelled clips.
+    corpus : path-like or Corpus
+        Folder with a sub-folder for each class, manifest, or what :func:`gmmaudio.read_corpus` returns.
     split : str or None
         Split to score; None takes ``test`` where the corpus has splits, and everything where it has none.
     trial_s : float or None
-        Length to join or cut clips to, seconds.
+        Length to join or cut clips to, seconds; None takes the length that the model was trained with, 0 takes clips
+        as they are.
     min_duration_s : float
         Least length of a clip or trial, seconds.
     group_by : str or None
-        Column, ``parent`` or ``none``; None keeps the corpus's groups.
+        What intervals are drawn over, as for :func:`gmmaudio.corpus.plan_split`.
     durations_s : sequence of float
         Lengths that clips are cut to and scored again, seconds.
     robustness : bool
         Also score the clips under every degradation of :data:`gmmaudio.audio.DEGRADATIONS`.
     n_jobs : int
-        Worker processes.
-    progress : callable
+        Worker processes; the report does not depend on it.
+    progress : Progress
         Shows progress.
     command : str
-        What was typed, for the report.
+        The command line, for the report.
 
     Raises
     ------
@@ -67,74 +70,86 @@ def evaluate(
     SettingError
         If a setting is outside its bounds.
     """
-    clock = Clock.start()
+    clock, run = Clock.start(), RunContext(n_jobs, progress)
     analyses.check_durations(durations_s)
-    clips, strangers = _known_clips(model, regroup(select_split(corpus.clips, split, "test"), group_by))
-    groups = {clip.place: clip.group for clip in corpus.clips}
-    how: dict[str, Any] = {"trial_s": trial_s, "min_duration_s": min_duration_s, "n_jobs": n_jobs, "progress": progress}
-    how["apart"] = groups if group_by else None
-    material = gather(corpus.root, clips, model.features, **how)
-    trials, inside = interval_units(material.trials, groups, group_by)
+    corpus = as_corpus(corpus)
+    trial_s = (model.training.trial_s if trial_s is None else trial_s) or None
+    settings = TrialSettings(model.features, trial_s, min_duration_s)
+    clips = plan_split(corpus.clips, default="test", split=split, group_by=group_by)
+    known, strangers = _known_clips(model, clips)
+    trial_set = build_trial_set(corpus.root, known, settings, run=run)
+    trials, interval_notes = interval_units(trial_set.trials, group_by)
     if not trials:
-        raise _nothing_scored(len(clips), material)
+        raise _nothing_scored(len(known), trial_set)
     scored = score_trials(trials, model.recogniser)
 
     def score_degraded(name: str) -> list[ScoredClip]:
         degradation = Degradation(name, model.training.seed)
-        degraded = analyses.degraded_trials(corpus, clips, model.features, degradation, group_by, **how)
+        degraded = analyses.degraded_trials(corpus.root, known, settings, degradation, group_by, run)
         return score_trials(degraded, model.recogniser)
 
+    durations = score_durations(trials, model.recogniser, durations_s, model.features)
     slices: dict[str, Sequence[Slice]] = {
-        "durations": analyses.duration_slices(
-            [analyses.score_durations(trials, model.recogniser, durations_s, model.features)]
-        ),
+        "durations": analyses.duration_slices([durations]),
         "robustness": analyses.robustness(scored, trial_s, score_degraded) if robustness else (),
     }
-    options: dict[str, Any] = {"split": split, "trial_s": trial_s, "min_duration_s": min_duration_s}
-    options |= {
+    options = {
+        "split": split,
+        "trial_s": trial_s or 0.0,
+        "min_duration_s": min_duration_s,
         "group_by": group_by,
         "durations_s": list(durations_s),
         "robustness": robustness,
         "model_sha256": model_sha256(model),
     }
-    found = model_findings(model.training, trials, group_by)
-    unknown = _left_out(corpus, clips, strangers, split)
-    notes = (*corpus.notes, *copies_of(trials), *unknown, *material.left_out, *inside)
-    protocol = _protocol(model, options, _scored_part(corpus, split), scored, strangers)
+    findings = model_findings(model.training, trials, group_by)
+    notes = (
+        *corpus.notes,
+        *copies_of(trials),
+        *_left_out(clips, known, strangers),
+        *trial_set.left_out,
+        *interval_notes,
+    )
+    protocol = _protocol(model, options, _scored_part(corpus, split), trial_s, scored, strangers)
     return make_report(
         scored,
         model.classifier.labels,
         replace(protocol, command=command, began=clock.began, seconds=clock.seconds),
-        (*found.guards, *notes),
-        material.failed,
-        passed=found.passed,
+        (*findings.guards, *notes),
+        trial_set.failed,
+        passed=findings.passed,
         slices=slices,
         similarity=analyses.model_similarity(model.classifier),
-        run=run_record("evaluate", corpus, material, options),
+        run=run_record("evaluate", corpus, trial_set, options),
     )
 
 
-def _nothing_scored(n_clips: int, material: Material) -> CorpusError:
+def _nothing_scored(n_clips: int, trial_set: TrialSet) -> CorpusError:
     """Return the error for clips of which none can be scored."""
-    if not material.failed:
-        return CorpusError(f"none of {n_clips} clips can be scored; {'; '.join(material.left_out)}")
-    first = material.failed[0]
+    if not trial_set.failed:
+        return CorpusError(f"none of {n_clips} clips can be scored; {'; '.join(trial_set.left_out)}")
+    first = trial_set.failed[0]
     return CorpusError(f"all {n_clips} clips failed; first: {first.path}: {first.message}")
 
 
 def _protocol(
-    model: Model, options: Mapping[str, Any], part: str, scored: Sequence[ScoredClip], strangers: tuple[str, ...]
+    model: Model,
+    options: Mapping[str, Any],
+    part: str,
+    trial_s: float | None,
+    scored: Sequence[ScoredClip],
+    strangers: tuple[str, ...],
 ) -> Protocol:
     """Return how the predictions were made."""
     return Protocol(
-        scheme=f"a trained model on {part}",
+        scheme=f"a trained model on {part}" + ("" if trial_s is None else f", trials of {trial_s:g} s"),
         group_by=options["group_by"] or "group",
         seed=model.training.seed,
         folds=(),
         repeats=1,
         scored_labels=tuple(sorted({clip.label for clip in scored})),
         unscored_labels=strangers,
-        trial_s=options["trial_s"],
+        trial_s=trial_s,
         settings={"features": model.features.to_dict(), "training": _training_settings(model)},
         versions=versions(),
         machine=machine(),
@@ -154,9 +169,9 @@ def _known_clips(model: Model, clips: Sequence[Clip]) -> tuple[list[Clip], tuple
     return known, strangers
 
 
-def _left_out(corpus: Corpus, known: Sequence[Clip], strangers: Sequence[str], split: str | None) -> tuple[str, ...]:
+def _left_out(clips: Sequence[Clip], known: Sequence[Clip], strangers: Sequence[str]) -> tuple[str, ...]:
     """Return how many clips are of labels that the model does not know."""
-    n_left = len(select_split(corpus.clips, split, "test")) - len(known)
+    n_left = len(clips) - len(known)
     if not n_left:
         return ()
     named = ", ".join(map(repr, strangers[:3])) + (f" and {len(strangers) - 3} more" if len(strangers) > 3 else "")

@@ -10,7 +10,6 @@ from gmmaudio.audio import read_info
 from gmmaudio.corpus import (
     Fingerprint,
     Fold,
-    Place,
     file_notes,
     from_hex,
     leak_notes,
@@ -27,15 +26,12 @@ from gmmaudio.models import TrainingSummary
 from gmmaudio.trials import Extracted, Trial, clips_of
 
 N_NAMED = 3
-# Place of a clip -> its group before --group-by
-Groups = Mapping[Place, str | None]
 
 
 def crossval_findings(
     trials: Sequence[Trial],
     divisions: Sequence[Sequence[Fold]],
     scored: Sequence[str],
-    groups: Groups,
     group_by: str | None,
 ) -> Findings:
     """Return what is to be said of a cross-validation.
@@ -48,27 +44,23 @@ def crossval_findings(
         The folds of every repeat.
     scored : sequence of str
         Labels in the figures.
-    groups : mapping
-        The corpus's own groups of all clips.
     group_by : str or None
-        Where the groups that were split by come from.
+        What the clips are held out by, where that is not the group.
     """
     clips = clips_of(trials)
     folds = list(chain.from_iterable(divisions))
     # where sources are held out, labels of one source are in no figure
     kept = [trial for trial in trials if group_by != "source" or trial.label in scored]
-    found = group_findings([trial.label for trial in kept], [trial.group for trial in kept])
+    found = group_findings([trial.label for trial in kept], [trial.held_out_by for trial in kept])
     found += source_findings([trial.label for trial in kept], [trial.source for trial in kept])
     sides = [([trials[i] for i in fold.train], [trials[i] for i in fold.test]) for fold in folds]
     if group_by is None:
-        found += side_findings([([t.group for t in train], [t.group for t in test]) for train, test in sides])
+        held_out_by = [[[trial.held_out_by for trial in side] for side in pair] for pair in sides]
+        found += side_findings((train, test) for train, test in held_out_by)
     else:
-        own = {id(clip): groups.get(clip.clip.place) for clip in clips}
-        found += side_findings(
-            [([own[id(c)] for c in clips_of(train)], [own[id(c)] for c in clips_of(test)]) for train, test in sides],
-            " of the corpus",
-        )
-    found += Findings(file_notes([c.clip.path for c in clips], [groups.get(c.clip.place) for c in clips]))
+        groups = [[[item.clip.group for item in clips_of(side)] for side in pair] for pair in sides]
+        found += side_findings(((train, test) for train, test in groups), " of the corpus")
+    found += Findings(file_notes([c.clip.path for c in clips], [c.clip.group for c in clips]))
     return found + _copies(clips, sides)
 
 
@@ -87,7 +79,7 @@ def copies_of(trials: Sequence[Trial]) -> tuple[str, ...]:
     clips = clips_of(trials)
     paths, labels = [item.clip.path for item in clips], [item.clip.label for item in clips]
     return same_audio_notes(paths, labels, [item.sha256 for item in clips]) + file_notes(
-        paths, [item.clip.group for item in clips]
+        paths, [item.clip.held_out_by for item in clips]
     )
 
 
@@ -107,11 +99,11 @@ def model_findings(training: TrainingSummary, trials: Sequence[Trial], group_by:
     found = _heard(training, tested)
     trained = [clip.group for clip in training.clips]
     groups = set(trained) - {None}
-    shared = sorted({str(trial.group) for trial in trials if trial.group in groups})
+    shared = sorted({str(trial.held_out_by) for trial in trials if trial.held_out_by in groups})
     if shared:
         some = ", ".join(shared[:3]) + (", ..." if len(shared) > 3 else "")
         found += Findings((f"{len(shared)} groups were trained on too ({some}): this figure may be optimistic",))
-    labels, own = [trial.label for trial in trials], [trial.group for trial in trials]
+    labels, own = [trial.label for trial in trials], [trial.held_out_by for trial in trials]
     if None in trained or None in own:
         own = [None] * len(own)
     elif group_by is not None:
@@ -202,8 +194,8 @@ def training_notes(trials: Sequence[Trial], short_s: float, root: Path) -> tuple
     """
     labels = sorted({trial.label for trial in trials})
     own = {label: [trial for trial in trials if trial.label == label] for label in labels}
-    known = all(trial.group is not None for trial in trials)
-    single = [label for label in labels if known and len({trial.group for trial in own[label]}) == 1]
+    known = all(trial.held_out_by is not None for trial in trials)
+    single = [label for label in labels if known and len({trial.held_out_by for trial in own[label]}) == 1]
     notes = first_of(
         [repr(label) for label in single],
         "classes with one group, whose artist or speaker may be what is learned",

@@ -12,8 +12,8 @@ from typing import Any
 
 from threadpoolctl import threadpool_info
 
-from gmmaudio.corpus import Corpus, Fold
-from gmmaudio.trials import Material, Trial
+from gmmaudio.corpus import Clip, Corpus, Fold
+from gmmaudio.trials import Trial, TrialSet
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def machine() -> str:
 def run_record(
     kind: str,
     corpus: Corpus,
-    material: Material,
+    trial_set: TrialSet,
     options: Mapping[str, Any],
     divisions: Sequence[Sequence[Fold]] = (),
 ) -> dict[str, Any]:
@@ -68,9 +68,9 @@ def run_record(
     kind : {"crossval", "evaluate"}
         What was run.
     corpus : Corpus
-        With the clips to read again; those that were not decoded have no hash.
-    material : Material
-        What came of it.
+        Where the clips are, and what should be said of them.
+    trial_set : TrialSet
+        The clips to read again, and what came of them; those that were not decoded have no hash.
     options : mapping
         All arguments of the function that was run, as plain values.
     divisions : sequence of sequence of Fold
@@ -82,18 +82,19 @@ def run_record(
         "notes": list(corpus.notes),
         "options": dict(options),
         "manifest": [
-            {
-                **asdict(clip),
-                "extra": dict(clip.extra),
-                "sha256": material.hashes.get(clip.place),
-            }
-            for clip in corpus.clips
+            _manifest_row(clip, sha256) for clip, sha256 in zip(trial_set.clips, trial_set.sha256, strict=True)
         ],
-        "trials": [trial.name for trial in material.trials],
+        "trials": [trial.name for trial in trial_set.trials],
         "folds": [
-            _fold(repeat, fold, material.trials) for repeat, division in enumerate(divisions) for fold in division
+            _fold(repeat, fold, trial_set.trials) for repeat, division in enumerate(divisions) for fold in division
         ],
     }
+
+
+def _manifest_row(clip: Clip, sha256: str | None) -> dict[str, Any]:
+    """Return what the corpus says of a clip, and the hash of its samples; what a split decided is decided anew."""
+    row = asdict(clip) | {"extra": dict(clip.extra), "sha256": sha256}
+    return {name: value for name, value in row.items() if name not in ("held_out_by", "fold")}
 
 
 def _fold(repeat: int, fold: Fold, trials: Sequence[Trial]) -> dict[str, Any]:

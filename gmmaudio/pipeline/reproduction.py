@@ -9,18 +9,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gmmaudio.compute import Progress, quiet
+from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import CorpusError, SettingError
-from gmmaudio.evaluation import FailedInput, Report
+from gmmaudio.evaluation import Report
 from gmmaudio.evaluation.report_file import EXPECTED, upgrade
 from gmmaudio.features import FeatureSettings
 from gmmaudio.models import ClassifierConfig, Model, Recipe
-from gmmaudio.pipeline.crossvalidation import Division, crossval
+from gmmaudio.pipeline.crossvalidation import CrossvalOptions, run_crossval
 from gmmaudio.pipeline.evaluation_run import evaluate
 from gmmaudio.pipeline.external_predictions import evaluate_predictions
 from gmmaudio.pipeline.provenance import machine, versions
-from gmmaudio.trials import Extracted
 
 # other versions and machines round differently; what is right stays within this
 TOLERANCE = 1e-6
@@ -32,7 +31,6 @@ NOT_COMPARED = {
     "run": ("kind", "root", "notes", "options", "manifest"),
 }
 EVALUATE_OPTIONS = ("split", "trial_s", "min_duration_s", "group_by", "durations_s", "robustness")
-AnyProgress = Progress[Extracted | FailedInput]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +66,7 @@ def reproduce(
     root: Path | None = None,
     model: Model | None = None,
     n_jobs: int = 1,
-    progress: AnyProgress = quiet,
+    progress: Progress = quiet,
 ) -> Reproduction:
     """Return what came of running a recorded evaluation again.
 
@@ -192,7 +190,7 @@ def _equal(old: Any, new: Any, tolerance: float) -> bool:
     return bool(old == new)
 
 
-def _prepared(run: Mapping[str, Any], root: Path | None, model: Model | None) -> Callable[[int, AnyProgress], Report]:
+def _prepared(run: Mapping[str, Any], root: Path | None, model: Model | None) -> Callable[[int, Progress], Report]:
     """Return what runs the recorded clips and options again, all of it read and checked."""
     kind, options = run["kind"], dict(run["options"])
     place = Path(run["root"]) if root is None else root
@@ -202,12 +200,14 @@ def _prepared(run: Mapping[str, Any], root: Path | None, model: Model | None) ->
         raise CorpusError(f"holds a run of kind {kind!r}, which cannot be run again; {EXPECTED}")
     corpus = Corpus(place, tuple(_clip(row) for row in run["manifest"]), tuple(run["notes"]))
     if kind == "crossval":
-        recipe, division = Recipe.from_dict(options["recipe"]), Division(**options["division"])
-        return lambda jobs, progress: crossval(corpus, recipe, division, n_jobs=jobs, progress=progress)
+        recipe, crossval_options = Recipe.from_dict(options["recipe"]), CrossvalOptions(**options["division"])
+        return lambda jobs, progress: run_crossval(corpus, recipe, crossval_options, RunContext(jobs, progress))
     if model is None:
         raise CorpusError("is the report of a model; name its file (--model)")
-    given = {name: options[name] for name in EVALUATE_OPTIONS}
-    return lambda jobs, progress: evaluate(model, corpus, n_jobs=jobs, progress=progress, **given)
+    settings = {name: options[name] for name in EVALUATE_OPTIONS}
+    # a record without a length took clips as they are
+    settings["trial_s"] = settings["trial_s"] or 0.0
+    return lambda jobs, progress: evaluate(model, corpus, n_jobs=jobs, progress=progress, **settings)
 
 
 def _clip(row: Mapping[str, Any]) -> Clip:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gmmaudio.compute import one_thread
-from gmmaudio.corpus import Place
 from gmmaudio.evaluation import ScoredClip
 from gmmaudio.evaluation.report import FEW_GROUPS
+from gmmaudio.features import FeatureSettings
 from gmmaudio.models import Recogniser
-from gmmaudio.trials import Trial, units_of
+from gmmaudio.trials import Trial, cut_trial, units_of
 
 
 def score_trials(
@@ -34,50 +34,81 @@ def score_trials(
     # one thread, so that a score is the same bits on any machine with the same libraries
     with one_thread():
         for trial, unit in zip(trials, units, strict=True):
-            said = recogniser.predict(trial.rows.values)
+            prediction = recogniser.predict(trial.rows.values)
             scored.append(
                 ScoredClip(
                     name=trial.name,
                     paths=trial.paths,
                     label=trial.label,
-                    group=trial.group,
+                    group=trial.held_out_by,
                     unit=trial.unit or unit,
                     source=trial.source,
                     fold=fold,
                     repeat=repeat,
-                    predicted=said.label,
-                    scores=said.scores,
-                    probability=said.probability,
+                    predicted=prediction.best_label or "",
+                    scores=prediction.scores,
+                    probability=prediction.probability,
                     duration_s=trial.duration_s,
                 )
             )
     return scored
 
 
-def interval_units(
-    trials: list[Trial], groups: Mapping[Place, str | None], group_by: str | None
-) -> tuple[list[Trial], tuple[str, ...]]:
+def score_durations(
+    trials: Sequence[Trial],
+    recogniser: Recogniser,
+    durations_s: Sequence[float],
+    features: FeatureSettings,
+    *,
+    fold: str = "",
+    repeat: int = 0,
+) -> dict[float, list[ScoredClip]]:
+    """Return the predictions for trials cut to each length; a trial shorter than it gives none.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        What to cut and score.
+    recogniser : Recogniser
+        Scores them.
+    durations_s : sequence of float
+        Lengths, seconds.
+    features : FeatureSettings
+        The front end.
+    fold, repeat
+        As for :func:`score_trials`.
+    """
+    return {
+        seconds: score_trials(
+            [cut for trial in trials for cut in cut_trial(trial, seconds, features)],
+            recogniser,
+            fold=fold,
+            repeat=repeat,
+        )
+        for seconds in durations_s
+    }
+
+
+def interval_units(trials: list[Trial], group_by: str | None) -> tuple[list[Trial], tuple[str, ...]]:
     """Return the trials with what intervals are drawn over, and what should be said of it.
 
-    Where clips are split by source and there are few, an interval over sources would be from nothing to everything; it
-    is then drawn over the corpus's own groups inside them. (By another column it stays over its values: albums inside
-    artists would make an interval that is too narrow.)
+    Where clips are held out by source and there are few, an interval over sources would be from nothing to everything;
+    it is then drawn over the corpus's own groups inside them. (By another column it stays over its values: albums
+    inside artists would make an interval that is too narrow.)
 
     Parameters
     ----------
     trials : list of Trial
         All trials.
-    groups : mapping
-        The corpus's own groups of all clips.
     group_by : str or None
-        What the clips are split by instead.
+        What the clips are held out by, where that is not the group.
     """
-    own = [groups[trial.parts[0].clip.place] for trial in trials]
-    n_split, n_own = len(set(units_of(trials))), len(set(own))
-    if group_by != "source" or n_split >= FEW_GROUPS or n_own <= n_split or None in own:
+    groups = [trial.group for trial in trials]
+    n_held_out, n_groups = len(set(units_of(trials))), len(set(groups))
+    if group_by != "source" or n_held_out >= FEW_GROUPS or n_groups <= n_held_out or None in groups:
         return trials, ()
     note = (
-        f"intervals are over the {n_own} groups of the corpus inside the {n_split} of --group-by {group_by}: "
+        f"intervals are over the {n_groups} groups of the corpus inside the {n_held_out} of `group_by` {group_by}: "
         "they say nothing of what another would give"
     )
-    return [replace(trial, unit=unit) for trial, unit in zip(trials, own, strict=True)], (note,)
+    return [replace(trial, unit=unit) for trial, unit in zip(trials, groups, strict=True)], (note,)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from gmmaudio.compute import Progress, quiet
-from gmmaudio.corpus import Clip, Corpus, check_labels, regroup, same_audio_notes, select_split, to_hex
+from gmmaudio.compute import Progress, RunContext, quiet
+from gmmaudio.corpus import Clip, Corpus, check_labels, plan_split, same_audio_notes, to_hex
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.mixture import EMTrace
-from gmmaudio.models import Model, Recipe, TrainingClip, TrainingSummary, fit_trials, learn_rejection, preset_of, tune
+from gmmaudio.models import Model, Recipe, TrainingClip, TrainingSummary, fit_trials, learn_rejection, preset_of, tuning
+from gmmaudio.pipeline.arguments import as_corpus, as_recipe
 from gmmaudio.pipeline.leakage import training_notes
 from gmmaudio.pipeline.provenance import versions
-from gmmaudio.trials import Extracted, Material, Trial, clips_of, gather, with_features
+from gmmaudio.trials import Trial, TrialSet, build_trial_set, clips_of, with_features
 
 FILES_AS_GROUPS = (
     "groups unknown: probabilities were learned as if every file were of another artist or speaker, and are likely too "
-    "sure; name the groups (--group-by)"
+    "sure; name the groups (`group_by`)"
 )
 
 
@@ -43,35 +45,35 @@ class TrainResult:
 
 
 def train(
-    corpus: Corpus,
-    recipe: Recipe,
+    corpus: str | Path | Corpus,
+    preset: str | Recipe | None = None,
     *,
     split: str | None = None,
     group_by: str | None = None,
-    tuned: bool = False,
+    tune: bool = False,
     kind: str | None = None,
     n_jobs: int = 1,
-    progress: Progress[Extracted | FailedInput] = quiet,
+    progress: Progress = quiet,
 ) -> TrainResult:
     """Return a model trained on a corpus: the same bits for any ``n_jobs``.
 
     Parameters
     ----------
-    corpus : Corpus
-        What :func:`gmmaudio.corpus.read_corpus` gave.
-    recipe : Recipe
-        Settings.
+    corpus : path-like or Corpus
+        Folder with a sub-folder for each class, manifest, or what :func:`gmmaudio.read_corpus` returns.
+    preset : str, Recipe or None
+        Name of a preset, or all settings (:func:`gmmaudio.make_recipe`); None takes the classic model.
     split : str or None
         Split to train on; None takes clips whose split is empty or ``train``.
     group_by : str or None
-        Column, ``parent`` or ``none``; None keeps the corpus's groups.
-    tuned : bool
+        What is held out together, as for :func:`gmmaudio.corpus.plan_split`.
+    tune : bool
         Choose kind, components, covariance and projection on inner folds.
     kind : str or None
         Choose among settings of this kind only.
     n_jobs : int
         Worker processes.
-    progress : callable
+    progress : Progress
         Shows progress.
 
     Raises
@@ -79,38 +81,29 @@ def train(
     CorpusError
         If fewer than two classes have usable clips.
     """
-    clips = regroup(select_split(corpus.clips, split, "train"), group_by)
+    corpus, recipe, run = as_corpus(corpus), as_recipe(preset), RunContext(n_jobs, progress)
+    clips = plan_split(corpus.clips, split=split, group_by=group_by)
     check_labels([clip.label for clip in clips])
-    material = gather(
-        corpus.root,
-        clips,
-        recipe.features,
-        trial_s=recipe.trial_s,
-        min_duration_s=recipe.min_duration_s,
-        apart={clip.place: clip.group for clip in corpus.clips} if group_by else None,
-        augment=recipe.degradations,
-        n_jobs=n_jobs,
-        progress=progress,
-    )
-    trials = material.trials
-    notes = corpus.notes + corpus_notes(material) + lost_labels(clips, trials)
-    choice = tune(trials, recipe, seed=recipe.seed, n_jobs=n_jobs, kind=kind) if tuned else None
+    trial_set = build_trial_set(corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, run=run)
+    trials = trial_set.trials
+    notes = corpus.notes + corpus_notes(trial_set) + lost_labels(clips, trials)
+    choice = tuning.tune(trials, recipe, run, kind=kind) if tune else None
     if choice is not None:
         recipe = choice.recipe
         trials = with_features(trials, recipe.features)
     notes += training_notes(trials, preset_of(recipe.preset, recipe.classifier.kind).short_s, corpus.root)
-    fitted = fit_trials(trials, recipe, seed=recipe.seed, n_jobs=n_jobs)
-    rejection = learn_rejection(trials, recipe, fitted, n_jobs=n_jobs)
+    fitted = fit_trials(trials, recipe, run)
+    rejection = learn_rejection(trials, recipe, fitted, run)
     notes += fitted.notes + trace_notes(fitted.traces)
-    if fitted.recogniser.calibration is not None and any(trial.group is None for trial in trials):
+    if fitted.recogniser.calibration is not None and any(trial.held_out_by is None for trial in trials):
         notes += (FILES_AS_GROUPS,)
     summary = summarise(trials, fitted.traces, recipe, notes, None if choice is None else choice.to_dict())
-    found = fitted.recogniser
-    model = Model(recipe.features, found.classifier, summary, found.calibration, rejection)
-    return TrainResult(model, fitted.traces, tuple(material.failed))
+    fitted_parts = fitted.recogniser
+    model = Model(recipe.features, fitted_parts.classifier, summary, fitted_parts.calibration, rejection)
+    return TrainResult(model, fitted.traces, tuple(trial_set.failed))
 
 
-def corpus_notes(material: Material) -> tuple[str, ...]:
+def corpus_notes(trial_set: TrialSet) -> tuple[str, ...]:
     """Return what should be said of the clips that can be used, and of those that cannot.
 
     Raises
@@ -118,7 +111,7 @@ def corpus_notes(material: Material) -> tuple[str, ...]:
     CorpusError
         If they are of fewer than two classes.
     """
-    extracted, failed, left_out = clips_of(material.trials), material.failed, material.left_out
+    extracted, failed, left_out = clips_of(trial_set.trials), trial_set.failed, trial_set.left_out
     labels = [item.clip.label for item in extracted]
     if len(set(labels)) < 2 and (failed or left_out):
         why = [f"{len(failed)} clips failed, the first: {failed[0].path}: {failed[0].message}"] if failed else []
@@ -137,7 +130,7 @@ def trace_notes(traces: dict[str, EMTrace]) -> tuple[str, ...]:
     """Return what should be said of how EM went."""
     return tuple(
         f"{label}: {trace.n_components_asked} components asked and {trace.n_components} kept, for there are no more "
-        "different frames; lower --components or add sound"
+        "different frames; lower `n_components` or add sound"
         for label, trace in traces.items()
         if trace.n_components < trace.n_components_asked
     )
@@ -166,7 +159,7 @@ def summarise(
         rows=dict(rows),
         log_likelihood={label: trace.log_likelihoods[-1] for label, trace in traces.items()},
         clips=tuple(
-            TrainingClip(item.clip.path, item.clip.label, item.clip.group, item.sha256, to_hex(item.fingerprint))
+            TrainingClip(item.clip.path, item.clip.label, item.clip.held_out_by, item.sha256, to_hex(item.fingerprint))
             for item in clips_of(trials)
         ),
         notes=notes,

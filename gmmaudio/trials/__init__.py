@@ -1,22 +1,30 @@
 """Clips -> trials: decoded, turned into frames, joined or cut, gated and normalised; bad files named."""
 
-from gmmaudio.trials.building import cut_trial, gather, make_trials, with_features
-from gmmaudio.trials.extraction import Degradation, Extracted, Task, check_lengths, extract_clip, extract_clips
-from gmmaudio.trials.trial import Material, Piece, Trial, clips_of, units_of
+from gmmaudio.trials.building import TrialSettings, build_trial_set, cut_trial, make_trials, with_features
+from gmmaudio.trials.extraction import (
+    Degradation,
+    Extracted,
+    ExtractionTask,
+    check_lengths,
+    extract_clip,
+    extract_clips,
+)
+from gmmaudio.trials.trial import Segment, Trial, TrialSet, clips_of, units_of
 
 __all__ = [
     "Degradation",
     "Extracted",
-    "Material",
-    "Piece",
-    "Task",
+    "ExtractionTask",
+    "Segment",
     "Trial",
+    "TrialSet",
+    "TrialSettings",
+    "build_trial_set",
     "check_lengths",
     "clips_of",
     "cut_trial",
     "extract_clip",
     "extract_clips",
-    "gather",
     "make_trials",
     "units_of",
     "with_features",

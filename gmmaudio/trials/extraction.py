@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gmmaudio.audio import AUGMENTATIONS, DEGRADATIONS, Samples, read_blocks
-from gmmaudio.compute import Progress, ordered_map, quiet
+from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip, Fingerprint, compute_fingerprint
 from gmmaudio.errors import AudioError, FeatureError, SettingError
 from gmmaudio.evaluation import FailedInput
@@ -66,12 +66,26 @@ class Degradation:
 
 
 @dataclass(frozen=True)
-class Task:
-    """One clip to decode, and how."""
+class ExtractionTask:
+    """One clip to decode, and how.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that the clip's path is relative to.
+    clip : Clip
+        What to decode.
+    features : FeatureSettings
+        The front end.
+    min_duration_s : float
+        Least decoded length, seconds.
+    degradation : Degradation or None
+        What is done to the sound first.
+    """
 
     root: Path
     clip: Clip
-    config: FeatureSettings
+    features: FeatureSettings
     min_duration_s: float
     degradation: Degradation | None = None
 
@@ -79,14 +93,13 @@ class Task:
 def extract_clips(
     root: Path,
     clips: Sequence[Clip],
-    config: FeatureSettings,
+    features: FeatureSettings,
     *,
     min_duration_s: float,
     degradation: Degradation | None = None,
-    n_jobs: int = 1,
-    progress: Progress[Extracted | FailedInput] = quiet,
-) -> tuple[list[Extracted], list[FailedInput]]:
-    """Return the frames of every usable clip, in order, and the clips that failed.
+    run: RunContext = QUIET,
+) -> list[Extracted | FailedInput]:
+    """Return the frames of every clip, or why there are none, in the order of the clips.
 
     Parameters
     ----------
@@ -94,33 +107,23 @@ def extract_clips(
         Folder that the clips' paths are relative to.
     clips : sequence of Clip
         What to decode.
-    config : FeatureSettings
+    features : FeatureSettings
         The front end.
     min_duration_s : float
         Least decoded length, seconds.
     degradation : Degradation or None
         What is done to the sound first.
-    n_jobs : int
-        Worker processes.
-    progress : callable
-        Shows progress.
+    run : RunContext
+        Worker processes and progress.
     """
-    tasks = [Task(root, clip, config, min_duration_s, degradation) for clip in clips]
-    doing = "extracting" if degradation is None else f"extracting, {degradation.name}"
-    results = progress(ordered_map(extract_clip, tasks, n_jobs), len(tasks), doing)
-    done: list[Extracted] = []
-    failed: list[FailedInput] = []
-    for result in results:
-        if isinstance(result, Extracted):
-            done.append(result)
-        else:
-            failed.append(result)
-    return done, failed
+    tasks = [ExtractionTask(root, clip, features, min_duration_s, degradation) for clip in clips]
+    stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"
+    return list(run.map(extract_clip, tasks, stage))
 
 
-def extract_clip(task: Task) -> Extracted | FailedInput:
+def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
     """Return one clip's frames, or why there are none."""
-    clip, sr = task.clip, task.config.frames.sample_rate_hz
+    clip, sr = task.clip, task.features.frames.sample_rate_hz
     tally = _Tally()
     try:
         blocks = read_blocks(
@@ -134,8 +137,8 @@ def extract_clip(task: Task) -> Extracted | FailedInput:
         if task.degradation is not None:
             degraded = task.degradation.apply(np.concatenate(list(sound)), sr, clip.path)
             tally.n_samples, sound = len(degraded), iter([degraded])
-        raw = raw_frames(sound, task.config.frames)
-        prints = _fingerprint(raw, task.config)
+        raw = raw_frames(sound, task.features.frames)
+        prints = _fingerprint(raw, task.features)
     except AudioError as error:
         return FailedInput(clip.path, error.code, error.message)
     except FeatureError as error:
@@ -161,9 +164,9 @@ def check_lengths(min_duration_s: float, trial_s: float | None = None) -> None:
     >>> check_lengths(0.5, 6.0)
     """
     if not 0 <= min_duration_s <= 3600:
-        raise SettingError(f"--min-duration is {min_duration_s:g}; expected 0 to 3600 s")
+        raise SettingError(f"`min_duration_s` is {min_duration_s:g}; expected 0 to 3600 s")
     if trial_s is not None and not 0.1 <= trial_s <= 3600:
-        raise SettingError(f"--trial-seconds is {trial_s:g}; expected 0.1 to 3600 s")
+        raise SettingError(f"`trial_s` is {trial_s:g}; expected 0.1 to 3600 s")
 
 
 class _Tally:

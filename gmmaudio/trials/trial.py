@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gmmaudio.corpus import Place, group_keys
+from gmmaudio.corpus import Clip, group_keys
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import RawFrames, Rows
 from gmmaudio.trials.extraction import Extracted
 
 
 @dataclass(frozen=True)
-class Piece:
+class Segment:
     """A run of frames of one clip.
 
     Parameters
@@ -43,53 +43,65 @@ class Trial:
     Parameters
     ----------
     name : str
-        The path, with what tells it from other trials of the same file.
-    pieces : tuple of Piece
+        The path, with what distinguishes it from other trials of the same file.
+    segments : tuple of Segment
         The runs of frames it was made of.
     rows : Rows
         Gated and normalised over the trial.
     duration_s : float
         Length before the gate, seconds.
-    fold : str or None
-        Value of the fold column.
     unit : str or None
-        What an interval is drawn over, where that is not the group.
+        What an interval is drawn over, where that is not what the trial is held out by.
     copies : tuple of Trial
         The same, degraded: for training only.
     """
 
     name: str
-    pieces: tuple[Piece, ...]
+    segments: tuple[Segment, ...]
     rows: Rows
     duration_s: float
-    fold: str | None
     unit: str | None = None
     copies: tuple[Trial, ...] = ()
 
     @property
-    def heard(self) -> tuple[Rows, ...]:
-        """What is trained on: its rows and their degraded copies."""
+    def training_rows(self) -> tuple[Rows, ...]:
+        """The rows and those of the degraded copies."""
         return (self.rows, *(copy.rows for copy in self.copies))
 
     @property
     def parts(self) -> tuple[Extracted, ...]:
         """The clips it was made of, each once."""
-        return tuple(dict.fromkeys(piece.extracted for piece in self.pieces))
+        return tuple(dict.fromkeys(segment.extracted for segment in self.segments))
+
+    @property
+    def clip(self) -> Clip:
+        """The first of its clips: all have the same label, group, source, split and fold."""
+        return self.segments[0].extracted.clip
 
     @property
     def label(self) -> str:
         """Label of all parts."""
-        return self.parts[0].clip.label
+        return self.clip.label
 
     @property
     def group(self) -> str | None:
-        """Group of all parts."""
-        return self.parts[0].clip.group
+        """Group of all parts, as the corpus has it."""
+        return self.clip.group
+
+    @property
+    def held_out_by(self) -> str | None:
+        """What keeps the trial on one side of a split; None where it is unknown."""
+        return self.clip.held_out_by
 
     @property
     def source(self) -> str | None:
         """Source of all parts."""
-        return self.parts[0].clip.source
+        return self.clip.source
+
+    @property
+    def fold(self) -> str | None:
+        """Fold that a column of the corpus gives."""
+        return self.clip.fold
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -98,7 +110,7 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class TrialSet:
     """What came of the clips of a corpus.
 
     Parameters
@@ -109,14 +121,17 @@ class Material:
         Clips and trials that could not be used.
     left_out : tuple of str
         What should be said of remainders.
-    hashes : mapping
-        Place of every clip that was decoded -> SHA-256 of its samples.
+    clips : tuple of Clip
+        The clips asked for.
+    sha256 : tuple of str or None
+        Hash of each clip's decoded samples; None where it could not be decoded.
     """
 
     trials: list[Trial]
     failed: list[FailedInput]
     left_out: tuple[str, ...]
-    hashes: Mapping[Place, str]
+    clips: tuple[Clip, ...]
+    sha256: tuple[str | None, ...]
 
 
 def clips_of(trials: Sequence[Trial]) -> list[Extracted]:
@@ -125,5 +140,5 @@ def clips_of(trials: Sequence[Trial]) -> list[Extracted]:
 
 
 def units_of(trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Return what must stay whole in a split: the group, or the file where it is unknown."""
-    return group_keys([trial.group for trial in trials], [trial.paths[0] for trial in trials])
+    """Return what must stay whole in a split: what a trial is held out by, or the file where that is unknown."""
+    return group_keys([trial.held_out_by for trial in trials], [trial.paths[0] for trial in trials])

@@ -98,7 +98,7 @@ def test_reports_without_a_format_get_the_names_of_today(kind):
         assert new["spread"]["accuracy"]["std"] == old["spread"]["accuracy"]["deviation"]
         assert set(new["slices"]) == {"source", "durations", "learning_curve", "random_split", "robustness"}
         division = new["run"]["options"]["division"]
-        assert (division["random_split_gap"], division["robustness"]) == (True, True)
+        assert (division["compare_random_split"], division["robustness"]) == (True, True)
         assert not {"show_inflation", "stress"} & set(division)
     if kind == "evaluate":
         assert new["run"]["options"]["robustness"] is True
