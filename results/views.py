@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gmmaudio.evaluation.metrics import metrics_markdown
+from gmmaudio.evaluation.slices import slices_markdown
 from results.markdown import number, percent, points, table
 from results.record import FOLDER, Record, read_record
 
@@ -312,6 +313,7 @@ VIEWS: Mapping[str, View] = {
 # tables of the code itself, which no file of results holds
 CODE_VIEWS: Mapping[str, Callable[[], str]] = {
     "metrics": metrics_markdown,
+    "slices": slices_markdown,
 }
 
 

@@ -5,60 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from gmmaudio.evaluation import ScoredClip, cavg, compute_metrics, detection_llrs, interval_of, make_slice
+from gmmaudio.evaluation import ScoredClip, cavg, compute_metrics, detection_llrs, interval_of
 from gmmaudio.evaluation.report import confusion_similarity, spread_of
-from gmmaudio.evaluation.slices import by_duration, by_source
 
 
 def clip(i, label="a", predicted="a", **changed):
     known = {"source": None, "duration_s": None, "scores": {}, "probability": None, "repeat": 0, "unit": f"g{i}"}
     given = known | changed
     return ScoredClip(f"{i}", (f"{i}.wav",), label, None, fold="", predicted=predicted, **given)
-
-
-def test_a_condition_counts_predictions_groups_and_what_is_right():
-    clips = [clip(0), clip(1), clip(2, "b", "a"), clip(3, unit="g0")]
-    found = make_slice("some", clips, hours=0.5)
-    assert (found.name, found.n, found.n_groups, found.accuracy, found.hours) == ("some", 4, 3, 0.75, 0.5)
-    assert found.balanced_accuracy == 0.5
-    low, high = found.interval
-    assert 0 < low < 0.75 < high < 1
-    assert (found.difference, found.difference_interval) == (None, None)
-
-
-def test_sources_are_parts_and_unknown_is_one():
-    clips = [clip(0, source="x"), clip(1, "b", "a", source="x"), clip(2), clip(3, source="y")]
-    assert [(part.name, part.n, part.accuracy) for part in by_source(clips)] == [
-        ("unknown", 1, 1.0),
-        ("x", 2, 0.5),
-        ("y", 1, 1.0),
-    ]
-    assert by_source(clips[:2]) == ()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "name"),
-    [
-        (0.0, "below 3 s"),
-        (2.9, "below 3 s"),
-        # a frame less than 3 s is 3 s
-        (2.95, "3 to 10 s"),
-        (9.7, "3 to 10 s"),
-        (9.9, "10 to 30 s"),
-        (29.5, "30 s and more"),
-        (9999.0, "30 s and more"),
-        (None, "unknown"),
-    ],
-)
-def test_lengths_fall_into_the_classes_of_language_recognition(seconds, name):
-    other = 12.0 if name != "10 to 30 s" else 1.0
-    assert name in [part.name for part in by_duration([clip(0, duration_s=seconds), clip(1, duration_s=other)])]
-
-
-def test_classes_of_length_come_shortest_first():
-    clips = [clip(i, duration_s=seconds) for i, seconds in enumerate([40.0, None, 1.0, 20.0, 5.0])]
-    names = ["below 3 s", "3 to 10 s", "10 to 30 s", "30 s and more", "unknown"]
-    assert [part.name for part in by_duration(clips)] == names
 
 
 def test_labels_are_alike_as_they_are_confused_in_both_directions():

@@ -290,7 +290,7 @@ def test_a_page_of_a_full_report_has_all_parts_in_order_and_leads_to_each():
         "confusion",
         "labels",
         "scores",
-        "conditions",
+        "slices",
         "mistakes",
         "similarity",
         "failed",
@@ -545,11 +545,11 @@ def test_conditions_have_a_table_each_in_a_fixed_order_and_unknown_ones_come_las
     captions = [caption for caption in page.tables if caption.startswith("Accuracy: ")]
     assert captions == [
         "Accuracy: By source",
-        "Accuracy: By length",
-        "Accuracy: Cut to lengths",
-        "Accuracy: Under degradation",
+        "Accuracy: By duration",
+        "Accuracy: Cut to durations",
+        "Accuracy: Degraded audio",
         "Accuracy: Learning curve",
-        "Accuracy: Grouped against random split",
+        "Accuracy: Random-split gap",
         "Accuracy: a-label 0 by hand",
     ]
     clean, worse = report.slices["robustness"]
@@ -563,8 +563,8 @@ def test_conditions_have_a_table_each_in_a_fixed_order_and_unknown_ones_come_las
         ]
         for row in (clean, worse)
     ]
-    head, *rows = page.tables["Accuracy: Under degradation"]
-    assert head == ["condition", "accuracy", "95 % interval", "balanced", "n", "groups", "difference", "95 % interval"]
+    head, *rows = page.tables["Accuracy: Degraded audio"]
+    assert head == ["slice", "accuracy", "95 % interval", "balanced", "n", "groups", "difference", "95 % interval"]
     assert rows == [
         ["clean", *figures[0], "–", "–"],
         ["babble, 10 dB", *figures[1], "−12.5", "−20.0 to +3.0"],

@@ -521,7 +521,7 @@ def test_the_command_asks_for_all_of_it(command, corpus, tmp_path):
     with (tmp_path / "tables" / "slices.csv").open() as handle:
         rows = list(csv.DictReader(handle))
     assert {row["table"] for row in rows} == {"source", "durations", "learning_curve", "random_split"}
-    for title in ("By source", "Cut to", "Share of the training sound", "What a random split would show"):
+    for title in ("By source", "Cut to durations", "Learning curve", "Random-split gap"):
         assert title in done.out
     assert f"wrote the tables in {tmp_path / 'tables'}" in done.err
 

@@ -10,6 +10,7 @@ import click
 
 from gmmaudio.evaluation import FailedInput, Report, Slice, percent, printable
 from gmmaudio.evaluation.metrics import shown_metrics
+from gmmaudio.evaluation.slices import slice_tables
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,16 +50,6 @@ def progress(results: Iterable[T], total: int, doing: str, /) -> Iterable[T]:
         yield from bar.track(results, total=total, description=doing)
 
 
-TITLES = {
-    "source": "By source",
-    "duration": "By length",
-    "durations": "Cut to",
-    "robustness": "Degraded",
-    "learning_curve": "Share of the training sound",
-    "random_split": "What a random split would show",
-}
-
-
 def show_report(report: Report) -> None:
     """Write a report's headline, guards and tables to stdout."""
     from rich.console import Console
@@ -79,8 +70,8 @@ def show_report(report: Report) -> None:
         if sum(counts)
     ]
     console.print(_table("Confusion (rows: true, columns: called)", ("", *report.labels), confusion))
-    for name, rows in report.slices.items():
-        console.print(_slices(TITLES.get(name, name), rows))
+    for kind, rows in slice_tables(report.slices):
+        console.print(_slices(kind.title, rows))
 
 
 def _lines(report: Report) -> list[str]:
@@ -99,10 +90,10 @@ def _lines(report: Report) -> list[str]:
 
 
 def _slices(title: str, rows: Sequence[Slice]) -> Table:
-    """Return the table of figures under several conditions."""
+    """Return the table of slices."""
     heads = ["", "n", "accuracy", "95 % interval"]
     hours, differences = any(row.hours is not None for row in rows), any(row.difference is not None for row in rows)
-    heads += ["hours"] * hours + ["difference, points"] * differences
+    heads += ["hours"] * hours + ["difference, percentage points"] * differences
     cells = []
     for row in rows:
         line = [row.name, str(row.n), _share(row.accuracy), "–" if row.interval is None else percent(row.interval)]
@@ -112,7 +103,7 @@ def _slices(title: str, rows: Sequence[Slice]) -> Table:
 
 
 def _points(row: Slice) -> str:
-    """Return a difference with its interval, in points of per cent."""
+    """Return a difference with its interval, in percentage points."""
     if row.difference is None:
         return ""
     pair = row.difference_interval

@@ -21,6 +21,7 @@ from gmmaudio.evaluation.metrics import Metric, shown_metrics
 from gmmaudio.evaluation.records import Protocol, ScoredClip
 from gmmaudio.evaluation.reliability import Reliability
 from gmmaudio.evaluation.report import Report, Similarity, spread_of
+from gmmaudio.evaluation.slices import slice_tables
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -147,7 +148,7 @@ def _sections(report: Report) -> list[Section]:
         Section("confusion", "Confusion matrix", _confusion(report.confusion, report.labels)),
         Section("labels", "Per label", {"rows": report.per_label}),
         Section("scores", "Detection and calibration", _scores(report)),
-        Section("conditions", "Accuracy under conditions", _conditions(report)) if report.slices else None,
+        Section("slices", "Accuracy of slices", _slices(report)) if report.slices else None,
         Section("mistakes", "Most confident mistakes", mistakes),
         Section("similarity", "Which labels are alike", _similarity(report.similarity)) if report.similarity else None,
         Section("failed", "Inputs that failed") if report.failed else None,
@@ -225,11 +226,11 @@ def _bins(curve: Reliability) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def _conditions(report: Report) -> dict[str, Any]:
-    """Return the tables of conditions, and the plot of the learning curve where it has two points or more."""
+def _slices(report: Report) -> dict[str, Any]:
+    """Return the tables of slices, and the plot of the learning curve where it has two points or more."""
     steps = [row for row in report.slices.get("learning_curve", ()) if row.hours is not None]
     plot = _svg(plots.learning_plot, steps) if len(steps) > 1 else None
-    return {"tables": report.slices, "learning_plot": plot, "has_plot": len(steps) > 1}
+    return {"tables": slice_tables(report.slices), "learning_plot": plot, "has_plot": len(steps) > 1}
 
 
 def _similarity(similarity: Similarity) -> dict[str, Any]:
