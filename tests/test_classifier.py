@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from gmmaudio.compute import count_jobs, ordered_map, threads
 from gmmaudio.errors import MixtureError, SettingError, WorkerError
 from gmmaudio.mixture import GaussianMixture, fit_gmm
-from gmmaudio.models import ClassifierConfig, fit_scorer, gmm_classifier
+from gmmaudio.models import FrameGmmSettings, fit_scorer, gmm_scorer
 
 
 def random_mixture(rng, k, d, covariance_type):
@@ -33,7 +33,7 @@ def random_classifier(covariance_type="diag", seed=0):
     rng = np.random.default_rng(seed)
     mixtures = tuple(random_mixture(rng, k, 4, covariance_type) for k in (1, 3, 5))
     rows = np.concatenate([m.sample(700, rng) for m in mixtures])  # more than one block of 1,024
-    return gmm_classifier(("a", "b", "c"), mixtures), rows
+    return gmm_scorer(("a", "b", "c"), mixtures), rows
 
 
 def scipy_scores(classifier, rows):
@@ -143,10 +143,10 @@ def test_a_classifier_needs_a_mixture_for_each_of_two_labels_or_more():
     one = random_classifier()[0].mixtures[0]
     for labels, mixtures in [((), ()), (("a",), (one,)), (("a", "b"), (one,)), (("a",), (one, one))]:
         with pytest.raises(SettingError, match=rf"{len(labels)} labels and {len(mixtures)} mixtures"):
-            gmm_classifier(labels, mixtures)
+            gmm_scorer(labels, mixtures)
     with pytest.raises(SettingError):
-        gmm_classifier(("a", "a"), (one, one))
-    assert gmm_classifier(("a", "b"), (one, one)).n_features == 4
+        gmm_scorer(("a", "a"), (one, one))
+    assert gmm_scorer(("a", "b"), (one, one)).n_features == 4
 
 
 # Fitting.
@@ -154,14 +154,14 @@ def test_a_classifier_needs_a_mixture_for_each_of_two_labels_or_more():
 
 def test_labels_are_sorted_whatever_the_order_of_clips():
     clips, labels = labelled_clips()
-    classifier, traces = fit_scorer(clips[::-1], labels[::-1], ClassifierConfig(n_components=2))
+    classifier, traces = fit_scorer(clips[::-1], labels[::-1], FrameGmmSettings(n_components=2))
     assert classifier.labels == ("a", "b", "c")
     assert list(traces) == ["a", "b", "c"]
 
 
 def test_one_component_has_the_mean_and_variance_of_its_labels_rows():
     clips, labels = labelled_clips()
-    classifier, _ = fit_scorer(clips, labels, ClassifierConfig(n_components=1))
+    classifier, _ = fit_scorer(clips, labels, FrameGmmSettings(n_components=1))
     for label, mixture in zip(classifier.labels, classifier.mixtures, strict=True):
         own = np.concatenate([c for c, name in zip(clips, labels, strict=True) if name == label]).astype(np.float64)
         # float32 sums of 360 numbers around 10
@@ -171,7 +171,7 @@ def test_one_component_has_the_mean_and_variance_of_its_labels_rows():
 
 def test_a_labels_mixture_is_fit_gmm_on_its_rows_with_its_own_stream():
     clips, labels = labelled_clips()
-    config = ClassifierConfig(n_components=3, covariance_type="full", init="random", variance_floor=0.02)
+    config = FrameGmmSettings(n_components=3, covariance_type="full", init="random", variance_floor=0.02)
     classifier, traces = fit_scorer(clips, labels, config, seed=5)
     for i, label in enumerate("abc"):
         own = np.concatenate([c for c, name in zip(clips, labels, strict=True) if name == label])
@@ -186,14 +186,14 @@ def test_a_labels_mixture_is_fit_gmm_on_its_rows_with_its_own_stream():
 def test_a_labels_mixture_does_not_depend_on_the_others_rows():
     clips, labels = labelled_clips()
     others = [clip if label == "b" else clip[::2] + 1 for clip, label in zip(clips, labels, strict=True)]
-    config = ClassifierConfig(n_components=3)
+    config = FrameGmmSettings(n_components=3)
     one, other = fit_scorer(clips, labels, config)[0], fit_scorer(others, labels, config)[0]
     np.testing.assert_array_equal(one.mixtures[1].means, other.mixtures[1].means)
     assert (one.mixtures[0].means != other.mixtures[0].means).any()
 
 
 # What is fitted when one setting differs. Every start is random and the rows many, so that each setting matters.
-BASE = ClassifierConfig(n_components=4, init="random", max_iter=12, tol=1e-3)
+BASE = FrameGmmSettings(n_components=4, init="random", max_iter=12, tol=1e-3)
 CHANGED = {
     "n_components": 5,
     "covariance_type": "full",
@@ -244,12 +244,12 @@ def test_the_bits_are_the_same_for_one_two_and_three_workers():
 
 def test_one_label_is_refused_by_name():
     with pytest.raises(SettingError, match="only the label a; at least two are needed to tell apart"):
-        fit_scorer([np.zeros((3, 1))], ["a"], ClassifierConfig())
+        fit_scorer([np.zeros((3, 1))], ["a"], FrameGmmSettings())
 
 
 def test_no_clips_are_refused():
     with pytest.raises(SettingError, match="only the label none; at least two"):
-        fit_scorer([], [], ClassifierConfig())
+        fit_scorer([], [], FrameGmmSettings())
 
 
 @pytest.mark.parametrize(
@@ -271,19 +271,19 @@ def test_no_clips_are_refused():
 def test_a_setting_outside_its_bounds_is_refused(wrong):
     clips, labels = labelled_clips(n_clips=1)
     with pytest.raises(SettingError):
-        fit_scorer(clips, labels, ClassifierConfig(**wrong))
+        fit_scorer(clips, labels, FrameGmmSettings(**wrong))
 
 
 def test_rows_that_are_not_finite_are_refused():
     clips, labels = labelled_clips(n_clips=1)
     clips[1][5, 2] = np.nan
     with pytest.raises(MixtureError, match="clip 1: row 5, column 2 is nan"):
-        fit_scorer(clips, labels, ClassifierConfig(n_components=1))
+        fit_scorer(clips, labels, FrameGmmSettings(n_components=1))
 
 
 def test_more_components_than_rows_keep_as_many_as_there_are():
     classifier, traces = fit_scorer(
-        [np.array([[0.0], [1.0]]), np.array([[5.0], [6.0], [9.0]])], ["a", "b"], ClassifierConfig()
+        [np.array([[0.0], [1.0]]), np.array([[5.0], [6.0], [9.0]])], ["a", "b"], FrameGmmSettings()
     )
     assert [m.n_components for m in classifier.mixtures] == [2, 3]
     assert [trace.n_components_asked for trace in traces.values()] == [16, 16]

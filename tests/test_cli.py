@@ -51,7 +51,7 @@ def rows_of_csv(result):
 
 def tensors_of(path):
     """Return all numbers of a model file as bytes."""
-    parts = [(m.weights, m.means, m.covariances) for m in load_model(path).classifier.mixtures]
+    parts = [(m.weights, m.means, m.covariances) for m in load_model(path).scorer.mixtures]
     return b"".join(array.tobytes() for part in parts for array in part)
 
 
@@ -220,7 +220,7 @@ def test_every_covariance_and_start_trains_a_model_that_knows_its_clips(command,
     options = ["--components", "2", "--covariance", covariance, "--init", init]
     trained = command("train", corpus.split, "-o", model, *options)
     assert trained.code == 0
-    assert load_model(model).classifier.mixtures[0].covariance_type == covariance
+    assert load_model(model).scorer.mixtures[0].covariance_type == covariance
     said = rows_of_csv(
         command("classify", model, *(corpus.root / row["path"] for row in corpus.rows), "--format", "csv")
     )
@@ -228,19 +228,22 @@ def test_every_covariance_and_start_trains_a_model_that_knows_its_clips(command,
     assert [row["label_1"] for row in said] == [row["label"] for row in corpus.rows]
 
 
-def test_the_command_offers_what_the_core_has():
+def test_the_command_offers_what_the_core_has(command):
     from gmmaudio.cli import options
 
     assert (*COVARIANCE_TYPES, SHARED) == options.COVARIANCE_TYPES
     assert options.INIT_NAMES == INITS
-    assert options.KIND_NAMES == KINDS
+    words = ("train", "x.csv", "-o", "x", "--model")
+    assert "is not one of 'frames', 'blocks', 'supervector'" in command(*words, "chords").err
+    for name in KINDS:
+        assert "is not one of" not in command(*words, name).err
 
 
 def test_train_reads_a_folder_of_classes_and_counts_what_is_no_audio(command, corpus, tmp_path):
     said = command("train", corpus.root, "-o", tmp_path / "m.gmm")
     assert said.code == 0
     assert said.err.splitlines()[0] == "2 files that are not audio by their suffix were passed over"
-    assert load_model(tmp_path / "m.gmm").classifier.labels == ("high", "low", "mid")
+    assert load_model(tmp_path / "m.gmm").scorer.labels == ("high", "low", "mid")
 
 
 def test_bad_files_among_good_ones_are_named_and_leave_the_model_as_it_is(command, absolute, spoiled, tmp_path):
@@ -1083,7 +1086,7 @@ def test_info_says_what_a_model_holds(command, model_file):
 
 def test_info_json_has_everything_but_the_tensors(command, model_file, model):
     said = json_of(command("info", model_file, "--json"))
-    told = {"labels", "kind", "n_components", "covariance_type", "features", "calibration", "rejection", "training"}
+    told = {"labels", "kind", "n_components", "features", "calibration", "rejection", "training"}
     assert set(said) == told
     assert said["labels"] == ["high", "low", "mid"]
     assert said["n_components"] == {"high": 4, "low": 4, "mid": 4}

@@ -15,7 +15,7 @@ from gmmaudio import pipeline
 from gmmaudio.compute import ordered_map
 from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import MixtureError
-from gmmaudio.models import ClassifierConfig, Model, fit_scorer, from_bytes, save_model, to_bytes
+from gmmaudio.models import FrameGmmSettings, Model, fit_scorer, from_bytes, save_model, to_bytes
 from tests import test_modelfile as mf
 
 GMMAUDIO = (sys.executable, "-m", "gmmaudio")
@@ -30,7 +30,7 @@ def good(corpus):
 def test_a_header_of_any_length_is_read():
     base = mf.small_model()
     for n in range(256):
-        made = Model(base.features, base.classifier, replace(base.training, notes=("x" * n,)))
+        made = Model(base.features, base.scorer, replace(base.training, notes=("x" * n,)))
         mf.assert_same(from_bytes(to_bytes(made)), made)
 
 
@@ -182,7 +182,7 @@ def test_clips_of_exactly_the_least_duration_are_used(corpus, tmp_path, tools):
 )
 def test_rows_of_two_widths_are_a_mixture_error(rows):
     with pytest.raises(MixtureError):
-        fit_scorer(rows, ["a", "a", "b"], ClassifierConfig(n_components=1))
+        fit_scorer(rows, ["a", "a", "b"], FrameGmmSettings(n_components=1))
 
 
 @pytest.mark.parametrize("option", ["--report", "--json"])

@@ -24,14 +24,16 @@ from gmmaudio.files import check_writable, write_beside
 from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture
 from gmmaudio.models import (
     PRESETS,
-    ClassifierConfig,
+    FrameGmmSettings,
     Model,
     Prediction,
     Recogniser,
+    Scorer,
+    Supervectors,
     TrainingClip,
     TrainingSummary,
     from_bytes,
-    gmm_classifier,
+    gmm_scorer,
     load_model,
     model_sha256,
     preset_of,
@@ -70,7 +72,7 @@ def golden_model():
     )
     training = TrainingSummary(
         preset="language",
-        classifier=ClassifierConfig(n_components=2, variance_floor=0.02),
+        kind_settings=FrameGmmSettings(n_components=2, variance_floor=0.02),
         seed=7,
         trial_s=10.0,
         min_duration_s=0.25,
@@ -84,7 +86,7 @@ def golden_model():
         notes=("one clip only for 'fado'",),
         versions={"gmmaudio": "0.1.0", "numpy": "2.0.0"},
     )
-    return Model(features, gmm_classifier(GOLDEN_LABELS, tuple(mixtures)), training)
+    return Model(features, gmm_scorer(GOLDEN_LABELS, tuple(mixtures)), training)
 
 
 def small_model(labels=("a", "b"), notes=(), covariance_type="diag"):
@@ -100,7 +102,7 @@ def small_model(labels=("a", "b"), notes=(), covariance_type="diag"):
         mixtures.append(GaussianMixture([0.25, 0.75], rng.normal(size=(2, 3)), covariances, covariance_type))
     training = TrainingSummary(
         preset=None,
-        classifier=ClassifierConfig(n_components=2, covariance_type=covariance_type),
+        kind_settings=FrameGmmSettings(n_components=2, covariance_type=covariance_type),
         seed=3,
         trial_s=None,
         min_duration_s=0.5,
@@ -111,15 +113,15 @@ def small_model(labels=("a", "b"), notes=(), covariance_type="diag"):
         notes=tuple(notes),
         versions={"gmmaudio": "0.1.0"},
     )
-    return Model(make_features(n_mfcc=3), gmm_classifier(tuple(labels), tuple(mixtures)), training)
+    return Model(make_features(n_mfcc=3), gmm_scorer(tuple(labels), tuple(mixtures)), training)
 
 
 def assert_same(one, other):
     """Check that two models are the same to the last bit."""
     assert one.features == other.features
     assert one.training == other.training
-    assert one.classifier.labels == other.classifier.labels
-    for a, b in zip(one.classifier.mixtures, other.classifier.mixtures, strict=True):
+    assert one.scorer.labels == other.scorer.labels
+    for a, b in zip(one.scorer.mixtures, other.scorer.mixtures, strict=True):
         assert a.covariance_type == b.covariance_type
         for part in ("weights", "means", "covariances"):
             np.testing.assert_array_equal(getattr(a, part), getattr(b, part), strict=True)
@@ -167,14 +169,14 @@ def test_golden_file_holds_the_golden_model():
 
 
 def test_golden_file_scores_fixed_rows_to_fixed_numbers():
-    scores = load_model(GOLDEN).classifier.score(GOLDEN_ROWS)
+    scores = load_model(GOLDEN).scorer.score(GOLDEN_ROWS)
     # a mean of five sums of a few hundred products, each to 1e-16
     np.testing.assert_allclose(scores, [-17.507337109905688, -21.022931927900554, -18.34306083867868], rtol=1e-12)
 
 
 def test_golden_numbers_are_those_of_scipy():
     for label, score in load_model(GOLDEN).predict(Rows(GOLDEN_ROWS, np.arange(5.0))).scores.items():
-        mixture = golden_model().classifier.mixtures[GOLDEN_LABELS.index(label)]
+        mixture = golden_model().scorer.mixtures[GOLDEN_LABELS.index(label)]
         each = norm.logpdf(GOLDEN_ROWS[:, None], mixture.means, np.sqrt(mixture.covariances)).sum(axis=2)
         rows = logsumexp(each + np.log(mixture.weights), axis=1)
         # the same formula in another order of sums
@@ -210,11 +212,17 @@ def test_saving_what_was_loaded_gives_the_same_bytes(made):
 @pytest.mark.parametrize("preset", [preset for kinds in PRESETS.values() for preset in kinds.values()])
 def test_every_preset_travels_in_the_file(preset):
     d = preset.features.n_features
-    mixture = GaussianMixture(np.ones(1), np.zeros((1, d)), np.ones((1, d)))
-    training = dataclasses.replace(small_model().training, classifier=preset.classifier)
-    loaded = from_bytes(to_bytes(Model(preset.features, gmm_classifier(("a", "b"), (mixture, mixture)), training)))
+    training = dataclasses.replace(small_model().training, kind_settings=preset.kind_settings)
+    n_warps = preset.features.frames.n_warps
+    mixture = GaussianMixture(np.ones(1), np.zeros((1, d // n_warps)), np.ones((1, d // n_warps)))
+    scorer = gmm_scorer(("a", "b"), (mixture, mixture))
+    if n_warps > 1:
+        size = d // n_warps
+        mean, directions = np.zeros(size, np.float32), np.zeros((0, size), np.float32)
+        scorer = Scorer(("a", "b"), Supervectors(mixture, 8.0, 0, mean, directions, n_warps), scorer.heads)
+    loaded = from_bytes(to_bytes(Model(preset.features, scorer, training)))
     assert loaded.features == preset.features
-    assert loaded.training.classifier == preset.classifier
+    assert loaded.training.kind_settings == preset.kind_settings
 
 
 @pytest.mark.parametrize(
@@ -240,7 +248,7 @@ def test_every_preset_travels_in_the_file(preset):
 )
 def test_a_label_may_be_any_text(label):
     loaded = from_bytes(to_bytes(small_model((label, "z" + label))))
-    assert loaded.classifier.labels == (label, "z" + label)
+    assert loaded.scorer.labels == (label, "z" + label)
     assert set(loaded.training.seconds) == {label, "z" + label}
 
 
@@ -458,11 +466,11 @@ def test_a_newer_major_version_is_told_before_its_checksum_is_checked():
         {"heads": None},
         {"weights": [-1.0]},
         {"weights": [1.0, 1.0]},
-        {"transform": {"kind": "projection", "z_limit": None}},
+        {"transform": {"kind": "projection", "soft_clip": None}},
         {"transform": {"kind": "identity", "n_features": 4}},
         {"calibration": {"scale": -1.0, "offsets": [0.0, 0.0], "n": 1, "n_groups": 1, "log_loss": None}},
         {"calibration": {"scale": 1.0, "offsets": [0.0], "n": 1, "n_groups": 1, "log_loss": None}},
-        {"rejection": {"statistic": "mood"}},
+        {"open_set": {"statistic": "mood"}},
         {"features": {"n_mfcc": 4}},
         {"features": {"n_mfcc": -3}},
         {"features": {"n_mfcc": "3"}},
@@ -647,17 +655,17 @@ def test_check_writable_says_that_a_folder_is_closed(tmp_path, monkeypatch):
 def test_a_model_names_the_label_with_the_highest_mean_score():
     model = small_model(("a", "b"))
     for i, label in enumerate(("a", "b")):
-        rows = np.tile(model.classifier.mixtures[i].means[1], (4, 1)).astype(np.float32)
+        rows = np.tile(model.scorer.mixtures[i].means[1], (4, 1)).astype(np.float32)
         said = model.predict(Rows(rows, np.zeros(4, np.float32)))
         assert said.label == label == max(said.scores, key=said.scores.get)
-        assert list(said.scores.values()) == model.classifier.score(rows).tolist()
+        assert list(said.scores.values()) == model.scorer.score(rows).tolist()
         assert said.probability is None
 
 
 def test_of_equal_scores_the_first_label_wins_everywhere():
     one = GaussianMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
     other = dataclasses.replace(one, means=np.full((1, 1), 2.0))
-    said = Recogniser(gmm_classifier(("a", "b", "c"), (other, one, one))).predict(np.zeros((1, 1)))
+    said = Recogniser(gmm_scorer(("a", "b", "c"), (other, one, one))).predict(np.zeros((1, 1)))
     assert said.label == "b"
     assert [label for label, _ in said.top(3)] == ["b", "c", "a"]
 
@@ -670,8 +678,8 @@ def test_the_best_labels_come_first_and_are_as_many_as_asked():
 
 def test_a_classifier_of_another_front_end_is_refused():
     small = small_model()
-    with pytest.raises(SettingError, match="the classifier takes 3 features and the front end makes 4"):
-        Model(make_features(n_mfcc=4), small.classifier, small.training)
+    with pytest.raises(SettingError, match="the scorer takes 3 features and the front end makes 4"):
+        Model(make_features(n_mfcc=4), small.scorer, small.training)
 
 
 @pytest.mark.parametrize("name", ["genre", "language"])
@@ -684,7 +692,7 @@ def test_no_preset_is_the_classic_model():
     assert classic is PRESETS[None]["frames"]
     assert classic.features == make_features()
     assert (classic.features.frames.n_mfcc, classic.features.rows.n_deltas) == (20, 0)
-    assert classic.classifier.covariance_type == "diag"
+    assert classic.kind_settings.covariance_type == "diag"
 
 
 @pytest.mark.parametrize("name", ["", "Genre", "speech"])

@@ -14,7 +14,7 @@ from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import CorpusError, FeatureError, SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import extract, make_features
-from gmmaudio.models import PRESETS, ClassifierConfig, Prediction, preset_of, to_bytes
+from gmmaudio.models import PRESETS, FrameGmmSettings, Prediction, preset_of, to_bytes
 from gmmaudio.pipeline import train as train_function
 from gmmaudio.trials import extraction
 
@@ -132,22 +132,22 @@ def test_a_scheme_that_is_none_is_refused(clips, settings):
 
 
 def test_a_recipe_is_the_preset_with_what_is_given():
-    assert pipeline.make_recipe().classifier == preset_of(None).classifier
+    assert pipeline.make_recipe().kind_settings == preset_of(None).kind_settings
     for name, kinds in PRESETS.items():
         assert pipeline.make_recipe(name) == pipeline.make_recipe(name, kind=next(iter(kinds)))
         for kind, preset in kinds.items():
             made = pipeline.make_recipe(name, kind=kind)
-            assert (made.features, made.classifier, made.trial_s) == (
+            assert (made.features, made.kind_settings, made.trial_s) == (
                 preset.features,
-                preset.classifier,
+                preset.kind_settings,
                 preset.trial_s,
             )
-            assert made.classifier.kind == kind
+            assert made.kind_settings.kind == kind
             assert pipeline.make_recipe(name, kind=kind, trial_s=0).trial_s is None
             assert pipeline.make_recipe(name, kind=kind, trial_s=4.0).trial_s == 4.0
         given = pipeline.make_recipe(name, kind="frames", n_components=3, covariance_type="full", init="random")
-        assert given.classifier == replace(
-            kinds["frames"].classifier, n_components=3, covariance_type="full", init="random"
+        assert given.kind_settings == replace(
+            kinds["frames"].kind_settings, n_components=3, covariance_type="full", init="random"
         )
 
 
@@ -159,12 +159,12 @@ def test_a_recipe_that_is_none_is_refused(wrong, words):
 
 def test_the_settings_of_the_recipe_reach_the_model(clips):
     features = make_features(n_mfcc=5, normalise="mean")
-    classifier = ClassifierConfig(n_components=3, covariance_type="full", variance_floor=0.05)
-    recipe = pipeline.Recipe(features=features, classifier=classifier, min_duration_s=0.25, seed=9)
+    settings = FrameGmmSettings(n_components=3, covariance_type="full", variance_floor=0.05)
+    recipe = pipeline.Recipe(features=features, kind_settings=settings, min_duration_s=0.25, seed=9)
     model = pipeline.train(clips, recipe).model
     assert model.features == features
-    assert {(m.n_components, m.covariance_type, m.n_features) for m in model.classifier.mixtures} == {(3, "full", 5)}
-    assert model.training.classifier == classifier
+    assert {(m.n_components, m.covariance_type, m.n_features) for m in model.scorer.mixtures} == {(3, "full", 5)}
+    assert model.training.kind_settings == settings
     assert (model.training.seed, model.training.min_duration_s, model.training.trial_s) == (9, 0.25, None)
 
 
@@ -363,7 +363,7 @@ def test_evaluate_says_how_the_model_was_made(model, clips):
     settings = pipeline.evaluate(model, clips).protocol.settings
     assert settings["features"] == model.features.to_dict()
     assert settings["training"]["clips"] == 12
-    assert settings["training"]["classifier"]["n_components"] == 4
+    assert settings["training"]["kind_settings"]["n_components"] == 4
 
 
 def test_a_trained_model_without_groups_makes_its_evaluation_uncertain(clips):

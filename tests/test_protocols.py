@@ -15,7 +15,7 @@ from gmmaudio.corpus import plan_split
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation.warnings import UNKNOWN_GROUPS
 from gmmaudio.features import make_rows
-from gmmaudio.models import fitting, tuning
+from gmmaudio.models import KINDS, Candidate, fitting, tuning
 from gmmaudio.pipeline import analyses, folds, scoring
 from gmmaudio.trials import Degradation, build_trial_set, cut_trial
 
@@ -160,10 +160,11 @@ def test_inflation_of_a_division_without_a_number_of_folds(clips):
 @pytest.fixture
 def few_candidates(monkeypatch):
     few = tuple(
-        {"kind": "frames", "covariance_type": kind, "n_components": k}
-        for kind, k in (("diag", 1), ("diag", 6), ("full", 1))
+        Candidate(k, {"covariance_type": covariance_type, "n_components": k})
+        for covariance_type, k in (("diag", 1), ("diag", 6), ("full", 1))
     )
-    monkeypatch.setattr(tuning, "CANDIDATES", few)
+    for name, kind in KINDS.items():
+        monkeypatch.setitem(KINDS, name, replace(kind, candidates=few if name == "frames" else ()))
 
 
 def test_the_choice_of_a_fold_does_not_see_its_held_out_clips(clips, few_candidates):
@@ -189,8 +190,9 @@ def test_the_table_of_candidates_is_what_inner_folds_give(clips, few_candidates)
     found = tuning.tune(trials, replace(SMALL, seed=3), QUIET)
     assert len(found.table) == 4  # the recipe itself is compared too
     for row in found.table:
-        settings = replace(SMALL.classifier, covariance_type=row["covariance_type"], n_components=row["n_components"])
-        scored = fitting.nested_scores(trials, replace(SMALL, classifier=settings, seed=3), QUIET)
+        changes = {name: row[name] for name in ("covariance_type", "n_components")}
+        settings = replace(SMALL.kind_settings, **changes)
+        scored = fitting.nested_scores(trials, replace(SMALL, kind_settings=settings, seed=3), QUIET)
         given = [scored.labels[i] for i in scored.fused((1.0,)).argmax(axis=1)]
         right = [trials[i].label == label for i, label in zip(scored.place, given, strict=True)]
         assert row["n"] == len(right) == 18
@@ -200,7 +202,7 @@ def test_the_table_of_candidates_is_what_inner_folds_give(clips, few_candidates)
     )
     best = max(row["balanced_accuracy"] for row in found.table)
     chosen = next(row for row in found.table if row["balanced_accuracy"] == best)
-    config = found.recipe.classifier
+    config = found.recipe.kind_settings
     assert (config.covariance_type, config.n_components) == (chosen["covariance_type"], chosen["n_components"])
     assert found.reason.startswith("best balanced accuracy, ")
 
@@ -476,8 +478,9 @@ def test_stress_of_folds_asks_the_model_that_never_heard_the_clip(clips, two_deg
 
 
 def test_stress_of_tuned_folds_takes_the_features_that_were_chosen(clips, two_degradations, monkeypatch):
-    other = {"kind": "blocks", "covariance_type": "diag", "n_components": 1, "n_pca": 2}
-    monkeypatch.setattr(tuning, "CANDIDATES", (other,))
+    other = Candidate(1, {"covariance_type": "diag", "n_components": 1, "n_pca": 2, "back_end": "gaussian"})
+    for name, kind in KINDS.items():
+        monkeypatch.setitem(KINDS, name, replace(kind, candidates=(other,) if name == "blocks" else ()))
     # a mixture on frames that can tell nothing loses to blocks
     monkeypatch.setattr(tuning, "balanced_accuracy", lambda counts: float(next(ranks)))
     ranks = iter([0, 1] * 3)

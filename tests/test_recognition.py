@@ -27,28 +27,34 @@ from gmmaudio.features import (
 )
 from gmmaudio.mixture import fit_gmm
 from gmmaudio.models import (
+    BlockGaussianSettings,
     Calibration,
-    ClassifierConfig,
+    FrameGmmSettings,
     Model,
     OutOfFold,
+    SupervectorSettings,
     TrainingSummary,
+    find_kind,
     fit_calibration,
     fit_rejection,
     fit_scorer,
     fitting,
     from_bytes,
     inner_folds,
+    preset_of,
+    settings_from_dict,
     to_bytes,
     tuning,
 )
 from gmmaudio.models.calibration import clip_weights
 from gmmaudio.models.fusion import equal_mean, trained_weights
-from gmmaudio.models.kinds.supervector import best_view, supervector
+from gmmaudio.models.kinds.supervector import select_warp, supervector
+from gmmaudio.models.old_formats import upgrade_header
 from gmmaudio.models.open_set import auroc
 from gmmaudio.trials import build_trial_set
 
-BLOCKS = ClassifierConfig(kind="blocks", n_components=1, covariance_type="shared")
-VECTORS = ClassifierConfig(kind="supervector", n_components=4, relevance=8.0, n_directions=2, max_iter=8)
+BLOCKS = BlockGaussianSettings(n_pca=None, soft_clip=None, shrinkage=None)
+VECTORS = SupervectorSettings(n_components=4, n_nuisance=2, tol=1e-4, variance_floor=1e-3, bigram_lag=0)
 
 
 def clips_of(seed=0, n_labels=3, n_clips=8, n_rows=30, d=5):
@@ -199,19 +205,19 @@ def test_a_supervector_is_reynolds_map_means():
     rows, labels, groups = clips_of()
     classifier, traces = fit_scorer(rows, labels, VECTORS, groups=groups)
     transform = classifier.transform
-    ubm = transform.background
+    ubm = transform.ubm
     r = ubm.responsibilities(rows[3])
     n, first = r.sum(axis=0)[:, None], (r.T @ rows[3]) / r.sum(axis=0)[:, None]
     adapted = (n / (n + 8)) * first + (8 / (n + 8)) * ubm.means
     v = (np.sqrt(ubm.weights)[:, None] * (adapted - ubm.means) / np.sqrt(ubm.covariances)).ravel()
     v = v / np.linalg.norm(v) - transform.mean
     v /= np.linalg.norm(v)
-    v = v - transform.directions.T @ (transform.directions @ v)
+    v = v - transform.nuisance_directions.T @ (transform.nuisance_directions @ v)
     # the parts are float32
     np.testing.assert_allclose(transform.apply(rows[3])[0], v / np.linalg.norm(v), atol=1e-5)
-    np.testing.assert_allclose(transform.directions @ transform.directions.T, np.eye(2), atol=1e-5)
-    np.testing.assert_allclose(transform.apply(rows[3]) @ transform.directions.T, 0, atol=1e-5)
-    assert list(traces) == ["background"]
+    np.testing.assert_allclose(transform.nuisance_directions @ transform.nuisance_directions.T, np.eye(2), atol=1e-5)
+    np.testing.assert_allclose(transform.apply(rows[3]) @ transform.nuisance_directions.T, 0, atol=1e-5)
+    assert list(traces) == ["ubm"]
     assert abs(classifier.score(rows[3])).max() <= 1 + 1e-6
     with pytest.raises(SettingError, match="single rows have no scores"):
         classifier.score_rows(rows[3])
@@ -242,10 +248,10 @@ def test_pairs_are_the_root_of_the_share_of_what_follows_what():
 def test_labels_of_the_same_sounds_in_another_order_are_told_apart_by_pairs_alone():
     orders = {"a": (-3, 3), "b": (-3, -3, 3, 3)}
     rows = [one_or_the_other(orders[label], seed=i) for i, label in enumerate("ab" * 10)]
-    config = replace(VECTORS, n_components=2, n_directions=0)
+    config = replace(VECTORS, n_components=2, n_nuisance=0)
     right = {}
     for lag in (0, 2):
-        classifier, _ = fit_scorer(rows[:10], list("ab" * 5), replace(config, pair_lag=lag))
+        classifier, _ = fit_scorer(rows[:10], list("ab" * 5), replace(config, bigram_lag=lag))
         given = [classifier.labels[classifier.score(clip).argmax()] for clip in rows[10:]]
         right[lag] = np.mean(np.array(given) == np.array(list("ab" * 5)))
     assert right[2] == 1.0
@@ -267,21 +273,21 @@ def test_the_view_is_the_one_that_the_background_holds_most_likely():
     background, _ = fit_gmm(np.array([[-6.0], [-5.0], [5.0], [6.0]]), 2, rng=np.random.default_rng(0))
     for place, tract in enumerate((0.0, 3.0, -3.0)):
         (clip,) = speakers_of(0, [tract])
-        found = best_view(background, clip, 3)
+        found = select_warp(background, clip, 3)
         assert np.array_equal(found, clip[:, [place]])
         density = [background.log_density(clip[:, [k]]).mean() for k in range(3)]
         assert np.argmax(density) == place
     # of the same views the first, and of one that one as it is
-    assert best_view(background, clip[:, [1, 1]], 2).tolist() == clip[:, [1]].tolist()
-    assert best_view(background, clip, 1) is clip
+    assert select_warp(background, clip[:, [1, 1]], 2).tolist() == clip[:, [1]].tolist()
+    assert select_warp(background, clip, 1) is clip
 
 
 def test_speakers_of_other_tracts_are_told_apart_by_views():
     # in training one label is spoken by long tracts, the other by short ones; then the other way round
     rows = [clip for label, sign in ((0, 1), (1, -1)) for clip in speakers_of(label, [0.0, 3.0 * sign] * 6)]
     asked = [clip for label, sign in ((0, -1), (1, 1)) for clip in speakers_of(label, [3.0 * sign] * 12, seed=1)]
-    labels, config = list("a" * 12 + "b" * 12), replace(VECTORS, n_components=2, n_directions=0, pair_lag=2)
-    viewed, _ = fit_scorer(rows, labels, config, n_views=3)
+    labels, config = list("a" * 12 + "b" * 12), replace(VECTORS, n_components=2, n_nuisance=0, bigram_lag=2)
+    viewed, _ = fit_scorer(rows, labels, config, n_warps=3)
     plain, _ = fit_scorer([clip[:, :1] for clip in rows], labels, config)
 
     def share_right(classifier, clips):
@@ -290,8 +296,8 @@ def test_speakers_of_other_tracts_are_told_apart_by_views():
 
     assert share_right(viewed, asked) == 1.0
     assert share_right(plain, [clip[:, :1] for clip in asked]) < 0.6
-    assert (viewed.n_features, plain.n_features, viewed.transform.background.n_features) == (3, 1, 1)
-    again, _ = fit_scorer(rows, labels, config, n_views=3, n_jobs=2)
+    assert (viewed.n_features, plain.n_features, viewed.transform.ubm.n_features) == (3, 1, 1)
+    again, _ = fit_scorer(rows, labels, config, n_warps=3, n_jobs=2)
     assert np.array_equal(viewed.score(asked[0]), again.score(asked[0]))
 
 
@@ -299,12 +305,12 @@ def test_what_is_trained_on_is_what_a_clip_is_heard_as():
     rows, labels, groups = clips_of()
     shifts = np.random.default_rng(0).normal(size=(2, 5)).astype(np.float32)
     viewed = [np.concatenate([clip, clip + shifts[0], clip + shifts[1]], axis=1) for clip in rows]
-    transform = fit_scorer(viewed, labels, VECTORS, groups=groups, n_views=3)[0].transform
-    first = fit_scorer(rows, labels, VECTORS, groups=groups)[0].transform.background
+    transform = fit_scorer(viewed, labels, VECTORS, groups=groups, n_warps=3)[0].transform
+    first = fit_scorer(rows, labels, VECTORS, groups=groups)[0].transform.ubm
     means = {}
-    for name, background in (("first", first), ("own", transform.background)):
-        heard = [best_view(background, clip, 3) for clip in viewed]
-        means[name] = np.mean([supervector(transform.background, clip, 8.0) for clip in heard], axis=0)
+    for name, background in (("first", first), ("own", transform.ubm)):
+        heard = [select_warp(background, clip, 3) for clip in viewed]
+        means[name] = np.mean([supervector(transform.ubm, clip, 8.0) for clip in heard], axis=0)
     # the mean that is taken out is that of the training vectors: of the views that this background chooses, and not of
     # those that the one of plain views would
     np.testing.assert_allclose(transform.mean, means["own"], atol=1e-6)  # float32
@@ -313,9 +319,9 @@ def test_what_is_trained_on_is_what_a_clip_is_heard_as():
 
 def test_the_background_is_of_views_brought_together():
     rows = [clip for label, sign in ((0, 1), (1, -1)) for clip in speakers_of(label, [0.0, 3.0 * sign] * 6)]
-    labels, config = list("a" * 12 + "b" * 12), replace(VECTORS, n_components=2, n_directions=0)
+    labels, config = list("a" * 12 + "b" * 12), replace(VECTORS, n_components=2, n_nuisance=0)
     backgrounds = [
-        fit_scorer(clips, labels, config, n_views=n)[0].transform.background
+        fit_scorer(clips, labels, config, n_warps=n)[0].transform.ubm
         for clips, n in ((rows, 3), ([clip[:, :1] for clip in rows], 1))
     ]
     # plain views lie three to either side
@@ -326,14 +332,14 @@ def test_a_view_is_chosen_by_all_of_a_clip():
     background, _ = fit_gmm(np.array([[-6.0], [-5.0], [5.0], [6.0]]), 2, rng=np.random.default_rng(0))
     # one frame lies at a centre, all others far from any
     once, always = np.r_[5.5, np.full(20, 30.0)], np.full(21, 7.0)
-    assert np.array_equal(best_view(background, np.stack([once, always], axis=1), 2)[:, 0], always)
+    assert np.array_equal(select_warp(background, np.stack([once, always], axis=1), 2)[:, 0], always)
 
 
 def test_views_that_are_the_same_change_nothing():
     rows, labels, groups = clips_of()
-    config = replace(VECTORS, pair_lag=2)
+    config = replace(VECTORS, bigram_lag=2)
     one, _ = fit_scorer(rows, labels, config, groups=groups)
-    two, _ = fit_scorer([np.concatenate([r, r], axis=1) for r in rows], labels, config, groups=groups, n_views=2)
+    two, _ = fit_scorer([np.concatenate([r, r], axis=1) for r in rows], labels, config, groups=groups, n_warps=2)
     for r in rows[:5]:
         assert np.array_equal(one.score(r), two.score(np.concatenate([r, r], axis=1)))
 
@@ -341,16 +347,16 @@ def test_views_that_are_the_same_change_nothing():
 @pytest.mark.parametrize(
     ("config", "n_views", "words"),
     [
-        (VECTORS, 2, "rows of 5 features cannot hold 2 views"),
-        (VECTORS, 0, "rows of 5 features cannot hold 0 views"),
-        (ClassifierConfig(), 5, "rows hold 5 views; frames take one, supervectors any number"),
-        (BLOCKS, 5, "rows hold 5 views; blocks take one, supervectors any number"),
+        (VECTORS, 2, "rows of 5 features cannot hold 2 VTLN warps"),
+        (VECTORS, 0, "rows of 5 features cannot hold 0 VTLN warps"),
+        (FrameGmmSettings(), 5, "rows hold 5 VTLN warps; frames take one, any number only supervector"),
+        (BLOCKS, 5, "rows hold 5 VTLN warps; blocks take one, any number only supervector"),
     ],
 )
 def test_views_that_do_not_go_with_the_rows_are_refused(config, n_views, words):
     rows, labels, _ = clips_of()
     with pytest.raises(GmmaudioError, match=words):
-        fit_scorer(rows, labels, config, n_views=n_views)
+        fit_scorer(rows, labels, config, n_warps=n_views)
 
 
 def test_candidates_of_a_front_end_of_ones_own_have_views_where_their_kind_takes_them():
@@ -358,7 +364,7 @@ def test_candidates_of_a_front_end_of_ones_own_have_views_where_their_kind_takes
     for own in (recipe, replace(recipe, features=recipe.features.replace(n_mels=24))):
         kinds = {}
         for candidate in tuning._candidates(own, None):
-            kinds.setdefault(candidate.classifier.kind, set()).add(candidate.features.frames.n_warps)
+            kinds.setdefault(candidate.kind_settings.kind, set()).add(candidate.features.frames.n_warps)
         assert kinds == {"supervector": {3}, "blocks": {1}, "frames": {1}}
 
 
@@ -366,12 +372,12 @@ def test_a_model_of_other_views_than_its_front_end_is_refused():
     recipe = pipeline.make_recipe("language")
     features = recipe.features.replace(sdc=None, n_mfcc=1)
     rows = [clip for label in (0, 1) for clip in speakers_of(label, [0.0, 3.0, -3.0])]
-    classifier, _ = fit_scorer(rows, list("aaabbb"), replace(VECTORS, n_components=2), n_views=3)
+    classifier, _ = fit_scorer(rows, list("aaabbb"), replace(VECTORS, n_components=2), n_warps=3)
     training = TrainingSummary(None, VECTORS, 0, None, 0.5, {}, {}, {}, ())
-    assert Model(features, classifier, training).classifier is classifier
+    assert Model(features, classifier, training).scorer is classifier
     one = fit_scorer(rows, list("aaabbb"), replace(VECTORS, n_components=2))[0]
     assert one.n_features == classifier.n_features
-    with pytest.raises(SettingError, match="the classifier takes 1 warps and the front end makes 3"):
+    with pytest.raises(SettingError, match="the scorer takes 1 VTLN warps and the front end makes 3"):
         Model(features, one, training)
 
 
@@ -379,10 +385,11 @@ def test_a_file_from_before_there_were_views_is_read(corpus):
     trained = pipeline.train(pipeline.read_corpus(corpus.plain), pipeline.make_recipe(None, kind="supervector"))
     model, data = trained.model, to_bytes(trained.model)
     size = int.from_bytes(data[:8], "little")
-    assert b"n_views" in data[: 8 + size]
-    (transform,) = [model.classifier.transform]
-    settings = {name: value for name, value in transform.settings().items() if name != "n_views"}
-    again = type(transform).of(settings, transform.parts())
+    assert b"n_warps" in data[: 8 + size]
+    transform = model.scorer.transform
+    settings = {name: value for name, value in transform.settings().items() if name != "n_warps"}
+    header = upgrade_header({"transform": {"kind": "supervector", **settings}}, None)
+    again = type(transform).from_tensors(header["transform"], transform.tensors())
     rows = extract(noise(30_000), model.features).values
     assert np.array_equal(again.apply(rows), transform.apply(rows))
     settings = model.features.to_dict()
@@ -396,7 +403,7 @@ def test_a_recipe_of_views_needs_supervectors():
     recipe = pipeline.make_recipe("language")
     assert recipe.features.frames.n_warps == 3
     with pytest.raises(SettingError, match="vtln makes 3 warps of a frame; frames take one"):
-        replace(recipe, classifier=ClassifierConfig())
+        replace(recipe, kind_settings=FrameGmmSettings())
 
 
 @pytest.mark.parametrize(
@@ -405,11 +412,11 @@ def test_a_recipe_of_views_needs_supervectors():
         BLOCKS,
         replace(BLOCKS, covariance_type="diag", n_components=2),
         replace(BLOCKS, back_end="mean"),
-        replace(BLOCKS, back_end="logistic", n_pca=3, z_limit=3.0),
+        replace(BLOCKS, back_end="logistic", n_pca=3, soft_clip=3.0),
         VECTORS,
-        replace(VECTORS, pair_lag=3),
+        replace(VECTORS, bigram_lag=3),
         replace(VECTORS, back_end="trained"),
-        ClassifierConfig(n_components=2, relevance=16.0),
+        FrameGmmSettings(n_components=2, relevance=16.0),
     ],
 )
 def test_every_kind_tells_labels_apart_the_same_for_any_number_of_jobs(config):
@@ -419,26 +426,25 @@ def test_every_kind_tells_labels_apart_the_same_for_any_number_of_jobs(config):
     scores = np.stack([classifier.score(r) for r in rows])
     assert np.array_equal(scores, np.stack([again.score(r) for r in rows]))
     assert np.mean([classifier.labels[k] for k in scores.argmax(axis=1)] == np.array(labels)) > 0.8
-    assert classifier.score_members(rows[0]).shape == (config.n_members, 3)
+    assert classifier.score_members(rows[0]).shape == (config.n_heads, 3)
 
 
 @pytest.mark.parametrize(
     ("base", "change"),
     [
         (BLOCKS, {"n_pca": 2}),
-        (BLOCKS, {"z_limit": 1.0}),
+        (BLOCKS, {"soft_clip": 1.0}),
         (BLOCKS, {"shrinkage": 0.9}),
         (BLOCKS, {"back_end": "logistic"}),
         (BLOCKS, {"covariance_type": "diag"}),
         (replace(BLOCKS, back_end="logistic"), {"penalty": 1.0}),
-        (VECTORS, {"n_directions": 0}),
+        (VECTORS, {"n_nuisance": 0}),
         (VECTORS, {"relevance": 2.0}),
-        (VECTORS, {"pair_lag": 1}),
-        (replace(VECTORS, pair_lag=1), {"pair_lag": 2}),
-        (VECTORS, {"n_background_rows": 100}),
+        (VECTORS, {"bigram_lag": 1}),
+        (replace(VECTORS, bigram_lag=1), {"bigram_lag": 2}),
+        (VECTORS, {"n_ubm_rows": 100}),
         (VECTORS, {"back_end": "mean"}),
-        (ClassifierConfig(n_components=2), {"relevance": 4.0}),
-        (ClassifierConfig(n_components=1), {"kind": "blocks"}),
+        (FrameGmmSettings(n_components=2), {"relevance": 4.0}),
     ],
 )
 def test_every_setting_of_a_kind_changes_the_scores(base, change):
@@ -448,32 +454,62 @@ def test_every_setting_of_a_kind_changes_the_scores(base, change):
     assert not np.allclose(one.score(rows[5]), other.score(rows[5]))
 
 
+def test_the_kind_changes_the_scores():
+    rows, labels, groups = clips_of()
+    one, _ = fit_scorer(rows, labels, FrameGmmSettings(n_components=1), groups=groups)
+    other, _ = fit_scorer(rows, labels, replace(BLOCKS, covariance_type="diag"), groups=groups)
+    assert not np.allclose(one.score(rows[5]), other.score(rows[5]))
+
+
 def test_no_group_weighs_more_for_having_more_clips():
     rows, labels, groups = clips_of()
-    config = replace(VECTORS, n_directions=0)
+    config = replace(VECTORS, n_nuisance=0)
     classifier, _ = fit_scorer(rows, labels, config, groups=groups)
     merged, _ = fit_scorer(rows, labels, config, groups=[f"{i % 8 > 0}" for i in range(len(rows))])
     assert not np.allclose(classifier.score(rows[0]), merged.score(rows[0]))
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "changes", "words"),
     [
-        ({"kind": "chords"}, "kind is 'chords'; expected one of frames, blocks, supervector"),
-        ({"covariance_type": "shared"}, "a covariance shared by all labels is for blocks"),
-        ({"kind": "blocks", "covariance_type": "shared"}, "n_components is 16; expected 1 where labels share"),
-        ({"kind": "supervector"}, "relevance is None; supervectors need a number, such as 8"),
-        ({"kind": "supervector", "covariance_type": "full"}, "the background of supervectors is full; expected diag"),
-        ({"back_end": "logistic"}, "back_end is 'logistic'; frames have none but their own"),
-        ({"kind": "blocks", "n_pca": 0}, "n_pca is 0; expected a whole number, 1 or more"),
-        ({"pair_lag": -1}, "pair_lag is -1; expected a whole number, 0 or more"),
-        ({"kind": "blocks", "shrinkage": 1.5}, "shrinkage is 1.5; expected a share, 0 to 1"),
-        ({"penalty": 0.0}, "penalty is 0.0; expected a number above 0"),
+        (FrameGmmSettings, {"covariance_type": "shared"}, "covariance_type is 'shared'; expected one of diag, full"),
+        (BlockGaussianSettings, {"n_components": 16}, "n_components is 16; expected 1 where labels share"),
+        (SupervectorSettings, {"relevance": None}, "relevance is None; expected a number above 0"),
+        (
+            SupervectorSettings,
+            {"covariance_type": "full"},
+            "covariance_type is 'full'; the UBM of supervectors takes diag",
+        ),
+        (
+            BlockGaussianSettings,
+            {"back_end": "cosine"},
+            "back_end is 'cosine'; expected one of gaussian, logistic, mean",
+        ),
+        (
+            SupervectorSettings,
+            {"back_end": "own"},
+            "back_end is 'own'; expected one of cosine, logistic, mean, trained",
+        ),
+        (BlockGaussianSettings, {"n_pca": 0}, "n_pca is 0; expected a whole number, 1 or more"),
+        (SupervectorSettings, {"bigram_lag": -1}, "bigram_lag is -1; expected a whole number, 0 or more"),
+        (SupervectorSettings, {"n_ubm_rows": 99}, "n_ubm_rows is 99; expected a whole number, 100 or more"),
+        (BlockGaussianSettings, {"shrinkage": 1.5}, "shrinkage is 1.5; expected a share, 0 to 1"),
+        (BlockGaussianSettings, {"soft_clip": 0}, "soft_clip is 0; expected a number above 0"),
+        (BlockGaussianSettings, {"penalty": 0.0}, "penalty is 0.0; expected a number above 0"),
+        (FrameGmmSettings, {"relevance": -1.0}, "relevance is -1.0; expected a number above 0"),
     ],
 )
-def test_settings_that_do_not_go_together_are_refused(settings, words):
+def test_settings_outside_their_bounds_are_refused(settings, changes, words):
     with pytest.raises(SettingError, match=words):
-        ClassifierConfig(**settings)
+        settings(**changes)
+
+
+def test_a_kind_that_there_is_not_is_refused():
+    for refuse in (find_kind, lambda name: settings_from_dict({"kind": name}), lambda name: preset_of(None, name)):
+        with pytest.raises(SettingError, match="kind is 'chords'; expected one of frames, blocks, supervector"):
+            refuse("chords")
+    with pytest.raises(SettingError, match="unknown settings of frames: n_pca; made by a newer version"):
+        settings_from_dict({"kind": "frames", "n_pca": 3})
 
 
 # --- calibration ---------------------------------------------------------------------------------------------------
@@ -694,9 +730,9 @@ def test_a_label_that_a_fold_never_heard_stays_impossible_under_any_weight():
 def test_a_background_is_of_all_groups_alike():
     rng = np.random.default_rng(0)
     rows = [rng.normal(0, 1, (5000, 1)), rng.normal(50, 1, (300, 1))]
-    config = replace(VECTORS, n_components=2, n_background_rows=600, n_directions=0)
+    config = replace(VECTORS, n_components=2, n_ubm_rows=600, n_nuisance=0)
     classifier, _ = fit_scorer(rows, ["a", "b"], config, groups=["1", "2"])
-    np.testing.assert_allclose(sorted(classifier.transform.background.weights), [0.5, 0.5], atol=0.01)
+    np.testing.assert_allclose(sorted(classifier.transform.ubm.weights), [0.5, 0.5], atol=0.01)
     plain, _ = fit_gmm(np.concatenate(rows), 2, rng=np.random.default_rng(0))
     assert max(plain.weights) > 0.9
 
@@ -745,7 +781,7 @@ def test_a_label_is_left_out_of_as_few_folds_as_hold_clips_enough(corpus, monkey
 
 def test_few_pairs_are_believed_less_and_none_not_at_all():
     rows = [one_or_the_other((-3, 3), n, seed=i) for i, n in enumerate((60, 60, 60, 60, 3))]
-    classifier, _ = fit_scorer(rows, list("ababa"), replace(VECTORS, n_components=2, n_directions=0, pair_lag=4))
+    classifier, _ = fit_scorer(rows, list("ababa"), replace(VECTORS, n_components=2, n_nuisance=0, bigram_lag=4))
     transform = classifier.transform
     whole, short = (transform.apply(rows[i])[0][2:] for i in (0, 4))
     assert np.linalg.norm(whole) > 0.5
@@ -783,7 +819,7 @@ def test_unknown_is_learned_with_the_models_own_clips_in_view(corpus, monkeypatc
 
 def test_clips_that_are_all_the_same_are_of_no_label_more_than_another():
     rows = [one_or_the_other((-3, 3))] * 6
-    classifier, _ = fit_scorer(rows, list("ababab"), replace(VECTORS, n_components=2, pair_lag=2))
+    classifier, _ = fit_scorer(rows, list("ababab"), replace(VECTORS, n_components=2, bigram_lag=2))
     # rounding must not be taken for a direction
     np.testing.assert_array_equal(classifier.score(rows[0]), 0.0)
 
@@ -792,7 +828,7 @@ def test_inner_folds_have_as_many_components_as_the_model(corpus, monkeypatch):
     trials, recipe, fitted = rejection_setting(corpus, "genre")
     n_rows = sum(len(trial.rows) for trial in trials)
     sized = fitting.of_size(trials, recipe)
-    assert sized.classifier.n_pca == n_rows // 4 == fitted.recogniser.classifier.transform.matrix.shape[1]
+    assert sized.kind_settings.n_pca == n_rows // 4 == fitted.recogniser.scorer.transform.matrix.shape[1]
     sizes = []
     fit_classifier = fitting.fit_classifier
 

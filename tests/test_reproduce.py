@@ -10,6 +10,25 @@ from gmmaudio import pipeline
 from gmmaudio.errors import CorpusError
 from gmmaudio.pipeline.reproduction import differences
 
+# settings of a mixture for each label on frames, as formats before 1.4 wrote them, without what came later still
+FLAT = {
+    "kind": "frames",
+    "n_components": 16,
+    "covariance_type": "diag",
+    "init": "kmeans",
+    "n_init": 1,
+    "max_iter": 100,
+    "tol": 1e-4,
+    "variance_floor": 1e-3,
+    "relevance": None,
+    "n_pca": None,
+    "z_limit": None,
+    "shrinkage": None,
+    "n_directions": 0,
+    "back_end": "own",
+    "penalty": 0.01,
+    "n_background_rows": 20_000,
+}
 SMALL = ("--components", "2", "--folds", "3", "--durations", "0.4")
 
 
@@ -56,7 +75,7 @@ def test_the_record_holds_clips_hashes_folds_and_options(recorded, here):
         )
         assert len(row["sha256"]) == 64
     assert run["options"]["division"]["repeats"] == 2
-    assert run["options"]["recipe"]["classifier"]["n_components"] == 2
+    assert run["options"]["recipe"]["kind_settings"]["n_components"] == 2
     assert len(run["folds"]) == 6
     for repeat in (0, 1):
         tested = [i for fold in run["folds"] if fold["repeat"] == repeat for i in fold["test"]]
@@ -169,11 +188,11 @@ def test_a_file_that_is_not_there(command, tmp_path):
 def test_settings_that_came_later_stand_for_what_was_done_before(recorded, command, tmp_path):
     report = json.loads(recorded.read_text())
     for settings in (report["protocol"]["settings"], report["run"]["options"]["recipe"]):
-        # before format 1.4 frames and rows had one dictionary
+        # before format 1.4 frames and rows had one dictionary, and so had all kinds of models
         settings["features"] = {**settings["features"]["frames"], **settings["features"]["rows"]}
         for name in ("vtln", "measure_speech"):
             del settings["features"][name]
-        del settings["classifier"]["pair_lag"]
+        settings["classifier"] = FLAT | {"n_components": settings.pop("kind_settings")["n_components"]}
     old = tmp_path / "old.json"
     old.write_text(json.dumps(report))
     assert command("reproduce", old).code == 0

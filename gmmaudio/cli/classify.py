@@ -49,7 +49,7 @@ def command(
     from gmmaudio.models import load_model
 
     loaded = load_model(model)
-    labels = loaded.classifier.labels
+    labels = loaded.scorer.labels
     failed: list[FailedInput] = []
     n_errors = 0
     with inputs.resolve(paths, list_file) as files:

@@ -33,18 +33,17 @@ def command(model: Path, as_json: bool) -> None:
 
 def _everything(model: Model) -> dict[str, Any]:
     """Return all that a model says of itself, without its tensors."""
-    classifier = model.classifier
+    scorer = model.scorer
     return {
-        "labels": list(classifier.labels),
-        "kind": model.training.classifier.kind,
+        "labels": list(scorer.labels),
+        "kind": model.training.kind_settings.kind,
         "n_components": {
-            label: mixture.n_components for label, mixture in zip(classifier.labels, classifier.mixtures, strict=False)
+            label: mixture.n_components for label, mixture in zip(scorer.labels, scorer.mixtures, strict=False)
         },
-        "covariance_type": model.training.classifier.covariance_type,
         "features": model.features.to_dict(),
         "calibration": None if model.calibration is None else model.calibration.to_dict(),
         "rejection": None if model.rejection is None else asdict(model.rejection),
-        "training": asdict(model.training),
+        "training": model.training.to_dict(),
     }
 
 
@@ -67,33 +66,25 @@ def trust(model: Model) -> list[str]:
     return lines
 
 
-def _kind(model: Model) -> str:
-    """Return what the model is, in words."""
-    config = model.training.classifier
-    shape = "a covariance in common" if config.is_shared else f"{config.covariance_type} covariances"
-    if config.kind == "supervector":
-        return f"supervectors of one background mixture, K={config.n_components}"
-    adapted = "" if config.relevance is None else ", adapted from one background"
-    return f"one Gaussian mixture for each label on {config.kind}, K={config.n_components}, {shape}{adapted}"
-
-
 def _lines(model: Model) -> list[str]:
     """Return the page, line by line."""
     from gmmaudio.features import describe
+    from gmmaudio.models import find_kind
 
-    training = model.training
+    training, settings = model.training, model.training.kind_settings
     groups = {clip.group for clip in training.clips} - {None}
     augment = f", and copies: {', '.join(training.augment)}" if training.augment else ""
     lines = [
-        f"labels: {', '.join(model.classifier.labels)}",
-        f"model: {_kind(model)}, preset {training.preset or 'none (classic)'}, seed {training.seed}",
+        f"labels: {', '.join(model.scorer.labels)}",
+        f"model: {find_kind(settings.kind).describe(settings)}, preset {training.preset or 'none (classic)'}, "
+        f"seed {training.seed}",
         f"front end: {describe(model.features)}",
         f"trained on: {len(training.clips)} clips, {len(groups) or 'unknown'} groups, "
         f"{sum(training.seconds.values()):.1f} s{augment}",
         *trust(model),
         "",
     ]
-    for label in model.classifier.labels:
+    for label in model.scorer.labels:
         own = {clip.group for clip in training.clips if clip.label == label} - {None}
         clips = sum(clip.label == label for clip in training.clips)
         line = (

@@ -11,7 +11,6 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 PRESET_NAMES = ("genre", "language")
-KIND_NAMES = ("frames", "blocks", "supervector")
 COVARIANCE_TYPES = ("diag", "full", "tied", "spherical", "shared")
 INIT_NAMES = ("kmeans", "hierarchical", "binary", "random")
 
@@ -87,6 +86,16 @@ def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> t
     return tuple(value.split(",")) if value else ()
 
 
+def _kind(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Return the name of a kind of model, checked by the table of kinds: imported here, not for the help page."""
+    if value is not None:
+        from gmmaudio.models import KINDS
+
+        if value not in KINDS:
+            raise click.BadParameter(f"{value!r} is not one of {', '.join(map(repr, KINDS))}.")
+    return value
+
+
 def recipe(function: F) -> F:
     """Add the options of a training run."""
     return _stack(
@@ -94,15 +103,16 @@ def recipe(function: F) -> F:
         click.option(
             "--model",
             "kind",
-            type=click.Choice(KIND_NAMES),
-            help="Kind of model. [default: the preset's own, or frames]",
+            callback=_kind,
+            metavar="KIND",
+            help="Kind of model, such as frames, blocks or supervector. [default: the preset's own, or frames]",
         ),
         click.option(
             "--components",
             "n_components",
             type=int,
             metavar="K",
-            help="Components of each label's mixture, or of the background (supervector).",
+            help="Components of each label's mixture, or of the UBM (supervector).",
         ),
         click.option("--covariance", "covariance_type", type=click.Choice(COVARIANCE_TYPES), help="Their shape."),
         click.option("--init", type=click.Choice(INIT_NAMES), help="Start of EM."),

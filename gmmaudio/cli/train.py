@@ -36,7 +36,7 @@ def command(
     from gmmaudio.cli import console
     from gmmaudio.cli.info import row_name, trust
     from gmmaudio.files import check_writable
-    from gmmaudio.models import save_model
+    from gmmaudio.models import UBM, save_model
 
     if tune and (settings["n_components"] or settings["covariance_type"]):
         raise click.UsageError("--components and --covariance would be without effect: --tune chooses them.")
@@ -53,14 +53,14 @@ def command(
     training = result.model.training
     for line in _tuning(training.tuning):
         console.say(line)
-    for label in result.model.classifier.labels:
+    for label in result.model.scorer.labels:
         line = f"{label}: {training.seconds[label]:.1f} s, {training.rows[label]} {row_name(result.model)}"
         console.say(line + (f", {_em(result.traces[label])}" if label in result.traces else ""))
-    if "background" in result.traces:
-        console.say(f"background: {_em(result.traces['background'])}")
+    if UBM in result.traces:
+        console.say(f"UBM: {_em(result.traces[UBM])}")
     for line in trust(result.model):
         console.say(line)
-    console.say(f"wrote {output}: {len(result.model.classifier.labels)} labels from {len(training.clips)} clips")
+    console.say(f"wrote {output}: {len(result.model.scorer.labels)} labels from {len(training.clips)} clips")
     click.get_current_context().exit(EXIT_SOME_FAILED if result.failed else 0)
 
 
@@ -76,9 +76,5 @@ def _tuning(tuning: dict[str, Any] | None) -> list[str]:
     """Return the ranked table of what was compared, line by line."""
     if tuning is None:
         return []
-    rows = [
-        f"{100 * row['balanced_accuracy']:5.1f} %  {row['kind']}, {row['covariance_type']}, K={row['n_components']}"
-        + (f", PCA {row['n_pca']}" if row["n_pca"] else "")
-        for row in tuning["table"]
-    ]
+    rows = [f"{100 * row['balanced_accuracy']:5.1f} %  {row['description']}" for row in tuning["table"]]
     return ["balanced accuracy on inner folds, best first:", *rows, f"chosen: the first; {tuning['reason']}"]

@@ -3,32 +3,38 @@
 from gmmaudio.models.calibration import Calibration, fit_calibration
 from gmmaudio.models.file import from_bytes, load_model, model_sha256, save_model, to_bytes
 from gmmaudio.models.fitting import Fitted, fit_trials, learn_rejection
-from gmmaudio.models.heads import Linear, Mixtures
+from gmmaudio.models.heads import Head, Linear, Mixtures
 from gmmaudio.models.inner_folds import OutOfFold, nested_scores
-from gmmaudio.models.kinds import fit_scorer
-from gmmaudio.models.kinds.block_gaussian import Projection
-from gmmaudio.models.kinds.frame_gmm import Identity, gmm_classifier
-from gmmaudio.models.kinds.kind_settings import BACK_ENDS, KINDS, SHARED, ClassifierConfig
-from gmmaudio.models.kinds.supervector import Supervectors
+from gmmaudio.models.kind import Candidate, Kind
+from gmmaudio.models.kind_settings import EmSettings, KindSettings
+from gmmaudio.models.kinds import KINDS, find_kind, fit_scorer, settings_from_dict
+from gmmaudio.models.kinds.block_gaussian import SHARED, BlockGaussianSettings, Projection
+from gmmaudio.models.kinds.frame_gmm import FrameGmmSettings, Identity, gmm_scorer
+from gmmaudio.models.kinds.supervector import Supervectors, SupervectorSettings
 from gmmaudio.models.model import Model, Prediction, Recogniser, TrainingClip, TrainingSummary
 from gmmaudio.models.open_set import Rejection, fit_rejection
 from gmmaudio.models.presets import PRESETS, Preset, preset_of
 from gmmaudio.models.recipe import Recipe, make_recipe
-from gmmaudio.models.scorer import Classifier
+from gmmaudio.models.scorer import Scorer, Transform
+from gmmaudio.models.training_rows import TrainingRows
 from gmmaudio.models.tuning import Tuned, tune
-from gmmaudio.models.ubm import BACKGROUND, Traces
+from gmmaudio.models.ubm import UBM, Traces
 
 __all__ = [
-    "BACKGROUND",
-    "BACK_ENDS",
     "KINDS",
     "PRESETS",
     "SHARED",
+    "UBM",
+    "BlockGaussianSettings",
     "Calibration",
-    "Classifier",
-    "ClassifierConfig",
+    "Candidate",
+    "EmSettings",
     "Fitted",
+    "FrameGmmSettings",
+    "Head",
     "Identity",
+    "Kind",
+    "KindSettings",
     "Linear",
     "Mixtures",
     "Model",
@@ -39,17 +45,22 @@ __all__ = [
     "Recipe",
     "Recogniser",
     "Rejection",
+    "Scorer",
+    "SupervectorSettings",
     "Supervectors",
     "Traces",
     "TrainingClip",
+    "TrainingRows",
     "TrainingSummary",
+    "Transform",
     "Tuned",
+    "find_kind",
     "fit_calibration",
     "fit_rejection",
     "fit_scorer",
     "fit_trials",
     "from_bytes",
-    "gmm_classifier",
+    "gmm_scorer",
     "learn_rejection",
     "load_model",
     "make_recipe",
@@ -57,6 +68,7 @@ __all__ = [
     "nested_scores",
     "preset_of",
     "save_model",
+    "settings_from_dict",
     "to_bytes",
     "tune",
 ]

@@ -14,33 +14,29 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gmmaudio.errors import GmmaudioError, ModelFileError
 from gmmaudio.features import FeatureSettings
 from gmmaudio.files import write_beside
 from gmmaudio.models.calibration import Calibration
-from gmmaudio.models.heads import Linear, Mixtures
-from gmmaudio.models.kinds.block_gaussian import Projection
-from gmmaudio.models.kinds.frame_gmm import Identity
-from gmmaudio.models.kinds.kind_settings import ClassifierConfig
-from gmmaudio.models.kinds.supervector import Supervectors
-from gmmaudio.models.model import Model, TrainingClip, TrainingSummary
+from gmmaudio.models.heads import Head
+from gmmaudio.models.kinds import KINDS
+from gmmaudio.models.linear_algebra import Tensors
+from gmmaudio.models.model import Model, TrainingSummary
+from gmmaudio.models.old_formats import upgrade_header
 from gmmaudio.models.open_set import Rejection
-from gmmaudio.models.scorer import Classifier
-from gmmaudio.models.ubm import BACKGROUND
+from gmmaudio.models.scorer import Scorer, Transform
+from gmmaudio.models.ubm import UBM
 
 FORMAT_VERSION = "1.4"
 KEY = "gmmaudio"
-TRANSFORMS = (Identity, Projection, Supervectors)
-HEADS = (Mixtures, Linear)
 HEAD_PREFIXES = ("", "1:")
-Tensors = dict[str, npt.NDArray[Any]]
 
 
 def save_model(model: Model, path: str | os.PathLike[str]) -> None:
@@ -97,21 +93,26 @@ def to_bytes(model: Model) -> bytes:
     from safetensors import SafetensorError
     from safetensors.numpy import save
 
-    classifier = model.classifier
-    pieces = [("transform.", classifier.transform), *zip(HEAD_PREFIXES, classifier.heads, strict=False)]
+    scorer = model.scorer
+    stages: list[tuple[str, Transform | Head]] = [
+        ("transform.", scorer.transform),
+        *zip(HEAD_PREFIXES, scorer.heads, strict=False),
+    ]
     tensors: Tensors = {
-        prefix + name: np.ascontiguousarray(array) for prefix, piece in pieces for name, array in piece.parts().items()
+        prefix + name: np.ascontiguousarray(tensor)
+        for prefix, stage in stages
+        for name, tensor in stage.tensors().items()
     }
     header: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "features": model.features.to_dict(),
-        "labels": list(classifier.labels),
-        "transform": {"kind": classifier.transform.kind, **classifier.transform.settings()},
-        "heads": [{"kind": head.kind, **head.settings()} for head in classifier.heads],
-        "weights": list(classifier.weights),
+        "labels": list(scorer.labels),
+        "transform": {"kind": scorer.transform.kind, **scorer.transform.settings()},
+        "heads": [{"kind": head.kind, **head.settings()} for head in scorer.heads],
+        "weights": list(scorer.weights),
         "calibration": None if model.calibration is None else model.calibration.to_dict(),
-        "rejection": None if model.rejection is None else asdict(model.rejection),
-        "training": asdict(model.training),
+        "open_set": None if model.rejection is None else asdict(model.rejection),
+        "training": model.training.to_dict(),
     }
     header["sha256"] = _digest(header, tensors)
     try:
@@ -193,56 +194,47 @@ def _digest(header: dict[str, Any], tensors: Tensors) -> str:
 
 def _model(header: dict[str, Any], tensors: Tensors) -> Model:
     """Return the model that a verified header and tensors describe."""
-    training = dict(header["training"])
-    training["classifier"] = ClassifierConfig(**training["classifier"])
-    training["clips"] = tuple(TrainingClip(**clip) for clip in training["clips"])
-    for name in ("notes", "augment"):
-        training[name] = tuple(training.get(name, ()))
-    for name in ("seconds", "rows"):
-        if set(training[name]) != set(header["labels"]):
+    first_mean = tensors.get("0.means")
+    header = upgrade_header(header, None if first_mean is None else first_mean.shape)
+    labels = header["labels"]
+    training = TrainingSummary.from_dict(header["training"])
+    for name, by_label in (("seconds", training.seconds), ("rows", training.rows)):
+        if set(by_label) != set(labels):
             raise ModelFileError(f"its {name} are not those of its labels")
-    if not set(training["log_likelihood"]) <= {*header["labels"], BACKGROUND}:
+    if not set(training.log_likelihood) <= {*labels, UBM}:
         raise ModelFileError("its log_likelihood is not that of its labels")
-    training["versions"] = {str(name): str(number) for name, number in training["versions"].items()}
-    calibration, rejection = header.get("calibration"), header.get("rejection")
+    calibration, open_set = header.get("calibration"), header.get("open_set")
     return Model(
         FeatureSettings.from_dict(header["features"]),
-        _classifier(header, tensors),
-        TrainingSummary(**training),
+        _scorer(header, tensors),
+        training,
         None if calibration is None else Calibration.from_dict(calibration),
-        None if rejection is None else Rejection(**rejection),
+        None if open_set is None else Rejection(**open_set),
     )
 
 
-def _classifier(header: dict[str, Any], tensors: Tensors) -> Classifier:
-    """Return the classifier; files of 1.0 and 1.1 have one mixture for each label on rows as they are."""
-    labels = tuple(header["labels"])
-    if "heads" in header:
-        described, weights, start = header["heads"], tuple(header["weights"]), header["transform"]
-    else:
-        described, weights = [_old_head(header)], (1.0,)
-        start = {"kind": Identity.kind, "n_features": tensors["0.means"].shape[-1]}
-    heads = tuple(
-        _piece(HEADS, settings, _under(prefix, tensors))
-        for prefix, settings in zip(HEAD_PREFIXES, described, strict=False)
+def _scorer(header: dict[str, Any], tensors: Tensors) -> Scorer:
+    """Return the scorer that a header of this format and tensors describe."""
+    heads = [head for kind in KINDS.values() for head in kind.heads]
+    return Scorer(
+        tuple(header["labels"]),
+        _stage([kind.transform for kind in KINDS.values()], header["transform"], _tensors_under("transform.", tensors)),
+        tuple(
+            _stage(heads, described, _tensors_under(prefix, tensors))
+            for prefix, described in zip(HEAD_PREFIXES, header["heads"], strict=False)
+        ),
+        tuple(header["weights"]),
     )
-    transform = _piece(TRANSFORMS, start, _under("transform.", tensors))
-    return Classifier(labels, transform, heads, weights)
 
 
-def _old_head(header: dict[str, Any]) -> dict[str, Any]:
-    """Return what a file of format 1.0 or 1.1 would say of its mixtures."""
-    return {"kind": "mixtures", "covariance_type": header["covariance_type"], "n_labels": len(header["labels"])}
+def _stage(classes: Sequence[type[Any]], described: dict[str, Any], tensors: Tensors) -> Any:
+    """Return the transform or head that a header describes."""
+    (stage,) = {stage for stage in classes if stage.kind == described["kind"]}
+    return stage.from_tensors({name: value for name, value in described.items() if name != "kind"}, tensors)
 
 
-def _piece(kinds: tuple[Any, ...], described: dict[str, Any], tensors: Tensors) -> Any:
-    """Return the transform or head of a kind."""
-    (found,) = [kind for kind in kinds if kind.kind == described["kind"]]
-    return found.of({name: value for name, value in described.items() if name != "kind"}, tensors)
-
-
-def _under(prefix: str, tensors: Tensors) -> Tensors:
-    """Return the tensors whose names begin so, without it; those of the first head begin with nothing."""
+def _tensors_under(prefix: str, tensors: Tensors) -> Tensors:
+    """Return the tensors whose names begin with a prefix, without it; those of the first head have none."""
     others = ("transform.", *filter(None, HEAD_PREFIXES))
     if not prefix:
         return {name: tensor for name, tensor in tensors.items() if not name.startswith(others)}

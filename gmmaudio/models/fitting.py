@@ -44,7 +44,7 @@ class Fitted:
     Parameters
     ----------
     recogniser : Recogniser
-        Classifier and calibration.
+        Scorer and calibration.
     traces : mapping of str to EMTrace
         Of EM.
     out_of_fold : OutOfFold or None
@@ -103,12 +103,12 @@ def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, run
     found, calibration = fitted.out_of_fold, fitted.recogniser.calibration
     if found is None or calibration is None:
         return None
-    recipe, weights = of_size(trials, recipe), fitted.recogniser.classifier.weights
+    recipe, weights = of_size(trials, recipe), fitted.recogniser.scorer.weights
     fused = found.fused(weights)
     known = statistics(fused, calibration.probability(fused))
     if len(found.labels) < 3:
         rounds = []
-    elif recipe.classifier.has_separate_labels:
+    elif recipe.kind_settings.has_separate_labels:
         rounds = _without_columns(fused, labels_and_groups(trials, found)[0])
     else:
         rounds = _without_labels(trials, recipe, found.labels, weights, run)
@@ -117,7 +117,7 @@ def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, run
         # the temperature belongs to scores of this kind, whatever the labels
         return statistics(scores, replace(calibration, offsets=np.zeros(scores.shape[1])).probability(scores))
 
-    own = fuse(np.stack(member_scores(fitted.recogniser.classifier, trials, found.labels)), weights)
+    own = fuse(np.stack(member_scores(fitted.recogniser.scorer, trials, found.labels)), weights)
     return fit_rejection(
         known,
         [(told(inside), told(outside)) for inside, outside in rounds],

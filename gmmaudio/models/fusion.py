@@ -93,7 +93,7 @@ def head_weights(
     recipe : Recipe
         Settings.
     """
-    if recipe.classifier.n_members == 1:
+    if recipe.kind_settings.fusion is None:
         return (1.0,)
     members = found.scores.swapaxes(0, 1)
-    return (trained_weights if recipe.classifier.back_end == "trained" else equal_mean)(members, codes, groups)
+    return (trained_weights if recipe.kind_settings.fusion == "trained" else equal_mean)(members, codes, groups)

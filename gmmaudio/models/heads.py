@@ -1,20 +1,54 @@
-"""What scores rows after their transform: a mixture for each label, or one linear function for each."""
+"""Heads, which score rows after their transform: one mixture for each label, or one linear function for each."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
-from gmmaudio.mixture import GaussianMixture, stacked_log_density
-from gmmaudio.models.linear_algebra import Array, Parts, Rows, label_means
+from gmmaudio.mixture import GaussianMixture, divergences, stacked_log_density
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_means
 
-MIXTURE_PARTS = ("weights", "means", "covariances")
+MIXTURE_TENSORS = ("weights", "means", "covariances")
 MAX_LOGISTIC_STEPS = 300
+# of rows drawn of each mixture; the divergences are then within about 0.01 nats
+N_SAMPLES = 2_000
+
+
+class Head(Protocol):
+    """The last stage of a scorer: transformed rows -> one score for each label.
+
+    Attributes
+    ----------
+    kind : str
+        Name in the model file.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels scored."""
+
+    def score(self, rows: Matrix) -> Array:
+        """Return the score of every row under every label, shape (n, n_labels)."""
+
+    def label_distances(self) -> tuple[Array, str]:
+        """Return the distance between every two labels, shape (n_labels, n_labels), and the name of the distance."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return plain values for the model file."""
+
+    def tensors(self) -> Tensors:
+        """Return arrays by name for the model file."""
+
+    @classmethod
+    def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Self:
+        """Return the head that settings and tensors describe."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +59,12 @@ class Mixtures:
     ----------
     mixtures : tuple of GaussianMixture
         One for each label, over the same features.
+
+    Examples
+    --------
+    >>> unit = GaussianMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
+    >>> Mixtures((unit, unit)).score(np.zeros((1, 1))).round(3)
+    array([[-0.919, -0.919]])
     """
 
     mixtures: tuple[GaussianMixture, ...]
@@ -32,27 +72,47 @@ class Mixtures:
 
     @property
     def n_labels(self) -> int:
-        """Labels scored."""
+        """Number of labels scored."""
         return len(self.mixtures)
 
-    def score(self, rows: Rows) -> Array:
-        """Return the log density of every row under every label, shape (n, n_labels), nats."""
+    def score(self, rows: Matrix) -> Array:
+        """Return the log density of every row under every label, shape (n, n_labels), nats.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, d)
+            Transformed rows.
+        """
         return stacked_log_density(self.mixtures, rows)
 
+    def label_distances(self) -> tuple[Array, str]:
+        """Return the Jensen-Shannon divergence between the labels' mixtures, shape (n_labels, n_labels), and its name.
+
+        The divergence is estimated from rows drawn of the mixtures, 0 to 0.69 nats.
+        """
+        distances = divergences(self.mixtures, n_samples=N_SAMPLES)
+        return distances, "Jensen-Shannon divergence between the labels' mixtures of one model, nats (0 to 0.69)"
+
     def settings(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return plain values for the model file."""
         return {"covariance_type": self.mixtures[0].covariance_type, "n_labels": len(self.mixtures)}
 
-    def parts(self) -> Parts:
-        """Return arrays by name: the label's place, and what of its mixture."""
-        return {f"{i}.{part}": getattr(m, part) for i, m in enumerate(self.mixtures) for part in MIXTURE_PARTS}
+    def tensors(self) -> Tensors:
+        """Return arrays by name: the label's index, then the parameter of its mixture."""
+        return {f"{i}.{name}": getattr(m, name) for i, m in enumerate(self.mixtures) for name in MIXTURE_TENSORS}
 
     @classmethod
-    def of(cls, settings: dict[str, Any], parts: Parts) -> Mixtures:
-        """Return what settings and parts describe."""
-        kind = settings["covariance_type"]
-        each = ([parts[f"{i}.{part}"] for part in MIXTURE_PARTS] for i in range(int(settings["n_labels"])))
-        return cls(tuple(GaussianMixture(w, m, c, kind) for w, m, c in each))
+    def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Mixtures:
+        """Return the head that settings and tensors describe.
+
+        Parameters
+        ----------
+        settings, tensors
+            What :meth:`settings` and :meth:`tensors` gave.
+        """
+        covariance_type = settings["covariance_type"]
+        each = ([tensors[f"{i}.{name}"] for name in MIXTURE_TENSORS] for i in range(int(settings["n_labels"])))
+        return cls(tuple(GaussianMixture(w, m, c, covariance_type) for w, m, c in each))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +122,19 @@ class Linear:
     Parameters
     ----------
     coefficients : ndarray, shape (n_labels, d), float32
-        Of the functions.
+        Coefficients of the functions.
     intercepts : ndarray, shape (n_labels,)
-        Added.
+        Added to each label's score.
+
+    Raises
+    ------
+    SettingError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> Linear(np.eye(2, dtype=np.float32), np.array([0.0, 1.0])).score(np.array([[3.0, 4.0]]))
+    array([[3., 5.]])
     """
 
     coefficients: npt.NDArray[np.float32]
@@ -73,68 +143,101 @@ class Linear:
 
     def __post_init__(self) -> None:
         if self.coefficients.ndim != 2 or self.intercepts.shape != self.coefficients.shape[:1]:
-            raise SettingError(f"shapes {self.coefficients.shape} and {self.intercepts.shape} do not go together")
+            raise SettingError(
+                f"coefficients have shape {self.coefficients.shape} and intercepts {self.intercepts.shape}; expected "
+                "(n_labels, d) and (n_labels,)"
+            )
 
     @property
     def n_labels(self) -> int:
-        """Labels scored."""
+        """Number of labels scored."""
         return len(self.intercepts)
 
-    def score(self, rows: Rows) -> Array:
-        """Return the function of every label at every row, shape (n, n_labels)."""
+    def score(self, rows: Matrix) -> Array:
+        """Return the function of every label at every row, shape (n, n_labels).
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, d)
+            Transformed rows.
+        """
         return np.asarray(rows, dtype=np.float64) @ self.coefficients.T.astype(np.float64) + self.intercepts
 
+    def label_distances(self) -> tuple[Array, str]:
+        """Return one minus the cosine between the labels' coefficients, shape (n_labels, n_labels), and its name."""
+        # in exact symmetry and from exactly zero, which rounding would not give
+        unit = self.coefficients / np.linalg.norm(self.coefficients, axis=1, keepdims=True)
+        distances = np.linalg.norm(unit[:, None] - unit[None], axis=2).astype(np.float64) ** 2 / 2
+        return distances, "one minus the cosine between the labels' vectors of one model (0 to 2)"
+
     def settings(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return plain values for the model file."""
         return {}
 
-    def parts(self) -> Parts:
-        """Return arrays by name."""
+    def tensors(self) -> Tensors:
+        """Return arrays by name for the model file."""
         return {"coefficients": self.coefficients, "intercepts": self.intercepts}
 
     @classmethod
-    def of(cls, settings: dict[str, Any], parts: Parts) -> Linear:
-        """Return what settings and parts describe."""
-        return cls(**parts, **settings)
+    def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Linear:
+        """Return the head that settings and tensors describe.
+
+        Parameters
+        ----------
+        settings, tensors
+            What :meth:`settings` and :meth:`tensors` gave.
+        """
+        return cls(**tensors, **settings)
 
 
-def fit_cosine(vectors: Rows, codes: npt.NDArray[np.intp], weights: Array) -> Linear:
-    """Return the cosine to the weighted mean of every label.
+def fit_cosine(vectors: Matrix, codes: Codes, weights: Array) -> Linear:
+    """Return the cosine to the weighted mean of every label, as a head.
 
     Parameters
     ----------
     vectors : ndarray, shape (n, d)
-        Of unit length.
+        Vectors of unit length.
     codes : ndarray, shape (n,), int
         Label of every vector.
     weights : ndarray, shape (n,)
-        Above 0.
+        Weight of every vector, above 0.
+
+    Examples
+    --------
+    >>> fit_cosine(np.eye(2), np.array([0, 1]), np.ones(2)).score(np.array([[0.6, 0.8]])).round(2)
+    array([[0.6, 0.8]])
     """
     means = label_means(vectors, codes, weights)
     length = np.linalg.norm(means, axis=1, keepdims=True)
     return Linear((means / np.where(length > 0, length, 1.0)).astype(np.float32), np.zeros(len(means)))
 
 
-def fit_logistic(rows: Rows, codes: npt.NDArray[np.intp], weights: Array, penalty: float) -> Linear:
-    """Return multinomial logistic regression on rows.
+def fit_logistic(rows: Matrix, codes: Codes, weights: Array, penalty: float) -> Linear:
+    """Return multinomial logistic regression on rows, as a head.
 
     Parameters
     ----------
     rows : ndarray, shape (n, d)
-        Of a scale near one.
+        Rows of a scale near one.
     codes : ndarray, shape (n,), int
         Label of every row, at least two different.
     weights : ndarray, shape (n,)
-        Of the rows, mean 1.
+        Weight of every row, mean 1.
     penalty : float
         Half the squared coefficients times this are added to the weighted mean log-loss.
+
+    Examples
+    --------
+    >>> head = fit_logistic(np.array([[-1.0], [1.0]]), np.array([0, 1]), np.ones(2), 0.01)
+    >>> head.score(np.array([[2.0]])).argmax()
+    np.int64(1)
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=1.0 / (penalty * len(rows)), max_iter=MAX_LOGISTIC_STEPS)
     with warnings.catch_warnings():
-        # some steps short of the optimum is no other answer
+        # a solution some steps short of the optimum gives the same labels
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(rows, codes, sample_weight=weights)
     coefficients, intercepts = model.coef_, model.intercept_

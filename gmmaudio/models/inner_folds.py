@@ -13,13 +13,11 @@ from gmmaudio.corpus import Fold, random_folds, scored_labels
 from gmmaudio.models.kinds import fit_scorer
 from gmmaudio.models.linear_algebra import Array
 from gmmaudio.models.recipe import Recipe
-from gmmaudio.models.scorer import Classifier
+from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.ubm import Traces
 from gmmaudio.trials import Trial, units_of
 
 N_INNER_FOLDS = 5
-# rows of a training set for each principal component: inner folds, and those less a label, have half of them
-ROWS_PER_COMPONENT = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +56,8 @@ def of_size(trials: Sequence[Trial], recipe: Recipe) -> Recipe:
     recipe : Recipe
         Settings.
     """
-    config = recipe.classifier
-    if config.kind != "blocks":
-        return recipe
-    bearable = max(1, sum(len(trial.rows) for trial in trials) // ROWS_PER_COMPONENT)
-    return replace(recipe, classifier=replace(config, n_pca=min(config.n_pca or bearable, bearable)))
+    settings = recipe.kind_settings.cap_components(sum(len(trial.rows) for trial in trials))
+    return recipe if settings is recipe.kind_settings else replace(recipe, kind_settings=settings)
 
 
 def labels_and_groups(trials: Sequence[Trial], found: OutOfFold) -> tuple[npt.NDArray[np.intp], tuple[str, ...]]:
@@ -72,7 +67,7 @@ def labels_and_groups(trials: Sequence[Trial], found: OutOfFold) -> tuple[npt.ND
     return codes, tuple(units[i] for i in found.place)
 
 
-def fit_classifier(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> tuple[Classifier, Traces]:
+def fit_classifier(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> tuple[Scorer, Traces]:
     """Return the classifier of a training set and its degraded copies, and the traces of EM.
 
     Parameters
@@ -93,9 +88,9 @@ def fit_classifier(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> 
     return fit_scorer(
         [values for values, _, _ in rows],
         [label for _, label, _ in rows],
-        recipe.classifier,
+        recipe.kind_settings,
         groups=[unit for _, _, unit in rows],
-        n_views=recipe.features.frames.n_warps,
+        n_warps=recipe.features.frames.n_warps,
         seed=recipe.seed,
         n_jobs=run.n_jobs,
     )
@@ -126,7 +121,7 @@ def nested_scores(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> O
     return OutOfFold(np.array(place), np.stack(scores), labels) if scores else None
 
 
-def member_scores(fitted: Classifier, trials: Sequence[Trial], labels: Sequence[str]) -> list[Array]:
+def member_scores(fitted: Scorer, trials: Sequence[Trial], labels: Sequence[str]) -> list[Array]:
     """Return each head's scores of every trial, shape (n_heads, n_labels); -inf for labels it does not know."""
     columns = [labels.index(label) for label in fitted.labels]
     found = []

@@ -1,4 +1,4 @@
-"""Means of labels and signs of axes, shared by the kinds of models."""
+"""Means of labels and signs of axes, shared by the kinds of models, and the types of their arrays."""
 
 from __future__ import annotations
 
@@ -7,18 +7,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Rows = npt.NDArray[np.floating]
+# rows as they come, float32 or float64
+Matrix = npt.NDArray[np.floating]
 Array = npt.NDArray[np.float64]
-Parts = dict[str, npt.NDArray[Any]]
+# label of every clip or row, as an index into the sorted labels
+Codes = npt.NDArray[np.intp]
+# arrays by name, as a model file holds them
+Tensors = dict[str, npt.NDArray[Any]]
 
 
 def signed_axes(axes: Array) -> Array:
-    """Return axes with the largest entry of each positive: another library turns them round."""
+    """Return axes with the largest entry of each positive: numeric libraries differ in the sign.
+
+    Parameters
+    ----------
+    axes : ndarray, shape (d, n_axes)
+        One axis in each column.
+
+    Examples
+    --------
+    >>> signed_axes(np.array([[0.6, 0.8], [-0.8, 0.6]]))
+    array([[-0.6,  0.8],
+           [ 0.8,  0.6]])
+    """
     largest = axes[abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
     return np.ascontiguousarray(axes * np.where(largest < 0, -1.0, 1.0))
 
 
-def label_means(rows: Rows, codes: npt.NDArray[np.intp], weights: Array | None = None) -> Array:
+def label_means(rows: Matrix, codes: Codes, weights: Array | None = None) -> Array:
     """Return the weighted mean of the rows of every label, shape (n_labels, d).
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,10 @@ import numpy.typing as npt
 from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureSettings, Rows
 from gmmaudio.models.calibration import Calibration
-from gmmaudio.models.kinds.kind_settings import ClassifierConfig
-from gmmaudio.models.kinds.supervector import Supervectors
+from gmmaudio.models.kind_settings import KindSettings
+from gmmaudio.models.kinds import settings_from_dict
 from gmmaudio.models.open_set import Rejection
-from gmmaudio.models.scorer import Classifier
+from gmmaudio.models.scorer import Scorer
 
 # reason code of a clip of no known label
 NO_LABEL = "no_label"
@@ -54,8 +54,8 @@ class TrainingSummary:
     ----------
     preset : str or None
         Name of the preset, None for the classic model.
-    classifier : ClassifierConfig
-        Settings of the fit.
+    kind_settings : KindSettings
+        Settings of the kind of model.
     seed : int
         Seed of the fit.
     trial_s : float or None
@@ -67,7 +67,7 @@ class TrainingSummary:
     rows : mapping of str to int
         Rows for each label: frames after the gate, or blocks.
     log_likelihood : mapping of str to float
-        Mean log density of a label's rows under its mixture, nats; of ``background`` where that was fitted.
+        Mean log density of a label's rows under its mixture, nats; of ``ubm`` where one was fitted.
     clips : tuple of TrainingClip
         All clips.
     notes : tuple of str
@@ -81,7 +81,7 @@ class TrainingSummary:
     """
 
     preset: str | None
-    classifier: ClassifierConfig
+    kind_settings: KindSettings
     seed: int
     trial_s: float | None
     min_duration_s: float
@@ -93,6 +93,35 @@ class TrainingSummary:
     versions: dict[str, str] = field(default_factory=dict)
     augment: tuple[str, ...] = ()
     tuning: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {"kind_settings": self.kind_settings.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainingSummary:
+        """Return what :meth:`to_dict` gave.
+
+        Parameters
+        ----------
+        values : mapping
+            Plain values; names that are unknown, as of a newer version, are refused.
+
+        Raises
+        ------
+        SettingError
+            If a setting is unknown or outside its bounds.
+        """
+        summary = dict(values)
+        unknown = sorted(set(summary) - {field.name for field in fields(cls)})
+        if unknown:
+            raise SettingError(f"unknown facts of the training: {', '.join(unknown)}; made by a newer version?")
+        summary["kind_settings"] = settings_from_dict(summary["kind_settings"])
+        summary["clips"] = tuple(TrainingClip(**clip) for clip in summary["clips"])
+        for name in ("notes", "augment"):
+            summary[name] = tuple(summary.get(name, ()))
+        summary["versions"] = {str(name): str(number) for name, number in summary["versions"].items()}
+        return cls(**summary)
 
 
 @dataclass(frozen=True)
@@ -162,11 +191,11 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Recogniser:
-    """A classifier with what makes its scores probabilities, and tells when a clip is of no known label.
+    """A scorer with its calibration and its open-set threshold.
 
     Parameters
     ----------
-    classifier : Classifier
+    scorer : Scorer
         Gives scores.
     calibration : Calibration or None
         Makes them probabilities; None where it could not be learned.
@@ -174,7 +203,7 @@ class Recogniser:
         Tells a clip of no known label; None where it was not learned.
     """
 
-    classifier: Classifier
+    scorer: Scorer
     calibration: Calibration | None = None
     rejection: Rejection | None = None
 
@@ -193,7 +222,7 @@ class Recogniser:
         SettingError
             If priors are given and the scores are no probabilities, or they are not of the labels.
         """
-        labels, scores = self.classifier.labels, self.classifier.score(values)
+        labels, scores = self.scorer.labels, self.scorer.score(values)
         prior = None if priors is None else self.prior_of(priors)
         equal = None if self.calibration is None else self.calibration.probability(scores)
         posterior = equal if prior is None or self.calibration is None else self.calibration.probability(scores, prior)
@@ -216,7 +245,7 @@ class Recogniser:
         SettingError
             If the model is not calibrated, or they are not of its labels.
         """
-        labels = self.classifier.labels
+        labels = self.scorer.labels
         if self.calibration is None:
             raise SettingError("priors go with probabilities, and this model is not calibrated; leave them out")
         if set(priors) != set(labels):
@@ -247,7 +276,7 @@ class Model:
     ----------
     features : FeatureSettings
         The front end.
-    classifier : Classifier
+    scorer : Scorer
         Gives scores.
     training : TrainingSummary
         What it was trained on.
@@ -264,11 +293,11 @@ class Model:
     Raises
     ------
     SettingError
-        If the classifier was not made for these features.
+        If the scorer was not made for these features.
     """
 
     features: FeatureSettings
-    classifier: Classifier
+    scorer: Scorer
     training: TrainingSummary
     calibration: Calibration | None = None
     rejection: Rejection | None = None
@@ -276,25 +305,22 @@ class Model:
     file_sha256: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        transform = self.classifier.transform
-        if isinstance(transform, Supervectors) and transform.n_views != self.features.frames.n_warps:
+        n_warps, labels = self.scorer.transform.n_warps, self.scorer.labels
+        if n_warps != self.features.frames.n_warps:
             raise SettingError(
-                f"the classifier takes {transform.n_views} warps and the front end makes {self.features.frames.n_warps}"
+                f"the scorer takes {n_warps} VTLN warps and the front end makes {self.features.frames.n_warps}"
             )
-        if self.classifier.n_features != self.features.n_features:
+        if self.scorer.n_features != self.features.n_features:
             raise SettingError(
-                f"the classifier takes {self.classifier.n_features} features and the front end makes "
-                f"{self.features.n_features}"
+                f"the scorer takes {self.scorer.n_features} features and the front end makes {self.features.n_features}"
             )
-        if self.calibration is not None and len(self.calibration.offsets) != len(self.classifier.labels):
-            raise SettingError(
-                f"the calibration is of {len(self.calibration.offsets)} labels; expected {len(self.classifier.labels)}"
-            )
+        if self.calibration is not None and len(self.calibration.offsets) != len(labels):
+            raise SettingError(f"the calibration is of {len(self.calibration.offsets)} labels; expected {len(labels)}")
 
     @property
     def recogniser(self) -> Recogniser:
         """What names the label of rows."""
-        return Recogniser(self.classifier, self.calibration, self.rejection)
+        return Recogniser(self.scorer, self.calibration, self.rejection)
 
     def predict(self, rows: Rows, priors: Mapping[str, float] | None = None) -> Prediction:
         """Return the prediction for a clip's rows.

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureSettings, make_features
-from gmmaudio.models.kinds.kind_settings import ClassifierConfig
+from gmmaudio.models.kind_settings import KindSettings
+from gmmaudio.models.kinds import find_kind
+from gmmaudio.models.kinds.block_gaussian import BlockGaussianSettings
+from gmmaudio.models.kinds.frame_gmm import FrameGmmSettings
+from gmmaudio.models.kinds.supervector import SupervectorSettings
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A front end and the classifier settings that go with it.
+    """A front end and the settings of a kind of model that go with it.
 
     Parameters
     ----------
     features : FeatureSettings
         The front end.
-    classifier : ClassifierConfig
-        Kind, components, covariance and floor.
+    kind_settings : KindSettings
+        Settings of the kind of model.
     trial_s : float or None
         Length that clips are joined or cut to, seconds; None takes clips as they are.
     short_s : float
@@ -26,7 +30,7 @@ class Preset:
     """
 
     features: FeatureSettings
-    classifier: ClassifierConfig
+    kind_settings: KindSettings
     trial_s: float | None = None
     short_s: float = 0.5
 
@@ -56,38 +60,26 @@ _SPEECH = make_features(
     gate_floor_db=2.0,
     normalise="mean_variance",
 )
-# For supervectors: ranks instead of values, and the vocal tract of a common length.
+_SPEECH_BLOCKS = _SPEECH.replace(block_s=3.0, block_step_s=1.5)
+# For supervectors: feature warping, and VTLN.
 _SPEECH_WARPED = _SPEECH.replace(normalise="warp", vtln=(0.92, 1.08))
-_BLOCKS = ClassifierConfig(
-    kind="blocks", n_components=1, covariance_type="shared", n_pca=80, z_limit=2.0, shrinkage=0.6
-)
-_SUPERVECTOR = ClassifierConfig(
-    kind="supervector",
-    n_components=64,
-    max_iter=8,
-    tol=0.0,
-    variance_floor=2e-2,
-    relevance=8.0,
-    n_directions=40,
-    pair_lag=8,
-)
-# Name of the preset (None: the classic model) and kind -> settings; the first kind of each is its default. Measured in
-# docs/decisions/0002-presets.md and 0008-recognition.md.
+# Name of the preset (None: the classic model) and kind -> settings; the first kind of each is its default, and a kind
+# that is not listed takes the front end of frames. Measured in docs/decisions/0002-presets.md and 0008-recognition.md.
 PRESETS: dict[str | None, dict[str, Preset]] = {
     None: {
-        "frames": Preset(_TUTORIAL, ClassifierConfig()),
-        "blocks": Preset(_TUTORIAL.replace(block_s=6.0), _BLOCKS, short_s=6.0),
-        "supervector": Preset(_TUTORIAL, _SUPERVECTOR, short_s=3.0),
+        "frames": Preset(_TUTORIAL, FrameGmmSettings()),
+        "blocks": Preset(_TUTORIAL.replace(block_s=6.0), BlockGaussianSettings(), short_s=6.0),
+        "supervector": Preset(_TUTORIAL, SupervectorSettings(), short_s=3.0),
     },
     "genre": {
-        "blocks": Preset(_MUSIC.replace(descriptors=_SPECTRAL, block_s=6.0), _BLOCKS, short_s=6.0),
-        "frames": Preset(_MUSIC.replace(n_deltas=1), ClassifierConfig(variance_floor=1e-2), short_s=3.0),
-        "supervector": Preset(_MUSIC.replace(n_deltas=1), _SUPERVECTOR, short_s=3.0),
+        "blocks": Preset(_MUSIC.replace(descriptors=_SPECTRAL, block_s=6.0), BlockGaussianSettings(), short_s=6.0),
+        "frames": Preset(_MUSIC.replace(n_deltas=1), FrameGmmSettings(variance_floor=1e-2), short_s=3.0),
+        "supervector": Preset(_MUSIC.replace(n_deltas=1), SupervectorSettings(), short_s=3.0),
     },
     "language": {
-        "supervector": Preset(_SPEECH_WARPED, _SUPERVECTOR, trial_s=6.0, short_s=3.0),
-        "frames": Preset(_SPEECH, ClassifierConfig(n_components=64, variance_floor=2e-2), trial_s=6.0, short_s=3.0),
-        "blocks": Preset(_SPEECH.replace(block_s=3.0, block_step_s=1.5), _BLOCKS, trial_s=6.0, short_s=3.0),
+        "supervector": Preset(_SPEECH_WARPED, SupervectorSettings(), trial_s=6.0, short_s=3.0),
+        "frames": Preset(_SPEECH, FrameGmmSettings(n_components=64, variance_floor=2e-2), trial_s=6.0, short_s=3.0),
+        "blocks": Preset(_SPEECH_BLOCKS, BlockGaussianSettings(), trial_s=6.0, short_s=3.0),
     },
 }
 
@@ -99,8 +91,9 @@ def preset_of(name: str | None, kind: str | None = None) -> Preset:
     ----------
     name : {"genre", "language"} or None
         None is the classic model.
-    kind : {"frames", "blocks", "supervector"} or None
-        None is the preset's default.
+    kind : str or None
+        A key of :data:`gmmaudio.models.KINDS`; None is the preset's default. A kind that the preset has no settings for
+        takes its own defaults on the front end of frames.
 
     Raises
     ------
@@ -109,7 +102,7 @@ def preset_of(name: str | None, kind: str | None = None) -> Preset:
 
     Examples
     --------
-    >>> preset_of("language", "frames").classifier.n_components
+    >>> preset_of("language", "frames").kind_settings.n_components
     64
     """
     if name not in PRESETS:
@@ -117,6 +110,5 @@ def preset_of(name: str | None, kind: str | None = None) -> Preset:
     kinds = PRESETS[name]
     if kind is None:
         return next(iter(kinds.values()))
-    if kind not in kinds:
-        raise SettingError(f"model is {kind!r}; expected one of {', '.join(kinds)}")
-    return kinds[kind]
+    settings = find_kind(kind).settings
+    return kinds[kind] if kind in kinds else replace(kinds["frames"], kind_settings=settings())

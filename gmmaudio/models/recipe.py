@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from gmmaudio.audio import AUGMENTATIONS
 from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureSettings
-from gmmaudio.models.kinds.kind_settings import ClassifierConfig
+from gmmaudio.models.kind_settings import KindSettings
+from gmmaudio.models.kinds import find_kind, settings_from_dict
+from gmmaudio.models.kinds.frame_gmm import FrameGmmSettings
+from gmmaudio.models.old_formats import upgrade_recipe
 from gmmaudio.models.presets import preset_of
 from gmmaudio.trials import Degradation, TrialSettings
 
@@ -24,8 +27,8 @@ class Recipe:
         Name of the preset that the settings started from; None for the classic model.
     features : FeatureSettings
         The front end.
-    classifier : ClassifierConfig
-        Settings of the mixtures.
+    kind_settings : KindSettings
+        Settings of the kind of model.
     min_duration_s : float
         Least length of a clip or trial, seconds.
     trial_s : float or None
@@ -43,7 +46,7 @@ class Recipe:
 
     preset: str | None = None
     features: FeatureSettings = field(default_factory=FeatureSettings)
-    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    kind_settings: KindSettings = field(default_factory=FrameGmmSettings)
     min_duration_s: float = 0.5
     trial_s: float | None = None
     augment: tuple[str, ...] = ()
@@ -57,10 +60,10 @@ class Recipe:
             raise SettingError(
                 f"`augment` is {','.join(self.augment)}; expected any of {','.join(AUGMENTATIONS)}, once"
             )
-        if self.features.frames.vtln and self.classifier.kind != "supervector":
-            raise SettingError(
-                f"vtln makes {self.features.frames.n_warps} warps of a frame; {self.classifier.kind} take one"
-            )
+        kind = find_kind(self.kind_settings.kind)
+        n_warps = self.features.frames.n_warps
+        if n_warps > 1 and not kind.takes_warps:
+            raise SettingError(f"vtln makes {n_warps} warps of a frame; {kind.name} take one: leave `vtln` empty")
         if self.seed < 0:
             raise SettingError(f"`seed` is {self.seed}; expected 0 or more")
 
@@ -76,7 +79,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values for JSON."""
-        return asdict(self)
+        return asdict(self) | {"kind_settings": self.kind_settings.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
@@ -88,8 +91,10 @@ class Recipe:
             If a name is unknown, or a value is of the wrong kind or outside its bounds.
         """
         try:
+            values = upgrade_recipe(values)
             features = FeatureSettings.from_dict(values["features"])
-            return cls(**{**values, "features": features, "classifier": ClassifierConfig(**values["classifier"])})
+            kind_settings = settings_from_dict(values["kind_settings"])
+            return cls(**{**values, "features": features, "kind_settings": kind_settings})
         except (KeyError, TypeError) as error:
             raise SettingError(f"no settings of a training run ({error}); made by another version?") from error
 
@@ -112,10 +117,11 @@ def make_recipe(
     ----------
     preset : {"genre", "language"} or None
         None for the classic model.
-    kind : {"frames", "blocks", "supervector"} or None
-        Kind of model; None takes the preset's own.
+    kind : str or None
+        Kind of model, a key of :data:`gmmaudio.models.KINDS`; None takes the preset's default.
     n_components, covariance_type, init
-        As for :class:`gmmaudio.classifier.ClassifierConfig`; None keeps the preset's.
+        As for the settings of the kind, such as
+        :class:`gmmaudio.models.kinds.frame_gmm.FrameGmmSettings`; None keeps the preset's.
     min_duration_s, seed
         As for :class:`Recipe`.
     trial_s : float or None
@@ -130,18 +136,26 @@ def make_recipe(
 
     Examples
     --------
-    >>> make_recipe("genre", kind="frames", n_components=4).classifier.n_components
+    >>> make_recipe("genre", kind="frames", n_components=4).kind_settings.n_components
     4
     """
     start = preset_of(preset, kind)
     given = {"n_components": n_components, "covariance_type": covariance_type, "init": init}
-    changed = asdict(start.classifier) | {name: value for name, value in given.items() if value is not None}
     return Recipe(
         preset=preset,
         features=start.features,
-        classifier=ClassifierConfig(**changed),
+        kind_settings=_changed(start.kind_settings, given),
         min_duration_s=min_duration_s,
         trial_s=(start.trial_s if trial_s is None else trial_s) or None,
         augment=tuple(augment),
         seed=seed,
     )
+
+
+def _changed(settings: KindSettings, given: Mapping[str, Any]) -> KindSettings:
+    """Return settings with those changed that are given and not None."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    missing = sorted(set(changes) - {field.name for field in fields(settings)})
+    if missing:
+        raise SettingError(f"{settings.kind} models have no setting `{missing[0]}`; leave it out, or take another kind")
+    return replace(settings, **changes)

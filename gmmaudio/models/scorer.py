@@ -1,23 +1,28 @@
-"""A trained classifier: rows -> transform -> heads -> one score for each label."""
+"""A fitted scorer: rows -> transform -> heads -> one score for each label."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import GaussianMixture
-from gmmaudio.models.heads import Linear, Mixtures
-from gmmaudio.models.linear_algebra import Array, Parts, Rows
-
-Head = Mixtures | Linear
+from gmmaudio.models.heads import Head, Mixtures
+from gmmaudio.models.linear_algebra import Array, Matrix, Tensors
 
 
 class Transform(Protocol):
-    """What a kind of model learns of rows before they are scored."""
+    """The first stage of a scorer: what is learned of rows before they are scored.
+
+    Attributes
+    ----------
+    kind : str
+        Name in the model file.
+    scores_rows : bool
+        Whether single rows have scores, and not only whole clips.
+    """
 
     kind: ClassVar[str]
     scores_rows: ClassVar[bool]
@@ -26,35 +31,43 @@ class Transform(Protocol):
     def n_features(self) -> int:
         """Number of columns of the rows."""
 
-    def apply(self, values: Rows) -> Rows:
-        """Return the transformed rows."""
+    @property
+    def n_warps(self) -> int:
+        """Number of VTLN warps that a row holds side by side."""
+
+    def apply(self, values: Matrix) -> Matrix:
+        """Return the transformed rows, shape (n, d)."""
 
     def settings(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return plain values for the model file."""
 
-    def parts(self) -> Parts:
-        """Return arrays by name."""
+    def tensors(self) -> Tensors:
+        """Return arrays by name for the model file."""
+
+    @classmethod
+    def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Self:
+        """Return the transform that settings and tensors describe."""
 
 
 @dataclass(frozen=True, eq=False)
-class Classifier:
-    """What gives a clip's rows one score for each label; the label with the highest wins.
+class Scorer:
+    """The fitted part of a model that gives a clip's rows one score for each label; the highest score wins.
 
     Parameters
     ----------
     labels : tuple of str
         Sorted, at least two.
-    transform : Identity, Projection or Supervectors
+    transform : Transform
         What is learned of rows before they are scored.
-    heads : tuple of Mixtures or Linear
-        What scores them; of several the weighted sum counts.
+    heads : tuple of Head
+        One or two; of two the weighted sum of scores counts.
     weights : tuple of float
         One for each head, 0 or more; a single head has 1.
 
     Raises
     ------
     SettingError
-        If they do not go together.
+        If labels, heads and weights do not fit one another.
     """
 
     labels: tuple[str, ...]
@@ -75,7 +88,7 @@ class Classifier:
 
     @property
     def n_features(self) -> int:
-        """Columns of the rows."""
+        """Number of columns of the rows."""
         return self.transform.n_features
 
     @property
@@ -86,10 +99,10 @@ class Classifier:
 
     @property
     def scores_rows(self) -> bool:
-        """Whether single rows have scores: a supervector is of a whole clip."""
+        """Whether single rows have scores, and not only whole clips."""
         return self.transform.scores_rows
 
-    def score_rows(self, values: npt.NDArray[np.floating]) -> Array:
+    def score_rows(self, values: Matrix) -> Array:
         """Return the score of every row under every label, shape (n, n_labels); nats where the heads are mixtures.
 
         Parameters
@@ -103,14 +116,14 @@ class Classifier:
             If single rows have no scores.
         """
         if not self.scores_rows:
-            raise SettingError("a supervector is of a whole clip: single rows have no scores")
+            raise SettingError("this kind of model scores whole clips: single rows have no scores")
         transformed = self.transform.apply(values)
-        return _weighted(self.weights, np.stack([head.score(transformed) for head in self.heads]))
+        return _weighted_sum(self.weights, np.stack([head.score(transformed) for head in self.heads]))
 
-    def score_members(self, values: npt.NDArray[np.floating]) -> Array:
+    def score_members(self, values: Matrix) -> Array:
         """Return the mean score of a row under every label by every head, shape (n_heads, n_labels).
 
-        A mean, never a sum: rows of one clip are far from independent, and a sum overstates what they tell.
+        A mean, never a sum: rows of one clip are far from independent, and a sum overstates their evidence.
 
         Parameters
         ----------
@@ -130,7 +143,7 @@ class Classifier:
         transformed = self.transform.apply(values)
         return np.stack([head.score(transformed).mean(axis=0) for head in self.heads])
 
-    def score(self, values: npt.NDArray[np.floating]) -> Array:
+    def score(self, values: Matrix) -> Array:
         """Return one score for each label, shape (n_labels,): the weighted sum of :meth:`score_members`.
 
         Parameters
@@ -143,10 +156,14 @@ class Classifier:
         MixtureError
             If there are no rows, or they do not fit.
         """
-        return _weighted(self.weights, self.score_members(values))
+        return _weighted_sum(self.weights, self.score_members(values))
+
+    def label_distances(self) -> tuple[Array, str]:
+        """Return the distance between every two labels by the first head, shape (n_labels, n_labels), and its name."""
+        return self.heads[0].label_distances()
 
 
-def _weighted(weights: tuple[float, ...], scores: Array) -> Array:
+def _weighted_sum(weights: tuple[float, ...], scores: Array) -> Array:
     """Return the weighted sum over the first axis; one alone is left as it is, bit for bit."""
     if len(weights) == 1:
         only: Array = scores[0] * weights[0]
@@ -155,11 +172,25 @@ def _weighted(weights: tuple[float, ...], scores: Array) -> Array:
     return total
 
 
-def check_finite(rows: npt.NDArray[np.floating], where: str = "") -> None:
-    """Raise where a number is not finite: a mixture takes NaN for a missing value, in frames it is a mistake."""
+def check_finite(rows: Matrix, where: str = "") -> None:
+    """Raise MixtureError where a number is not finite.
+
+    A mixture takes NaN for a missing value; in frames it is a fault.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, n_features)
+        Rows to check.
+    where : str
+        Put before the message.
+
+    Examples
+    --------
+    >>> check_finite(np.zeros((2, 3)))
+    """
     bad = np.argwhere(~np.isfinite(rows))
     if len(bad):
-        place = ", column ".join(map(str, bad[0]))
+        position = ", column ".join(map(str, bad[0]))
         raise MixtureError(
-            f"{where}row {place} is {rows[tuple(bad[0])]}; frames must be finite: drop or repair such rows"
+            f"{where}row {position} is {rows[tuple(bad[0])]}; frames must be finite: drop or repair such rows"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gmmaudio.compute import RunContext
@@ -11,29 +11,10 @@ from gmmaudio.evaluation import accuracy, balanced_accuracy, confusion_matrix
 from gmmaudio.features import same_frames
 from gmmaudio.models.fusion import head_weights
 from gmmaudio.models.inner_folds import N_INNER_FOLDS, OutOfFold, labels_and_groups, nested_scores
+from gmmaudio.models.kinds import KINDS, find_kind
 from gmmaudio.models.presets import preset_of
 from gmmaudio.models.recipe import Recipe
 from gmmaudio.trials import Trial, with_features
-
-# What is compared, cheapest first: of equals the first is chosen.
-CANDIDATES: tuple[dict[str, Any], ...] = (
-    {"kind": "blocks", "covariance_type": "shared", "n_components": 1, "n_pca": 20},
-    {"kind": "blocks", "covariance_type": "shared", "n_components": 1, "n_pca": 40},
-    {"kind": "blocks", "covariance_type": "shared", "n_components": 1, "n_pca": 80},
-    {"kind": "blocks", "covariance_type": "diag", "n_components": 1, "n_pca": 20},
-    {"kind": "frames", "covariance_type": "diag", "n_components": 1},
-    {"kind": "frames", "covariance_type": "full", "n_components": 1},
-    {"kind": "frames", "covariance_type": "diag", "n_components": 4},
-    {"kind": "frames", "covariance_type": "full", "n_components": 2},
-    {"kind": "frames", "covariance_type": "diag", "n_components": 8},
-    {"kind": "frames", "covariance_type": "full", "n_components": 4},
-    {"kind": "frames", "covariance_type": "diag", "n_components": 16},
-    {"kind": "supervector", "covariance_type": "diag", "n_components": 32},
-    {"kind": "supervector", "covariance_type": "diag", "n_components": 64},
-    {"kind": "supervector", "covariance_type": "diag", "n_components": 128},
-    {"kind": "frames", "covariance_type": "diag", "n_components": 32},
-    {"kind": "frames", "covariance_type": "diag", "n_components": 64},
-)
 
 
 @dataclass(frozen=True)
@@ -45,7 +26,8 @@ class Tuned:
     recipe : Recipe
         The settings with the best balanced accuracy on the inner folds.
     table : tuple of dict
-        ``kind, covariance_type, n_components, n_pca, balanced_accuracy, accuracy, n`` of every candidate, best first.
+        ``kind``, the settings that candidates of that kind differ in, ``description``, ``balanced_accuracy``,
+        ``accuracy`` and ``n`` of every candidate, best first.
     reason : str
         Why these.
     """
@@ -56,7 +38,7 @@ class Tuned:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {"chosen": asdict(self.recipe.classifier), "table": list(self.table), "reason": self.reason}
+        return {"chosen": self.recipe.kind_settings.to_dict(), "table": list(self.table), "reason": self.reason}
 
 
 def tune(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, kind: str | None = None) -> Tuned:
@@ -92,33 +74,39 @@ def tune(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, kind: str 
     return Tuned(candidates[order[0]], tuple(rows[i] for i in order), reason)
 
 
-def _candidates(recipe: Recipe, kind: str | None) -> list[Recipe]:
-    """Return the recipe itself and what it is compared with, each once."""
-    found = [recipe] if kind in (None, recipe.classifier.kind) else []
-    for change in CANDIDATES:
-        if kind not in (None, change["kind"]):
-            continue
-        start = preset_of(recipe.preset, change["kind"])
+def _candidates(recipe: Recipe, kind_name: str | None) -> list[Recipe]:
+    """Return the recipe itself and the candidates it is compared with, each once, the cheapest first."""
+    candidates = [recipe] if kind_name in (None, recipe.kind_settings.kind) else []
+    kinds = [kind for kind in KINDS.values() if kind_name in (None, kind.name)]
+    for kind, change in sorted(((k, c) for k in kinds for c in k.candidates), key=lambda pair: pair[1].cost):
+        start = preset_of(recipe.preset, kind.name)
         features = start.features
         if not same_frames(features.frames, recipe.features.frames):
-            vtln = recipe.features.frames.vtln if change["kind"] == "supervector" else ()
+            vtln = recipe.features.frames.vtln if kind.takes_warps else ()
             block_s, step_s = features.rows.block_s, features.rows.block_step_s
             features = recipe.features.replace(vtln=vtln, block_s=block_s, block_step_s=step_s)
-        # a shared covariance goes with one component: all are changed at once
-        classifier = replace(start.classifier, back_end="own", **change)
-        candidate = replace(recipe, features=features, classifier=classifier)
-        if candidate not in found:
-            found.append(candidate)
-    return found
+        # settings that go together, such as a shared covariance and one component, change at once
+        settings = replace(start.kind_settings, **change.changes)
+        candidate = replace(recipe, features=features, kind_settings=settings)
+        if candidate not in candidates:
+            candidates.append(candidate)
+    return candidates
 
 
 def _row(trials: Sequence[Trial], candidate: Recipe, found: OutOfFold) -> dict[str, Any]:
     """Return one line of the table."""
     codes, groups = labels_and_groups(trials, found)
     weights = head_weights(found, codes, groups, candidate)
-    given = found.fused(weights).argmax(axis=1)
-    counts = confusion_matrix([found.labels[i] for i in codes], [found.labels[i] for i in given], found.labels)
-    settings = {name: getattr(candidate.classifier, name) for name in ("kind", "covariance_type", "n_components")}
-    settings |= {"n_pca": candidate.classifier.n_pca if candidate.classifier.kind == "blocks" else None}
-    figures = {"balanced_accuracy": float(balanced_accuracy(counts)), "accuracy": float(accuracy(counts))}
-    return {**settings, "back_end": candidate.classifier.back_end, **figures, "n": len(codes)}
+    predictions = found.fused(weights).argmax(axis=1)
+    counts = confusion_matrix([found.labels[i] for i in codes], [found.labels[i] for i in predictions], found.labels)
+    settings = candidate.kind_settings
+    kind = find_kind(settings.kind)
+    tuned = dict.fromkeys(name for change in kind.candidates for name in change.changes)
+    return {
+        "kind": kind.name,
+        **{name: getattr(settings, name) for name in tuned},
+        "description": kind.describe(settings),
+        "balanced_accuracy": float(balanced_accuracy(counts)),
+        "accuracy": float(accuracy(counts)),
+        "n": len(codes),
+    }

@@ -1,64 +1,65 @@
-"""The universal background model: one mixture of all labels' rows."""
+"""The universal background model (UBM): one mixture fitted to the rows of all labels."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.compute import count_jobs
 from gmmaudio.mixture import EMTrace, GaussianMixture, fit_gmm
-from gmmaudio.models.calibration import clip_weights
-from gmmaudio.models.kinds.kind_settings import ClassifierConfig
-from gmmaudio.models.linear_algebra import Array
+from gmmaudio.models.kind_settings import EmSettings
+from gmmaudio.models.training_rows import TrainingRows
 
 Traces = dict[str, EMTrace]
-# the name under which the background's trace stands
-BACKGROUND = "background"
+# the name of the UBM's trace, beside those of labels
+UBM = "ubm"
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingRows:
-    """What a classifier is fitted to."""
+def fit_ubm(training: TrainingRows, settings: EmSettings, n_rows: int) -> tuple[GaussianMixture, EMTrace]:
+    """Return the UBM of a training set, and the trace of EM.
 
-    rows: tuple[npt.NDArray[np.floating], ...]
-    names: tuple[str, ...]
-    codes: npt.NDArray[np.intp]
-    groups: tuple[str, ...]
-    config: ClassifierConfig
-    seed: int
-    n_jobs: int
-    n_views: int
+    Parameters
+    ----------
+    training : TrainingRows
+        Rows of all labels.
+    settings : EmSettings
+        Settings of EM.
+    n_rows : int
+        Rows used at most: the same number of each group as far as it has them.
 
-    def of(self, code: int) -> npt.NDArray[np.floating]:
-        """Return the rows of one label."""
-        return np.concatenate([rows for rows, own in zip(self.rows, self.codes, strict=True) if own == code])
-
-    def weights(self) -> Array:
-        """Return weights by which every label counts the same, and every group within it, mean 1."""
-        return clip_weights(self.codes, self.groups) * len(self.codes)
-
-    def per_row(self) -> npt.NDArray[np.intp]:
-        """Return the clip of every row."""
-        return np.repeat(np.arange(len(self.rows)), [len(rows) for rows in self.rows])
-
-
-def fit_background(training: TrainingRows) -> tuple[GaussianMixture, EMTrace]:
-    """Return one mixture of everybody's rows: as many of each group as there are, up to an equal share."""
-    config = training.config
-    rng = np.random.default_rng((training.seed, len(training.names) + 1))
-    pairs = list(zip(training.codes.tolist(), training.groups, strict=True))
-    _, group = np.unique(pairs, axis=0, return_inverse=True)
-    chosen = _balanced(group.ravel()[training.per_row()], config.n_background_rows, rng)
+    References
+    ----------
+    Reynolds, Quatieri, Dunn, "Speaker verification using adapted Gaussian mixture models", Digital Signal Processing
+    10 (2000).
+    """
+    rng = np.random.default_rng((training.seed, len(training.labels) + 1))
+    label_groups = list(zip(training.codes.tolist(), training.groups, strict=True))
+    _, group = np.unique(label_groups, axis=0, return_inverse=True)
+    chosen = balanced_rows(group.ravel()[training.clip_of_rows()], n_rows, rng)
     rows = np.concatenate(training.rows)[chosen]
-    return fit_gmm(rows, **config.em_settings(), rng=rng, n_threads=count_jobs(training.n_jobs))
+    return fit_gmm(rows, **settings.em_settings(), rng=rng, n_threads=count_jobs(training.n_jobs))
 
 
-def _balanced(group: npt.NDArray[np.intp], n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
-    """Return the places of at most ``n`` rows, the same number of each group as far as it has them."""
+def balanced_rows(group: npt.NDArray[np.intp], n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Return the indices of at most ``n`` rows, the same number of each group as far as it has them, ascending.
+
+    Parameters
+    ----------
+    group : ndarray, shape (n_rows,), int
+        Group of every row, 0..n_groups - 1.
+    n : int
+        Rows wanted.
+    rng : numpy.random.Generator
+        Chooses among the rows of a group.
+
+    Examples
+    --------
+    >>> rows = balanced_rows(np.array([0, 0, 0, 0, 1, 1]), 4, np.random.default_rng(0))
+    >>> len(rows), (rows >= 4).sum()
+    (4, np.int64(2))
+    """
     order = rng.permutation(len(group))
-    # the how-manyth of its group each row is, in random order: all firsts, then all seconds, ...
+    # rank of each row within its group, in random order: all firsts, then all seconds, ...
     by_group = order[np.argsort(group[order], kind="stable")]
     sizes = np.bincount(group)
     rank = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)

@@ -13,15 +13,12 @@ from gmmaudio.compute import RunContext
 from gmmaudio.corpus import Clip, Fold, random_folds
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import ScoredClip, Similarity, Slice, compare, make_slice
-from gmmaudio.mixture import divergences
-from gmmaudio.models import Classifier, Linear, Recipe
+from gmmaudio.models import Recipe, Scorer
 from gmmaudio.pipeline.folds import score_fold
 from gmmaudio.pipeline.scoring import interval_units
 from gmmaudio.trials import Degradation, Trial, TrialSettings, build_trial_set, units_of
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
-# of rows drawn of each mixture; the divergences are then within about 0.01 nats
-N_SAMPLES = 2_000
 
 
 def check_durations(durations_s: Sequence[float]) -> None:
@@ -237,21 +234,17 @@ def degradations_of(trial_s: float | None) -> tuple[str, ...]:
     return tuple(name for name, spec in DEGRADATIONS.items() if not (trial_s and spec.changes_duration))
 
 
-def model_similarity(classifier: Classifier) -> Similarity | None:
-    """Return how alike the labels are to a model; None with fewer than three labels, for then there is no map."""
-    if len(classifier.labels) < 3:
+def model_similarity(scorer: Scorer) -> Similarity | None:
+    """Return how alike the labels are to a model; None with fewer than three labels, for then there is no map.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        The model's scorer.
+    """
+    if len(scorer.labels) < 3:
         return None
-    if classifier.mixtures:
-        distance = divergences(classifier.mixtures, n_samples=N_SAMPLES)
-        kind = "Jensen-Shannon divergence between the labels' mixtures of one model, nats (0 to 0.69)"
-        return Similarity(classifier.labels, distance, kind)
-    (head, *_) = [head for head in classifier.heads if isinstance(head, Linear)]
-    # in exact symmetry and from exactly zero, which rounding would not give
-    unit = head.coefficients / np.linalg.norm(head.coefficients, axis=1, keepdims=True)
-    distance = np.linalg.norm(unit[:, None] - unit[None], axis=2).astype(np.float64) ** 2 / 2
-    return Similarity(
-        classifier.labels, distance, "one minus the cosine between the labels' vectors of one model (0 to 2)"
-    )
+    return Similarity(scorer.labels, *scorer.label_distances())
 
 
 def _share_of(trials: Sequence[Trial], train: Sequence[int], share: float, rng: np.random.Generator) -> tuple[int, ...]:

@@ -248,7 +248,7 @@ def run_crossval(
         trial_set.failed,
         passed=findings.passed,
         slices=slices,
-        similarity=analyses.model_similarity(results[0].recogniser.classifier),
+        similarity=analyses.model_similarity(results[0].recogniser.scorer),
         run=_record(corpus, trial_set, recipe, options, divisions),
     )
 

@@ -113,13 +113,13 @@ def evaluate(
     protocol = _protocol(model, options, _scored_part(corpus, split), trial_s, scored, strangers)
     return make_report(
         scored,
-        model.classifier.labels,
+        model.scorer.labels,
         replace(protocol, command=command, began=clock.began, seconds=clock.seconds),
         (*findings.guards, *notes),
         trial_set.failed,
         passed=findings.passed,
         slices=slices,
-        similarity=analyses.model_similarity(model.classifier),
+        similarity=analyses.model_similarity(model.scorer),
         run=run_record("evaluate", corpus, trial_set, options),
     )
 
@@ -159,11 +159,11 @@ def _protocol(
 
 def _known_clips(model: Model, clips: Sequence[Clip]) -> tuple[list[Clip], tuple[str, ...]]:
     """Return the clips whose label the model knows, and the other labels."""
-    known = [clip for clip in clips if clip.label in model.classifier.labels]
-    strangers = tuple(sorted({clip.label for clip in clips} - set(model.classifier.labels)))
+    known = [clip for clip in clips if clip.label in model.scorer.labels]
+    strangers = tuple(sorted({clip.label for clip in clips} - set(model.scorer.labels)))
     if not known:
         raise CorpusError(
-            f"the corpus's labels are {', '.join(strangers)} and the model's {', '.join(model.classifier.labels)}: "
+            f"the corpus's labels are {', '.join(strangers)} and the model's {', '.join(model.scorer.labels)}: "
             "none in common; rename the folders, or train on this corpus"
         )
     return known, strangers
@@ -193,7 +193,7 @@ def _training_settings(model: Model) -> dict[str, object]:
     training = model.training
     return {
         "preset": training.preset,
-        "classifier": vars(training.classifier),
+        "kind_settings": training.kind_settings.to_dict(),
         "seed": training.seed,
         "trial_s": training.trial_s,
         "clips": len(training.clips),

@@ -15,7 +15,8 @@ from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import Report
 from gmmaudio.evaluation.report_file import EXPECTED, upgrade
 from gmmaudio.features import FeatureSettings
-from gmmaudio.models import ClassifierConfig, Model, Recipe
+from gmmaudio.models import Model, Recipe
+from gmmaudio.models.old_formats import upgrade_report_settings
 from gmmaudio.pipeline.crossvalidation import CrossvalOptions, run_crossval
 from gmmaudio.pipeline.evaluation_run import evaluate
 from gmmaudio.pipeline.external_predictions import evaluate_predictions
@@ -150,17 +151,14 @@ def _compared(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def _completed(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return settings with those that did not exist when they were recorded, as they stood unsaid."""
-    kinds: dict[str, Any] = {
-        "features": FeatureSettings.from_dict,
-        "classifier": lambda given: ClassifierConfig(**given),
-    }
-    found = dict(settings)
-    for name, make in kinds.items():
-        if isinstance(found.get(name), Mapping):
-            # what cannot be read any more differs as it stands
-            with contextlib.suppress(SettingError, TypeError):
-                found[name] = asdict(make(found[name]))
-    return found
+    completed = dict(settings)
+    # what cannot be read any more differs as it stands
+    with contextlib.suppress(SettingError, KeyError, TypeError):
+        completed = upgrade_report_settings(settings)
+    if isinstance(completed.get("features"), Mapping):
+        with contextlib.suppress(SettingError, TypeError):
+            completed["features"] = asdict(FeatureSettings.from_dict(completed["features"]))
+    return completed
 
 
 def _walk(where: str, old: Any, new: Any, tolerance: float) -> Iterator[str]:

@@ -91,7 +91,7 @@ def train(
     if choice is not None:
         recipe = choice.recipe
         trials = with_features(trials, recipe.features)
-    notes += training_notes(trials, preset_of(recipe.preset, recipe.classifier.kind).short_s, corpus.root)
+    notes += training_notes(trials, preset_of(recipe.preset, recipe.kind_settings.kind).short_s, corpus.root)
     fitted = fit_trials(trials, recipe, run)
     rejection = learn_rejection(trials, recipe, fitted, run)
     notes += fitted.notes + trace_notes(fitted.traces)
@@ -99,7 +99,7 @@ def train(
         notes += (FILES_AS_GROUPS,)
     summary = summarise(trials, fitted.traces, recipe, notes, None if choice is None else choice.to_dict())
     fitted_parts = fitted.recogniser
-    model = Model(recipe.features, fitted_parts.classifier, summary, fitted_parts.calibration, rejection)
+    model = Model(recipe.features, fitted_parts.scorer, summary, fitted_parts.calibration, rejection)
     return TrainResult(model, fitted.traces, tuple(trial_set.failed))
 
 
@@ -151,7 +151,7 @@ def summarise(
         rows[trial.label] += len(trial.rows)
     return TrainingSummary(
         preset=recipe.preset,
-        classifier=recipe.classifier,
+        kind_settings=recipe.kind_settings,
         seed=recipe.seed,
         trial_s=recipe.trial_s,
         min_duration_s=recipe.min_duration_s,

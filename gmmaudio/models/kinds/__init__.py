@@ -1,35 +1,87 @@
-"""The kinds of models, behind one function that fits: mixtures on frames, Gaussians on blocks, supervectors."""
+"""The kinds of models: one module for each, and the table of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
-from gmmaudio.models.kinds.block_gaussian import fit_blocks
-from gmmaudio.models.kinds.frame_gmm import fit_frames
-from gmmaudio.models.kinds.kind_settings import ClassifierConfig
-from gmmaudio.models.kinds.supervector import fit_supervectors
-from gmmaudio.models.scorer import Classifier, check_finite
-from gmmaudio.models.ubm import Traces, TrainingRows
+from gmmaudio.models.kind import Kind
+from gmmaudio.models.kind_settings import KindSettings
+from gmmaudio.models.kinds.block_gaussian import BLOCK_GAUSSIAN
+from gmmaudio.models.kinds.frame_gmm import FRAME_GMM
+from gmmaudio.models.kinds.supervector import SUPERVECTOR
+from gmmaudio.models.linear_algebra import Matrix
+from gmmaudio.models.scorer import Scorer, check_finite
+from gmmaudio.models.training_rows import TrainingRows
+from gmmaudio.models.ubm import Traces
+
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (FRAME_GMM, BLOCK_GAUSSIAN, SUPERVECTOR)}
+
+
+def find_kind(name: object) -> Kind[Any]:
+    """Return the kind of a name.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`KINDS`.
+
+    Raises
+    ------
+    SettingError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> find_kind("supervector").takes_warps
+    True
+    """
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise SettingError(f"kind is {name!r}; expected one of {', '.join(KINDS)}")
+    return kind
+
+
+def settings_from_dict(values: Mapping[str, Any]) -> KindSettings:
+    """Return the settings that :meth:`KindSettings.to_dict` gave, of whatever kind.
+
+    Parameters
+    ----------
+    values : mapping
+        Plain values with ``kind``.
+
+    Raises
+    ------
+    SettingError
+        If kind or settings are unknown, or a value is outside its bounds.
+
+    Examples
+    --------
+    >>> settings_from_dict({"kind": "frames", "n_components": 4}).n_components
+    4
+    """
+    kind: Kind[Any] = find_kind(values.get("kind"))
+    settings: KindSettings = kind.settings.from_dict(values)
+    return settings
 
 
 def fit_scorer(
-    rows_per_clip: Sequence[npt.NDArray[np.floating]],
+    rows_per_clip: Sequence[Matrix],
     labels: Sequence[str],
-    config: ClassifierConfig,
+    settings: KindSettings,
     *,
     groups: Sequence[str] | None = None,
-    n_views: int = 1,
+    n_warps: int = 1,
     seed: int = 0,
     n_jobs: int = 1,
-) -> tuple[Classifier, Traces]:
-    """Return a classifier fitted to the rows of labelled clips, and the traces of EM.
+) -> tuple[Scorer, Traces]:
+    """Return a scorer fitted to the rows of labelled clips, and the traces of EM.
 
-    Each mixture has a random stream of its own, drawn from the seed and its label's place in the sorted labels, so
+    Each mixture has a random stream of its own, drawn from the seed and the index of its label in the sorted labels, so
     that the result is the same bits for any ``n_jobs``.
 
     Parameters
@@ -37,16 +89,16 @@ def fit_scorer(
     rows_per_clip : sequence of ndarray, shape (n_i, n_features)
         Finite rows of every clip, at least one each.
     labels : sequence of str
-        Of every clip; at least two different ones.
-    config : ClassifierConfig
-        Settings of the fit.
+        Label of every clip; at least two different ones.
+    settings : KindSettings
+        Settings of the kind of model.
     groups : sequence of str or None
-        Of every clip: the artist or speaker; no group of a label weighs more than another. None takes each clip for
-        one of its own. Mixtures fitted to a label's rows by maximum likelihood know of no groups.
-    n_views : int
-        Views of a frame that each row holds side by side, of which supervectors take one for each clip.
+        Group of every clip (the artist or speaker): no group of a label weighs more than another. None takes each clip
+        for its own group. Mixtures fitted to a label's rows by maximum likelihood ignore groups.
+    n_warps : int
+        VTLN warps of a frame that each row holds side by side, of which supervectors select one for each clip.
     seed : int
-        Drives the starts of EM.
+        Seed of the starts of EM.
     n_jobs : int
         Worker processes (or threads).
 
@@ -59,27 +111,42 @@ def fit_scorer(
 
     Examples
     --------
+    >>> from gmmaudio.models.kinds.frame_gmm import FrameGmmSettings
     >>> rows = [np.full((9, 1), -1.0), np.full((9, 1), 1.0)]
-    >>> classifier, _ = fit_scorer(rows, ["low", "high"], ClassifierConfig(n_components=1))
-    >>> classifier.labels[classifier.score(np.full((3, 1), 0.9)).argmax()]
+    >>> scorer, _ = fit_scorer(rows, ["low", "high"], FrameGmmSettings(n_components=1))
+    >>> scorer.labels[scorer.score(np.full((3, 1), 0.9)).argmax()]
     'high'
     """
+    kind = find_kind(settings.kind)
     names = tuple(sorted(set(labels)))
     if len(names) < 2:
         raise SettingError(f"only the label {', '.join(names) or 'none'}; at least two are needed to tell apart")
+    check_rows(rows_per_clip, n_warps)
+    if n_warps > 1 and not kind.takes_warps:
+        warping = ", ".join(other.name for other in KINDS.values() if other.takes_warps)
+        raise SettingError(f"rows hold {n_warps} VTLN warps; {kind.name} take one, any number only {warping}")
+    codes = np.array([names.index(label) for label in labels])
+    clip_groups = tuple(map(str, range(len(codes)))) if groups is None else tuple(groups)
+    training = TrainingRows(tuple(rows_per_clip), names, codes, clip_groups, seed, n_jobs, n_warps)
+    # one thread for linear algebra, so that a model is the same bits for any number of jobs
+    with one_thread():
+        return kind.fit(training, settings)
+
+
+def check_rows(rows_per_clip: Sequence[Matrix], n_warps: int = 1) -> None:
+    """Raise MixtureError where rows of clips are not finite, or not of one width that the warps divide.
+
+    Parameters
+    ----------
+    rows_per_clip : sequence of ndarray, shape (n_i, n_features)
+        Rows of every clip; at least one clip.
+    n_warps : int
+        VTLN warps that each row holds.
+    """
     widths = sorted({rows.shape[-1] for rows in rows_per_clip})
     if len(widths) > 1:
         raise MixtureError(f"clips have rows of {' and '.join(map(str, widths))} features; expected one width")
-    if n_views < 1 or widths[0] % n_views:
-        raise MixtureError(f"rows of {widths[0]} features cannot hold {n_views} views")
-    if n_views > 1 and config.kind != "supervector":
-        raise SettingError(f"rows hold {n_views} views; {config.kind} take one, supervectors any number")
+    if n_warps < 1 or widths[0] % n_warps:
+        raise MixtureError(f"rows of {widths[0]} features cannot hold {n_warps} VTLN warps")
     for clip, rows in enumerate(rows_per_clip):
         check_finite(rows, f"clip {clip}: ")
-    codes = np.array([names.index(label) for label in labels])
-    own = tuple(map(str, range(len(codes)))) if groups is None else tuple(groups)
-    training = TrainingRows(tuple(rows_per_clip), names, codes, own, config, seed, n_jobs, n_views)
-    fitter = {"frames": fit_frames, "blocks": fit_blocks, "supervector": fit_supervectors}[config.kind]
-    # one thread for linear algebra, so that a model is the same bits for any number of jobs
-    with one_thread():
-        return fitter(training)

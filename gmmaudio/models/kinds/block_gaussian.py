@@ -1,90 +1,222 @@
-"""Gaussians on standardised and projected blocks of frames."""
+"""The kind ``blocks``: Gaussians, or linear functions, on standardised and projected blocks of frames."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
-from gmmaudio.mixture import GaussianMixture
-from gmmaudio.models.heads import Linear, Mixtures, fit_logistic
+from gmmaudio.mixture import GaussianMixture, check_settings
+from gmmaudio.models.heads import Head, Mixtures, fit_logistic
+from gmmaudio.models.kind import Candidate, Kind
+from gmmaudio.models.kind_settings import FUSIONS, EmSettings, check_choice, check_positive, check_whole
 from gmmaudio.models.kinds.frame_gmm import fit_mixtures
-from gmmaudio.models.linear_algebra import Array, Parts, Rows, label_means, signed_axes
-from gmmaudio.models.scorer import Classifier
-from gmmaudio.models.ubm import Traces, TrainingRows
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_means, signed_axes
+from gmmaudio.models.scorer import Scorer
+from gmmaudio.models.training_rows import TrainingRows
+from gmmaudio.models.ubm import Traces
 
-# a column that does not move is left at zero
-LEAST_DEVIATION = 1e-9
+BACK_ENDS = ("gaussian", "logistic", *FUSIONS)
+# one covariance for all labels, beside the types of a mixture
+SHARED = "shared"
+# rows of a training set for each principal component: inner folds, and those less a label, have half of them
+ROWS_PER_COMPONENT = 4
+# a column of a smaller standard deviation, relative to its mean, is constant: it is left at zero
+MIN_STD = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockGaussianSettings(EmSettings):
+    """Settings of Gaussians on blocks.
+
+    The fields of :class:`gmmaudio.models.kind_settings.EmSettings`, and those below.
+
+    Parameters
+    ----------
+    covariance_type : {"shared", "diag", "full", "tied", "spherical"}
+        ``shared`` is one full covariance for all labels, shrunk, with one component for each label; the others are
+        those of a mixture for each label.
+    n_pca : int or None
+        Principal components kept at most; None keeps as many as the rows have. Training takes no more than a quarter
+        of its rows.
+    soft_clip : float or None
+        Standardised values are softly clipped to this many standard deviations (``limit * tanh(z / limit)``), against
+        recordings unlike any in training; None leaves them as they are.
+    shrinkage : float or None
+        Share of a multiple of the identity in the shared covariance, 0..1; None takes Ledoit and Wolf's, which takes
+        overlapping blocks for independent.
+    back_end : {"gaussian", "logistic", "mean", "trained"}
+        Gaussians, linear logistic regression, or both, each at its own temperature and with equal weight ("mean"), or
+        with weights learned on inner folds ("trained").
+    penalty : float
+        Penalty of logistic regression: half the squared coefficients count as much as this share of the mean log-loss.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its bounds.
+
+    Examples
+    --------
+    >>> BlockGaussianSettings(back_end="mean").n_heads
+    2
+    """
+
+    kind: ClassVar[str] = "blocks"
+    n_components: int = 1
+    covariance_type: str = SHARED
+    n_pca: int | None = 80
+    soft_clip: float | None = 2.0
+    shrinkage: float | None = 0.6
+    back_end: str = "gaussian"
+    penalty: float = 0.01
+
+    def __post_init__(self) -> None:
+        check_settings(**self.em_settings() | ({"covariance_type": "full"} if self.is_shared else {}))
+        if self.is_shared and self.n_components != 1:
+            raise SettingError(
+                f"n_components is {self.n_components}; expected 1 where labels share a covariance: for more, take "
+                "another `covariance_type`, such as diag"
+            )
+        check_choice("back_end", self.back_end, BACK_ENDS)
+        if self.n_pca is not None:
+            check_whole("n_pca", self.n_pca, 1)
+        if self.soft_clip is not None:
+            check_positive("soft_clip", self.soft_clip)
+        if self.shrinkage is not None and not 0 <= self.shrinkage <= 1:
+            raise SettingError(f"shrinkage is {self.shrinkage}; expected a share, 0 to 1")
+        check_positive("penalty", self.penalty)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all labels have one covariance."""
+        return self.covariance_type == SHARED
+
+    @property
+    def fusion(self) -> str | None:
+        """How the scores of two heads are combined: ``mean``, ``trained``, or None where there is one head."""
+        return self.back_end if self.back_end in FUSIONS else None
+
+    def cap_components(self, n_rows: int) -> Self:
+        """Return settings with at most one principal component for every four rows.
+
+        Parameters
+        ----------
+        n_rows : int
+            Rows of the training set.
+        """
+        most = max(1, n_rows // ROWS_PER_COMPONENT)
+        return replace(self, n_pca=min(self.n_pca or most, most))
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Standardised rows, bent to stay within a limit, times a matrix.
+    """Standardised rows, softly clipped, times a matrix.
 
     Parameters
     ----------
     mean, scale : ndarray, shape (n_features,)
-        Taken out, and divided by.
+        Subtracted, and divided by.
     matrix : ndarray, shape (n_features, d)
         Principal axes, whitened where labels share a covariance.
-    z_limit : float or None
-        Standardised values are bent to stay within -z_limit..z_limit.
+    soft_clip : float or None
+        Standardised values stay within -soft_clip..soft_clip.
+
+    Raises
+    ------
+    SettingError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> Projection(np.ones(2), np.full(2, 2.0), np.eye(2)).apply(np.array([[3.0, 1.0]]))
+    array([[1., 0.]])
     """
 
     mean: Array
     scale: Array
     matrix: Array
-    z_limit: float | None = None
+    soft_clip: float | None = None
     kind: ClassVar[str] = "projection"
     scores_rows: ClassVar[bool] = True
+    n_warps: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         n = len(self.matrix)
         if self.matrix.ndim != 2 or self.mean.shape != (n,) or self.scale.shape != (n,):
-            raise SettingError(f"shapes {self.mean.shape}, {self.scale.shape}, {self.matrix.shape} do not go together")
+            raise SettingError(
+                f"mean, scale and matrix have shapes {self.mean.shape}, {self.scale.shape} and {self.matrix.shape}; "
+                "expected (n_features,) twice and (n_features, d)"
+            )
 
     @property
     def n_features(self) -> int:
-        """Columns of the rows."""
+        """Number of columns of the rows."""
         return len(self.matrix)
 
-    def apply(self, values: Rows) -> Array:
-        """Return the projected rows, shape (n, d)."""
-        return standardise(values, self.mean, self.scale, self.z_limit) @ self.matrix
+    def apply(self, values: Matrix) -> Array:
+        """Return the projected rows, shape (n, d).
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_features)
+            Rows.
+        """
+        return standardise(values, self.mean, self.scale, self.soft_clip) @ self.matrix
 
     def settings(self) -> dict[str, Any]:
-        """Return plain values."""
-        return {"z_limit": self.z_limit}
+        """Return plain values for the model file."""
+        return {"soft_clip": self.soft_clip}
 
-    def parts(self) -> Parts:
-        """Return arrays by name."""
+    def tensors(self) -> Tensors:
+        """Return arrays by name for the model file."""
         return {"mean": self.mean, "scale": self.scale, "matrix": self.matrix}
 
     @classmethod
-    def of(cls, settings: dict[str, Any], parts: Parts) -> Projection:
-        """Return what settings and parts describe."""
-        return cls(**parts, z_limit=settings["z_limit"])
+    def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Projection:
+        """Return the transform that settings and tensors describe.
+
+        Parameters
+        ----------
+        settings, tensors
+            What :meth:`settings` and :meth:`tensors` gave.
+        """
+        return cls(**tensors, soft_clip=settings["soft_clip"])
 
 
-def standardise(values: Rows, mean: Array, scale: Array, z_limit: float | None) -> Array:
-    """Return rows less a mean over a scale, bent to stay within a limit, shape (n, n_features)."""
+def standardise(values: Matrix, mean: Array, scale: Array, soft_clip: float | None) -> Array:
+    """Return rows less a mean over a scale, softly clipped, shape (n, n_features).
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, n_features)
+        Rows.
+    mean, scale : ndarray, shape (n_features,)
+        Subtracted, and divided by.
+    soft_clip : float or None
+        Limit of ``limit * tanh(z / limit)``; None clips nothing.
+
+    Examples
+    --------
+    >>> standardise(np.array([[0.0, 9.0]]), np.zeros(2), np.ones(2), 2.0).round(3)
+    array([[0., 2.]])
+    """
     z = (np.asarray(values, dtype=np.float64) - mean) / scale
-    return z if z_limit is None else z_limit * np.tanh(z / z_limit)
+    return z if soft_clip is None else soft_clip * np.tanh(z / soft_clip)
 
 
-def fit_projection(rows: Array, n_pca: int | None, z_limit: float | None) -> Projection:
+def fit_projection(rows: Array, n_pca: int | None, soft_clip: float | None) -> Projection:
     """Return standardisation and principal axes of rows.
 
     Parameters
     ----------
     rows : ndarray, shape (n, n_features)
-        At least one.
+        At least one row.
     n_pca : int or None
         Axes kept at most; None keeps all in which the rows differ.
-    z_limit : float or None
+    soft_clip : float or None
         As for :class:`Projection`.
 
     Examples
@@ -94,23 +226,21 @@ def fit_projection(rows: Array, n_pca: int | None, z_limit: float | None) -> Pro
     (2, 1)
     """
     mean, scale = rows.mean(axis=0), rows.std(axis=0)
-    scale = np.where(scale > LEAST_DEVIATION * np.maximum(1.0, abs(mean)), scale, np.inf)
-    z = standardise(rows, mean, scale, z_limit)
+    scale = np.where(scale > MIN_STD * np.maximum(1.0, abs(mean)), scale, np.inf)
+    z = standardise(rows, mean, scale, soft_clip)
     values, axes = np.linalg.eigh(np.cov(z, rowvar=False, bias=True).reshape(len(mean), len(mean)))
-    moving = int((values > 1e-10 * max(values.max(), 1e-300)).sum())
-    kept = max(1, min(moving, n_pca or moving))
-    return Projection(mean, scale, signed_axes(axes[:, ::-1][:, :kept]), z_limit)
+    n_varying = int((values > 1e-10 * max(values.max(), 1e-300)).sum())
+    n_kept = max(1, min(n_varying, n_pca or n_varying))
+    return Projection(mean, scale, signed_axes(axes[:, ::-1][:, :n_kept]), soft_clip)
 
 
-def whitened(
-    projection: Projection, rows: Array, codes: npt.NDArray[np.intp], shrinkage: float | None = None
-) -> Projection:
-    """Return a projection after which rows of one label have the unit covariance, as far as it is believed.
+def whiten_projection(projection: Projection, rows: Array, codes: Codes, shrinkage: float | None = None) -> Projection:
+    """Return a projection after which rows of one label have the unit covariance, up to shrinkage.
 
     Parameters
     ----------
     projection : Projection
-        What is done first.
+        The projection so far.
     rows : ndarray, shape (n, d)
         Projected rows.
     codes : ndarray, shape (n,), int
@@ -134,33 +264,78 @@ def whitened(
         covariance = (1 - shrinkage) * covariance + shrinkage * level * np.eye(len(covariance))
     values, axes = np.linalg.eigh(covariance)
     root = axes / np.sqrt(np.maximum(values, 1e-9 * max(values.max(), 1e-300)))
-    return Projection(projection.mean, projection.scale, projection.matrix @ root, projection.z_limit)
+    return Projection(projection.mean, projection.scale, projection.matrix @ root, projection.soft_clip)
 
 
-def fit_blocks(training: TrainingRows) -> tuple[Classifier, Traces]:
-    """Return a projection, and Gaussians or linear functions (or both) on projected rows."""
-    config, clip = training.config, training.per_row()
+def fit(training: TrainingRows, settings: BlockGaussianSettings) -> tuple[Scorer, Traces]:
+    """Return a projection with Gaussians or linear functions (or both) on projected rows, and the traces of EM.
+
+    Parameters
+    ----------
+    training : TrainingRows
+        Rows of labelled clips.
+    settings : BlockGaussianSettings
+        Settings of the fit.
+    """
+    clip = training.clip_of_rows()
     rows: Array = np.concatenate(training.rows).astype(np.float64)
     codes = training.codes[clip]
-    projection = fit_projection(rows, config.n_pca, config.z_limit)
+    projection = fit_projection(rows, settings.n_pca, settings.soft_clip)
     traces: Traces = {}
-    heads: list[Mixtures | Linear] = []
-    if config.is_shared:
-        projection = whitened(projection, projection.apply(rows), codes, config.shrinkage)
+    heads: list[Head] = []
+    if settings.is_shared:
+        projection = whiten_projection(projection, projection.apply(rows), codes, settings.shrinkage)
     projected = projection.apply(rows)
     weights = (training.weights() / np.bincount(clip))[clip]
-    if config.back_end != "logistic":
-        if config.is_shared:
+    if settings.back_end != "logistic":
+        if settings.is_shared:
             heads.append(_unit_gaussians(label_means(projected, codes, weights)))
         else:
-            mixtures, traces = fit_mixtures((projected[codes == i] for i in range(len(training.names))), training)
+            label_rows = (projected[codes == i] for i in range(len(training.labels)))
+            mixtures, traces = fit_mixtures(label_rows, training, settings)
             heads.append(Mixtures(mixtures))
-    if config.back_end != "own":
-        heads.append(fit_logistic(projected, codes, weights * (len(clip) / weights.sum()), config.penalty))
-    return Classifier(training.names, projection, tuple(heads), (1.0,) * len(heads)), traces
+    if settings.back_end != "gaussian":
+        heads.append(fit_logistic(projected, codes, weights * (len(clip) / weights.sum()), settings.penalty))
+    return Scorer(training.labels, projection, tuple(heads), (1.0,) * len(heads)), traces
 
 
 def _unit_gaussians(means: Array) -> Mixtures:
-    """Return one Gaussian of unit covariance around each mean: what a shared covariance is after whitening."""
+    """Return one Gaussian of unit covariance around each mean: a shared covariance after whitening."""
     one = np.ones(1)
     return Mixtures(tuple(GaussianMixture(one, mean[None], one, "spherical") for mean in means))
+
+
+def describe(settings: BlockGaussianSettings) -> str:
+    """Return the settings in one line of words.
+
+    Parameters
+    ----------
+    settings : BlockGaussianSettings
+        Settings.
+
+    Examples
+    --------
+    >>> describe(BlockGaussianSettings())
+    'one Gaussian mixture for each label on blocks, K=1, a covariance in common, PCA 80'
+    """
+    shape = "a covariance in common" if settings.is_shared else f"{settings.covariance_type} covariances"
+    mixtures = f"one Gaussian mixture for each label on blocks, K={settings.n_components}, {shape}"
+    words = {
+        "gaussian": mixtures,
+        "logistic": "logistic regression on blocks",
+        "mean": f"{mixtures}, averaged with logistic regression",
+        "trained": f"{mixtures}, weighted with logistic regression",
+    }[settings.back_end]
+    return words + ("" if settings.n_pca is None else f", PCA {settings.n_pca}")
+
+
+BLOCK_GAUSSIAN = Kind(
+    settings=BlockGaussianSettings,
+    transform=Projection,
+    fit=fit,
+    describe=describe,
+    candidates=tuple(
+        Candidate(cost, {"covariance_type": covariance_type, "n_components": 1, "n_pca": n_pca, "back_end": "gaussian"})
+        for cost, covariance_type, n_pca in ((1, SHARED, 20), (2, SHARED, 40), (3, SHARED, 80), (4, "diag", 20))
+    ),
+)

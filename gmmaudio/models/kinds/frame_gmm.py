@@ -1,4 +1,4 @@
-"""One Gaussian mixture for each label, on frames as they are."""
+"""The kind ``frames``: one Gaussian mixture for each label, on frames as they are."""
 
 from __future__ import annotations
 
@@ -7,15 +7,57 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from gmmaudio.compute import ordered_map
 from gmmaudio.mixture import EMTrace, GaussianMixture, adapt_gmm, fit_gmm
 from gmmaudio.models.heads import Mixtures
-from gmmaudio.models.kinds.kind_settings import ClassifierConfig
-from gmmaudio.models.linear_algebra import Parts, Rows
-from gmmaudio.models.scorer import Classifier
-from gmmaudio.models.ubm import BACKGROUND, Traces, TrainingRows, fit_background
+from gmmaudio.models.kind import Candidate, Kind
+from gmmaudio.models.kind_settings import EmSettings, check_positive, check_whole
+from gmmaudio.models.linear_algebra import Matrix, Tensors
+from gmmaudio.models.scorer import Scorer
+from gmmaudio.models.training_rows import TrainingRows
+from gmmaudio.models.ubm import UBM, Traces, fit_ubm
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameGmmSettings(EmSettings):
+    """Settings of one mixture for each label.
+
+    The fields of :class:`gmmaudio.models.kind_settings.EmSettings`, and those below.
+
+    Parameters
+    ----------
+    relevance : float or None
+        None fits each label by itself (maximum likelihood); a number adapts a UBM to each label (UBM-MAP), of which
+        each component then counts as this many rows.
+    n_ubm_rows : int
+        Rows that the UBM is fitted to at most, the same number of each group as far as it has them.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its bounds.
+
+    Examples
+    --------
+    >>> FrameGmmSettings(n_components=4).to_dict()["kind"]
+    'frames'
+    """
+
+    kind: ClassVar[str] = "frames"
+    relevance: float | None = None
+    n_ubm_rows: int = 20_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.relevance is not None:
+            check_positive("relevance", self.relevance)
+        check_whole("n_ubm_rows", self.n_ubm_rows, 100)
+
+    @property
+    def has_separate_labels(self) -> bool:
+        """Whether each label is fitted to its own clips alone."""
+        return self.relevance is None
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,32 +68,50 @@ class Identity:
     ----------
     n_features : int
         Columns of the rows.
+
+    Examples
+    --------
+    >>> Identity(2).apply(np.ones((1, 2)))
+    array([[1., 1.]])
     """
 
     n_features: int
     kind: ClassVar[str] = "identity"
     scores_rows: ClassVar[bool] = True
+    n_warps: ClassVar[int] = 1
 
-    def apply(self, values: Rows) -> Rows:
-        """Return the rows, shape (n, n_features)."""
+    def apply(self, values: Matrix) -> Matrix:
+        """Return the rows, shape (n, n_features).
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_features)
+            Rows.
+        """
         return values
 
     def settings(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return plain values for the model file."""
         return {"n_features": self.n_features}
 
-    def parts(self) -> Parts:
-        """Return arrays by name."""
+    def tensors(self) -> Tensors:
+        """Return arrays by name for the model file."""
         return {}
 
     @classmethod
-    def of(cls, settings: dict[str, Any], parts: Parts) -> Identity:
-        """Return what settings and parts describe."""
-        return cls(int(settings["n_features"]), **parts)
+    def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Identity:
+        """Return the transform that settings and tensors describe.
+
+        Parameters
+        ----------
+        settings, tensors
+            What :meth:`settings` and :meth:`tensors` gave.
+        """
+        return cls(int(settings["n_features"]), **tensors)
 
 
-def gmm_classifier(labels: tuple[str, ...], mixtures: tuple[GaussianMixture, ...]) -> Classifier:
-    """Return the classifier of one mixture for each label on rows as they are.
+def gmm_scorer(labels: tuple[str, ...], mixtures: tuple[GaussianMixture, ...]) -> Scorer:
+    """Return the scorer of one mixture for each label on rows as they are.
 
     Parameters
     ----------
@@ -64,42 +124,106 @@ def gmm_classifier(labels: tuple[str, ...], mixtures: tuple[GaussianMixture, ...
     ------
     SettingError
         If there is not one mixture for each of two labels or more.
+
+    Examples
+    --------
+    >>> low, high = (GaussianMixture(np.ones(1), np.full((1, 1), mean), np.ones((1, 1))) for mean in (-1.0, 1.0))
+    >>> gmm_scorer(("high", "low"), (high, low)).score(np.array([[0.5], [0.7]])).argmax()
+    np.int64(0)
     """
     n_features = mixtures[0].n_features if mixtures else 0
-    return Classifier(labels, Identity(n_features), (Mixtures(mixtures),))
+    return Scorer(labels, Identity(n_features), (Mixtures(mixtures),))
 
 
-def fit_frames(training: TrainingRows) -> tuple[Classifier, Traces]:
-    """Return one mixture for each label: fitted to its rows, or the background adapted to them."""
-    config = training.config
-    if config.relevance is None:
-        mixtures, traces = fit_mixtures((training.of(i) for i in range(len(training.names))), training)
-        return gmm_classifier(training.names, mixtures), traces
-    background, trace = fit_background(training)
-    mixtures = tuple(
-        adapt_gmm(background, training.of(i), relevance=config.relevance) for i in range(len(training.names))
-    )
-    return gmm_classifier(training.names, mixtures), {BACKGROUND: trace}
+def fit(training: TrainingRows, settings: FrameGmmSettings) -> tuple[Scorer, Traces]:
+    """Return one mixture for each label, fitted to its rows or adapted to them from a UBM, and the traces of EM.
+
+    Parameters
+    ----------
+    training : TrainingRows
+        Rows of labelled clips.
+    settings : FrameGmmSettings
+        Settings of the fit.
+    """
+    n_labels = len(training.labels)
+    if settings.relevance is None:
+        mixtures, traces = fit_mixtures((training.of_label(i) for i in range(n_labels)), training, settings)
+        return gmm_scorer(training.labels, mixtures), traces
+    ubm, trace = fit_ubm(training, settings, settings.n_ubm_rows)
+    mixtures = tuple(adapt_gmm(ubm, training.of_label(i), relevance=settings.relevance) for i in range(n_labels))
+    return gmm_scorer(training.labels, mixtures), {UBM: trace}
 
 
 def fit_mixtures(
-    rows: Iterable[npt.NDArray[np.floating]], training: TrainingRows
+    rows: Iterable[Matrix], training: TrainingRows, settings: EmSettings
 ) -> tuple[tuple[GaussianMixture, ...], Traces]:
-    """Return the mixture of each label's rows, and the traces."""
-    tasks = (_Task(own, training.config, (training.seed, i)) for i, own in enumerate(rows))
+    """Return the mixture of each label's rows, and the traces of EM.
+
+    Each mixture has a random stream of its own, drawn from the seed and the index of its label.
+
+    Parameters
+    ----------
+    rows : iterable of ndarray, shape (n_i, d)
+        Rows of every label.
+    training : TrainingRows
+        The labels, the seed and the number of jobs.
+    settings : EmSettings
+        Settings of EM.
+    """
+    tasks = (_Task(label_rows, settings, (training.seed, i)) for i, label_rows in enumerate(rows))
     fits = list(ordered_map(_fit_label, tasks, training.n_jobs))
-    return tuple(mixture for mixture, _ in fits), dict(zip(training.names, (t for _, t in fits), strict=True))
+    return tuple(mixture for mixture, _ in fits), dict(zip(training.labels, (t for _, t in fits), strict=True))
 
 
 @dataclass(frozen=True)
 class _Task:
     """One label's fit."""
 
-    rows: npt.NDArray[np.floating]
-    config: ClassifierConfig
+    rows: Matrix
+    settings: EmSettings
     seed: tuple[int, int]
 
 
 def _fit_label(task: _Task) -> tuple[GaussianMixture, EMTrace]:
     """Return one label's mixture and trace."""
-    return fit_gmm(task.rows, **task.config.em_settings(), rng=np.random.default_rng(task.seed))
+    return fit_gmm(task.rows, **task.settings.em_settings(), rng=np.random.default_rng(task.seed))
+
+
+def describe(settings: FrameGmmSettings) -> str:
+    """Return the settings in one line of words.
+
+    Parameters
+    ----------
+    settings : FrameGmmSettings
+        Settings.
+
+    Examples
+    --------
+    >>> describe(FrameGmmSettings(relevance=16.0))
+    'one Gaussian mixture for each label on frames, K=16, diag covariances, adapted from one UBM'
+    """
+    words = "one Gaussian mixture for each label on frames, "
+    words += f"K={settings.n_components}, {settings.covariance_type} covariances"
+    return words + ("" if settings.relevance is None else ", adapted from one UBM")
+
+
+FRAME_GMM = Kind(
+    settings=FrameGmmSettings,
+    transform=Identity,
+    fit=fit,
+    describe=describe,
+    candidates=tuple(
+        Candidate(cost, {"covariance_type": covariance_type, "n_components": n_components})
+        for cost, covariance_type, n_components in (
+            (5, "diag", 1),
+            (6, "full", 1),
+            (7, "diag", 4),
+            (8, "full", 2),
+            (9, "diag", 8),
+            (10, "full", 4),
+            (11, "diag", 16),
+            (15, "diag", 32),
+            (16, "diag", 64),
+        )
+    ),
+)

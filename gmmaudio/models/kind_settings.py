@@ -1,0 +1,165 @@
+"""What the settings of every kind of model have in common: plain values, checked before an hour of decoding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Self
+
+from gmmaudio.errors import SettingError
+from gmmaudio.mixture import check_settings
+
+EM_SETTINGS = ("n_components", "covariance_type", "init", "n_init", "max_iter", "tol", "variance_floor")
+# back ends that combine the scores of two heads
+FUSIONS = ("mean", "trained")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KindSettings:
+    """Settings of a kind of model; each kind has its own subclass.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the kind, as in :data:`gmmaudio.models.KINDS`.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def has_separate_labels(self) -> bool:
+        """Whether each label is fitted to its own clips alone."""
+        return False
+
+    @property
+    def fusion(self) -> str | None:
+        """How the scores of two heads are combined: ``mean``, ``trained``, or None where there is one head."""
+        return None
+
+    @property
+    def n_heads(self) -> int:
+        """Number of heads whose scores are combined."""
+        return 1 if self.fusion is None else 2
+
+    def cap_components(self, n_rows: int) -> Self:  # noqa: ARG002 - kinds that reduce dimensions override this
+        """Return settings with no more dimensions than a training set can support.
+
+        Parameters
+        ----------
+        n_rows : int
+            Rows of the training set.
+        """
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the kind and its settings as plain values for JSON."""
+        return {"kind": self.kind, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the settings that :meth:`to_dict` gave; settings that are not there keep their defaults.
+
+        Parameters
+        ----------
+        values : mapping
+            Plain values, with or without ``kind``.
+
+        Raises
+        ------
+        SettingError
+            If a name is unknown or a value is outside its bounds.
+        """
+        unknown = sorted(set(values) - {field.name for field in fields(cls)} - {"kind"})
+        if unknown:
+            raise SettingError(f"unknown settings of {cls.kind}: {', '.join(unknown)}; made by a newer version?")
+        return cls(**{name: value for name, value in values.items() if name != "kind"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmSettings(KindSettings):
+    """Settings of :func:`gmmaudio.mixture.fit_gmm`, which kinds that fit mixtures share.
+
+    Parameters
+    ----------
+    n_components : int
+        Components of each mixture.
+    covariance_type : {"diag", "full", "tied", "spherical"}
+        Shape of the components.
+    init : {"kmeans", "hierarchical", "binary", "random"}
+        Start of EM.
+    n_init : int
+        Starts, of which the best is kept.
+    max_iter : int
+        EM iterations at most.
+    tol : float
+        Stop below this gain, nats for each row and feature.
+    variance_floor : float
+        Least variance, as a share of the global variance of the rows.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its bounds.
+    """
+
+    n_components: int = 16
+    covariance_type: str = "diag"
+    init: str = "kmeans"
+    n_init: int = 1
+    max_iter: int = 100
+    tol: float = 1e-4
+    variance_floor: float = 1e-3
+
+    def __post_init__(self) -> None:
+        check_settings(**self.em_settings())
+
+    def em_settings(self) -> dict[str, Any]:
+        """Return the arguments of :func:`gmmaudio.mixture.fit_gmm`."""
+        return {name: getattr(self, name) for name in EM_SETTINGS}
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise SettingError where a value is none of its choices.
+
+    Parameters
+    ----------
+    name : str
+        Name of the setting.
+    value : object
+        Its value.
+    choices : tuple of str
+        Values that it may have.
+    """
+    if value not in choices:
+        raise SettingError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
+
+
+def check_whole(name: str, value: object, minimum: int) -> None:
+    """Raise SettingError where a value is not a whole number of at least a minimum.
+
+    Parameters
+    ----------
+    name : str
+        Name of the setting.
+    value : object
+        Its value.
+    minimum : int
+        The least it may be.
+    """
+    if not isinstance(value, int) or value < minimum:
+        raise SettingError(f"{name} is {value}; expected a whole number, {minimum} or more")
+
+
+def check_positive(name: str, value: object) -> None:
+    """Raise SettingError where a value is not a number above 0.
+
+    Parameters
+    ----------
+    name : str
+        Name of the setting.
+    value : object
+        Its value.
+    """
+    if not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise SettingError(f"{name} is {value}; expected a number above 0")

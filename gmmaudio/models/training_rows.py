@@ -1,0 +1,60 @@
+"""The rows that a scorer is fitted to, with their labels, groups and weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.models.calibration import clip_weights
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """Rows of labelled clips, and how they are fitted to.
+
+    Parameters
+    ----------
+    rows : tuple of ndarray, shape (n_i, n_features)
+        Rows of every clip.
+    labels : tuple of str
+        Sorted, each once.
+    codes : ndarray, shape (n_clips,), int
+        Label of every clip, as an index into ``labels``.
+    groups : tuple of str
+        Group of every clip.
+    seed : int
+        Seed of the random streams.
+    n_jobs : int
+        Worker processes.
+    n_warps : int
+        VTLN warps of a frame that each row holds side by side.
+    """
+
+    rows: tuple[Matrix, ...]
+    labels: tuple[str, ...]
+    codes: Codes
+    groups: tuple[str, ...]
+    seed: int
+    n_jobs: int = 1
+    n_warps: int = 1
+
+    def of_label(self, code: int) -> Matrix:
+        """Return all rows of one label.
+
+        Parameters
+        ----------
+        code : int
+            Index of the label.
+        """
+        return np.concatenate([rows for rows, label in zip(self.rows, self.codes, strict=True) if label == code])
+
+    def weights(self) -> Array:
+        """Return clip weights by which every label counts the same, and every group within it, mean 1."""
+        return clip_weights(self.codes, self.groups) * len(self.codes)
+
+    def clip_of_rows(self) -> npt.NDArray[np.intp]:
+        """Return the clip of every row, as an index, for rows of all clips one after the other."""
+        return np.repeat(np.arange(len(self.rows)), [len(rows) for rows in self.rows])
