@@ -19,13 +19,17 @@ from threadpoolctl import threadpool_limits
 from gmmaudio import __version__
 from gmmaudio.audio import read_audio
 from gmmaudio.cli import COMMANDS, cli
+from gmmaudio.cli.console import finding_line
 from gmmaudio.evaluation import intervals
 from gmmaudio.evaluation.csv_tables import plain_cell
 from gmmaudio.features import extract, make_features
+from gmmaudio.findings import sort_findings
 from gmmaudio.mixture import COVARIANCE_TYPES, INITS
 from gmmaudio.models import KINDS, SHARED, load_model, save_model
 
-UNKNOWN_GROUPS = "groups unknown: this figure may be optimistic (add a group column, or --group-by parent)"
+UNKNOWN_GROUPS = (
+    "groups unknown: this metric may be optimistic; add a group column, or name the groups (--group-by parent)"
+)
 HEAVY = ("librosa", "scipy", "sklearn", "soundfile", "joblib", "numpy")
 
 
@@ -56,9 +60,12 @@ def tensors_of(path):
 
 
 def warnings_of(report):
-    """Return a report's guards but for those on few groups and short clips: these corpora are small on purpose."""
-    small = ("the interval rests on ", "copies were looked for by their samples only in ")
-    return [guard for guard in report["guards"] if not guard.startswith(small)]
+    """Return the codes and texts of a report's warnings but for few groups and short clips: corpora are small here."""
+    return [
+        (finding["code"], finding["text"])
+        for finding in report["findings"]
+        if finding["level"] != "passed" and finding["code"] not in ("few_groups", "no_fingerprint")
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -276,9 +283,7 @@ def test_one_class_cannot_be_told_from_another(command, corpus, tmp_path):
     shutil.copytree(corpus.root / "low", tmp_path / "one" / "low")
     said = command("train", tmp_path / "one", "-o", tmp_path / "m.gmm")
     assert said.code == 3
-    assert said.err == (
-        "gmmaudio: only one class, 'low'; at least two are needed to tell apart: add a folder or a label for another\n"
-    )
+    assert said.err == ("gmmaudio: only one label, 'low'; expected two or more: add a folder or rows of another\n")
     assert not (tmp_path / "m.gmm").exists()
 
 
@@ -357,8 +362,10 @@ def test_notes_on_the_corpus_are_said_and_kept(command, corpus, tmp_path):
     (tmp_path / "c/Low").mkdir()
     (tmp_path / "c/Low/x.flac").write_bytes((corpus.root / "low/bob/1.flac").read_bytes())
     said = command("train", tmp_path / "c", "-o", tmp_path / "m.gmm")
-    notes = load_model(tmp_path / "m.gmm").training.notes
-    assert [line for line in said.err.splitlines() if line.startswith("note: ")] == [f"note: {note}" for note in notes]
+    findings = load_model(tmp_path / "m.gmm").training.findings
+    lines = [line for line in said.err.splitlines() if line.startswith(("alarm: ", "warning: ", "note: ", "ok: "))]
+    assert lines == [finding_line(finding) for finding in sort_findings(findings)]
+    notes = [str(finding) for finding in findings]
     assert "labels 'Low' (1), 'low' (6) differ only by case or spaces; give them one name" in notes
     assert any("low/ann/0.wav (low) = mid/copy.wav (mid)" in note for note in notes)
     assert said.code == 0
@@ -610,7 +617,7 @@ def test_a_clip_that_holds_nothing_to_go_by_is_unknown_and_says_why(command, mod
     assert lines[0] == [str(silent), "unknown: 1.00 s of silence; check the recording, or leave it out"]
     assert lines[1][:2] == [str(good), "low"]
     assert lines[2][0] == str(short)
-    assert lines[2][1].endswith("s of sound; at least 0.5 s is needed (`min_duration_s`)")
+    assert lines[2][1].endswith("s of sound; at least 0.5 s is needed (--min-duration)")
     alone = command("classify", model_file, silent, short, "--format", "jsonl")
     # they were heard, and hold nothing: that is no unusable input
     assert alone.code == 1
@@ -736,8 +743,10 @@ def test_evaluate_scores_the_test_split(command, model_file, corpus):
     for name in ("accuracy", "balanced_accuracy", "macro_f1"):
         assert report["intervals"][name] == pytest.approx([0.025 ** (1 / 3), 1.0])
     assert warnings_of(report) == [
-        "one group only for 'high', 'low', 'mid': what is learned or measured of it is that one artist or speaker; "
-        "add another"
+        (
+            "one_group",
+            "one group only for 'high', 'low', 'mid': the model or the metric may be about that one artist or speaker",
+        )
     ]
     assert report["failed"] == []
     assert [clip["path"] for clip in report["clips"]] == [row["path"] for row in corpus.rows if row["split"] == "test"]
@@ -746,7 +755,7 @@ def test_evaluate_scores_the_test_split(command, model_file, corpus):
 def test_json_of_evaluate_has_these_fields(command, model_file, corpus):
     report = json_of(command("evaluate", model_file, corpus.split, "--json", "-"))
     assert set(report) >= {
-        "accuracy", "balanced_accuracy", "n", "labels", "confusion", "per_label", "intervals", "protocol", "guards",
+        "accuracy", "balanced_accuracy", "n", "labels", "confusion", "per_label", "intervals", "protocol", "findings",
         "clips", "failed",
     }  # fmt: skip
     assert set(report["protocol"]) >= {"scheme", "group_by", "seed", "folds", "scored_labels", "unscored_labels"}
@@ -780,8 +789,12 @@ def test_evaluate_shows_headline_and_tables_on_stdout(command, model_file, corpu
 def test_clips_and_groups_that_were_trained_on_are_told(command, model_file, corpus):
     report = json_of(command("evaluate", model_file, corpus.split, "--split", "train", "--json", "-"))
     assert warnings_of(report) == [
-        "12 of 12 clips were trained on: their figure measures memory; evaluate on other clips (--split)",
-        "6 groups were trained on too (high-ann, high-bob, low-ann, ...): this figure may be optimistic",
+        ("trained_on", "12 of 12 clips were trained on: their metrics measure memory"),
+        (
+            "group_trained_on",
+            "6 groups were trained on too ('high-ann', 'high-bob', 'low-ann' and 3 more): this metric may be "
+            "optimistic",
+        ),
     ]
 
 
@@ -791,15 +804,16 @@ def test_a_clip_that_was_trained_on_is_known_by_its_sound_under_another_name(com
         shutil.copy(corpus.root / label / "cy" / "0.wav", tmp_path / "c" / label / "new.wav")
     shutil.copy(corpus.root / "low" / "ann" / "1.flac", tmp_path / "c" / "low" / "renamed.flac")
     said = command("evaluate", model_file, tmp_path / "c")
-    guards = [line for line in said.out.splitlines() if line.startswith("! ")]
-    assert guards[0].startswith("! 1 of 3 clips were trained on: ")
+    alarms = [line for line in said.out.splitlines() if line.startswith("alarm: ")]
+    assert alarms[0].startswith("alarm: 1 of 3 clips were trained on: ")
+    assert alarms[0].endswith("; evaluate on other clips (--split)")
 
 
 def test_groups_that_are_not_known_are_told(command, model_file, corpus):
     report = json_of(command("evaluate", model_file, corpus.root, "--json", "-"))
-    assert UNKNOWN_GROUPS in report["guards"]
+    assert "groups_unknown" in {finding["code"] for finding in report["findings"]}
     assert {clip["group"] for clip in report["clips"]} == {None}
-    assert f"! {UNKNOWN_GROUPS}" in command("evaluate", model_file, corpus.root).out.splitlines()
+    assert f"alarm: {UNKNOWN_GROUPS}" in command("evaluate", model_file, corpus.root).out.splitlines()
 
 
 def test_evaluate_counts_bad_files_outside_accuracy(command, model_file, absolute, spoiled, tmp_path):
@@ -814,7 +828,7 @@ def test_evaluate_counts_bad_files_outside_accuracy(command, model_file, absolut
     assert said.out.splitlines()[0].endswith(f"; {len(codes)} inputs failed")
     for code in codes.values():
         assert f"skipped [{code}] " in said.err
-    for name in ("accuracy", "n", "confusion", "clips", "intervals", "guards"):
+    for name in ("accuracy", "n", "confusion", "clips", "intervals", "findings"):
         assert report[name] == before[name], name
 
 
@@ -863,7 +877,7 @@ def test_a_report_is_one_page_that_needs_nothing_else(command, model_file, corpu
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)" in page
     assert "://" not in page
-    assert UNKNOWN_GROUPS in page
+    assert UNKNOWN_GROUPS.replace("'", "&#39;") in page
 
 
 # crossval.
@@ -940,9 +954,12 @@ def test_groups_come_from_a_column_the_folder_or_nowhere(command, corpus):
     by_none = crossval(command, corpus.plain, "--group-by", "none")
     assert {clip["group"] for clip in by_none["clips"]} == {None}
     assert warnings_of(by_none) == [
-        UNKNOWN_GROUPS,
-        "9 groups of the corpus are on both sides of a split ('high-ann', 'high-bob', 'high-cy' and 6 more): "
-        "this figure may be optimistic",
+        ("groups_unknown", "groups unknown: this metric may be optimistic"),
+        (
+            "group_on_both_sides",
+            "9 groups of the corpus are on both sides of a split ('high-ann', 'high-bob', 'high-cy' and 6 more): "
+            "this metric may be optimistic",
+        ),
     ]
 
 
@@ -971,7 +988,7 @@ def test_crossval_drops_bad_files_and_leaves_the_rest_as_it_is(command, absolute
     assert (before.code, said.code) == (0, 1)
     report = json_of(said)
     assert {(item["path"], item["code"]) for item in report["failed"]} == set(codes.items())
-    for name in ("accuracy", "n", "confusion", "clips", "intervals", "guards"):
+    for name in ("accuracy", "n", "confusion", "clips", "intervals", "findings"):
         assert report[name] == json_of(before)[name], name
     assert f"{len(codes)} inputs failed" in said.err
 
@@ -980,8 +997,10 @@ def test_the_same_sound_in_two_groups_is_told(command, corpus, tmp_path):
     shutil.copytree(corpus.root, tmp_path / "c")
     shutil.copy(tmp_path / "c/low/ann/0.wav", tmp_path / "c/low/cy/copy.wav")
     report = crossval(command, tmp_path / "c", "--group-by", "parent", "--folds", "loo")
-    assert any("same audio twice: low/ann/0.wav (low) = low/cy/copy.wav (low)" in guard for guard in report["guards"])
-    assert any("both sides of a split: low/ann/0.wav = low/cy/copy.wav" in guard for guard in report["guards"])
+    assert warnings_of(report) == [
+        ("same_audio_on_both_sides", "same audio on both sides of a split: low/ann/0.wav = low/cy/copy.wav"),
+        ("same_audio_twice", "same audio twice: low/ann/0.wav (low) = low/cy/copy.wav (low)"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -994,7 +1013,11 @@ def test_the_same_sound_in_two_groups_is_told(command, corpus, tmp_path):
         (["--repeats", "2", "--fold-column", "fold"], 2, "--repeats is 2; expected 1 or more, and 1 with"),
         (["--fold-column", "nosuch"], 3, "no clip has a value in the column 'nosuch'; name another (--fold-column)"),
         (["--fold-column", "label"], 3, "no label can be scored"),
-        (["--group-by", "nosuch"], 3, "--group-by nosuch: 'low/ann/0.wav', 'low/ann/1.flac', 'low/bob/0.wav' and 15 "),
+        (
+            ["--group-by", "nosuch"],
+            3,
+            "'low/ann/0.wav', 'low/ann/1.flac', 'low/bob/0.wav' and 15 more without a value in the",
+        ),
         (["--group-by", "label"], 3, "no label can be scored"),
         (["--trial-seconds", "0.05"], 2, "--trial-seconds is 0.05; expected 0.1 to 3600 s"),
         (["--min-duration", "nan"], 2, "--min-duration is nan; expected 0 to 3600 s"),
@@ -1221,7 +1244,7 @@ def outcome(command, words):
 def predictions_of(path):
     """Return what a report says but for the settings that it repeats."""
     report = json.loads(path.read_text())
-    return {name: report[name] for name in ("accuracy", "clips", "guards", "repeats", "slices")}
+    return {name: report[name] for name in ("accuracy", "clips", "findings", "repeats", "slices")}
 
 
 @pytest.mark.usefixtures("bench")

@@ -467,13 +467,13 @@ def test_what_crossval_writes_can_be_compared(command, corpus, tmp_path):
     assert "18 clips, 9 groups" in done.out
 
 
-def test_guards_and_other_sound_under_one_name_are_carried_over(command, corpus, tmp_path):
+def test_warnings_and_other_sound_under_one_name_are_carried_over(command, corpus, tmp_path):
     a, b = tmp_path / "a.json", tmp_path / "b.json"
     words = ("crossval", corpus.root, "--components", "2", "--folds", "3", "--durations", "none", "--json")
     for path in (a, b):
         assert command(*words, path).code == 0
     said = command("compare", a, b)
-    assert "warning: A was guarded: groups unknown: this figure may be optimistic" in said.err
+    assert "warning: A: groups unknown: this metric may be optimistic" in said.err
     assert "the sound differs" not in said.err
     report = json.loads(b.read_text())
     report["run"]["manifest"][0]["sha256"] = 64 * "0"

@@ -11,16 +11,13 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from gmmaudio.corpus import (
     Clip,
-    check_labels,
     column_folds,
     group_keys,
-    leak_notes,
     leave_one_group_out,
     list_audio,
     plan_split,
     random_folds,
     read_manifest,
-    same_audio_notes,
     scan_folder,
     scored_labels,
     select_split,
@@ -75,7 +72,7 @@ def test_the_first_folder_is_the_label_at_any_depth_below_it(tmp_path):
     make_files(tmp_path, "jazz/a.wav", "jazz/x/y/z/b.flac", "rock/c.wav")
     corpus = scan_folder(tmp_path, SUFFIXES)
     assert places(corpus) == [("jazz/a.wav", "jazz"), ("jazz/x/y/z/b.flac", "jazz"), ("rock/c.wav", "rock")]
-    assert (corpus.root, corpus.notes, corpus.n_skipped) == (tmp_path, (), 0)
+    assert (corpus.root, corpus.findings, corpus.n_skipped) == (tmp_path, (), 0)
 
 
 def test_a_folder_knows_no_group_source_split_or_segment(tmp_path):
@@ -111,15 +108,17 @@ def test_clips_come_in_the_same_order_whatever_order_the_disk_has(tmp_path):
 
 def test_an_empty_class_folder_is_said_with_the_cure(tmp_path):
     make_files(tmp_path, "jazz/a.wav", "rock/cover.jpg")
-    assert scan_folder(tmp_path, SUFFIXES).notes == (
-        "class folder 'rock' holds no audio and is left out; fill it or remove it",
-    )
+    (finding,) = scan_folder(tmp_path, SUFFIXES).findings
+    assert (finding.code, finding.level) == ("empty_folder", "warning")
+    assert str(finding) == "class folder 'rock' holds no audio and is left out; fill it or remove it"
 
 
 def test_audio_outside_the_class_folders_is_said_with_the_cure_and_counted(tmp_path):
     make_files(tmp_path, "jazz/a.wav", "loose.wav")
     corpus = scan_folder(tmp_path, SUFFIXES)
-    assert corpus.notes == ("loose.wav lies outside the class folders and is left out; move it into one",)
+    (finding,) = corpus.findings
+    assert (finding.code, finding.level) == ("file_outside_folders", "warning")
+    assert str(finding) == "loose.wav lies outside the class folders and is left out; move it into one"
     assert places(corpus) == [("jazz/a.wav", "jazz")]
     assert corpus.n_skipped == 1
 
@@ -321,81 +320,6 @@ def test_a_manifest_that_cannot_be_opened_is_named(tmp_path):
     )
 
 
-# --- what should be said of labels and doubles -------------------------------------------------------------------
-
-
-def test_labels_that_differ_only_by_case_or_spaces_are_said_with_the_cure():
-    labels = ["Jazz", "jazz", "jazz", "hip  hop", "Hip Hop", "hip hop", "hip hop", "rock", "rock"]
-    assert check_labels(labels)[:2] == (
-        "labels 'Hip Hop' (1), 'hip  hop' (1), 'hip hop' (2) differ only by case or spaces; give them one name",
-        "labels 'Jazz' (1), 'jazz' (2) differ only by case or spaces; give them one name",
-    )
-
-
-def test_a_class_with_one_clip_is_said_with_the_cure():
-    assert check_labels(["jazz", "rock", "rock", "folk"]) == (
-        "one clip only for 'folk', 'jazz'; add more, or what is learned is that recording",
-    )
-
-
-def test_many_classes_with_one_clip_are_counted_not_listed():
-    assert check_labels(list("abcde")) == (
-        "one clip only for 'a', 'b', 'c' and 2 more; add more, or what is learned is that recording",
-    )
-
-
-def test_labels_in_order_are_given_no_note():
-    assert check_labels(["jazz", "jazz", "rock", "rock"]) == ()
-
-
-def test_one_class_only_is_refused_with_the_cure():
-    assert fails(check_labels, ["jazz", "jazz"]) == (
-        "only one class, 'jazz'; at least two are needed to tell apart: add a folder or a label for another"
-    )
-
-
-def test_same_audio_in_two_classes_and_twice_in_one_are_told_apart():
-    notes = same_audio_notes(
-        ["a.wav", "b.wav", "c.wav", "d.wav", "e.wav"],
-        ["jazz", "rock", "jazz", "jazz", "jazz"],
-        ["f3", "f3", "07", "07", "11"],
-    )
-    assert notes == (
-        "same audio in two classes: a.wav (jazz) = b.wav (rock); remove it from the class it is not",
-        "same audio twice: c.wav (jazz) = d.wav (jazz); keep one",
-    )
-
-
-def test_audio_that_differs_is_given_no_note():
-    assert same_audio_notes(["a.wav", "b.wav"], ["jazz", "rock"], ["1", "2"]) == ()
-
-
-def test_many_doubles_make_one_note_that_counts_them():
-    paths = [f"{i}{side}.wav" for i in range(5) for side in "lr"]
-    (note,) = same_audio_notes(paths, ["jazz"] * 10, [str(i // 2) for i in range(10)])
-    assert note == (
-        "same audio twice: 0l.wav (jazz) = 0r.wav (jazz); 1l.wav (jazz) = 1r.wav (jazz); "
-        "2l.wav (jazz) = 2r.wav (jazz) and 2 more; keep one"
-    )
-
-
-def test_same_audio_on_both_sides_of_a_split_is_said_with_the_cure():
-    split = ([("a.wav", "f3"), ("b.wav", "07")], [("c.wav", "f3"), ("d.wav", "11")])
-    assert leak_notes([split]) == (
-        "same audio on both sides of a split: a.wav = c.wav; give both one group, or keep one",
-    )
-
-
-def test_a_pair_that_leaks_in_several_folds_is_named_once():
-    there = ([("a.wav", "f3")], [("b.wav", "f3")])
-    back = ([("b.wav", "f3")], [("a.wav", "f3")])
-    assert leak_notes([there, back, there]) == leak_notes([there])
-
-
-def test_clean_sides_are_given_no_note():
-    assert leak_notes([([("a.wav", "1")], [("b.wav", "2")]), ([("b.wav", "2")], [("a.wav", "1")])]) == ()
-
-
 # --- split and group ---------------------------------------------------------------------------------------------
 
 SPLITS = tuple(Clip(f"{split}.wav", "a", split=split) for split in (None, "", "train", "test", "dev"))
@@ -426,7 +350,7 @@ def test_a_corpus_without_splits_is_taken_whole(split, default):
 def test_a_split_that_is_not_there_is_refused_beside_those_that_are(wanted, default, named):
     clips = (Clip("a.wav", "a", split=""), Clip("b.wav", "a", split="train"), Clip("c.wav", "a", split="dev"))
     assert fails(select_split, clips, wanted, default) == (
-        f"no clip has split '{named}'; the corpus has (empty), dev, train (--split)"
+        f"no clip has split '{named}'; the corpus has (empty), dev, train (`split`)"
     )
 
 
@@ -467,7 +391,7 @@ def test_a_fold_column_takes_all_clips_unless_a_split_is_named():
 def test_a_column_with_gaps_is_refused_and_the_clips_are_named(lacking):
     clips = [Clip("1.wav", "a", extra={"album": "x"}), Clip("2.wav", "a", extra=lacking)]
     assert fails(plan_split, clips, group_by="album") == (
-        "`group_by` album: '2.wav' without a value in that column; fill it, or group by another"
+        "'2.wav' without a value in the column 'album'; fill it, or name another (`group_by`)"
     )
 
 
@@ -575,7 +499,7 @@ def test_random_folds_of_any_labels_and_groups_have_sound_sides(items, n_folds, 
             random_folds(labels, groups, n_folds, np.random.default_rng(seed))
         return
     if n_groups < n_folds:
-        with pytest.raises(SettingError, match=f"--folds is {n_folds}; expected 2 to {n_groups}"):
+        with pytest.raises(SettingError, match=f"`folds` is {n_folds}; expected 2 to {n_groups}"):
             random_folds(labels, groups, n_folds, np.random.default_rng(seed))
         return
     try:
@@ -639,7 +563,7 @@ def test_column_folds_of_any_values_score_every_item_that_can_be_scored(items):
     names = sorted({value for value in values if value})
     if len(names) < 2:
         assert fails(column_folds, values, labels, groups) == (
-            "the fold column has fewer than two values; name another (--fold-column)"
+            "the fold column has fewer than two values; name another (`fold_column`)"
         )
         return
     several = scored_labels(labels, groups)
@@ -687,7 +611,7 @@ def test_leave_one_group_out_names_folds_by_group():
 def test_labels_of_one_group_each_are_refused_with_the_cure(make):
     assert fails(make, ["a", "a", "b", "b"], ["1", "1", "2", "2"]) == (
         "no label can be scored: each needs clips of two groups or more; record another speaker or artist, "
-        "or --group-by none for an optimistic figure"
+        'or take every file for a group, for an optimistic metric (`group_by="none"`)'
     )
 
 
@@ -696,7 +620,7 @@ def test_more_folds_than_groups_or_fewer_than_two_are_refused_with_the_bounds(n_
     with pytest.raises(SettingError) as caught:
         random_folds(["a", "a", "b", "b", "c"], ["1", "2", "3", "4", "5"], n_folds, np.random.default_rng(0))
     assert str(caught.value) == (
-        f"--folds is {n_folds}; expected 2 to 4, the number of groups with labels that can be scored"
+        f"`folds` is {n_folds}; expected 2 to 4, the number of groups with labels that can be scored"
     )
 
 

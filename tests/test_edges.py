@@ -15,6 +15,7 @@ from gmmaudio import pipeline
 from gmmaudio.compute import ordered_map
 from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import MixtureError
+from gmmaudio.findings import Finding
 from gmmaudio.models import FrameGmmSettings, Model, fit_scorer, from_bytes, save_model, to_bytes
 from tests import test_modelfile as mf
 
@@ -30,7 +31,8 @@ def good(corpus):
 def test_a_header_of_any_length_is_read():
     base = mf.small_model()
     for n in range(256):
-        made = Model(base.features, base.scorer, replace(base.training, notes=("x" * n,)))
+        findings = (Finding("a_text", "information", "x" * n),)
+        made = Model(base.features, base.scorer, replace(base.training, findings=findings))
         mf.assert_same(from_bytes(to_bytes(made)), made)
 
 

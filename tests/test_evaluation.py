@@ -23,6 +23,7 @@ from gmmaudio.evaluation import (
     per_label,
     percent,
 )
+from gmmaudio.findings import Finding
 
 PROTOCOL = Protocol(
     scheme="5-fold cross-validation by group",
@@ -66,6 +67,15 @@ def clip_of(i, label="a", predicted="a", **changed):
         "scores": {label: -2.0} | {predicted: -1.0},
     }
     return ScoredClip(**(known | changed))
+
+
+MIND = Finding("a_gap", "warning", "mind the gap", "jump")
+FINDING_LEVELS = ("passed", "information", "alarm", "warning", "passed", "alarm")
+
+
+def finding_of(text):
+    """Return information with a text."""
+    return Finding("a_text", "information", text)
 
 
 def report_of(pairs, labels="ab", **rest):
@@ -296,15 +306,15 @@ def test_intervals_are_the_same_bits_for_one_seed_and_for_any_order_of_clips():
 
 
 def test_json_has_the_keys_that_readers_were_promised():
-    found = report_of([("a", "a"), ("b", "a")], guards=["mind"], failed=[FailedInput("x.wav", "decode", "broken")])
+    found = report_of([("a", "a"), ("b", "a")], findings=[MIND], failed=[FailedInput("x.wav", "decode", "broken")])
     found = found.to_dict()
-    promised = "accuracy balanced_accuracy n labels confusion per_label intervals protocol guards clips failed"
+    promised = "accuracy balanced_accuracy n labels confusion per_label intervals protocol findings clips failed"
     assert set(promised.split()) <= set(found)
     assert set(found["per_label"]["a"]) == {"precision", "recall", "f1", "n", "eer", "min_dcf"}
     assert {"scheme", "group_by", "seed", "folds", "scored_labels", "unscored_labels"} <= set(found["protocol"])
     assert {"path", "label", "group", "source", "fold", "predicted", "scores", "probability"} <= set(found["clips"][0])
     assert found["failed"] == [{"path": "x.wav", "code": "decode", "message": "broken"}]
-    assert found["guards"][0] == "mind"
+    assert found["findings"][0] == {"code": "a_gap", "level": "warning", "text": "mind the gap", "remedy": "jump"}
 
 
 def test_json_holds_the_figures():
@@ -416,11 +426,23 @@ def test_no_clips_or_unknown_labels_make_no_report():
         make_report([clip_of(0, "a", "b")], ["a"], PROTOCOL)
 
 
-def test_an_interval_from_few_groups_is_guarded_after_the_guards_given():
+def test_an_interval_from_few_groups_has_a_warning_after_those_given():
     pairs = [("a", "a")] * 10
-    assert report_of(pairs, guards=["mind"]).guards == ("mind",)
-    few = make_report([clip_of(i, unit=str(i % 9)) for i in range(30)], ["a"], PROTOCOL, ["mind"]).guards
-    assert few == ("mind", "the interval rests on 9 groups only: read it as a hint, and add groups")
+    assert report_of(pairs, findings=[MIND]).findings == (MIND,)
+    few = make_report([clip_of(i, unit=str(i % 9)) for i in range(30)], ["a"], PROTOCOL, [MIND]).findings
+    assert list(map(str, few)) == [
+        "mind the gap; jump",
+        "the interval rests on 9 groups only: it is a rough indication; add groups",
+    ]
+
+
+def test_findings_are_sorted_by_level_and_stable_within_one():
+    made = [Finding(f"a_{name}", level, name) for name, level in zip("abcdef", FINDING_LEVELS, strict=True)]
+    report = report_of([("a", "a")] * 10, findings=made)
+    assert [finding.text for finding in report.findings] == ["c", "f", "d", "b", "a", "e"]
+    assert [finding.text for finding in report.warnings] == ["c", "f", "d"]
+    assert [finding.text for finding in report.information] == ["b"]
+    assert [finding.text for finding in report.checks_passed] == ["a", "e"]
 
 
 @pytest.mark.parametrize(("n_failed", "words"), [(0, ""), (1, "; 1 input failed"), (2, "; 2 inputs failed")])
@@ -477,14 +499,14 @@ def rows_of(text):
 
 
 @pytest.mark.usefixtures("plain_terminal")
-def test_the_terminal_report_has_headline_guards_figures_and_matrix(capsys):
-    report = report_of([("a", "a")] * 3 + [("a", "b")] + [("b", "b")] * 2, guards=["mind the gap"])
+def test_the_terminal_report_has_headline_findings_figures_and_matrix(capsys):
+    report = report_of([("a", "a")] * 3 + [("a", "b")] + [("b", "b")] * 2, findings=[MIND])
     show_report(report)
     found = capsys.readouterr()
     lines = found.out.splitlines()
     assert lines[0] == report.headline
     assert lines[1] == f"Balanced accuracy: 95 % interval {percent(report.intervals['balanced_accuracy'])}"
-    assert lines[2] == "! mind the gap"
+    assert lines[2] == "warning: mind the gap; jump"
     rows = rows_of(found.out)
     assert ["a", "100.0", "%", "75.0", "%", "85.7", "%", "4"] in rows
     assert ["a", "3", "1"] in rows
@@ -502,16 +524,16 @@ def test_the_terminal_report_shows_a_dash_where_a_figure_is_undefined(capsys):
 
 
 @pytest.mark.usefixtures("plain_terminal")
-def test_rich_markup_in_labels_and_guards_is_shown_as_it_is(capsys):
+def test_rich_markup_in_labels_and_findings_is_shown_as_it_is(capsys):
     labels = ["[red]", "[/]", "[link=http://evil.example]x[/link]", ":smile:", "[bold]b[/bold]"]
-    show_report(report_of([(label, label) for label in labels], labels, guards=["[red]stop[/red]"]))
+    show_report(report_of([(label, label) for label in labels], labels, findings=[finding_of("[red]stop[/red]")]))
     text = capsys.readouterr().out
     rows = rows_of(text)
     for i, label in enumerate(labels):
         assert [label, "100.0", "%", "100.0", "%", "100.0", "%", "1"] in rows
         assert [label, *("1" if j == i else "·" for j in range(len(labels)))] in rows
     assert labels in rows
-    assert "! [red]stop[/red]" in text
+    assert "note: [red]stop[/red]" in text
 
 
 CONTROL = ("\x1b[31mred", "\x1b]0;owned\x07", "a\rb", "a\nb", "\x9b2J", "\u202egnp", "a\udcff.wav", "\x00")
@@ -519,12 +541,12 @@ CONTROL = ("\x1b[31mred", "\x1b]0;owned\x07", "a\rb", "a\nb", "\x9b2J", "\u202eg
 
 @pytest.mark.usefixtures("plain_terminal")
 @pytest.mark.parametrize("name", CONTROL)
-def test_control_characters_in_labels_and_guards_are_escaped(capsys, name):
-    show_report(report_of([(name, name), ("b", name)], [name, "b"], guards=[name]))
+def test_control_characters_in_labels_and_findings_are_escaped(capsys, name):
+    show_report(report_of([(name, name), ("b", name)], [name, "b"], findings=[finding_of(name)]))
     text = capsys.readouterr().out
     assert all(c.isprintable() or c == "\n" for c in text)
     shown = name.encode("unicode_escape").decode("ascii")
-    assert f"! {shown}\n" in text
+    assert f"note: {shown}\n" in text
     assert [shown, "1", "·"] in rows_of(text)
 
 
@@ -533,7 +555,7 @@ def test_on_a_terminal_too_no_escape_of_a_label_is_emitted(capsys, monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     name = "\x1b]0;owned\x07\x1b[8m"
-    show_report(report_of([(name, name), ("b", name)], [name, "b"], guards=[name]))
+    show_report(report_of([(name, name), ("b", name)], [name, "b"], findings=[finding_of(name)]))
     text = capsys.readouterr().out
     assert "\x1b]" not in text
     assert "\x1b[8m" not in text
@@ -543,10 +565,10 @@ def test_on_a_terminal_too_no_escape_of_a_label_is_emitted(capsys, monkeypatch):
 @pytest.mark.usefixtures("plain_terminal")
 def test_rows_are_whole_lines_where_stdout_is_no_terminal(capsys):
     labels = [f"a rather long label, number {i}" for i in range(50)]
-    show_report(report_of([(label, label) for label in labels], labels, guards=["word " * 100]))
+    show_report(report_of([(label, label) for label in labels], labels, findings=[finding_of("word " * 100)]))
     lines = capsys.readouterr().out.splitlines()
     assert any(all(label in line for label in labels) for line in lines)
     for label in labels[1:]:
         # once in the table of labels and once in the matrix
         assert sum(line.strip().startswith(f"{label} ") for line in lines) == 2
-    assert f"! {'word ' * 100}".strip() in [line.strip() for line in lines]
+    assert f"note: {'word ' * 100}".strip() in [line.strip() for line in lines]

@@ -21,6 +21,7 @@ from scipy.stats import norm
 from gmmaudio.errors import ModelFileError, SettingError, WriteError
 from gmmaudio.features import Rows, make_features
 from gmmaudio.files import check_writable, write_beside
+from gmmaudio.findings import Finding
 from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture
 from gmmaudio.models import (
     PRESETS,
@@ -83,7 +84,7 @@ def golden_model():
             TrainingClip(f"{label}/1.wav", label, ["amália", None, "坂本"][i], f"{i:064x}")
             for i, label in enumerate(GOLDEN_LABELS)
         ),
-        notes=("one clip only for 'fado'",),
+        findings=(Finding("note", "information", "one clip only for 'fado'"),),
         versions={"gmmaudio": "0.1.0", "numpy": "2.0.0"},
     )
     return Model(features, gmm_scorer(GOLDEN_LABELS, tuple(mixtures)), training)
@@ -110,7 +111,7 @@ def small_model(labels=("a", "b"), notes=(), covariance_type="diag"):
         rows=dict.fromkeys(labels, 60),
         log_likelihood=dict.fromkeys(labels, -3.25),
         clips=tuple(TrainingClip(f"{label}/1.wav", label, None, 64 * "0") for label in labels),
-        notes=tuple(notes),
+        findings=tuple(Finding("a_text", "warning", note, "mind it") for note in notes),
         versions={"gmmaudio": "0.1.0"},
     )
     return Model(make_features(n_mfcc=3), gmm_scorer(tuple(labels), tuple(mixtures)), training)

@@ -26,6 +26,7 @@ from gmmaudio.evaluation import (
 from gmmaudio.evaluation.detection import FALSE_ALARMS
 from gmmaudio.evaluation.page import FEW_LABELS, N_CONFUSIONS, named
 from gmmaudio.evaluation.plots import classical_mds, det_plot, learning_plot, map_plot, reliability_plot, shorten
+from gmmaudio.findings import LEVELS, Finding
 
 HOSTILE = (
     "<img src=x onerror=document.title='pwned'>",
@@ -147,8 +148,11 @@ def all_parts(clips, labels):
     some = clips[::2]
     worse = make_slice("babble, 10 dB", some, difference=-0.125, difference_interval=(-0.2, 0.03))
     return {
-        "guards": ["class and source are confounded for every label", *labels[:3]],
-        "passed": ["no group is on both sides of a split", *labels[:1]],
+        "findings": [
+            Finding("a_gap", "alarm", "label and source are confounded for every label"),
+            *(Finding("a_text", "information", label) for label in labels[:3]),
+            Finding("a_check", "passed", "no group is on both sides of a split", labels[0]),
+        ],
         "failed": [FailedInput(f"{labels[0]}/gone.wav", "vanished", f"no such file: {labels[0]}")],
         "slices": {
             f"{labels[0]} by hand": [make_slice(name, some) for name in labels[:3]],
@@ -165,7 +169,7 @@ VOID = {"meta"}
 # tags that load nothing and run nothing
 HARMLESS = {
     *("html", "head", "meta", "title", "style", "body", "header", "nav", "main", "section", "div", "p", "h1", "h2"),
-    *("h3", "span", "small", "pre", "code", "a", "bdi", "details", "summary", "dl", "dt", "dd", "ul", "li"),
+    *("h3", "span", "small", "strong", "pre", "code", "a", "bdi", "details", "summary", "dl", "dt", "dd", "ul", "li"),
     *("table", "caption", "thead", "tbody", "tr", "th", "td"),
 }
 DRAWN = {"svg", "g", "path", "defs", "use", "text", "clippath", "rect"}
@@ -263,7 +267,9 @@ def page_of(report, title="Cross-validation of corpus"):
 
 def test_a_page_shows_figures_title_and_protocol():
     failed = [FailedInput("gone.wav", "decode", "no sound in it")]
-    report = report_of([("a", "a")] * 3 + [("b", "a")], guards=["mind the gap"], failed=failed)
+    report = report_of(
+        [("a", "a")] * 3 + [("b", "a")], findings=[Finding("a_gap", "alarm", "mind the gap")], failed=failed
+    )
     page = page_of(report)
     low, high = report.intervals["accuracy"]
     for words in (
@@ -357,13 +363,24 @@ def test_the_same_report_is_the_same_page_whatever_the_users_matplotlib_is_set_t
         assert dict(matplotlib.rcParams) == before
 
 
-def test_guards_stand_first_and_what_passed_is_said():
-    page = page_of(report_of([("a", "a")] * 12, guards=["mind the gap"], passed=["no gap elsewhere"]))
-    assert page.headings[1:3] == [("h2", "Read these first"), ("h3", "Looked for, and in order")]
-    assert page.items[-2:] == ["mind the gap", "no gap elsewhere"]
+def test_warnings_stand_first_then_information_then_checks_passed():
+    findings = [
+        Finding("a_check", "passed", "no gap elsewhere"),
+        Finding("a_step", "information", "there is a step"),
+        Finding("a_hole", "warning", "mind the hole", "jump"),
+        Finding("a_gap", "alarm", "mind the gap", "jump"),
+    ]
+    page = page_of(report_of([("a", "a")] * 12, findings=findings))
+    assert page.headings[1:4] == [("h2", "Read these first"), ("h3", "Information"), ("h3", "Checks passed")]
+    assert page.items[-4:] == [
+        "Alarm: mind the gap; jump",
+        "mind the hole; jump",
+        "there is a step",
+        "no gap elsewhere",
+    ]
     quiet = page_of(report_of([("a", "a")] * 12))
     assert quiet.headings[1] == ("h2", "Checks")
-    assert "Nothing was found that may make these figures wrong." in quiet.text
+    assert "Nothing was found that may make these metrics wrong." in quiet.text
 
 
 def test_repeats_have_their_spread():
@@ -675,8 +692,9 @@ def test_hostile_names_are_shown_as_they_are_everywhere_on_the_page(name):
         model_sha256=name,
         began=name,
     )
-    rest = {"passed": [name], "slices": {name: [make_slice(name, clips)]}, "run": {name: name}}
-    report = make_report(clips, [name, "b", "c"], protocol, [name], [FailedInput(name, name, name)], **rest)
+    rest = {"slices": {name: [make_slice(name, clips)]}, "run": {name: name}}
+    findings = [Finding("a_text", level, name, name) for level in LEVELS]
+    report = make_report(clips, [name, "b", "c"], protocol, findings, [FailedInput(name, name, name)], **rest)
     page = page_of(replace(report, similarity=replace(report.similarity, kind=name)), title=name)
     shown = named(name)
     assert page.headings[0] == ("h1", shown)

@@ -52,7 +52,7 @@ def test_a_singer_on_both_sides_would_be_recognised_and_is_not_by_default(twins)
     # ten guesses: nine right has a chance of 1 %
     assert held_out.accuracy < 0.9
     assert leaked.accuracy == 1.0
-    assert any(guard.startswith("groups unknown: this figure may be optimistic") for guard in leaked.guards)
+    assert leaked.findings[0].code == "groups_unknown"
 
 
 def test_shuffled_labels_are_named_at_chance(clips):
@@ -186,9 +186,9 @@ def test_more_components_than_frames_is_said(clips):
     kept = {label: trace.n_components for label, trace in result.traces.items()}
     assert kept["low"] < 80
     assert (
-        f"low: 80 components asked and {kept['low']} kept, for there are no more different frames; "
-        "lower `n_components` or add sound"
-    ) in result.model.training.notes
+        f"low: 80 components were asked and {kept['low']} kept: there are no more distinct frames; "
+        "lower `n_components`, or add audio"
+    ) in map(str, result.model.training.findings)
 
 
 def test_a_segment_is_the_sound_between_its_times(corpus):
@@ -211,10 +211,9 @@ def test_a_segment_outside_its_file_fails_by_name(corpus):
 def test_the_same_file_in_two_classes_is_said(corpus):
     clips = [Clip(row["path"], row["label"]) for row in corpus.rows[::3]]
     clips.append(Clip(corpus.rows[0]["path"], "mid"))
-    notes = pipeline.train(Corpus(corpus.root, tuple(clips)), SMALL).model.training.notes
-    assert any(
-        note.startswith("same audio in two classes: low/ann/0.wav (low) = low/ann/0.wav (mid)") for note in notes
-    )
+    findings = pipeline.train(Corpus(corpus.root, tuple(clips)), SMALL).model.training.findings
+    texts = {finding.code: finding.text for finding in findings}
+    assert texts["same_audio_two_labels"] == "same audio under two labels: low/ann/0.wav (low) = low/ann/0.wav (mid)"
 
 
 def test_training_does_not_change_the_corpus(clips):
@@ -234,13 +233,13 @@ def test_one_class_left_by_failures_says_which_failure(clips):
     with pytest.raises(CorpusError) as caught:
         pipeline.train(replace(clips, clips=gone), SMALL)
     assert str(caught.value) == (
-        "one class is left to use: 12 clips failed, the first: gone/mid/ann/0.wav: is not there; check the path"
+        "one label is left to use: 12 clips failed, the first: gone/mid/ann/0.wav: is not there; check the path"
     )
 
 
 @pytest.mark.parametrize("min_duration_s", [-0.1, float("nan"), 3601.0])
 def test_a_least_duration_outside_its_bounds_is_refused(clips, min_duration_s):
-    with pytest.raises(SettingError, match="`min_duration_s` i"):
+    with pytest.raises(SettingError, match="`min_duration_s` is"):
         pipeline.train(clips, replace(SMALL, min_duration_s=min_duration_s))
 
 
@@ -369,7 +368,7 @@ def test_evaluate_says_how_the_model_was_made(model, clips):
 def test_a_trained_model_without_groups_makes_its_evaluation_uncertain(clips):
     blind = replace(clips, clips=tuple(replace(c, group=None) for c in clips.clips))
     model = pipeline.train(blind, SMALL).model
-    assert any(guard.startswith("groups unknown") for guard in pipeline.evaluate(model, clips).guards)
+    assert "groups_unknown" in {finding.code for finding in pipeline.evaluate(model, clips).warnings}
 
 
 def test_the_same_training_gives_the_same_bytes_in_one_process(clips):

@@ -13,7 +13,6 @@ from gmmaudio.audio import DEGRADATIONS, DegradationSpec
 from gmmaudio.compute import QUIET
 from gmmaudio.corpus import plan_split
 from gmmaudio.errors import CorpusError, SettingError
-from gmmaudio.evaluation.warnings import UNKNOWN_GROUPS
 from gmmaudio.features import make_rows
 from gmmaudio.models import KINDS, Candidate, fitting, tuning
 from gmmaudio.pipeline import analyses, folds, scoring
@@ -21,6 +20,11 @@ from gmmaudio.trials import Degradation, build_trial_set, cut_trial
 
 SMALL = pipeline.make_recipe(n_components=2)
 QUICK = {"durations_s": ()}
+
+
+def texts_of(report):
+    """Return the text of each finding by its code."""
+    return {finding.code: finding.text for finding in report.findings}
 
 
 @pytest.fixture
@@ -134,11 +138,10 @@ def test_inflation_is_what_a_random_split_adds(twins):
     assert random.difference > 0.2
     low, high = random.difference_interval
     assert low <= random.difference <= high
-    # and stands on top
-    assert report.guards[0] == (
+    assert texts_of(report)["random_split_gap"] == (
         f"split at random these clips show {100 * random.accuracy:.1f} %, with groups kept whole "
-        f"{100 * grouped.accuracy:.1f} %: inflation {100 * random.difference:+.1f} points, 95 % interval "
-        f"{100 * low:+.1f} to {100 * high:+.1f}"
+        f"{100 * grouped.accuracy:.1f} %: random-split gap {100 * random.difference:+.1f} percentage points, "
+        f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
     )
     assert "random_split" not in pipeline.crossval(twins, SMALL, folds=5, **QUICK).slices
 
@@ -146,7 +149,7 @@ def test_inflation_is_what_a_random_split_adds(twins):
 def test_without_groups_there_is_no_inflation_and_that_is_said(corpus):
     report = pipeline.crossval(pipeline.read_corpus(corpus.root), SMALL, folds=3, compare_random_split=True, **QUICK)
     assert "random_split" not in report.slices
-    assert report.guards[0].startswith("no random split is shown: without groups")
+    assert "no_random_split" in texts_of(report)
 
 
 def test_inflation_of_a_division_without_a_number_of_folds(clips):
@@ -239,7 +242,7 @@ def test_what_stands_beside_a_tuned_figure_is_tuned_too(clips, few_candidates, m
 def test_tuning_is_said_in_the_protocol(clips, few_candidates):
     report = pipeline.crossval(clips, SMALL, folds=3, tune=True, **QUICK)
     assert report.protocol.scheme == "3-fold cross-validation by group, settings chosen on inner folds"
-    assert "settings were chosen on inner folds of each training set, never on the held-out clips" in report.passed
+    assert "tuned_inside" in {finding.code for finding in report.checks_passed}
     assert len(report.protocol.settings["tuning"]) == 3
     assert "tuning" not in pipeline.crossval(clips, SMALL, folds=3, **QUICK).protocol.settings
 
@@ -250,30 +253,30 @@ def test_tuning_is_said_in_the_protocol(clips, few_candidates):
 def test_what_was_looked_for_and_not_found_is_said(clips):
     report = pipeline.crossval(clips, SMALL, folds=3, **QUICK)
     # clips of 1 s have no fingerprint, and that is no all-clear
-    assert report.guards[0].startswith("copies were looked for by their samples only in 18 of 18 clips, which are too")
-    assert report.passed == (
+    assert report.warnings[0].text.startswith("18 of 18 clips are too short for a fingerprint")
+    assert [str(finding) for finding in report.checks_passed] == [
         "groups are known: 9 of them",
         "every label has two groups or more",
         "every label has clips of two sources or more",
         "no group is on both sides of a split",
-    )
+    ]
 
 
 def test_leaving_a_source_out_says_which_groups_are_on_both_sides(clips):
     report = pipeline.crossval(clips, SMALL, folds="loo", group_by="source", **QUICK)
     assert report.protocol.scheme == "cross-validation, one source left out at a time"
     # every singer of this corpus was recorded in both places
-    assert report.guards[0].startswith("9 groups of the corpus are on both sides of a split ('high-ann', 'high-bob', ")
+    assert report.findings[0].text.startswith(
+        "9 groups of the corpus are on both sides of a split ('high-ann', 'high-bob', "
+    )
 
 
 def test_where_sources_are_few_intervals_are_over_the_groups_inside_them(clips):
     report = pipeline.crossval(clips, SMALL, folds="loo", group_by="source", **QUICK)
     assert {clip.unit for clip in report.clips} == {clip.group for clip in clips.clips}
     assert {clip.group for clip in report.clips} == {"field", "studio"}
-    note = (
-        "intervals are over the 9 groups of the corpus inside the 2 of `group_by` source: they say nothing of what an"
-    )
-    assert any(guard.startswith(note) for guard in report.guards)
+    note = "intervals are over the 9 groups of the corpus inside the 2 values of 'source' (`group_by`): "
+    assert texts_of(report)["interval_inside_groups"].startswith(note)
     by_file = pipeline.crossval(clips, SMALL, folds="loo", group_by="none", **QUICK)
     assert {clip.unit for clip in by_file.clips} == {f"file {clip.path}" for clip in clips.clips}
     assert by_file.protocol.scheme == "cross-validation, one file left out at a time"
@@ -294,11 +297,11 @@ def test_no_trial_joins_two_groups_of_the_corpus_where_another_column_is_split_b
 def test_a_label_of_one_source_is_said_to_be_confounded(clips):
     field_only = tuple(clip for clip in clips.clips if clip.label != "mid" or clip.source == "field")
     report = pipeline.crossval(replace(clips, clips=field_only), SMALL, folds=3, **QUICK)
-    assert report.guards[0].startswith("class and source are confounded for 'mid': this figure may measure the rec")
-    # with the source left out, that label is in no figure
+    assert report.findings[0].text.startswith("label and source are confounded for 'mid': this metric may measure the")
+    # with the source left out, that label is in no metric
     report = pipeline.crossval(replace(clips, clips=field_only), SMALL, folds="loo", group_by="source", **QUICK)
     assert report.protocol.unscored_labels == ("mid",)
-    assert not any("confounded" in guard for guard in report.guards)
+    assert "source_confounded" not in texts_of(report)
 
 
 def test_a_copy_on_the_other_side_is_found_by_samples_and_by_fingerprint(tmp_path, tools):
@@ -328,21 +331,21 @@ def test_a_copy_on_the_other_side_is_found_by_samples_and_by_fingerprint(tmp_pat
     add("b-soft.flac", 0.2 * second, "b", "b9")
     corpus = pipeline.read_corpus(tools.write_manifest(tmp_path / "m.csv", rows))
     report = pipeline.crossval(corpus, SMALL, folds="loo", **QUICK)
-    copies = [guard for guard in report.guards if "sound" in guard or "audio" in guard]
-    assert any("same audio on both sides of a split: a-copy.wav = a-same.wav" in guard for guard in copies)
-    (near,) = [guard for guard in copies if guard.startswith("nearly the same sound")]
-    assert "b-loud.wav ~ b-soft.flac" in near
-    assert "and" not in near.split("fingerprint: ")[1].split(";")[0], "one pair only"
+    texts = texts_of(report)
+    assert texts["same_audio_on_both_sides"] == "same audio on both sides of a split: a-copy.wav = a-same.wav"
+    # one pair only
+    assert texts["near_duplicate"].endswith(" a clip on the other side, by fingerprint: b-loud.wav ~ b-soft.flac")
     model = pipeline.train(replace(corpus, clips=tuple(c for c in corpus.clips if c.group != "b9")), SMALL).model
     held = replace(corpus, clips=tuple(c for c in corpus.clips if c.group == "b9"))
-    assert any(g.startswith("nearly the same sound as a clip that was") for g in pipeline.evaluate(model, held).guards)
+    evaluated = texts_of(pipeline.evaluate(model, held))
+    assert evaluated["near_duplicate"].startswith("nearly the same audio as a clip that was trained on")
 
 
 @pytest.mark.parametrize("changed", [{"n_mfcc": 6}, {"hop_s": 0.08}])
 def test_a_front_end_too_coarse_for_fingerprints_says_that_there_are_none(clips, changed):
     coarse = replace(SMALL, features=SMALL.features.replace(**changed))
     report = pipeline.crossval(clips, coarse, folds=3, **QUICK)
-    assert any("by their samples only in 18 of 18 clips" in guard for guard in report.guards)
+    assert texts_of(report)["no_fingerprint"].startswith("18 of 18 clips ")
 
 
 def test_one_file_in_several_groups_is_named(clips):
@@ -351,7 +354,7 @@ def test_one_file_in_several_groups_is_named(clips):
         replace(clips.clips[0], path="./low/ann/0.wav", start_s=0.5, group="y"),
     ]
     report = pipeline.crossval(replace(clips, clips=(*halves, *clips.clips[1:])), SMALL, folds=3, **QUICK)
-    assert any(g.startswith("one file in several groups: low/ann/0.wav ('x', 'y'); give all") for g in report.guards)
+    assert texts_of(report)["file_in_several_groups"].startswith("one file in several groups: low/ann/0.wav ('x', 'y')")
 
 
 # --- a trained model -----------------------------------------------------------------------------------------------
@@ -359,12 +362,11 @@ def test_one_file_in_several_groups_is_named(clips):
 
 def test_groups_from_elsewhere_are_not_said_to_be_untrained(model, corpus):
     held = pipeline.read_corpus(corpus.split)
-    assert "no group was trained on" in pipeline.evaluate(model, held).passed
+    assert "no_group_trained_on" in texts_of(pipeline.evaluate(model, held))
     report = pipeline.evaluate(model, held, group_by="singer")
-    assert "no group was trained on" not in report.passed
-    assert (
-        "groups are from --group-by singer here and from the group column in training: whether one was trained on "
-        in (" ".join(report.guards))
+    assert "no_group_trained_on" not in texts_of(report)
+    assert texts_of(report)["groups_not_comparable"].startswith(
+        "groups are those of 'singer' here (`group_by`) and of "
     )
 
 
@@ -372,16 +374,16 @@ def test_a_model_of_clips_some_of_whose_groups_are_unknown_tells_nothing_of_grou
     some = tuple(replace(clip, group=None) if i == 0 else clip for i, clip in enumerate(clips.clips))
     model = pipeline.train(replace(clips, clips=some), SMALL).model
     report = pipeline.evaluate(model, clips)
-    assert UNKNOWN_GROUPS in report.guards
-    assert "no group was trained on" not in report.passed
+    assert "groups_unknown" in texts_of(report)
+    assert "no_group_trained_on" not in texts_of(report)
 
 
 def test_clips_of_labels_that_the_model_does_not_know_are_counted(model, corpus):
     held = pipeline.read_corpus(corpus.split)
     renamed = tuple(replace(clip, label="Mid") if clip.label == "mid" else clip for clip in held.clips)
     report = pipeline.evaluate(model, replace(held, clips=renamed))
-    told = "2 clips of labels that the model does not know are in no figure: 'Mid'; train on them, or rename them"
-    assert told in report.guards
+    text = "2 clips of labels that the model does not know are in no metric: 'Mid'"
+    assert texts_of(report)["labels_not_in_model"] == text
     assert report.n == 4
 
 
@@ -389,9 +391,8 @@ def test_the_same_audio_twice_in_a_test_set_is_named(model, corpus):
     held = pipeline.read_corpus(corpus.split)
     twice = [replace(c, path=f"./{c.path}", group=f"{c.group} again") for c in held.clips if c.split == "test"]
     report = pipeline.evaluate(model, replace(held, clips=(*held.clips, *twice)))
-    assert any(
-        guard.startswith("same audio twice: low/cy/0.wav (low) = ./low/cy/0.wav (low)") for guard in report.guards
-    )
+    text = "same audio twice: low/cy/0.wav (low) = ./low/cy/0.wav (low)"
+    assert texts_of(report)["same_audio_twice"].startswith(text)
 
 
 def test_trials_of_a_test_set_join_no_two_groups_of_the_corpus(model, corpus):
@@ -415,7 +416,7 @@ def test_repeats_have_a_spread(clips):
 
 def test_unknown_groups_stand_first(corpus):
     report = pipeline.crossval(pipeline.read_corpus(corpus.root), SMALL, folds=3, **QUICK)
-    assert report.guards[0] == UNKNOWN_GROUPS
+    assert report.findings[0].code == "groups_unknown"
 
 
 # --- degraded sound ------------------------------------------------------------------------------------------------

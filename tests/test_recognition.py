@@ -642,7 +642,7 @@ def test_without_two_groups_there_is_no_probability_and_a_reason(clips):
     alone = replace(clips, clips=tuple(c for c in clips.clips if c.group.endswith("ann")))
     model = pipeline.train(alone, pipeline.make_recipe(n_components=2)).model
     assert model.calibration is None and model.rejection is None
-    assert any(note.startswith("no label has two groups: scores cannot be made") for note in model.training.notes)
+    assert "not_calibrated" in {finding.code for finding in model.training.findings}
     with pytest.raises(SettingError, match="this model is not calibrated"):
         list(pipeline.classify(model, [], priors={}))
 
@@ -693,9 +693,9 @@ def test_the_command_takes_priors(command, corpus, tmp_path):
 def test_hopes_are_damped_before_training(clips):
     small = tuple(c for c in clips.clips if c.label != "mid" or c.group.endswith("ann"))
     model = pipeline.train(replace(clips, clips=small), pipeline.make_recipe(n_components=2)).model
-    assert any("classes with one group" in note and "'mid'" in note for note in model.training.notes)
+    assert any(f.code == "one_group" and "'mid'" in f.text for f in model.training.findings)
     blocks = pipeline.train(clips, pipeline.make_recipe(kind="blocks")).model
-    assert any("clips are shorter than 6 s" in note for note in blocks.training.notes)
+    assert any("clips are shorter than 6 s" in f.text for f in blocks.training.findings)
 
 
 def test_rates_that_give_a_class_away_are_told(clips, tmp_path):
@@ -710,9 +710,9 @@ def test_rates_that_give_a_class_away_are_told(clips, tmp_path):
         mixed.append(clip)
     told = [
         [
-            note
-            for note in pipeline.train(corpus, pipeline.make_recipe(n_components=2)).model.training.notes
-            if "rates" in note
+            finding
+            for finding in pipeline.train(corpus, pipeline.make_recipe(n_components=2)).model.training.findings
+            if finding.code == "sample_rates_differ"
         ]
         for corpus in (clips, replace(clips, root=tmp_path, clips=tuple(mixed)))
     ]

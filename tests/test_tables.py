@@ -15,9 +15,11 @@ from gmmaudio.evaluation import Protocol, ScoredClip, det_curve, make_report
 from gmmaudio.evaluation.csv_tables import csv_text, plain_cell, safe_cell, tables
 from gmmaudio.evaluation.detection import FALSE_ALARMS, N_DET_POINTS, thin_curve
 from gmmaudio.evaluation.predictions import read_predictions
+from gmmaudio.findings import Finding
 
 FORMULAS = ("=1+1", "+1", "-1+2", "@SUM(A1)", "\tx", "\rx", "\nx", "'quoted", "''=", '=HYPERLINK("http://x","y")')
 PROTOCOL = Protocol("by hand", "group", 0, ("0", "1"), 1, ("jazz", "rock"), ())
+FINDINGS = (Finding("a_gap", "alarm", "=mind", "-jump"), Finding("a_check", "passed", "-fine"))
 
 
 def example_report(labels=("jazz", "rock", "-folk"), calibrated=True, n=60):
@@ -45,7 +47,7 @@ def example_report(labels=("jazz", "rock", "-folk"), calibrated=True, n=60):
                 duration_s=float(rng.uniform(1, 40)),
             )
         )
-    return make_report(clips, list(labels), PROTOCOL, ["=mind"], passed=["-fine"])
+    return make_report(clips, list(labels), PROTOCOL, FINDINGS)
 
 
 @pytest.mark.parametrize("text", FORMULAS)
@@ -106,8 +108,7 @@ def test_the_tables_carry_everything_the_json_does():
         (name, part["name"]) for name, parts in plain["slices"].items() for part in parts
     ]
     assert found["checks"][1:] == [
-        *(("guard", guard) for guard in plain["guards"]),
-        *(("passed", check) for check in plain["passed"]),
+        tuple(finding[name] for name in ("level", "code", "text", "remedy")) for finding in plain["findings"]
     ]
     assert len(found["clips"]) == 1 + len(plain["clips"])
     assert [row[0] for row in found["protocol"][1:]] == list(plain["protocol"])
@@ -280,15 +281,16 @@ def test_evaluate_scores_reports_on_anybodys_predictions(tmp_path, command):
     # the last bit of a probability may move in the table
     assert report["accuracy"] == same.accuracy
     assert report["cllr"] == pytest.approx(same.metrics.values["cllr"], rel=1e-12)
-    assert report["guards"][0].startswith("how these predictions were made is not known here")
+    assert "training_unknown" in {finding["code"] for finding in report["findings"]}
     assert report["protocol"]["scheme"] == "predictions from a table, 2 folds"
     assert "predictions from a table" in (tmp_path / "r.html").read_text()
 
 
 def test_a_table_without_groups_is_told_what_it_can_do(tmp_path, command):
     table = write(tmp_path / "a.csv", "path,label,predicted\na.wav,jazz,rock\nb.wav,rock,rock\n")
-    guards = json.loads(command("evaluate", "--scores", table, "--json", "-").out)["guards"]
-    assert "groups unknown: this figure may be optimistic (add a group column)" in guards
+    findings = json.loads(command("evaluate", "--scores", table, "--json", "-").out)["findings"]
+    remedies = {finding["code"]: finding["remedy"] for finding in findings}
+    assert remedies["groups_unknown"] == "add a group column"
 
 
 def test_scores_stand_alone(tmp_path, command):

@@ -92,8 +92,9 @@ def _run(words: list[str]) -> int:
         return 130
     except errors.GmmaudioError as error:
         from gmmaudio.cli.console import say
+        from gmmaudio.cli.flags import with_flags
 
-        say(f"gmmaudio: {error}")
+        say(f"gmmaudio: {with_flags(str(error))}")
         return exit_code(error)
     except OSError as error:
         # what is left in the buffer must not fail once more at exit

@@ -94,12 +94,13 @@ def _priors(given: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, float]
 
 def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Prediction], None]:
     """Return the function that writes one prediction to stdout."""
+    from gmmaudio.cli.flags import with_flags
     from gmmaudio.evaluation import printable
     from gmmaudio.evaluation.csv_tables import safe_cell
 
     def text(shown: str, prediction: Prediction) -> None:
         cells = [cell for label, _ in prediction.top(top or 1) for cell in (label, _confidence(prediction, label))]
-        cells += [f"unknown: {prediction.message}"] if prediction.status == "unknown" else []
+        cells += [f"unknown: {with_flags(prediction.message or '')}"] if prediction.status == "unknown" else []
         if cells:
             click.echo("\t".join(printable(cell) for cell in (shown, *cells)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gmmaudio.cli import options
+from gmmaudio.cli.flags import with_flags
 from gmmaudio.errors import CorpusError, SettingError
+from gmmaudio.findings import Finding, at_level
 
 if TYPE_CHECKING:
     from gmmaudio.evaluation import Comparison
@@ -36,8 +39,8 @@ class Evaluation:
         Name and repeat -> the clip as it was written.
     protocol : mapping
         How it was made; empty where unknown.
-    guards : tuple of str
-        What may make its figures wrong.
+    warnings : tuple of str
+        Its alarms and warnings.
     hashes : mapping of str to str
         Path -> SHA-256 of its sound, where that is known.
     """
@@ -45,7 +48,7 @@ class Evaluation:
     path: Path
     clips: Mapping[Key, Mapping[str, Any]]
     protocol: Mapping[str, Any]
-    guards: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -111,14 +114,23 @@ def read_evaluation(path: Path) -> Evaluation:
             raise CorpusError(f"{path}: names clip {key[0]} twice in repeat {key[1]}; {EXPECTED}")
         clips[key] = row
     protocol = document.get("protocol")
-    guards = document.get("guards")
     return Evaluation(
         path,
         clips,
         protocol if isinstance(protocol, dict) else {},
-        tuple(map(str, guards)) if isinstance(guards, list) else (),
+        _warnings(document),
         _hashes(document.get("run")),
     )
+
+
+def _warnings(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the alarms and warnings of a report, options by their flags; what is none of them is left out."""
+    rows = document.get("findings")
+    findings = []
+    for row in rows if isinstance(rows, list) else []:
+        with contextlib.suppress(TypeError, SettingError):
+            findings.append(Finding.of(row))
+    return tuple(with_flags(str(finding)) for finding in at_level(findings, "alarm", "warning"))
 
 
 def _hashes(run: object) -> dict[str, str]:
@@ -182,7 +194,7 @@ def pair(a: Evaluation, b: Evaluation) -> tuple[list[Key], list[str]]:
     other = [(path, 0) for path in shared if a.hashes[path] != b.hashes[path]]
     if other and a.protocol.get("settings") == b.protocol.get("settings"):
         warnings.append(f"the sound differs under the same name: {_some(other, 'files')}")
-    warnings += [f"{name} was guarded: {guard}" for name, side in (("A", a), ("B", b)) for guard in side.guards]
+    warnings += [f"{name}: {text}" for name, side in (("A", a), ("B", b)) for text in side.warnings]
     regrouped = [key for key in keys if unit_of(a.clips[key]) != unit_of(b.clips[key])]
     if regrouped:
         warnings.append(f"groups differ for {_some(regrouped, 'of the clips')}; those of A are used")

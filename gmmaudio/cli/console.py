@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from gmmaudio.cli.flags import with_flags
 from gmmaudio.evaluation import FailedInput, Report, Slice, percent, printable
 from gmmaudio.evaluation.metrics import shown_metrics
 from gmmaudio.evaluation.slices import slice_tables
+from gmmaudio.findings import Finding, sort_findings
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 T = TypeVar("T")
+LEVEL_WORDS = {"alarm": "alarm", "warning": "warning", "information": "note", "passed": "ok"}
 
 
 def say(text: str) -> None:
@@ -23,16 +26,27 @@ def say(text: str) -> None:
     click.echo(printable(text), err=True)
 
 
-def say_notes(notes: Iterable[str]) -> None:
-    """Write notes to stderr."""
-    for note in notes:
-        say(f"note: {note}")
+def finding_line(finding: Finding) -> str:
+    """Return the line of a finding: a word for its level, its text and its remedy, options by their flags.
+
+    Examples
+    --------
+    >>> finding_line(Finding("groups_unknown", "alarm", "groups unknown", "name them (`group_by`)"))
+    'alarm: groups unknown; name them (--group-by)'
+    """
+    return f"{LEVEL_WORDS[finding.level]}: {with_flags(str(finding))}"
+
+
+def say_findings(findings: Iterable[Finding]) -> None:
+    """Write findings to stderr, alarms first."""
+    for finding in sort_findings(findings):
+        say(finding_line(finding))
 
 
 def say_failed(failed: Sequence[FailedInput]) -> None:
     """Write each input that failed to stderr, and how many they were."""
     for item in failed:
-        say(f"skipped [{item.code}] {item.path}: {item.message}")
+        say(f"skipped [{item.code}] {item.path}: {with_flags(item.message)}")
     if failed:
         say(f"{len(failed)} input{'s' * (len(failed) != 1)} failed")
 
@@ -51,7 +65,7 @@ def progress(results: Iterable[T], total: int, doing: str, /) -> Iterable[T]:
 
 
 def show_report(report: Report) -> None:
-    """Write a report's headline, guards and tables to stdout."""
+    """Write a report's headline, findings and tables to stdout."""
     from rich.console import Console
     from rich.text import Text
 
@@ -82,7 +96,7 @@ def _lines(report: Report) -> list[str]:
         lines.append(f"Balanced accuracy: 95 % interval {percent(balanced)}")
     if report.protocol.unscored_labels:
         lines.append(f"Not scored: {', '.join(report.protocol.unscored_labels)}")
-    lines += [f"! {guard}" for guard in report.guards] + [f"ok: {check}" for check in report.passed]
+    lines += map(finding_line, report.findings)
     values = [(metric, report.metrics.values.get(metric.name)) for metric in shown_metrics("console")]
     shown = [f"{metric.title} {metric.text(value)}" for metric, value in values if value is not None]
     calibrated = " (the scores are not calibrated: only the minima of Cavg and Cllr are informative)"

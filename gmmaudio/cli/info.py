@@ -68,7 +68,9 @@ def trust(model: Model) -> list[str]:
 
 def _lines(model: Model) -> list[str]:
     """Return the page, line by line."""
+    from gmmaudio.cli.console import finding_line
     from gmmaudio.features import describe
+    from gmmaudio.findings import sort_findings
     from gmmaudio.models import find_kind
 
     training, settings = model.training, model.training.kind_settings
@@ -93,6 +95,6 @@ def _lines(model: Model) -> list[str]:
         )
         known = training.log_likelihood.get(label)
         lines.append(line + ("" if known is None else f", log-likelihood {known:.3f} a row"))
-    lines += [f"note: {note}" for note in training.notes]
+    lines += map(finding_line, sort_findings(training.findings))
     lines.append("versions: " + ", ".join(f"{name} {number}" for name, number in training.versions.items()))
     return lines

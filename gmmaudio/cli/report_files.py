@@ -11,6 +11,7 @@ import click
 
 from gmmaudio.cli import EXIT_SOME_FAILED
 from gmmaudio.cli.console import say, say_failed, show_report
+from gmmaudio.cli.flags import report_with_flags
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import Report, render_html
 from gmmaudio.evaluation.csv_tables import csv_text, tables
@@ -68,7 +69,7 @@ def deliver(report: Report, title: str, places: Places) -> int:
     text = to_json(report)
     # files first: a reader of stdout may close it early
     if places.report_path is not None:
-        _write(places.report_path, render_html(report, title))
+        _write(places.report_path, render_html(report_with_flags(report), title))
     if places.csv_folder is not None:
         for name, rows in tables(report).items():
             with write_beside(places.csv_folder / f"{name}.csv") as handle:

@@ -49,7 +49,7 @@ def command(
     result = pipeline.train(found, recipe, n_jobs=n_jobs, progress=console.progress, **how)
     save_model(result.model, output)
     console.say_failed(result.failed)
-    console.say_notes(result.model.training.notes)
+    console.say_findings(result.model.training.findings)
     training = result.model.training
     for line in _tuning(training.tuning):
         console.say(line)

@@ -4,7 +4,7 @@ A corpus is a folder with one sub-folder for each class, or a CSV manifest. Noth
 and frames come in as arguments.
 """
 
-from gmmaudio.corpus.checks import check_labels, file_notes, leak_notes, same_audio_notes
+from gmmaudio.corpus.checks import check_file_groups, check_labels, check_same_audio, check_shared_audio
 from gmmaudio.corpus.clip import Clip, Corpus
 from gmmaudio.corpus.fingerprint import (
     Fingerprint,
@@ -32,13 +32,14 @@ __all__ = [
     "Corpus",
     "Fingerprint",
     "Fold",
+    "check_file_groups",
     "check_labels",
+    "check_same_audio",
+    "check_shared_audio",
     "column_folds",
     "compute_fingerprint",
-    "file_notes",
     "from_hex",
     "group_keys",
-    "leak_notes",
     "leave_one_group_out",
     "list_audio",
     "near_duplicates",
@@ -46,7 +47,6 @@ __all__ = [
     "plan_split",
     "random_folds",
     "read_manifest",
-    "same_audio_notes",
     "scan_folder",
     "scored_labels",
     "select_split",

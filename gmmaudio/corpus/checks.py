@@ -1,4 +1,4 @@
-"""What a reader of results should know of a corpus: labels, groups and audio that stands twice."""
+"""Checks of a corpus: its labels, its groups, and audio that it holds twice."""
 
 from __future__ import annotations
 
@@ -7,104 +7,140 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from gmmaudio.errors import CorpusError
-from gmmaudio.findings import first_of, some_names
+from gmmaudio.findings import Finding, first_of, some_names
 
 
-def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """Return what should be said of the labels of clips: near-doubles and classes of one.
+def check_labels(labels: Sequence[str]) -> tuple[Finding, ...]:
+    """Return the findings on labels: names that are nearly the same, and labels of a single clip.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Label of every clip.
 
     Raises
     ------
     CorpusError
-        If there are fewer than two classes.
+        If there are fewer than two labels.
 
     Examples
     --------
-    >>> check_labels(["Jazz", "jazz", "rock", "rock"])[0]
-    "labels 'Jazz' (1), 'jazz' (1) differ only by case or spaces; give them one name"
+    >>> print(check_labels(["Jazz", "jazz", "rock", "rock"])[0])
+    labels 'Jazz' (1), 'jazz' (1) differ only by case or spaces; give them one name
     """
     counts = Counter(labels)
     if not counts:
-        raise CorpusError("no clip is left to use; see the failures and notes above")
+        raise CorpusError("no clip is left to use; see the failures and findings above")
     if len(counts) < 2:
         raise CorpusError(
-            f"only one class, {next(iter(counts), 'none')!r}; at least two are needed to tell apart: "
-            "add a folder or a label for another"
+            f"only one label, {next(iter(counts), 'none')!r}; expected two or more: add a folder or rows of another"
         )
-    alike: dict[str, list[str]] = defaultdict(list)
+    by_folded: dict[str, list[str]] = defaultdict(list)
     for label in sorted(counts):
-        alike[" ".join(label.casefold().split())].append(label)
-    notes = [
-        f"labels {', '.join(f'{name!r} ({counts[name]})' for name in names)} differ only by case or spaces; "
-        "give them one name"
-        for names in alike.values()
+        by_folded[" ".join(label.casefold().split())].append(label)
+    findings = [
+        Finding(
+            "similar_labels",
+            "warning",
+            f"labels {', '.join(f'{name!r} ({counts[name]})' for name in names)} differ only by case or spaces",
+            "give them one name",
+        )
+        for names in by_folded.values()
         if len(names) > 1
     ]
     single = sorted(label for label, n in counts.items() if n == 1)
     if single:
-        notes.append(f"one clip only for {some_names(single)}; add more, or what is learned is that recording")
-    return tuple(notes)
+        findings.append(
+            Finding(
+                "single_clip_label",
+                "warning",
+                f"one clip only for {some_names(single)}: a model may learn that recording instead of the label",
+                "add more",
+            )
+        )
+    return tuple(findings)
 
 
-def same_audio_notes(paths: Sequence[str], labels: Sequence[str], hashes: Sequence[str]) -> tuple[str, ...]:
-    """Return what should be said of clips whose decoded sound is the same.
+def check_same_audio(paths: Sequence[str], labels: Sequence[str], hashes: Sequence[str]) -> tuple[Finding, ...]:
+    """Return the findings on clips that decode to the same samples.
 
     Parameters
     ----------
     paths, labels : sequence of str
-        Of every clip.
+        Path and label of every clip.
     hashes : sequence of str
-        Of the decoded samples of every clip.
+        Hash of the decoded samples of every clip.
 
     Examples
     --------
-    >>> same_audio_notes(["a.wav", "b.wav"], ["jazz", "rock"], ["f3", "f3"])
-    ('same audio in two classes: a.wav (jazz) = b.wav (rock); remove it from the class it is not',)
+    >>> print(*check_same_audio(["a.wav", "b.wav"], ["jazz", "rock"], ["f3", "f3"]))
+    same audio under two labels: a.wav (jazz) = b.wav (rock); remove it from the wrong label
     """
-    alike: dict[str, list[int]] = defaultdict(list)
+    by_hash: dict[str, list[int]] = defaultdict(list)
     for i, content in enumerate(hashes):
-        alike[content].append(i)
+        by_hash[content].append(i)
     across: list[str] = []
     within: list[str] = []
-    for members in alike.values():
+    for members in by_hash.values():
         if len(members) > 1:
             named = " = ".join(f"{paths[i]} ({labels[i]})" for i in members)
             (across if len({labels[i] for i in members}) > 1 else within).append(named)
-    return (
-        *first_of(across, "same audio in two classes", "remove it from the class it is not"),
-        *first_of(within, "same audio twice", "keep one"),
-    )
+    findings = []
+    if across:
+        findings.append(
+            Finding(
+                "same_audio_two_labels",
+                "warning",
+                f"same audio under two labels: {first_of(across)}",
+                "remove it from the wrong label",
+            )
+        )
+    if within:
+        findings.append(Finding("same_audio_twice", "warning", f"same audio twice: {first_of(within)}", "keep one"))
+    return tuple(findings)
 
 
-def file_notes(paths: Sequence[str], groups: Sequence[str | None]) -> tuple[str, ...]:
-    """Return which files stand in several groups: their pieces may be on both sides of a split.
+def check_file_groups(paths: Sequence[str], groups: Sequence[str | None]) -> tuple[Finding, ...]:
+    """Return the findings on files whose segments belong to several groups.
 
     Parameters
     ----------
     paths : sequence of str
-        Of every clip.
+        Path of every clip.
     groups : sequence of str or None
-        Of every clip; None where unknown.
+        Group of every clip; None where unknown.
 
     Examples
     --------
-    >>> file_notes(["a.wav", "./a.wav", "b.wav"], ["ann", "bob", "bob"])
-    ("one file in several groups: a.wav ('ann', 'bob'); give all its pieces one group",)
+    >>> print(*check_file_groups(["a.wav", "./a.wav", "b.wav"], ["ann", "bob", "bob"]))
+    one file in several groups: a.wav ('ann', 'bob'): it may be on both sides of a split; give all its segments \
+one group
     """
-    seen: dict[str, set[str]] = defaultdict(set)
+    groups_of: dict[str, set[str]] = defaultdict(set)
     for path, group in zip(paths, groups, strict=True):
         if group is not None:
-            seen[posixpath.normpath(path)].add(group)
-    cut = [
+            groups_of[posixpath.normpath(path)].add(group)
+    divided = [
         f"{path} ({', '.join(map(repr, sorted(members)))})"
-        for path, members in sorted(seen.items())
+        for path, members in sorted(groups_of.items())
         if len(members) > 1
     ]
-    return first_of(cut, "one file in several groups", "give all its pieces one group")
+    if not divided:
+        return ()
+    return (
+        Finding(
+            "file_in_several_groups",
+            "alarm",
+            f"one file in several groups: {first_of(divided)}: it may be on both sides of a split",
+            "give all its segments one group",
+        ),
+    )
 
 
-def leak_notes(splits: Iterable[tuple[Iterable[tuple[str, str]], Iterable[tuple[str, str]]]]) -> tuple[str, ...]:
-    """Return which clips are on both sides of a split by their decoded sound.
+def check_shared_audio(
+    splits: Iterable[tuple[Iterable[tuple[str, str]], Iterable[tuple[str, str]]]],
+) -> tuple[Finding, ...]:
+    """Return the findings on clips of the two sides of a split that decode to the same samples.
 
     Parameters
     ----------
@@ -113,13 +149,22 @@ def leak_notes(splits: Iterable[tuple[Iterable[tuple[str, str]], Iterable[tuple[
 
     Examples
     --------
-    >>> leak_notes([([("a.wav", "f3")], [("b.wav", "f3")])])
-    ('same audio on both sides of a split: a.wav = b.wav; give both one group, or keep one',)
+    >>> print(*check_shared_audio([([("a.wav", "f3")], [("b.wav", "f3")])]))
+    same audio on both sides of a split: a.wav = b.wav; give both one group, or keep one
     """
     pairs: dict[str, None] = {}
     for train, test in splits:
-        trained = {content: path for path, content in train}
+        path_of = {content: path for path, content in train}
         for path, content in test:
-            if content in trained:
-                pairs[" = ".join(sorted((path, trained[content])))] = None
-    return first_of(list(pairs), "same audio on both sides of a split", "give both one group, or keep one")
+            if content in path_of:
+                pairs[" = ".join(sorted((path, path_of[content])))] = None
+    if not pairs:
+        return ()
+    return (
+        Finding(
+            "same_audio_on_both_sides",
+            "alarm",
+            f"same audio on both sides of a split: {first_of(list(pairs))}",
+            "give both one group, or keep one",
+        ),
+    )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gmmaudio.findings import Finding
+
 COLUMNS = ("path", "label", "group", "source", "split", "start", "end")
 
 
@@ -57,7 +59,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Clips, where their paths start, and what should be said of them.
+    """Clips, the folder of their paths, and the findings of reading them.
 
     Parameters
     ----------
@@ -65,13 +67,13 @@ class Corpus:
         Folder that the clips' paths are relative to.
     clips : tuple of Clip
         In a fixed order.
-    notes : tuple of str
-        What a reader of the results should know, each with its cure.
+    findings : tuple of Finding
+        Findings of reading it.
     n_skipped : int
         Files passed over because their suffix is not one of audio.
     """
 
     root: Path
     clips: tuple[Clip, ...]
-    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     n_skipped: int = 0

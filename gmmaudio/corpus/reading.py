@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gmmaudio.corpus.clip import COLUMNS, Clip, Corpus
 from gmmaudio.errors import CorpusError
-from gmmaudio.findings import some_names
+from gmmaudio.findings import Finding, some_names
 
 
 def read_corpus(path: str | os.PathLike[str], suffixes: Collection[str]) -> Corpus:
@@ -57,24 +57,38 @@ def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
     """
     root = Path(root)
     clips: list[Clip] = []
-    notes: list[str] = []
+    findings: list[Finding] = []
     n_skipped = 0
     for folder in _visible(root):
         if not folder.is_dir():
             n_skipped += 1
             if folder.suffix.lower() in suffixes:
-                notes.append(f"{folder.name} lies outside the class folders and is left out; move it into one")
+                findings.append(
+                    Finding(
+                        "file_outside_folders",
+                        "warning",
+                        f"{folder.name} lies outside the class folders and is left out",
+                        "move it into one",
+                    )
+                )
             continue
-        files, passed = list_audio(folder, suffixes)
-        n_skipped += passed
+        files, n_other = list_audio(folder, suffixes)
+        n_skipped += n_other
         clips += [Clip(file.relative_to(root).as_posix(), folder.name) for file in files]
         if not files:
-            notes.append(f"class folder {folder.name!r} holds no audio and is left out; fill it or remove it")
+            findings.append(
+                Finding(
+                    "empty_folder",
+                    "warning",
+                    f"class folder {folder.name!r} holds no audio and is left out",
+                    "fill it or remove it",
+                )
+            )
     if not clips:
         raise CorpusError(
             f"{root}: no audio in any sub-folder; expected one folder for each class, such as {root.name}/jazz/01.wav"
         )
-    return Corpus(root, tuple(clips), tuple(notes), n_skipped)
+    return Corpus(root, tuple(clips), tuple(findings), n_skipped)
 
 
 def list_audio(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int]:

@@ -20,7 +20,7 @@ from gmmaudio.findings import some_names
 
 NOTHING_SCORED = (
     "no label can be scored: each needs clips of two groups or more; record another speaker or artist, "
-    "or --group-by none for an optimistic figure"
+    'or take every file for a group, for an optimistic metric (`group_by="none"`)'
 )
 
 
@@ -68,7 +68,7 @@ def select_split(clips: Sequence[Clip], wanted: str | None, default: str) -> tup
         chosen = tuple(clip for clip in clips if not known or clip.split == "test")
     if not chosen:
         names = sorted({clip.split or "(empty)" for clip in clips})
-        raise CorpusError(f"no clip has split {wanted or default!r}; the corpus has {', '.join(names)} (--split)")
+        raise CorpusError(f"no clip has split {wanted or default!r}; the corpus has {', '.join(names)} (`split`)")
     return chosen
 
 
@@ -131,7 +131,7 @@ def _held_out_by(clips: Sequence[Clip], group_by: str | None) -> list[str | None
     missing = [clip.path for clip, value in zip(clips, values, strict=True) if not value]
     if missing:
         raise CorpusError(
-            f"`group_by` {group_by}: {some_names(missing)} without a value in that column; fill it, or group by another"
+            f"{some_names(missing)} without a value in the column {group_by!r}; fill it, or name another (`group_by`)"
         )
     return values
 
@@ -196,7 +196,7 @@ def random_folds(labels: Sequence[str], groups: Sequence[str], n_folds: int, rng
         raise CorpusError(NOTHING_SCORED)
     if not 2 <= n_folds <= len(counts):
         raise SettingError(
-            f"--folds is {n_folds}; expected 2 to {len(counts)}, the number of groups with labels that can be scored"
+            f"`folds` is {n_folds}; expected 2 to {len(counts)}, the number of groups with labels that can be scored"
         )
     names = sorted(scored)
     totals = np.array([sum(c[label] for c in counts.values()) for label in names], dtype=float)
@@ -236,7 +236,7 @@ def column_folds(values: Sequence[str | None], labels: Sequence[str], groups: Se
         If the column has fewer than two values, or no fold can be scored.
     """
     if len({value for value in values if value}) < 2:
-        raise CorpusError("the fold column has fewer than two values; name another (--fold-column)")
+        raise CorpusError("the fold column has fewer than two values; name another (`fold_column`)")
     return _folds([value or None for value in values], labels, groups)
 
 

@@ -36,14 +36,12 @@ from gmmaudio.evaluation.reliability import (
 )
 from gmmaudio.evaluation.report import Report, Similarity, make_report, percent
 from gmmaudio.evaluation.slices import Slice, make_slice
-from gmmaudio.evaluation.warnings import Findings
 
 __all__ = [
     "METRICS",
     "Comparison",
     "DetCurve",
     "FailedInput",
-    "Findings",
     "Metric",
     "MetricInput",
     "MetricSet",

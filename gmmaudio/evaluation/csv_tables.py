@@ -57,7 +57,9 @@ def csv_text(rows: Sequence[Row]) -> str:
 
 
 def tables(report: Report) -> dict[str, list[Row]]:
-    """Return all that a report holds as tables, each with its header; ``clips`` is what ``evaluate --scores`` reads.
+    """Return all that a report holds as tables, each with its header.
+
+    The table ``clips`` is one that :func:`gmmaudio.evaluation.predictions.read_predictions` reads.
 
     Parameters
     ----------
@@ -81,7 +83,10 @@ def tables(report: Report) -> dict[str, list[Row]]:
         "slices": _records([{"table": name} | asdict(row) for name, rows in report.slices.items() for row in rows]),
         "repeats": _records(plain["repeats"]),
         "spread": _records([{"metric": name} | row for name, row in (plain["spread"] or {}).items()]),
-        "checks": [("kind", "text"), *(("guard", g) for g in report.guards), *(("passed", p) for p in report.passed)],
+        "checks": [
+            ("level", "code", "text", "remedy"),
+            *((f.level, f.code, f.text, f.remedy) for f in report.findings),
+        ],
         "failed": [("path", "code", "message"), *((f.path, f.code, f.message) for f in report.failed)],
         "protocol": [("key", "value"), *((key, _cell(value)) for key, value in plain["protocol"].items())],
     }

@@ -143,7 +143,7 @@ def _sections(report: Report) -> list[Section]:
     """Return the parts of the page that this report has, in order."""
     mistakes = {"clips": report.mistakes, "n": sum(not clip.correct for clip in report.clips)}
     found = (
-        Section("checks", "Read these first" if report.guards else "Checks"),
+        Section("checks", "Read these first" if report.warnings else "Checks"),
         _repeats(report),
         Section("confusion", "Confusion matrix", _confusion(report.confusion, report.labels)),
         Section("labels", "Per label", {"rows": report.per_label}),

@@ -1,4 +1,4 @@
-"""Predictions and the protocol under which they were made -> a report: figures, intervals, guards."""
+"""Predictions and the protocol under which they were made -> a report: figures, intervals, findings."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gmmaudio.evaluation.intervals import Interval, Progress, silent
 from gmmaudio.evaluation.metric_set import MetricSet, compute_metrics
 from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
 from gmmaudio.evaluation.slices import Slice, by_duration, by_source
+from gmmaudio.findings import Finding, at_level, sort_findings
 
 # of the JSON; a reader of 1.0 can read every 1.x
 FORMAT = "1.0"
@@ -59,10 +60,8 @@ class Report:
         Seed, n, accuracy and balanced accuracy of every repeat.
     protocol : Protocol
         How the predictions were made.
-    guards : tuple of str
-        What may make the figures wrong.
-    passed : tuple of str
-        What was looked for and not found.
+    findings : tuple of Finding
+        Alarms first, then warnings, information, and checks that found nothing.
     clips : tuple of ScoredClip
         Every prediction.
     failed : tuple of FailedInput
@@ -81,8 +80,7 @@ class Report:
     labels: tuple[str, ...]
     spread: tuple[Mapping[str, Any], ...]
     protocol: Protocol
-    guards: tuple[str, ...]
-    passed: tuple[str, ...]
+    findings: tuple[Finding, ...]
     clips: tuple[ScoredClip, ...]
     failed: tuple[FailedInput, ...]
     slices: Mapping[str, tuple[Slice, ...]] = field(default_factory=dict)
@@ -118,6 +116,21 @@ class Report:
     def per_label(self) -> Mapping[str, Mapping[str, float | int | None]]:
         """Precision, recall, f1, n, eer and min_dcf of every label."""
         return self.metrics.per_label
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """Alarms and warnings: what may make the metrics wrong, or worse than they look."""
+        return at_level(self.findings, "alarm", "warning")
+
+    @property
+    def information(self) -> tuple[Finding, ...]:
+        """Findings that should be known, where nothing is wrong."""
+        return at_level(self.findings, "information")
+
+    @property
+    def checks_passed(self) -> tuple[Finding, ...]:
+        """Checks that found nothing."""
+        return at_level(self.findings, "passed")
 
     @property
     def headline(self) -> str:
@@ -160,8 +173,7 @@ class Report:
             "slices": {name: [asdict(row) for row in rows] for name, rows in self.slices.items()},
             "similarity": None if self.similarity is None else _plain(asdict(self.similarity)),
             "protocol": asdict(self.protocol),
-            "guards": list(self.guards),
-            "passed": list(self.passed),
+            "findings": [asdict(finding) for finding in self.findings],
             "clips": [clip.to_dict() for clip in self.clips],
             "failed": [asdict(item) for item in self.failed],
             "run": dict(self.run),
@@ -172,10 +184,9 @@ def make_report(
     clips: Sequence[ScoredClip],
     labels: Sequence[str],
     protocol: Protocol,
-    guards: Sequence[str] = (),
+    findings: Sequence[Finding] = (),
     failed: Sequence[FailedInput] = (),
     *,
-    passed: Sequence[str] = (),
     slices: Mapping[str, Sequence[Slice]] | None = None,
     similarity: Similarity | None = None,
     run: Mapping[str, Any] | None = None,
@@ -191,12 +202,10 @@ def make_report(
         All labels, scored or only candidates; the order of the confusion matrix.
     protocol : Protocol
         How the predictions were made.
-    guards : sequence of str
-        What may make the figures wrong.
+    findings : sequence of Finding
+        Findings on data, division and predictions, in any order.
     failed : sequence of FailedInput
         Inputs that could not be used.
-    passed : sequence of str
-        What was looked for and not found.
     slices : mapping of str to sequence of Slice
         More tables; those by source and by length are made here.
     similarity : Similarity or None
@@ -222,8 +231,7 @@ def make_report(
         labels=tuple(labels),
         spread=_spread(clips, labels, protocol.seed),
         protocol=protocol,
-        guards=(*guards, *_few_groups(clips)),
-        passed=tuple(passed),
+        findings=sort_findings((*findings, *_check_n_groups(clips))),
         clips=tuple(clips),
         failed=tuple(failed),
         slices={name: rows for name, rows in tables.items() if rows},
@@ -288,12 +296,19 @@ def percent(interval: tuple[float, float]) -> str:
     return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
 
 
-def _few_groups(clips: Sequence[ScoredClip]) -> tuple[str, ...]:
-    """Return a warning where too few groups were drawn from for the interval to be more than a hint."""
+def _check_n_groups(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
+    """Return the finding that the interval is drawn from too few groups to be more than a hint."""
     n_groups = len({clip.unit for clip in clips})
     if n_groups == 1 or n_groups >= FEW_GROUPS:
         return ()
-    return (f"the interval rests on {n_groups} groups only: read it as a hint, and add groups",)
+    return (
+        Finding(
+            "few_groups",
+            "warning",
+            f"the interval rests on {n_groups} groups only: it is a rough indication",
+            "add groups",
+        ),
+    )
 
 
 def _spread(clips: Sequence[ScoredClip], labels: Sequence[str], seed: int) -> tuple[Mapping[str, Any], ...]:

@@ -11,13 +11,17 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation.report import FORMAT, Report
+from gmmaudio.findings import Finding, Level
 
 EXPECTED = "expected the JSON of a report, as evaluate and crossval write it"
+# key of what was another format
+UPGRADED_FROM = "upgraded_from"
 # old name -> new one, of files without a version
 _SLICES = {"cut": "durations", "stress": "robustness", "inflation": "random_split"}
 _OPTIONS = {"show_inflation": "compare_random_split", "stress": "robustness", "tuned": "tune"}
@@ -74,6 +78,8 @@ def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
 def upgrade(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the plain values of a report in the present format; those of the present format stay as they are.
 
+    The key ``upgraded_from`` tells what they were made from: None for a file without a version.
+
     What a damaged file lacks, or holds in another type, is left as it is found: whoever needs it checks it.
 
     Parameters
@@ -89,10 +95,10 @@ def upgrade(document: Mapping[str, Any]) -> dict[str, Any]:
     Examples
     --------
     >>> upgrade({"breakdowns": {"cut": []}, "figures_from": "score"})
-    {'format': '1.0', 'slices': {'durations': []}, 'computed_from': 'score'}
+    {'format': '1.0', 'upgraded_from': None, 'slices': {'durations': []}, 'computed_from': 'score'}
     """
     if "format" not in document:
-        return {"format": FORMAT} | _from_unversioned(document)
+        return {"format": FORMAT, UPGRADED_FROM: None} | _from_unversioned(document)
     version = document["format"]
     if not (isinstance(version, str) and re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,9}", version)):
         raise CorpusError(f"has format {version!r}; expected a version such as {FORMAT}")
@@ -107,12 +113,31 @@ def _from_unversioned(document: Mapping[str, Any]) -> dict[str, Any]:
     report |= {"slices": _renamed(report["slices"], _SLICES)} if "slices" in report else {}
     if isinstance(report.get("spread"), Mapping):
         report["spread"] = {name: _renamed(row, _SPREAD) for name, row in report["spread"].items()}
+    texts: dict[Level, Any] = {"warning": report.pop("guards", None), "passed": report.pop("passed", None)}
+    if any(isinstance(value, list) for value in texts.values()):
+        report["findings"] = [row for level, value in texts.items() for row in _as_findings(value, level)]
     run = report.get("run")
-    if isinstance(run, Mapping) and isinstance(run.get("options"), Mapping):
+    if isinstance(run, Mapping):
+        report["run"] = _run_from_unversioned(run)
+    return report
+
+
+def _run_from_unversioned(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record of a run in a file without a version under the names of format 1."""
+    run = dict(run)
+    if isinstance(run.get("options"), Mapping):
         options = _renamed(run["options"], _OPTIONS)
         options |= {"division": _renamed(options["division"], _OPTIONS)} if "division" in options else {}
-        report["run"] = {**run, "options": options}
-    return report
+        run["options"] = options
+    if "notes" in run:
+        run["findings"] = _as_findings(run.pop("notes"), "information")
+    return run
+
+
+def _as_findings(texts: Any, level: Level) -> list[dict[str, str]]:
+    """Return texts as findings of a level; nothing where there is no list."""
+    texts = texts if isinstance(texts, list) else []
+    return [asdict(Finding("note", level, str(text))) for text in texts]
 
 
 def _renamed(values: Any, names: Mapping[str, str]) -> Any:

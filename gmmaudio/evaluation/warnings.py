@@ -1,229 +1,277 @@
-"""What may make a figure wrong, read from labels, groups and sources alone; and what was looked for and not found."""
+"""Checks of an evaluation by labels, groups, sources and predictions alone: what may make its metrics wrong."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from gmmaudio.evaluation.records import ScoredClip
-
-UNKNOWN_GROUPS = "groups unknown: this figure may be optimistic (add a group column, or --group-by parent)"
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Warnings, and checks that found nothing.
-
-    Parameters
-    ----------
-    guards : tuple of str
-        What may make the figures wrong, each with a cure.
-    passed : tuple of str
-        What was looked for and not found.
-    """
-
-    guards: tuple[str, ...] = ()
-    passed: tuple[str, ...] = ()
-
-    def __add__(self, other: Findings) -> Findings:
-        return Findings(self.guards + other.guards, self.passed + other.passed)
+from gmmaudio.findings import Finding, some_names
 
 
-def group_findings(labels: Sequence[str], groups: Sequence[str | None], trained: Sequence[str | None] = ()) -> Findings:
-    """Return what the groups of clips say of a figure: whether they are known, and labels that have only one.
+def check_groups(
+    labels: Sequence[str], groups: Sequence[str | None], trained: Sequence[str | None] = ()
+) -> tuple[Finding, ...]:
+    """Return the findings on groups: whether they are known, and labels that have only one.
 
     Parameters
     ----------
     labels : sequence of str
-        Of every clip, those of training included.
+        Label of every clip, those of training included.
     groups : sequence of str or None
-        Of every clip; None where unknown.
+        Group of every clip; None where unknown.
     trained : sequence of str or None
-        Groups of clips that a model was trained on, where it is another set.
+        Groups of the clips that a model was trained on, where they are other clips.
 
     Examples
     --------
-    >>> group_findings(["a", "a", "b", "b"], ["1", "2", "3", "3"]).guards
-    ("one group only for 'b': what is learned or measured of it is that one artist or speaker; add another",)
+    >>> print(check_groups(["a", "a", "b", "b"], ["1", "2", "3", "3"])[0])
+    one group only for 'b': the model or the metric may be about that one artist or speaker; add another
     """
     if any(group is None for group in groups):
-        return Findings((UNKNOWN_GROUPS,))
-    found = _members(labels, groups)
-    single = [label for label, members in found.items() if len(members) == 1]
-    known = (f"groups are known: {len({*groups})} of them",)
-    odd = _odd_groups([group for group in (*groups, *trained) if group is not None])
+        return (
+            Finding(
+                "groups_unknown",
+                "alarm",
+                "groups unknown: this metric may be optimistic",
+                'add a group column, or name the groups (`group_by="parent"`)',
+            ),
+        )
+    single = [label for label, members in _values_of(labels, groups).items() if len(members) == 1]
+    findings = _suspicious_groups([group for group in (*groups, *trained) if group is not None])
+    if single:
+        findings.append(
+            Finding(
+                "one_group",
+                "warning",
+                f"one group only for {some_names(single)}: the model or the metric may be about that one artist or "
+                "speaker",
+                "add another",
+            )
+        )
+    findings.append(Finding("groups_known", "passed", f"groups are known: {len({*groups})} of them"))
     if not single:
-        return odd + Findings((), (*known, "every label has two groups or more"))
-    return odd + Findings(
-        (
-            f"one group only for {_some(single)}: what is learned or measured of it is that one artist or speaker; "
-            "add another",
-        ),
-        known,
-    )
+        findings.append(Finding("labels_have_two_groups", "passed", "every label has two groups or more"))
+    return tuple(findings)
 
 
-def _odd_groups(groups: Sequence[str]) -> Findings:
-    """Return what makes one doubt that groups are artists or speakers: one clip each, names nearly the same."""
-    alike: dict[str, set[str]] = defaultdict(set)
+def _suspicious_groups(groups: Sequence[str]) -> list[Finding]:
+    """Return the signs that groups are not artists or speakers: one clip each, names nearly the same."""
+    by_folded: dict[str, set[str]] = defaultdict(set)
     for group in groups:
-        alike[" ".join(group.casefold().split())].add(group)
-    doubles = [name for members in alike.values() if len(members) > 1 for name in sorted(members)]
-    warnings = []
+        by_folded[" ".join(group.casefold().split())].add(group)
+    similar = [name for members in by_folded.values() if len(members) > 1 for name in sorted(members)]
+    findings = []
     if len(set(groups)) == len(groups) > 1:
-        warnings.append(
-            "every group has one clip only: if these are files rather than artists or speakers, this figure may be "
-            "optimistic"
+        findings.append(
+            Finding(
+                "single_clip_groups",
+                "warning",
+                "every group has one clip only: if these are files rather than artists or speakers, this metric may "
+                "be optimistic",
+                "name the artists or speakers as groups",
+            )
         )
-    if doubles:
-        warnings.append(
-            f"groups {_some(doubles)} differ only by case or spaces: if they are one, this figure may be optimistic"
+    if similar:
+        findings.append(
+            Finding(
+                "similar_groups",
+                "warning",
+                f"groups {some_names(similar)} differ only by case or spaces: if they are one, this metric may be "
+                "optimistic",
+                "give them one name",
+            )
         )
-    return Findings(tuple(warnings))
+    return findings
 
 
-def source_findings(labels: Sequence[str], sources: Sequence[str | None]) -> Findings:
-    """Return which labels have one source only, while the corpus has several.
+def check_sources(labels: Sequence[str], sources: Sequence[str | None]) -> tuple[Finding, ...]:
+    """Return the findings on sources: labels that have only one, while the corpus has several.
 
     Parameters
     ----------
     labels : sequence of str
-        Of every clip, those of training included.
+        Label of every clip, those of training included.
     sources : sequence of str or None
-        Of every clip: the recording condition or corpus; None where unknown.
+        Recording condition or corpus of every clip; None where unknown.
 
     Examples
     --------
-    >>> print(source_findings(["en", "fr"], ["radio", "phone"]).guards[0])
-    class and source are confounded for every label: this figure may measure the recording, not the class; \
-add clips of another source
+    >>> print(*check_sources(["en", "fr"], ["radio", "phone"]))
+    label and source are confounded for every label: this metric may measure the recording, not the label; add clips \
+of another source
     """
     known = {source for source in sources if source}
     if not known:
-        return Findings()
+        return ()
     n_unknown = sum(not source for source in sources)
     if n_unknown:
-        return Findings((f"the source of {n_unknown} clips is unknown: whether it tells a label cannot be told",))
-    if len(known) == 1:
-        return Findings((), (f"all clips are of one source, {next(iter(known))!r}: none tells a label",))
-    found = _members(labels, sources)
-    single = [label for label, members in found.items() if len(members) == 1]
-    told = all(len(members) == 1 for members in _members([str(source) for source in sources], labels).values())
-    if not single and not told:
-        return Findings((), ("every label has clips of two sources or more",))
-    who = "every label" if told or len(single) == len(found) else _some(single)
-    # where no label has two sources, none can be left out
-    cure = "" if len(single) == len(found) else "leave a source out (--folds loo --group-by source), or "
-    return Findings(
-        (
-            f"class and source are confounded for {who}: this figure may measure the recording, not the class; {cure}"
-            "add clips of another source",
+        return (
+            Finding(
+                "source_unknown",
+                "information",
+                f"the source of {n_unknown} clips is unknown: whether label and source are confounded was not checked",
+                "fill the source column",
+            ),
         )
+    if len(known) == 1:
+        return (
+            Finding(
+                "one_source",
+                "passed",
+                f"all clips are of one source, {next(iter(known))!r}, which therefore predicts no label",
+            ),
+        )
+    sources_of = _values_of(labels, sources)
+    single = [label for label, members in sources_of.items() if len(members) == 1]
+    predicts_all = all(len(members) == 1 for members in _values_of([str(s) for s in sources], labels).values())
+    if not single and not predicts_all:
+        return (Finding("labels_have_two_sources", "passed", "every label has clips of two sources or more"),)
+    who = "every label" if predicts_all or len(single) == len(sources_of) else some_names(single)
+    # where no label has two sources, none can be left out
+    can_leave_out = len(single) < len(sources_of)
+    leave_out = 'leave a source out (`folds="loo"`, `group_by="source"`), or ' if can_leave_out else ""
+    return (
+        Finding(
+            "source_confounded",
+            "alarm",
+            f"label and source are confounded for {who}: this metric may measure the recording, not the label",
+            f"{leave_out}add clips of another source",
+        ),
     )
 
 
-def side_findings(sides: Iterable[tuple[Iterable[str | None], Iterable[str | None]]], of: str = "") -> Findings:
-    """Return which groups stand on both sides of a split.
+def check_split_groups(
+    sides: Iterable[tuple[Iterable[str | None], Iterable[str | None]]], of: str = ""
+) -> tuple[Finding, ...]:
+    """Return the findings on groups that have clips on both sides of a split.
 
     Parameters
     ----------
     sides : iterable of (train, test)
-        Groups of the clips on either side, a pair for each fold; None where unknown, which is not looked at.
+        Groups of the clips on either side, a pair for each fold; None where unknown, which is not checked.
     of : str
-        What stands behind ``group`` in the text.
+        Words that follow ``group`` in the text.
 
     Examples
     --------
-    >>> side_findings([(["ann", "bob"], ["bob"])]).guards
-    ("1 group is on both sides of a split ('bob'): this figure may be optimistic",)
+    >>> print(*check_split_groups([(["ann", "bob"], ["bob"])]))
+    1 group is on both sides of a split ('bob'): this metric may be optimistic; keep groups whole
     """
     shared: set[str] = set()
-    n_seen = 0
+    n_tested = 0
     for train, test in sides:
         tested = {group for group in test if group is not None}
-        n_seen += len(tested)
+        n_tested += len(tested)
         shared |= tested.intersection(group for group in train if group is not None)
     if shared:
         who = f"1 group{of} is" if len(shared) == 1 else f"{len(shared)} groups{of} are"
-        return Findings((f"{who} on both sides of a split ({_some(sorted(shared))}): this figure may be optimistic",))
-    return Findings((), (f"no group{of} is on both sides of a split",)) if n_seen else Findings()
+        return (
+            Finding(
+                "group_on_both_sides",
+                "alarm",
+                f"{who} on both sides of a split ({some_names(sorted(shared))}): this metric may be optimistic",
+                "keep groups whole",
+            ),
+        )
+    if not n_tested:
+        return ()
+    return (Finding("no_group_on_both_sides", "passed", f"no group{of} is on both sides of a split"),)
 
 
-def fold_findings(groups: Sequence[str | None], folds: Sequence[tuple[int, str]]) -> Findings:
-    """Return which groups are scored in several folds of one repeat: in each, the others may have been trained on.
+def check_fold_groups(groups: Sequence[str | None], folds: Sequence[tuple[int, str]]) -> tuple[Finding, ...]:
+    """Return the findings on groups that are scored in several folds of one repeat.
+
+    In each of these folds, the group's clips of the other folds may have been trained on.
 
     Parameters
     ----------
     groups : sequence of str or None
-        Of every prediction; None where unknown, which is not looked at.
+        Group of every prediction; None where unknown, which is not checked.
     folds : sequence of (int, str)
         Repeat and fold of every prediction.
 
     Examples
     --------
-    >>> fold_findings(["ann", "ann"], [(0, "1"), (0, "2")]).guards
-    ("1 group is scored in several folds ('ann'): its clips may have been trained on where others of it are scored",)
+    >>> print(*check_fold_groups(["ann", "ann"], [(0, "1"), (0, "2")]))
+    1 group is scored in several folds ('ann'): clips of a group may have been trained on where others of it are \
+scored; keep groups whole
     """
-    seen: dict[tuple[str, int], set[str]] = defaultdict(set)
+    folds_of: dict[tuple[str, int], set[str]] = defaultdict(set)
     for group, (repeat, fold) in zip(groups, folds, strict=True):
         if group is not None:
-            seen[group, repeat].add(fold)
-    cut = sorted({group for (group, _), members in seen.items() if len(members) > 1})
-    if not cut:
-        many = len({fold for _, fold in folds}) > 1
-        return Findings((), ("no group is scored in two folds",)) if many and seen else Findings()
-    many_of = "1 group is" if len(cut) == 1 else f"{len(cut)} groups are"
-    its = "its" if len(cut) == 1 else "their"
-    return Findings(
-        (
-            f"{many_of} scored in several folds ({_some(cut)}): {its} clips may have been trained on where others of "
-            f"{'it' if len(cut) == 1 else 'them'} are scored",
-        )
+            folds_of[group, repeat].add(fold)
+    divided = sorted({group for (group, _), members in folds_of.items() if len(members) > 1})
+    if not divided:
+        if not folds_of or len({fold for _, fold in folds}) < 2:
+            return ()
+        return (Finding("no_group_in_two_folds", "passed", "no group is scored in two folds"),)
+    who = "1 group is" if len(divided) == 1 else f"{len(divided)} groups are"
+    return (
+        Finding(
+            "group_in_several_folds",
+            "alarm",
+            f"{who} scored in several folds ({some_names(divided)}): clips of a group may have been trained on where "
+            "others of it are scored",
+            "keep groups whole",
+        ),
     )
 
 
-def decision_findings(clips: Sequence[ScoredClip]) -> Findings:
-    """Return how many predictions are not the best by score or probability, and true labels that are never candidates.
+def check_predictions(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
+    """Return the findings on predictions that contradict their scores, and on true labels that were no candidates.
+
+    Parameters
+    ----------
+    clips : sequence of ScoredClip
+        Every prediction.
 
     Examples
     --------
     >>> clip = ScoredClip("1", ("1",), "a", None, "1", None, "", 0, "b", {"b": 1.0})
-    >>> decision_findings([clip]).guards[1:]
-    ("'a' is no candidate of any clip, though it is the true label of some: is it spelt alike?",)
+    >>> print(check_predictions([clip])[-1])
+    'a' is a true label, but a candidate of no clip; check how it is spelt
     """
-    given = [(clip, ranked) for clip in clips for ranked in (clip.scores, clip.probability or {}) if ranked]
-    odd = list(dict.fromkeys(c.name for c, ranked in given if ranked.get(c.predicted) != max(ranked.values())))
-    candidates = {label for _, ranked in given for label in ranked}
-    strangers = sorted({clip.label for clip in clips} - candidates) if given else []
-    warnings = []
-    if odd:
-        who = "1 prediction is" if len(odd) == 1 else f"{len(odd)} predictions are"
-        warnings.append(
-            f"{who} not the label with the highest score or probability ({_some(odd)}): accuracy is of the "
-            "predictions, all that is computed from scores is not"
+    ranked = [(clip, scores) for clip in clips for scores in (clip.scores, clip.probability or {}) if scores]
+    contradicted = list(dict.fromkeys(c.name for c, s in ranked if s.get(c.predicted) != max(s.values())))
+    candidates = {label for _, scores in ranked for label in scores}
+    never = sorted({clip.label for clip in clips} - candidates) if ranked else []
+    findings = []
+    if contradicted:
+        who = "1 prediction is" if len(contradicted) == 1 else f"{len(contradicted)} predictions are"
+        findings.append(
+            Finding(
+                "prediction_not_best",
+                "warning",
+                f"{who} not the label with the highest score or probability ({some_names(contradicted)}): accuracy is "
+                "of the predictions, all metrics of scores are not",
+            )
         )
-    n_lost = len({clip.name for clip, ranked in given if clip.label not in ranked})
+    n_lost = len({clip.name for clip, scores in ranked if clip.label not in scores})
     if n_lost:
-        warnings.append(
-            f"the true label was no candidate of {n_lost} clips: Cllr and log-loss are infinite there, and not shown"
+        findings.append(
+            Finding(
+                "label_not_scored",
+                "warning",
+                f"the true label was no candidate of {n_lost} clips: Cllr and log-loss are infinite there, and not "
+                "shown",
+            )
         )
-    if strangers:
-        warnings.append(
-            f"{_some(strangers)} is no candidate of any clip, though it is the true label of some: is it spelt alike?"
+    if never:
+        findings.append(
+            Finding(
+                "label_never_candidate",
+                "warning",
+                f"{some_names(never)} is a true label, but a candidate of no clip",
+                "check how it is spelt",
+            )
         )
-    return Findings(tuple(warnings))
+    return tuple(findings)
 
 
-def _members(labels: Sequence[str], values: Sequence[str | None]) -> dict[str, set[str | None]]:
+def _values_of(labels: Sequence[str], values: Sequence[str | None]) -> dict[str, set[str | None]]:
     """Return the values that each label has, labels sorted."""
-    found: dict[str, set[str | None]] = defaultdict(set)
+    values_of: dict[str, set[str | None]] = defaultdict(set)
     for label, value in zip(labels, values, strict=True):
-        found[label].add(value)
-    return dict(sorted(found.items()))
-
-
-def _some(names: Sequence[str], most: int = 3) -> str:
-    """Return the first names, quoted, and how many more there are."""
-    shown = ", ".join(repr(name) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+        values_of[label].add(value)
+    return dict(sorted(values_of.items()))

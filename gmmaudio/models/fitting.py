@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.compute import RunContext
+from gmmaudio.findings import Finding
 from gmmaudio.models.calibration import fit_calibration
 from gmmaudio.models.fusion import head_weights
 from gmmaudio.models.inner_folds import (
@@ -34,7 +35,12 @@ from gmmaudio.trials import Trial
 
 # clips of a label that was left out, from as few folds as hold them: each takes a fit
 ENOUGH_CLIPS = 5
-NOT_CALIBRATED = "no label has two groups: scores cannot be made probabilities (name artists or speakers, --group-by)"
+NOT_CALIBRATED = Finding(
+    "not_calibrated",
+    "warning",
+    "no label has two groups: there are no probabilities, scores only",
+    "name artists or speakers as groups (`group_by`)",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +55,14 @@ class Fitted:
         Of EM.
     out_of_fold : OutOfFold or None
         What the calibration was learned from; None where nothing could be.
-    notes : tuple of str
-        What should be said of it.
+    findings : tuple of Finding
+        Findings on the fit.
     """
 
     recogniser: Recogniser
     traces: Traces = field(default_factory=dict)
     out_of_fold: OutOfFold | None = None
-    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def fit_trials(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, calibrated: bool = True) -> Fitted:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureSettings, Rows
+from gmmaudio.findings import Finding
 from gmmaudio.models.calibration import Calibration
 from gmmaudio.models.kind_settings import KindSettings
 from gmmaudio.models.kinds import settings_from_dict
@@ -70,8 +71,8 @@ class TrainingSummary:
         Mean log density of a label's rows under its mixture, nats; of ``ubm`` where one was fitted.
     clips : tuple of TrainingClip
         All clips.
-    notes : tuple of str
-        What was said of the corpus.
+    findings : tuple of Finding
+        Findings on the corpus and on the fit.
     versions : mapping of str to str
         Of this package and the libraries whose numbers it rests on.
     augment : tuple of str
@@ -89,7 +90,7 @@ class TrainingSummary:
     rows: dict[str, int]
     log_likelihood: dict[str, float]
     clips: tuple[TrainingClip, ...]
-    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     augment: tuple[str, ...] = ()
     tuning: dict[str, Any] | None = None
@@ -118,8 +119,8 @@ class TrainingSummary:
             raise SettingError(f"unknown facts of the training: {', '.join(unknown)}; made by a newer version?")
         summary["kind_settings"] = settings_from_dict(summary["kind_settings"])
         summary["clips"] = tuple(TrainingClip(**clip) for clip in summary["clips"])
-        for name in ("notes", "augment"):
-            summary[name] = tuple(summary.get(name, ()))
+        summary["findings"] = tuple(map(Finding.of, summary.get("findings", ())))
+        summary["augment"] = tuple(summary.get("augment", ()))
         summary["versions"] = {str(name): str(number) for name, number in summary["versions"].items()}
         return cls(**summary)
 

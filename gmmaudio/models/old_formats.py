@@ -190,11 +190,14 @@ def _upgrade_transform(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _upgrade_training(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the training summary with settings of one kind, and the UBM by its name of today."""
+    """Return the training summary with settings of one kind, and the UBM and findings by their names of today."""
     upgraded = upgrade_recipe(values)
     likelihoods = upgraded.get("log_likelihood")
     if isinstance(likelihoods, Mapping) and "classifier" in values and "background" not in upgraded.get("rows", ()):
         upgraded["log_likelihood"] = {"ubm" if k == "background" else k: v for k, v in likelihoods.items()}
     if isinstance(upgraded.get("tuning"), Mapping):
         upgraded["tuning"] = upgrade_tuning(upgraded["tuning"])
+    if "notes" in upgraded:
+        # texts, which the summary takes as they are
+        upgraded["findings"] = upgraded.pop("notes")
     return upgraded

@@ -13,6 +13,7 @@ from gmmaudio.compute import RunContext
 from gmmaudio.corpus import Clip, Fold, random_folds
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import ScoredClip, Similarity, Slice, compare, make_slice
+from gmmaudio.findings import Finding
 from gmmaudio.models import Recipe, Scorer
 from gmmaudio.pipeline.folds import score_fold
 from gmmaudio.pipeline.scoring import interval_units
@@ -127,8 +128,8 @@ def random_split(
     return paired_slices([("groups kept whole", [a for a, _ in pairs]), ("split at random", [b for _, b in pairs])])
 
 
-def random_split_notes(rows: Sequence[Slice]) -> tuple[str, ...]:
-    """Return what a random split would have shown, in words; nothing where it was not tried.
+def check_random_split(rows: Sequence[Slice]) -> tuple[Finding, ...]:
+    """Return the finding on the gap between a random split and one by group; nothing where it was not tried.
 
     Parameters
     ----------
@@ -141,8 +142,13 @@ def random_split_notes(rows: Sequence[Slice]) -> tuple[str, ...]:
     pair = random.difference_interval
     between = "" if pair is None else f", 95 % interval {100 * pair[0]:+.1f} to {100 * pair[1]:+.1f}"
     return (
-        f"split at random these clips show {100 * random.accuracy:.1f} %, with groups kept whole "
-        f"{100 * grouped.accuracy:.1f} %: inflation {100 * (random.difference or 0.0):+.1f} points{between}",
+        Finding(
+            "random_split_gap",
+            "information",
+            f"split at random these clips show {100 * random.accuracy:.1f} %, with groups kept whole "
+            f"{100 * grouped.accuracy:.1f} %: random-split gap {100 * (random.difference or 0.0):+.1f} percentage "
+            f"points{between}",
+        ),
     )
 
 

@@ -22,20 +22,26 @@ from gmmaudio.corpus import (
     random_folds,
 )
 from gmmaudio.errors import CorpusError, SettingError
-from gmmaudio.evaluation import Findings, Protocol, Report, ScoredClip, Slice, make_report
+from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
+from gmmaudio.findings import Finding
 from gmmaudio.models import Recipe
 from gmmaudio.pipeline import analyses
 from gmmaudio.pipeline.arguments import as_corpus, as_recipe
 from gmmaudio.pipeline.folds import FoldResult, run_fold
-from gmmaudio.pipeline.leakage import crossval_findings, fold_column_findings
+from gmmaudio.pipeline.leakage import check_crossval, check_fold_column
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_trials
-from gmmaudio.pipeline.training import corpus_notes, lost_labels
+from gmmaudio.pipeline.training import check_lost_labels, check_trial_set
 from gmmaudio.trials import Degradation, Trial, TrialSet, build_trial_set, units_of, with_features
 
 # of the random split beside a division that has no number of folds
 N_RANDOM_FOLDS = 5
+NO_RANDOM_SPLIT = Finding(
+    "no_random_split",
+    "information",
+    "no random split is shown: without groups, or with too few clips, there is nothing to compare it with",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +96,7 @@ class CrossvalOptions:
         fixed = self.fold_column is not None or self.folds == "loo"
         if self.repeats < 1 or (self.repeats > 1 and fixed):
             raise SettingError(
-                f"`repeats` is {self.repeats}; expected 1 or more, and 1 with `fold_column` or `folds` loo, whose "
+                f'`repeats` is {self.repeats}; expected 1 or more, and 1 with `fold_column` or `folds="loo"`, whose '
                 "division is fixed"
             )
 
@@ -140,7 +146,9 @@ class CrossvalOptions:
         """
         if self.fold_column is not None:
             if not any(fold_of):
-                raise CorpusError(f"no clip has a value in the column {self.fold_column!r}; name another `fold_column`")
+                raise CorpusError(
+                    f"no clip has a value in the column {self.fold_column!r}; name another (`fold_column`)"
+                )
             return column_folds(fold_of, labels, units)
         if self.folds == "loo":
             return leave_one_group_out(labels, units)
@@ -226,8 +234,8 @@ def run_crossval(
     clips = plan_split(corpus.clips, split=options.split, group_by=options.group_by, fold_column=options.fold_column)
     _check_divisible(clips, options, recipe.seed)
     trial_set = build_trial_set(corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, run=run)
-    trials, interval_notes = interval_units(trial_set.trials, options.group_by)
-    notes = [*corpus.notes, *corpus_notes(trial_set), *lost_labels(clips, trials), *interval_notes]
+    trials, on_intervals = interval_units(trial_set.trials, options.group_by)
+    on_corpus = (*corpus.findings, *check_trial_set(trial_set), *check_lost_labels(clips, trials))
     labels, units, fold_of = [t.label for t in trials], units_of(trials), [t.fold for t in trials]
     divisions = [options.divide(labels, units, fold_of, recipe.seed + r) for r in range(options.repeats)]
     planned = [(repeat, fold) for repeat, folds in enumerate(divisions) for fold in folds]
@@ -244,9 +252,8 @@ def run_crossval(
         scored,
         sorted(set(labels)),
         _protocol(recipe, options, divisions, results, sorted(set(labels)), command, clock),
-        (*_random_split_notes(options, slices), *findings.guards, *notes),
+        (*_check_random_split(options, slices), *findings, *on_corpus, *on_intervals),
         trial_set.failed,
-        passed=findings.passed,
         slices=slices,
         similarity=analyses.model_similarity(results[0].recogniser.scorer),
         run=_record(corpus, trial_set, recipe, options, divisions),
@@ -266,15 +273,19 @@ def _findings(
     trials: Sequence[Trial],
     divisions: Sequence[Sequence[Fold]],
     scored: Sequence[ScoredClip],
-) -> Findings:
-    """Return what may make the metrics wrong, and the checks passed."""
+) -> tuple[Finding, ...]:
+    """Return the findings on the division and its metrics."""
     scored_labels = sorted({clip.label for clip in scored})
-    findings = crossval_findings(trials, divisions, scored_labels, options.group_by)
+    findings = check_crossval(trials, divisions, scored_labels, options.group_by)
     if options.fold_column:
-        findings += fold_column_findings([trial.fold for trial in trials], units_of(trials))
+        findings += check_fold_column([trial.fold for trial in trials], units_of(trials))
     if options.tune:
-        findings += Findings(
-            (), ("settings were chosen on inner folds of each training set, never on the held-out clips",)
+        findings += (
+            Finding(
+                "tuned_inside",
+                "passed",
+                "settings were chosen on inner folds of each training set, never on the held-out clips",
+            ),
         )
     return findings
 
@@ -301,12 +312,12 @@ def _slices(
     return slices
 
 
-def _random_split_notes(options: CrossvalOptions, slices: Mapping[str, Sequence[Slice]]) -> tuple[str, ...]:
-    """Return what a random split shows, or why it is not shown; nothing where it was not asked for."""
+def _check_random_split(options: CrossvalOptions, slices: Mapping[str, Sequence[Slice]]) -> tuple[Finding, ...]:
+    """Return the finding on a random split, or that there is none; nothing where it was not asked for."""
     rows = slices.get("random_split")
     if options.compare_random_split and not rows:
-        return ("no random split is shown: without groups, or with too few clips, there is nothing to set beside it",)
-    return analyses.random_split_notes(rows or ())
+        return (NO_RANDOM_SPLIT,)
+    return analyses.check_random_split(rows or ())
 
 
 def _robustness(

@@ -12,10 +12,11 @@ from gmmaudio.corpus import Clip, Corpus, plan_split
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
+from gmmaudio.findings import Finding, some_names
 from gmmaudio.models import Model, model_sha256
 from gmmaudio.pipeline import analyses
 from gmmaudio.pipeline.arguments import as_corpus
-from gmmaudio.pipeline.leakage import copies_of, model_findings
+from gmmaudio.pipeline.leakage import check_copies, check_model
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_durations, score_trials
 from gmmaudio.trials import Degradation, TrialSet, TrialSettings, build_trial_set
@@ -78,7 +79,7 @@ def evaluate(
     clips = plan_split(corpus.clips, default="test", split=split, group_by=group_by)
     known, strangers = _known_clips(model, clips)
     trial_set = build_trial_set(corpus.root, known, settings, run=run)
-    trials, interval_notes = interval_units(trial_set.trials, group_by)
+    trials, on_intervals = interval_units(trial_set.trials, group_by)
     if not trials:
         raise _nothing_scored(len(known), trial_set)
     scored = score_trials(trials, model.recogniser)
@@ -102,22 +103,15 @@ def evaluate(
         "robustness": robustness,
         "model_sha256": model_sha256(model),
     }
-    findings = model_findings(model.training, trials, group_by)
-    notes = (
-        *corpus.notes,
-        *copies_of(trials),
-        *_left_out(clips, known, strangers),
-        *trial_set.left_out,
-        *interval_notes,
-    )
+    findings = check_model(model.training, trials, group_by) + corpus.findings + check_copies(trials)
+    findings += _check_labels(clips, known, strangers) + trial_set.findings + on_intervals
     protocol = _protocol(model, options, _scored_part(corpus, split), trial_s, scored, strangers)
     return make_report(
         scored,
         model.scorer.labels,
         replace(protocol, command=command, began=clock.began, seconds=clock.seconds),
-        (*findings.guards, *notes),
+        findings,
         trial_set.failed,
-        passed=findings.passed,
         slices=slices,
         similarity=analyses.model_similarity(model.scorer),
         run=run_record("evaluate", corpus, trial_set, options),
@@ -127,7 +121,7 @@ def evaluate(
 def _nothing_scored(n_clips: int, trial_set: TrialSet) -> CorpusError:
     """Return the error for clips of which none can be scored."""
     if not trial_set.failed:
-        return CorpusError(f"none of {n_clips} clips can be scored; {'; '.join(trial_set.left_out)}")
+        return CorpusError(f"none of {n_clips} clips can be scored; {'; '.join(map(str, trial_set.findings))}")
     first = trial_set.failed[0]
     return CorpusError(f"all {n_clips} clips failed; first: {first.path}: {first.message}")
 
@@ -169,15 +163,18 @@ def _known_clips(model: Model, clips: Sequence[Clip]) -> tuple[list[Clip], tuple
     return known, strangers
 
 
-def _left_out(clips: Sequence[Clip], known: Sequence[Clip], strangers: Sequence[str]) -> tuple[str, ...]:
-    """Return how many clips are of labels that the model does not know."""
+def _check_labels(clips: Sequence[Clip], known: Sequence[Clip], strangers: Sequence[str]) -> tuple[Finding, ...]:
+    """Return the finding on clips whose labels the model does not know."""
     n_left = len(clips) - len(known)
     if not n_left:
         return ()
-    named = ", ".join(map(repr, strangers[:3])) + (f" and {len(strangers) - 3} more" if len(strangers) > 3 else "")
     return (
-        f"{n_left} clips of labels that the model does not know are in no figure: {named}; train on them, or rename "
-        "them",
+        Finding(
+            "labels_not_in_model",
+            "warning",
+            f"{n_left} clips of labels that the model does not know are in no metric: {some_names(strangers)}",
+            "train on them, or rename them",
+        ),
     )
 
 

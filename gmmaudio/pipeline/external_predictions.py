@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from gmmaudio.evaluation import Findings, Protocol, Report, ScoredClip, make_report
+from gmmaudio.evaluation import Protocol, Report, ScoredClip, make_report
 from gmmaudio.evaluation.predictions import read_predictions
-from gmmaudio.evaluation.warnings import (
-    UNKNOWN_GROUPS,
-    decision_findings,
-    fold_findings,
-    group_findings,
-    source_findings,
-)
+from gmmaudio.evaluation.warnings import check_fold_groups, check_groups, check_predictions, check_sources
+from gmmaudio.findings import Finding
 from gmmaudio.pipeline.provenance import Clock, machine, versions
 
 
@@ -35,7 +31,7 @@ def evaluate_predictions(path: str | os.PathLike[str], *, command: str = "") -> 
     """
     clock = Clock.start()
     clips, sha256 = read_predictions(path)
-    found = _findings(clips)
+    findings = _findings(clips)
     true = {clip.label for clip in clips}
     labels = sorted(
         true | {name for clip in clips for name in (clip.predicted, *clip.scores, *(clip.probability or {}))}
@@ -59,18 +55,25 @@ def evaluate_predictions(path: str | os.PathLike[str], *, command: str = "") -> 
     # where they came from is told by their content, wherever the table lies
     row: dict[str, Any] = {"path": "table of predictions", "start_s": 0.0, "end_s": None, "sha256": sha256}
     run = {"kind": "predictions", "root": str(path), "options": {}, "manifest": [row]}
-    return make_report(clips, labels, protocol, found.guards, passed=found.passed, run=run)
+    return make_report(clips, labels, protocol, findings, run=run)
 
 
-def _findings(clips: Sequence[ScoredClip]) -> Findings:
-    """Return what the table says of itself; how the predictions were made it cannot say."""
+def _findings(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
+    """Return the findings on a table of predictions, from its columns alone."""
     labels, groups = [clip.label for clip in clips], [clip.group for clip in clips]
-    found = group_findings(labels, groups)
-    if UNKNOWN_GROUPS in found.guards:
-        # a table has no folders
-        found = Findings((UNKNOWN_GROUPS.replace(", or --group-by parent", ""),))
-    found += source_findings(labels, [clip.source for clip in clips])
-    found += fold_findings(groups, [(clip.repeat, clip.fold) for clip in clips])
-    found += decision_findings(clips)
-    how = "how these predictions were made is not known here: whether clips, artists or speakers were trained on"
-    return Findings((how,)) + found
+    return (
+        Finding(
+            "training_unknown",
+            "warning",
+            "the training set of these predictions is unknown: whether clips, artists or speakers were trained on was "
+            "not checked",
+        ),
+        # a table has no folders that could name groups
+        *(
+            replace(finding, remedy="add a group column") if finding.code == "groups_unknown" else finding
+            for finding in check_groups(labels, groups)
+        ),
+        *check_sources(labels, [clip.source for clip in clips]),
+        *check_fold_groups(groups, [(clip.repeat, clip.fold) for clip in clips]),
+        *check_predictions(clips),
+    )

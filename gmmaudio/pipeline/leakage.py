@@ -1,4 +1,4 @@
-"""What the clips on the two sides of a split say of a figure: groups, sources, the same or nearly the same sound."""
+"""Checks of the clips on the two sides of a split: groups, sources, the same or nearly the same audio."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from gmmaudio.audio import read_info
 from gmmaudio.corpus import (
     Fingerprint,
     Fold,
-    file_notes,
+    check_file_groups,
+    check_same_audio,
+    check_shared_audio,
     from_hex,
-    leak_notes,
     near_duplicates,
     near_duplicates_within,
-    same_audio_notes,
     straddling_groups,
 )
 from gmmaudio.errors import AudioError
-from gmmaudio.evaluation import Findings
-from gmmaudio.evaluation.warnings import group_findings, side_findings, source_findings
-from gmmaudio.findings import first_of
+from gmmaudio.evaluation.warnings import check_groups, check_sources, check_split_groups
+from gmmaudio.findings import Finding, first_of, some_names
 from gmmaudio.models import TrainingSummary
 from gmmaudio.trials import Extracted, Trial, clips_of
 
 N_NAMED = 3
+NAMED_IN_TRAINING = "a clip that was trained on"
+NAMED_ON_OTHER_SIDE = "a clip on the other side"
 
 
-def crossval_findings(
+def check_crossval(
     trials: Sequence[Trial],
     divisions: Sequence[Sequence[Fold]],
     scored: Sequence[str],
     group_by: str | None,
-) -> Findings:
-    """Return what is to be said of a cross-validation.
+) -> tuple[Finding, ...]:
+    """Return the findings on a cross-validation.
 
     Parameters
     ----------
@@ -43,48 +44,75 @@ def crossval_findings(
     divisions : sequence of sequence of Fold
         The folds of every repeat.
     scored : sequence of str
-        Labels in the figures.
+        Labels in the metrics.
     group_by : str or None
         What the clips are held out by, where that is not the group.
     """
     clips = clips_of(trials)
     folds = list(chain.from_iterable(divisions))
-    # where sources are held out, labels of one source are in no figure
+    # where sources are held out, labels of one source are in no metric
     kept = [trial for trial in trials if group_by != "source" or trial.label in scored]
-    found = group_findings([trial.label for trial in kept], [trial.held_out_by for trial in kept])
-    found += source_findings([trial.label for trial in kept], [trial.source for trial in kept])
+    findings = check_groups([trial.label for trial in kept], [trial.held_out_by for trial in kept])
+    findings += check_sources([trial.label for trial in kept], [trial.source for trial in kept])
     sides = [([trials[i] for i in fold.train], [trials[i] for i in fold.test]) for fold in folds]
     if group_by is None:
         held_out_by = [[[trial.held_out_by for trial in side] for side in pair] for pair in sides]
-        found += side_findings((train, test) for train, test in held_out_by)
+        findings += check_split_groups((train, test) for train, test in held_out_by)
     else:
         groups = [[[item.clip.group for item in clips_of(side)] for side in pair] for pair in sides]
-        found += side_findings(((train, test) for train, test in groups), " of the corpus")
-    found += Findings(file_notes([c.clip.path for c in clips], [c.clip.group for c in clips]))
-    return found + _copies(clips, sides)
+        findings += check_split_groups(((train, test) for train, test in groups), " of the corpus")
+    findings += check_file_groups([c.clip.path for c in clips], [c.clip.group for c in clips])
+    return findings + _check_copies_on_sides(clips, sides)
 
 
-def fold_column_findings(values: Sequence[str | None], units: Sequence[str]) -> Findings:
-    """Return which groups a fold column cuts through."""
-    cut = straddling_groups(values, units)
-    named = [
-        f"group {group!r} is in several folds; its clips are left out of training where others of it are scored"
-        for group in cut[:N_NAMED]
-    ]
-    return Findings((*named, *([f"and so are {len(cut) - N_NAMED} other groups"] if len(cut) > N_NAMED else [])))
+def check_fold_column(values: Sequence[str | None], units: Sequence[str]) -> tuple[Finding, ...]:
+    """Return the findings on groups that a fold column divides.
+
+    Parameters
+    ----------
+    values : sequence of str or None
+        Value of the fold column for every trial.
+    units : sequence of str
+        Group of every trial.
+
+    Examples
+    --------
+    >>> print(*check_fold_column(["1", "2", "2"], ["ann", "ann", "bob"]))
+    group 'ann' is in several folds: its clips are left out of training where others of it are scored
+    """
+    divided = straddling_groups(values, units)
+    if not divided:
+        return ()
+    who, its = (
+        (f"group {divided[0]!r} is", "its") if len(divided) == 1 else (f"groups {some_names(divided)} are", "their")
+    )
+    return (
+        Finding(
+            "fold_column_divides_group",
+            "information",
+            f"{who} in several folds: {its} clips are left out of training where others of "
+            f"{'it' if len(divided) == 1 else 'the same group'} are scored",
+        ),
+    )
 
 
-def copies_of(trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Return what should be said of clips whose sound stands twice, and of files that stand in several groups."""
+def check_copies(trials: Sequence[Trial]) -> tuple[Finding, ...]:
+    """Return the findings on audio that trials hold twice, and on files that belong to several groups.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        All trials.
+    """
     clips = clips_of(trials)
     paths, labels = [item.clip.path for item in clips], [item.clip.label for item in clips]
-    return same_audio_notes(paths, labels, [item.sha256 for item in clips]) + file_notes(
+    return check_same_audio(paths, labels, [item.sha256 for item in clips]) + check_file_groups(
         paths, [item.clip.held_out_by for item in clips]
     )
 
 
-def model_findings(training: TrainingSummary, trials: Sequence[Trial], group_by: str | None = None) -> Findings:
-    """Return what is to be said of a model's figures on trials: clips and groups that it was trained on.
+def check_model(training: TrainingSummary, trials: Sequence[Trial], group_by: str | None = None) -> tuple[Finding, ...]:
+    """Return the findings on a model and the trials it is scored on: clips and groups that it was trained on.
 
     Parameters
     ----------
@@ -95,149 +123,223 @@ def model_findings(training: TrainingSummary, trials: Sequence[Trial], group_by:
     group_by : str or None
         Where the trials' groups come from; those of training come from the group column.
     """
-    tested = clips_of(trials)
-    found = _heard(training, tested)
+    findings = _check_trained_on(training, clips_of(trials))
     trained = [clip.group for clip in training.clips]
-    groups = set(trained) - {None}
-    shared = sorted({str(trial.held_out_by) for trial in trials if trial.held_out_by in groups})
+    known = set(trained) - {None}
+    shared = sorted({str(trial.held_out_by) for trial in trials if trial.held_out_by in known})
     if shared:
-        some = ", ".join(shared[:3]) + (", ..." if len(shared) > 3 else "")
-        found += Findings((f"{len(shared)} groups were trained on too ({some}): this figure may be optimistic",))
-    labels, own = [trial.label for trial in trials], [trial.held_out_by for trial in trials]
-    if None in trained or None in own:
-        own = [None] * len(own)
+        findings += (
+            Finding(
+                "group_trained_on",
+                "alarm",
+                f"{len(shared)} groups were trained on too ({some_names(shared)}): this metric may be optimistic",
+                "evaluate on other groups",
+            ),
+        )
+    labels, groups = [trial.label for trial in trials], [trial.held_out_by for trial in trials]
+    if None in trained or None in groups:
+        groups = [None] * len(groups)
     elif group_by is not None:
-        told = f"groups are from --group-by {group_by} here and from the group column in training"
-        found += Findings((f"{told}: whether one was trained on cannot be told",))
+        findings += (
+            Finding(
+                "groups_not_comparable",
+                "warning",
+                f"groups are those of {group_by!r} here (`group_by`) and of the group column in training: whether one "
+                "was trained on was not checked",
+            ),
+        )
     elif not shared:
-        found += Findings((), ("no group was trained on",))
-    return found + group_findings(labels, own, trained) + source_findings(labels, [trial.source for trial in trials])
+        findings += (Finding("no_group_trained_on", "passed", "no group was trained on"),)
+    return findings + check_groups(labels, groups, trained) + check_sources(labels, [trial.source for trial in trials])
 
 
-def _heard(training: TrainingSummary, tested: Sequence[Extracted]) -> Findings:
-    """Return which clips, or nearly the same sound, a model was trained on."""
-    heard = {clip.sha256 for clip in training.clips}
-    fresh = [item for item in tested if item.sha256 not in heard]
-    found = Findings()
+def _check_trained_on(training: TrainingSummary, tested: Sequence[Extracted]) -> tuple[Finding, ...]:
+    """Return the findings on clips, or nearly the same audio, that a model was trained on."""
+    hashes = {clip.sha256 for clip in training.clips}
+    fresh = [item for item in tested if item.sha256 not in hashes]
+    prints = [clip.fingerprint for clip in tested]
+    findings: tuple[Finding, ...] = ()
     if len(fresh) < len(tested):
-        found += Findings(
-            (
-                f"{len(tested) - len(fresh)} of {len(tested)} clips were trained on: their figure measures memory; "
-                "evaluate on other clips (--split)",
-            )
+        findings += (
+            Finding(
+                "trained_on",
+                "alarm",
+                f"{len(tested) - len(fresh)} of {len(tested)} clips were trained on: their metrics measure memory",
+                "evaluate on other clips (`split`)",
+            ),
         )
     pairs = near_duplicates(
         [from_hex(clip.fingerprint) for clip in training.clips], [item.fingerprint for item in fresh]
     )
-    found += _near([(training.clips[i].path, fresh[j].clip.path) for i, j, _ in pairs], "a clip that was trained on")
-    found += _unseen([clip.fingerprint for clip in tested])
-    if found.guards:
-        return found
-    return Findings((), (f"no sound was trained on: {_looked([clip.fingerprint for clip in tested])}",))
+    findings += _near_duplicate([(training.clips[i].path, fresh[j].clip.path) for i, j, _ in pairs], NAMED_IN_TRAINING)
+    findings += _check_fingerprints(prints)
+    if findings:
+        return findings
+    return (Finding("no_audio_trained_on", "passed", f"no audio was trained on: {_search_words(prints)}"),)
 
 
-def _copies(clips: Sequence[Extracted], sides: Sequence[tuple[Sequence[Trial], Sequence[Trial]]]) -> Findings:
-    """Return which sound is on both sides of a split."""
+def _check_copies_on_sides(
+    clips: Sequence[Extracted], sides: Sequence[tuple[Sequence[Trial], Sequence[Trial]]]
+) -> tuple[Finding, ...]:
+    """Return the findings on audio that is on both sides of a split."""
     prints = [clip.fingerprint for clip in clips]
-    place = {id(clip): i for i, clip in enumerate(clips)}
+    row_of = {id(clip): i for i, clip in enumerate(clips)}
     pairs = [(i, j) for i, j, _ in near_duplicates_within(prints) if clips[i].sha256 != clips[j].sha256]
-    same, near = [], set()
+    hashed, near = [], set()
     for train, test in sides:
         trained, tested = clips_of(train), clips_of(test)
-        same.append(([(c.clip.path, c.sha256) for c in trained], [(c.clip.path, c.sha256) for c in tested]))
-        left, right = {place[id(c)] for c in trained}, {place[id(c)] for c in tested}
+        hashed.append(([(c.clip.path, c.sha256) for c in trained], [(c.clip.path, c.sha256) for c in tested]))
+        left, right = {row_of[id(c)] for c in trained}, {row_of[id(c)] for c in tested}
         near |= {(i, j) for i, j in pairs if (i in left and j in right) or (j in left and i in right)}
-    found = Findings(leak_notes(same))
-    found += _near([(clips[i].clip.path, clips[j].clip.path) for i, j in sorted(near)], "a clip on the other side")
-    found += _unseen(prints)
-    return found if found.guards else Findings((), (f"no sound is on both sides of a split: {_looked(prints)}",))
+    findings = check_shared_audio(hashed)
+    findings += _near_duplicate(
+        [(clips[i].clip.path, clips[j].clip.path) for i, j in sorted(near)], NAMED_ON_OTHER_SIDE
+    )
+    findings += _check_fingerprints(prints)
+    if findings:
+        return findings
+    return (
+        Finding("no_audio_on_both_sides", "passed", f"no audio is on both sides of a split: {_search_words(prints)}"),
+    )
 
 
-def _looked(prints: Sequence[Fingerprint]) -> str:
-    """Return how copies were looked for."""
+def _search_words(prints: Sequence[Fingerprint]) -> str:
+    """Return the words for a search for copies that found none."""
     n_prints = sum(len(each) > 0 for each in prints)
     return f"not the same samples, and no near-duplicate by fingerprint ({n_prints} of {len(prints)} clips have one)"
 
 
-def _unseen(prints: Sequence[Fingerprint]) -> Findings:
-    """Return a warning where most clips have no fingerprint by which a copy would be found."""
+def _check_fingerprints(prints: Sequence[Fingerprint]) -> tuple[Finding, ...]:
+    """Return the finding that most clips have no fingerprint by which a copy would be found."""
     n_none = sum(len(each) == 0 for each in prints)
     if 2 * n_none <= len(prints):
-        return Findings()
-    return Findings(
-        (
-            f"copies were looked for by their samples only in {n_none} of {len(prints)} clips, which are too short for "
-            "a fingerprint (1 to 2 s)",
-        )
+        return ()
+    return (
+        Finding(
+            "no_fingerprint",
+            "warning",
+            f"{n_none} of {len(prints)} clips are too short for a fingerprint (1 to 2 s): of them only exact copies "
+            "were searched",
+        ),
     )
 
 
-def _near(pairs: Sequence[tuple[str, str]], what: str) -> Findings:
-    """Return a warning that names the first near-duplicates."""
-    cure = "listen, and give both one group, or keep one"
-    return Findings(
-        first_of([f"{a} ~ {b}" for a, b in pairs], f"nearly the same sound as {what}, by fingerprint", cure)
+def _near_duplicate(pairs: Sequence[tuple[str, str]], what: str) -> tuple[Finding, ...]:
+    """Return the finding that names the first near-duplicates of ``what``."""
+    if not pairs:
+        return ()
+    return (
+        Finding(
+            "near_duplicate",
+            "alarm",
+            f"nearly the same audio as {what}, by fingerprint: {first_of([f'{a} ~ {b}' for a, b in pairs])}",
+            "listen, and give both one group, or keep one",
+        ),
     )
 
 
-def training_notes(trials: Sequence[Trial], short_s: float, root: Path) -> tuple[str, ...]:
-    """Return what should be said of a training set before anyone hopes too much of it.
+def check_training_set(trials: Sequence[Trial], short_s: float, root: Path) -> tuple[Finding, ...]:
+    """Return the findings on a training set: groups, sources, amounts, lengths and sample rates of the labels.
 
     Parameters
     ----------
     trials : sequence of Trial
         The training set.
     short_s : float
-        Length from which clips tell as much as those the settings were measured on, seconds.
+        Length of the clips on which the settings were measured, seconds.
     root : Path
         Folder that the clips' paths are relative to.
     """
     labels = sorted({trial.label for trial in trials})
-    own = {label: [trial for trial in trials if trial.label == label] for label in labels}
-    known = all(trial.held_out_by is not None for trial in trials)
-    single = [label for label in labels if known and len({trial.held_out_by for trial in own[label]}) == 1]
-    notes = first_of(
-        [repr(label) for label in single],
-        "classes with one group, whose artist or speaker may be what is learned",
-        "add another",
-    )
-    sources = {label: {trial.source for trial in own[label]} for label in labels}
-    if len(set().union(*sources.values()) - {None}) > 1:
-        alone = [repr(label) for label in labels if len(sources[label]) == 1]
-        notes += first_of(alone, "classes from one source, whose sound may be what is learned", "add another source")
-    seconds = {label: sum(trial.duration_s for trial in own[label]) for label in labels}
-    small = [f"{label!r} ({seconds[label]:.0f} s)" for label in labels if 5 * seconds[label] < max(seconds.values())]
-    notes += first_of(
-        small, "classes with less than a fifth of the largest's sound", "add sound, or expect less of them"
-    )
+    trials_of = {label: [trial for trial in trials if trial.label == label] for label in labels}
+    findings = [*_check_training_groups(trials_of), *_check_training_sources(trials_of), *_check_amounts(trials_of)]
     short = [trial.name for trial in trials if trial.duration_s < short_s]
     if 2 * len(short) > len(trials):
-        notes += (
-            f"{len(short)} of {len(trials)} clips are shorter than {short_s:g} s, which these settings were "
-            "measured on: join clips (--trial-seconds), or take longer ones",
+        findings.append(
+            Finding(
+                "short_clips",
+                "warning",
+                f"{len(short)} of {len(trials)} clips are shorter than {short_s:g} s, on which these settings were "
+                "measured",
+                "join clips (`trial_s`), or take longer ones",
+            )
         )
-    return notes + _rate_notes(own, root)
+    return (*findings, *_check_sample_rates(trials_of, root))
 
 
-def _rate_notes(own: Mapping[str, Sequence[Trial]], root: Path) -> tuple[str, ...]:
-    """Return a warning where classes were recorded at rates of their own: the band then gives the class away."""
-    rates = {label: {_rate_hz(root / clip.clip.path) for clip in clips_of(trials)} for label, trials in own.items()}
-    everything = set().union(*rates.values()) - {None}
-    if len(everything) < 2 or all(each == everything for each in rates.values()):
+def _check_training_groups(trials_of: Mapping[str, Sequence[Trial]]) -> tuple[Finding, ...]:
+    """Return the finding on labels with one group, where all groups are known."""
+    known = all(trial.group is not None for trials in trials_of.values() for trial in trials)
+    single = [label for label, trials in trials_of.items() if known and len({trial.group for trial in trials}) == 1]
+    if not single:
         return ()
-    told = ", ".join(
+    return (
+        Finding(
+            "one_group",
+            "warning",
+            f"labels with one group: {some_names(single)}: a model may learn that artist or speaker instead",
+            "add another",
+        ),
+    )
+
+
+def _check_training_sources(trials_of: Mapping[str, Sequence[Trial]]) -> tuple[Finding, ...]:
+    """Return the finding on labels with one source, where there are several sources."""
+    sources = {label: {trial.source for trial in trials} for label, trials in trials_of.items()}
+    single = [label for label in sources if len(sources[label]) == 1]
+    if not single or len(set().union(*sources.values()) - {None}) < 2:
+        return ()
+    return (
+        Finding(
+            "label_of_one_source",
+            "warning",
+            f"labels from one source: {some_names(single)}: a model may learn its sound instead",
+            "add another source",
+        ),
+    )
+
+
+def _check_amounts(trials_of: Mapping[str, Sequence[Trial]]) -> tuple[Finding, ...]:
+    """Return the finding on labels with much less audio than the largest."""
+    seconds = {label: sum(trial.duration_s for trial in trials) for label, trials in trials_of.items()}
+    small = [f"{label!r} ({seconds[label]:.0f} s)" for label in seconds if 5 * seconds[label] < max(seconds.values())]
+    if not small:
+        return ()
+    return (
+        Finding(
+            "little_audio",
+            "warning",
+            f"labels with less than a fifth of the largest's audio: {first_of(small)}",
+            "add audio, or expect less of them",
+        ),
+    )
+
+
+def _check_sample_rates(trials_of: Mapping[str, Sequence[Trial]], root: Path) -> tuple[Finding, ...]:
+    """Return the finding that labels differ in sample rates: the band then gives the label away."""
+    rates = {
+        label: {_rate_hz(root / clip.clip.path) for clip in clips_of(trials)} for label, trials in trials_of.items()
+    }
+    all_rates = set().union(*rates.values()) - {None}
+    if len(all_rates) < 2 or all(each == all_rates for each in rates.values()):
+        return ()
+    named = ", ".join(
         f"{label!r} {'/'.join(str(rate) for rate in sorted(filter(None, rates[label])))}"
         for label in list(rates)[:N_NAMED]
     )
-    more = f" and {len(rates) - N_NAMED} classes more" if len(rates) > N_NAMED else ""
+    more = f" and {len(rates) - N_NAMED} labels more" if len(rates) > N_NAMED else ""
     return (
-        f"sample rates differ between classes ({told}{more} Hz): the missing band may be what is learned; bring all to "
-        "one rate, or train on copies too (--augment band)",
+        Finding(
+            "sample_rates_differ",
+            "warning",
+            f"sample rates differ between labels ({named}{more} Hz): a model may learn the missing band instead",
+            "bring all to one rate, or train on band-limited copies too (`augment`)",
+        ),
     )
 
 
 def _rate_hz(path: Path) -> int | None:
-    """Return the sample rate of a file that was decoded; None where its header does not tell it again."""
+    """Return the sample rate of a file that was decoded; None where its header cannot be read again."""
     try:
         return read_info(path).sample_rate_hz
     except AudioError:

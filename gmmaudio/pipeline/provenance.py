@@ -79,7 +79,7 @@ def run_record(
     return {
         "kind": kind,
         "root": str(corpus.root),
-        "notes": list(corpus.notes),
+        "findings": [asdict(finding) for finding in corpus.findings],
         "options": dict(options),
         "manifest": [
             _manifest_row(clip, sha256) for clip, sha256 in zip(trial_set.clips, trial_set.sha256, strict=True)

@@ -13,8 +13,9 @@ from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import Report
-from gmmaudio.evaluation.report_file import EXPECTED, upgrade
+from gmmaudio.evaluation.report_file import EXPECTED, UPGRADED_FROM, upgrade
 from gmmaudio.features import FeatureSettings
+from gmmaudio.findings import Finding
 from gmmaudio.models import Model, Recipe
 from gmmaudio.models.old_formats import upgrade_report_settings
 from gmmaudio.pipeline.crossvalidation import CrossvalOptions, run_crossval
@@ -25,11 +26,11 @@ from gmmaudio.pipeline.provenance import machine, versions
 # other versions and machines round differently; what is right stays within this
 TOLERANCE = 1e-6
 # text for people
-WORDS = ("format", "guards", "passed")
+WORDS = ("format", UPGRADED_FROM, "findings")
 # where, how and when, not what
 NOT_COMPARED = {
     "protocol": ("versions", "machine", "command", "began", "seconds"),
-    "run": ("kind", "root", "notes", "options", "manifest"),
+    "run": ("kind", "root", "findings", "options", "manifest"),
 }
 EVALUATE_OPTIONS = ("split", "trial_s", "min_duration_s", "group_by", "durations_s", "robustness")
 
@@ -102,7 +103,7 @@ def reproduce(
     if run["options"].get("model_sha256") != report.run["options"].get("model_sha256"):
         audio = ("the model: is another one", *audio)
     now = report.to_dict()
-    if recorded.get("format") != now["format"]:
+    if UPGRADED_FROM in document or document["format"] != now["format"]:
         document, now = _without_words(document), _known_keys(_without_words(now), document)
     numbers = differences(document, now, TOLERANCE if elsewhere else 0.0)
     return Reproduction(report, audio, tuple(numbers), elsewhere)
@@ -127,7 +128,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float
 
 
 def _without_words(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a report without the text of its findings, which may be worded anew in every version."""
+    """Return a report without its findings, which may be worded anew in every version."""
     return {key: value for key, value in report.items() if key not in WORDS}
 
 
@@ -141,11 +142,16 @@ def _known_keys(new: Any, old: Any) -> Any:
 
 
 def _compared(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a report without where, how and when it was made."""
+    """Return a report without where, how and when it was made, and of its findings the codes."""
     parts = {key: dict(report[key]) for key in NOT_COMPARED if isinstance(report.get(key), Mapping)}
-    kept = {key: {k: v for k, v in part.items() if k not in NOT_COMPARED[key]} for key, part in parts.items()}
+    kept: dict[str, Any] = {
+        key: {k: v for k, v in part.items() if k not in NOT_COMPARED[key]} for key, part in parts.items()
+    }
     if isinstance(kept.get("protocol", {}).get("settings"), Mapping):
         kept["protocol"]["settings"] = _completed(kept["protocol"]["settings"])
+    if "findings" in report:
+        # their words change with versions, their codes do not
+        kept["findings"] = [finding["code"] for finding in report["findings"]]
     return {**report, **kept}
 
 
@@ -196,12 +202,12 @@ def _prepared(run: Mapping[str, Any], root: Path | None, model: Model | None) ->
         return lambda _jobs, _progress: evaluate_predictions(place)
     if kind not in ("crossval", "evaluate"):
         raise CorpusError(f"holds a run of kind {kind!r}, which cannot be run again; {EXPECTED}")
-    corpus = Corpus(place, tuple(_clip(row) for row in run["manifest"]), tuple(run["notes"]))
+    corpus = Corpus(place, tuple(_clip(row) for row in run["manifest"]), tuple(map(Finding.of, run["findings"])))
     if kind == "crossval":
         recipe, crossval_options = Recipe.from_dict(options["recipe"]), CrossvalOptions(**options["division"])
         return lambda jobs, progress: run_crossval(corpus, recipe, crossval_options, RunContext(jobs, progress))
     if model is None:
-        raise CorpusError("is the report of a model; name its file (--model)")
+        raise CorpusError("is the report of a model; name its file (`model`)")
     settings = {name: options[name] for name in EVALUATE_OPTIONS}
     # a record without a length took clips as they are
     settings["trial_s"] = settings["trial_s"] or 0.0

@@ -9,6 +9,7 @@ from gmmaudio.compute import one_thread
 from gmmaudio.evaluation import ScoredClip
 from gmmaudio.evaluation.report import FEW_GROUPS
 from gmmaudio.features import FeatureSettings
+from gmmaudio.findings import Finding
 from gmmaudio.models import Recogniser
 from gmmaudio.trials import Trial, cut_trial, units_of
 
@@ -89,8 +90,8 @@ def score_durations(
     }
 
 
-def interval_units(trials: list[Trial], group_by: str | None) -> tuple[list[Trial], tuple[str, ...]]:
-    """Return the trials with what intervals are drawn over, and what should be said of it.
+def interval_units(trials: list[Trial], group_by: str | None) -> tuple[list[Trial], tuple[Finding, ...]]:
+    """Return the trials with the units that intervals are drawn over, and the finding that these are not the groups.
 
     Where clips are held out by source and there are few, an interval over sources would be from nothing to everything;
     it is then drawn over the corpus's own groups inside them. (By another column it stays over its values: albums
@@ -107,8 +108,10 @@ def interval_units(trials: list[Trial], group_by: str | None) -> tuple[list[Tria
     n_held_out, n_groups = len(set(units_of(trials))), len(set(groups))
     if group_by != "source" or n_held_out >= FEW_GROUPS or n_groups <= n_held_out or None in groups:
         return trials, ()
-    note = (
-        f"intervals are over the {n_groups} groups of the corpus inside the {n_held_out} of `group_by` {group_by}: "
-        "they say nothing of what another would give"
+    finding = Finding(
+        "interval_inside_groups",
+        "information",
+        f"intervals are over the {n_groups} groups of the corpus inside the {n_held_out} values of {group_by!r} "
+        "(`group_by`): they do not cover what another value would give",
     )
-    return [replace(trial, unit=unit) for trial, unit in zip(trials, groups, strict=True)], (note,)
+    return [replace(trial, unit=unit) for trial, unit in zip(trials, groups, strict=True)], (finding,)

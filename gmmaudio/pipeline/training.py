@@ -9,30 +9,34 @@ from pathlib import Path
 from typing import Any
 
 from gmmaudio.compute import Progress, RunContext, quiet
-from gmmaudio.corpus import Clip, Corpus, check_labels, plan_split, same_audio_notes, to_hex
+from gmmaudio.corpus import Clip, Corpus, check_labels, check_same_audio, plan_split, to_hex
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import FailedInput
+from gmmaudio.findings import Finding
 from gmmaudio.mixture import EMTrace
 from gmmaudio.models import Model, Recipe, TrainingClip, TrainingSummary, fit_trials, learn_rejection, preset_of, tuning
 from gmmaudio.pipeline.arguments import as_corpus, as_recipe
-from gmmaudio.pipeline.leakage import training_notes
+from gmmaudio.pipeline.leakage import check_training_set
 from gmmaudio.pipeline.provenance import versions
 from gmmaudio.trials import Trial, TrialSet, build_trial_set, clips_of, with_features
 
-FILES_AS_GROUPS = (
-    "groups unknown: probabilities were learned as if every file were of another artist or speaker, and are likely too "
-    "sure; name the groups (`group_by`)"
+FILES_AS_GROUPS = Finding(
+    "files_as_groups",
+    "warning",
+    "groups unknown: probabilities were learned as if every file were of another artist or speaker, and are likely "
+    "overconfident",
+    "name the groups (`group_by`)",
 )
 
 
 @dataclass(frozen=True, eq=False)
 class TrainResult:
-    """A model, and what happened on the way.
+    """A model, the traces of its EM, and the clips that could not be used.
 
     Parameters
     ----------
     model : Model
-        The model; its training summary holds the notes too.
+        The model; its training summary holds the findings.
     traces : mapping of str to EMTrace
         Each label's EM trace.
     failed : tuple of FailedInput
@@ -86,51 +90,79 @@ def train(
     check_labels([clip.label for clip in clips])
     trial_set = build_trial_set(corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, run=run)
     trials = trial_set.trials
-    notes = corpus.notes + corpus_notes(trial_set) + lost_labels(clips, trials)
+    findings = corpus.findings + check_trial_set(trial_set) + check_lost_labels(clips, trials)
     choice = tuning.tune(trials, recipe, run, kind=kind) if tune else None
     if choice is not None:
         recipe = choice.recipe
         trials = with_features(trials, recipe.features)
-    notes += training_notes(trials, preset_of(recipe.preset, recipe.kind_settings.kind).short_s, corpus.root)
+    findings += check_training_set(trials, preset_of(recipe.preset, recipe.kind_settings.kind).short_s, corpus.root)
     fitted = fit_trials(trials, recipe, run)
     rejection = learn_rejection(trials, recipe, fitted, run)
-    notes += fitted.notes + trace_notes(fitted.traces)
+    findings += fitted.findings + check_traces(fitted.traces)
     if fitted.recogniser.calibration is not None and any(trial.held_out_by is None for trial in trials):
-        notes += (FILES_AS_GROUPS,)
-    summary = summarise(trials, fitted.traces, recipe, notes, None if choice is None else choice.to_dict())
+        findings += (FILES_AS_GROUPS,)
+    summary = summarise(trials, fitted.traces, recipe, findings, None if choice is None else choice.to_dict())
     fitted_parts = fitted.recogniser
     model = Model(recipe.features, fitted_parts.scorer, summary, fitted_parts.calibration, rejection)
     return TrainResult(model, fitted.traces, tuple(trial_set.failed))
 
 
-def corpus_notes(trial_set: TrialSet) -> tuple[str, ...]:
-    """Return what should be said of the clips that can be used, and of those that cannot.
+def check_trial_set(trial_set: TrialSet) -> tuple[Finding, ...]:
+    """Return the findings on the clips that can be used, and on those that cannot.
+
+    Parameters
+    ----------
+    trial_set : TrialSet
+        Trials, and what could not be used.
 
     Raises
     ------
     CorpusError
-        If they are of fewer than two classes.
+        If they are of fewer than two labels.
     """
-    extracted, failed, left_out = clips_of(trial_set.trials), trial_set.failed, trial_set.left_out
+    extracted, failed = clips_of(trial_set.trials), trial_set.failed
     labels = [item.clip.label for item in extracted]
-    if len(set(labels)) < 2 and (failed or left_out):
-        why = [f"{len(failed)} clips failed, the first: {failed[0].path}: {failed[0].message}"] if failed else []
-        raise CorpusError(f"{'one class is' if labels else 'no clip is'} left to use: {'; '.join([*why, *left_out])}")
+    if len(set(labels)) < 2 and (failed or trial_set.findings):
+        reasons = [f"{len(failed)} clips failed, the first: {failed[0].path}: {failed[0].message}"] if failed else []
+        reasons += map(str, trial_set.findings)
+        raise CorpusError(f"{'one label is' if labels else 'no clip is'} left to use: {'; '.join(reasons)}")
     paths, hashes = [item.clip.path for item in extracted], [item.sha256 for item in extracted]
-    return check_labels(labels) + same_audio_notes(paths, labels, hashes) + left_out
+    return check_labels(labels) + check_same_audio(paths, labels, hashes) + trial_set.findings
 
 
-def lost_labels(clips: Sequence[Clip], trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Return which classes have no usable clip left."""
+def check_lost_labels(clips: Sequence[Clip], trials: Sequence[Trial]) -> tuple[Finding, ...]:
+    """Return a finding for each label of which no clip can be used.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        All clips.
+    trials : sequence of Trial
+        Trials of those that can be used.
+    """
     lost = sorted({clip.label for clip in clips} - {trial.label for trial in trials})
-    return tuple(f"class {label!r}: no clip of it can be used, and it is left out; see the failures" for label in lost)
-
-
-def trace_notes(traces: dict[str, EMTrace]) -> tuple[str, ...]:
-    """Return what should be said of how EM went."""
     return tuple(
-        f"{label}: {trace.n_components_asked} components asked and {trace.n_components} kept, for there are no more "
-        "different frames; lower `n_components` or add sound"
+        Finding("label_lost", "warning", f"no clip of label {label!r} can be used: it is left out", "see the failures")
+        for label in lost
+    )
+
+
+def check_traces(traces: dict[str, EMTrace]) -> tuple[Finding, ...]:
+    """Return a finding for each mixture with fewer components than asked.
+
+    Parameters
+    ----------
+    traces : mapping of str to EMTrace
+        Trace of each label's EM.
+    """
+    return tuple(
+        Finding(
+            "fewer_components",
+            "information",
+            f"{label}: {trace.n_components_asked} components were asked and {trace.n_components} kept: there are no "
+            "more distinct frames",
+            "lower `n_components`, or add audio",
+        )
         for label, trace in traces.items()
         if trace.n_components < trace.n_components_asked
     )
@@ -140,7 +172,7 @@ def summarise(
     trials: Sequence[Trial],
     traces: dict[str, EMTrace],
     recipe: Recipe,
-    notes: tuple[str, ...],
+    findings: tuple[Finding, ...],
     tuning: dict[str, Any] | None = None,
 ) -> TrainingSummary:
     """Return what a model remembers of its training."""
@@ -162,7 +194,7 @@ def summarise(
             TrainingClip(item.clip.path, item.clip.label, item.clip.held_out_by, item.sha256, to_hex(item.fingerprint))
             for item in clips_of(trials)
         ),
-        notes=notes,
+        findings=findings,
         versions=versions(),
         augment=recipe.augment,
         tuning=tuning,

@@ -12,6 +12,7 @@ from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, make_rows
+from gmmaudio.findings import Finding
 from gmmaudio.trials.extraction import Degradation, Extracted, check_lengths, extract_clips
 from gmmaudio.trials.trial import Segment, Trial, TrialSet
 
@@ -73,7 +74,7 @@ def build_trial_set(
     least_s = 0.0 if settings.trial_s else settings.min_duration_s
     results = extract_clips(root, clips, settings.features, min_duration_s=least_s, degradation=degradation, run=run)
     extracted, failed = _usable(results)
-    trials, short, left_out = make_trials(extracted, settings)
+    trials, short, findings = make_trials(extracted, settings)
     for each in augment:
         copied = extract_clips(
             root,
@@ -86,11 +87,15 @@ def build_trial_set(
         degraded, lost = _usable(copied)
         trials = _with_copies(trials, make_trials(degraded, settings)[0])
         if lost:
-            left_out += (
-                f"{len(lost)} copies ({each.name}) could not be made, first {lost[0].path}: {lost[0].message}",
+            findings += (
+                Finding(
+                    "copies_failed",
+                    "warning",
+                    f"{len(lost)} copies ({each.name}) could not be made, first {lost[0].path}: {lost[0].message}",
+                ),
             )
     sha256 = tuple(item.sha256 if isinstance(item, Extracted) else None for item in results)
-    return TrialSet(trials, failed + short, left_out, tuple(clips), sha256)
+    return TrialSet(trials, failed + short, findings, tuple(clips), sha256)
 
 
 def _usable(results: Sequence[Extracted | FailedInput]) -> tuple[list[Extracted], list[FailedInput]]:
@@ -110,8 +115,8 @@ def _with_copies(trials: Sequence[Trial], copies: Sequence[Trial]) -> list[Trial
 
 def make_trials(
     extracted: Sequence[Extracted], settings: TrialSettings
-) -> tuple[list[Trial], list[FailedInput], tuple[str, ...]]:
-    """Return the trials, those too short, and what should be said of what was left out.
+) -> tuple[list[Trial], list[FailedInput], tuple[Finding, ...]]:
+    """Return the trials, those too short, and the findings on remainders that are left out.
 
     Without ``trial_s`` every clip is a trial. With it, clips of one label, group, source, split and fold that are held
     out together are joined in order until a trial is as near to ``trial_s`` as it gets; longer clips are cut; a
@@ -143,8 +148,14 @@ def make_trials(
                 failed.append(_too_short(run, duration_s, settings.min_duration_s))
             else:
                 trials.append(_trial(run, settings.features, duration_s, seen))
-    note = f"{left_out_s:.2f} s of remainders shorter than half of `trial_s` are left out"
-    return trials, failed, (note,) if left_out_s > 0 else ()
+    if not left_out_s > 0:
+        return trials, failed, ()
+    remainders = Finding(
+        "remainders_left_out",
+        "information",
+        f"{left_out_s:.2f} s of remainders shorter than half of `trial_s` are left out",
+    )
+    return trials, failed, (remainders,)
 
 
 def with_features(trials: Sequence[Trial], config: FeatureSettings) -> list[Trial]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gmmaudio.corpus import Clip, group_keys
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import RawFrames, Rows
+from gmmaudio.findings import Finding
 from gmmaudio.trials.extraction import Extracted
 
 
@@ -119,8 +120,8 @@ class TrialSet:
         In the order of the clips.
     failed : list of FailedInput
         Clips and trials that could not be used.
-    left_out : tuple of str
-        What should be said of remainders.
+    findings : tuple of Finding
+        Findings on remainders and copies that are left out.
     clips : tuple of Clip
         The clips asked for.
     sha256 : tuple of str or None
@@ -129,7 +130,7 @@ class TrialSet:
 
     trials: list[Trial]
     failed: list[FailedInput]
-    left_out: tuple[str, ...]
+    findings: tuple[Finding, ...]
     clips: tuple[Clip, ...]
     sha256: tuple[str | None, ...]
 

@@ -11,7 +11,7 @@ import soundfile
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import Protocol, ScoredClip, make_report
 from gmmaudio.evaluation.report import FORMAT
-from gmmaudio.evaluation.report_file import read_report, to_json, upgrade
+from gmmaudio.evaluation.report_file import UPGRADED_FROM, read_report, to_json, upgrade
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 KINDS = ("crossval", "evaluate", "predictions")
@@ -90,7 +90,11 @@ def test_reports_without_a_format_get_the_names_of_today(kind):
     old, new = json.loads(golden(kind).read_text()), read_report(golden(kind))
     assert "format" not in old
     assert new["format"] == FORMAT
-    assert set(new) == set(old) - {"breakdowns", "figures_from"} | {"format", "slices", "computed_from"}
+    gone = {"breakdowns", "figures_from", "guards", "passed"}
+    assert set(new) == set(old) - gone | {"format", UPGRADED_FROM, "slices", "computed_from", "findings"}
+    texts = [("warning", text) for text in old["guards"]] + [("passed", text) for text in old["passed"]]
+    assert [(f["code"], f["level"], f["text"]) for f in new["findings"]] == [("note", *text) for text in texts]
+    assert [f["text"] for f in new["run"].get("findings", [])] == old["run"].get("notes", [])
     names = {"cut": "durations", "stress": "robustness", "inflation": "random_split"}
     assert new["slices"] == {names.get(name, name): rows for name, rows in old["breakdowns"].items()}
     assert (new["computed_from"], new["clips"], new["protocol"]) == (old["figures_from"], old["clips"], old["protocol"])
@@ -116,7 +120,7 @@ def test_reports_without_a_format_get_the_names_of_today(kind):
 )
 def test_what_a_damaged_file_lacks_stays_lacking(document):
     upgraded = upgrade(document)
-    assert upgraded.pop("format") == FORMAT
+    assert (upgraded.pop("format"), upgraded.pop(UPGRADED_FROM)) == (FORMAT, None)
     assert upgraded == {{"breakdowns": "slices"}.get(key, key): value for key, value in document.items()}
 
 

@@ -1,0 +1,77 @@
+"""Parameters of Python, as messages name them, shown as the options of the command."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from gmmaudio.evaluation import Report
+
+# `name`, or `name="value"`
+PARAMETER = re.compile(r"""`([a-z_]+)(?:=(["']?)([^`"']+)\2)?`""")
+
+
+@cache
+def flags() -> Mapping[str, str]:
+    """Return the flag of every parameter that an option of some sub-command sets.
+
+    Examples
+    --------
+    >>> flags()["min_duration_s"]
+    '--min-duration'
+    """
+    from gmmaudio.cli import cli
+
+    context = click.Context(cli)
+    commands = [cli.get_command(context, name) for name in cli.list_commands(context)]
+    return {
+        str(parameter.name): next(flag for flag in parameter.opts if flag.startswith("--"))
+        for command in commands
+        if command is not None
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+    }
+
+
+def with_flags(text: str) -> str:
+    """Return a message with the parameters that it names in backticks shown as flags; others stay as they are.
+
+    Parameters
+    ----------
+    text : str
+        A message from below this package.
+
+    Examples
+    --------
+    >>> with_flags('name the groups (`group_by="parent"`), or shorten `trial_s`')
+    'name the groups (--group-by parent), or shorten --trial-seconds'
+    """
+
+    def flag(match: re.Match[str]) -> str:
+        name, _, value = match.groups()
+        if name not in flags():
+            return match.group()
+        return flags()[name] + (f" {value}" if value else "")
+
+    return PARAMETER.sub(flag, text)
+
+
+def report_with_flags(report: Report) -> Report:
+    """Return a report whose findings and failures name flags: for readers of a page, not of data.
+
+    Parameters
+    ----------
+    report : Report
+        As :func:`gmmaudio.evaluation.make_report` gives it.
+    """
+    return replace(
+        report,
+        findings=tuple(replace(f, text=with_flags(f.text), remedy=with_flags(f.remedy)) for f in report.findings),
+        failed=tuple(replace(item, message=with_flags(item.message)) for item in report.failed),
+    )
