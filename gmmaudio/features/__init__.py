@@ -2,11 +2,12 @@
 
 from gmmaudio.features.blocks import block_features
 from gmmaudio.features.deltas import shifted_deltas
-from gmmaudio.features.frames import BLOCK_FRAMES, RawFrames, raw_frames
+from gmmaudio.features.descriptors import DESCRIPTORS, Descriptor, Spectra
+from gmmaudio.features.frames import RawFrames, raw_frames
+from gmmaudio.features.front_ends import FRONT_ENDS, Analysis, FrontEnd
 from gmmaudio.features.normalise import Frames, normalised, rasta, sliding_cmvn, warp
 from gmmaudio.features.postprocess import Rows, extract, make_rows
 from gmmaudio.features.settings import (
-    DESCRIPTORS,
     FeatureSettings,
     FrameSettings,
     RowSettings,
@@ -16,14 +17,18 @@ from gmmaudio.features.settings import (
 )
 
 __all__ = [
-    "BLOCK_FRAMES",
     "DESCRIPTORS",
+    "FRONT_ENDS",
+    "Analysis",
+    "Descriptor",
     "FeatureSettings",
     "FrameSettings",
     "Frames",
+    "FrontEnd",
     "RawFrames",
     "RowSettings",
     "Rows",
+    "Spectra",
     "block_features",
     "describe",
     "extract",

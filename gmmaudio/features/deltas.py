@@ -21,7 +21,7 @@ def append_deltas(raw: RawFrames, features: FeatureSettings) -> Frames:
     features : FeatureSettings
         The front end.
     """
-    reach, n = features.rows.delta_reach, features.frames.n_mfcc
+    reach, n = features.rows.delta_reach, features.frames.n_coefficients
     first, last = raw.n_before, raw.n_before + len(raw)
     start = max(0, first - reach)
     context = raw.values[start : last + reach]
@@ -36,7 +36,7 @@ def append_deltas(raw: RawFrames, features: FeatureSettings) -> Frames:
 
 
 def _deltas(cepstra: Frames, rows: RowSettings) -> list[Frames]:
-    """Return deltas of each order, and shifted deltas, of cepstra (n, n_mfcc)."""
+    """Return deltas of each order, and shifted deltas, of coefficients (n, n_coefficients)."""
     deltas = []
     if rows.n_deltas:
         import librosa

@@ -1,47 +1,126 @@
-"""Spectral descriptors of frames: contrast, centroid, rolloff, flatness, zero crossings, onset strength."""
+"""Spectral descriptors of frames: a function for each, and one table that names them."""
 
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.errors import SettingError
 from gmmaudio.features.normalise import Frames
-from gmmaudio.features.settings import CONTRAST_EDGES_HZ, FrameSettings
 
+# edges of the bands of spectral contrast: octaves from 200 Hz, and what lies below
+CONTRAST_EDGES_HZ = (0, 200, 400, 800, 1600, 3200, 6400, 12_800)
 # share of a band's bins that its peak and its valley are the means of; share of the magnitude below the rolloff
 CONTRAST_QUANTILE = 0.02
 ROLLOFF = 0.85
 # librosa's floor of magnitudes and samples
-LEAST = 1e-10
+FLOOR = 1e-10
 
 
-def compute_descriptors(
-    samples: npt.NDArray[np.float32], magnitude: Frames, log_mel: Frames, before: Frames, settings: FrameSettings
-) -> Frames:
-    """Return the descriptors of frames, shape (n, d); ``before`` is the log mel spectrum of the frame before them."""
-    from librosa.feature import spectral_flatness
-    from librosa.onset import onset_strength
+class Framing(Protocol):
+    """Settings by which samples are cut into frames; :class:`gmmaudio.features.FrameSettings` has them."""
 
-    rows = magnitude.T
-    khz = np.fft.rfftfreq(settings.n_fft, 1000 / settings.sample_rate_hz).astype(np.float32)
-    # by name, so that only those asked for are computed
-    found: dict[str, Any] = {
-        "contrast": lambda: _contrast(rows, settings),
-        "centroid": lambda: (rows @ khz) / np.maximum(rows.sum(axis=1), np.finfo(np.float32).tiny),
-        "rolloff": lambda: khz[_rolloff(rows)],
-        "flatness": lambda: np.log10(spectral_flatness(S=magnitude)[0]),
-        "zero_crossings": lambda: _zero_crossings(samples, len(rows), settings),
-        "onset": lambda: onset_strength(S=np.concatenate([before, log_mel], axis=1), center=False)[1:],
-    }
-    columns = [np.asarray(found[name](), dtype=np.float32).reshape(len(rows), -1) for name in settings.descriptors]
-    return np.concatenate(columns, axis=1) if columns else np.zeros((len(rows), 0), dtype=np.float32)
+    @property
+    def sample_rate_hz(self) -> int:
+        """Rate of the samples, hertz."""
+
+    @property
+    def window_s(self) -> float:
+        """Length of a frame, seconds."""
+
+    @property
+    def n_fft(self) -> int:
+        """Length of the FFT, samples."""
+
+    @property
+    def hop_length(self) -> int:
+        """Step between frames, samples."""
 
 
-def _contrast(rows: Frames, settings: FrameSettings) -> npt.NDArray[np.float64]:
-    """Return how far peaks stand above valleys in each octave band (n, 7), in decibel of magnitude as in librosa.
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """One run of consecutive frames, of which descriptors are computed.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n_fft + (n - 1) * hop_length or more,), float32
+        What the frames cover: frame t begins at sample ``t * hop_length``.
+    magnitude : ndarray, shape (n_fft // 2 + 1, n), float32
+        Magnitudes of the short-time Fourier transform.
+    log_bands : ndarray, shape (n_bands, n), float32
+        Power in the bands of the front end, decibel.
+    previous_log_bands : ndarray, shape (n_bands, 1), float32
+        That of the frame before these; at the start of a clip that of its first frame.
+    framing : Framing
+        Rate, length and step of the frames.
+    """
+
+    samples: npt.NDArray[np.float32]
+    magnitude: Frames
+    log_bands: Frames
+    previous_log_bands: Frames
+    framing: Framing
+
+    def __len__(self) -> int:
+        return len(self.magnitude.T)
+
+    @property
+    def bins_khz(self) -> Frames:
+        """Frequency of every bin, shape (n_fft // 2 + 1,), kilohertz."""
+        return np.fft.rfftfreq(self.framing.n_fft, 1000 / self.framing.sample_rate_hz).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """One row of :data:`DESCRIPTORS`.
+
+    Parameters
+    ----------
+    n_columns : int
+        Columns that it has in a frame.
+    unit : str
+        Of its values.
+    explanation : str
+        What it measures, in one line.
+    compute : callable
+        Spectra of n frames to an array of shape (n,) or (n, n_columns). A frame must not depend on others than itself
+        and the one before it, so that frames are the same however the samples arrive.
+    check : callable or None
+        Takes the framing, and raises SettingError where the descriptor does not exist for it.
+    """
+
+    n_columns: int
+    unit: str
+    explanation: str
+    compute: Callable[[Spectra], npt.NDArray[Any]]
+    check: Callable[[Framing], None] | None = None
+
+
+def compute_descriptors(names: Sequence[str], spectra: Spectra) -> Frames:
+    """Return the descriptors of frames, shape (n, n_columns of all), float32.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of :data:`DESCRIPTORS`, in the order of the columns.
+    spectra : Spectra
+        The frames.
+    """
+    columns = [np.zeros((len(spectra), 0), dtype=np.float32)]
+    for name in names:
+        descriptor = DESCRIPTORS[name]
+        values = np.asarray(descriptor.compute(spectra), dtype=np.float32)
+        columns.append(values.reshape(len(spectra), descriptor.n_columns))
+    return np.concatenate(columns, axis=1)
+
+
+def compute_contrast(spectra: Spectra) -> npt.NDArray[np.float64]:
+    """Return the contrast of peaks and valleys in each octave band, shape (n, 7), decibel of magnitude as in librosa.
 
     librosa also lifts what lies 80 dB below the loudest moment, by which a frame would depend on its neighbours.
 
@@ -49,7 +128,8 @@ def _contrast(rows: Frames, settings: FrameSettings) -> npt.NDArray[np.float64]:
     ----------
     Jiang et al., "Music type classification by spectral contrast feature", ICME 2002.
     """
-    hz = np.fft.rfftfreq(settings.n_fft, 1 / settings.sample_rate_hz)
+    rows, framing = spectra.magnitude.T, spectra.framing
+    hz = np.fft.rfftfreq(framing.n_fft, 1 / framing.sample_rate_hz)
     bands = list(itertools.pairwise(CONTRAST_EDGES_HZ))
     contrast = np.empty((len(rows), len(bands)))
     for k, (low, high) in enumerate(bands):
@@ -61,21 +141,66 @@ def _contrast(rows: Frames, settings: FrameSettings) -> npt.NDArray[np.float64]:
         n = max(1, round(CONTRAST_QUANTILE * (end - first + (k < len(bands) - 1))))
         ordered = np.sort(rows[:, first:end], axis=1)
         peak, valley = ordered[:, -n:].mean(axis=1), ordered[:, :n].mean(axis=1)
-        contrast[:, k] = 10 * np.log10(np.maximum(peak, LEAST) / np.maximum(valley, LEAST))
+        contrast[:, k] = 10 * np.log10(np.maximum(peak, FLOOR) / np.maximum(valley, FLOOR))
     return contrast
 
 
-def _rolloff(rows: Frames) -> npt.NDArray[np.intp]:
-    """Return the bin of each frame (n,) up to which 85 % of its magnitude lies; 0 in digital silence."""
-    total = np.cumsum(rows, axis=1)
-    return np.asarray(np.count_nonzero(total < ROLLOFF * total[:, -1:], axis=1))
+def check_contrast(framing: Framing) -> None:
+    """Raise SettingError where a band of spectral contrast would hold no bin."""
+    if framing.sample_rate_hz <= 2 * CONTRAST_EDGES_HZ[-2]:
+        raise SettingError(f"sample_rate_hz is {framing.sample_rate_hz}; spectral contrast needs more than 12,800")
+    if framing.n_fft * CONTRAST_EDGES_HZ[1] < framing.sample_rate_hz:
+        raise SettingError(f"window_s is {framing.window_s:g}; spectral contrast needs more than 0.005")
 
 
-def _zero_crossings(
-    samples: npt.NDArray[np.float32], n_frames: int, settings: FrameSettings
-) -> npt.NDArray[np.float64]:
+def compute_centroid(spectra: Spectra) -> Frames:
+    """Return the mean frequency of each frame (n,), weighted by magnitude, kilohertz; 0 in digital silence."""
+    rows = spectra.magnitude.T
+    return np.asarray((rows @ spectra.bins_khz) / np.maximum(rows.sum(axis=1), np.finfo(np.float32).tiny))
+
+
+def compute_rolloff(spectra: Spectra) -> Frames:
+    """Return the frequency below which 85 % of a frame's magnitude lies (n,), kilohertz; 0 in digital silence."""
+    total = np.cumsum(spectra.magnitude.T, axis=1)
+    return np.asarray(spectra.bins_khz[np.count_nonzero(total < ROLLOFF * total[:, -1:], axis=1)])
+
+
+def compute_flatness(spectra: Spectra) -> npt.NDArray[Any]:
+    """Return the geometric over the arithmetic mean of each frame's power (n,), log10: 0 for noise, less for tones."""
+    from librosa.feature import spectral_flatness
+
+    return np.asarray(np.log10(spectral_flatness(S=spectra.magnitude)[0]))
+
+
+def compute_zero_crossings(spectra: Spectra) -> npt.NDArray[np.float64]:
     """Return the share of the samples of each frame (n,) that lie across zero from the one before."""
-    below = samples < -LEAST
+    n_fft = spectra.framing.n_fft
+    below = spectra.samples < -FLOOR
     crossed = np.concatenate([[0], np.cumsum(below[1:] != below[:-1])])
-    first = np.arange(n_frames) * settings.hop_length
-    return np.asarray((crossed[first + settings.n_fft - 1] - crossed[first]) / settings.n_fft)
+    first = np.arange(len(spectra)) * spectra.framing.hop_length
+    return np.asarray((crossed[first + n_fft - 1] - crossed[first]) / n_fft)
+
+
+def compute_onset(spectra: Spectra) -> npt.NDArray[Any]:
+    """Return the mean rise of the bands since the frame before (n,), falls counted as 0, decibel."""
+    from librosa.onset import onset_strength
+
+    bands = np.concatenate([spectra.previous_log_bands, spectra.log_bands], axis=1)
+    return np.asarray(onset_strength(S=bands, center=False)[1:])
+
+
+# In the order of their columns: a new one goes last, so that the columns of others keep their order.
+DESCRIPTORS: dict[str, Descriptor] = {
+    "contrast": Descriptor(
+        len(CONTRAST_EDGES_HZ) - 1,
+        "dB",
+        "spectral contrast: peaks above valleys in seven octave bands",
+        compute_contrast,
+        check_contrast,
+    ),
+    "centroid": Descriptor(1, "kHz", "mean frequency, weighted by magnitude", compute_centroid),
+    "rolloff": Descriptor(1, "kHz", "frequency below which 85 % of the magnitude lies", compute_rolloff),
+    "flatness": Descriptor(1, "log10", "geometric over arithmetic mean of the power", compute_flatness),
+    "zero_crossings": Descriptor(1, "0..1", "share of samples across zero from the one before", compute_zero_crossings),
+    "onset": Descriptor(1, "dB", "onset strength: mean rise of the bands since the frame before", compute_onset),
+}

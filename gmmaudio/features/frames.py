@@ -6,21 +6,21 @@ however the samples arrive.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import FeatureError
-from gmmaudio.features.descriptors import compute_descriptors
+from gmmaudio.features.descriptors import Spectra, compute_descriptors
+from gmmaudio.features.front_ends import FRONT_ENDS
 from gmmaudio.features.normalise import Frames, rasta
 from gmmaudio.features.settings import FrameSettings
-from gmmaudio.features.speech import SpeechMeter
+from gmmaudio.features.speech import SpeechDetector
 
-# Frames computed at once. Fixed, and counted from the clip's start, so that block and whole give the same bits.
-BLOCK_FRAMES = 1024
+# Frames computed at once. Fixed, and counted from the clip's start, so that blocks and the whole give the same bits.
+CHUNK_FRAMES = 1024
 NOT_FINITE = "the samples give frames that are not finite; check the file for NaN or infinite values"
 
 
@@ -30,11 +30,11 @@ class RawFrames:
 
     Parameters
     ----------
-    values : ndarray, shape (n_clip, n_warps * n_mfcc + n_descriptors), float32
-        Decibel-like cepstra, one VTLN warp after the other, and descriptors; of the whole clip, for the deltas at an
-        end of a part look beyond it.
+    values : ndarray, shape (n_clip, n_warps * n_coefficients + n_descriptor_columns), float32
+        Coefficients, one VTLN warp after the other, and descriptors; of the whole clip, for the deltas at an end of a
+        part depend on frames beyond it.
     level_db : ndarray, shape (n,), float32
-        Power in the mel bands, decibel.
+        Power in all bands of the front end, decibel.
     time_s : ndarray, shape (n,), float32
         Centre of every frame, seconds from the start of its clip.
     speech : ndarray, shape (n,), float32, or None
@@ -60,71 +60,88 @@ class RawFrames:
 
 
 def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings) -> RawFrames:
-    """Return the frames of samples that arrive in blocks; the same numbers however they are cut.
+    """Return the raw frames of samples that arrive in blocks; the same numbers however they are divided.
 
     Parameters
     ----------
     blocks : iterable of ndarray, shape (n,), float32
-        Consecutive mono samples at ``settings.sample_rate_hz``.
+        Consecutive mono samples at ``settings.sample_rate_hz``, full scale -1..1.
     settings : FrameSettings
-        The front end.
+        Settings of the frames.
 
     Raises
     ------
     FeatureError
-        If there are no samples, or frames that are not finite.
+        If there are no samples, or frames that are not finite; or speech is to be measured without the ``vad`` extra.
+
+    Examples
+    --------
+    >>> samples = np.random.default_rng(0).normal(size=22050).astype(np.float32)
+    >>> whole, divided = (raw_frames(blocks, FrameSettings()) for blocks in ([samples], np.split(samples, [100, 9000])))
+    >>> whole.values.shape, bool((whole.values == divided.values).all())
+    ((44, 20), True)
     """
-    meter = SpeechMeter() if settings.measure_speech else None
-    parts = list(_analysed(_chunks(blocks if meter is None else meter.listen(blocks), settings), settings))
+    detector = SpeechDetector() if settings.measure_speech else None
+    observed = blocks if detector is None else detector.observe(blocks)
+    parts = list(_analyse(_chunks(_emphasised(observed, settings.preemphasis), settings), settings))
     if not parts:
         raise FeatureError("no samples; at least one is needed")
-    cepstra, described, levels = (np.concatenate(column) for column in zip(*parts, strict=True))
-    if not (np.isfinite(cepstra).all() and np.isfinite(described).all()):
+    coefficients, descriptors, level_db = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if not (np.isfinite(coefficients).all() and np.isfinite(descriptors).all()):
         raise FeatureError(NOT_FINITE)
-    time_s = (np.arange(len(cepstra)) * (settings.hop_length / settings.sample_rate_hz)).astype(np.float32)
-    speech = None if meter is None else meter.probability(len(cepstra), settings.hop_length)
-    values = np.concatenate([rasta(cepstra) if settings.rasta else cepstra, described], axis=1)
-    return RawFrames(values, levels, time_s, speech)
+    n = len(coefficients)
+    time_s = (np.arange(n) * (settings.hop_length / settings.sample_rate_hz)).astype(np.float32)
+    speech = None if detector is None else detector.probability(n, settings.hop_length)
+    values = np.concatenate([rasta(coefficients) if settings.rasta else coefficients, descriptors], axis=1)
+    return RawFrames(values, level_db, time_s, speech)
 
 
-def _chunks(blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings) -> Iterable[npt.NDArray[np.float32]]:
-    """Yield the samples that each run of BLOCK_FRAMES frames covers, frame centres starting at the first sample.
-
-    Half an FFT of zeros stands before the first sample and after the last, as in librosa's ``center=True``.
-    """
-    half, hop = settings.n_fft // 2, settings.hop_length
-    span = (BLOCK_FRAMES - 1) * hop + settings.n_fft
-    held = np.zeros(half, dtype=np.float32)
-    n_samples, last = 0, np.float32(0.0)
+def _emphasised(blocks: Iterable[npt.NDArray[np.float32]], preemphasis: float) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the blocks that hold samples, high passed: ``y[n] - preemphasis * y[n-1]``."""
+    last = np.float32(0.0)
     for block in blocks:
         if len(block) == 0:
             continue
         if not np.isfinite(block).all():
             raise FeatureError(NOT_FINITE)
-        n_samples += len(block)
-        if settings.preemphasis:
+        if preemphasis:
             shifted = np.concatenate([[last], block[:-1]])
             last = block[-1]
-            block = (block - np.float32(settings.preemphasis) * shifted).astype(np.float32)  # noqa: PLW2901
+            yield (block - np.float32(preemphasis) * shifted).astype(np.float32)
+        else:
+            yield block
+
+
+def _chunks(blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the samples that each run of CHUNK_FRAMES frames covers, frame centres starting at the first sample.
+
+    Half an FFT of zeros stands before the first sample and after the last, as in librosa's ``center=True``.
+    """
+    half, hop = settings.n_fft // 2, settings.hop_length
+    span = (CHUNK_FRAMES - 1) * hop + settings.n_fft
+    held, is_empty = np.zeros(half, dtype=np.float32), True
+    for block in blocks:
+        is_empty = False
         held = np.concatenate([held, block])
-        while len(held) >= max(span, BLOCK_FRAMES * hop):
+        while len(held) >= max(span, CHUNK_FRAMES * hop):
             yield held[:span]
-            held = held[BLOCK_FRAMES * hop :]
-    if n_samples:
+            held = held[CHUNK_FRAMES * hop :]
+    if not is_empty:
         held = np.concatenate([held, np.zeros(half, dtype=np.float32)])
-        # frames may lie further apart than they are long: the zeros can complete a block
+        # frames may lie further apart than they are long: the zeros can complete a chunk
         while len(held) >= settings.n_fft:
             yield held[:span]
-            held = held[BLOCK_FRAMES * hop :]
+            held = held[CHUNK_FRAMES * hop :]
 
 
-def _analysed(
+def _analyse(
     chunks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings
-) -> Iterable[tuple[Frames, Frames, Frames]]:
-    """Yield cepstra (n, n_warps * n_mfcc), descriptors (n, d) and levels in decibel (n,) of padded samples."""
+) -> Iterator[tuple[Frames, Frames, Frames]]:
+    """Yield coefficients (n, n_warps * n_coefficients), descriptors (n, d) and levels (n,), dB, of padded samples."""
     import librosa
 
-    before: Frames | None = None
+    front_end = FRONT_ENDS[settings.front_end]
+    previous: Frames | None = None
     for samples in chunks:
         spectrum = librosa.stft(
             samples,
@@ -135,24 +152,8 @@ def _analysed(
             center=False,
         )
         magnitude = np.abs(spectrum)
-        power, factors = magnitude**2, (1.0, *settings.vtln)
-        mels = [librosa.feature.melspectrogram(S=power, **_mel_settings(settings, factor)) for factor in factors]
-        # top_db would make a frame depend on the clip's loudest moment, and a block differ from the whole
-        log_mels = [librosa.power_to_db(mel, top_db=None) for mel in mels]
-        mfcc = np.concatenate([librosa.feature.mfcc(S=log_mel, n_mfcc=settings.n_mfcc) for log_mel in log_mels])
-        level = librosa.power_to_db(mels[0].sum(axis=0), top_db=None)
-        plain = log_mels[0]
-        described = compute_descriptors(samples, magnitude, plain, plain[:, :1] if before is None else before, settings)
-        before = plain[:, -1:]
-        yield mfcc.T.astype(np.float32), described, level.astype(np.float32)
-
-
-def _mel_settings(settings: FrameSettings, factor: float) -> dict[str, Any]:
-    """Return librosa's settings of the mel bands, their edges moved by a factor."""
-    return {
-        "sr": settings.sample_rate_hz,
-        "n_fft": settings.n_fft,
-        "n_mels": settings.n_mels,
-        "fmin": factor * settings.fmin_hz,
-        "fmax": factor * settings.fmax_hz,
-    }
+        analysis = front_end.analyse(samples, magnitude, settings)
+        bands = analysis.log_bands
+        spectra = Spectra(samples, magnitude, bands, bands[:, :1] if previous is None else previous, settings)
+        previous = bands[:, -1:]
+        yield analysis.coefficients, compute_descriptors(settings.descriptors, spectra), analysis.level_db

