@@ -182,7 +182,10 @@ def test_wrong_throughout_against_right_throughout():
     found = compare(names, ["a"] * 12, names, ["b"] * 12, ["a"] * 12)
     q = exact_interval(0.0, 12)[1]
     assert found.interval == pytest.approx((1 - 2 * q, 1))
-    assert found.headline == "B is better by 100.0 points (95 % interval 47.1 to 100.0): the interval does not hold 0"
+    assert (
+        found.headline
+        == "B is better by 100.0 percentage points (95 % interval 47.1 to 100.0): the interval does not hold 0"
+    )
     back = compare(names, ["a"] * 12, names, ["a"] * 12, ["b"] * 12)
     assert back.interval == pytest.approx((-1, 2 * q - 1))
     assert back.headline == found.headline.replace("B is", "A is")
@@ -198,7 +201,7 @@ def test_one_group_has_no_interval_and_says_so():
     found = compare([*"pq"], [*"xx"], [*"gg"], [*"xy"], [*"xx"])
     assert (found.interval, found.balanced_interval) == (None, None)
     assert found.headline == (
-        "B is better by 50.0 points (no interval: one group only): these clips do not tell which is better"
+        "B is better by 50.0 percentage points (no interval: one group only): these clips do not tell which is better"
     )
 
 
@@ -280,7 +283,7 @@ def test_the_page(command, pair):
     assert lines[2] == "24 clips, 8 groups"
     assert lines[5].split()[:6] == ["accuracy", "62.5", "%", "91.7", "%", "+29.2"]
     assert lines[6].startswith("balanced accuracy    62.5 %  91.7 %   +29.2  +")
-    assert lines[8].startswith("B is better by 29.2 points (95 % interval ")
+    assert lines[8].startswith("B is better by 29.2 percentage points (95 % interval ")
     assert lines[8].endswith("): the interval does not hold 0")
     # groups differ by 1, seven times, and by 0: 2 of 128 swaps are as far
     assert "p = 0.016 (exact; the one to trust where groups exist)" in lines[9]

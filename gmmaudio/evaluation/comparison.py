@@ -1,4 +1,4 @@
-"""Two systems on the same clips -> how far apart they are, and whether the clips can tell."""
+"""Paired comparison of two systems on the same clips: differences, their intervals and tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,19 @@ N_DRAWS = 2000
 
 @dataclass(frozen=True)
 class ChangedClip:
-    """A clip to which the two systems gave different labels."""
+    """A clip for which the two systems predicted different labels.
+
+    Parameters
+    ----------
+    name : str
+        Of the clip.
+    repeat : int
+        The repeat, from 0.
+    label : str
+        True label.
+    predicted_a, predicted_b : str
+        Labels that A and B predicted.
+    """
 
     name: str
     repeat: int
@@ -39,7 +51,7 @@ class ChangedClip:
 
     @property
     def became(self) -> str:
-        """``wrong`` where only A was right, ``right`` where only B is, ``wrong otherwise`` where neither is."""
+        """``wrong`` where only A is correct, ``right`` where only B is, ``wrong otherwise`` where neither is."""
         if self.predicted_a == self.label:
             return "wrong"
         return "right" if self.predicted_b == self.label else "wrong otherwise"
@@ -89,10 +101,10 @@ class Comparison:
 
     @property
     def headline(self) -> str:
-        """Which system is better, by how much, and whether the interval leaves that open; the figure is accuracy."""
+        """The better system by accuracy, the difference, and whether its interval holds 0."""
         better = self.difference > 0
         sign = 1 if better else -1
-        what = f"{'B' if better else 'A'} is better by {100 * abs(self.difference):.1f} points"
+        what = f"{'B' if better else 'A'} is better by {100 * abs(self.difference):.1f} percentage points"
         if self.difference == 0:
             sign, what = 1, "A and B are equally accurate"
         if self.interval is None:
@@ -113,7 +125,7 @@ def compare(
     repeats: Sequence[int] | None = None,
     progress: Progress = silent,
 ) -> Comparison:
-    """Return how two systems differ on the same clips; swapping them turns every sign.
+    """Return the paired comparison of two systems on the same clips; swapping them turns every sign.
 
     Parameters
     ----------
@@ -139,19 +151,19 @@ def compare(
 
     Examples
     --------
-    >>> found = compare("abcdef", "xxxyyy", "112233", "xxyyyx", "xxxyyy")
-    >>> found.headline
-    'B is better by 33.3 points (95 % interval -38.3 to 100.0): the interval holds 0, so these clips do not tell ...'
-    >>> found.only_a_right, found.only_b_right, found.mcnemar_p, found.permutation_p
+    >>> comparison = compare("abcdef", "xxxyyy", "112233", "xxyyyx", "xxxyyy")
+    >>> comparison.headline
+    'B is better by 33.3 percentage points (95 % interval -38.3 to 100.0): the interval holds 0, so these clips ...'
+    >>> comparison.only_a_right, comparison.only_b_right, comparison.mcnemar_p, comparison.permutation_p
     (0, 2, 0.5, 0.5)
     """
     runs = [0] * len(names) if repeats is None else list(repeats)
     _check(names, true, units, predicted_a, predicted_b, runs)
-    right = np.array([[p == t for p, t in zip(own, true, strict=True)] for own in (predicted_a, predicted_b)])
+    right = np.array([[p == t for p, t in zip(side, true, strict=True)] for side in (predicted_a, predicted_b)])
     first = np.array(runs) == min(runs)
     only_a, only_b = int((right[0] & ~right[1])[first].sum()), int((right[1] & ~right[0])[first].sum())
     labels = sorted({*true, *predicted_a, *predicted_b})
-    cells = [confusion_cells(true, own, labels) for own in (predicted_a, predicted_b)]
+    cells = [confusion_cells(true, side, labels) for side in (predicted_a, predicted_b)]
     # a fixed seed: the same predictions have the same interval
     draws = draw_weights(true, units, np.random.default_rng(0), N_DRAWS)
     metrics = np.array([_accuracies(np.bincount(c, minlength=len(labels) ** 2), len(labels)) for c in cells])
@@ -203,8 +215,9 @@ def mcnemar_p(only_a: int, only_b: int) -> float:
 def permutation_p(differences: npt.ArrayLike, progress: Progress = silent) -> float:
     """Return the two-sided p-value of the exact group-level permutation test, which swaps the systems in whole groups.
 
-    It is the share of all swaps whose sum is as far from 0 as the sum found. The sums are whole numbers, so that their
-    distribution is built group by group, exactly, without listing the swaps. For groups of one clip it is McNemar's.
+    It is the share of all swaps whose sum is as far from 0 as the observed one. The sums are whole numbers, so that
+    their distribution is built group by group, exactly, without listing the swaps. For groups of one clip it is
+    McNemar's.
 
     Parameters
     ----------
@@ -223,8 +236,8 @@ def permutation_p(differences: npt.ArrayLike, progress: Progress = silent) -> fl
     >>> permutation_p([1, 2, 3])
     0.25
     """
-    found = np.asarray(differences, dtype=np.int64)
-    steps = np.sort(np.abs(found[found != 0]))
+    signed = np.asarray(differences, dtype=np.int64)
+    steps = np.sort(np.abs(signed[signed != 0]))
     total = int(steps.sum())
     # share[s]: swaps in which the groups that favour B make s together; the others then make total - s for A
     share = np.zeros(total + 1)
@@ -233,12 +246,12 @@ def permutation_p(differences: npt.ArrayLike, progress: Progress = silent) -> fl
     for step, reach in progress(reaches, len(steps), "permutation test"):
         share[step : reach + 1] += share[: reach + 1 - step]
         share[: reach + 1] /= 2
-    as_far = np.abs(2 * np.arange(total + 1) - total) >= abs(int(found.sum()))
+    as_far = np.abs(2 * np.arange(total + 1) - total) >= abs(int(signed.sum()))
     return min(1.0, float(share[as_far].sum()))
 
 
 def _check(names: Sequence[str], *others: Sequence[str] | Sequence[int]) -> None:
-    """Raise SettingError where there is nothing to compare, or a clip is not told from another."""
+    """Raise SettingError where there is nothing to compare, or a clip stands twice."""
     if not names:
         raise SettingError("no clips; there is nothing to compare")
     lengths = {len(names), *map(len, others)}
@@ -276,16 +289,16 @@ def _paired_intervals(
     both = zip(*(draws.sums(cell, n_labels**2) for cell in cells), strict=True)
     blocks = progress(both, draws.n_blocks(n_labels**2), "bootstrap")
     drawn = np.concatenate([_accuracies(b, n_labels) - _accuracies(a, n_labels) for a, b in blocks])
-    found: list[Interval | None] = []
+    intervals: list[Interval | None] = []
     for i, balanced in enumerate((False, True)):
         step = float(metrics[1, i] - metrics[0, i])
         if np.ptp(drawn[:, i]) <= UNMOVED:
             pair = exact_interval(0.0, effective_groups(true, draws.unit, balanced=balanced)) or (0.0, 1.0)
-            found.append((step - pair[1] * (step + 1), step + pair[1] * (1 - step)))
+            intervals.append((step - pair[1] * (step + 1), step + pair[1] * (1 - step)))
             continue
         interval = t_interval(step, drawn[:, i], draws.degrees)
-        found.append(None if interval is None else (max(interval[0], -1.0), min(interval[1], 1.0)))
-    return found
+        intervals.append(None if interval is None else (max(interval[0], -1.0), min(interval[1], 1.0)))
+    return intervals
 
 
 def _changed(

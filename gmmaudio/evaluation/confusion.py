@@ -1,4 +1,4 @@
-"""Figures of merit, all from a confusion matrix, from scores or from probabilities; no sound, no models.
+"""Metrics of classification, from a confusion matrix, from scores or from probabilities.
 
 A confusion matrix has rows of true and columns of predicted labels, and holds counts, or sums of weights. Scores and
 probabilities are tables of one row for each clip and one column for each label; a clip may weigh more or less than 1,
@@ -34,7 +34,7 @@ def confusion_matrix(
 def confusion_matrix(
     true: Sequence[str], predicted: Sequence[str], labels: Sequence[str], *, weights: npt.ArrayLike | None = None
 ) -> Counts | Floats:
-    """Return how often each true label (row) was called each label (column), shape (n_labels, n_labels).
+    """Return the confusion matrix: rows are true labels, columns predicted ones, shape (n_labels, n_labels).
 
     Whole numbers without weights, floats with them.
 
@@ -60,11 +60,11 @@ def confusion_matrix(
     """
     if len(true) != len(predicted):
         raise SettingError(f"{len(true)} true and {len(predicted)} predicted labels; expected one each for every clip")
-    place = {label: i for i, label in enumerate(labels)}
-    unknown = sorted((set(true) | set(predicted)) - set(place))
+    column = {label: i for i, label in enumerate(labels)}
+    unknown = sorted((set(true) | set(predicted)) - set(column))
     if unknown:
         raise SettingError(f"label {unknown[0]!r} is not among {', '.join(labels)}")
-    cells = [place[t] for t in true], [place[p] for p in predicted]
+    cells = [column[t] for t in true], [column[p] for p in predicted]
     shape = (len(labels), len(labels))
     if weights is not None:
         sums = np.zeros(shape, dtype=np.float64)
@@ -76,7 +76,7 @@ def confusion_matrix(
 
 
 def accuracy(confusion: npt.ArrayLike) -> Floats:
-    """Return the share of clips named rightly, 0..1; NaN where there are none.
+    """Return the share of clips that are correctly classified, 0..1; NaN where there are none.
 
     Parameters
     ----------
@@ -118,8 +118,8 @@ def balanced_accuracy(confusion: npt.ArrayLike) -> Floats:
 def macro_f1(confusion: npt.ArrayLike) -> Floats:
     """Return the mean of the F1 of the labels that have clips, 0..1; NaN where there are none.
 
-    A label that was called and is never true has no F1 and is not in the mean; its wrong calls still cost the labels
-    whose clips it took.
+    A label that is predicted and never true has no F1 and is not in the mean; its false predictions still lower the F1
+    of the labels whose clips they are.
 
     Parameters
     ----------
@@ -161,12 +161,12 @@ def per_label(confusion: Counts, labels: Sequence[str]) -> dict[str, dict[str, f
     """
     table: dict[str, dict[str, float | int | None]] = {}
     for i, label in enumerate(labels):
-        hits, true, called = int(confusion[i, i]), int(confusion[i].sum()), int(confusion[:, i].sum())
+        hits, n_true, n_predicted = int(confusion[i, i]), int(confusion[i].sum()), int(confusion[:, i].sum())
         table[label] = {
-            "precision": hits / called if called else None,
-            "recall": hits / true if true else None,
-            "f1": 2 * hits / (true + called) if true else None,
-            "n": true,
+            "precision": hits / n_predicted if n_predicted else None,
+            "recall": hits / n_true if n_true else None,
+            "f1": 2 * hits / (n_true + n_predicted) if n_true else None,
+            "n": n_true,
         }
     return table
 
@@ -174,8 +174,8 @@ def per_label(confusion: Counts, labels: Sequence[str]) -> dict[str, dict[str, f
 def top_k_accuracy(scores: npt.ArrayLike, true: npt.ArrayLike, k: int) -> float:
     """Return the share of clips whose true label is among the k of highest score, 0..1; NaN without clips.
 
-    The true label comes after all labels of equal score: a tie is not won. A true label that was no candidate is never
-    among the k, and one that was is always among as many as there are candidates.
+    The true label comes after all labels of equal score: ties count against it. A true label that was no candidate is
+    never among the k, and one that was is always among as many as there are candidates.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def top_k_accuracy(scores: npt.ArrayLike, true: npt.ArrayLike, k: int) -> float:
     true : array_like of int, shape (n,)
         Column of the true label.
     k : int
-        How many labels are looked at, >= 1; may be more than there are.
+        Number of labels, >= 1; may be more than there are.
 
     Raises
     ------
@@ -201,16 +201,16 @@ def top_k_accuracy(scores: npt.ArrayLike, true: npt.ArrayLike, k: int) -> float:
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise SettingError(f"k is {k!r}; expected a number of labels, 1 or more")
     rows = as_scores(scores)
-    own = rows[np.arange(len(rows)), as_columns(true, rows)]
-    place = (rows >= own[:, None]).sum(axis=1)
-    return float(_ratio(((place <= k) & (own > -np.inf)).sum(), len(rows)))
+    true_scores = rows[np.arange(len(rows)), as_columns(true, rows)]
+    ranks = (rows >= true_scores[:, None]).sum(axis=1)
+    return float(_ratio(((ranks <= k) & (true_scores > -np.inf)).sum(), len(rows)))
 
 
 def log_loss(probabilities: npt.ArrayLike, true: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
     """Return the mean of minus the log probability given to the true label, nats; 0 is perfect, NaN without clips.
 
-    A true label of probability 0 counts as one of 2.2e-308, the least normal number, so 708.4 nats: the mean stays
-    finite, and says that something certain was wrong without hiding all other clips.
+    A true label of probability 0 counts as one of 2.2e-308, the smallest normal number, so 708.4 nats: the mean stays
+    finite, and shows an error that was certain without hiding all other clips.
 
     Parameters
     ----------
@@ -232,13 +232,20 @@ def log_loss(probabilities: npt.ArrayLike, true: npt.ArrayLike, weights: npt.Arr
     0.6931
     """
     rows = as_probabilities(probabilities)
-    own = rows[np.arange(len(rows)), as_columns(true, rows)]
+    true_probabilities = rows[np.arange(len(rows)), as_columns(true, rows)]
     counted = as_weights(weights, len(rows))
-    return float(_ratio(0.0 - np.log(np.maximum(own, np.finfo(np.float64).tiny)) @ counted, counted.sum()))
+    return float(
+        _ratio(0.0 - np.log(np.maximum(true_probabilities, np.finfo(np.float64).tiny)) @ counted, counted.sum())
+    )
 
 
 def as_scores(scores: npt.ArrayLike) -> Floats:
     """Return scores as float64, shape (n, n_labels).
+
+    Parameters
+    ----------
+    scores : array_like, shape (n, n_labels)
+        Any numbers but NaN; -inf where a label was no candidate.
 
     Raises
     ------
@@ -266,6 +273,11 @@ def as_scores(scores: npt.ArrayLike) -> Floats:
 def as_log_likelihoods(log_likelihoods: npt.ArrayLike) -> Floats:
     """Return log-likelihoods as float64, shape (n, n_labels), each finite or -inf.
 
+    Parameters
+    ----------
+    log_likelihoods : array_like, shape (n, n_labels)
+        Natural logs; -inf where a label was no candidate.
+
     Raises
     ------
     SettingError
@@ -289,6 +301,11 @@ def as_log_likelihoods(log_likelihoods: npt.ArrayLike) -> Floats:
 def as_probabilities(probabilities: npt.ArrayLike) -> Floats:
     """Return probabilities as float64, shape (n, n_labels).
 
+    Parameters
+    ----------
+    probabilities : array_like, shape (n, n_labels)
+        Rows of non-negative numbers that sum to 1.
+
     Raises
     ------
     SettingError
@@ -307,6 +324,13 @@ def as_probabilities(probabilities: npt.ArrayLike) -> Floats:
 
 def as_columns(true: npt.ArrayLike, rows: Floats) -> Counts:
     """Return the column of every row's true label as int64, shape (n,).
+
+    Parameters
+    ----------
+    true : array_like of int, shape (n,)
+        Column of the true label.
+    rows : ndarray, shape (n, n_labels)
+        What they are columns of.
 
     Raises
     ------
@@ -332,7 +356,14 @@ def as_columns(true: npt.ArrayLike, rows: Floats) -> Counts:
 
 
 def as_weights(weights: npt.ArrayLike | None, n: int) -> Floats:
-    """Return what every clip counts as float64, shape (n,): ones where no weights are given.
+    """Return the weights of the clips as float64, shape (n,): ones where none are given.
+
+    Parameters
+    ----------
+    weights : array_like, shape (n,), or None
+        What every clip counts, >= 0.
+    n : int
+        Number of clips.
 
     Raises
     ------
@@ -350,7 +381,7 @@ def as_weights(weights: npt.ArrayLike | None, n: int) -> Floats:
     if counted.shape != (n,):
         raise SettingError(f"weights have shape {counted.shape}; expected ({n},), one for each clip")
     if not (np.isfinite(counted) & (counted >= 0)).all():
-        raise SettingError("a weight is negative or not finite; expected what every clip counts, 0 or more")
+        raise SettingError("a weight is negative or not finite; expected weights of 0 or more")
     return counted
 
 

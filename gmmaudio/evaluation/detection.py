@@ -1,8 +1,8 @@
-"""Telling one label from all others: log-likelihood ratios, the DET curve, EER, detection cost and the NIST Cavg.
+"""Detection of one label against all others: log-likelihood ratios, DET curve, EER, detection cost and NIST's Cavg.
 
-A trial asks of one clip whether it is of one label. Its score is best a log-likelihood ratio, natural log: what the
-clip says for the label against all others. It is accepted where the score is at or above a threshold; a target (a
-clip of that label) below is a miss, a nontarget at or above a false alarm.
+A trial asks of one clip whether it is of one label. Its score is best a log-likelihood ratio, natural log, of the label
+against all others. The trial is accepted where the score is at or above a threshold; a target (a clip of that label)
+below it is a miss, a nontarget at or above it a false alarm.
 
 References
 ----------
@@ -32,15 +32,15 @@ def detection_llrs(log_likelihoods: npt.ArrayLike, prior: npt.ArrayLike | None =
     """Return the log-likelihood ratio of every label against another of the row's candidates, (n, n_labels), natural.
 
     That is ``l_t - log(sum of pi_j exp(l_j) over the others / sum of pi_j over the others)``, with the others those of
-    the row's candidates that are not t. A label that was no candidate has -inf. The only candidate has +inf: there is
-    nothing else that the clip could be, and the same where all other candidates have a prior of 0.
+    the row's candidates that are not t. A label that was no candidate has -inf. The only candidate has +inf, as
+    has a candidate where all others have a prior of 0.
 
     Parameters
     ----------
     log_likelihoods : array_like, shape (n, n_labels)
         Natural logs, each row up to a constant; -inf where a label was no candidate.
     prior : array_like, shape (n_labels,), optional
-        How likely each label is beforehand, >= 0, up to a factor. Default: all candidates alike.
+        Prior probability of each label, >= 0, up to a factor. Default: the same for all candidates.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def det_curve(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> DetCurve:
     Parameters
     ----------
     targets, nontargets : array_like, shapes (n_targets,) and (n_nontargets,)
-        Scores; higher speaks for a target. Infinite ones may be among them.
+        Scores; higher is more like a target. Infinite ones may be among them.
 
     Raises
     ------
@@ -153,14 +153,14 @@ def thin_curve(curve: DetCurve) -> DetCurve:
 def eer(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
     """Return the equal error rate, where the convex hull of the ROC has as many misses as false alarms, 0..0.5.
 
-    On the hull it is what the best threshold gets under the worst prior, and has a value where no threshold has equal
-    rates. 0 where the sides do not overlap, 0.5 where the scores say nothing (or the opposite); NaN without targets or
-    without nontargets.
+    On the hull it is the error rate of the best threshold under the worst prior, and it is defined where no threshold
+    has equal rates. 0 where targets and nontargets do not overlap, 0.5 where the scores are uninformative (or
+    reversed); NaN without targets or without nontargets.
 
     Parameters
     ----------
     targets, nontargets : array_like, shapes (n_targets,) and (n_nontargets,)
-        Scores; higher speaks for a target. Only their order matters.
+        Scores; higher is more like a target. Only their order matters.
 
     Raises
     ------
@@ -187,15 +187,15 @@ def eer(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
 
 
 def pooled_blocks(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> tuple[Counts, Counts]:
-    """Return how many targets and how many nontargets every block has after pool-adjacent-violators.
+    """Return the numbers of targets and of nontargets in every block after pool-adjacent-violators.
 
-    Blocks run from low to high scores, and their share of targets rises: they are the best that a rising function of
-    the score can do, and the edges of the convex hull of the ROC.
+    Blocks run from low to high scores, and their share of targets rises: they are the best monotone fit of the
+    target probability to the score, and the edges of the convex hull of the ROC.
 
     Parameters
     ----------
     targets, nontargets : array_like, shapes (n_targets,) and (n_nontargets,)
-        Scores; higher speaks for a target.
+        Scores; higher is more like a target.
 
     Returns
     -------
@@ -220,9 +220,9 @@ def pooled_blocks(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> tuple[Co
     from scipy.optimize import isotonic_regression
 
     targets, nontargets = as_trials(targets), as_trials(nontargets)
-    scores, place = np.unique(np.concatenate([targets, nontargets]), return_inverse=True)
-    n_targets = np.bincount(place[: len(targets)], minlength=len(scores))
-    n_nontargets = np.bincount(place[len(targets) :], minlength=len(scores))
+    scores, ranks = np.unique(np.concatenate([targets, nontargets]), return_inverse=True)
+    n_targets = np.bincount(ranks[: len(targets)], minlength=len(scores))
+    n_nontargets = np.bincount(ranks[len(targets) :], minlength=len(scores))
     if not len(scores):
         return n_targets, n_nontargets
     n = n_targets + n_nontargets
@@ -238,16 +238,16 @@ def min_dcf(
     c_miss: float = 1.0,
     c_fa: float = 1.0,
 ) -> float:
-    """Return the cost of the best threshold, over that of the best decision without a look at the audio, 0..1.
+    """Return the minimum detection cost over thresholds, divided by the cost of deciding without the audio, 0..1.
 
     NaN without targets or without nontargets.
 
     Parameters
     ----------
     targets, nontargets : array_like, shapes (n_targets,) and (n_nontargets,)
-        Scores; higher speaks for a target. Only their order matters.
+        Scores; higher is more like a target. Only their order matters.
     p_target : float
-        How likely a target is beforehand, between 0 and 1.
+        Prior probability of a target, between 0 and 1.
     c_miss, c_fa : float
         Cost of a miss and of a false alarm, > 0.
 
@@ -296,7 +296,7 @@ def cavg(
     true : array_like of int, shape (n,)
         Column of the true label.
     p_target : float
-        How likely a target is beforehand, between 0 and 1.
+        Prior probability of a target, between 0 and 1.
     c_miss, c_fa : float
         Cost of a miss and of a false alarm, > 0.
     threshold : float, optional
@@ -340,8 +340,8 @@ def cavg(
 def cavg_primary(llrs: npt.ArrayLike, true: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
     """Return the mean of the normalised :func:`cavg` at target priors of 0.5 and 0.1, 0..6.
 
-    The primary cost of the NIST evaluations of 2017 and 2022. Normalised is divided by ``p_target``, what it costs to
-    accept nothing, so that this is 1. NaN with clips of fewer than two labels.
+    The primary cost of the NIST evaluations of 2017 and 2022. Normalised means divided by
+    ``p_target``, the cost of accepting nothing, which thereby is 1. NaN with clips of fewer than two labels.
 
     Parameters
     ----------
@@ -373,7 +373,7 @@ def cavg_primary(llrs: npt.ArrayLike, true: npt.ArrayLike, weights: npt.ArrayLik
 def min_cavg(
     llrs: npt.ArrayLike, true: npt.ArrayLike, *, p_target: float = 0.5, c_miss: float = 1.0, c_fa: float = 1.0
 ) -> float:
-    """Return the least :func:`cavg` over thresholds, one common to all labels.
+    """Return the minimum of :func:`cavg` over thresholds, one common to all labels.
 
     At most ``min(c_miss p_target, c_fa (1 - p_target))``; NaN with clips of fewer than two labels.
 
@@ -384,7 +384,7 @@ def min_cavg(
     true : array_like of int, shape (n,)
         Column of the true label.
     p_target : float
-        How likely a target is beforehand, between 0 and 1.
+        Prior probability of a target, between 0 and 1.
     c_miss, c_fa : float
         Cost of a miss and of a false alarm, > 0.
 
@@ -407,8 +407,8 @@ def min_cavg(
     if n_labels < 2:
         return float("nan")
     # raising the threshold above a trial makes a target a miss, and spares a nontarget's false alarm
-    own = columns[:, None] == present
-    change = np.where(own, miss_cost / n_labels, -fa_cost / (n_labels * (n_labels - 1))) / total[columns][:, None]
+    is_target = columns[:, None] == present
+    change = np.where(is_target, miss_cost / n_labels, -fa_cost / (n_labels * (n_labels - 1))) / total[columns][:, None]
     scores = rows[:, present]
     order = np.argsort(scores, axis=None)
     ranked = scores.ravel()[order]
@@ -416,15 +416,15 @@ def min_cavg(
     # a threshold cannot part equal scores
     first = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
     best = float(ranked[first[rise[first].argmin()]])
-    found = cavg(rows, columns, p_target=p_target, c_miss=c_miss, c_fa=c_fa, threshold=best)
+    cost = cavg(rows, columns, p_target=p_target, c_miss=c_miss, c_fa=c_fa, threshold=best)
     # accepting nothing at all is one more way to decide
-    return min(found, float(miss_cost))
+    return min(cost, float(miss_cost))
 
 
 def trials_of(llrs: npt.ArrayLike, true: npt.ArrayLike, column: int) -> tuple[Floats, Floats]:
-    """Return the scores of one label: of its own clips (targets), and of all other clips (nontargets).
+    """Return the scores of one label: of its clips (targets), and of all other clips (nontargets).
 
-    Clips for which the label was no candidate are among them, with -inf: a label that was not thought of is a miss.
+    Clips for which the label was no candidate are among them, with -inf: such a target is a miss.
 
     Parameters
     ----------
@@ -449,14 +449,14 @@ def trials_of(llrs: npt.ArrayLike, true: npt.ArrayLike, column: int) -> tuple[Fl
     columns = as_columns(true, rows)
     if isinstance(column, bool) or not isinstance(column, int | np.integer) or not 0 <= column < rows.shape[1]:
         raise SettingError(f"column is {column!r}; expected a column of the scores, 0 to {rows.shape[1] - 1}")
-    own = columns == column
-    return rows[own, column], rows[~own, column]
+    is_target = columns == column
+    return rows[is_target, column], rows[~is_target, column]
 
 
 def pooled_trials(llrs: npt.ArrayLike, true: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Return the scores of all labels together: each clip's true label (targets), and its others (nontargets).
 
-    Only labels that have clips are asked for, as in :func:`cavg`. Labels with many clips count more, unlike there.
+    Only labels that have clips take part, as in :func:`cavg`. Labels with many clips count more, unlike there.
 
     Parameters
     ----------
@@ -483,12 +483,17 @@ def pooled_trials(llrs: npt.ArrayLike, true: npt.ArrayLike) -> tuple[Floats, Flo
     rows = as_scores(llrs)
     columns = as_columns(true, rows)
     present = np.unique(columns)
-    own = columns[:, None] == present
-    return rows[:, present][own], rows[:, present][~own]
+    is_target = columns[:, None] == present
+    return rows[:, present][is_target], rows[:, present][~is_target]
 
 
 def as_trials(scores: npt.ArrayLike) -> Floats:
     """Return the scores of trials as float64, shape (n,).
+
+    Parameters
+    ----------
+    scores : array_like, shape (n,)
+        Numbers, which may be infinite.
 
     Raises
     ------
@@ -500,12 +505,12 @@ def as_trials(scores: npt.ArrayLike) -> Floats:
     >>> as_trials([1, 2])
     array([1., 2.])
     """
-    found = np.asarray(scores, dtype=np.float64)
-    if found.ndim != 1:
-        raise SettingError(f"scores of trials have shape {found.shape}; expected (n,), one for each trial")
-    if np.isnan(found).any():
-        raise SettingError("a score of a trial is NaN; expected numbers, infinite ones among them")
-    return found
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 1:
+        raise SettingError(f"scores of trials have shape {values.shape}; expected (n,), one for each trial")
+    if np.isnan(values).any():
+        raise SettingError("a score of a trial is NaN; expected numbers, which may be infinite")
+    return values
 
 
 def _log_prior(prior: npt.ArrayLike | None, n_labels: int) -> Floats:
@@ -516,7 +521,7 @@ def _log_prior(prior: npt.ArrayLike | None, n_labels: int) -> Floats:
     if shares.shape != (n_labels,):
         raise SettingError(f"prior has shape {shares.shape}; expected ({n_labels},), one for each label")
     if not (np.isfinite(shares) & (shares >= 0)).all():
-        raise SettingError("a prior is negative or not finite; expected how likely each label is, 0 or more")
+        raise SettingError("a prior is negative or not finite; expected probabilities, up to a factor")
     return np.log(shares, where=shares > 0, out=np.full(n_labels, -np.inf))
 
 
@@ -547,7 +552,7 @@ def _shares(counts: Counts, n: int) -> Floats:
 
 
 def _costs(p_target: float, c_miss: float, c_fa: float) -> tuple[float, float]:
-    """Return what missing all targets and what accepting all nontargets costs."""
+    """Return the cost of missing all targets and the cost of accepting all nontargets."""
     if not 0 < p_target < 1:
         raise SettingError(f"p_target is {p_target!r}; expected a share between 0 and 1, neither of them")
     for name, cost in (("c_miss", c_miss), ("c_fa", c_fa)):

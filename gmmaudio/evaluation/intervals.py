@@ -1,9 +1,9 @@
-"""Intervals by bootstrap over groups: what another draw of artists or speakers would have given.
+"""Confidence intervals by bootstrap over groups: for another draw of artists or speakers.
 
 Clips of one artist or speaker are alike, so groups are drawn and never clips. They are drawn within strata, the groups
 that hold the same labels, so that no draw lacks a label; one fewer than there are, with weights that make up for it.
-The deviation of the draws then makes an interval by Student's t, for shares on the logit scale: it stays within 0..1
-and is as lopsided as a share near 1 asks for. docs/decisions/0006-intervals.md has the simulation that chose this.
+The standard deviation of the draws gives an interval by Student's t, for shares on the logit scale: it stays within
+0..1 and is asymmetric for a share near 1. docs/decisions/0006-intervals.md has the simulation behind this choice.
 
 References
 ----------
@@ -108,9 +108,9 @@ class Draws:
         Parameters
         ----------
         cell : array_like of int, shape (n_clips,)
-            Where each clip counts, such as its place in a confusion matrix.
+            The cell of every clip, such as that of a confusion matrix.
         n_cells : int
-            How many there are.
+            Number of cells.
         """
         shape = len(self.factor), n_cells
         counts = sparse.csr_array((np.ones(len(self.unit)), (self.unit, np.asarray(cell))), shape=shape)
@@ -119,7 +119,7 @@ class Draws:
             yield (self.times[start : start + n_rows] * self.factor) @ counts
 
     def n_blocks(self, n_cells: int) -> int:
-        """Return how many arrays :meth:`sums` yields.
+        """Return the number of arrays that :meth:`sums` yields.
 
         Parameters
         ----------
@@ -167,37 +167,38 @@ def draw_weights(true: Sequence[str], units: Sequence[str], rng: np.random.Gener
         raise SettingError(f"{len(true)} labels and {len(units)} groups; expected one each for every clip")
     if n_draws < 1:
         raise SettingError(f"n_draws is {n_draws}; expected at least 1")
-    place = {unit: i for i, unit in enumerate(sorted(set(units)))}
-    unit = np.array([place[name] for name in units], dtype=np.intp)
-    strata = _strata(true, unit, len(place))
+    numbers = {unit: i for i, unit in enumerate(sorted(set(units)))}
+    unit = np.array([numbers[name] for name in units], dtype=np.intp)
+    n_units = len(numbers)
+    strata = _strata(true, unit, n_units)
     # groups are numbered stratum after stratum: each stratum's draws are written side by side
-    rank = np.empty(len(place), dtype=np.intp)
-    rank[[i for own in strata for i in own]] = np.arange(len(place))
-    times = np.ones((n_draws, len(place)), dtype=np.uint16)
-    factor = np.ones(len(place))
+    rank = np.empty(n_units, dtype=np.intp)
+    rank[[i for stratum in strata for i in stratum]] = np.arange(n_units)
+    times = np.ones((n_draws, n_units), dtype=np.uint16)
+    factor = np.ones(n_units)
     start = 0
     for n in map(len, strata):
         if n > 1:
             times[:, start : start + n] = _times(n, n_draws, rng)
             factor[start : start + n] = n / (n - 1)
         start += n
-    return Draws(rank[unit], times, factor, degrees=len(place) - len(strata))
+    return Draws(rank[unit], times, factor, degrees=n_units - len(strata))
 
 
 def _strata(true: Sequence[str], unit: npt.NDArray[np.intp], n_units: int) -> list[list[int]]:
     """Return the groups of every stratum: those with the same set of labels.
 
-    A group alone in its stratum says nothing of how groups vary: such groups make one stratum together, and one that
-    is left over joins the smallest of the others.
+    A group alone in its stratum says nothing about the variance between groups: such groups make one stratum together,
+    and one that is left over joins the smallest of the others.
     """
     labels: list[set[str]] = [set() for _ in range(n_units)]
     for label, i in zip(true, unit.tolist(), strict=True):
         labels[i].add(label)
     alike: dict[tuple[str, ...], list[int]] = {}
-    for i, own in enumerate(labels):
-        alike.setdefault(tuple(sorted(own)), []).append(i)
-    strata = sorted((own for _, own in sorted(alike.items()) if len(own) > 1), key=len)
-    alone = [own[0] for _, own in sorted(alike.items()) if len(own) == 1]
+    for i, unit_labels in enumerate(labels):
+        alike.setdefault(tuple(sorted(unit_labels)), []).append(i)
+    strata = sorted((members for _, members in sorted(alike.items()) if len(members) > 1), key=len)
+    alone = [members[0] for _, members in sorted(alike.items()) if len(members) == 1]
     if len(alone) == 1 and strata:
         strata[0] = strata[0] + alone
     elif alone:
@@ -206,11 +207,11 @@ def _strata(true: Sequence[str], unit: npt.NDArray[np.intp], n_units: int) -> li
 
 
 def _times(n: int, n_draws: int, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
-    """Return how often each of ``n`` was among ``n - 1`` drawn with replacement, shape (n_draws, n)."""
+    """Return the number of times that each of ``n`` is among ``n - 1`` drawn with replacement, shape (n_draws, n)."""
     times = np.empty((n_draws, n), dtype=np.uint16)
-    some = max(1, BLOCK // n)
-    for start in range(0, n_draws, some):
-        rows = min(some, n_draws - start)
+    n_rows = max(1, BLOCK // n)
+    for start in range(0, n_draws, n_rows):
+        rows = min(n_rows, n_draws - start)
         drawn = rng.integers(n, size=(rows, n - 1)) + n * np.arange(rows)[:, None]
         times[start : start + rows] = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
     return times
@@ -228,9 +229,9 @@ def bootstrap_intervals(
     """Return 95 % intervals of shares of counts, such as accuracy, by the bootstrap over groups.
 
     They are for another draw of as many groups of each label. Where all groups are alike (all right, all wrong, all
-    half right), the draws do not vary, and the interval is the exact one of as many coins as there are groups (fewer
-    where their sizes are uneven). A label with one group only is drawn with other such labels: how its groups vary
-    cannot be known.
+    half right), the draws do not vary, and the interval is the exact binomial one for as many trials as there are
+    groups (fewer where their sizes are uneven). A label with one group only is drawn with other such labels: the
+    variance between its groups is unknown.
 
     Parameters
     ----------
@@ -345,13 +346,20 @@ def interval_of(
     value = float(statistic(np.ones(len(true))))
     weights = progress(draws.clip_weights(), n_draws, "bootstrap")
     drawn = np.array([float(statistic(w)) for w in weights])
-    # groups that are all alike tell nothing of how others vary
+    # groups that are all alike tell nothing about the variance between groups
     unmoved = np.isfinite(drawn).all() and np.ptp(drawn) <= UNMOVED
     return None if unmoved else t_interval(value, drawn, draws.degrees, scale)
 
 
 def confusion_cells(true: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> npt.NDArray[np.intp]:
-    """Return where each clip counts in the confusion matrix laid out row by row, shape (n_clips,).
+    """Return the cell of each clip in the confusion matrix laid out row by row, shape (n_clips,).
+
+    Parameters
+    ----------
+    true, predicted : sequence of str
+        Labels of every clip.
+    labels : sequence of str
+        Order of rows and columns.
 
     Raises
     ------
@@ -365,15 +373,15 @@ def confusion_cells(true: Sequence[str], predicted: Sequence[str], labels: Seque
     """
     if len(true) != len(predicted):
         raise SettingError(f"{len(true)} true and {len(predicted)} predicted labels; expected one each for every clip")
-    place = {label: i for i, label in enumerate(labels)}
-    unknown = sorted((set(true) | set(predicted)) - set(place))
+    column = {label: i for i, label in enumerate(labels)}
+    unknown = sorted((set(true) | set(predicted)) - set(column))
     if unknown:
         raise SettingError(f"label {unknown[0]!r} is not among {', '.join(labels)}")
-    return np.array([place[t] * len(labels) + place[p] for t, p in zip(true, predicted, strict=True)], dtype=np.intp)
+    return np.array([column[t] * len(labels) + column[p] for t, p in zip(true, predicted, strict=True)], dtype=np.intp)
 
 
 def t_interval(value: float, drawn: Floats, degrees: int, scale: str = "linear") -> Interval | None:
-    """Return Student's 95 % interval about a value from the deviation of its draws, symmetric on a scale.
+    """Return Student's 95 % interval about a value from the standard deviation of its draws, symmetric on a scale.
 
     Parameters
     ----------
@@ -384,7 +392,7 @@ def t_interval(value: float, drawn: Floats, degrees: int, scale: str = "linear")
     degrees : int
         Degrees of freedom, >= 1.
     scale : {"linear", "log", "logit"}
-        The deviation is carried over by the slope at ``value``, so draws on the edge of the scale do no harm.
+        The standard deviation is converted by the slope at ``value``, so draws on the edge of the scale do no harm.
 
     Returns
     -------
@@ -440,7 +448,7 @@ def exact_interval(share: float, n: float) -> Interval | None:
 
 
 def effective_groups(true: Sequence[str], unit: npt.NDArray[np.intp], *, balanced: bool) -> float:
-    """Return how many groups of one size would weigh as evenly, 1..n_units: 1 / sum of their squared weights.
+    """Return the effective number of groups, 1..n_units: 1 / sum of their squared weights.
 
     Parameters
     ----------
@@ -460,7 +468,7 @@ def effective_groups(true: Sequence[str], unit: npt.NDArray[np.intp], *, balance
     >>> effective_groups(["a", "a", "b", "b"], np.array([0, 1, 2, 2]), balanced=False)
     2.6666666666666665
     """
-    place = {label: i for i, label in enumerate(sorted(set(true)))}
-    label = np.array([place[name] for name in true])
-    weights = 1 / (np.bincount(label)[label] * len(place)) if balanced else np.full(len(true), 1 / len(true))
+    column = {label: i for i, label in enumerate(sorted(set(true)))}
+    label = np.array([column[name] for name in true])
+    weights = 1 / (np.bincount(label)[label] * len(column)) if balanced else np.full(len(true), 1 / len(true))
     return float(1 / np.sum(np.bincount(unit, weights=weights) ** 2))

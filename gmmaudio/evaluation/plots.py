@@ -1,7 +1,7 @@
 """Plots of a report as SVG to stand inside its page, by matplotlib, which is optional and imported where it draws.
 
 Two things are put in after drawing. Names: matplotlib would read ``$`` as mathematics and warn of letters that its font
-lacks, so it sees a stand-in of the same width. Colours: those of text and lines are the page's own, light or dark.
+lacks, so it sees a stand-in of the same width. Colours: those of text and lines are those of the page, light or dark.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def det_plot(names: Sequence[str], curves: Sequence[DetCurve]) -> str:
 
 
 def reliability_plot(curve: Reliability) -> str:
-    """Return the reliability diagram as an SVG element: share right against probability, and clips in each bin.
+    """Return the reliability diagram as an SVG element: accuracy against probability, and clips in each bin.
 
     Parameters
     ----------
@@ -115,21 +115,21 @@ def reliability_plot(curve: Reliability) -> str:
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
         axes.vlines(curve.confidence[known], curve.confidence[known], curve.accuracy[known], color=SERIES[1], lw=2)
         axes.plot(curve.confidence[known], curve.accuracy[known], color=ACCENT, marker="o", markersize=5)
-        axes.set(ylim=(-0.02, 1.02), ylabel="share right")
+        axes.set(ylim=(-0.02, 1.02), ylabel="accuracy")
         bars.bar(curve.edges[:-1], curve.n, np.diff(curve.edges), align="edge", color=ACCENT, edgecolor=LINE)
-        bars.set(xlim=(0, 1), xlabel="probability of the label given", ylabel="clips")
+        bars.set(xlim=(0, 1), xlabel="probability of the predicted label", ylabel="clips")
         figure.align_ylabels()
 
     return _draw(
         "reliability",
-        "Reliability diagram: share right against probability, and clips in each bin. The table below has the numbers.",
+        "Reliability diagram: accuracy against probability, and clips in each bin. The table below has the numbers.",
         4.3,
         paint,
     )
 
 
 def learning_plot(rows: Sequence[Slice]) -> str:
-    """Return accuracy against hours of sound trained on, as an SVG element.
+    """Return accuracy against hours of training audio, as an SVG element.
 
     Parameters
     ----------
@@ -145,10 +145,10 @@ def learning_plot(rows: Sequence[Slice]) -> str:
             if row.interval is not None:
                 axes.vlines(at, *row.interval, color=ACCENT, linewidth=1.2)
         axes.plot(hours, [row.accuracy for row in ordered], color=ACCENT, marker="o", markersize=5)
-        axes.set(xlabel="trained on, hours", ylabel="accuracy", ylim=(0, 1.02))
+        axes.set(xlabel="training audio, hours", ylabel="accuracy", ylim=(0, 1.02))
         axes.set_xlim(left=0)
 
-    return _draw("learning", "Accuracy against hours trained on. The table below has the numbers.", 3.0, paint)
+    return _draw("learning", "Accuracy against hours of training audio. The table below has the numbers.", 3.0, paint)
 
 
 def map_plot(names: Sequence[str], points: Floats) -> str:
@@ -176,12 +176,12 @@ def map_plot(names: Sequence[str], points: Floats) -> str:
         axes.scatter(places[:, 0], places[:, 1], s=22, color=ACCENT)
         _write_names(axes, names, places)
 
-    said = "Map of the labels: those alike are near. The table below has the nearest."
-    return _draw("map", said, height, paint, names, width=width)
+    description = "Map of the labels: those alike are near. The table below has the nearest."
+    return _draw("map", description, height, paint, names, width=width)
 
 
 def classical_mds(distance: Floats) -> tuple[Floats, float]:
-    """Return points in a plane whose distances are near to those given, and what share of them the plane holds.
+    """Return points in a plane whose distances are near to those given, and the share of variation in the plane.
 
     Parameters
     ----------
@@ -258,6 +258,11 @@ def _overlap(box: Floats, others: Floats) -> float:
 def shorten(name: str) -> str:
     """Return a name of at most N_LETTERS letters.
 
+    Parameters
+    ----------
+    name : str
+        Any name.
+
     Examples
     --------
     >>> shorten("a name that goes on and on")
@@ -267,12 +272,12 @@ def shorten(name: str) -> str:
 
 
 def _columns(text: str) -> int:
-    """Return how many letters wide a text is; those of East Asia take two."""
+    """Return the width of a text in letters; those of East Asia take two."""
     return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
 def _stand_in(i: int, name: str) -> str:
-    """Return what is drawn in place of the i-th name: as wide, and nothing that matplotlib could misread."""
+    """Return a stand-in for the i-th name: as wide, and nothing that matplotlib could misread."""
     return f"w{i:03d}".ljust(_columns(shorten(name)), "n")
 
 
@@ -284,7 +289,7 @@ def _draw(
     names: Sequence[str] = (),
     width: float = 4.6,
 ) -> str:
-    """Return what a function paints as an SVG element; inches."""
+    """Return the figure that a function paints as an SVG element; sizes in inches."""
     from matplotlib import style
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -326,7 +331,7 @@ def _inline(drawn: str, key: str, description: str, names: Sequence[str]) -> str
 
 
 def _restyled(value: str, key: str) -> str:
-    """Return an attribute with the page's colours and font, and references to what is this plot's own."""
+    """Return an attribute with the page's colours and font, and references within this plot."""
     for stand_in, colour in _PAGE_COLOURS.items():
         value = value.replace(stand_in, colour)
     value = re.sub(r" ?font-family: [^;]*;?", "", value)

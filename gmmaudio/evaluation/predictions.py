@@ -1,4 +1,4 @@
-"""Predictions from a CSV table, anybody's."""
+"""Predictions from a CSV table, made by any system."""
 
 from __future__ import annotations
 
@@ -32,54 +32,59 @@ def read_predictions(path: str | os.PathLike[str]) -> tuple[list[ScoredClip], st
     the group. Scores are taken as natural-log likelihoods up to a constant for each clip. Comma, semicolon or tab
     separate.
 
+    Parameters
+    ----------
+    path : path-like
+        The table; read once, so that it may be a pipe.
+
     Raises
     ------
     CorpusError
         If it cannot be read, lacks a column, or a row is wrong; the line is named.
     """
-    place = Path(path)
+    table = Path(path)
     try:
         # read once: a pipe cannot be read again
-        data = place.read_bytes()
+        data = table.read_bytes()
         lines = io.StringIO(data.decode("utf-8-sig"), newline="")
         delimiter = max(",;\t", key=lines.readline().count)
         lines.seek(0)
         reader = csv.DictReader(lines, delimiter=delimiter, restval="", strict=True)
-        columns = _columns(place, reader.fieldnames)
-        clips = [_clip(f"{place}, line {reader.line_num}", row, columns) for row in reader]
+        columns = _columns(table, reader.fieldnames)
+        clips = [_clip(f"{table}, line {reader.line_num}", row, columns) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError(f"{place}: cannot be read as CSV ({error}); {EXPECTED}") from error
+        raise CorpusError(f"{table}: cannot be read as CSV ({error}); {EXPECTED}") from error
     if not clips:
-        raise CorpusError(f"{place}: has a header and no rows; add one row for each clip")
+        raise CorpusError(f"{table}: has a header and no rows; add one row for each clip")
     seen: set[tuple[str, int]] = set()
     for clip in clips:
         if (clip.name, clip.repeat) in seen:
             raise CorpusError(
-                f"{place}: {clip.name!r} stands twice in repeat {clip.repeat}; keep one row for each clip"
+                f"{table}: {clip.name!r} stands twice in repeat {clip.repeat}; keep one row for each clip"
             )
         seen.add((clip.name, clip.repeat))
     kinds = {(bool(clip.scores), clip.probability is None) for clip in clips}
     if len(kinds) > 1:
         raise CorpusError(
-            f"{place}: some rows have scores or probabilities and some have not; fill or empty the columns"
+            f"{table}: some rows have scores or probabilities and some have not; fill or empty the columns"
         )
     return clips, hashlib.sha256(data).hexdigest()
 
 
-def _columns(place: Path, names: Sequence[str] | None) -> dict[str, dict[str, str]]:
-    """Return which columns hold scores and probabilities: column -> label."""
-    given = [] if names is None else [name.strip() for name in names]
-    twice = sorted({name for name in given if given.count(name) > 1})
+def _columns(table: Path, names: Sequence[str] | None) -> dict[str, dict[str, str]]:
+    """Return the columns that hold scores and those that hold probabilities: column -> label."""
+    heads = [] if names is None else [name.strip() for name in names]
+    twice = sorted({name for name in heads if heads.count(name) > 1})
     if twice:
-        raise CorpusError(f"{place}: column {twice[0]!r} stands twice; rename or remove one")
-    found = {
-        kind: {name: name.removeprefix(kind).strip() for name in given if name.startswith(kind)}
+        raise CorpusError(f"{table}: column {twice[0]!r} stands twice; rename or remove one")
+    columns = {
+        kind: {name: name.removeprefix(kind).strip() for name in heads if name.startswith(kind)}
         for kind in (SCORE, PROBABILITY)
     }
-    decided = "predicted" in given or any(found.values())
-    if "label" not in given or not set(NAMES) & set(given) or not decided:
-        raise CorpusError(f"{place}: has columns {', '.join(map(repr, given)) or 'none'}; {EXPECTED}")
-    return found
+    decided = "predicted" in heads or any(columns.values())
+    if "label" not in heads or not set(NAMES) & set(heads) or not decided:
+        raise CorpusError(f"{table}: has columns {', '.join(map(repr, heads)) or 'none'}; {EXPECTED}")
+    return columns
 
 
 def _clip(where: str, row: Mapping[str | None, str], columns: Mapping[str, Mapping[str, str]]) -> ScoredClip:
@@ -139,13 +144,13 @@ def _count(where: str, text: str) -> int:
     return int(text)
 
 
-def _probability(where: str, given: Mapping[str, float]) -> dict[str, float] | None:
+def _probability(where: str, values: Mapping[str, float]) -> dict[str, float] | None:
     """Return probabilities that sum to 1 but for rounding, None where there are none."""
-    if not given:
+    if not values:
         return None
-    total = sum(given.values())
-    if min(given.values()) < 0 or abs(total - 1) > SUM_TOLERANCE:
+    total = sum(values.values())
+    if min(values.values()) < 0 or abs(total - 1) > SUM_TOLERANCE:
         raise CorpusError(
             f"{where}: probabilities sum to {total:.4g}; expected 1 (call the columns {SCORE}LABEL if they are scores)"
         )
-    return {label: value / total for label, value in given.items()}
+    return {label: value / total for label, value in values.items()}

@@ -1,4 +1,4 @@
-"""What a report is made of: predictions, anybody's, and the protocol under which they were made."""
+"""Records of an evaluation: predictions, made by any system, and the protocol under which they were made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Protocol:
-    """How predictions were made: without it a figure means nothing.
+    """How predictions were made: without it no metric can be interpreted.
 
     Parameters
     ----------
@@ -23,25 +23,25 @@ class Protocol:
     folds : tuple of str
         Names of the folds.
     repeats : int
-        Times the whole was done, each with another division and seed.
+        Number of repeats, each with another division and seed.
     scored_labels, unscored_labels : tuple of str
-        Labels whose clips are in the figures, and the others: only trained on, or not known to the model.
+        Labels whose clips are in the metrics, and the others: only trained on, or not known to the model.
     trial_s : float or None
-        Length that clips were joined or cut to, seconds.
+        Duration that clips were joined or cut to, seconds.
     settings : mapping
         Front end and classifier.
     versions : mapping of str to str
         Of this package and the libraries below it.
     command : str
-        What was typed.
+        The command line.
     machine : str
         Processor and system that the numbers were made on.
     model_sha256 : str or None
         Hash of the model file that was evaluated; None where models were trained on the way.
     began : str
-        When, ISO 8601, UTC; empty where unknown.
+        Start, ISO 8601, UTC; empty where unknown.
     seconds : float or None
-        How long it took.
+        Duration of the run; None where unknown.
     """
 
     scheme: str
@@ -63,12 +63,12 @@ class Protocol:
 
 @dataclass(frozen=True)
 class ScoredClip:
-    """A clip (or trial), what it is, and what it was called.
+    """The prediction for a clip (or trial), and what is known of it.
 
     Parameters
     ----------
     name : str
-        What it is called in a table; the same in every repeat, and no two have the same.
+        Unique name; the same in every repeat.
     paths : tuple of str
         One path, or those of the clips that were joined.
     label : str
@@ -76,7 +76,7 @@ class ScoredClip:
     group : str or None
         Its group; None where unknown.
     unit : str
-        What the interval is drawn over: the group, or the file where the group is unknown.
+        What bootstrap intervals draw: the group, or the file where the group is unknown.
     source : str or None
         Its source.
     fold : str
@@ -84,13 +84,13 @@ class ScoredClip:
     repeat : int
         The repeat, from 0.
     predicted : str
-        The label given.
+        Predicted label.
     scores : mapping of str to float
         Of every candidate label; higher is likelier. Empty where only decisions are known.
     probability : mapping of str to float or None
         Of every candidate label, where the model is calibrated.
     duration_s : float or None
-        Length of its sound, seconds; None where unknown.
+        Duration, seconds; None where unknown.
     """
 
     name: str
@@ -108,7 +108,7 @@ class ScoredClip:
 
     @property
     def correct(self) -> bool:
-        """Whether the label given is the true one."""
+        """Whether the predicted label is the true one."""
         return self.predicted == self.label
 
     @property
@@ -120,33 +120,43 @@ class ScoredClip:
 
     @property
     def margin(self) -> float:
-        """How far the label given is above the true one, in score; infinite where the true one was no candidate.
+        """Score of the predicted label minus that of the true one; infinite where the true one was no candidate.
 
         In log probability where there are no scores, NaN where there is neither.
         """
         if not self._ranked:
             return math.nan
-        given, true = (self._ranked.get(label, -math.inf) for label in (self.predicted, self.label))
-        return math.nan if given == true == -math.inf else given - true
+        predicted, true = (self._ranked.get(label, -math.inf) for label in (self.predicted, self.label))
+        return math.nan if predicted == true == -math.inf else predicted - true
 
     @property
     def runner_up(self) -> str | None:
-        """The best label but for the one given; None where there are no scores."""
+        """The best label other than the predicted one; None where there are no scores."""
         others = {label: score for label, score in self._ranked.items() if label != self.predicted}
         return max(sorted(others), key=lambda label: others[label]) if others else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        place = {"path": self.paths[0]} if len(self.paths) == 1 else {"paths": list(self.paths)}
+        paths = {"path": self.paths[0]} if len(self.paths) == 1 else {"paths": list(self.paths)}
         kept = ("name", "label", "group", "unit", "source", "fold", "repeat", "predicted", "duration_s")
-        given = None if self.probability is None else {label: float(p) for label, p in self.probability.items()}
+        probability = None if self.probability is None else {label: float(p) for label, p in self.probability.items()}
         scores = {label: float(s) if math.isfinite(s) else None for label, s in self.scores.items()}
-        return place | {name: getattr(self, name) for name in kept} | {"scores": scores, "probability": given}
+        return paths | {name: getattr(self, name) for name in kept} | {"scores": scores, "probability": probability}
 
 
 @dataclass(frozen=True)
 class FailedInput:
-    """An input that could not be used; outside accuracy, but counted in the headline."""
+    """An input that could not be used: not in any metric, but counted in the headline.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    code : str
+        Reason code, such as ``empty``.
+    message : str
+        The reason in words, with a cure.
+    """
 
     path: str
     code: str

@@ -1,9 +1,9 @@
-"""How far scores can be believed: Cllr and the part of it that calibration could take away, and calibration error.
+"""Calibration of scores: Cllr, min Cllr and the expected calibration error.
 
 Cllr, the cost of log-likelihood ratios, is a cross entropy in bits under a prior that is flat over labels, however many
-clips each has. 0 is perfect; what is known without a look at the audio costs log2(n_labels), 1 bit with two; badly
-calibrated scores cost more than that. The least Cllr that a re-calibration of the scores could reach is what their
-discrimination is worth, and the rest is the loss by calibration.
+clips each has. 0 is perfect; deciding without the audio costs log2(n_labels), 1 bit with two; badly calibrated scores
+cost more than that. Min Cllr, after the best calibration of the scores, measures their discrimination; Cllr minus min
+Cllr is the calibration loss.
 
 References
 ----------
@@ -26,8 +26,8 @@ from gmmaudio.evaluation.detection import as_trials, pooled_blocks
 def cllr(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
     """Return the multi-class Cllr, bits, >= 0: minus log2 of the flat-prior posterior of the true label, on average.
 
-    The mean over labels of the mean over their clips, so that every label that has clips counts the same. Scores that
-    say nothing cost log2 of the number of candidates. Infinite where a true label was no candidate; NaN without clips.
+    The mean over labels of the mean over their clips, so that every label that has clips counts the same. Uninformative
+    scores cost log2 of the number of candidates. Infinite where a true label was no candidate; NaN without clips.
 
     Parameters
     ----------
@@ -58,22 +58,22 @@ def cllr(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike, weights: npt.Array
     columns = as_columns(true, rows)
     shares = _shares_of_clips(columns, as_weights(weights, len(rows)), rows.shape[1])
     kept = shares > 0
-    rows, own = rows[kept], rows[kept, columns[kept]]
+    rows, true_rows = rows[kept], rows[kept, columns[kept]]
     if not len(rows):
         return float("nan")
-    if np.isneginf(own).any():
+    if np.isneginf(true_rows).any():
         return float("inf")
     # sums of what is at most 1 for the true label: a posterior next to 1 keeps all its digits
-    losses = np.logaddexp.reduce(rows - own[:, None], axis=1)
+    losses = np.logaddexp.reduce(rows - true_rows[:, None], axis=1)
     return float(shares[kept] @ losses / np.log(2))
 
 
 def min_cllr(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike) -> float:
-    """Return the least multi-class :func:`cllr` over a common scale >= 0 and an offset for each label, bits.
+    """Return the minimum multi-class :func:`cllr` over a common scale >= 0 and an offset for each label, bits.
 
-    What the scores would cost after the best calibration ``scale * l + offset``, found on these clips themselves. In
+    The cost of the scores after the best calibration ``scale * l + offset``, fitted to these clips themselves. In
     0..log2(number of labels that have clips), at most :func:`cllr`, and the same for scores in other units or with
-    other offsets. Next to 0 where such a calibration names every clip rightly. The best offset
+    other offsets. Next to 0 where such a calibration classifies every clip correctly. The best offset
     of a label without clips makes it no candidate. Infinite where a true label was no candidate; NaN without clips.
 
     Parameters
@@ -105,13 +105,13 @@ def min_cllr(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike) -> float:
     columns = as_columns(true, rows)
     present, places = np.unique(columns, return_inverse=True)
     rows = rows[:, present]
-    given = cllr(rows, places)
-    if not np.isfinite(given):
-        return given
+    actual = cllr(rows, places)
+    if not np.isfinite(actual):
+        return actual
     shares = _shares_of_clips(places, np.ones(len(rows)), len(present))
     units = _standardised(rows)
-    # the search starts where nothing is known, and never ends above its start
-    found = minimize(
+    # the search starts at uninformative scores, and never ends above its start
+    fitted = minimize(
         _loss_and_gradient,
         np.zeros(1 + len(present)),
         args=(units, np.where(rows > -np.inf, 0.0, -np.inf), places, shares),
@@ -120,11 +120,11 @@ def min_cllr(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike) -> float:
         bounds=[(0, None)] + [(None, None)] * len(present),
         options={"maxiter": 1000, "maxfun": 2000, "ftol": 1e-14, "gtol": 1e-9},
     )
-    return min(float(found.fun / np.log(2)), given)
+    return min(float(fitted.fun / np.log(2)), actual)
 
 
 def binary_cllr(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
-    """Return the Cllr of detection, bits, >= 0: 1 where ratios say nothing, more where they mislead.
+    """Return the Cllr of detection, bits, >= 0: 1 for uninformative ratios, more for misleading ones.
 
     ``(mean of log2(1 + exp(-llr)) over targets + mean of log2(1 + exp(llr)) over nontargets) / 2``. Infinite where a
     target has -inf or a nontarget +inf; NaN without targets or without nontargets.
@@ -157,15 +157,15 @@ def binary_cllr(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
 
 
 def min_binary_cllr(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
-    """Return the least :func:`binary_cllr` over all rising functions of the score, bits, 0..1.
+    """Return the minimum :func:`binary_cllr` over all rising functions of the score, bits, 0..1.
 
-    By pool-adjacent-violators: only the order of the scores matters. 0 where the sides do not overlap; NaN without
-    targets or without nontargets.
+    By pool-adjacent-violators: only the order of the scores matters. 0 where targets and nontargets do not
+    overlap; NaN without targets or without nontargets.
 
     Parameters
     ----------
     targets, nontargets : array_like, shapes (n_targets,) and (n_nontargets,)
-        Scores; higher speaks for a target.
+        Scores; higher is more like a target.
 
     Raises
     ------
@@ -189,14 +189,14 @@ def min_binary_cllr(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
         return float("nan")
     of_targets, of_nontargets = n_targets / n_targets.sum(), n_nontargets / n_nontargets.sum()
     both = of_targets + of_nontargets
-    told = rel_entr(of_targets, both).sum() + rel_entr(of_nontargets, both).sum()
+    information = rel_entr(of_targets, both).sum() + rel_entr(of_nontargets, both).sum()
     # rounding must not take it out of its bounds, or to -0.0
-    return float(np.clip(-told / (2 * np.log(2)), 0.0, 1.0)) + 0.0
+    return float(np.clip(-information / (2 * np.log(2)), 0.0, 1.0)) + 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """How often a label was right, by how probable it was said to be.
+    """Accuracy of the predicted label against its probability: a reliability diagram.
 
     Parameters
     ----------
@@ -205,9 +205,9 @@ class Reliability:
     n : ndarray of int, shape (n_bins,)
         Clips in each bin.
     confidence : ndarray, shape (n_bins,)
-        Mean probability of the top label, 0..1; NaN where the bin is empty.
+        Mean probability of the predicted label, 0..1; NaN where the bin is empty.
     accuracy : ndarray, shape (n_bins,)
-        Share whose top label was right, 0..1; NaN where the bin is empty.
+        Share that is correctly classified, 0..1; NaN where the bin is empty.
     ece : float
         Expected calibration error, 0..1: the mean over clips of their bin's gap between the two; NaN without clips.
     """
@@ -220,10 +220,10 @@ class Reliability:
 
 
 def reliability_curve(probabilities: npt.ArrayLike, true: npt.ArrayLike, n_bins: int = 10) -> Reliability:
-    """Return how often the top label was right, by how probable it was said to be.
+    """Return the accuracy of the most probable label against its probability: a reliability diagram.
 
     A bin holds its lower edge and not its upper one; the last holds 1. Of labels that are equally probable the first is
-    the top one.
+    the predicted one.
 
     Parameters
     ----------
@@ -246,8 +246,8 @@ def reliability_curve(probabilities: npt.ArrayLike, true: npt.ArrayLike, n_bins:
 
     Examples
     --------
-    >>> found = reliability_curve([[0.75, 0.25], [0.75, 0.25], [0.0, 1.0]], [0, 1, 1], n_bins=2)
-    >>> found.n, found.confidence.round(4), found.accuracy.round(4), round(found.ece, 4)
+    >>> curve = reliability_curve([[0.75, 0.25], [0.75, 0.25], [0.0, 1.0]], [0, 1, 1], n_bins=2)
+    >>> curve.n, curve.confidence.round(4), curve.accuracy.round(4), round(curve.ece, 4)
     (array([0, 3]), array([   nan, 0.8333]), array([   nan, 0.6667]), 0.1667)
     """
     if isinstance(n_bins, bool) or not isinstance(n_bins, int | np.integer) or n_bins < 1:
@@ -269,7 +269,7 @@ def reliability_curve(probabilities: npt.ArrayLike, true: npt.ArrayLike, n_bins:
 
 
 def _shares_of_clips(columns: Counts, weights: Floats, n_labels: int) -> Floats:
-    """Return what share of the mean every clip has, (n,), where labels count the same; all sum to 1."""
+    """Return the weight of every clip in a mean in which labels count the same, (n,); all sum to 1."""
     of_labels = np.bincount(columns, weights, minlength=n_labels)
     of_clips = of_labels[columns] * np.count_nonzero(of_labels)
     shares: Floats = np.divide(weights, of_clips, where=weights > 0, out=np.zeros(len(weights)))
