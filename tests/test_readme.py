@@ -1,9 +1,17 @@
 """The code blocks of the README and of the guides run as they stand."""
 
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import soundfile
+
+from data_scripts.make_genres import make_genres
+from data_scripts.manifest import read_manifest
+from data_scripts.styles import STYLES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -13,6 +21,44 @@ GUIDES = [ROOT / "docs" / name for name in ("evaluation.md", "mixture.md", "mode
 def blocks(page, language):
     """Return the fenced blocks of a language in a page."""
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory):
+    """A folder with ``my_music``, one folder for each genre and one below it for each album, and ``song.mp3``."""
+    root = tmp_path_factory.mktemp("readme")
+    manifest = make_genres(root / "corpus", seconds=6.0, n_clips=2, n_bands=5, styles=STYLES[:3])
+    for clip in read_manifest(manifest):
+        path = root / "my_music" / clip.label / clip.group / Path(clip.path).name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (manifest.parent / clip.path).rename(path)
+    samples, sr = soundfile.read(next(root.glob("my_music/*/*/*.flac")))
+    soundfile.write(root / "song.mp3", samples, sr)
+    return root
+
+
+def test_the_commands_of_the_readme_run_in_their_order(music):
+    lines = [line for block in blocks(README, "sh") for line in block.splitlines()]
+    assert [shlex.split(line)[:2] for line in lines] == [
+        ["gmmaudio", "crossval"],
+        ["gmmaudio", "train"],
+        ["gmmaudio", "classify"],
+    ]
+    for line in lines:
+        words = [sys.executable, "-m", *shlex.split(line, comments=True)]
+        done = subprocess.run(words, cwd=music, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert done.stdout.startswith("song.mp3\t")
+    assert {path.name for path in music.iterdir()} >= {"report.html", "genre.safetensors"}
+
+
+def test_the_program_of_the_readme_prints_a_path_and_a_label(music, monkeypatch, capsys):
+    (program,) = blocks(README, "python")
+    monkeypatch.chdir(music)
+    exec(compile(program, str(README), "exec"), {})  # noqa: S102 (our own documents)
+    path, label = capsys.readouterr().out.split()
+    assert path == "song.mp3"
+    assert label in {style.label for style in STYLES[:3]}
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
@@ -33,12 +79,19 @@ def test_links_between_documents_lead_somewhere():
             assert (page.parent / link).exists(), f"{page.relative_to(ROOT)}: {link}"
 
 
+def test_the_readme_is_short():
+    outside = re.sub(r"<!-- results.*?<!-- end -->|```.*?```", "", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(outside.split()) <= 600
+
+
 FIGURE = re.compile(r"\d+\.\d+ ?%|\b\d+ %|\b\d+(\.\d+)? (times|MiB|MB|GB)\b")
 # what a number in prose may be: a convention that was chosen, not a result that was measured
 CONVENTIONS = {"95 %", "5 %", "10 %"}
 
 
-@pytest.mark.parametrize("page", [ROOT / "recipes" / "README.md", *ROOT.glob("docs/*.md")], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [README, ROOT / "recipes" / "README.md", *ROOT.glob("docs/*.md")], ids=lambda page: page.name
+)
 def test_measured_numbers_stand_in_generated_blocks_only(page):
     outside = re.sub(r"<!-- results.*?<!-- end -->", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert {match[0] for match in FIGURE.finditer(outside)} <= CONVENTIONS
