@@ -103,13 +103,16 @@ def reproduce(
     if run["options"].get("model_sha256") != report.run["options"].get("model_sha256"):
         audio = ("the model: is another one", *audio)
     now = report.to_dict()
-    if UPGRADED_FROM in document or document["format"] != now["format"]:
-        document, now = _without_words(document), _known_keys(_without_words(now), document)
-    numbers = differences(document, now, TOLERANCE if elsewhere else 0.0)
+    older = UPGRADED_FROM in document or document["format"] != now["format"]
+    if older:
+        document, now = _without_words(document), _without_words(now)
+    numbers = differences(document, now, TOLERANCE if elsewhere else 0.0, known_only=older)
     return Reproduction(report, audio, tuple(numbers), elsewhere)
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> list[str]:
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float, *, known_only: bool = False
+) -> list[str]:
     """Return every number and name in which two reports differ.
 
     Parameters
@@ -118,13 +121,16 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float
         What :meth:`gmmaudio.evaluation.Report.to_dict` gave.
     tolerance : float
         Numbers may differ by this much, absolutely or as a share; 0 asks for the same bits.
+    known_only : bool
+        Whether keys that only the new report has are left out, for an old one of an earlier format.
 
     Examples
     --------
     >>> differences({"n": 3, "labels": ["a"]}, {"n": 4, "labels": ["a"]}, 0.0)
     ['n: 3 -> 4']
     """
-    return list(_walk("", _compared(old), _compared(new), tolerance))
+    before, now = _compared(old), _compared(new)
+    return list(_walk("", before, _known_keys(now, before) if known_only else now, tolerance))
 
 
 def _without_words(report: Mapping[str, Any]) -> dict[str, Any]:
