@@ -501,7 +501,7 @@ def test_frames_with_views_serve_a_front_end_without_and_not_the_other_way_round
     assert not same_frames(VIEWED.frames, plain.frames)
     assert not same_frames(VIEWED.replace(vtln=(0.9,)).frames, VIEWED.frames)
     assert np.array_equal(make_rows([with_views], plain).values, make_rows([without], plain).values)
-    with pytest.raises(SettingError, match="hold fewer warps than vtln asks for"):
+    with pytest.raises(SettingError, match="hold fewer warps than `vtln` asks for"):
         make_rows([without], VIEWED)
 
 

@@ -24,16 +24,16 @@ from gmmaudio.features import (
     block_features,
     describe,
     extract,
+    feature_warping,
     frames,
     make_features,
     make_rows,
     normalise,
-    normalised,
+    normalise_values,
     rasta,
     raw_frames,
     same_frames,
     sliding_cmvn,
-    warp,
 )
 
 MUSIC = make_features(descriptors=DESCRIPTORS)
@@ -365,19 +365,19 @@ def test_warping_equals_a_slow_loop(n, width):
         ranks = rankdata(values[window], method="average", axis=0)[t - window.start]
         expected[t] = norm.ppf((ranks - 0.5) / size)
     # rounding to float32 of numbers up to 3
-    np.testing.assert_allclose(warp(values, width), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(feature_warping(values, width), expected, rtol=0, atol=1e-6)
 
 
 def test_warping_does_not_hear_any_rising_curve():
     values = rows_of(200)
     bent = np.exp(values.astype(np.float64) / 30)
-    assert np.array_equal(warp(bent.astype(np.float32), 51), warp(values, 51))
-    assert np.array_equal(warp(-values, 51), -warp(values, 51))
+    assert np.array_equal(feature_warping(bent.astype(np.float32), 51), feature_warping(values, 51))
+    assert np.array_equal(feature_warping(-values, 51), -feature_warping(values, 51))
 
 
 def test_warping_one_window_gives_the_quantiles_of_a_normal():
     values = np.random.default_rng(0).permutation(101)[:, None].astype(np.float32)
-    found = np.sort(warp(values, 101), axis=0)[:, 0]
+    found = np.sort(feature_warping(values, 101), axis=0)[:, 0]
     np.testing.assert_allclose(found, norm.ppf((np.arange(101) + 0.5) / 101), rtol=0, atol=1e-6)
 
 
@@ -385,18 +385,20 @@ def test_warping_one_window_gives_the_quantiles_of_a_normal():
 def test_a_window_of_a_constant_is_zero_and_a_trial_of_one_too(how):
     values = rows_of(400)
     values[100:300] = values[100]
-    found = normalised(values, how, 51)
+    found = normalise_values(values, how, 51)
     # float64 sums of squares up to 1e6 leave 1e-10, over a deviation of at least 1e-6
     np.testing.assert_allclose(found[126:274], 0, atol=1e-3)
-    assert np.array_equal(normalised(np.full((30, 2), -1131.37, np.float32), how, 5), np.zeros((30, 2), np.float32))
-    assert np.array_equal(normalised(values[:1], how, 301), np.zeros((1, 3), np.float32))
+    assert np.array_equal(
+        normalise_values(np.full((30, 2), -1131.37, np.float32), how, 5), np.zeros((30, 2), np.float32)
+    )
+    assert np.array_equal(normalise_values(values[:1], how, 301), np.zeros((1, 3), np.float32))
 
 
 def test_a_window_as_wide_as_the_trial_is_cmvn():
     values = rows_of(300)
     # float32 of numbers about 1
     np.testing.assert_allclose(
-        normalised(values, "sliding", 301), normalised(values, "mean_variance", 301), rtol=0, atol=1e-5
+        normalise_values(values, "sliding", 301), normalise_values(values, "mean_variance", 301), rtol=0, atol=1e-5
     )
 
 
@@ -468,7 +470,7 @@ def test_silero_is_needed_only_for_its_gate(monkeypatch):
 def test_frames_made_without_the_gate_cannot_be_gated():
     with pytest.raises(SettingError) as caught:
         make_rows([raw_of(rows_of(5))], GATED)
-    assert str(caught.value) == "the frames hold no probability of speech; make them with a speech_gate too"
+    assert str(caught.value) == "the frames hold no probability of speech; make them with `measure_speech`"
 
 
 def test_silero_hears_no_speech_in_silence_or_noise():

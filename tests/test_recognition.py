@@ -19,11 +19,11 @@ from gmmaudio.features import (
     FeatureSettings,
     block_features,
     extract,
+    feature_warping,
     make_features,
     rasta,
     raw_frames,
     sliding_cmvn,
-    warp,
 )
 from gmmaudio.mixture import fit_gmm
 from gmmaudio.models import (
@@ -120,8 +120,8 @@ def test_warping_is_the_normal_quantile_of_ranks():
             rank = rankdata(window)[t - first]
             expected[t, column] = norm.ppf((rank - 0.5) / 21)
     # float32 of the result
-    np.testing.assert_allclose(warp(x, 21), expected, atol=1e-6)
-    np.testing.assert_array_equal(warp(np.exp(3 * x), 21), warp(x, 21))
+    np.testing.assert_allclose(feature_warping(x, 21), expected, atol=1e-6)
+    np.testing.assert_array_equal(feature_warping(np.exp(3 * x), 21), feature_warping(x, 21))
 
 
 def test_sliding_cmvn_is_that_of_each_window():

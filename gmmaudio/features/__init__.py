@@ -1,11 +1,14 @@
-"""Samples -> frames or blocks: MFCC, descriptors, deltas, gates, normalisation."""
+"""Features: samples -> raw frames (MFCC and descriptors) -> rows (deltas, gate, normalisation, blocks).
+
+``raw_frames`` needs the sound and FrameSettings; ``make_rows`` takes raw frames and RowSettings.
+"""
 
 from gmmaudio.features.blocks import block_features
 from gmmaudio.features.deltas import shifted_deltas
 from gmmaudio.features.descriptors import DESCRIPTORS, Descriptor, Spectra
 from gmmaudio.features.frames import RawFrames, raw_frames
 from gmmaudio.features.front_ends import FRONT_ENDS, Analysis, FrontEnd
-from gmmaudio.features.normalise import Frames, normalised, rasta, sliding_cmvn, warp
+from gmmaudio.features.normalise import Frames, feature_warping, normalise_values, rasta, sliding_cmvn
 from gmmaudio.features.postprocess import Rows, extract, make_rows
 from gmmaudio.features.settings import (
     FeatureSettings,
@@ -32,13 +35,13 @@ __all__ = [
     "block_features",
     "describe",
     "extract",
+    "feature_warping",
     "make_features",
     "make_rows",
-    "normalised",
+    "normalise_values",
     "rasta",
     "raw_frames",
     "same_frames",
     "shifted_deltas",
     "sliding_cmvn",
-    "warp",
 ]

@@ -51,7 +51,7 @@ def shifted_deltas(cepstra: Frames, n: int, d: int, p: int, k: int) -> Frames:
     """Return shifted delta cepstra N-d-P-k, shape (n_frames, n * k).
 
     Column block i of row t is ``c[t + i p + d] - c[t + i p - d]`` of the first ``n`` coefficients; beyond an edge the
-    edge frame stands.
+    edge frame is repeated.
 
     Parameters
     ----------

@@ -58,6 +58,15 @@ class Spectra:
         That of the frame before these; at the start of a clip that of its first frame.
     framing : Framing
         Rate, length and step of the frames.
+
+    Examples
+    --------
+    >>> from gmmaudio.features import FrameSettings
+    >>> magnitude = np.zeros((1025, 3), dtype=np.float32)
+    >>> bands = np.zeros((128, 3), dtype=np.float32)
+    >>> spectra = Spectra(np.zeros(3072, dtype=np.float32), magnitude, bands, bands[:, :1], FrameSettings())
+    >>> len(spectra), spectra.bins_khz[-1]
+    (3, np.float32(11.025))
     """
 
     samples: npt.NDArray[np.float32]
@@ -92,6 +101,12 @@ class Descriptor:
         and the one before it, so that frames are the same however the samples arrive.
     check : callable or None
         Takes the framing, and raises SettingError where the descriptor does not exist for it.
+
+    Examples
+    --------
+    >>> DESCRIPTORS["centroid"].n_columns, DESCRIPTORS["centroid"].unit
+    (1, 'kHz')
+    >>> level = Descriptor(1, "1", "mean magnitude", lambda spectra: spectra.magnitude.mean(axis=0))
     """
 
     n_columns: int
@@ -110,6 +125,14 @@ def compute_descriptors(names: Sequence[str], spectra: Spectra) -> Frames:
         Of :data:`DESCRIPTORS`, in the order of the columns.
     spectra : Spectra
         The frames.
+
+    Examples
+    --------
+    >>> from gmmaudio.features import FrameSettings
+    >>> magnitude, bands = np.ones((1025, 3), dtype=np.float32), np.zeros((128, 3), dtype=np.float32)
+    >>> spectra = Spectra(np.zeros(3072, dtype=np.float32), magnitude, bands, bands[:, :1], FrameSettings())
+    >>> compute_descriptors(("centroid", "zero_crossings"), spectra)[0].round(1).tolist()
+    [5.5, 0.0]
     """
     columns = [np.zeros((len(spectra), 0), dtype=np.float32)]
     for name in names:

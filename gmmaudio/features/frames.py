@@ -26,7 +26,7 @@ NOT_FINITE = "the samples give frames that are not finite; check the file for Na
 
 @dataclass(frozen=True, eq=False)
 class RawFrames:
-    """What needs the sound: frames before deltas, gate and normalisation.
+    """Frames before deltas, gate and normalisation: all that needs the sound.
 
     Parameters
     ----------
@@ -41,6 +41,13 @@ class RawFrames:
         Probability of speech, 0..1; None where it is not measured.
     n_before : int
         Frames of the clip before the first of this part.
+
+    Examples
+    --------
+    >>> values = np.arange(5, dtype=np.float32)
+    >>> part = RawFrames(values[:, None], values, values).slice(2, 4)
+    >>> len(part), part.time_s.tolist(), part.n_before
+    (2, [2.0, 3.0], 2)
     """
 
     values: Frames
@@ -53,7 +60,15 @@ class RawFrames:
         return len(self.level_db)
 
     def slice(self, first: int, last: int | None) -> RawFrames:
-        """Return the frames ``first`` to ``last``, counted from the first of these, 0 or more."""
+        """Return a part of the frames, whose deltas still depend on those around it.
+
+        Parameters
+        ----------
+        first : int
+            First frame of the part, counted from the first of these, 0 or more.
+        last : int or None
+            End of the part, not included; None takes all that follow.
+        """
         part = slice(first, last)
         speech = None if self.speech is None else self.speech[part]
         return RawFrames(self.values, self.level_db[part], self.time_s[part], speech, self.n_before + first)

@@ -29,6 +29,12 @@ class Analysis:
         Power in frequency bands, decibel: onset strength is their rise.
     level_db : ndarray, shape (n,), float32
         Level by which the gate judges a frame, decibel.
+
+    Examples
+    --------
+    >>> bands = np.zeros((40, 3), dtype=np.float32)
+    >>> Analysis(bands.T, bands, bands.sum(axis=0)).coefficients.shape
+    (3, 40)
     """
 
     coefficients: Frames
@@ -55,6 +61,12 @@ class FrontEnd:
         Takes the settings, and raises SettingError where one of them is outside its bounds.
     has_warps : bool
         Whether it can warp frequencies by the factors ``vtln``.
+
+    Examples
+    --------
+    >>> from gmmaudio.features import FrameSettings
+    >>> FRONT_ENDS["mfcc"].n_coefficients(FrameSettings(n_mfcc=13))
+    13
     """
 
     unit: str

@@ -1,4 +1,4 @@
-"""Frames of a trial -> frames with what the recording adds taken out."""
+"""Normalisation of the frames of a trial: mean, variance, sliding CMVN, feature warping; RASTA of those of a clip."""
 
 from __future__ import annotations
 
@@ -7,42 +7,47 @@ import numpy.typing as npt
 
 Frames = npt.NDArray[np.float32]
 
-# a column that does not move is left at zero
-LEAST_DEVIATION = 1e-6
-# numerator and denominator of the filter, and its frames of looking ahead
+# a lower bound of standard deviations: a constant column becomes zero
+MIN_STD = 1e-6
+# numerator and denominator of the filter, and its lookahead, frames
 RASTA = ((0.2, 0.1, 0.0, -0.1, -0.2), (1.0, -0.98))
-RASTA_AHEAD = 4
+RASTA_LOOKAHEAD = 4
 
 
-def normalised(values: Frames, how: str, width: int) -> Frames:
-    """Return the frames of a trial with its mean (and deviation, or distribution) taken out, shape (n, d).
+def normalise_values(values: Frames, method: str, width: int) -> Frames:
+    """Return the frames of a trial without its mean (and variance, or distribution), shape (n, d), float32.
 
     Parameters
     ----------
     values : ndarray, shape (n, d), float32
         Frames, at least one.
-    how : str
+    method : {"none", "c0", "mean", "mean_variance", "sliding", "warp"}
         As ``normalise`` of :class:`gmmaudio.features.RowSettings`.
     width : int
         Frames of the window of ``sliding`` and ``warp``, odd.
+
+    Examples
+    --------
+    >>> normalise_values(np.array([[1.0, 5.0], [3.0, 9.0]], dtype=np.float32), "mean_variance", 301).tolist()
+    [[-1.0, -1.0], [1.0, 1.0]]
     """
-    if how == "none":
+    if method == "none":
         return values
-    if how == "sliding":
+    if method == "sliding":
         return sliding_cmvn(values, width)
-    if how == "warp":
-        return warp(values, width)
+    if method == "warp":
+        return feature_warping(values, width)
     mean = values.mean(axis=0, dtype=np.float64)
-    if how == "c0":
+    if method == "c0":
         mean[1:] = 0.0
     result = values - mean
-    if how == "mean_variance":
-        result /= np.maximum(values.std(axis=0, dtype=np.float64), LEAST_DEVIATION)
+    if method == "mean_variance":
+        result /= np.maximum(values.std(axis=0, dtype=np.float64), MIN_STD)
     return np.asarray(result, dtype=np.float32)
 
 
 def sliding_cmvn(values: Frames, width: int) -> Frames:
-    """Return every frame less the mean, over the deviation, of the window around it, shape (n, d), float32.
+    """Return frames minus the mean and over the standard deviation of the window around each, shape (n, d), float32.
 
     Near an end the window is the first or last whole one; a trial shorter than it is one window.
 
@@ -66,12 +71,12 @@ def sliding_cmvn(values: Frames, width: int) -> Frames:
     square = np.concatenate([zero, np.cumsum(centred**2, axis=0)])
     mean = (total[first + size] - total[first]) / size
     variance = (square[first + size] - square[first]) / size - mean**2
-    deviation = np.sqrt(np.maximum(variance, LEAST_DEVIATION**2))
-    return np.asarray((centred - mean) / deviation, dtype=np.float32)
+    std = np.sqrt(np.maximum(variance, MIN_STD**2))
+    return np.asarray((centred - mean) / std, dtype=np.float32)
 
 
-def warp(values: Frames, width: int) -> Frames:
-    """Return feature warping: each value's rank in the window around it as a standard normal quantile, shape (n, d).
+def feature_warping(values: Frames, width: int) -> Frames:
+    """Return the standard normal quantile of each value's rank in the window around it, shape (n, d), float32.
 
     The quantile is of ``(rank - 1/2) / n``; equal values share the middle of their ranks. The windows are those of
     :func:`sliding_cmvn`.
@@ -89,13 +94,13 @@ def warp(values: Frames, width: int) -> Frames:
 
     Examples
     --------
-    >>> warp(np.array([[5.0], [7.0], [6.0]], dtype=np.float32), 301).ravel().round(2)
+    >>> feature_warping(np.array([[5.0], [7.0], [6.0]], dtype=np.float32), 301).ravel().round(2)
     array([-0.97,  0.97,  0.  ], dtype=float32)
     """
     from scipy.special import ndtri
 
     first, size = _windows(len(values), width)
-    # how many are less, and how many are no more: their sum is twice the middle rank, less one
+    # the number of smaller values plus that of values not larger is twice the middle rank, minus one
     twice = np.zeros(values.shape, dtype=np.int16)
     for k in range(size):
         other = values[first + k]
@@ -105,7 +110,7 @@ def warp(values: Frames, width: int) -> Frames:
 
 
 def _windows(n: int, width: int) -> tuple[npt.NDArray[np.intp], int]:
-    """Return the first frame of every frame's window (n,), and the windows' size."""
+    """Return the first frame of the window of every frame (n,), and the size of all windows."""
     size = min(width, n)
     return np.clip(np.arange(n) - size // 2, 0, n - size), size
 
@@ -113,10 +118,10 @@ def _windows(n: int, width: int) -> tuple[npt.NDArray[np.intp], int]:
 def rasta(cepstra: Frames) -> Frames:
     """Return cepstra band-passed along time, about 1 to 12 Hz at 100 frames a second, shape (n, d), float32.
 
-    ``H(z) = 0.1 z^4 (2 + z^-1 - z^-3 - 2 z^-4) / (1 - 0.98 z^-1)``, with the paper's four frames of looking ahead and
-    its pole, whose memory of 50 frames outlasts a syllable; 0.94 is also in use. Beyond an end the end frame stands for
-    ever, so that a constant gives zero. Both steps are linear: filtered cepstra are the cepstra of filtered log mel
-    spectra.
+    ``H(z) = 0.1 z^4 (2 + z^-1 - z^-3 - 2 z^-4) / (1 - 0.98 z^-1)``, with the paper's lookahead of four frames and its
+    pole, whose time constant of 50 frames is longer than a syllable; 0.94 is also in use. Beyond an end the end frame
+    is repeated without end, so that a constant gives zero. Both steps are linear: filtered cepstra are the cepstra of
+    filtered log mel spectra.
 
     Parameters
     ----------
@@ -134,7 +139,7 @@ def rasta(cepstra: Frames) -> Frames:
     """
     from scipy.signal import lfilter
 
-    # less the first frame: the filter then begins at rest
-    moved = cepstra - cepstra[:1].astype(np.float64)
-    ahead = np.concatenate([moved, np.repeat(moved[-1:], RASTA_AHEAD, axis=0)])
-    return np.asarray(lfilter(*RASTA, ahead, axis=0)[RASTA_AHEAD:], dtype=np.float32)
+    # minus the first frame: the filter then begins at rest
+    centred = cepstra - cepstra[:1].astype(np.float64)
+    ahead = np.concatenate([centred, np.repeat(centred[-1:], RASTA_LOOKAHEAD, axis=0)])
+    return np.asarray(lfilter(*RASTA, ahead, axis=0)[RASTA_LOOKAHEAD:], dtype=np.float32)

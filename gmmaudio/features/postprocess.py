@@ -13,13 +13,13 @@ from gmmaudio.features.blocks import block_features
 from gmmaudio.features.deltas import append_deltas
 from gmmaudio.features.frames import RawFrames, raw_frames
 from gmmaudio.features.gate import passing_frames
-from gmmaudio.features.normalise import Frames, normalised
+from gmmaudio.features.normalise import Frames, normalise_values
 from gmmaudio.features.settings import FeatureSettings
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What a classifier sees of a clip or trial.
+    """Rows of a clip or trial: what a classifier is trained on and scores.
 
     Parameters
     ----------
@@ -27,6 +27,11 @@ class Rows:
         One row for each frame or block, finite.
     time_s : ndarray, shape (n,), float32
         Centre of each, seconds from the start of its clip.
+
+    Examples
+    --------
+    >>> len(Rows(np.zeros((3, 20), dtype=np.float32), np.arange(3, dtype=np.float32)))
+    3
     """
 
     values: Frames
@@ -37,7 +42,7 @@ class Rows:
 
 
 def extract(samples: npt.NDArray[np.float32], features: FeatureSettings) -> Rows:
-    """Return the frames of mono samples: raw frames, gated and normalised.
+    """Return the rows of mono samples: raw frames, then :func:`make_rows`.
 
     Parameters
     ----------
@@ -49,7 +54,7 @@ def extract(samples: npt.NDArray[np.float32], features: FeatureSettings) -> Rows
     Raises
     ------
     FeatureError
-        If there are no samples, or frames that are not finite.
+        If there are no samples, or frames that are not finite; or speech is to be measured without the ``vad`` extra.
 
     Examples
     --------
@@ -65,8 +70,8 @@ def make_rows(clips: Sequence[RawFrames], features: FeatureSettings) -> Rows:
 
     Deltas are taken inside each clip before its gate, so that frames that are dropped stand between no others.
 
-    The gate's reference is that of each clip (or segment of one), for level belongs to a recording; the normalisation
-    is the trial's, for one clip may be too short to estimate a mean.
+    The gate's reference is that of each clip (or segment of one), for a level is that of a recording; the
+    normalisation is over the trial, for one clip may be too short to estimate a mean.
 
     Parameters
     ----------
@@ -89,11 +94,11 @@ def make_rows(clips: Sequence[RawFrames], features: FeatureSettings) -> Rows:
     """
     frames, rows = features.frames, features.rows
     if frames.vtln and clips[0].values.shape[1] < frames.n_warps * frames.n_coefficients:
-        raise SettingError("the frames hold fewer warps than vtln asks for; make them with it too")
+        raise SettingError("the frames hold fewer warps than `vtln` asks for; make them with it too")
     kept = [passing_frames(raw, rows) for raw in clips]
     values = np.concatenate([append_deltas(raw, features)[passed] for raw, passed in zip(clips, kept, strict=True)])
     time_s = np.concatenate([raw.time_s[passed] for raw, passed in zip(clips, kept, strict=True)])
-    values = normalised(values, rows.normalise, rows.normalise_frames)
+    values = normalise_values(values, rows.normalise, rows.normalise_frames)
     if rows.block_s is None:
         return Rows(values, time_s)
     blocks = block_features(

@@ -82,7 +82,7 @@ def test_a_new_descriptor_leaves_the_presets_alone(spread):
 def test_a_model_is_trained_with_a_new_descriptor(spread, corpus, tools):
     model = train(corpus, make_features(descriptors=("spread",)))
     rows = extract(tools.band_noise("high", 77), model.features)
-    assert rows.values.shape[1] == model.classifier.n_features == 21
+    assert rows.values.shape[1] == model.scorer.n_features == 21
     assert model.predict(rows).label == "high"
 
 
