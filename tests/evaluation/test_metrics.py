@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 
 from gmmaudio.cli.console import show_report
-from gmmaudio.evaluation import METRICS, Metric, MetricInput, Protocol, ScoredClip, make_report, render_html
+from gmmaudio.evaluation import (
+    METRICS,
+    Metric,
+    MetricInput,
+    Protocol,
+    ScoredClip,
+    cavg,
+    compute_metrics,
+    detection_llrs,
+    make_report,
+    render_html,
+)
 from gmmaudio.evaluation.csv_tables import tables
 from gmmaudio.evaluation.intervals import interval_of
 from gmmaudio.evaluation.metrics import metrics_markdown, shown_metrics
@@ -229,3 +240,24 @@ def test_the_template_of_the_guide_for_contributors_runs(monkeypatch):
     low, high = report.intervals["specificity"]
     assert low < report.metrics.values["specificity"] < high
     assert "Mean specificity" in render_html(report, "template")
+
+
+def test_the_interval_of_cavg_stays_between_0_and_1():
+    rng = np.random.default_rng(3)
+    scores = [{name: float(rng.normal() + 6 * (name == "ab"[i % 2])) for name in "ab"} for i in range(60)]
+    scores[0] = {"a": -1.0, "b": 1.0}
+    clips = [
+        ScoredClip(str(i), (f"{i}.wav",), "ab"[i % 2], None, f"g{i}", None, "", 0, max(row, key=row.get), row)
+        for i, row in enumerate(scores)
+    ]
+    low, high = compute_metrics(clips, ["a", "b"]).intervals["cavg"]
+    rows = np.array([[row["a"], row["b"]] for row in scores])
+    llrs, true = detection_llrs(rows), np.arange(60) % 2
+
+    def statistic(weights):
+        return cavg(llrs, true, weights=weights)
+
+    given = [c.label for c in clips], [c.unit for c in clips]
+    assert (low, high) == interval_of(statistic, *given, np.random.default_rng(0), scale="logit")
+    assert 0 < low < cavg(llrs, true) < high
+    assert interval_of(statistic, *given, np.random.default_rng(0))[0] < 0, "on the plain scale it leaves the costs"

@@ -1,4 +1,4 @@
-"""Intervals: their promise by simulation, against scikit-learn with weights, scipy and by hand; degenerate input."""
+"""Intervals by bootstrap over groups: coverage, draws, Student's t and exact intervals."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,11 @@ import sklearn.metrics as reference
 from scipy import stats
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation import bootstrap_intervals, interval_of, intervals
+from gmmaudio.evaluation import (
+    bootstrap_intervals,
+    interval_of,
+    intervals,
+)
 from gmmaudio.evaluation.intervals import draw_weights, effective_groups, exact_interval, t_interval
 
 LABELS = ["a", "b", "c"]

@@ -1,75 +1,19 @@
-"""Predictions from CSV and a report to CSV: round trips, formulas made harmless, every wrong row named."""
+"""Predictions from CSV: round trips, every wrong row named; the command on them."""
 
-import csv
 import hashlib
-import io
 import json
 import os
 import threading
 
-import numpy as np
 import pytest
 
 from gmmaudio.errors import CorpusError
-from gmmaudio.evaluation import Protocol, ScoredClip, det_curve, make_report
-from gmmaudio.evaluation.csv_tables import csv_text, plain_cell, safe_cell, tables
-from gmmaudio.evaluation.detection import FALSE_ALARMS, N_DET_POINTS, thin_curve
+from gmmaudio.evaluation import (
+    ScoredClip,
+)
+from gmmaudio.evaluation.csv_tables import csv_text, tables
 from gmmaudio.evaluation.predictions import read_predictions
-from gmmaudio.findings import Finding
-
-FORMULAS = ("=1+1", "+1", "-1+2", "@SUM(A1)", "\tx", "\rx", "\nx", "'quoted", "''=", '=HYPERLINK("http://x","y")')
-PROTOCOL = Protocol("by hand", "group", 0, ("0", "1"), 1, ("jazz", "rock"), ())
-FINDINGS = (Finding("a_gap", "alarm", "=mind", "-jump"), Finding("a_check", "passed", "-fine"))
-
-
-def example_report(labels=("jazz", "rock", "-folk"), calibrated=True, n=60):
-    """Return a report of random predictions whose names are formulas too."""
-    rng = np.random.default_rng(5)
-    clips = []
-    for i in range(n):
-        label = labels[i % len(labels)]
-        scores = {name: float(rng.normal() + 2 * (name == label)) for name in labels}
-        total = sum(np.exp(list(scores.values())))
-        probability = {name: float(np.exp(score) / total) for name, score in scores.items()}
-        clips.append(
-            ScoredClip(
-                name=f"=clip{i}.wav",
-                paths=(f"=clip{i}.wav",),
-                label=label,
-                group=f"+g{i // 3}",
-                unit=f"+g{i // 3}",
-                source=("@x", "y")[i % 2],
-                fold=str(i % 2),
-                repeat=0,
-                predicted=max(scores, key=scores.get),
-                scores=scores,
-                probability=probability if calibrated else None,
-                duration_s=float(rng.uniform(1, 40)),
-            )
-        )
-    return make_report(clips, list(labels), PROTOCOL, FINDINGS)
-
-
-@pytest.mark.parametrize("text", FORMULAS)
-def test_no_cell_starts_a_formula_and_the_text_comes_back(text):
-    assert safe_cell(text) == "'" + text
-    assert plain_cell(safe_cell(text)) == text
-
-
-@pytest.mark.parametrize("value", ["jazz", "", "a=b", "1-2", 3, -1.5, None])
-def test_other_cells_stay_as_they_are(value):
-    assert safe_cell(value) == value
-    if isinstance(value, str):
-        assert plain_cell(value) == value
-
-
-def test_no_table_of_a_hostile_report_holds_a_formula():
-    found = tables(example_report())
-    for name, rows in found.items():
-        for row in csv.reader(io.StringIO(csv_text(rows))):
-            for cell in row:
-                negative = cell.startswith("-") and cell.replace("e-", "").lstrip("-").replace(".", "").isdigit()
-                assert negative or not cell.startswith(("=", "+", "-", "@", "\t", "\r")), (name, cell)
+from tests.evaluation.conftest import example_report
 
 
 @pytest.mark.parametrize("calibrated", [True, False])
@@ -91,52 +35,6 @@ def test_the_table_of_clips_reads_back_bit_for_bit(tmp_path, calibrated):
         )
         # probabilities are made to sum to one again, which can move the last bit
         assert new.probability == (None if not calibrated else pytest.approx(old.probability, rel=1e-14))
-
-
-def test_the_tables_carry_everything_the_json_does():
-    report = example_report()
-    found, plain = tables(report), report.to_dict()
-    figures = {row[0]: row[1:] for row in found["metrics"][1:]}
-    for name in report.metrics.values:
-        assert figures[name][0] == plain[name]
-    for name, pair in plain["intervals"].items():
-        assert list(figures[name][1:]) == (pair or [None, None])
-    assert [list(row[1:]) for row in found["confusion"][1:]] == plain["confusion"]
-    head, *rows = found["per_label"]
-    assert [dict(zip(head[1:], row[1:], strict=True)) for row in rows] == list(plain["per_label"].values())
-    assert [(row[0], row[1]) for row in found["slices"][1:]] == [
-        (name, part["name"]) for name, parts in plain["slices"].items() for part in parts
-    ]
-    assert found["checks"][1:] == [
-        tuple(finding[name] for name in ("level", "code", "text", "remedy")) for finding in plain["findings"]
-    ]
-    assert len(found["clips"]) == 1 + len(plain["clips"])
-    assert [row[0] for row in found["protocol"][1:]] == list(plain["protocol"])
-    assert [list(row[1:]) for row in found["similarity"][1:]] == plain["similarity"]["distance"]
-    assert [row[2] for row in found["reliability"][1:]] == plain["reliability"]["n"]
-    assert sum(len(curve["p_miss"]) for curve in plain["det"]) == len(found["det"]) - 1
-
-
-def test_a_label_may_be_called_as_a_thing_of_ours():
-    report = example_report(labels=("pooled", "accuracy", "all labels pooled"))
-    assert [label for label, _ in report.metrics.det] == [None, "pooled", "accuracy", "all labels pooled"]
-    assert report.to_dict()["accuracy"] == report.accuracy
-
-
-def test_a_det_curve_is_thinned_where_it_is_drawn_and_exact_where_it_is_told():
-    rng = np.random.default_rng(0)
-    curve = det_curve(rng.normal(2, 1, 300), rng.normal(0, 1, 20_000))
-    thin = thin_curve(curve)
-    assert 60 < len(thin.thresholds) < N_DET_POINTS + len(FALSE_ALARMS) + 2
-    for rate in FALSE_ALARMS:
-        assert thin.p_miss[thin.p_fa <= rate].min() == curve.p_miss[curve.p_fa <= rate].min()
-    points = set(zip(curve.thresholds, curve.p_miss, curve.p_fa, strict=True))
-    assert set(zip(thin.thresholds, thin.p_miss, thin.p_fa, strict=True)) < points
-    assert (thin.p_fa[0], thin.p_miss[-1]) == (1.0, 1.0)
-    # half the points where few false alarms are: evenly by index there would be two
-    assert (thin.p_fa < 0.02).sum() > 20
-    few = det_curve([1.0, 2.0], [0.0])
-    assert thin_curve(few) is few
 
 
 def write(path, text):

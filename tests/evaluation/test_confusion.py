@@ -1,17 +1,25 @@
-"""Weighted confusion, macro F1, top-k accuracy and weighted log loss: scikit-learn, by hand, repetition, refusals."""
+"""Metrics of classification against scikit-learn and by hand: confusion, accuracies, F1, top-k, log-loss; refusals."""
 
 import numpy as np
 import pytest
 import sklearn.metrics as reference
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation import accuracy, balanced_accuracy, confusion_matrix, log_loss, macro_f1, top_k_accuracy
+from gmmaudio.evaluation import (
+    accuracy,
+    balanced_accuracy,
+    confusion_matrix,
+    log_loss,
+    macro_f1,
+    per_label,
+    top_k_accuracy,
+)
 from gmmaudio.evaluation.confusion import as_columns, as_log_likelihoods, as_probabilities, as_scores, as_weights
 
 LABELS = ["a", "b", "c", "d"]
 
 
-def random_labels(seed, n=80, n_true=4):
+def random_weighted_labels(seed, n=80, n_true=4):
     """Return true labels, of the first ``n_true`` only, and predictions of all labels, half of them right."""
     rng = np.random.default_rng(seed)
     true = np.append(LABELS[:n_true], rng.choice(LABELS[:n_true], n - n_true))
@@ -23,7 +31,7 @@ def random_labels(seed, n=80, n_true=4):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_weighted_confusion_equals_scikit_learn(seed):
-    true, predicted = random_labels(seed)
+    true, predicted = random_weighted_labels(seed)
     weights = np.random.default_rng(seed).random(len(true))
     expected = reference.confusion_matrix(true, predicted, labels=LABELS, sample_weight=weights)
     # the same sums in the same order, or nearly: rounding only
@@ -31,7 +39,7 @@ def test_weighted_confusion_equals_scikit_learn(seed):
 
 
 def test_whole_weights_are_repetition():
-    true, predicted = random_labels(1, n=30)
+    true, predicted = random_weighted_labels(1, n=30)
     times = np.random.default_rng(1).integers(0, 4, 30)
     again = confusion_matrix(np.repeat(true, times).tolist(), np.repeat(predicted, times).tolist(), LABELS)
     np.testing.assert_array_equal(confusion_matrix(true, predicted, LABELS, weights=times), again)
@@ -46,7 +54,7 @@ def test_confusion_is_of_whole_numbers_without_weights_and_of_floats_with_them()
 
 @pytest.mark.parametrize("figure", [accuracy, balanced_accuracy, macro_f1])
 def test_shares_do_not_depend_on_the_unit_of_the_weights(figure):
-    true, predicted = random_labels(5)
+    true, predicted = random_weighted_labels(5)
     weights = np.random.default_rng(5).random(len(true))
     whole = float(figure(confusion_matrix(true, predicted, LABELS, weights=weights)))
     # so small that every row sums to less than 1
@@ -56,7 +64,7 @@ def test_shares_do_not_depend_on_the_unit_of_the_weights(figure):
 
 
 def test_weighted_balanced_accuracy_equals_scikit_learn():
-    true, predicted = random_labels(6)
+    true, predicted = random_weighted_labels(6)
     weights = np.random.default_rng(6).random(len(true)) / 100
     expected = reference.balanced_accuracy_score(true, predicted, sample_weight=weights)
     found = balanced_accuracy(confusion_matrix(true, predicted, LABELS, weights=weights))
@@ -69,7 +77,7 @@ def test_weighted_balanced_accuracy_equals_scikit_learn():
 @pytest.mark.parametrize("n_true", [2, 3, 4])
 @pytest.mark.parametrize("seed", range(4))
 def test_macro_f1_equals_scikit_learn_over_the_labels_that_have_clips(seed, n_true):
-    true, predicted = random_labels(seed, n_true=n_true)
+    true, predicted = random_weighted_labels(seed, n_true=n_true)
     expected = reference.f1_score(true, predicted, labels=LABELS[:n_true], average="macro")
     assert float(macro_f1(confusion_matrix(true, predicted, LABELS))) == pytest.approx(expected, rel=1e-12)
 
@@ -226,3 +234,117 @@ def test_weights_that_do_not_fit_are_refused(weights, message):
         confusion_matrix(["a", "a"], ["a", "a"], ["a"], weights=weights)
     with pytest.raises(SettingError, match=message):
         log_loss([[1.0], [1.0]], [0, 0], weights=weights)
+
+
+def random_labels(n, labels, seed):
+    """Return true labels and predictions that are right about half the time; every label occurs in both."""
+    rng = np.random.default_rng(seed)
+    true = np.concatenate([labels, rng.choice(labels, n - len(labels))])
+    predicted = np.where(rng.random(n) < 0.4, true, rng.choice(labels, n))
+    predicted[: len(labels)] = labels
+    return true.tolist(), predicted.tolist()
+
+
+# --- figures of merit --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("n_labels", [2, 3, 9])
+def test_figures_equal_scikit_learn(n_labels, seed):
+    labels = [f"l{i}" for i in range(n_labels)]
+    true, predicted = random_labels(60, labels, seed)
+    counts = confusion_matrix(true, predicted, labels)
+    np.testing.assert_array_equal(counts, reference.confusion_matrix(true, predicted, labels=labels))
+    # ratios of small whole numbers: only the last bits may differ
+    assert float(accuracy(counts)) == pytest.approx(reference.accuracy_score(true, predicted), rel=1e-12)
+    assert float(balanced_accuracy(counts)) == pytest.approx(
+        reference.balanced_accuracy_score(true, predicted), rel=1e-12
+    )
+    columns = reference.precision_recall_fscore_support(true, predicted, labels=labels)
+    for label, row in zip(labels, zip(*columns, strict=True), strict=True):
+        assert tuple(per_label(counts, labels)[label].values()) == pytest.approx(row, rel=1e-12)
+
+
+def test_figures_of_a_table_worked_by_hand():
+    counts = np.array([[8, 2, 0], [1, 3, 0], [1, 0, 5]])
+    assert float(accuracy(counts)) == 16 / 20
+    assert float(balanced_accuracy(counts)) == pytest.approx((8 / 10 + 3 / 4 + 5 / 6) / 3)
+    assert per_label(counts, ["a", "b", "c"]) == {
+        "a": {"precision": 8 / 10, "recall": 8 / 10, "f1": 16 / 20, "n": 10},
+        "b": {"precision": 3 / 5, "recall": 3 / 4, "f1": 6 / 9, "n": 4},
+        "c": {"precision": 1.0, "recall": 5 / 6, "f1": 10 / 11, "n": 6},
+    }
+
+
+def test_confusion_has_true_rows_and_predicted_columns_in_the_order_asked():
+    counts = confusion_matrix(["a", "a", "b"], ["b", "b", "c"], ["c", "b", "a"])
+    assert counts.tolist() == [[0, 0, 0], [1, 0, 0], [0, 2, 0]]
+    assert counts.dtype == np.int64
+
+
+def test_balanced_accuracy_is_not_moved_by_how_many_clips_a_label_has():
+    few, many = np.array([[4, 1], [1, 1]]), np.array([[400, 100], [1, 1]])
+    assert float(balanced_accuracy(few)) == pytest.approx(float(balanced_accuracy(many)))
+    assert float(accuracy(few)) != pytest.approx(float(accuracy(many)), abs=0.05)
+
+
+def test_a_label_never_predicted_has_no_precision():
+    row = per_label(np.array([[3, 0], [2, 0]]), ["a", "b"])["b"]
+    assert row == {"precision": None, "recall": 0.0, "f1": 0.0, "n": 2}
+
+
+def test_a_label_that_is_never_true_has_no_recall_and_is_not_in_the_mean():
+    counts = np.array([[3, 1], [0, 0]])
+    assert per_label(counts, ["a", "b"])["b"] == {"precision": 0.0, "recall": None, "f1": None, "n": 0}
+    assert float(balanced_accuracy(counts)) == 0.75
+
+
+def test_nothing_scored_is_not_a_number_and_not_an_error():
+    for n_labels in (0, 1, 3):
+        counts = confusion_matrix([], [], [str(i) for i in range(n_labels)])
+        assert counts.shape == (n_labels, n_labels)
+        assert np.isnan(accuracy(counts))
+        assert np.isnan(balanced_accuracy(counts))
+    assert np.isnan(log_loss([], []))
+
+
+def test_figures_keep_leading_axes():
+    stack = np.array([[[1, 1], [0, 2]], [[0, 0], [0, 0]], [[0, 1], [0, 0]]])
+    np.testing.assert_array_equal(accuracy(stack), [0.75, np.nan, 0.0])
+    np.testing.assert_array_equal(balanced_accuracy(stack), [0.75, np.nan, 0.0])
+
+
+@pytest.mark.parametrize(("true", "predicted"), [(["z"], ["a"]), (["a"], ["z"])])
+def test_an_unknown_label_is_refused_by_name(true, predicted):
+    with pytest.raises(SettingError, match="label 'z' is not among a, b"):
+        confusion_matrix(true, predicted, ["a", "b"])
+
+
+def test_different_numbers_of_true_and_predicted_labels_are_refused():
+    with pytest.raises(SettingError, match="2 true and 1 predicted labels"):
+        confusion_matrix(["a", "a"], ["a"], ["a"])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_log_loss_equals_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    probabilities = rng.dirichlet(np.full(4, 0.5), size=50)
+    true = rng.integers(4, size=50)
+    expected = reference.log_loss(true, probabilities, labels=range(4))
+    # scikit-learn clips probabilities at 2.2e-16, and none of these is as small; the rest is rounding
+    assert log_loss(probabilities, true) == pytest.approx(expected, rel=1e-9)
+
+
+def test_log_loss_by_hand():
+    assert log_loss([[0.5, 0.5], [0.1, 0.9]], [0, 1]) == pytest.approx((np.log(2) - np.log(0.9)) / 2)
+    assert log_loss([[0.0, 1.0]], [1]) == 0.0
+
+
+def test_log_loss_of_an_impossible_truth_is_large_and_finite():
+    assert 36 < log_loss([[0.0, 1.0]], [0]) < 1000
+
+
+@pytest.mark.parametrize("rows", [[[0.5, 0.6]], [[-0.5, 1.5]], [[-3.0, -5.0]], [[np.nan, 1.0]]])
+def test_log_loss_refuses_what_is_no_probability(rows):
+    with pytest.raises(SettingError, match="sum to 1 in every row; these are scores"):
+        log_loss(rows, [0])

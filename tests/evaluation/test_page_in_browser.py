@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_page import HOSTILE, example
+from tests.evaluation.conftest import HOSTILE, example
 
 CHROMIUM = shutil.which("chromium")
 SIZES = {"desk": (1280, 900), "phone": (360, 780)}

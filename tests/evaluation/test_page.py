@@ -3,11 +3,7 @@
 import itertools
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
-from html.parser import HTMLParser
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -15,7 +11,6 @@ import pytest
 from gmmaudio.evaluation import (
     FailedInput,
     Protocol,
-    ScoredClip,
     Similarity,
     make_report,
     make_slice,
@@ -25,241 +20,11 @@ from gmmaudio.evaluation import (
 )
 from gmmaudio.evaluation.detection import FALSE_ALARMS
 from gmmaudio.evaluation.page import FEW_LABELS, N_CONFUSIONS, named
-from gmmaudio.evaluation.plots import classical_mds, det_plot, learning_plot, map_plot, reliability_plot, shorten
+from gmmaudio.evaluation.plots import shorten
 from gmmaudio.findings import LEVELS, Finding
+from tests.evaluation.conftest import HARMLESS, HOSTILE, PROTOCOL, clip_of, example, page_of, report_of
 
-HOSTILE = (
-    "<img src=x onerror=document.title='pwned'>",
-    '"><svg onload=alert(1)>',
-    "' onmouseover='alert(1)",
-    "</style><style>*{background:url(http://evil.example/x)}",
-    "</title></pre></details><h1>owned</h1>",
-    "{{7*7}} {% for i in range(9) %}x{% endfor %}",
-    "&lt;b&gt; & <!-- ]]> <script>alert(1)</script>",
-    "$\\frac{1}{0$ $x^$",
-    "w001nnn",
-    "javascript:alert(1)",
-    "a\u202egnp.wav\u2066",
-    "a\nb\r\x00\x1b[31m\x07",
-    "a\udcff.wav",
-    "日本語 ไทย العربية 🎵",
-    "long " * 60,
-    "x" * 300,
-    "",
-    "items",
-)
-PROTOCOL = Protocol(
-    scheme="5 folds by group",
-    group_by="group",
-    seed=7,
-    folds=("0", "1"),
-    repeats=1,
-    scored_labels=("a", "b"),
-    unscored_labels=(),
-    settings={"features": {"n_mfcc": 20}},
-    versions={"gmmaudio": "1.2.3", "numpy": "9.9"},
-    command="gmmaudio crossval corpus",
-)
-
-
-@pytest.fixture(autouse=True)
-def quick(request, monkeypatch):
-    """Intervals from few draws, for it is looked at how they are shown; no matplotlib but where plots are looked at."""
-    monkeypatch.setattr("gmmaudio.evaluation.intervals.N_DRAWS", 20)
-    if "plotted" not in request.fixturenames:
-        monkeypatch.setitem(sys.modules, "matplotlib", None)
-
-
-@pytest.fixture(scope="module")
-def plotted():
-    """Pages have plots."""
-    pytest.importorskip("matplotlib")
-
-
-def clip_of(i, label="a", predicted="a", **changed):
-    """Return a prediction whose score for the label given is 1 above the others."""
-    known = {
-        "name": f"{i}.wav",
-        "paths": (f"{i}.wav",),
-        "label": label,
-        "group": f"g{i}",
-        "unit": f"g{i}",
-        "source": None,
-        "fold": "0",
-        "repeat": 0,
-        "predicted": predicted,
-        "scores": {label: -2.0} | {predicted: -1.0},
-    }
-    return ScoredClip(**(known | changed))
-
-
-def report_of(pairs, labels="ab", **rest):
-    """Return the report of (true, predicted) pairs."""
-    clips = [clip_of(i, true, predicted) for i, (true, predicted) in enumerate(pairs)]
-    return make_report(clips, list(labels), PROTOCOL, **rest)
-
-
-def example(n_labels=3, names=None, *, probabilities=True, full=False, repeats=1, seed=0):
-    """Return a report of random predictions, most of them right; with all parts that a report may have."""
-    labels = list(names or (f"{'abcdefghij'[i % 10]}-label {i}" for i in range(n_labels)))
-    rng = np.random.default_rng(seed)
-    means = rng.normal(size=(len(labels), 8))
-    places = [(repeat, i, j) for repeat in range(repeats) for i in range(len(labels)) for j in range(10 + i % 4)]
-    clips = [random_clip(labels, means, *place, rng, probabilities) for place in places]
-    protocol = replace(
-        PROTOCOL,
-        repeats=repeats,
-        folds=tuple("01234"),
-        scored_labels=tuple(labels),
-        settings={"features": {"n_mfcc": 20}, "labels": labels},
-        machine="x86_64, Linux",
-        model_sha256="0123456789abcdef" * 4,
-        began="2026-01-02T03:04:05Z",
-        seconds=12.3,
-    )
-    return make_report(clips, labels, protocol, **(all_parts(clips, labels) if full else {}))
-
-
-def random_clip(labels, means, repeat, i, j, rng, probabilities):
-    """Return a clip whose scores are log densities of Gaussians, one for each label."""
-    point = means[i] + 0.9 * rng.normal(size=means.shape[1])
-    scores = -((point - means) ** 2).sum(axis=1) / 1.6
-    shares = np.exp(scores - scores.max())
-    label = labels[i]
-    file = f"{label}/{j:02d}.wav"
-    return ScoredClip(
-        name=f"{i}-{j}",
-        paths=(file, f"{label}/more.wav") if j == 3 else (file,),
-        label=label,
-        group=f"artist {i}.{j // 2} {label}" if j else None,
-        unit=f"{i}.{j // 2}",
-        source=("radio", "phone")[j % 2],
-        fold=str(j % 5),
-        repeat=repeat,
-        predicted=labels[int(scores.argmax())],
-        scores=dict(zip(labels, scores.tolist(), strict=True)),
-        probability=dict(zip(labels, (shares / shares.sum()).tolist(), strict=True)) if probabilities else None,
-        duration_s=float(1 + 7 * (j % 6)),
-    )
-
-
-def all_parts(clips, labels):
-    """Return what a report may have besides clips."""
-    some = clips[::2]
-    worse = make_slice("babble, 10 dB", some, difference=-0.125, difference_interval=(-0.2, 0.03))
-    return {
-        "findings": [
-            Finding("a_gap", "alarm", "label and source are confounded for every label"),
-            *(Finding("a_text", "information", label) for label in labels[:3]),
-            Finding("a_check", "passed", "no group is on both sides of a split", labels[0]),
-        ],
-        "failed": [FailedInput(f"{labels[0]}/gone.wav", "vanished", f"no such file: {labels[0]}")],
-        "slices": {
-            f"{labels[0]} by hand": [make_slice(name, some) for name in labels[:3]],
-            "random_split": [make_slice("by group", clips), make_slice("random", some, difference=0.1)],
-            "learning_curve": [make_slice(f"{k} of 5", clips[k::5], hours=0.4 * k) for k in (1, 2, 4)],
-            "durations": [make_slice("3 s", some), make_slice("10 s", clips)],
-            "robustness": [make_slice("clean", clips), worse],
-        },
-        "run": {"folds": 5},
-    }
-
-
-VOID = {"meta"}
-# tags that load nothing and run nothing
-HARMLESS = {
-    *("html", "head", "meta", "title", "style", "body", "header", "nav", "main", "section", "div", "p", "h1", "h2"),
-    *("h3", "span", "small", "strong", "pre", "code", "a", "bdi", "details", "summary", "dl", "dt", "dd", "ul", "li"),
-    *("table", "caption", "thead", "tbody", "tr", "th", "td"),
-}
-DRAWN = {"svg", "g", "path", "defs", "use", "text", "clippath", "rect"}
-
-
-class Page(HTMLParser):
-    """Reads a page as a browser would: tags, attributes, text, sections, and the cells of every table by caption."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.open, self.tags, self.attributes, self.headings = [], [], [], []
-        self.tables, self.items, self.styles, self.text, self.caption = {}, [], "", "", ""
-        self.drawn = []
-        self.feed(text)
-        self.close()
-        assert self.open == [], "a tag is not closed"
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value) for name, value in attributes]
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "caption":
-            self.caption = ""
-        elif tag == "tr":
-            self.tables.setdefault(self.caption, []).append([])
-        elif tag in ("td", "th"):
-            self.tables[self.caption][-1].append("")
-        elif tag == "li":
-            self.items.append("")
-        elif re.fullmatch(r"h\d", tag):
-            self.headings.append((tag, ""))
-        elif tag == "text":
-            self.drawn.append("")
-
-    def handle_endtag(self, tag):
-        assert self.open, f"a stray </{tag}>"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" in self.open:
-            self.styles += data
-            return
-        self.text += data
-        if self.open[-1:] == ["caption"]:
-            self.caption += data
-        elif re.fullmatch(r"h\d", self.open[-1] if self.open else ""):
-            tag, words = self.headings[-1]
-            self.headings[-1] = (tag, words + data)
-        elif self.open[-1:] == ["text"]:
-            self.drawn[-1] += data
-        elif "small" in self.open:
-            return
-        elif {"td", "th"} & set(self.open):
-            self.tables[self.caption][-1][-1] += data
-        elif "li" in self.open:
-            self.items[-1] += data
-
-    def handle_comment(self, data):
-        raise AssertionError(f"a comment: {data}")
-
-    def rows(self, caption):
-        """Return the cells of a table below its head."""
-        return self.tables[caption][1:]
-
-    def values(self, tag, name):
-        """Return an attribute of all tags of a kind."""
-        return [value for t, n, value in self.attributes if (t, n) == (tag, name)]
-
-
-def page_of(report, title="Cross-validation of corpus"):
-    """Return a page that was checked to be self-contained and without scripts."""
-    text = render_html(report, title)
-    text.encode("utf-8")
-    page = Page(text)
-    assert set(page.tags) <= HARMLESS | DRAWN
-    for tag, name, value in page.attributes:
-        assert not name.startswith("on"), (tag, name, value)
-        assert name not in ("src", "srcset", "action", "background", "data", "poster"), (tag, name, value)
-        if name.endswith("href"):
-            assert re.fullmatch(r"#[\w-]+", value), value
-        if name == "style" and tag not in DRAWN:
-            assert re.fullmatch(r"--rate:[01]\.\d{3}", value), value
-        if name == "style":
-            assert not re.search(r"url\((?!#)", value), value
-    assert not re.search(r"url\(|@import|expression|//", page.styles)
-    assert page.values("meta", "http-equiv") == ["Content-Security-Policy"]
-    assert "default-src 'none'; style-src 'unsafe-inline'" in page.values("meta", "content")
-    assert all(c.isprintable() or c == "\n" for c in text)
-    return page
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------
@@ -642,31 +407,6 @@ def test_the_nearest_labels_are_listed_with_ties_and_what_is_unknown():
     assert "By classical scaling" not in page.text
 
 
-def test_points_of_a_plane_are_found_again_from_their_distances():
-    points = np.random.default_rng(0).normal(size=(12, 2))
-    distance = np.linalg.norm(points[:, None] - points, axis=2)
-    found, share = classical_mds(distance)
-    # float64, twelve points of size 1
-    assert np.allclose(np.linalg.norm(found[:, None] - found, axis=2), distance, atol=1e-9)
-    assert share == pytest.approx(1.0, abs=1e-9)
-    assert np.ptp(found[:, 0]) > np.ptp(found[:, 1])
-    assert np.allclose(found.mean(axis=0), 0.0, atol=1e-9)
-
-
-def test_labels_all_as_far_from_one_another_have_a_plane_that_shows_two_axes_of_n_minus_1():
-    for n in (3, 5, 9):
-        found, share = classical_mds(1.0 - np.eye(n))
-        assert share == pytest.approx(2 / (n - 1), abs=1e-9)
-        assert found.shape == (n, 2)
-
-
-def test_labels_in_one_place_are_on_one_point(plotted):
-    found, share = classical_mds(np.zeros((4, 4)))
-    assert (found == 0).all()
-    assert share == 1.0
-    assert map_plot(list("abcd"), found).count("<text") == 4
-
-
 # --- hostile names ---------------------------------------------------------------------------------------------------
 
 
@@ -720,23 +460,6 @@ def test_hostile_names_all_at_once(plotted, probabilities):
     assert {shorten(named(name)) for name in HOSTILE} <= set(page.drawn)
 
 
-@pytest.mark.parametrize(("n_labels", "n_curves"), [(FEW_LABELS, FEW_LABELS + 1), (FEW_LABELS + 1, 1)])
-def test_each_of_a_few_labels_has_a_curve_and_of_many_only_all_together(plotted, n_labels, n_curves):
-    report = example(n_labels)
-    page = page_of(report)
-    known = ["all labels pooled", *report.labels]
-    legend = page.drawn[page.drawn.index("all labels pooled") :]
-    assert len([name for name in legend[: n_labels + 1] if name in known]) == n_curves
-    assert ("Only the curve of all labels pooled is drawn." in page.text) == (n_curves == 1)
-    assert [row[0] for row in page.rows("Misses, at the most false alarms allowed")] == known
-
-
-def test_every_name_is_escaped_in_a_legend_too(plotted):
-    page = page_of(example(names=HOSTILE[:FEW_LABELS], probabilities=False))
-    legend = page.drawn[page.drawn.index("all labels pooled") + 1 :][:FEW_LABELS]
-    assert sorted(legend) == sorted(shorten(named(name)) for name in HOSTILE[:FEW_LABELS])
-
-
 def test_a_name_of_nothing_or_blanks_can_be_seen():
     assert [named(name) for name in (None, "", "  ", "\t", "a\u200bb", "é")] == [
         "–",
@@ -746,102 +469,3 @@ def test_a_name_of_nothing_or_blanks_can_be_seen():
         "a\\u200bb",
         "é",
     ]
-
-
-# --- plots -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def drawn(plotted):
-    """Every plot of a report with nine labels, by its class."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gmmaudio.evaluation.intervals.N_DRAWS", 20)
-        report = example(9, full=True)
-    det, curve = report.metrics.det, report.metrics.reliability
-    return {
-        "det": det_plot([label or "all labels pooled" for label, _ in det], [curve for _, curve in det]),
-        "reliability": reliability_plot(curve),
-        "learning": learning_plot(report.slices["learning_curve"]),
-        "map": map_plot(list(report.labels), classical_mds(report.similarity.distance)[0]),
-    }
-
-
-def tree_of(svg):
-    """Return an SVG element, parsed."""
-    return ElementTree.fromstring(svg)  # noqa: S314
-
-
-@pytest.mark.parametrize("key", ["det", "reliability", "learning", "map"])
-def test_a_plot_is_an_element_with_a_name_and_nothing_of_its_own_outside(drawn, key):
-    root = tree_of(drawn[key])
-    assert root.attrib["role"] == "img"
-    assert root.attrib["aria-label"].strip()
-    assert root.attrib["class"] == f"plot {key}"
-    assert set(root.attrib) == {"role", "aria-label", "class", "viewBox"}
-    assert {element.tag for element in root.iter()} <= {"svg", "g", "path", "defs", "use", "text", "clipPath", "rect"}
-    ids = {element.attrib["id"] for element in root.iter() if "id" in element.attrib}
-    assert all(name.startswith(f"{key}-") for name in ids)
-    assert "://" not in drawn[key]
-    assert "font-family" not in drawn[key]
-    # all that is black or grey is the page's own colour
-    assert not re.search(r"#0[0-9a-f]0[0-9a-f]0[0-9a-f]\b", drawn[key])
-    assert "var(--" in drawn[key]
-    assert len(drawn[key]) < 60_000
-
-
-def test_the_text_of_plots_stays_text(drawn):
-    texts = [element.text for element in tree_of(drawn["det"]).iter("text")]
-    assert {"misses, %", "false alarms, %", "all labels pooled", "a-label 0", "i-label 8"} <= set(texts)
-    assert [e.text for e in tree_of(drawn["map"]).iter("text")] == [f"{'abcdefghi'[i]}-label {i}" for i in range(9)]
-
-
-def test_lines_can_be_told_apart_and_seen_in_light_and_dark():
-    css = render_html(report_of([("a", "a")]), "t")
-    light, dark = re.findall(r"--card: (#\w{6})", css)[:2]
-    assert luminance(light) > 0.9 > 0.1 > luminance(dark)
-    for colour in plots.SERIES:
-        for card in (light, dark):
-            # WCAG 2.2, 1.4.11: graphical objects have 3:1
-            high, low = sorted((luminance(colour), luminance(card)), reverse=True)
-            assert (high + 0.05) / (low + 0.05) >= 3, (colour, card)
-    looks = {tuple(map(str, plots._line_of(i).values())) for i in range(FEW_LABELS + 1)}
-    assert len(looks) == FEW_LABELS + 1
-
-
-def luminance(colour):
-    """Return the relative luminance of #rrggbb, as WCAG defines it."""
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
-
-
-def test_names_on_a_map_stand_apart_where_there_is_room(plotted):
-    points = np.array([[0, 0], [0.01, 0], [1, 0], [0, 1], [0.99, 1], [1, 1]], dtype=np.float64)
-    texts = list(tree_of(map_plot(["a name here"] * 6, points)).iter("text"))
-    boxes = []
-    for text in texts:
-        x, y = float(text.attrib["x"]), float(text.attrib["y"])
-        # eleven letters of about 6 units; a line of 10
-        anchor = re.search(r"text-anchor: (\w+)", text.attrib["style"])
-        left = x - 60 * {"start": 0, "middle": 0.5, "end": 1}[anchor[1] if anchor else "start"]
-        boxes.append((left, y, left + 60, y + 9))
-    for i, a in enumerate(boxes):
-        for b in boxes[:i]:
-            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1], (a, b)
-
-
-def test_a_long_name_is_shortened_in_plots_only(plotted):
-    name = "n" * 300
-    page = page_of(report_of([(name, name), ("b", "c"), ("c", "c")], [name, "b", "c"]))
-    assert "n" * 17 + "…" in page.drawn
-    assert name not in page.drawn
-    assert page.rows("Figures per label")[0][0] == name
-
-
-def test_matplotlib_is_imported_for_plots_only_and_pyplot_never(plotted):
-    program = (
-        "import sys; from gmmaudio.evaluation import plots, render_html; assert 'matplotlib' not in sys.modules;"
-        "plots.map_plot(['a'], plots.np.zeros((1, 2))); assert 'matplotlib' in sys.modules;"
-        "assert 'matplotlib.pyplot' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
