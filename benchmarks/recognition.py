@@ -39,7 +39,7 @@ from gmmaudio.compute import QUIET
 from gmmaudio.corpus import Corpus, plan_split
 from gmmaudio.evaluation import ScoredClip, compare, compute_metrics
 from gmmaudio.models import Recipe, fit_calibration
-from gmmaudio.models.inner_folds import inner_folds
+from gmmaudio.models.inner_folds import make_inner_folds
 from gmmaudio.pipeline import CrossvalOptions
 from gmmaudio.pipeline.folds import fit_fold
 from gmmaudio.pipeline.scoring import score_trials
@@ -131,7 +131,7 @@ def by_peer(
     """Return held-out clips, ``told`` by us, as a peer that is trained on ``train`` tells them."""
     labels, units = sorted({trial.label for trial in train}), units_of(train)
     X, y = np.stack([values[t.paths[0]] for t in train]), np.array([labels.index(t.label) for t in train])
-    folds = [(list(fold.train), list(fold.test)) for fold in inner_folds(train, seed)]
+    folds = [(list(fold.train), list(fold.test)) for fold in make_inner_folds(train, seed)]
     place = [i for _, test in folds for i in test]
     tried = []
     for value in peer.grid:

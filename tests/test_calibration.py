@@ -1,4 +1,4 @@
-"""Calibration, fusion, rejection: known scales, Bayes' rule by hand, brute force, finite samples, scikit-learn."""
+"""Calibration, fusion, open-set threshold: against known scales, Bayes' rule by hand, brute force, scikit-learn."""
 
 import json
 
@@ -9,10 +9,10 @@ from sklearn.metrics import roc_auc_score
 
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import cllr, min_cllr, reliability_curve
-from gmmaudio.models import Calibration, Rejection, fit_calibration, fit_rejection
+from gmmaudio.models import Calibration, OpenSetThreshold, fit_calibration, fit_open_set_threshold
 from gmmaudio.models.calibration import RIDGE, clip_weights, smoothed_targets
 from gmmaudio.models.fusion import equal_mean, trained_weights
-from gmmaudio.models.open_set import auroc, statistics
+from gmmaudio.models.open_set import auroc, score_statistics
 
 INF = float("inf")
 # the search for a scale stops at steps of 1e-6 of its log
@@ -332,17 +332,19 @@ def test_trained_weights_are_the_best_of_a_grid():
     assert fused < alone - 0.01
 
 
-# --- statistics and rejection -------------------------------------------------------------------------------------
+# --- statistics and open-set threshold ----------------------------------------------------------------------------
 
 
 def test_statistics_by_hand():
-    found = statistics(np.array([[1.0, 4.0, 2.0], [3.0, 3.0, 0.0]]), np.array([[0.1, 0.7, 0.2], [0.45, 0.45, 0.1]]))
+    found = score_statistics(
+        np.array([[1.0, 4.0, 2.0], [3.0, 3.0, 0.0]]), np.array([[0.1, 0.7, 0.2], [0.45, 0.45, 0.1]])
+    )
     assert {name: values.tolist() for name, values in found.items()} == {
         "score": [4.0, 3.0],
         "margin": [2.0, 0.0],
         "probability": [0.7, 0.45],
     }
-    assert set(statistics(np.zeros((1, 2)), None)) == {"score", "margin"}
+    assert set(score_statistics(np.zeros((1, 2)), None)) == {"score", "margin"}
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 8])
@@ -368,15 +370,15 @@ def values(mean, n, seed, name="margin"):
 def test_the_statistic_that_tells_best_is_taken():
     known = values(3, 50, 0, "score") | values(3, 50, 1, "margin")
     rounds = [(known, values(2, 50, 2, "score") | values(0, 50, 3, "margin"))]
-    assert fit_rejection(known, rounds).statistic == "margin"
+    assert fit_open_set_threshold(known, rounds).statistic == "margin"
     rounds = [(known, values(0, 50, 2, "score") | values(2, 50, 3, "margin"))]
-    assert fit_rejection(known, rounds).statistic == "score"
+    assert fit_open_set_threshold(known, rounds).statistic == "score"
 
 
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
 def test_no_more_than_the_share_of_known_clips_is_rejected(share):
     known = values(3, 57, 0)
-    found = fit_rejection(known, [(known, values(0, 57, 1))], false_rejection=share)
+    found = fit_open_set_threshold(known, [(known, values(0, 57, 1))], false_rejection=share)
     assert found.threshold is not None
     assert share - 2 / 57 <= (known["margin"] < found.threshold).mean() <= share
     assert found.false_rejection == share
@@ -384,7 +386,7 @@ def test_no_more_than_the_share_of_known_clips_is_rejected(share):
 
 def test_fresh_known_clips_are_rejected_as_often_as_was_said():
     known = values(3, 2000, 0)
-    found = fit_rejection(known, [(known, values(0, 100, 1))], false_rejection=0.1)
+    found = fit_open_set_threshold(known, [(known, values(0, 100, 1))], false_rejection=0.1)
     fresh = values(3, 20000, 2)["margin"]
     # three standard errors of a quantile of 2000: 0.02
     assert (fresh < found.threshold).mean() == pytest.approx(0.1, abs=0.02)
@@ -392,7 +394,7 @@ def test_fresh_known_clips_are_rejected_as_often_as_was_said():
 
 def test_equal_values_are_not_rejected():
     known = {"margin": np.repeat([1.0, 2.0], 20)}
-    found = fit_rejection(known, [(known, {"margin": np.zeros(20)})], false_rejection=0.3)
+    found = fit_open_set_threshold(known, [(known, {"margin": np.zeros(20)})], false_rejection=0.3)
     assert found.threshold == 1.0
 
 
@@ -400,7 +402,7 @@ def test_every_label_left_out_counts_the_same():
     known = values(0, 200, 0)
     far, near = values(-9, 10, 1), values(0, 300, 2)
     expected = np.mean([auroc(known["margin"], unknown["margin"]) for unknown in (far, near)])
-    found = fit_rejection(known, [(known, far), (known, near)])
+    found = fit_open_set_threshold(known, [(known, far), (known, near)])
     assert found.auroc == pytest.approx(expected)
     assert found.threshold is not None
     assert (found.n_known, found.n_unknown) == (200, 310)
@@ -408,7 +410,7 @@ def test_every_label_left_out_counts_the_same():
 
 def test_it_is_off_where_known_and_unknown_look_alike():
     known = values(0, 100, 0)
-    found = fit_rejection(known, [(known, values(0, 100, 1))])
+    found = fit_open_set_threshold(known, [(known, values(0, 100, 1))])
     assert found.threshold is None
     assert found.auroc == pytest.approx(0.5, abs=0.1)
     assert found.reason.startswith("off: each of 1 labels left out in turn, AUROC 0.")
@@ -418,21 +420,21 @@ def test_it_is_off_where_known_and_unknown_look_alike():
 @pytest.mark.parametrize(("n_known", "n_unknown"), [(9, 50), (50, 9), (0, 50), (50, 0)])
 def test_it_is_off_where_clips_are_few(n_known, n_unknown):
     known, unknown = values(9, n_known, 0), values(0, n_unknown, 1)
-    found = fit_rejection(known, [(known, unknown)])
+    found = fit_open_set_threshold(known, [(known, unknown)])
     assert (found.threshold, found.auroc, found.n_known, found.n_unknown) == (None, None, n_known, n_unknown)
     assert found.reason.startswith("off: too few")
-    assert fit_rejection(known, []).threshold is None
+    assert fit_open_set_threshold(known, []).threshold is None
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
 def test_a_share_outside_its_bounds_is_refused(share):
     with pytest.raises(SettingError, match="expected above 0 and below 1"):
-        fit_rejection(values(0, 50, 0), [], false_rejection=share)
+        fit_open_set_threshold(values(0, 50, 0), [], false_rejection=share)
 
 
 def test_an_unknown_statistic_is_refused():
     with pytest.raises(SettingError, match="statistic is 'entropy'; expected one of score, margin, probability"):
-        Rejection("entropy", None, 0.05, None, 0, 0, "")
+        OpenSetThreshold("entropy", None, 0.05, None, 0, 0, "")
 
 
 @pytest.mark.parametrize(
@@ -447,7 +449,7 @@ def test_a_clip_is_unknown_below_the_threshold(statistic, below, above, why):
     scores, chances = np.array([1.0, 4.0]), np.array([0.2, 0.8])
 
     def told(threshold, probability=chances):
-        return Rejection(statistic, threshold, 0.05, 0.9, 50, 50, "").why(scores, probability)
+        return OpenSetThreshold(statistic, threshold, 0.05, 0.9, 50, 50, "").explain(scores, probability)
 
     assert told(below) == why
     assert told(above) is None
@@ -456,8 +458,8 @@ def test_a_clip_is_unknown_below_the_threshold(statistic, below, above, why):
 
 
 def test_without_probabilities_none_is_too_low():
-    assert Rejection("probability", 0.9, 0.05, 0.9, 50, 50, "").why(np.array([1.0, 4.0]), None) is None
-    assert Rejection("margin", 9.0, 0.05, 0.9, 50, 50, "").why(np.array([1.0, 4.0]), None) is not None
+    assert OpenSetThreshold("probability", 0.9, 0.05, 0.9, 50, 50, "").explain(np.array([1.0, 4.0]), None) is None
+    assert OpenSetThreshold("margin", 9.0, 0.05, 0.9, 50, 50, "").explain(np.array([1.0, 4.0]), None) is not None
 
 
 # --- what the calibration must stand ------------------------------------------------------------------------------
@@ -559,26 +561,26 @@ def test_the_share_holds_for_fresh_clips_of_few_known_ones(n):
     for _ in range(2000):
         known = {"margin": rng.random(n)}
         # of a uniform variable the chance to be below the threshold is the threshold
-        missed.append(fit_rejection(known, [(known, {"margin": np.full(20, -1.0)})]).threshold)
+        missed.append(fit_open_set_threshold(known, [(known, {"margin": np.full(20, -1.0)})]).threshold)
     # three standard errors of 2000 draws: 0.004
     assert np.mean(missed) == pytest.approx(np.floor(0.05 * (n + 1)) / (n + 1), abs=0.004)
 
 
 def test_too_few_known_clips_for_the_share_turn_it_off():
     known = values(9, 18, 0)
-    found = fit_rejection(known, [(known, values(0, 50, 1))])
+    found = fit_open_set_threshold(known, [(known, values(0, 50, 1))])
     assert found.threshold is None
     assert found.reason.endswith("but the 18 known clips give no threshold for 5 % of them")
-    assert fit_rejection(known, [(known, values(0, 50, 1))], false_rejection=0.06).threshold is not None
+    assert fit_open_set_threshold(known, [(known, values(0, 50, 1))], false_rejection=0.06).threshold is not None
 
 
 def test_an_infinite_threshold_turns_it_off_and_nan_is_refused():
     known = {"margin": np.full(30, INF)}
-    assert fit_rejection(known, [(known, {"margin": np.zeros(30)})]).threshold is None
+    assert fit_open_set_threshold(known, [(known, {"margin": np.zeros(30)})]).threshold is None
     with pytest.raises(SettingError, match="NaN"):
-        fit_rejection({"margin": np.full(30, np.nan)}, [(values(3, 30, 0), values(0, 30, 1))])
+        fit_open_set_threshold({"margin": np.full(30, np.nan)}, [(values(3, 30, 0), values(0, 30, 1))])
     with pytest.raises(SettingError, match="expected a number, or None"):
-        Rejection("margin", INF, 0.05, 0.9, 50, 50, "")
+        OpenSetThreshold("margin", INF, 0.05, 0.9, 50, 50, "")
 
 
 def test_labels_that_were_no_candidate_do_not_count():

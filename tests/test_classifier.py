@@ -381,7 +381,7 @@ def test_a_limit_that_could_not_be_set_leaves_none_behind(monkeypatch):
 def test_a_number_of_workers_that_means_nothing_is_refused(n_jobs):
     with pytest.raises(SettingError) as caught:
         list(ordered_map(abs, [1], n_jobs))
-    assert str(caught.value) == f"-j is {n_jobs}; expected 1 or more worker processes, or -1 for one each core"
+    assert str(caught.value) == f"`n_jobs` is {n_jobs}; expected 1 or more worker processes, or -1 for one each core"
 
 
 def test_minus_one_means_a_worker_for_each_core(monkeypatch):

@@ -387,7 +387,7 @@ def test_classify_text_is_path_label_and_probability(command, model_file, corpus
 
 
 def test_classify_text_has_scores_where_the_model_has_no_probabilities(command, model_file, good, tmp_path):
-    model = replace(load_model(model_file), calibration=None, rejection=None)
+    model = replace(load_model(model_file), calibration=None, open_set=None)
     save_model(model, tmp_path / "m.gmm")
     said = command("classify", tmp_path / "m.gmm", good)
     expected = model.predict(extract(read_audio(good, 22050), make_features())).scores["low"]
@@ -1109,7 +1109,7 @@ def test_info_says_what_a_model_holds(command, model_file):
 
 def test_info_json_has_everything_but_the_tensors(command, model_file, model):
     said = json_of(command("info", model_file, "--json"))
-    told = {"labels", "kind", "n_components", "features", "calibration", "rejection", "training"}
+    told = {"labels", "kind", "n_components", "features", "calibration", "open_set", "training"}
     assert set(said) == told
     assert said["labels"] == ["high", "low", "mid"]
     assert said["n_components"] == {"high": 4, "low": 4, "mid": 4}

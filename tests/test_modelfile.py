@@ -672,7 +672,7 @@ def test_of_equal_scores_the_first_label_wins_everywhere():
 
 
 def test_the_best_labels_come_first_and_are_as_many_as_asked():
-    said = Prediction("b", {"a": -3.0, "b": -1.0, "c": -2.0})
+    said = Prediction(label="b", scores={"a": -3.0, "b": -1.0, "c": -2.0})
     assert said.top(1) == [("b", -1.0)]
     assert [label for label, _ in said.top(9)] == ["b", "c", "a"]
 

@@ -195,9 +195,9 @@ def test_the_table_of_candidates_is_what_inner_folds_give(clips, few_candidates)
     for row in found.table:
         changes = {name: row[name] for name in ("covariance_type", "n_components")}
         settings = replace(SMALL.kind_settings, **changes)
-        scored = fitting.nested_scores(trials, replace(SMALL, kind_settings=settings, seed=3), QUIET)
+        scored = fitting.out_of_fold_scores(trials, replace(SMALL, kind_settings=settings, seed=3), QUIET)
         given = [scored.labels[i] for i in scored.fused((1.0,)).argmax(axis=1)]
-        right = [trials[i].label == label for i, label in zip(scored.place, given, strict=True)]
+        right = [trials[i].label == label for i, label in zip(scored.indices, given, strict=True)]
         assert row["n"] == len(right) == 18
         assert row["accuracy"] == np.mean(right)
     assert [row["balanced_accuracy"] for row in found.table] == sorted(
@@ -212,7 +212,7 @@ def test_the_table_of_candidates_is_what_inner_folds_give(clips, few_candidates)
 
 def test_inner_folds_keep_groups_whole(clips):
     trials = trials_of(clips)
-    folds = fitting.inner_folds(trials, 0)
+    folds = fitting.make_inner_folds(trials, 0)
     assert len(folds) == 5
     for fold in folds:
         assert {trials[i].group for i in fold.train}.isdisjoint(trials[i].group for i in fold.test)
@@ -223,7 +223,7 @@ def test_a_training_set_of_one_group_each_keeps_its_settings(clips, few_candidat
     found = tuning.tune(one_each, SMALL, QUIET)
     assert (found.recipe, found.table) == (SMALL, ())
     assert found.reason == "no label has two groups to tune on: the settings are left as they were"
-    assert fitting.nested_scores(one_each, SMALL, QUIET) is None
+    assert fitting.out_of_fold_scores(one_each, SMALL, QUIET) is None
 
 
 def test_what_stands_beside_a_tuned_figure_is_tuned_too(clips, few_candidates, monkeypatch):

@@ -36,7 +36,7 @@ from gmmaudio.models import (
     TrainingSummary,
     find_kind,
     fit_calibration,
-    fit_rejection,
+    fit_open_set_threshold,
     fit_scorer,
     fitting,
     from_bytes,
@@ -426,7 +426,7 @@ def test_every_kind_tells_labels_apart_the_same_for_any_number_of_jobs(config):
     scores = np.stack([classifier.score(r) for r in rows])
     assert np.array_equal(scores, np.stack([again.score(r) for r in rows]))
     assert np.mean([classifier.labels[k] for k in scores.argmax(axis=1)] == np.array(labels)) > 0.8
-    assert classifier.score_members(rows[0]).shape == (config.n_heads, 3)
+    assert classifier.score_heads(rows[0]).shape == (config.n_heads, 3)
 
 
 @pytest.mark.parametrize(
@@ -594,15 +594,15 @@ def test_auroc_is_scikit_learns():
 def test_a_threshold_refuses_the_stated_share_or_is_off():
     rng = np.random.default_rng(0)
     known = {"score": rng.normal(2, 1, 400)}
-    told = fit_rejection(known, [(known, {"score": rng.normal(0, 1, 50)})], false_rejection=0.1)
+    told = fit_open_set_threshold(known, [(known, {"score": rng.normal(0, 1, 50)})], false_rejection=0.1)
     assert np.mean(known["score"] < told.threshold) <= 0.1
     assert np.mean(rng.normal(2, 1, 4000) < told.threshold) == pytest.approx(0.1, abs=0.04)  # of 400 clips
-    assert told.why(np.array([told.threshold - 1, -9.0]), None) == "far from every class"
-    assert told.why(np.array([told.threshold + 1, -9.0]), None) is None
-    off = fit_rejection(known, [(known, {"score": rng.normal(2, 1, 50)})])
+    assert told.explain(np.array([told.threshold - 1, -9.0]), None) == "far from every class"
+    assert told.explain(np.array([told.threshold + 1, -9.0]), None) is None
+    off = fit_open_set_threshold(known, [(known, {"score": rng.normal(2, 1, 50)})])
     assert off.threshold is None
     assert off.reason.startswith("off: each of 1 labels left out in turn, AUROC 0.")
-    assert off.why(np.array([-99.0, -99.0]), None) is None
+    assert off.explain(np.array([-99.0, -99.0]), None) is None
 
 
 # --- the whole way -------------------------------------------------------------------------------------------------
@@ -641,7 +641,7 @@ def test_probabilities_of_a_fold_are_learned_without_it(clips):
 def test_without_two_groups_there_is_no_probability_and_a_reason(clips):
     alone = replace(clips, clips=tuple(c for c in clips.clips if c.group.endswith("ann")))
     model = pipeline.train(alone, pipeline.make_recipe(n_components=2)).model
-    assert model.calibration is None and model.rejection is None
+    assert model.calibration is None and model.open_set is None
     assert "not_calibrated" in {finding.code for finding in model.training.findings}
     with pytest.raises(SettingError, match="this model is not calibrated"):
         list(pipeline.classify(model, [], priors={}))
@@ -718,7 +718,7 @@ def test_rates_that_give_a_class_away_are_told(clips, tmp_path):
     ]
     assert told[0] == []
     assert len(told[1]) == 1
-    assert told[1][0].startswith("sample rates differ between classes ('high' ")
+    assert told[1][0].text.startswith("sample rates differ between labels ('high' ")
 
 
 def test_a_label_that_a_fold_never_heard_stays_impossible_under_any_weight():
@@ -746,36 +746,36 @@ def rejection_setting(corpus, preset, **changes):
 
 def test_mixtures_that_know_of_no_other_label_are_asked_without_one_and_not_fitted_again(corpus, monkeypatch):
     trials, recipe, fitted = rejection_setting(corpus, None, n_components=1)
-    rounds = fitting._without_columns(
+    rounds = fitting._leave_columns_out(
         fitted.out_of_fold.fused((1.0,)), fitting.labels_and_groups(trials, fitted.out_of_fold)[0]
     )
     # the same by hand, fold by fold: with one component EM has no start that could differ
     expected = [([], []) for _ in fitted.out_of_fold.labels]
-    for fold in fitting.inner_folds(trials, recipe.seed):
+    for fold in fitting.make_inner_folds(trials, recipe.seed):
         for k, label in enumerate(fitted.out_of_fold.labels):
             train = [trials[i] for i in fold.train if trials[i].label != label]
-            fit, _ = fitting.fit_classifier(train, recipe, QUIET)
+            fit, _ = fitting.fit_scorer_on_trials(train, recipe, QUIET)
             for i in fold.test:
                 expected[k][trials[i].label == label].append(fit.score(trials[i].rows.values))
     assert len(rounds) == len(expected) == 3
     for found, by_hand in zip(rounds, expected, strict=True):
         for side, other in zip(found, by_hand, strict=True):
             np.testing.assert_allclose(np.sort(side, axis=0), np.sort(other, axis=0), rtol=1e-6)
-    monkeypatch.setattr(fitting, "fit_classifier", None)
-    found = fitting.learn_rejection(trials, recipe, fitted, QUIET)
+    monkeypatch.setattr(fitting, "fit_scorer_on_trials", None)
+    found = fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET)
     assert "each of 3 labels left out in turn, AUROC 1.00" in found.reason
     assert (found.n_known, found.n_unknown) == (18, 18)
 
 
 def test_a_label_is_left_out_of_as_few_folds_as_hold_clips_enough(corpus, monkeypatch):
     trials, recipe, fitted = rejection_setting(corpus, "genre")
-    rounds = fitting._without_labels(trials, recipe, fitted.out_of_fold.labels, (1.0,), QUIET)
+    rounds = fitting._leave_labels_out(trials, recipe, fitted.out_of_fold.labels, (1.0,), QUIET)
     # clips come two by two, a singer's; a fold that holds one label only has no other to tell it from
     assert [len(outside) for _, outside in rounds] == [4, 6, 6]
     assert all(scores.shape[1] == 2 for sides in rounds for scores in sides)
-    assert fitting.learn_rejection(trials, recipe, fitted, QUIET).n_unknown == 16
+    assert fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET).n_unknown == 16
     monkeypatch.setattr(fitting, "ENOUGH_CLIPS", 1)
-    fewer = fitting._without_labels(trials, recipe, fitted.out_of_fold.labels, (1.0,), QUIET)
+    fewer = fitting._leave_labels_out(trials, recipe, fitted.out_of_fold.labels, (1.0,), QUIET)
     assert [len(outside) for _, outside in fewer] == [2, 2, 2]
 
 
@@ -794,24 +794,27 @@ def test_a_model_of_few_clips_does_not_call_its_own_clips_unknown():
     rounds = [
         ({name: np.arange(100.0) for name in known}, {"score": np.arange(-60.0, 0), "margin": np.arange(-9.0, 51)})
     ]
-    free = fit_rejection(known, rounds)
+    free = fit_open_set_threshold(known, rounds)
     assert (free.statistic, free.auroc) == ("score", 1.0)
     # the model of all clips gives scores on another scale: by the score eleven of a hundred would be rejected
     own = {"score": np.r_[np.full(11, -1.0), np.full(89, 50.0)], "margin": np.full(100, 50.0)}
-    other = fit_rejection(known, rounds, own=own)
+    other = fit_open_set_threshold(known, rounds, in_sample=own)
     assert other.statistic == "margin"
     assert other.threshold is not None
-    neither = fit_rejection(known, rounds, own=own | {"margin": own["score"]})
+    neither = fit_open_set_threshold(known, rounds, in_sample=own | {"margin": own["score"]})
     assert neither.threshold is None
     assert neither.reason.endswith("the model would call too many of the clips that it was trained on unknown")
-    assert fit_rejection(known, rounds, own=own | {"score": np.r_[np.full(10, -1.0), np.full(90, 50.0)]}) == free
+    assert (
+        fit_open_set_threshold(known, rounds, in_sample=own | {"score": np.r_[np.full(10, -1.0), np.full(90, 50.0)]})
+        == free
+    )
 
 
 def test_unknown_is_learned_with_the_models_own_clips_in_view(corpus, monkeypatch):
     trials, recipe, fitted = rejection_setting(corpus, "genre")
     seen = {}
-    monkeypatch.setattr(fitting, "fit_rejection", lambda known, rounds, own: seen.update(own))
-    fitting.learn_rejection(trials, recipe, fitted, QUIET)
+    monkeypatch.setattr(fitting, "fit_open_set_threshold", lambda known, rounds, in_sample: seen.update(in_sample))
+    fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET)
     best = [max(fitted.recogniser.predict(trial.rows.values).scores.values()) for trial in trials]
     # the number of BLAS threads moves the last bits
     np.testing.assert_allclose(seen["score"], best, rtol=1e-9)
@@ -827,23 +830,23 @@ def test_clips_that_are_all_the_same_are_of_no_label_more_than_another():
 def test_inner_folds_have_as_many_components_as_the_model(corpus, monkeypatch):
     trials, recipe, fitted = rejection_setting(corpus, "genre")
     n_rows = sum(len(trial.rows) for trial in trials)
-    sized = fitting.of_size(trials, recipe)
+    sized = fitting.cap_components(trials, recipe)
     assert sized.kind_settings.n_pca == n_rows // 4 == fitted.recogniser.scorer.transform.matrix.shape[1]
     sizes = []
-    fit_classifier = fitting.fit_classifier
+    fit_scorer_on_trials = fitting.fit_scorer_on_trials
 
     def watched(*given, **settings):
-        found = fit_classifier(*given, **settings)
+        found = fit_scorer_on_trials(*given, **settings)
         sizes.append(found[0].transform.matrix.shape[1])
         return found
 
     # tuning asks for nested scores alone
     with monkeypatch.context() as patched:
-        patched.setattr(inner_folds, "fit_classifier", watched)
-        inner_folds.nested_scores(trials, recipe, QUIET)
+        patched.setattr(inner_folds, "fit_scorer_on_trials", watched)
+        inner_folds.out_of_fold_scores(trials, recipe, QUIET)
     assert sizes == [n_rows // 4] * 5
     frames = pipeline.make_recipe(None)
-    assert fitting.of_size(trials, frames) is frames
+    assert fitting.cap_components(trials, frames) is frames
 
 
 @pytest.mark.parametrize(("given", "n_groups"), [((), 9), (("--group-by", "singer"), 3), (("--group-by", "none"), 18)])

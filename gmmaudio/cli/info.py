@@ -42,7 +42,7 @@ def _everything(model: Model) -> dict[str, Any]:
         },
         "features": model.features.to_dict(),
         "calibration": None if model.calibration is None else model.calibration.to_dict(),
-        "rejection": None if model.rejection is None else asdict(model.rejection),
+        "open_set": None if model.open_set is None else asdict(model.open_set),
         "training": model.training.to_dict(),
     }
 
@@ -61,8 +61,8 @@ def trust(model: Model) -> list[str]:
             f"probabilities: {found.method}, scale {found.scale:.4g}, learned on {found.n} clips of {found.n_groups} "
             f"groups by inner folds, log-loss {found.log_loss:.3f} nats"
         ]
-    if model.rejection is not None:
-        lines.append(f"unknown: {model.rejection.reason}")
+    if model.open_set is not None:
+        lines.append(f"unknown: {model.open_set.reason}")
     return lines
 
 

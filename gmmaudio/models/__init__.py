@@ -2,9 +2,9 @@
 
 from gmmaudio.models.calibration import Calibration, fit_calibration
 from gmmaudio.models.file import from_bytes, load_model, model_sha256, save_model, to_bytes
-from gmmaudio.models.fitting import Fitted, fit_trials, learn_rejection
+from gmmaudio.models.fitting import Fitted, fit_trials, learn_open_set_threshold
 from gmmaudio.models.heads import Head, Linear, Mixtures
-from gmmaudio.models.inner_folds import OutOfFold, nested_scores
+from gmmaudio.models.inner_folds import OutOfFold, out_of_fold_scores
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import EmSettings, KindSettings
 from gmmaudio.models.kinds import KINDS, find_kind, fit_scorer, settings_from_dict
@@ -12,7 +12,7 @@ from gmmaudio.models.kinds.block_gaussian import SHARED, BlockGaussianSettings, 
 from gmmaudio.models.kinds.frame_gmm import FrameGmmSettings, Identity, gmm_scorer
 from gmmaudio.models.kinds.supervector import Supervectors, SupervectorSettings
 from gmmaudio.models.model import Model, Prediction, Recogniser, TrainingClip, TrainingSummary
-from gmmaudio.models.open_set import Rejection, fit_rejection
+from gmmaudio.models.open_set import OpenSetThreshold, fit_open_set_threshold
 from gmmaudio.models.presets import PRESETS, Preset, preset_of
 from gmmaudio.models.recipe import Recipe, make_recipe
 from gmmaudio.models.scorer import Scorer, Transform
@@ -38,13 +38,13 @@ __all__ = [
     "Linear",
     "Mixtures",
     "Model",
+    "OpenSetThreshold",
     "OutOfFold",
     "Prediction",
     "Preset",
     "Projection",
     "Recipe",
     "Recogniser",
-    "Rejection",
     "Scorer",
     "SupervectorSettings",
     "Supervectors",
@@ -56,16 +56,16 @@ __all__ = [
     "Tuned",
     "find_kind",
     "fit_calibration",
-    "fit_rejection",
+    "fit_open_set_threshold",
     "fit_scorer",
     "fit_trials",
     "from_bytes",
     "gmm_scorer",
-    "learn_rejection",
+    "learn_open_set_threshold",
     "load_model",
     "make_recipe",
     "model_sha256",
-    "nested_scores",
+    "out_of_fold_scores",
     "preset_of",
     "save_model",
     "settings_from_dict",

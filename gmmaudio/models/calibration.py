@@ -1,4 +1,4 @@
-"""Scores -> probabilities: a temperature, or a scale and offsets, learned of out-of-fold scores."""
+"""Scores -> probabilities: a temperature, or a scale and offsets, learned from out-of-fold scores."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.confusion import as_columns, as_log_likelihoods
-from gmmaudio.models.linear_algebra import Array
+from gmmaudio.models.linear_algebra import Array, Codes
 
-Codes = npt.NDArray[np.intp]
 METHODS = ("auto", "temperature", "affine")
-# what "auto" asks for before each label has an offset of its own
+# clips and groups of every label that "auto" needs before each label has its own offset
 AFFINE_CLIPS, AFFINE_GROUPS = 30, 8
 # wrong answers that are added to every label's, so that no set of right answers makes a scale infinite
 SMOOTHING = 0.5
@@ -27,7 +25,7 @@ RIDGE = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What makes scores probabilities: softmax(scale * scores + offsets + log prior).
+    """The map from scores to probabilities: softmax(scale * scores + offsets + log prior).
 
     Parameters
     ----------
@@ -64,9 +62,9 @@ class Calibration:
         Parameters
         ----------
         scores : ndarray, shape (n_labels,) or (n, n_labels)
-            Of every label; -inf is impossible.
+            Score of every label; -inf is impossible.
         priors : ndarray, shape (n_labels,), optional
-            Before anything is heard, summing to 1; equal where not given.
+            Class priors, summing to 1; equal where not given.
 
         Raises
         ------
@@ -127,7 +125,18 @@ def _log_prior(priors: Array, n_labels: int) -> Array:
 
 
 def softmax(logits: Array) -> Array:
-    """Return exp(logits) over their sum along the last axis."""
+    """Return exp(logits) over their sum along the last axis, 0..1, in the shape of the logits.
+
+    Parameters
+    ----------
+    logits : ndarray
+        Finite, or -inf beside finite ones.
+
+    Examples
+    --------
+    >>> softmax(np.log([1.0, 3.0]))
+    array([0.25, 0.75])
+    """
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     share: Array = shifted / shifted.sum(axis=-1, keepdims=True)
     return share
@@ -136,7 +145,7 @@ def softmax(logits: Array) -> Array:
 def clip_weights(codes: Codes, groups: Sequence[str]) -> Array:
     """Return weights by which every label counts the same, and every group within it, shape (n,), sum 1.
 
-    A speaker of 300 clips tells no more of other speakers than one of two.
+    A speaker of 300 clips says no more about other speakers than one of two.
 
     Parameters
     ----------
@@ -150,18 +159,18 @@ def clip_weights(codes: Codes, groups: Sequence[str]) -> Array:
     >>> clip_weights(np.array([0, 0, 0, 1]), ["a", "a", "b", "c"])
     array([0.125, 0.125, 0.25 , 0.5  ])
     """
-    pairs = list(zip(codes.tolist(), groups, strict=True))
-    kinds, counts = np.unique(np.array([f"{code}\0{group}" for code, group in pairs]), return_counts=True)
-    n_clips = dict(zip(kinds.tolist(), counts.tolist(), strict=True))
+    label_groups = list(zip(codes.tolist(), groups, strict=True))
+    keys, counts = np.unique(np.array([f"{code}\0{group}" for code, group in label_groups]), return_counts=True)
+    n_clips = dict(zip(keys.tolist(), counts.tolist(), strict=True))
     members: dict[int, set[str]] = {}
-    for code, group in pairs:
+    for code, group in label_groups:
         members.setdefault(code, set()).add(group)
-    each = [1.0 / (n_clips[f"{code}\0{group}"] * len(members[code]) * len(members)) for code, group in pairs]
+    each = [1.0 / (n_clips[f"{code}\0{group}"] * len(members[code]) * len(members)) for code, group in label_groups]
     return np.array(each)
 
 
 def fit_calibration(scores: Array, codes: Codes, groups: Sequence[str], *, method: str = "auto") -> Calibration:
-    """Return the calibration with the least log-loss on out-of-fold scores, labels and groups weighing the same.
+    """Return the calibration with the lowest log-loss on out-of-fold scores, labels and groups weighing the same.
 
     Targets are smoothed as by half a wrong answer for every label (after Platt), so that a training set without
     mistakes does not make certainty of every score. The wrong answer is the runner-up: spread over all other labels it
@@ -171,20 +180,20 @@ def fit_calibration(scores: Array, codes: Codes, groups: Sequence[str], *, metho
     Clips whose true label was impossible say nothing of any scale and are left out. The scale is 1 where no score
     differs from another of its clip.
 
-    The classifiers of the folds heard fewer clips than the one whose scores are then calibrated, which is not undone:
-    where more clips make the same range of scores better, probabilities are somewhat too cautious; where more clips
-    stretch the range, somewhat too sure.
+    The scorers of the folds were trained on fewer clips than the one whose scores are then calibrated, which is not
+    undone: where more clips make the same range of scores better, probabilities are somewhat underconfident; where more
+    clips stretch the range, somewhat overconfident.
 
     Parameters
     ----------
     scores : ndarray, shape (n, n_labels)
-        Of every clip, by a classifier that heard none of its group; at least one clip.
+        Scores of every clip, by a scorer that was trained on none of its group; at least one clip.
     codes : ndarray, shape (n,), int
         True label of every clip, as a column.
     groups : sequence of str
         Group of every clip.
     method : {"auto", "temperature", "affine"}
-        What is learned: one scale, or an offset for each label too.
+        One scale, or an offset for each label too; ``auto`` chooses.
 
     Raises
     ------
@@ -225,7 +234,22 @@ def fit_calibration(scores: Array, codes: Codes, groups: Sequence[str], *, metho
 
 
 def usable_clips(scores: Array, codes: Codes, groups: Sequence[str]) -> tuple[Array, Codes, list[str]]:
-    """Return checked scores, labels and groups of clips whose true label was possible."""
+    """Return checked scores, labels and groups of the clips whose true label was possible.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, n_labels)
+        Scores of every clip; -inf is impossible.
+    codes : ndarray, shape (n,), int
+        True label of every clip, as a column.
+    groups : sequence of str
+        Group of every clip.
+
+    Raises
+    ------
+    SettingError
+        If a score is NaN or +inf, or arguments do not fit one another.
+    """
     scores = as_log_likelihoods(scores)
     codes = as_columns(codes, scores).astype(np.intp)
     if len(groups) != len(codes):
@@ -238,6 +262,16 @@ def typical_gap(scores: Array) -> float:
     """Return the median gap between the best score of a clip and another, 0 where there is none.
 
     Searched in this unit, the calibration is the same for scores of any size.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, n_labels)
+        Scores of every clip.
+
+    Examples
+    --------
+    >>> typical_gap(np.array([[3.0, 1.0], [0.0, 4.0]]))
+    3.0
     """
     gaps = -shifted_scores(scores)
     gaps = gaps[np.isfinite(gaps) & (gaps > 0)]
@@ -246,29 +280,29 @@ def typical_gap(scores: Array) -> float:
 
 
 def _temperature(gaps: Array, targets: Array, weights: Array) -> float:
-    """Return the scale of the least loss."""
+    """Return the scale with the lowest loss."""
     from scipy.optimize import minimize_scalar
 
-    found = minimize_scalar(
+    minimum = minimize_scalar(
         lambda log_scale: cross_entropy(gaps * math.exp(log_scale), targets, weights),
         bounds=(-MAX_LOG_SCALE, MAX_LOG_SCALE / 2),
         method="bounded",
         options={"xatol": 1e-6},
     )
-    return math.exp(float(found.x))
+    return math.exp(float(minimum.x))
 
 
 def _affine(gaps: Array, targets: Array, weights: Array) -> tuple[float, Array]:
-    """Return the scale and the offsets of the least loss, offsets pulled to 0."""
+    """Return the scale and the offsets with the lowest loss, offsets pulled to 0."""
     from scipy.optimize import minimize
 
     start = _temperature(gaps, targets, weights)
 
     def cost(x: Array) -> tuple[float, Array]:
         logits = gaps * (math.exp(x[0]) * start) + x[1:]
-        wrong = weights[:, None] * (softmax(logits) - targets)
-        slope = float((wrong * np.where(np.isfinite(logits), logits - x[1:], 0.0)).sum())
-        gradient = np.concatenate([[slope], wrong.sum(axis=0) + RIDGE * x[1:]])
+        errors = weights[:, None] * (softmax(logits) - targets)
+        slope = float((errors * np.where(np.isfinite(logits), logits - x[1:], 0.0)).sum())
+        gradient = np.concatenate([[slope], errors.sum(axis=0) + RIDGE * x[1:]])
         return cross_entropy(logits, targets, weights) + RIDGE / 2 * float((x[1:] ** 2).sum()), gradient
 
     best = minimize(cost, np.zeros(1 + gaps.shape[1]), jac=True, method="L-BFGS-B").x
@@ -276,14 +310,40 @@ def _affine(gaps: Array, targets: Array, weights: Array) -> tuple[float, Array]:
 
 
 def shifted_scores(scores: Array) -> Array:
-    """Return scores less each clip's best."""
+    """Return scores less each clip's best, in the shape of the scores.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (..., n_labels)
+        Scores.
+
+    Examples
+    --------
+    >>> shifted_scores(np.array([3.0, 1.0]))
+    array([ 0., -2.])
+    """
     with np.errstate(over="ignore"):
         shifted: Array = scores - scores.max(axis=-1, keepdims=True)
     return shifted
 
 
 def smoothed_targets(scores: Array, codes: Codes, smoothing: float = SMOOTHING) -> Array:
-    """Return the share of every label that a clip is held to be of, shape (n, n_labels)."""
+    """Return the smoothed target probability of every label, 0..1, shape (n, n_labels).
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, n_labels)
+        Scores of every clip; the runner-up gets what the true label loses.
+    codes : ndarray, shape (n,), int
+        True label of every clip, as a column.
+    smoothing : float
+        Wrong answers added to every label's.
+
+    Examples
+    --------
+    >>> smoothed_targets(np.array([[2.0, 1.0, 0.0]]), np.array([0]))
+    array([[0.75, 0.25, 0.  ]])
+    """
     n_labels = scores.shape[1]
     n = np.bincount(codes, minlength=n_labels)[codes]
     wrong = smoothing / (n + 2 * smoothing)
@@ -299,7 +359,20 @@ def smoothed_targets(scores: Array, codes: Codes, smoothing: float = SMOOTHING) 
 
 
 def cross_entropy(logits: Array, targets: Array, weights: Array) -> float:
-    """Return the weighted mean cross-entropy of softmax(logits), nats."""
+    """Return the weighted mean cross-entropy of softmax(logits), nats.
+
+    Parameters
+    ----------
+    logits, targets : ndarray, shape (n, n_labels)
+        Logits, and target probabilities.
+    weights : ndarray, shape (n,)
+        Weight of every clip, sum 1.
+
+    Examples
+    --------
+    >>> round(cross_entropy(np.zeros((1, 2)), np.array([[1.0, 0.0]]), np.ones(1)), 3)
+    0.693
+    """
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_share = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     each = np.where(targets > 0, targets * np.where(targets > 0, log_share, 0.0), 0.0).sum(axis=1)
@@ -307,7 +380,7 @@ def cross_entropy(logits: Array, targets: Array, weights: Array) -> float:
 
 
 def _is_enough(codes: Codes, groups: Sequence[str], n_labels: int) -> bool:
-    """Return whether every label has clips and groups enough for an offset of its own."""
+    """Return whether every label has enough clips and groups for its own offset."""
     members: dict[int, set[str]] = {}
     for code, group in zip(codes.tolist(), groups, strict=True):
         members.setdefault(code, set()).add(group)

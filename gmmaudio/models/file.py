@@ -1,11 +1,13 @@
-"""Save and load a model: safetensors with a header of our own and a checksum, never pickle.
+"""The model file: safetensors with a JSON header and a checksum, never pickle.
 
-A model file is a safetensors file. The tensors of its first head are named by the label's place (``0.weights``,
-``0.means``, ``0.covariances``, ...) or by what they are; those of the transform and of a second head have
-``transform.`` and ``1:`` before them. Everything else is JSON in the one metadata entry ``gmmaudio``: format version,
-front end, kinds of transform and heads, calibration, labels, training summary, and the SHA-256 of header and tensors.
-There is no time stamp: the same input gives the same bytes. The file is written beside its place, flushed to disk, and
-renamed.
+The tensors of the first head are named by the label's index (``0.weights``, ``0.means``, ``0.covariances``, ...) or by
+their parameter; those of the transform and of a second head have the prefixes ``transform.`` and ``1:``. Everything
+else is JSON in the one metadata entry ``gmmaudio``: format version, front end, settings of transform and heads,
+calibration, open-set threshold, labels, training summary, and the SHA-256 of header and tensors. There is no time
+stamp: the same input gives the same bytes. The file is written under another name, flushed to disk, and renamed.
+
+A damaged file is refused by its checksum (:func:`refuse_damaged`). Files of the formats 1.0 to 1.3 are read too
+(:mod:`gmmaudio.models.old_formats`).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ from gmmaudio.models.kinds import KINDS
 from gmmaudio.models.linear_algebra import Tensors
 from gmmaudio.models.model import Model, TrainingSummary
 from gmmaudio.models.old_formats import upgrade_header
-from gmmaudio.models.open_set import Rejection
+from gmmaudio.models.open_set import OpenSetThreshold
 from gmmaudio.models.scorer import Scorer, Transform
 from gmmaudio.models.ubm import UBM
 
@@ -40,19 +42,31 @@ HEAD_PREFIXES = ("", "1:")
 
 
 def save_model(model: Model, path: str | os.PathLike[str]) -> None:
-    """Write ``model`` to ``path``, whole or not at all.
+    """Write a model to a file, whole or not at all.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    path : path-like
+        The file; one that is there is replaced.
 
     Raises
     ------
     WriteError
-        If the place cannot be written.
+        If the file cannot be written.
     """
     with write_beside(path) as handle:
         handle.write(to_bytes(model))
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
-    """Return the model that ``path`` holds.
+    """Return the model that a file holds.
+
+    Parameters
+    ----------
+    path : path-like
+        A model file of any format 1.x.
 
     Raises
     ------
@@ -89,7 +103,18 @@ def model_sha256(model: Model) -> str:
 
 
 def to_bytes(model: Model) -> bytes:
-    """Return the bytes of a model file; the same model gives the same bytes."""
+    """Return the bytes of a model file; the same model gives the same bytes.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+
+    Raises
+    ------
+    ModelFileError
+        If it does not fit the file format.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import save
 
@@ -111,10 +136,10 @@ def to_bytes(model: Model) -> bytes:
         "heads": [{"kind": head.kind, **head.settings()} for head in scorer.heads],
         "weights": list(scorer.weights),
         "calibration": None if model.calibration is None else model.calibration.to_dict(),
-        "open_set": None if model.rejection is None else asdict(model.rejection),
+        "open_set": None if model.open_set is None else asdict(model.open_set),
         "training": model.training.to_dict(),
     }
-    header["sha256"] = _digest(header, tensors)
+    header["sha256"] = checksum(header, tensors)
     try:
         return bytes(save(tensors, metadata={KEY: json.dumps(header, sort_keys=True)}))
     except SafetensorError as error:
@@ -126,22 +151,20 @@ def to_bytes(model: Model) -> bytes:
 def from_bytes(data: bytes) -> Model:
     """Return the model in the bytes of a file.
 
+    Parameters
+    ----------
+    data : bytes
+        Content of a model file.
+
     Raises
     ------
     ModelFileError
         If they are damaged, cut short, of another kind, or made by a newer major version.
     """
-    header = _header(data)
-    major = str(header.get("format_version", "")).split(".")[0]
-    if major != FORMAT_VERSION.split(".", maxsplit=1)[0]:
-        raise ModelFileError(
-            f"has model format {header.get('format_version')!r}; this version reads "
-            f"{FORMAT_VERSION.split('.', maxsplit=1)[0]}.x: upgrade gmmaudio, or train again"
-        )
-    tensors = _tensors(data)
-    said = header.pop("sha256", None)
-    if said != _digest(header, tensors):
-        raise ModelFileError("is damaged (the checksum differs); copy it again, or train again")
+    header = _read_header(data)
+    refuse_other_major_version(header)
+    tensors = _read_tensors(data)
+    refuse_damaged(header, tensors)
     try:
         model = _model(header, tensors)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, GmmaudioError) as error:
@@ -150,8 +173,70 @@ def from_bytes(data: bytes) -> Model:
     return model
 
 
-def _header(data: bytes) -> dict[str, Any]:
-    """Return our header, or say what kind of file this is instead."""
+def refuse_other_major_version(header: Mapping[str, Any]) -> None:
+    """Raise ModelFileError where a file is of a major version of the format that this package does not read.
+
+    Parameters
+    ----------
+    header : mapping
+        Header of a model file.
+
+    Examples
+    --------
+    >>> refuse_other_major_version({"format_version": "1.0"})
+    """
+    version, readable = header.get("format_version", ""), FORMAT_VERSION.split(".", maxsplit=1)[0]
+    if str(version).split(".", maxsplit=1)[0] != readable:
+        raise ModelFileError(
+            f"has model format {header.get('format_version')!r}; this version reads {readable}.x: upgrade gmmaudio, or "
+            "train again"
+        )
+
+
+def refuse_damaged(header: Mapping[str, Any], tensors: Tensors) -> None:
+    """Raise ModelFileError where the checksum of a model file is not that of its header and tensors.
+
+    Parameters
+    ----------
+    header : mapping
+        Header of a model file, with its checksum ``sha256``.
+    tensors : dict of str to ndarray
+        Tensors of the file.
+
+    Examples
+    --------
+    >>> refuse_damaged({"labels": ["a", "b"], "sha256": checksum({"labels": ["a", "b"]}, {})}, {})
+    """
+    if header.get("sha256") != checksum(header, tensors):
+        raise ModelFileError("is damaged (the checksum differs); copy it again, or train again")
+
+
+def checksum(header: Mapping[str, Any], tensors: Tensors) -> str:
+    """Return the SHA-256 of a header, without its own checksum, and of every tensor's name, type, shape and bytes.
+
+    Parameters
+    ----------
+    header : mapping
+        Header of a model file.
+    tensors : dict of str to ndarray
+        Tensors of the file.
+
+    Examples
+    --------
+    >>> checksum({}, {})[:16]
+    '44136fa355b3678a'
+    """
+    content = {name: value for name, value in header.items() if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"\0{name}\0{tensor.dtype.str}\0{tensor.shape}\0".encode())
+        digest.update(np.ascontiguousarray(tensor).tobytes())
+    return digest.hexdigest()
+
+
+def _read_header(data: bytes) -> dict[str, Any]:
+    """Return the header, or raise with the kind of file that this is instead."""
     # a safetensors header may well be 128 bytes long: only what follows tells it from a pickle
     if data[8:9] != b"{" and (data[:1] == b"\x80" or data[:4] == b"PK\x03\x04"):
         raise ModelFileError("is a pickle or a zip archive, which is never loaded: it could run code; train again")
@@ -171,7 +256,7 @@ def _header(data: bytes) -> dict[str, Any]:
     return header
 
 
-def _tensors(data: bytes) -> Tensors:
+def _read_tensors(data: bytes) -> Tensors:
     """Return the tensors in the bytes of a safetensors file."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -180,16 +265,6 @@ def _tensors(data: bytes) -> Tensors:
         return dict(load(data))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(f"is cut short or damaged ({error}); copy it again, or train again") from error
-
-
-def _digest(header: dict[str, Any], tensors: Tensors) -> str:
-    """Return the SHA-256 of the header and of every tensor's name, kind, shape and bytes."""
-    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"\0{name}\0{tensor.dtype.str}\0{tensor.shape}\0".encode())
-        digest.update(np.ascontiguousarray(tensor).tobytes())
-    return digest.hexdigest()
 
 
 def _model(header: dict[str, Any], tensors: Tensors) -> Model:
@@ -209,7 +284,7 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
         _scorer(header, tensors),
         training,
         None if calibration is None else Calibration.from_dict(calibration),
-        None if open_set is None else Rejection(**open_set),
+        None if open_set is None else OpenSetThreshold(**open_set),
     )
 
 

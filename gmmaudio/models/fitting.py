@@ -1,7 +1,7 @@
 """Trials -> a recogniser: a scorer with its calibration, all from the training set alone.
 
-What is learned beside the scorer comes of its out-of-fold scores on inner folds that keep groups whole: one pass serves
-the weights of two heads, the temperature, the open-set threshold, and the comparison of settings.
+Calibration, the weights of two heads, the open-set threshold and the comparison of settings are learned from one pass
+of out-of-fold scores on inner folds that keep groups whole.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from gmmaudio.compute import RunContext
 from gmmaudio.findings import Finding
@@ -18,22 +17,22 @@ from gmmaudio.models.calibration import fit_calibration
 from gmmaudio.models.fusion import head_weights
 from gmmaudio.models.inner_folds import (
     OutOfFold,
-    fit_classifier,
+    cap_components,
+    fit_scorer_on_trials,
     fuse,
-    inner_folds,
+    head_scores,
     labels_and_groups,
-    member_scores,
-    nested_scores,
-    of_size,
+    make_inner_folds,
+    out_of_fold_scores,
 )
-from gmmaudio.models.linear_algebra import Array
+from gmmaudio.models.linear_algebra import Array, Codes
 from gmmaudio.models.model import Recogniser
-from gmmaudio.models.open_set import Rejection, fit_rejection, statistics
+from gmmaudio.models.open_set import OpenSetThreshold, fit_open_set_threshold, score_statistics
 from gmmaudio.models.recipe import Recipe
 from gmmaudio.models.ubm import Traces
 from gmmaudio.trials import Trial
 
-# clips of a label that was left out, from as few folds as hold them: each takes a fit
+# held-out clips of a label that is left out of training; more folds than hold them would only take more fits
 ENOUGH_CLIPS = 5
 NOT_CALIBRATED = Finding(
     "not_calibrated",
@@ -45,16 +44,16 @@ NOT_CALIBRATED = Finding(
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A recogniser, and what happened on the way.
+    """A recogniser, the traces of its EM and the scores it was calibrated on.
 
     Parameters
     ----------
     recogniser : Recogniser
         Scorer and calibration.
     traces : mapping of str to EMTrace
-        Of EM.
+        Traces of EM, by label.
     out_of_fold : OutOfFold or None
-        What the calibration was learned from; None where nothing could be.
+        Scores that the calibration was learned from; None where there are none.
     findings : tuple of Finding
         Findings on the fit.
     """
@@ -79,21 +78,23 @@ def fit_trials(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, cali
     calibrated : bool
         Whether probabilities are wanted: it takes as many more fits as there are inner folds.
     """
-    recipe = of_size(trials, recipe)
-    fitted, traces = fit_classifier(trials, recipe, run)
-    if not calibrated and len(fitted.heads) == 1:
-        return Fitted(Recogniser(fitted), traces)
-    found = nested_scores(trials, recipe, run)
-    if found is None:
-        return Fitted(Recogniser(fitted), traces, None, (NOT_CALIBRATED,))
-    codes, groups = labels_and_groups(trials, found)
-    fitted = replace(fitted, weights=head_weights(found, codes, groups, recipe))
-    calibration = fit_calibration(found.fused(fitted.weights), codes, groups)
-    return Fitted(Recogniser(fitted, calibration), traces, found)
+    recipe = cap_components(trials, recipe)
+    scorer, traces = fit_scorer_on_trials(trials, recipe, run)
+    if not calibrated and len(scorer.heads) == 1:
+        return Fitted(Recogniser(scorer), traces)
+    out_of_fold = out_of_fold_scores(trials, recipe, run)
+    if out_of_fold is None:
+        return Fitted(Recogniser(scorer), traces, None, (NOT_CALIBRATED,))
+    codes, groups = labels_and_groups(trials, out_of_fold)
+    scorer = replace(scorer, weights=head_weights(out_of_fold, codes, groups, recipe))
+    calibration = fit_calibration(out_of_fold.fused(scorer.weights), codes, groups)
+    return Fitted(Recogniser(scorer, calibration), traces, out_of_fold)
 
 
-def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, run: RunContext) -> Rejection | None:
-    """Return when to call a clip unknown, learned by leaving each label out in turn; None without inner folds.
+def learn_open_set_threshold(
+    trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, run: RunContext
+) -> OpenSetThreshold | None:
+    """Return the open-set threshold, learned by leaving each label out in turn; None without inner folds.
 
     Parameters
     ----------
@@ -106,35 +107,36 @@ def learn_rejection(trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, run
     run : RunContext
         Worker processes and progress.
     """
-    found, calibration = fitted.out_of_fold, fitted.recogniser.calibration
-    if found is None or calibration is None:
+    out_of_fold, calibration = fitted.out_of_fold, fitted.recogniser.calibration
+    if out_of_fold is None or calibration is None:
         return None
-    recipe, weights = of_size(trials, recipe), fitted.recogniser.scorer.weights
-    fused = found.fused(weights)
-    known = statistics(fused, calibration.probability(fused))
-    if len(found.labels) < 3:
+    recipe, scorer = cap_components(trials, recipe), fitted.recogniser.scorer
+    fused = out_of_fold.fused(scorer.weights)
+    known = score_statistics(fused, calibration.probability(fused))
+    if len(out_of_fold.labels) < 3:
         rounds = []
     elif recipe.kind_settings.has_separate_labels:
-        rounds = _without_columns(fused, labels_and_groups(trials, found)[0])
+        rounds = _leave_columns_out(fused, labels_and_groups(trials, out_of_fold)[0])
     else:
-        rounds = _without_labels(trials, recipe, found.labels, weights, run)
+        rounds = _leave_labels_out(trials, recipe, out_of_fold.labels, scorer.weights, run)
 
-    def told(scores: Array) -> dict[str, Array]:
-        # the temperature belongs to scores of this kind, whatever the labels
-        return statistics(scores, replace(calibration, offsets=np.zeros(scores.shape[1])).probability(scores))
+    def without_offsets(scores: Array) -> dict[str, Array]:
+        # the temperature belongs to scores of this kind, the offsets to these labels
+        uniform = replace(calibration, offsets=np.zeros(scores.shape[1]))
+        return score_statistics(scores, uniform.probability(scores))
 
-    own = fuse(np.stack(member_scores(fitted.recogniser.scorer, trials, found.labels)), weights)
-    return fit_rejection(
+    in_sample = fuse(np.stack(head_scores(scorer, trials, out_of_fold.labels)), scorer.weights)
+    return fit_open_set_threshold(
         known,
-        [(told(inside), told(outside)) for inside, outside in rounds],
-        own=statistics(own, calibration.probability(own)),
+        [(without_offsets(inside), without_offsets(outside)) for inside, outside in rounds],
+        in_sample=score_statistics(in_sample, calibration.probability(in_sample)),
     )
 
 
-def _without_columns(fused: Array, codes: npt.NDArray[np.intp]) -> list[tuple[Array, Array]]:
-    """Return for each label the scores by all other labels, of clips of those and of its own.
+def _leave_columns_out(fused: Array, codes: Codes) -> list[tuple[Array, Array]]:
+    """Return, for each label left out, the scores of clips of the other labels, and of that label.
 
-    Where no label knows of another, a classifier without it is that with it, less a column.
+    Where labels are fitted separately, a scorer without a label is the scorer with it, less a column.
     """
     rounds = []
     for k in range(fused.shape[1]):
@@ -146,30 +148,30 @@ def _without_columns(fused: Array, codes: npt.NDArray[np.intp]) -> list[tuple[Ar
     return rounds
 
 
-def _without_labels(
+def _leave_labels_out(
     trials: Sequence[Trial], recipe: Recipe, labels: Sequence[str], weights: Sequence[float], run: RunContext
 ) -> list[tuple[Array, Array]]:
-    """Return for each label the scores by a classifier without it, of held-out clips of the others and of its own.
+    """Return, for each label left out, the scores of held-out clips of the other labels, and of that label.
 
-    Each label takes inner folds, another one first, until they have held ``ENOUGH_CLIPS`` of its clips.
+    Each label takes inner folds, starting with another one, until they have held ``ENOUGH_CLIPS`` of its clips.
     """
     rounds = []
-    folds = inner_folds(trials, recipe.seed)
+    folds = make_inner_folds(trials, recipe.seed)
     for i, label in run.track(list(enumerate(labels)), "leaving labels out"):
         others = [name for name in labels if name != label]
-        held: list[Array] = []
-        heard: list[Array] = []
+        inside_scores: list[Array] = []
+        outside_scores: list[Array] = []
         for fold in folds[i % len(folds) :] + folds[: i % len(folds)]:
             test = [trials[k] for k in fold.test]
             train = [trials[k] for k in fold.train if trials[k].label != label]
             inside, outside = [t for t in test if t.label != label], [t for t in test if t.label == label]
             if not inside or not outside or len({t.label for t in train}) < 2:
                 continue
-            fit, _ = fit_classifier(train, recipe, run)
-            heard += member_scores(fit, inside, others)
-            held += member_scores(fit, outside, others)
-            if len(held) >= ENOUGH_CLIPS:
+            scorer, _ = fit_scorer_on_trials(train, recipe, run)
+            inside_scores += head_scores(scorer, inside, others)
+            outside_scores += head_scores(scorer, outside, others)
+            if len(outside_scores) >= ENOUGH_CLIPS:
                 break
-        if held:
-            rounds.append((fuse(np.stack(heard), weights), fuse(np.stack(held), weights)))
+        if outside_scores:
+            rounds.append((fuse(np.stack(inside_scores), weights), fuse(np.stack(outside_scores), weights)))
     return rounds

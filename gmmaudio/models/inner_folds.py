@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gmmaudio.compute import RunContext, one_thread
 from gmmaudio.corpus import Fold, random_folds, scored_labels
 from gmmaudio.models.kinds import fit_scorer
-from gmmaudio.models.linear_algebra import Array
+from gmmaudio.models.linear_algebra import Array, Codes
 from gmmaudio.models.recipe import Recipe
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.ubm import Traces
@@ -22,32 +22,38 @@ N_INNER_FOLDS = 5
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """Scores of a training set, each by a classifier that was trained on no clip of its group.
+    """Scores of a training set, each by a scorer that was trained on no clip of its group.
 
     Parameters
     ----------
-    place : ndarray, shape (n,), int
-        Of the trials that were scored.
+    indices : ndarray, shape (n,), int
+        Indices of the trials that were scored.
     scores : ndarray, shape (n, n_heads, n_labels)
-        Of each head; a label that the fold's classifier did not know has -inf.
+        Scores of each head; a label that the fold's scorer does not have is -inf.
     labels : tuple of str
         Sorted; the columns.
     """
 
-    place: npt.NDArray[np.intp]
+    indices: npt.NDArray[np.intp]
     scores: Array
     labels: tuple[str, ...]
 
     def fused(self, weights: Sequence[float]) -> Array:
-        """Return the weighted sum over heads, shape (n, n_labels); a label that was unknown stays at -inf."""
+        """Return the weighted sum over heads, shape (n, n_labels); a label that a scorer does not have stays at -inf.
+
+        Parameters
+        ----------
+        weights : sequence of float
+            Weight of each head.
+        """
         return fuse(self.scores, weights)
 
 
-def of_size(trials: Sequence[Trial], recipe: Recipe) -> Recipe:
-    """Return settings with no more principal components than a training set of this size bears.
+def cap_components(trials: Sequence[Trial], recipe: Recipe) -> Recipe:
+    """Return a recipe with no more principal components than a training set of this size can support.
 
-    The inner folds' classifiers must have as many as the one of all trials, or their densities are on another scale and
-    the temperature and the threshold of "unknown" are not its own.
+    The scorers of inner folds must have as many as the one of all trials, or their densities are on another scale, and
+    temperature and open-set threshold do not fit it.
 
     Parameters
     ----------
@@ -60,15 +66,23 @@ def of_size(trials: Sequence[Trial], recipe: Recipe) -> Recipe:
     return recipe if settings is recipe.kind_settings else replace(recipe, kind_settings=settings)
 
 
-def labels_and_groups(trials: Sequence[Trial], found: OutOfFold) -> tuple[npt.NDArray[np.intp], tuple[str, ...]]:
-    """Return the true label, as a column, and the group of every trial that was scored out of fold."""
+def labels_and_groups(trials: Sequence[Trial], out_of_fold: OutOfFold) -> tuple[Codes, tuple[str, ...]]:
+    """Return the true label, as a column, and the group of every trial that was scored out of fold.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The training set.
+    out_of_fold : OutOfFold
+        Its scores.
+    """
     units = units_of(trials)
-    codes = np.array([found.labels.index(trials[i].label) for i in found.place])
-    return codes, tuple(units[i] for i in found.place)
+    codes = np.array([out_of_fold.labels.index(trials[i].label) for i in out_of_fold.indices])
+    return codes, tuple(units[i] for i in out_of_fold.indices)
 
 
-def fit_classifier(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> tuple[Scorer, Traces]:
-    """Return the classifier of a training set and its degraded copies, and the traces of EM.
+def fit_scorer_on_trials(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> tuple[Scorer, Traces]:
+    """Return the scorer of a training set and its degraded copies, and the traces of EM.
 
     Parameters
     ----------
@@ -96,7 +110,7 @@ def fit_classifier(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> 
     )
 
 
-def nested_scores(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> OutOfFold | None:
+def out_of_fold_scores(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> OutOfFold | None:
     """Return the out-of-fold scores of a training set; None where no label has two groups.
 
     Parameters
@@ -108,33 +122,51 @@ def nested_scores(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> O
     run : RunContext
         Worker processes and progress.
     """
-    labels, recipe = tuple(sorted({trial.label for trial in trials})), of_size(trials, recipe)
-    place: list[int] = []
+    labels, recipe = tuple(sorted({trial.label for trial in trials})), cap_components(trials, recipe)
+    indices: list[int] = []
     scores: list[Array] = []
-    for fold in run.track(inner_folds(trials, recipe.seed), "inner folds"):
+    for fold in run.track(make_inner_folds(trials, recipe.seed), "inner folds"):
         train = [trials[i] for i in fold.train]
         if len({trial.label for trial in train}) < 2:
             continue
-        fitted, _ = fit_classifier(train, recipe, run)
-        place += fold.test
-        scores += member_scores(fitted, [trials[i] for i in fold.test], labels)
-    return OutOfFold(np.array(place), np.stack(scores), labels) if scores else None
+        scorer, _ = fit_scorer_on_trials(train, recipe, run)
+        indices += fold.test
+        scores += head_scores(scorer, [trials[i] for i in fold.test], labels)
+    return OutOfFold(np.array(indices), np.stack(scores), labels) if scores else None
 
 
-def member_scores(fitted: Scorer, trials: Sequence[Trial], labels: Sequence[str]) -> list[Array]:
-    """Return each head's scores of every trial, shape (n_heads, n_labels); -inf for labels it does not know."""
-    columns = [labels.index(label) for label in fitted.labels]
-    found = []
+def head_scores(scorer: Scorer, trials: Sequence[Trial], labels: Sequence[str]) -> list[Array]:
+    """Return each head's scores of every trial, shape (n_heads, n_labels); -inf for labels that the scorer lacks.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Scores them.
+    trials : sequence of Trial
+        What to score.
+    labels : sequence of str
+        The columns; all of the scorer's labels and perhaps others.
+    """
+    columns = [labels.index(label) for label in scorer.labels]
+    scores_of_trials = []
     with one_thread():
         for trial in trials:
-            scores = np.full((len(fitted.heads), len(labels)), -np.inf)
-            scores[:, columns] = fitted.score_members(trial.rows.values)
-            found.append(scores)
-    return found
+            scores = np.full((len(scorer.heads), len(labels)), -np.inf)
+            scores[:, columns] = scorer.score_heads(trial.rows.values)
+            scores_of_trials.append(scores)
+    return scores_of_trials
 
 
-def inner_folds(trials: Sequence[Trial], seed: int) -> list[Fold]:
-    """Return the folds of a training set, as many as its groups allow up to ``N_INNER_FOLDS``, or none."""
+def make_inner_folds(trials: Sequence[Trial], seed: int) -> list[Fold]:
+    """Return the folds of a training set, as many as its groups allow up to ``N_INNER_FOLDS``, or none.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The training set.
+    seed : int
+        Seed of the division.
+    """
     labels, units = [trial.label for trial in trials], units_of(trials)
     scored = scored_labels(labels, units)
     n_groups = len({unit for label, unit in zip(labels, units, strict=True) if label in scored})
@@ -144,7 +176,20 @@ def inner_folds(trials: Sequence[Trial], seed: int) -> list[Fold]:
 
 
 def fuse(scores: Array, weights: Sequence[float]) -> Array:
-    """Return the weighted sum over heads, shape (n, n_labels); a label that was unknown stays at -inf."""
+    """Return the weighted sum over heads, shape (n, n_labels); a label that a scorer does not have stays at -inf.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, n_heads, n_labels)
+        Scores of each head.
+    weights : sequence of float
+        Weight of each head.
+
+    Examples
+    --------
+    >>> fuse(np.array([[[1.0, 2.0], [3.0, -np.inf]]]), [1.0, 0.5])
+    array([[ 2.5, -inf]])
+    """
     known = np.isfinite(scores)
     total = np.einsum("m,nml->nl", np.asarray(weights), np.where(known, scores, 0.0))
     fused: Array = np.where(known.all(axis=1), total, -np.inf)

@@ -15,7 +15,7 @@ from gmmaudio.findings import Finding
 from gmmaudio.models.calibration import Calibration
 from gmmaudio.models.kind_settings import KindSettings
 from gmmaudio.models.kinds import settings_from_dict
-from gmmaudio.models.open_set import Rejection
+from gmmaudio.models.open_set import OpenSetThreshold
 from gmmaudio.models.scorer import Scorer
 
 # reason code of a clip of no known label
@@ -200,13 +200,13 @@ class Recogniser:
         Gives scores.
     calibration : Calibration or None
         Makes them probabilities; None where it could not be learned.
-    rejection : Rejection or None
-        Tells a clip of no known label; None where it was not learned.
+    open_set : OpenSetThreshold or None
+        When a clip is of no known label; None where it was not learned.
     """
 
     scorer: Scorer
     calibration: Calibration | None = None
-    rejection: Rejection | None = None
+    open_set: OpenSetThreshold | None = None
 
     def predict(self, values: npt.NDArray[np.floating], priors: Mapping[str, float] | None = None) -> Prediction:
         """Return the prediction for a clip.
@@ -216,7 +216,7 @@ class Recogniser:
         values : ndarray, shape (n, n_features)
             Finite rows of the clip, at least one.
         priors : mapping of str to float or None
-            Probability of each label before anything is heard; None takes all for equal.
+            Class priors: probability of each label before the clip is seen; None takes all as equal.
 
         Raises
         ------
@@ -228,7 +228,7 @@ class Recogniser:
         equal = None if self.calibration is None else self.calibration.probability(scores)
         posterior = equal if prior is None or self.calibration is None else self.calibration.probability(scores, prior)
         # whether a clip is of any label does not depend on the class priors
-        reason = None if self.rejection is None else self.rejection.why(scores, equal)
+        reason = None if self.open_set is None else self.open_set.explain(scores, equal)
         return Prediction(
             status="ok" if reason is None else "unknown",
             label=labels[_best(scores, posterior)] if reason is None else None,
@@ -239,7 +239,12 @@ class Recogniser:
         )
 
     def prior_of(self, priors: Mapping[str, float]) -> npt.NDArray[np.float64]:
-        """Return priors in the order of the labels, summing to 1, shape (n_labels,).
+        """Return class priors in the order of the labels, summing to 1, shape (n_labels,).
+
+        Parameters
+        ----------
+        priors : mapping of str to float
+            Prior of each label, 0 or more.
 
         Raises
         ------
@@ -259,7 +264,7 @@ class Recogniser:
 
 
 def _best(scores: npt.NDArray[np.float64], probability: npt.NDArray[np.float64] | None) -> int:
-    """Return the place of the best label: by probability, then by score; the first in order where two are equal."""
+    """Return the index of the best label: by probability, then by score; the first in order where two are equal."""
     ranked = scores if probability is None else probability
     return int(np.where(ranked == ranked.max(), scores, -np.inf).argmax())
 
@@ -271,7 +276,7 @@ def _named(labels: Sequence[str], values: npt.NDArray[np.float64]) -> dict[str, 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """All that is needed to name the class of a clip.
+    """A front end and a trained scorer, with calibration and open-set threshold.
 
     Parameters
     ----------
@@ -283,8 +288,8 @@ class Model:
         What it was trained on.
     calibration : Calibration or None
         Makes scores probabilities.
-    rejection : Rejection or None
-        Tells a clip of no known label.
+    open_set : OpenSetThreshold or None
+        When a clip is of no known label.
 
     Attributes
     ----------
@@ -301,7 +306,7 @@ class Model:
     scorer: Scorer
     training: TrainingSummary
     calibration: Calibration | None = None
-    rejection: Rejection | None = None
+    open_set: OpenSetThreshold | None = None
     # not copied by dataclasses.replace: a changed model is not that of the file
     file_sha256: str | None = field(default=None, init=False)
 
@@ -320,8 +325,8 @@ class Model:
 
     @property
     def recogniser(self) -> Recogniser:
-        """What names the label of rows."""
-        return Recogniser(self.scorer, self.calibration, self.rejection)
+        """The scorer with its calibration and open-set threshold."""
+        return Recogniser(self.scorer, self.calibration, self.open_set)
 
     def predict(self, rows: Rows, priors: Mapping[str, float] | None = None) -> Prediction:
         """Return the prediction for a clip's rows.

@@ -1,9 +1,9 @@
-"""When a clip is of no known label: a threshold on a statistic of its scores."""
+"""The open-set threshold: when a clip is of no known label, by a statistic of its scores."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,34 +12,50 @@ from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.detection import as_trials
 from gmmaudio.models.linear_algebra import Array
 
-STATISTICS = ("score", "margin", "probability")
-WHY = {
+# name of a statistic -> why a clip below the threshold is unknown
+EXPLANATIONS = {
     "score": "far from every class",
     "margin": "margin between the best two too small",
     "probability": "no class is likely enough",
 }
-LEAST_AUROC = 0.6
-LEAST_CLIPS = 10
+STATISTICS = tuple(EXPLANATIONS)
+# below it no statistic tells known labels from unknown ones well enough
+MIN_AUROC = 0.6
+MIN_CLIPS = 10
+# a statistic that rejects more than this many times the share of known clips among the training clips is passed over
+MAX_EXCESS = 2
 
 
 @dataclass(frozen=True)
-class Rejection:
-    """When a clip is called unknown: where a statistic of its scores is below a threshold.
+class OpenSetThreshold:
+    """A threshold on a statistic of a clip's scores, below which the clip is of no known label.
 
     Parameters
     ----------
     statistic : {"score", "margin", "probability"}
-        The best score, what it is ahead of the second, or the best probability.
+        The best score, its margin to the second best, or the best probability.
     threshold : float or None
-        Below it a clip is unknown; None never says so.
+        Below it a clip is unknown; None rejects nothing.
     false_rejection : float
-        Share of known clips that may be called unknown, 0..1.
+        Share of known clips that may be rejected, 0..1.
     auroc : float or None
-        How often a known clip is above one of a label that was left out of training, 0..1: mean over labels left out.
+        Area under the ROC curve, 0..1: how often a known clip is above one of a label that was left out of training;
+        mean over the labels left out.
     n_known, n_unknown : int
         Clips it was learned from.
     reason : str
         How it was chosen, or why it is off.
+
+    Raises
+    ------
+    SettingError
+        If the statistic is unknown or the threshold is not finite.
+
+    Examples
+    --------
+    >>> threshold = OpenSetThreshold("margin", 1.0, 0.05, 0.9, 50, 50, "")
+    >>> threshold.explain(np.array([3.5, 4.0]), None)
+    'margin between the best two too small'
     """
 
     statistic: str
@@ -56,24 +72,24 @@ class Rejection:
         if self.threshold is not None and not math.isfinite(self.threshold):
             raise SettingError(f"threshold is {self.threshold}; expected a number, or None to reject nothing")
 
-    def why(self, scores: Array, probability: Array | None) -> str | None:
-        """Return why a clip is unknown, None where it is not.
+    def explain(self, scores: Array, probability: Array | None) -> str | None:
+        """Return the reason why a clip is unknown, None where it is not.
 
         Parameters
         ----------
         scores : ndarray, shape (n_labels,)
-            Of every label.
+            Score of every label.
         probability : ndarray, shape (n_labels,), or None
-            Of every label; needed by the statistic of that name.
+            Probability of every label; needed by the statistic of that name.
         """
         if self.threshold is None or (self.statistic == "probability" and probability is None):
             return None
-        given = None if probability is None else probability[None]
-        return WHY[self.statistic] if statistics(scores[None], given)[self.statistic][0] < self.threshold else None
+        values = score_statistics(scores[None], None if probability is None else probability[None])
+        return EXPLANATIONS[self.statistic] if values[self.statistic][0] < self.threshold else None
 
 
-def statistics(scores: Array, probability: Array | None) -> dict[str, Array]:
-    """Return by name what tells known clips from unknown, shape (n,) each, higher for known.
+def score_statistics(scores: Array, probability: Array | None) -> dict[str, Array]:
+    """Return the statistics by name that are higher for known labels, shape (n,) each.
 
     Parameters
     ----------
@@ -82,20 +98,33 @@ def statistics(scores: Array, probability: Array | None) -> dict[str, Array]:
     probability : ndarray, shape (n, n_labels), or None
         Where there is none, that statistic is left out.
 
-    A margin is +inf where there is only one candidate.
+    Returns
+    -------
+    dict of str to ndarray, shape (n,)
+        A margin is +inf where there is only one candidate.
 
     Examples
     --------
-    >>> statistics(np.array([[1.0, 4.0, 2.0]]), None)
+    >>> score_statistics(np.array([[1.0, 4.0, 2.0]]), None)
     {'score': array([4.]), 'margin': array([2.])}
     """
     second, best = np.partition(scores, -2, axis=1)[:, -2:].T
-    found = {"score": best, "margin": best - second}
-    return found if probability is None else found | {"probability": probability.max(axis=1)}
+    values = {"score": best, "margin": best - second}
+    return values if probability is None else values | {"probability": probability.max(axis=1)}
 
 
 def auroc(known: Array, unknown: Array) -> float:
-    """Return how often a known value is above an unknown one, ties counting half, 0..1; NaN where either is empty.
+    """Return the area under the ROC curve, 0..1: how often a known value is above an unknown one, ties counting half.
+
+    Parameters
+    ----------
+    known, unknown : ndarray, shape (n,)
+        Values of a statistic. The area is NaN where either is empty.
+
+    Raises
+    ------
+    SettingError
+        If a value is NaN.
 
     Examples
     --------
@@ -111,33 +140,33 @@ def auroc(known: Array, unknown: Array) -> float:
     return float((ranks.sum() - len(known) * (len(known) + 1) / 2) / (len(known) * len(unknown)))
 
 
-def fit_rejection(
-    known: dict[str, Array],
-    rounds: Sequence[tuple[dict[str, Array], dict[str, Array]]],
+def fit_open_set_threshold(
+    known: Mapping[str, Array],
+    rounds: Sequence[tuple[Mapping[str, Array], Mapping[str, Array]]],
     *,
-    own: dict[str, Array] | None = None,
+    in_sample: Mapping[str, Array] | None = None,
     false_rejection: float = 0.05,
-) -> Rejection:
-    """Return when to call a clip unknown: the statistic that tells best, where any beats an AUROC of 0.6.
+) -> OpenSetThreshold:
+    """Return the open-set threshold: on the statistic with the highest AUROC, where any is above 0.6.
 
-    The values that a classifier of all clips gives may be on another scale than those of the folds' classifiers: more
-    so the fewer clips there are. A statistic by which it would reject more than twice the share of its own training
-    clips is passed over.
+    The scores of a model of all clips may be on another scale than those of the inner folds' models: more so the fewer
+    clips there are. A statistic by which the model would reject more than twice the share of its own training clips is
+    passed over.
 
     Parameters
     ----------
-    known : dict of str to ndarray, shape (n,)
-        Statistics of clips whose label all classifiers knew, out of fold: the threshold is theirs.
-    rounds : sequence of (dict, dict)
-        For each label left out: statistics of clips of the other labels, and of its own, by one classifier that heard
-        of neither group nor, for the second, label.
-    own : dict of str to ndarray, shape (n,), optional
-        Statistics of the training clips by the classifier of all of them.
+    known : mapping of str to ndarray, shape (n,)
+        Out-of-fold statistics of clips whose label every model knew: the threshold is learned from them.
+    rounds : sequence of (mapping, mapping)
+        For each label left out: statistics of clips of the other labels, and of that label, by one model that was
+        trained on neither their groups nor that label.
+    in_sample : mapping of str to ndarray, shape (n,), optional
+        Statistics of the training clips by the model of all of them.
     false_rejection : float
-        Share of known clips that may fall below the threshold, above 0 and below 1. The threshold is the k-th least
+        Share of known clips that may fall below the threshold, above 0 and below 1. The threshold is the k-th lowest
         value of known clips, with k the whole part of ``false_rejection * (n + 1)``, and a clip below it is unknown:
-        a further clip like the known ones is so with a chance of ``k / (n + 1)`` at most. Clips of one group are
-        alike, so of a new group it may be more.
+        a further clip like the known ones is rejected with a probability of ``k / (n + 1)`` at most. Clips of one
+        group are alike, so of a new group it may be more.
 
     Raises
     ------
@@ -147,48 +176,56 @@ def fit_rejection(
     References
     ----------
     Vovk, Gammerman, Shafer, "Algorithmic learning in a random world", Springer (2005), on the guarantee.
+
+    Examples
+    --------
+    >>> known, unknown = {"score": np.arange(20.0)}, {"score": np.arange(-20.0, 0.0)}
+    >>> fit_open_set_threshold(known, [(known, unknown)]).threshold
+    0.0
     """
     if not 0 < false_rejection < 1:
         raise SettingError(f"the rate of false rejections is {false_rejection:g}; expected above 0 and below 1")
-    tried = {
-        name: float(np.mean([auroc(a[name], b[name]) for a, b in rounds]))
+    areas = {
+        name: float(np.mean([auroc(inside[name], outside[name]) for inside, outside in rounds]))
         for name in known
         if rounds and all(name in a and len(a[name]) and len(b[name]) for a, b in rounds)
     }
     n_known = len(next(iter(known.values()), ()))
-    n_unknown = sum(len(next(iter(b.values()))) for _, b in rounds)
-    if not tried or min(n_known, n_unknown) < LEAST_CLIPS:
+    n_unknown = sum(len(next(iter(outside.values()))) for _, outside in rounds)
+    if not areas or min(n_known, n_unknown) < MIN_CLIPS:
         reason = "off: too few labels, groups or clips to leave one label out in turn"
-        return Rejection("score", None, false_rejection, None, n_known, n_unknown, reason)
-    usable = [name for name in tried if not _rejects_its_own(known, own, name, false_rejection)]
-    # where none is, the one that tells best says so
-    best = max(usable or tried, key=lambda name: tried[name])
-    told = f"each of {len(rounds)} labels left out in turn, AUROC {tried[best]:.2f} by {best}"
-    if tried[best] <= LEAST_AUROC:
-        reason = f"off: {told}, and more than {LEAST_AUROC:g} is needed"
-        return Rejection(best, None, false_rejection, tried[best], n_known, n_unknown, reason)
-    if not usable:
-        reason = f"off: {told}, but the model would call too many of the clips that it was trained on unknown"
-        return Rejection(best, None, false_rejection, tried[best], n_known, n_unknown, reason)
-    threshold = _threshold(known[best], false_rejection)
-    if threshold is None:
-        reason = f"off: {told}, but the {n_known} known clips give no threshold for {100 * false_rejection:g} % of them"
-        return Rejection(best, None, false_rejection, tried[best], n_known, n_unknown, reason)
-    reason = f"{told}; at most {100 * false_rejection:g} % of known clips were below the threshold"
-    return Rejection(best, threshold, false_rejection, tried[best], n_known, n_unknown, reason)
+        return OpenSetThreshold("score", None, false_rejection, None, n_known, n_unknown, reason)
+    usable = [name for name in areas if not _rejects_training_clips(known, in_sample, name, false_rejection)]
+    # where none is usable, the reason names the best of all
+    best = max(usable or areas, key=lambda name: areas[name])
+    threshold = _threshold(known[best], false_rejection) if usable and areas[best] > MIN_AUROC else None
+    basis = f"each of {len(rounds)} labels left out in turn, AUROC {areas[best]:.2f} by {best}"
+    if areas[best] <= MIN_AUROC:
+        reason = f"off: {basis}, and more than {MIN_AUROC:g} is needed"
+    elif not usable:
+        reason = f"off: {basis}, but the model would call too many of the clips that it was trained on unknown"
+    elif threshold is None:
+        reason = (
+            f"off: {basis}, but the {n_known} known clips give no threshold for {100 * false_rejection:g} % of them"
+        )
+    else:
+        reason = f"{basis}; at most {100 * false_rejection:g} % of known clips were below the threshold"
+    return OpenSetThreshold(best, threshold, false_rejection, areas[best], n_known, n_unknown, reason)
 
 
 def _threshold(known: Array, false_rejection: float) -> float | None:
-    """Return the value that at most a share of known clips are below; None where they are too few to tell."""
+    """Return the value that at most a share of known clips are below; None where the clips are too few for it."""
     ordered = np.sort(as_trials(known))
     # the sliver undoes rounding: 0.29 * 100 is a whole number
     k = math.floor(false_rejection * (len(ordered) + 1) + 1e-9)
     return float(ordered[k - 1]) if k and math.isfinite(ordered[k - 1]) else None
 
 
-def _rejects_its_own(known: dict[str, Array], own: dict[str, Array] | None, name: str, false_rejection: float) -> bool:
-    """Return whether more than twice the share of a classifier's own training clips are below the threshold."""
+def _rejects_training_clips(
+    known: Mapping[str, Array], in_sample: Mapping[str, Array] | None, name: str, false_rejection: float
+) -> bool:
+    """Return whether more than twice the share of a model's own training clips are below the threshold."""
     threshold = _threshold(known[name], false_rejection)
-    if threshold is None or own is None:
+    if threshold is None or in_sample is None:
         return False
-    return float((own[name] < threshold).mean()) > 2 * false_rejection
+    return float((in_sample[name] < threshold).mean()) > MAX_EXCESS * false_rejection

@@ -120,7 +120,7 @@ class Scorer:
         transformed = self.transform.apply(values)
         return _weighted_sum(self.weights, np.stack([head.score(transformed) for head in self.heads]))
 
-    def score_members(self, values: Matrix) -> Array:
+    def score_heads(self, values: Matrix) -> Array:
         """Return the mean score of a row under every label by every head, shape (n_heads, n_labels).
 
         A mean, never a sum: rows of one clip are far from independent, and a sum overstates their evidence.
@@ -144,7 +144,7 @@ class Scorer:
         return np.stack([head.score(transformed).mean(axis=0) for head in self.heads])
 
     def score(self, values: Matrix) -> Array:
-        """Return one score for each label, shape (n_labels,): the weighted sum of :meth:`score_members`.
+        """Return one score for each label, shape (n_labels,): the weighted sum of :meth:`score_heads`.
 
         Parameters
         ----------
@@ -156,7 +156,7 @@ class Scorer:
         MixtureError
             If there are no rows, or they do not fit.
         """
-        return _weighted_sum(self.weights, self.score_members(values))
+        return _weighted_sum(self.weights, self.score_heads(values))
 
     def label_distances(self) -> tuple[Array, str]:
         """Return the distance between every two labels by the first head, shape (n_labels, n_labels), and its name."""

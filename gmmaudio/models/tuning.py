@@ -1,4 +1,4 @@
-"""Settings chosen inside a training set, by inner folds that keep groups whole: never by the clips of a figure."""
+"""Settings chosen inside a training set, by inner folds that keep groups whole, never by the clips that are scored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gmmaudio.compute import RunContext
 from gmmaudio.evaluation import accuracy, balanced_accuracy, confusion_matrix
 from gmmaudio.features import same_frames
 from gmmaudio.models.fusion import head_weights
-from gmmaudio.models.inner_folds import N_INNER_FOLDS, OutOfFold, labels_and_groups, nested_scores
+from gmmaudio.models.inner_folds import N_INNER_FOLDS, OutOfFold, labels_and_groups, out_of_fold_scores
 from gmmaudio.models.kinds import KINDS, find_kind
 from gmmaudio.models.presets import preset_of
 from gmmaudio.models.recipe import Recipe
@@ -19,7 +19,7 @@ from gmmaudio.trials import Trial, with_features
 
 @dataclass(frozen=True)
 class Tuned:
-    """Settings chosen, and what was compared.
+    """The settings chosen, and the table of candidates.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Tuned:
         ``kind``, the settings that candidates of that kind differ in, ``description``, ``balanced_accuracy``,
         ``accuracy`` and ``n`` of every candidate, best first.
     reason : str
-        Why these.
+        Why these were chosen.
     """
 
     recipe: Recipe
@@ -49,7 +49,7 @@ def tune(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, kind: str 
     Parameters
     ----------
     trials : sequence of Trial
-        The training set: what a figure is made of must not be in it.
+        The training set, without the clips that metrics are computed from.
     recipe : Recipe
         Settings to start from; its own are a candidate too. The seed divides and fits.
     run : RunContext
@@ -60,16 +60,17 @@ def tune(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, kind: str 
     candidates = _candidates(recipe, kind)
     rows: list[dict[str, Any]] = []
     for candidate in run.track(candidates, "tuning"):
-        found = nested_scores(with_features(trials, candidate.features), candidate, run)
-        if found is None:
+        scores = out_of_fold_scores(with_features(trials, candidate.features), candidate, run)
+        if scores is None:
             return Tuned(recipe, (), "no label has two groups to tune on: the settings are left as they were")
-        rows.append(_row(trials, candidate, found))
+        rows.append(_row(trials, candidate, scores))
     order = sorted(range(len(rows)), key=lambda i: -rows[i]["balanced_accuracy"])
     best, second = rows[order[0]], rows[order[min(1, len(order) - 1)]]
     ahead = 100 * (best["balanced_accuracy"] - second["balanced_accuracy"])
     reason = (
         f"best balanced accuracy, {100 * best['balanced_accuracy']:.1f} %, on up to {N_INNER_FOLDS} inner folds by "
-        f"group of the training set (n={best['n']}), {ahead:.1f} points ahead of the next; of equals the first compared"
+        f"group of the training set (n={best['n']}), {ahead:.1f} "
+        "percentage points ahead of the next; of equals the first compared"
     )
     return Tuned(candidates[order[0]], tuple(rows[i] for i in order), reason)
 
@@ -93,12 +94,12 @@ def _candidates(recipe: Recipe, kind_name: str | None) -> list[Recipe]:
     return candidates
 
 
-def _row(trials: Sequence[Trial], candidate: Recipe, found: OutOfFold) -> dict[str, Any]:
+def _row(trials: Sequence[Trial], candidate: Recipe, scores: OutOfFold) -> dict[str, Any]:
     """Return one line of the table."""
-    codes, groups = labels_and_groups(trials, found)
-    weights = head_weights(found, codes, groups, candidate)
-    predictions = found.fused(weights).argmax(axis=1)
-    counts = confusion_matrix([found.labels[i] for i in codes], [found.labels[i] for i in predictions], found.labels)
+    codes, groups = labels_and_groups(trials, scores)
+    weights = head_weights(scores, codes, groups, candidate)
+    predictions, labels = scores.fused(weights).argmax(axis=1), scores.labels
+    counts = confusion_matrix([labels[i] for i in codes], [labels[i] for i in predictions], labels)
     settings = candidate.kind_settings
     kind = find_kind(settings.kind)
     tuned = dict.fromkeys(name for change in kind.candidates for name in change.changes)

@@ -14,7 +14,16 @@ from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.findings import Finding
 from gmmaudio.mixture import EMTrace
-from gmmaudio.models import Model, Recipe, TrainingClip, TrainingSummary, fit_trials, learn_rejection, preset_of, tuning
+from gmmaudio.models import (
+    Model,
+    Recipe,
+    TrainingClip,
+    TrainingSummary,
+    fit_trials,
+    learn_open_set_threshold,
+    preset_of,
+    tuning,
+)
 from gmmaudio.pipeline.arguments import as_corpus, as_recipe
 from gmmaudio.pipeline.leakage import check_training_set
 from gmmaudio.pipeline.provenance import versions
@@ -97,13 +106,13 @@ def train(
         trials = with_features(trials, recipe.features)
     findings += check_training_set(trials, preset_of(recipe.preset, recipe.kind_settings.kind).short_s, corpus.root)
     fitted = fit_trials(trials, recipe, run)
-    rejection = learn_rejection(trials, recipe, fitted, run)
+    open_set = learn_open_set_threshold(trials, recipe, fitted, run)
     findings += fitted.findings + check_traces(fitted.traces)
     if fitted.recogniser.calibration is not None and any(trial.held_out_by is None for trial in trials):
         findings += (FILES_AS_GROUPS,)
     summary = summarise(trials, fitted.traces, recipe, findings, None if choice is None else choice.to_dict())
     fitted_parts = fitted.recogniser
-    model = Model(recipe.features, fitted_parts.scorer, summary, fitted_parts.calibration, rejection)
+    model = Model(recipe.features, fitted_parts.scorer, summary, fitted_parts.calibration, open_set)
     return TrainResult(model, fitted.traces, tuple(trial_set.failed))
 
 
