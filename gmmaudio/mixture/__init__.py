@@ -1,6 +1,15 @@
-"""Gaussian mixtures on plain arrays; nothing here knows of sound.
+"""Gaussian mixtures on plain arrays, without audio.
 
-scikit-learn estimators of the same are in :mod:`gmmaudio.mixture.estimator`, which imports scikit-learn.
+Mixtures are fitted by EM (:func:`fit_gmm`), selected (:func:`select_gmm`), adapted (:func:`adapt_gmm`), compared
+(:func:`divergences`), merged and split. scikit-learn estimators are in :mod:`gmmaudio.mixture.estimator`, which
+imports scikit-learn.
+
+Examples
+--------
+>>> COVARIANCE_TYPES
+('diag', 'full', 'tied', 'spherical')
+>>> INITS
+('kmeans', 'hierarchical', 'binary', 'random')
 """
 
 from gmmaudio.mixture.adaptation import adapt, adapt_gmm

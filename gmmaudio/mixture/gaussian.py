@@ -402,6 +402,12 @@ def stacked_log_joint(mixtures: Sequence[GaussianMixture], allow_float32: bool) 
         At least one, all over the same features and of the same covariance type.
     allow_float32 : bool
         Whether float32 rows may be computed in float32.
+
+    Examples
+    --------
+    >>> joint = stacked_log_joint([GaussianMixture([1.0], [[0.0]], [[1.0]])] * 3, allow_float32=False)
+    >>> joint.n_components, joint.edges
+    (3, (0, 1, 2, 3))
     """
     whitening = whitening_of(mixtures)
     rounded = whitening.rounded() if allow_float32 else None

@@ -55,6 +55,13 @@ def make_start(
         Minimum variance of a component, in whitened units, > 0.
     stretch : ndarray, shape (n_features,)
         Factors of the columns for distances between rows.
+
+    Examples
+    --------
+    >>> rows, one = np.array([[-1.0], [-0.9], [0.9], [1.0]]), np.ones(1)
+    >>> start = make_start(rows, np.ones(4), 2, "diag", "hierarchical", 1e-3, np.random.default_rng(0), one)
+    >>> np.sort(start.means[:, 0])
+    array([-0.95,  0.95])
     """
     # a missing value counts as the mean of its column, which is 0 in whitened rows
     rows = np.nan_to_num(sample, nan=0.0)

@@ -35,6 +35,13 @@ def log_joint_observed(covariance: Covariance, parameters: Parameters, z: Array)
         In the coordinates of ``z``.
     z : ndarray, shape (n, n_features)
         Whitened rows with NaN where a value is missing.
+
+    Examples
+    --------
+    >>> z = np.array([[0.0, np.nan], [np.nan, np.nan]])
+    >>> parameters = np.ones(1), np.zeros((1, 2)), np.ones((1, 2))
+    >>> (log_joint_observed(covariance_of("diag"), parameters, z) + 0.0).round(4)
+    array([[-0.9189,  0.    ]])
     """
     weights, _, _ = parameters
     if covariance.independent:
@@ -63,6 +70,13 @@ def expected_sums(covariance: Covariance, parameters: Parameters, z: Array, row_
         Sufficient statistics (n, f, s), as :class:`~gmmaudio.mixture.SufficientStats` has them.
     density : ndarray, shape (n,)
         Log density of the observed values, nats.
+
+    Examples
+    --------
+    >>> parameters = np.ones(1), np.full((1, 2), 3.0), np.ones((1, 2))
+    >>> (n, f, s), _ = expected_sums(covariance_of("diag"), parameters, np.array([[2.0, np.nan]]), np.ones(1))
+    >>> n, f, s
+    (array([1.]), array([[2., 3.]]), array([[ 4., 10.]]))
     """
     if covariance.independent:
         return _masked_sums(covariance, parameters, z, row_weights)
@@ -90,6 +104,12 @@ def conditional_means(covariance: Covariance, parameters: Parameters, z: Array) 
     ----------
     covariance, parameters, z
         As for :func:`log_joint_observed`.
+
+    Examples
+    --------
+    >>> parameters = np.ones(1), np.zeros((1, 2)), np.array([[[1.0, 0.5], [0.5, 1.0]]])
+    >>> conditional_means(covariance_of("full"), parameters, np.array([[2.0, np.nan]]))
+    array([[2., 1.]])
     """
     _, means, _ = parameters
     values = log_joint_observed(covariance, parameters, z)

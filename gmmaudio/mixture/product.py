@@ -122,6 +122,13 @@ def log_joint_of(
     -------
     LogJoint
         With float32 coefficients only where at least half of the components (all, where tied) are insensitive.
+
+    Examples
+    --------
+    >>> unit = Whitening(np.zeros(1), np.ones(1))
+    >>> joint = log_joint_of("diag", [(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))], unit, allow_float32=True)
+    >>> joint.coefficients64, joint.coefficients32.dtype
+    (array([[-0.5,  0. ,  0.5]]), dtype('float32'))
     """
     covariance = covariance_of(covariance_type)
     double = np.vstack([covariance.coefficients(*parameters) for parameters in mixtures])
@@ -303,6 +310,13 @@ def log_sums(values: Floats, edges: Sequence[int]) -> tuple[Array, Floats]:
         Log of the sums of ``exp(values)`` of each mixture.
     totals : ndarray, shape (n_mixtures, n), of the dtype of ``values``
         Sums of the scaled exponentials.
+
+    Examples
+    --------
+    >>> logs, _ = log_sums(np.log([[1.0], [3.0], [5.0]]), [0, 2, 3])
+    >>> np.exp(logs).round(9)
+    array([[4.],
+           [5.]])
     """
     maxima, totals = (np.empty((len(edges) - 1, values.shape[1]), values.dtype) for _ in range(2))
     # numpy's maximum is twice as fast against a row as against a scalar; and the loop over mixtures is twice as fast

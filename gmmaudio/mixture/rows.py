@@ -347,6 +347,12 @@ def reread_chunks(X: RowSource, weights: npt.ArrayLike | None, summary: RowSumma
     ------
     MixtureError
         If the number of rows, their weight or the number of columns differs from the earlier pass.
+
+    Examples
+    --------
+    >>> X = np.zeros((3, 2))
+    >>> [chunk.total for chunk in reread_chunks(X, None, summarise(X))]
+    [3.0]
     """
     total = 0.0
     for chunk in read_chunks(X, weights, n_features=len(summary.low)):
@@ -463,6 +469,13 @@ def draw_rows(
         In the units of the source.
     weights : ndarray, shape (n_drawn,)
         Weight of each row.
+
+    Examples
+    --------
+    >>> X = [[0.0], [1.0], [2.0]]
+    >>> rows, weights = draw_rows(X, None, summarise(X), 2, np.random.default_rng(0))
+    >>> rows.shape, weights
+    ((2, 1), array([1., 1.]))
     """
     n = summary.n_rows
     drawn = np.arange(n) if n <= limit else np.sort(rng.choice(n, limit, replace=False))
@@ -579,6 +592,11 @@ def observed_weight(chunk: Chunk) -> Array:
     ----------
     chunk : Chunk
         Rows of weight 1 where it has no weights.
+
+    Examples
+    --------
+    >>> observed_weight(Chunk(0, np.array([[1.0, np.nan], [2.0, 3.0]]), None, has_missing=True))
+    array([2., 1.])
     """
     if not chunk.has_missing:
         return np.full(chunk.rows.shape[1], chunk.total)

@@ -165,6 +165,12 @@ def sum_chunks(
     ------
     MixtureError
         If the chunks hold no rows.
+
+    Examples
+    --------
+    >>> mixture = GaussianMixture([1.0], [[0.0]], [[1.0]])
+    >>> sum_chunks(mixture.log_joint(False), read_chunks([[1.0], [2.0]])).f
+    array([[3.]])
     """
     with one_thread():
         if mapper is None:
@@ -208,6 +214,12 @@ def chunk_statistics(joint: LogJoint, chunk: Chunk) -> SufficientStats:
     -------
     SufficientStats
         In the coordinates of ``joint.whitening``; the log likelihood is that of the rows in their own units.
+
+    Examples
+    --------
+    >>> mixture = GaussianMixture([1.0], [[0.0]], [[1.0]])
+    >>> chunk_statistics(mixture.log_joint(False), Chunk(0, np.array([[1.0], [2.0]]), None, has_missing=False)).s
+    array([[5.]])
     """
     covariance, k, d = joint.covariance, joint.n_components, joint.n_features
     n, f, s = np.zeros(k), np.zeros((k, d)), np.zeros(covariance.shape(k, d))

@@ -335,6 +335,12 @@ def moments_of(covariance: Covariance, rows: Array) -> Array:
     -------
     ndarray, shape (n_products + d + 1, n)
         In float64.
+
+    Examples
+    --------
+    >>> from gmmaudio.mixture.covariance import covariance_of
+    >>> moments_of(covariance_of("full"), np.array([[2.0, 3.0]]))[:, 0]
+    array([4., 6., 9., 2., 3., 1.])
     """
     n, d = rows.shape
     m = covariance.n_products(d)
