@@ -3,60 +3,22 @@
 import numpy as np
 import pytest
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
 
 from gmmaudio.errors import MixtureError
 from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture, accumulate, fit_gmm, maximise
+from tests.mixture.conftest import matrices_of, observed_log_joint, random_mixture
 
 TYPES = COVARIANCE_TYPES
+
+
 NAN = np.nan
 
 
-def random_mixture(covariance_type, k=3, d=3, seed=0):
-    """Return a mixture with correlated components, as far as the type can hold them."""
-    rng = np.random.default_rng(seed)
-    roots = rng.normal(size=(k, d, d))
-    matrices = roots @ roots.transpose(0, 2, 1) + 0.3 * np.eye(d)
-    covariances = {
-        "full": matrices,
-        "tied": matrices[0],
-        "diag": np.diagonal(matrices, axis1=1, axis2=2),
-        "spherical": matrices[:, 0, 0],
-    }[covariance_type]
-    return GaussianMixture(
-        rng.dirichlet(np.full(k, 3.0)), rng.normal(scale=2.0, size=(k, d)), covariances, covariance_type
-    )
-
-
-def matrices_of(mixture):
-    """Return the covariance matrices (k, d, d), written out here and not by the code under test."""
-    k, d = mixture.means.shape
-    return {
-        "full": lambda c: c,
-        "diag": lambda c: np.array([np.diag(row) for row in c]),
-        "tied": lambda c: np.array([c] * k),
-        "spherical": lambda c: np.array([v * np.eye(d) for v in c]),
-    }[mixture.covariance_type](mixture.covariances)
-
-
-def punched(X, share, seed=0):
+def with_missing(X, share, seed=0):
     """Return a copy with a share of all values missing at random."""
     X = X.copy()
     X[np.random.default_rng(seed).random(X.shape) < share] = NAN
     return X
-
-
-def observed_log_joint(mixture, x):
-    """Return log(weight x marginal density) of one row under each component by scipy."""
-    seen = ~np.isnan(x)
-    if not seen.any():
-        return np.log(mixture.weights)
-    return np.array(
-        [
-            np.log(w) + multivariate_normal(m[seen], c[np.ix_(seen, seen)]).logpdf(x[seen])
-            for w, m, c in zip(mixture.weights, mixture.means, matrices_of(mixture), strict=True)
-        ]
-    )
 
 
 def textbook_step(mixture, X):
@@ -88,13 +50,13 @@ def textbook_step(mixture, X):
     return GaussianMixture(n / n.sum(), means, covariances, mixture.covariance_type)
 
 
-# --- against independent references ------------------------------------------------------------------------------
+# --- against independent references ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_density_and_mean_of_what_is_missing_are_integrals(covariance_type):
-    mixture = random_mixture(covariance_type, d=2)
-    # a sum over a grid far finer than the deviations, out to where nothing is left, is exact to float64
+    mixture = random_mixture(covariance_type, 3, 2, scale=2.0)
+    # a sum over a grid far finer than the standard deviations, out to where nothing is left, is exact to float64
     y = np.linspace(-60, 60, 24_001)
     for x in (-1.3, 0.4, 2.0):
         density = np.exp(mixture.log_density(np.column_stack([np.full_like(y, x), y])))
@@ -105,8 +67,8 @@ def test_density_and_mean_of_what_is_missing_are_integrals(covariance_type):
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_scores_and_shares_of_every_pattern_equal_scipy(covariance_type):
-    mixture = random_mixture(covariance_type, k=4, d=4)
-    X = punched(mixture.sample(700, np.random.default_rng(1)), 0.4)
+    mixture = random_mixture(covariance_type, 4, 4, scale=2.0)
+    X = with_missing(mixture.sample(700, np.random.default_rng(1)), 0.4)
     log_joint = np.array([observed_log_joint(mixture, x) for x in X])
     # float64 rounding
     np.testing.assert_allclose(mixture.log_density(X), logsumexp(log_joint, axis=1), rtol=1e-10, atol=1e-10)
@@ -117,8 +79,8 @@ def test_scores_and_shares_of_every_pattern_equal_scipy(covariance_type):
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("share", [0.05, 0.5])
 def test_em_step_is_the_textbooks(covariance_type, share):
-    mixture = random_mixture(covariance_type)
-    X = punched(mixture.sample(300, np.random.default_rng(1)), share)
+    mixture = random_mixture(covariance_type, 3, scale=2.0)
+    X = with_missing(mixture.sample(300, np.random.default_rng(1)), share)
     X = X[~np.isnan(X).all(axis=1)]
     expected = textbook_step(mixture, X)
     ours = maximise(accumulate(mixture, X), mixture)
@@ -134,24 +96,26 @@ def test_em_on_incomplete_rows_beats_filling_in_the_mean(covariance_type):
     covariances = np.array([matrix, matrix]) if covariance_type == "full" else matrix
     truth = GaussianMixture([0.4, 0.6], [[-2.0] * 4, [2.0] * 4], covariances, covariance_type)
     train, test = (truth.sample(4000, np.random.default_rng(seed)) for seed in (1, 2))
-    holed, held = punched(train, 0.3), punched(test, 0.3, seed=5)
-    exact, _ = fit_gmm(holed, 2, covariance_type=covariance_type)
-    filled, _ = fit_gmm(np.where(np.isnan(holed), np.nanmean(holed, axis=0), holed), 2, covariance_type=covariance_type)
+    incomplete, held = with_missing(train, 0.3), with_missing(test, 0.3, seed=5)
+    exact, _ = fit_gmm(incomplete, 2, covariance_type=covariance_type)
+    filled, _ = fit_gmm(
+        np.where(np.isnan(incomplete), np.nanmean(incomplete, axis=0), incomplete), 2, covariance_type=covariance_type
+    )
     best = truth.log_density(test).mean()
     # as good as the truth to what 4,000 rows with 30 % missing can tell, and far better than filled rows
     assert best - exact.log_density(test).mean() < 0.02
     assert exact.log_density(test).mean() - filled.log_density(test).mean() > 0.5
     hole = np.isnan(held) & ~np.isnan(held).all(axis=1, keepdims=True)
     error = np.abs(exact.impute(held) - test)[hole].mean()
-    assert error < 0.5 * np.abs(np.nanmean(holed, axis=0) - test)[hole].mean()
+    assert error < 0.5 * np.abs(np.nanmean(incomplete, axis=0) - test)[hole].mean()
 
 
-# --- theory ------------------------------------------------------------------------------------------------------
+# --- theory ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_likelihood_of_incomplete_rows_never_falls_and_moves(covariance_type):
-    X = punched(np.random.default_rng(0).standard_t(4, size=(800, 3)), 0.3)
+    X = with_missing(np.random.default_rng(0).standard_t(4, size=(800, 3)), 0.3)
     mixture, trace = fit_gmm(X, 4, covariance_type=covariance_type, init="random", max_iter=25, tol=0)
     rises = np.diff(trace.log_likelihoods)
     # rounding
@@ -174,13 +138,13 @@ def test_complete_rows_are_the_same_bits_beside_incomplete_code(covariance_type,
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_row_of_nothing_has_log_density_zero_and_moves_nothing(covariance_type):
-    mixture = random_mixture(covariance_type)
+    mixture = random_mixture(covariance_type, 3, scale=2.0)
     empty = np.full((5, 3), NAN)
     np.testing.assert_array_equal(mixture.log_density(empty), 0.0)
     np.testing.assert_allclose(mixture.responsibilities(empty), np.tile(mixture.weights, (5, 1)), rtol=1e-12)
     overall = mixture.weights @ mixture.means
     np.testing.assert_allclose(mixture.impute(empty), np.tile(overall, (5, 1)), rtol=1e-12)
-    X = punched(mixture.sample(200, np.random.default_rng(1)), 0.2)
+    X = with_missing(mixture.sample(200, np.random.default_rng(1)), 0.2)
     X = X[~np.isnan(X).all(axis=1)]
     alone, beside = accumulate(mixture, X), accumulate(mixture, np.vstack([X[:50], empty, X[50:]]))
     assert alone.n_rows == beside.n_rows == len(X)
@@ -191,9 +155,9 @@ def test_row_of_nothing_has_log_density_zero_and_moves_nothing(covariance_type):
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_imputing_keeps_what_is_there_and_puts_in_what_scores_alike(covariance_type):
-    mixture = random_mixture(covariance_type)
+    mixture = random_mixture(covariance_type, 3, scale=2.0)
     whole = mixture.sample(300, np.random.default_rng(1))
-    X = punched(whole, 0.4)
+    X = with_missing(whole, 0.4)
     before = X.copy()
     complete = mixture.impute(X)
     np.testing.assert_array_equal(X, before)
@@ -214,9 +178,9 @@ def test_imputing_keeps_what_is_there_and_puts_in_what_scores_alike(covariance_t
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_weights_of_incomplete_rows_are_repetitions(covariance_type):
-    X = punched(np.random.default_rng(0).normal(size=(200, 3)), 0.3)
+    X = with_missing(np.random.default_rng(0).normal(size=(200, 3)), 0.3)
     times = np.random.default_rng(1).integers(0, 4, 200)
-    start = random_mixture(covariance_type)
+    start = random_mixture(covariance_type, 3, scale=2.0)
     weighted, repeated = (
         maximise(accumulate(start, X, times)),
         maximise(accumulate(start, np.repeat(X, times, axis=0))),
@@ -227,9 +191,9 @@ def test_weights_of_incomplete_rows_are_repetitions(covariance_type):
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_offsets_and_scales_of_incomplete_rows_do_not_matter(covariance_type):
-    X = punched(np.random.default_rng(0).normal(size=(500, 3)), 0.3)
+    X = with_missing(np.random.default_rng(0).normal(size=(500, 3)), 0.3)
     scale = np.full(3, 1e-3) if covariance_type == "spherical" else np.array([1e-4, 1.0, 1e6])
-    start = random_mixture(covariance_type)
+    start = random_mixture(covariance_type, 3, scale=2.0)
     moved_start = start.transform(-1e3 / scale, 1 / scale)
     options = {"covariance_type": covariance_type, "max_iter": 8, "tol": 0}
     plain, plain_trace = fit_gmm(X, 3, init=start, **options)
@@ -241,7 +205,7 @@ def test_offsets_and_scales_of_incomplete_rows_do_not_matter(covariance_type):
     np.testing.assert_allclose(np.add(moved_trace.log_likelihoods, shift), plain_trace.log_likelihoods, rtol=1e-6)
 
 
-# --- hard input --------------------------------------------------------------------------------------------------
+# --- hard input ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -275,4 +239,4 @@ def test_column_without_a_value_is_named():
 
 def test_imputing_refuses_what_scoring_refuses():
     with pytest.raises(MixtureError, match="rows have 2 features; the mixture was made for 3"):
-        random_mixture("full").impute([[1.0, NAN]])
+        random_mixture("full", 3).impute([[1.0, NAN]])

@@ -1,4 +1,4 @@
-"""What float32 rows cost against float64, where the core leaves float32, and SQUAREM."""
+"""The precision of float32 products, and where float64 is used instead."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_float32_rows_lose_no_more_than_promised(covariance_type, variance):
     assert ours.mean_log_likelihood == pytest.approx(exact.mean_log_likelihood, abs=1e-6)
     a, b = maximise(ours, mixture), maximise(exact, mixture)
     deviation = np.sqrt(covariance_of(covariance_type).variances(b.covariances, *b.means.shape))
-    # the promise: means within 1e-5 deviations, variances within 1e-4
+    # the promise: means within 1e-5 standard deviations, variances within 1e-4
     assert (np.abs(a.means - b.means) / deviation).max() < 1e-5
     ratio = covariance_of(covariance_type).variances(a.covariances, *a.means.shape) / deviation**2
     np.testing.assert_allclose(ratio, 1.0, rtol=0, atol=1e-4)
@@ -143,63 +143,11 @@ def test_float32_variances_at_an_offset_are_right_where_scikit_learns_are_not():
         theirs = peer.fit(X).covariances_[0]
     except ValueError:
         return
-    # where this fails the peer is mended, and docs/mixture.md should say so
+    # where this fails the peer is fixed, and docs/mixture.md should say so
     assert np.abs(theirs / expected - 1).max() > 0.01
 
 
-# --- SQUAREM -----------------------------------------------------------------------------------------------------
-
-
-def creeping_rows(n=1500):
-    """Return two groups that overlap so far that EM creeps."""
-    rng = np.random.default_rng(3)
-    return np.vstack([rng.normal(-0.7, 1.0, size=(n, 2)), rng.normal(0.7, 1.0, size=(n, 2))])
-
-
-@pytest.mark.parametrize("covariance_type", TYPES)
-def test_squarem_arrives_in_fewer_iterations_and_never_falls(covariance_type):
-    X = creeping_rows()
-    options = {"covariance_type": covariance_type, "init": "kmeans", "max_iter": 4000, "tol": 1e-9}
-    _, plain = fit_gmm(X, 2, **options)
-    _, fast = fit_gmm(X, 2, accelerate=True, **options)
-    assert plain.converged
-    assert fast.converged
-    assert fast.n_iter + fast.rejected < 0.5 * plain.n_iter
-    assert (np.diff(fast.log_likelihoods) > -1e-12).all()
-    # the same maximum, or a higher point of a flat ridge
-    assert fast.log_likelihoods[-1] > plain.log_likelihoods[-1] - 1e-6
-
-
-def test_squarem_takes_back_what_falls(monkeypatch):
-    from gmmaudio.mixture import em
-
-    X = creeping_rows()
-    start = fit_gmm(X, 3, max_iter=1, tol=0)[0]
-    plain, trace = fit_gmm(X, 3, init=start, max_iter=12, tol=0)
-
-    def astray(first, second, third, floor):
-        return GaussianMixture(third.weights, third.means + 5.0, third.covariances, third.covariance_type)
-
-    monkeypatch.setattr(em, "extrapolate", astray)
-    mixture, fallen = fit_gmm(X, 3, init=start, max_iter=12, tol=0, accelerate=True)
-    assert fallen.rejected > 2
-    # what is left is plain EM, with an iteration less for each leap
-    assert fallen.log_likelihoods == trace.log_likelihoods[: len(fallen.log_likelihoods)]
-    assert len(fallen.log_likelihoods) + fallen.rejected == 13
-    assert mixture.log_density(X).mean() == pytest.approx(fallen.log_likelihoods[-1], rel=1e-9)
-    del plain
-
-
-@pytest.mark.parametrize("covariance_type", TYPES)
-@pytest.mark.parametrize("max_iter", [0, 1, 2, 3, 4, 5, 9])
-def test_squarem_ends_at_the_mixture_it_returns(covariance_type, max_iter):
-    X = creeping_rows(400)
-    mixture, trace = fit_gmm(X, 5, covariance_type=covariance_type, max_iter=max_iter, tol=0, accelerate=True)
-    assert trace.n_iter + trace.rejected == max_iter
-    assert mixture.log_density(X).mean() == pytest.approx(trace.log_likelihoods[-1], rel=1e-9)
-
-
-# --- delicate components beside wide ones ------------------------------------------------------------------------
+# --- sensitive components beside wide ones ----------------------------------------------------------------------------
 
 
 def mixed(covariance_type, least, k=6, d=8, seed=0):
@@ -221,7 +169,7 @@ def mixed(covariance_type, least, k=6, d=8, seed=0):
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("least", [1e-2, 1e-3, 1e-5, 1e-8])
-def test_rows_of_delicate_and_of_wide_components_are_right(covariance_type, least):
+def test_rows_of_sensitive_and_of_wide_components_are_right(covariance_type, least):
     mixture = mixed(covariance_type, least)
     X = mixture.sample(4000, np.random.default_rng(1)).astype(np.float32)
     exact = mixture.log_density(X.astype(np.float64))
@@ -233,7 +181,7 @@ def test_rows_of_delicate_and_of_wide_components_are_right(covariance_type, leas
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
-def test_a_delicate_mixture_beside_a_wide_one_keeps_its_own_scores(covariance_type):
+def test_a_sensitive_mixture_beside_a_wide_one_keeps_its_own_scores(covariance_type):
     wide, narrow = mixed(covariance_type, 1.0), mixed(covariance_type, 1e-4, seed=1)
     rng = np.random.default_rng(2)
     X = np.vstack([wide.sample(300, rng), narrow.sample(300, rng)]).astype(np.float32)
@@ -243,7 +191,7 @@ def test_a_delicate_mixture_beside_a_wide_one_keeps_its_own_scores(covariance_ty
 
 
 @pytest.mark.parametrize("least", [1e-6, 1e-8, 1e-9])
-def test_a_row_far_along_the_wide_axis_of_a_delicate_component_is_still_its_own(least):
+def test_a_row_far_along_the_wide_axis_of_a_sensitive_component_is_still_its_own(least):
     wide = mixed("full", least)
     values, vectors = np.linalg.eigh(wide.covariances[-1])
     far = wide.means[-1] + 12.0 * vectors[:, -1] * np.sqrt(values[-1])
@@ -264,7 +212,7 @@ def test_rounding_of_coefficients_is_taken_out_of_the_likelihood(seed, monkeypat
     assert abs(accumulate(mixture, X).mean_log_likelihood - exact) < max(0.5 * shifted, 2.5 * 2.5e-3 / 20_000**0.5)
 
 
-def test_a_mixture_of_delicate_components_alone_has_a_density_far_from_them():
+def test_a_mixture_of_sensitive_components_alone_has_a_density_far_from_them():
     rng = np.random.default_rng(0)
     wide = GaussianMixture(np.full(8, 1 / 8), rng.normal(size=(8, 2)), np.ones((8, 2)))
     narrow = GaussianMixture([0.5, 0.5], [[-2.0, 0.0], [-2.0, 0.5]], np.full((2, 2), 0.004))
@@ -274,10 +222,10 @@ def test_a_mixture_of_delicate_components_alone_has_a_density_far_from_them():
     np.testing.assert_allclose(stacked, stacked_log_density([wide, narrow], X.astype(float)), rtol=1e-5, atol=1e-4)
 
 
-def test_a_leap_that_gains_nothing_is_no_convergence(monkeypatch):
-    from gmmaudio.mixture import em
+# --- regressions -----------------------------------------------------------------------------------------------------
 
-    monkeypatch.setattr(em, "extrapolate", lambda first, second, third, floor: second)
-    _, trace = fit_gmm(creeping_rows(), 2, init="random", accelerate=True, tol=1e-6, max_iter=400)
-    # the first leap comes after two iterations
-    assert trace.n_iter > 10
+
+def test_tiny_variance_in_float32_overflows_nothing():
+    mixture = GaussianMixture([0.5, 0.5], [[0.0], [0.0]], [[1e-40], [1.0]])
+    X = np.linspace(-1, 1, 9, dtype=np.float32)[:, None]
+    np.testing.assert_allclose(mixture.log_density(X), mixture.log_density(X.astype(float)), rtol=1e-6)

@@ -1,56 +1,19 @@
-"""Gaussian mixtures as densities: scoring, sampling, statistics and what they refuse."""
+"""Gaussian mixtures as densities: scoring, sampling, criteria, and invalid parameters."""
 
 import tracemalloc
 
 import numpy as np
 import pytest
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
 
 from gmmaudio.errors import GmmaudioError, MixtureError, SettingError
-from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture, SufficientStats, accumulate, stacked_log_density
+from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture, fit_gmm, stacked_log_density
+from tests.mixture.conftest import matrices_of, random_mixture, scipy_log_joint
 
 TYPES = COVARIANCE_TYPES
 
 
-def random_mixture(covariance_type, n_components=4, n_features=3, seed=0, offset=0.0):
-    """Return a mixture whose weights, means and covariances are all uneven."""
-    rng = np.random.default_rng(seed)
-    roots = rng.normal(size=(n_components, n_features, n_features))
-    covariances = roots @ roots.transpose(0, 2, 1) + 0.3 * np.eye(n_features)
-    if covariance_type in ("diag", "spherical"):
-        covariances = np.diagonal(covariances, axis1=1, axis2=2)
-    if covariance_type == "spherical":
-        covariances = covariances.mean(axis=1)
-    if covariance_type == "tied":
-        covariances = covariances[0]
-    means = offset + rng.normal(scale=3.0, size=(n_components, n_features))
-    return GaussianMixture(rng.dirichlet(np.full(n_components, 2.0)), means, covariances, covariance_type)
-
-
-def matrices_of(mixture):
-    """Return the covariance matrices (k, d, d) of a mixture, written out here and not by the code under test."""
-    k, d = mixture.means.shape
-    return {
-        "full": lambda c: c,
-        "diag": lambda c: np.array([np.diag(row) for row in c]),
-        "tied": lambda c: np.array([c] * k),
-        "spherical": lambda c: np.array([v * np.eye(d) for v in c]),
-    }[mixture.covariance_type](mixture.covariances)
-
-
-def scipy_log_joint(mixture, X):
-    """Return log(weight x density), shape (n_components, n), by scipy."""
-    matrices = matrices_of(mixture)
-    return np.array(
-        [
-            np.log(w) + np.atleast_1d(multivariate_normal(mean, matrix).logpdf(X))
-            for w, mean, matrix in zip(mixture.weights, mixture.means, matrices, strict=True)
-        ]
-    )
-
-
-# --- against independent references ------------------------------------------------------------------------------
+# --- against independent references ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -88,7 +51,7 @@ def test_density_integrates_to_one(covariance_type):
     axis = np.linspace(-25, 25, 401)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
     total = np.exp(mixture.log_density(grid)).sum() * (axis[1] - axis[0]) ** 2
-    # a sum over a grid much finer than the deviations is exact to far below this
+    # a sum over a grid much finer than the standard deviations is exact to far below this
     assert total == pytest.approx(1.0, abs=1e-8)
 
 
@@ -109,7 +72,7 @@ def test_sample_has_the_mean_and_covariance_of_the_mixture(covariance_type):
     mean = mixture.weights @ mixture.means
     between = (mixture.weights[:, None] * (mixture.means - mean)).T @ (mixture.means - mean)
     within = np.einsum("k,kij->ij", mixture.weights, matrices_of(mixture))
-    # five standard errors of 200,000 rows with deviations up to 4: 5 x 4 / sqrt(2e5)
+    # five standard errors of 200,000 rows with standard deviations up to 4: 5 x 4 / sqrt(2e5)
     np.testing.assert_allclose(X.mean(axis=0), mean, atol=0.045)
     # five standard errors of a product of two such features: 5 x 16 x sqrt(2) / sqrt(2e5)
     np.testing.assert_allclose(np.cov(X.T, bias=True), between + within, atol=0.25)
@@ -122,7 +85,7 @@ def test_sample_draws_components_by_weight():
     np.testing.assert_allclose(np.bincount(drawn) / 50_000, mixture.weights, atol=0.011)
 
 
-# --- theory ------------------------------------------------------------------------------------------------------
+# --- theory ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -134,7 +97,7 @@ def test_responsibilities_are_shares_of_one_even_far_away(covariance_type):
     assert shares.min() >= 0
     # a division by their own sum: a few units in the last place
     np.testing.assert_allclose(shares.sum(axis=1), 1.0, rtol=1e-14)
-    # between two Gaussians of unlike width or place, one wins everything at such a distance
+    # between two Gaussians of different width or place, one wins everything at such a distance
     np.testing.assert_array_equal(shares[-2:].max(axis=1), 1.0)
 
 
@@ -177,7 +140,7 @@ def test_scores_do_not_depend_on_block_boundaries(covariance_type, n):
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_stacked_scoring_equals_scoring_each(covariance_type):
-    # unlike sizes, and class models tens of deviations apart
+    # different sizes, and class models tens of standard deviations apart
     mixtures = [random_mixture(covariance_type, k, 3, seed=k, offset=20.0 * k) for k in (1, 8, 3, 2)]
     X = np.vstack([m.sample(400, np.random.default_rng(1)) for m in mixtures])
     stacked = stacked_log_density(mixtures, X)
@@ -185,56 +148,6 @@ def test_stacked_scoring_equals_scoring_each(covariance_type):
     for i, mixture in enumerate(mixtures):
         # one common centre instead of each mixture's own: x^2 terms lose at most three digits here
         np.testing.assert_allclose(stacked[:, i], mixture.log_density(X), rtol=1e-11, atol=1e-11)
-
-
-@pytest.mark.parametrize("covariance_type", TYPES)
-def test_statistics_are_sums_weighted_by_responsibility(covariance_type):
-    mixture = random_mixture(covariance_type)
-    X = mixture.sample(500, np.random.default_rng(1))
-    shares = mixture.responsibilities(X)
-    stats = accumulate(mixture, [X[:200], X[200:]])
-    products = X[:, :, None] * X[:, None, :]
-    second = {
-        "diag": lambda: shares.T @ (X * X),
-        "full": lambda: np.einsum("nk,nij->kij", shares, products),
-        "tied": lambda: products.sum(axis=0),
-        "spherical": lambda: shares.T @ (X * X).sum(axis=1),
-    }[covariance_type]()
-    # sums of 500 float64 terms
-    np.testing.assert_allclose(stats.n, shares.sum(axis=0), rtol=1e-10)
-    np.testing.assert_allclose(stats.f, shares.T @ X, rtol=1e-10, atol=1e-9)
-    np.testing.assert_allclose(stats.s, second, rtol=1e-10, atol=1e-9)
-    assert stats.log_likelihood == pytest.approx(mixture.log_density(X).sum(), rel=1e-12)
-    assert stats.n_rows == 500
-
-
-@pytest.mark.parametrize("covariance_type", TYPES)
-def test_statistics_of_two_sets_of_rows_add(covariance_type):
-    mixture = random_mixture(covariance_type)
-    X = mixture.sample(700, np.random.default_rng(1))
-    added = accumulate(mixture, [X[:300]]) + accumulate(mixture, [X[300:]])
-    together = accumulate(mixture, [X])
-    # the same sums in another order: rounding of 700 terms, near 0 where positive and negative ones meet
-    np.testing.assert_allclose(added.n, together.n, rtol=1e-12)
-    np.testing.assert_allclose(added.f, together.f, rtol=1e-12, atol=1e-10)
-    np.testing.assert_allclose(added.s, together.s, rtol=1e-11, atol=1e-9)
-    assert added.log_likelihood == pytest.approx(together.log_likelihood, rel=1e-13)
-    assert added.n_rows == together.n_rows == 700
-
-
-def test_statistics_in_the_order_of_their_blocks_are_the_same_bits():
-    mixture = random_mixture("full")
-    X = mixture.sample(700, np.random.default_rng(1))
-    first, second = (accumulate(mixture, np.array_split(X, 7)) for _ in range(2))
-    np.testing.assert_array_equal(first.s, second.s)
-    assert first.log_likelihood == second.log_likelihood
-
-
-def test_statistics_add_field_by_field():
-    a = SufficientStats(np.array([1.0]), np.array([[2.0]]), np.array([[3.0]]), -4.0, 5)
-    b = SufficientStats(np.array([10.0]), np.array([[20.0]]), np.array([[30.0]]), -40.0, 50)
-    total = a + b
-    assert (total.n, total.f, total.s, total.log_likelihood, total.n_rows) == (11, 22, 33, -44, 55)
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -250,7 +163,7 @@ def test_scoring_holds_no_matrix_of_rows_by_components(covariance_type):
     assert peak < 2e6
 
 
-# --- sampling ----------------------------------------------------------------------------------------------------
+# --- sampling --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -272,7 +185,7 @@ def test_sample_refuses_a_negative_number_of_rows():
     assert str(caught.value) == "n is -1; expected a number of rows, 0 or more"
 
 
-# --- what goes in ------------------------------------------------------------------------------------------------
+# --- invalid input ---------------------------------------------------------------------------------------------------
 
 
 def test_every_kind_of_array_scores_alike(tmp_path):
@@ -316,7 +229,7 @@ def test_scoring_leaves_the_rows_alone():
     np.testing.assert_array_equal(X, before)
 
 
-def test_parameters_are_copies_nobody_can_change():
+def test_parameters_are_read_only_copies():
     weights, means, covariances = np.ones(1), np.zeros((1, 2)), np.ones((1, 2))
     mixture = GaussianMixture(weights, means, covariances)
     means[:] = 99.0
@@ -379,7 +292,11 @@ def test_bad_rows_are_refused_by_name(method, case):
 
 
 ONE = np.ones(1)
+
+
 HALVES = np.array([0.5, 0.5])
+
+
 BAD_MIXTURES = {
     "means not a matrix": (
         (ONE, np.zeros(2), np.ones((1, 2))),
@@ -462,7 +379,7 @@ def test_unknown_covariance_type_is_refused():
         ([("diag", 2), ("full", 2)], "[(2, 'diag'), (2, 'full')]"),
     ],
 )
-def test_mixtures_of_unlike_kinds_are_not_stacked(others, got):
+def test_mixtures_of_different_kinds_are_not_stacked(others, got):
     mixtures = [random_mixture(kind, 2, d) for kind, d in others]
     with pytest.raises(MixtureError) as caught:
         stacked_log_density(mixtures, np.zeros((1, 2)))
@@ -470,14 +387,73 @@ def test_mixtures_of_unlike_kinds_are_not_stacked(others, got):
     assert str(caught.value) == expected
 
 
-@pytest.mark.parametrize("blocks", [[], [np.empty((0, 3))]])
-def test_statistics_of_no_rows_are_refused(blocks):
-    with pytest.raises(MixtureError) as caught:
-        accumulate(random_mixture("diag"), blocks)
-    assert str(caught.value) == "there are no rows; at least one is needed"
-
-
 @pytest.mark.parametrize("kind", [MixtureError, SettingError])
 def test_errors_are_ours_and_value_errors(kind):
     assert issubclass(kind, GmmaudioError)
     assert issubclass(kind, ValueError)
+
+
+# --- known defects of peers ------------------------------------------------------------------------------------------
+
+
+def test_sampling_takes_variances_for_variances_where_pomegranate_took_them_for_deviations():
+    # pomegranate's diagonal normal drew with the variance as the deviation
+    mixture = GaussianMixture([1.0], [[0.0, 0.0]], [[100.0, 0.01]])
+    X = mixture.sample(40_000, np.random.default_rng(0))
+    # five standard errors of a deviation: 5 / sqrt(80,000) of it
+    np.testing.assert_allclose(X.std(axis=0), [10.0, 0.1], rtol=0.018)
+
+
+# --- regressions -----------------------------------------------------------------------------------------------------
+
+
+def test_component_of_weight_zero_has_no_density():
+    mixture = GaussianMixture([1.0, 0.0], [[0.0], [100.0]], [[1.0], [1.0]])
+    np.testing.assert_allclose(mixture.log_density([[100.0]]), -0.5 * np.log(2 * np.pi) - 5000.0, rtol=1e-12)
+    np.testing.assert_array_equal(mixture.responsibilities([[100.0]]), [[1.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        (["a"], [[0.0]], [[1.0]]),
+        ([1.0], [[0.0, 1.0], [2.0]], [[1.0]]),
+        ([1.0], [[1j]], [[1.0]]),
+        ([1.0], np.zeros((1, 0)), np.zeros((1, 0))),
+    ],
+    ids=["words", "ragged", "complex", "no features"],
+)
+def test_parameters_that_are_no_numbers_are_refused(parameters):
+    with pytest.raises(MixtureError):
+        GaussianMixture(*parameters)
+
+
+@pytest.mark.parametrize("size", [1e17, 1e20, -2.03698542e29])
+def test_large_constant_column_scores_as_any_other(size):
+    mixture = GaussianMixture([0.1, 0.2, 0.7], np.full((3, 1), size), np.ones((3, 1)))
+    np.testing.assert_allclose(mixture.log_density([[size]]), -0.5 * np.log(2 * np.pi), rtol=1e-12)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_row_beyond_all_density_scores_minus_infinity_not_nan(covariance_type):
+    covariances = {"diag": [[1.0, 1.0]], "full": [np.eye(2)], "tied": np.eye(2), "spherical": [1.0]}[covariance_type]
+    mixture = GaussianMixture([1.0], [[0.0, 0.0]], covariances, covariance_type)
+    scores = mixture.log_density([[1e200, -1e200]])
+    assert not np.isnan(scores).any()
+    assert not np.isnan(mixture.responsibilities([[1e200, -1e200]])).any()
+
+
+def test_covariance_uneven_by_rounding_is_symmetric():
+    covariance = np.cov(np.random.default_rng(0).normal(size=(50, 8)).T)
+    whiten = np.linalg.inv(np.linalg.cholesky(covariance))
+    mixture = GaussianMixture([1.0], np.zeros((1, 8)), [whiten @ covariance @ whiten.T], "full")
+    # the unit matrix, as it should be
+    np.testing.assert_allclose(mixture.covariances[0], np.eye(8), atol=1e-9)
+
+
+def test_bic_counts_rows_that_say_something():
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    mixture, _ = fit_gmm(X, 2)
+    padded = np.vstack([X, np.full((9, 2), np.nan)])
+    assert mixture.bic(padded) == pytest.approx(mixture.bic(X), rel=1e-12)
+    assert mixture.aic(padded) == pytest.approx(mixture.aic(X), rel=1e-12)

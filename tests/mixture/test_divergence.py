@@ -6,50 +6,21 @@ import itertools
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.special import logsumexp
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import norm
 
 from gmmaudio.errors import GmmaudioError, MixtureError, SettingError
 from gmmaudio.mixture import GaussianMixture, stacked_log_density
 from gmmaudio.mixture.divergence import divergences
+from tests.mixture.conftest import matrices_of, random_mixture, scipy_log_density
 
 TYPES = ("diag", "full", "tied", "spherical")
+
+
 KINDS = ("jensen_shannon", "symmetric_kl")
 
 
-def random_mixture(covariance_type, n_components=3, n_features=2, seed=0):
-    """Return a mixture whose weights, means and covariances are all uneven."""
-    rng = np.random.default_rng(seed)
-    roots = rng.normal(size=(n_components, n_features, n_features))
-    full = roots @ roots.transpose(0, 2, 1) + 0.5 * np.eye(n_features)
-    covariances = {
-        "diag": np.diagonal(full, axis1=1, axis2=2),
-        "full": full,
-        "tied": full.mean(axis=0),
-        "spherical": np.trace(full, axis1=1, axis2=2) / n_features,
-    }[covariance_type]
-    means = rng.normal(scale=1.5, size=(n_components, n_features))
-    return GaussianMixture(rng.dirichlet(np.full(n_components, 3.0)), means, covariances, covariance_type)
-
-
-def matrices_of(mixture):
-    """Return the covariance matrix of every component, (k, d, d)."""
-    k, d = mixture.means.shape
-    c = mixture.covariances
-    return {
-        "diag": lambda: np.array([np.diag(v) for v in c]),
-        "full": lambda: np.array(c),
-        "tied": lambda: np.array([c] * k),
-        "spherical": lambda: np.array([v * np.eye(d) for v in c]),
-    }[mixture.covariance_type]()
-
-
-def log_density_by_scipy(mixture, X):
-    parts = [
-        np.log(w) + multivariate_normal(mean, matrix).logpdf(X)
-        for w, mean, matrix in zip(mixture.weights, mixture.means, matrices_of(mixture), strict=True)
-    ]
-    return logsumexp(parts, axis=0)
+def near_mixture(covariance_type, n_components=3, n_features=2, seed=0):
+    return random_mixture(covariance_type, n_components, n_features, seed, scale=1.5)
 
 
 def integral(log_p, log_q, cell, kind):
@@ -73,12 +44,12 @@ def assert_unbiased(pair, kind, expected, n_seeds=30, n_samples=500):
     assert np.mean(values) == pytest.approx(expected, abs=4 * error)
 
 
-# --- against independent references ------------------------------------------------------------------------------
+# --- against independent references ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_symmetric_kl_of_single_gaussians_has_the_closed_form(covariance_type):
-    pair = [random_mixture(covariance_type, 1, 4, seed) for seed in (1, 2)]
+    pair = [near_mixture(covariance_type, 1, 4, seed) for seed in (1, 2)]
     (m, n), (S, T) = (p.means[0] for p in pair), (matrices_of(p)[0] for p in pair)
     apart, S_inverse, T_inverse = m - n, np.linalg.inv(S), np.linalg.inv(T)
     # both ways together the log determinants cancel
@@ -98,19 +69,19 @@ def test_jensen_shannon_of_two_normals_equals_quadrature():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_mixtures_of_one_feature_equal_an_integral(kind):
-    pair = [random_mixture("diag", 4, 1, seed) for seed in (3, 4)]
+    pair = [near_mixture("diag", 4, 1, seed) for seed in (3, 4)]
     axis = np.linspace(-30, 30, 20_001)
-    log_p, log_q = (log_density_by_scipy(mixture, axis[:, None]) for mixture in pair)
+    log_p, log_q = (scipy_log_density(mixture, axis[:, None]) for mixture in pair)
     assert_unbiased(pair, kind, integral(log_p, log_q, axis[1] - axis[0], kind))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("types", [*zip(TYPES, TYPES, strict=True), ("full", "spherical")], ids="-".join)
 def test_mixtures_of_two_features_equal_an_integral(kind, types):
-    pair = [random_mixture(covariance_type, 3, 2, seed) for covariance_type, seed in zip(types, (1, 6), strict=True)]
+    pair = [near_mixture(covariance_type, 3, 2, seed) for covariance_type, seed in zip(types, (1, 6), strict=True)]
     axis = np.linspace(-20, 20, 401)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1)
-    log_p, log_q = (log_density_by_scipy(mixture, grid) for mixture in pair)
+    log_p, log_q = (scipy_log_density(mixture, grid) for mixture in pair)
     assert_unbiased(pair, kind, integral(log_p, log_q, (axis[1] - axis[0]) ** 2, kind))
 
 
@@ -125,7 +96,7 @@ def usual_estimate(pair, kind, n_samples, rng):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_estimate_of_near_mixtures_has_a_third_of_the_usual_error_and_the_same_mean(kind):
-    one = random_mixture("diag", 5, 4)
+    one = near_mixture("diag", 5, 4)
     near = [one, GaussianMixture(one.weights, one.means + 0.05, 1.1 * one.covariances)]
     ours = [divergences(near, kind=kind, n_samples=500, rng=np.random.default_rng(seed))[0, 1] for seed in range(60)]
     usual = [usual_estimate(near, kind, 500, np.random.default_rng(seed)) for seed in range(60)]
@@ -135,20 +106,20 @@ def test_estimate_of_near_mixtures_has_a_third_of_the_usual_error_and_the_same_m
     assert np.mean(ours) == pytest.approx(np.mean(usual), abs=4 * np.std(usual) / np.sqrt(60))
 
 
-# --- theory ------------------------------------------------------------------------------------------------------
+# --- theory ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_same_mixtures_are_not_apart(kind, covariance_type):
-    one, other = random_mixture(covariance_type), random_mixture(covariance_type)
+    one, other = near_mixture(covariance_type), near_mixture(covariance_type)
     # the same coefficients score both, but in two places of one product; squares of rounding remain
     np.testing.assert_allclose(divergences([one, other], kind=kind), 0.0, atol=1e-15)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_order_of_components_does_not_matter(kind):
-    one = random_mixture("full")
+    one = near_mixture("full")
     turned = GaussianMixture(one.weights[::-1], one.means[::-1], one.covariances[::-1], "full")
     # squares of rounding
     np.testing.assert_allclose(divergences([one, turned], kind=kind), 0.0, atol=1e-15)
@@ -156,7 +127,7 @@ def test_order_of_components_does_not_matter(kind):
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_mixtures_that_never_meet_are_log_2_apart(covariance_type):
-    one = random_mixture(covariance_type)
+    one = near_mixture(covariance_type)
     far = GaussianMixture(one.weights, one.means + 1e4, one.covariances, covariance_type)
     # no row has a density above exp(-1e6) under the other
     np.testing.assert_array_equal(divergences([one, far]), np.log(2) * (1 - np.eye(2)))
@@ -172,10 +143,10 @@ def test_symmetric_kl_still_tells_apart_mixtures_that_never_meet():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n_samples", [1, 2, 50])
 def test_divergences_stay_within_their_bounds_for_any_rows(kind, n_samples):
-    one = random_mixture("full", 3, 5)
+    one = near_mixture("full", 3, 5)
     # what little the last ones differ is lost in rounding
     near = [GaussianMixture(one.weights, one.means + step, one.covariances, "full") for step in (1e-7, 1e-8, 1e-12)]
-    mixtures = [one, random_mixture("full", 3, 5, 8), *near]
+    mixtures = [one, near_mixture("full", 3, 5, 8), *near]
     for seed in range(30):
         result = divergences(mixtures, kind=kind, n_samples=n_samples, rng=np.random.default_rng(seed))
         assert (result >= 0).all()
@@ -186,7 +157,7 @@ def test_divergences_stay_within_their_bounds_for_any_rows(kind, n_samples):
 
 def test_root_of_jensen_shannon_keeps_the_triangle_inequality():
     # it is a metric: Endres, Schindelin, "A new metric for probability distributions", 2003
-    roots = np.sqrt(divergences([random_mixture("diag", 3, 2, seed) for seed in range(6)]))
+    roots = np.sqrt(divergences([near_mixture("diag", 3, 2, seed) for seed in range(6)]))
     # an estimate is off by a thousandth or so
     for i, j, k in itertools.permutations(range(6), 3):
         assert roots[i, j] < roots[i, k] + roots[k, j] + 0.01
@@ -195,10 +166,10 @@ def test_root_of_jensen_shannon_keeps_the_triangle_inequality():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_divergences_are_the_same_in_other_units(kind, covariance_type):
-    mixtures = [random_mixture(covariance_type, seed=seed) for seed in (1, 2, 3)]
+    mixtures = [near_mixture(covariance_type, seed=seed) for seed in (1, 2, 3)]
     scale = np.full(2, 1e-6) if covariance_type == "spherical" else np.array([1e-6, 300.0])
     moved = [mixture.transform(np.array([5.0, -5.0]), scale) for mixture in mixtures]
-    # the same random numbers draw the same rows in other units; means are 1e7 deviations from 0
+    # the same random numbers draw the same rows in other units; means are 1e7 standard deviations from 0
     np.testing.assert_allclose(
         divergences(moved, kind=kind, n_samples=500), divergences(mixtures, kind=kind, n_samples=500), rtol=1e-7
     )
@@ -207,7 +178,7 @@ def test_divergences_are_the_same_in_other_units(kind, covariance_type):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("covariance_type", ["full", "tied"])
 def test_divergences_are_the_same_in_slanted_units(kind, covariance_type):
-    mixtures = [random_mixture(covariance_type, seed=seed) for seed in (1, 2, 3)]
+    mixtures = [near_mixture(covariance_type, seed=seed) for seed in (1, 2, 3)]
     # lower triangular, so that the root of a covariance goes where the covariance goes
     slant = np.array([[2.0, 0.0], [-30.0, 0.5]])
     moved = [
@@ -222,25 +193,25 @@ def test_divergences_are_the_same_in_slanted_units(kind, covariance_type):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_pair_does_not_depend_on_the_list_or_its_order(kind):
-    mixtures = [random_mixture("diag", k, 2, seed) for k, seed in ((1, 1), (4, 2), (2, 3), (7, 4))]
+    mixtures = [near_mixture("diag", k, 2, seed) for k, seed in ((1, 1), (4, 2), (2, 3), (7, 4))]
     whole = divergences(mixtures, kind=kind, n_samples=500)
     for order in ([2, 0, 3, 1], [3, 1]):
         some = divergences([mixtures[i] for i in order], kind=kind, n_samples=500)
-        # products run in another frame
+        # products run in other whitened coordinates
         np.testing.assert_allclose(some, whole[np.ix_(order, order)], rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_mixtures_of_two_types_compare_as_those_of_one(kind):
-    a, b = (random_mixture("diag", seed=seed) for seed in (1, 2))
+    a, b = (near_mixture("diag", seed=seed) for seed in (1, 2))
     b_full = GaussianMixture(b.weights, b.means, matrices_of(b), "full")
-    # the same rows and densities, in another frame
+    # the same rows and densities, in other whitened coordinates
     np.testing.assert_allclose(divergences([a, b_full], kind=kind), divergences([a, b], kind=kind), rtol=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_error_falls_with_the_root_of_the_samples_and_below_its_bound(kind):
-    pair = [random_mixture("diag", seed=seed) for seed in (1, 2)]
+    pair = [near_mixture("diag", seed=seed) for seed in (1, 2)]
     deviation = [
         np.std([divergences(pair, kind=kind, n_samples=n, rng=np.random.default_rng(i))[0, 1] for i in range(100)])
         for n in (50, 800)
@@ -251,13 +222,13 @@ def test_error_falls_with_the_root_of_the_samples_and_below_its_bound(kind):
         assert (deviation < np.log(2) / 2 / np.sqrt([50, 800])).all()
 
 
-# --- hard input --------------------------------------------------------------------------------------------------
+# --- hard input ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_an_offset_of_a_hundred_million_deviations_costs_little(kind, covariance_type):
-    mixtures = [random_mixture(covariance_type, seed=seed) for seed in (1, 2)]
+    mixtures = [near_mixture(covariance_type, seed=seed) for seed in (1, 2)]
     far = [GaussianMixture(m.weights, m.means + 1e8, m.covariances, covariance_type) for m in mixtures]
     # means and rows near 1e8 are rounded to 1.5e-8
     np.testing.assert_allclose(
@@ -267,7 +238,7 @@ def test_an_offset_of_a_hundred_million_deviations_costs_little(kind, covariance
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_components_of_weight_zero_do_no_harm(kind):
-    one, other = random_mixture("diag", seed=1), random_mixture("diag", seed=2)
+    one, other = near_mixture("diag", seed=1), near_mixture("diag", seed=2)
     more = GaussianMixture(
         np.append(one.weights, 0.0),
         np.vstack([one.means, [[9.0, 9.0]]]),
@@ -280,11 +251,11 @@ def test_components_of_weight_zero_do_no_harm(kind):
     )
 
 
-def test_one_mixture_is_no_way_from_itself():
-    np.testing.assert_array_equal(divergences([random_mixture("full")]), [[0.0]])
+def test_divergence_of_a_mixture_from_itself_is_zero():
+    np.testing.assert_array_equal(divergences([near_mixture("full")]), [[0.0]])
 
 
-# --- every parameter changes the outcome -------------------------------------------------------------------------
+# --- every parameter changes the outcome -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -293,12 +264,12 @@ def test_one_mixture_is_no_way_from_itself():
     ids=lambda change: next(iter(change)),
 )
 def test_parameter_changes_the_outcome(change):
-    pair = [random_mixture("diag", seed=seed) for seed in (1, 2)]
+    pair = [near_mixture("diag", seed=seed) for seed in (1, 2)]
     assert divergences(pair, **change)[0, 1] != divergences(pair)[0, 1]
 
 
 def test_defaults_are_as_documented():
-    pair = [random_mixture("diag", seed=seed) for seed in (1, 2)]
+    pair = [near_mixture("diag", seed=seed) for seed in (1, 2)]
     stated = divergences(pair, kind="jensen_shannon", n_samples=10_000, rng=np.random.default_rng(0))
     np.testing.assert_array_equal(divergences(pair), stated)
     assert "0.0035 nats at 10,000" in inspect.getdoc(divergences)
@@ -306,12 +277,12 @@ def test_defaults_are_as_documented():
 
 
 def test_a_generator_goes_on_from_call_to_call():
-    pair, rng = [random_mixture("diag", seed=seed) for seed in (1, 2)], np.random.default_rng(0)
+    pair, rng = [near_mixture("diag", seed=seed) for seed in (1, 2)], np.random.default_rng(0)
     first, second = (divergences(pair, n_samples=50, rng=rng)[0, 1] for _ in range(2))
     assert first != second
 
 
-# --- refusals ----------------------------------------------------------------------------------------------------
+# --- refusals --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -327,7 +298,7 @@ def test_a_generator_goes_on_from_call_to_call():
 )
 def test_settings_out_of_bounds_are_refused(setting, message):
     with pytest.raises(SettingError) as error:
-        divergences([random_mixture("diag")], **setting)
+        divergences([near_mixture("diag")], **setting)
     assert str(error.value) == message
 
 
@@ -336,7 +307,7 @@ def test_settings_out_of_bounds_are_refused(setting, message):
     [
         ([], "there are no mixtures; expected at least one"),
         (
-            [random_mixture("diag", 2, 3), random_mixture("full", 2, 2)],
+            [near_mixture("diag", 2, 3), near_mixture("full", 2, 2)],
             "the mixtures have [2, 3] features; expected mixtures over the same features",
         ),
     ],

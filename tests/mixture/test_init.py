@@ -1,0 +1,72 @@
+"""Starts of EM: binary splitting, samples of bounded size, weights."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from gmmaudio.errors import MixtureError
+from gmmaudio.mixture import INITS, fit_gmm
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 3, 5, 8, 13])
+def test_binary_splitting_starts_with_any_number_of_components(n_components):
+    X = np.random.default_rng(0).normal(size=(500, 2))
+    start, trace = fit_gmm(X, n_components, init="binary", max_iter=0)
+    assert start.n_components == n_components
+    # every cluster has rows of its own, and all are shared out
+    assert start.weights.min() > 1 / 500
+    assert trace.log_likelihoods[0] > -3.0
+
+
+def test_binary_splitting_finds_groups_along_the_widest_direction_first():
+    rng = np.random.default_rng(0)
+    X = np.vstack([rng.normal((x, y), 0.2, size=(100, 2)) for x in (-9, 9) for y in (-2, 2)])
+    two, _ = fit_gmm(X, 2, init="binary", max_iter=0)
+    np.testing.assert_allclose(np.sort(np.abs(two.means), axis=1)[:, 1], 9.0, atol=0.2)
+    four, _ = fit_gmm(X, 4, init="binary", max_iter=0)
+    np.testing.assert_allclose(np.sort(four.weights), 0.25, rtol=1e-12)
+
+
+def test_binary_splitting_knows_no_chance():
+    X = np.random.default_rng(0).normal(size=(400, 3))
+    one, other = (fit_gmm(X, 6, init="binary", max_iter=0, rng=np.random.default_rng(seed))[0] for seed in (1, 2))
+    np.testing.assert_array_equal(one.means, other.means)
+
+
+# --- theory ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_starts_take_a_bounded_sample_of_the_rows(init):
+    X = np.random.default_rng(0).normal(size=(120_000, 8)).astype(np.float32)
+    fit_gmm(X[:500], 2, init=init, max_iter=0)
+    peaks = []
+    for n in (40_000, 120_000):
+        tracemalloc.start()
+        fit_gmm(X[:n], 16, init=init, max_iter=0)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # drawing the sample may hold an index a row, twice (8 bytes); rows in float64 would be 64 bytes each, 5 MB more
+    assert peaks[1] - peaks[0] < 80_000 * 17 + 1e5
+
+
+# --- regressions -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_as_many_equal_rows_as_features_raise_no_warning(n):
+    # scipy takes a symmetric matrix of zeros for distances
+    mixture, _ = fit_gmm(np.full((n, n), 3.5), 1, init="hierarchical")
+    np.testing.assert_array_equal(mixture.means, 3.5)
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_weights_of_any_size_are_drawn_by(init):
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    weights = np.full(300, 1e-300)
+    weights[:3] = 1e300
+    mixture, _ = fit_gmm(X, 8, init=init, weights=weights, max_iter=3, tol=0)
+    assert np.isfinite(mixture.log_density(X)).all()
+    with pytest.raises(MixtureError, match="the weights sum to more than float64 holds; divide them by the greatest"):
+        fit_gmm(X, 2, weights=np.full(300, 1e308))
