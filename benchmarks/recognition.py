@@ -102,7 +102,7 @@ def long_term(path: Path, step_s: float) -> Array:
 
 
 def mfcc_statistics(path: Path) -> Array:
-    """Return mean and deviation of the MFCC of a clip, shape (40,)."""
+    """Return mean and standard deviation of the MFCC of a clip, shape (40,)."""
     rows = frames(path)
     return np.concatenate([rows.mean(axis=0), rows.std(axis=0)])
 
@@ -117,37 +117,37 @@ def extract(corpus: Corpus, recipe: Recipe, column: str, step_s: float) -> tuple
         "pyAudioAnalysis": lambda: {path: long_term(corpus.root / path, step_s) for path in paths},
         "librosa": lambda: {path: mfcc_statistics(corpus.root / path) for path in paths},
     }
-    found, seconds = {}, {}
+    values, seconds = {}, {}
     for name, job in jobs.items():
         began = time.perf_counter()
-        found[name] = job()
+        values[name] = job()
         seconds[name] = time.perf_counter() - began
-    return found, seconds
+    return values, seconds
 
 
 def by_peer(
-    peer: Peer, values: Mapping[str, Array], train: Sequence[Trial], told: Sequence[ScoredClip], seed: int
+    peer: Peer, values: Mapping[str, Array], train: Sequence[Trial], held_out: Sequence[ScoredClip], seed: int
 ) -> list[ScoredClip]:
-    """Return held-out clips, ``told`` by us, as a peer that is trained on ``train`` tells them."""
+    """Return held-out clips with the predictions of a peer that is trained on ``train``, calibrated as ours are."""
     labels, units = sorted({trial.label for trial in train}), units_of(train)
     X, y = np.stack([values[t.paths[0]] for t in train]), np.array([labels.index(t.label) for t in train])
     folds = [(list(fold.train), list(fold.test)) for fold in make_inner_folds(train, seed)]
-    place = [i for _, test in folds for i in test]
-    tried = []
+    order = [i for _, test in folds for i in test]
+    candidates = []
     for value in peer.grid:
-        models = [(peer.fit(X[own], y[own], value, seed), X[test]) for own, test in folds]
-        said = np.concatenate([model.predict(test) for model, test in models])
+        models = [(peer.fit(X[rows], y[rows], value, seed), X[test]) for rows, test in folds]
+        predicted = np.concatenate([model.predict(test) for model, test in models])
         scores = np.concatenate([scores_of(model, test, len(labels)) for model, test in models])
-        tried.append((f1_score(y[place], said, average="macro"), value, scores))
+        candidates.append((f1_score(y[order], predicted, average="macro"), value, scores))
     # of equals the first
-    _, chosen, inside = max(tried, key=lambda row: row[0])
-    calibration = fit_calibration(inside, y[place], [units[i] for i in place])
-    model, test = peer.fit(X, y, chosen, seed), np.stack([values[clip.paths[0]] for clip in told])
-    outside = scores_of(model, test, len(labels))
-    rows = zip(told, model.predict(test), outside, calibration.probability(outside), strict=True)
+    _, chosen, inner_scores = max(candidates, key=lambda candidate: candidate[0])
+    calibration = fit_calibration(inner_scores, y[order], [units[i] for i in order])
+    model, test = peer.fit(X, y, chosen, seed), np.stack([values[clip.paths[0]] for clip in held_out])
+    scores = scores_of(model, test, len(labels))
+    predictions = zip(held_out, model.predict(test), scores, calibration.probability(scores), strict=True)
     return [
-        replace(clip, predicted=labels[best], scores=named(labels, own), probability=named(labels, shares))
-        for clip, best, own, shares in rows
+        replace(clip, predicted=labels[best], scores=named(labels, row), probability=named(labels, shares))
+        for clip, best, row, shares in predictions
     ]
 
 
@@ -161,32 +161,32 @@ def scores_of(model: Any, X: Array, n_labels: int) -> Array:
     scores = np.full((len(X), n_labels), -np.inf)
     last = model[-1]
     votes = isinstance(last, RandomForestClassifier)
-    given = np.log1p(len(last.estimators_) * model.predict_proba(X)) if votes else model.decision_function(X)
+    columns = np.log1p(len(last.estimators_) * model.predict_proba(X)) if votes else model.decision_function(X)
     # of two classes a support vector machine scores the second only
-    scores[:, last.classes_] = given if given.ndim == 2 else np.stack([-given, given], axis=1) / 2
+    scores[:, last.classes_] = columns if columns.ndim == 2 else np.stack([-columns, columns], axis=1) / 2
     return scores
 
 
 def recognise(
-    found: Mapping[str, Any], recipe: Recipe, division: CrossvalOptions
+    values: Mapping[str, Any], recipe: Recipe, division: CrossvalOptions
 ) -> tuple[dict[str, list[ScoredClip]], dict[str, float]]:
-    """Return everybody's predictions, on the divisions of ``gmmaudio crossval``, and the seconds that they took."""
-    trials: list[Trial] = found["gmmaudio"]
+    """Return the predictions of all systems on the divisions of ``gmmaudio crossval``, and the seconds they took."""
+    trials: list[Trial] = values["gmmaudio"]
     clips: dict[str, list[ScoredClip]] = {name: [] for name in (OURS, *PEERS)}
     seconds = dict.fromkeys(clips, 0.0)
-    labels, units, values = [t.label for t in trials], units_of(trials), [t.fold for t in trials]
+    labels, units, fold_of = [t.label for t in trials], units_of(trials), [t.fold for t in trials]
     for repeat in range(division.repeats):
         seed = recipe.seed + repeat
-        for fold in division.divide(labels, units, values, seed):
+        for fold in division.divide(labels, units, fold_of, seed):
             began = time.perf_counter()
             fitted = fit_fold(trials, fold, replace(recipe, seed=seed), QUIET)
-            told = score_trials(fitted.test, fitted.recogniser, fold=fold.name, repeat=repeat)
-            clips[OURS] += told
+            predictions = score_trials(fitted.test, fitted.recogniser, fold=fold.name, repeat=repeat)
+            clips[OURS] += predictions
             seconds[OURS] += time.perf_counter() - began
             train = [trials[i] for i in fold.train]
             for name, peer in PEERS.items():
                 began = time.perf_counter()
-                clips[name] += by_peer(peer, found[peer.values], train, told, seed)
+                clips[name] += by_peer(peer, values[peer.values], train, predictions, seed)
                 seconds[name] += time.perf_counter() - began
     return clips, seconds
 
