@@ -558,7 +558,7 @@ def test_a_list_names_files_in_any_script(command, model_file, good, tmp_path):
         (["--from-file", "-"], 3, "no audio file in what was named"),
         (["."], 3, "no audio file in what was named; name a file, or a folder that holds some"),
         (["gone.wav"], 3, "skipped [vanished] gone.wav: is not there; check the path\n1 input failed\n"),
-        (["x.wav", "-j", "0"], 2, "-j is 0; expected 1 or more worker processes"),
+        (["x.wav", "-j", "0"], 2, "--jobs is 0; expected 1 or more worker processes"),
         (["x.wav", "--format", "xml"], 2, "'xml' is not one of 'text', 'jsonl', 'csv'"),
     ],
 )
@@ -1140,7 +1140,7 @@ OPTIONS = {
     ("train", "split"): ["--split", "test"],
     ("train", "seed"): ["--seed", "1"],
     ("train", "n_jobs"): ["-j", "0"],
-    ("classify", "kind"): ["--format", "jsonl"],
+    ("classify", "output_format"): ["--format", "jsonl"],
     ("classify", "top"): ["--top", "2"],
     ("classify", "list_file"): ["--from-file", "list.txt"],
     ("classify", "min_duration_s"): ["--min-duration", "0.8"],

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 @click.argument("model", type=options.FILE)
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option(
-    "--format", "kind", type=click.Choice(("text", "jsonl", "csv")), default="text", show_default=True, help="Output."
+    "--format",
+    "output_format",
+    type=click.Choice(("text", "jsonl", "csv")),
+    default="text",
+    show_default=True,
+    help="Output.",
 )
 @click.option(
     "--top", type=click.IntRange(min=1), metavar="N", help="Labels shown, best first. [default: 1; jsonl: all]"
@@ -35,7 +40,7 @@ if TYPE_CHECKING:
 def command(
     model: Path,
     paths: tuple[str, ...],
-    kind: str,
+    output_format: str,
     top: int | None,
     list_file: str | None,
     priors: tuple[str, ...],
@@ -61,7 +66,7 @@ def command(
             n_jobs=n_jobs,
             progress=console.progress,
         )
-        write = _writer(kind, top, len(labels))
+        write = _writer(output_format, top, len(labels))
         for file, prediction in zip(files, predictions, strict=True):
             write(file.shown, prediction)
             if not prediction.scores:
@@ -92,7 +97,7 @@ def _priors(given: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, float]
     return named | {label: max(0.0, left) / len(others) for label in others}
 
 
-def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Prediction], None]:
+def _writer(output_format: str, top: int | None, n_labels: int) -> Callable[[str, Prediction], None]:
     """Return the function that writes one prediction to stdout."""
     from gmmaudio.cli.flags import with_flags
     from gmmaudio.evaluation import printable
@@ -120,9 +125,9 @@ def _writer(kind: str, top: int | None, n_labels: int) -> Callable[[str, Predict
         table.writerow([safe_cell(cell) for cell in (*fixed, *pairs, *[None] * (len(heads) - len(pairs)))])
 
     heads = [f"{name}_{i + 1}" for i in range(n_shown) for name in ("label", "score", "probability")]
-    if kind == "csv":
+    if output_format == "csv":
         table.writerow(["path", "status", "duration_s", "code", "message", *heads])
-    return {"text": text, "jsonl": jsonl, "csv": rows}[kind]
+    return {"text": text, "jsonl": jsonl, "csv": rows}[output_format]
 
 
 def _confidence(prediction: Prediction, label: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gmmaudio.evaluation import Report
 
 # `name`, or `name="value"`
-PARAMETER = re.compile(r"""`([a-z_]+)(?:=(["']?)([^`"']+)\2)?`""")
+PARAMETER = re.compile(r"""(?<!`)`([a-z_]+)(?:=(["']?)([^`"']+)\2)?`(?!`)""")
 
 
 @cache
