@@ -324,10 +324,18 @@ def slices_table() -> str:
     return slices_markdown()
 
 
+def findings_table() -> str:
+    """Return the table of findings."""
+    from results.finding_calls import findings_markdown
+
+    return findings_markdown()
+
+
 # tables of the code itself, which no file of results holds
 CODE_VIEWS: Mapping[str, Callable[[], str]] = {
     "metrics": metrics_table,
     "slices": slices_table,
+    "findings": findings_table,
 }
 
 

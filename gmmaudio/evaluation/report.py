@@ -16,13 +16,12 @@ from gmmaudio.evaluation.intervals import Interval, Progress, silent
 from gmmaudio.evaluation.metric_set import MetricSet, compute_metrics
 from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
 from gmmaudio.evaluation.slices import Slice, by_duration, by_source
+from gmmaudio.evaluation.warnings import check_scored_clips
 from gmmaudio.findings import Finding, at_level, sort_findings
 
 # of the JSON; a reader of 1.0 can read every 1.x
 FORMAT = "1.0"
 N_MISTAKES = 20
-# below this an interval is a hint: see docs/decisions/0006-intervals.md
-FEW_GROUPS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +230,7 @@ def make_report(
         labels=tuple(labels),
         spread=_spread(clips, labels, protocol.seed),
         protocol=protocol,
-        findings=sort_findings((*findings, *_check_n_groups(clips))),
+        findings=sort_findings((*findings, *check_scored_clips(clips))),
         clips=tuple(clips),
         failed=tuple(failed),
         slices={name: rows for name, rows in tables.items() if rows},
@@ -294,21 +293,6 @@ def percent(interval: tuple[float, float]) -> str:
     '51.2 to 70.0 %'
     """
     return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
-
-
-def _check_n_groups(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
-    """Return the finding that the interval is drawn from too few groups to be more than a hint."""
-    n_groups = len({clip.unit for clip in clips})
-    if n_groups == 1 or n_groups >= FEW_GROUPS:
-        return ()
-    return (
-        Finding(
-            "few_groups",
-            "warning",
-            f"the interval rests on {n_groups} groups only: it is a rough indication",
-            "add groups",
-        ),
-    )
 
 
 def _spread(clips: Sequence[ScoredClip], labels: Sequence[str], seed: int) -> tuple[Mapping[str, Any], ...]:

@@ -11,7 +11,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -137,7 +137,7 @@ def _run_from_unversioned(run: Mapping[str, Any]) -> dict[str, Any]:
 def _as_findings(texts: Any, level: Level) -> list[dict[str, str]]:
     """Return texts as findings of a level; nothing where there is no list."""
     texts = texts if isinstance(texts, list) else []
-    return [asdict(Finding("note", level, str(text))) for text in texts]
+    return [asdict(replace(Finding.of(str(text)), level=level)) for text in texts]
 
 
 def _renamed(values: Any, names: Mapping[str, str]) -> Any:

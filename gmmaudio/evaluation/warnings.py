@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from gmmaudio.evaluation.records import ScoredClip
 from gmmaudio.findings import Finding, some_names
+
+# below this an interval is a rough indication: see docs/decisions/0006-intervals.md
+FEW_GROUPS = 10
 
 
 def check_groups(
@@ -38,21 +41,36 @@ def check_groups(
             ),
         )
     single = [label for label, members in _values_of(labels, groups).items() if len(members) == 1]
-    findings = _suspicious_groups([group for group in (*groups, *trained) if group is not None])
-    if single:
-        findings.append(
-            Finding(
-                "one_group",
-                "warning",
-                f"one group only for {some_names(single)}: the model or the metric may be about that one artist or "
-                "speaker",
-                "add another",
-            )
-        )
+    findings = [*_suspicious_groups([group for group in (*groups, *trained) if group is not None]), *one_group(single)]
     findings.append(Finding("groups_known", "passed", f"groups are known: {len({*groups})} of them"))
     if not single:
         findings.append(Finding("labels_have_two_groups", "passed", "every label has two groups or more"))
     return tuple(findings)
+
+
+def one_group(labels: Sequence[str]) -> tuple[Finding, ...]:
+    """Return the finding that labels have one group each; nothing where there are none.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        The labels with one group.
+
+    Examples
+    --------
+    >>> print(*one_group(["fado"]))
+    one group only for 'fado': the model or the metric may be about that one artist or speaker; add another
+    """
+    if not labels:
+        return ()
+    return (
+        Finding(
+            "one_group",
+            "warning",
+            f"one group only for {some_names(labels)}: the model or the metric may be about that one artist or speaker",
+            "add another",
+        ),
+    )
 
 
 def _suspicious_groups(groups: Sequence[str]) -> list[Finding]:
@@ -269,9 +287,51 @@ def check_predictions(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
+def check_n_groups(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
+    """Return the finding that intervals are drawn from too few groups to be more than a rough indication.
+
+    Parameters
+    ----------
+    clips : sequence of ScoredClip
+        Every prediction.
+    """
+    n_groups = len({clip.unit for clip in clips})
+    if n_groups == 1 or n_groups >= FEW_GROUPS:
+        return ()
+    return (
+        Finding(
+            "few_groups",
+            "warning",
+            f"the interval rests on {n_groups} groups only: it is a rough indication",
+            "add groups",
+        ),
+    )
+
+
 def _values_of(labels: Sequence[str], values: Sequence[str | None]) -> dict[str, set[str | None]]:
     """Return the values that each label has, labels sorted."""
     values_of: dict[str, set[str | None]] = defaultdict(set)
     for label, value in zip(labels, values, strict=True):
         values_of[label].add(value)
     return dict(sorted(values_of.items()))
+
+
+# what every report checks of its predictions
+SCORED_CLIP_CHECKS: tuple[Callable[[Sequence[ScoredClip]], tuple[Finding, ...]], ...] = (check_n_groups,)
+
+
+def check_scored_clips(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
+    """Return the findings of all :data:`SCORED_CLIP_CHECKS`, in their order.
+
+    Parameters
+    ----------
+    clips : sequence of ScoredClip
+        Every prediction.
+
+    Examples
+    --------
+    >>> clips = [ScoredClip(unit, (unit,), "a", unit, unit, None, "", 0, "a", {}) for unit in ("ann", "bob")]
+    >>> print(*check_scored_clips(clips))
+    the interval rests on 2 groups only: it is a rough indication; add groups
+    """
+    return tuple(finding for check in SCORED_CLIP_CHECKS for finding in check(clips))

@@ -19,7 +19,7 @@ from gmmaudio.corpus import (
     straddling_groups,
 )
 from gmmaudio.errors import AudioError
-from gmmaudio.evaluation.warnings import check_groups, check_sources, check_split_groups
+from gmmaudio.evaluation.warnings import check_groups, check_sources, check_split_groups, one_group
 from gmmaudio.findings import Finding, first_of, some_names
 from gmmaudio.models import TrainingSummary
 from gmmaudio.trials import Extracted, Trial, clips_of
@@ -269,18 +269,10 @@ def check_training_set(trials: Sequence[Trial], short_s: float, root: Path) -> t
 
 def _check_training_groups(trials_of: Mapping[str, Sequence[Trial]]) -> tuple[Finding, ...]:
     """Return the finding on labels with one group, where all groups are known."""
-    known = all(trial.group is not None for trials in trials_of.values() for trial in trials)
-    single = [label for label, trials in trials_of.items() if known and len({trial.group for trial in trials}) == 1]
-    if not single:
+    groups = {label: {trial.held_out_by for trial in trials} for label, trials in trials_of.items()}
+    if None in set().union(*groups.values()):
         return ()
-    return (
-        Finding(
-            "one_group",
-            "warning",
-            f"labels with one group: {some_names(single)}: a model may learn that artist or speaker instead",
-            "add another",
-        ),
-    )
+    return one_group([label for label, members in groups.items() if len(members) == 1])
 
 
 def _check_training_sources(trials_of: Mapping[str, Sequence[Trial]]) -> tuple[Finding, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gmmaudio.compute import one_thread
 from gmmaudio.evaluation import ScoredClip
-from gmmaudio.evaluation.report import FEW_GROUPS
+from gmmaudio.evaluation.warnings import FEW_GROUPS
 from gmmaudio.features import FeatureSettings
 from gmmaudio.findings import Finding
 from gmmaudio.models import Recogniser
