@@ -1023,7 +1023,7 @@ def test_the_same_sound_in_two_groups_is_told(command, corpus, tmp_path):
         (["--min-duration", "nan"], 2, "--min-duration is nan; expected 0 to 3600 s"),
         (["--min-duration", "2"], 3, "no clip is left to use: 18 clips failed, the first: "),
         (["--components", "0"], 2, "n_components is 0; expected a whole number, 1 or more"),
-        (["-j", "0"], 2, "-j is 0; expected 1 or more worker processes, or -1 for one each core"),
+        (["-j", "0"], 2, "--jobs is 0; expected 1 or more worker processes, or -1 for one each core"),
     ],
 )
 def test_crossval_that_cannot_be_done_says_why(command, corpus, words, code, complaint):
