@@ -386,7 +386,7 @@ def test_swapping_the_collections_swaps_the_pairs():
 
 
 def test_real_clips_are_found_quiet_and_cut_and_are_not_each_other(front_end):
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     folder = (root / os.environ.get("GMMAUDIO_DATA", "../shared/data") / "genre").resolve()
     if not (folder / "manifest.csv").is_file():
         pytest.skip(f"no real audio: {folder}/manifest.csv is not there (set GMMAUDIO_DATA)")
