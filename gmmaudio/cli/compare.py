@@ -1,4 +1,4 @@
-"""``gmmaudio compare``: two evaluations of the same clips -> how far apart they are."""
+"""``gmmaudio compare``: the paired comparison of two evaluations of the same clips."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``evaluate`` or ``crossval`` wrote.
+    """An evaluation, as ``evaluate`` or ``crossval`` wrote it.
 
     Parameters
     ----------
     path : Path
-        Where it was read.
+        Its file.
     clips : mapping of (str, int) to mapping
         Name and repeat -> the clip as it was written.
     protocol : mapping
-        How it was made; empty where unknown.
+        How the predictions were made; empty where unknown.
     warnings : tuple of str
         Its alarms and warnings.
     hashes : mapping of str to str
-        Path -> SHA-256 of its sound, where that is known.
+        Path -> SHA-256 of its samples, where that is known.
     """
 
     path: Path
@@ -57,8 +57,8 @@ class Evaluation:
 @click.argument("b", type=options.FILE)
 @click.option("--json", "json_path", type=options.FILE, metavar="FILE", help="Write everything as JSON; - is stdout.")
 def command(a: Path, b: Path, json_path: Path | None) -> None:
-    """Say whether B.json differs from A.json: two evaluations of the same clips, as --json of evaluate writes them."""
-    from gmmaudio.cli.console import say
+    """Compare A.json with B.json: two evaluations of the same clips, as --json of evaluate and crossval writes them."""
+    from gmmaudio.cli.console import progress, say
     from gmmaudio.cli.report_files import check_places
     from gmmaudio.evaluation import compare, printable
     from gmmaudio.files import check_writable, write_beside
@@ -67,19 +67,20 @@ def command(a: Path, b: Path, json_path: Path | None) -> None:
     if json_path is not None and str(json_path) != "-":
         check_writable(json_path)
     first, second = read_evaluation(a), read_evaluation(b)
-    keys, warnings = pair(first, second)
+    keys, warnings = pair_clips(first, second)
     for warning in warnings:
         say(f"warning: {warning}")
-    ours = [first.clips[key] for key in keys]
-    found = compare(
+    rows = [first.clips[key] for key in keys]
+    comparison = compare(
         names=[name for name, _ in keys],
-        true=[clip["label"] for clip in ours],
-        units=[unit_of(clip) for clip in ours],
-        predicted_a=[clip["predicted"] for clip in ours],
+        true=[clip["label"] for clip in rows],
+        units=[resampling_unit(clip) for clip in rows],
+        predicted_a=[clip["predicted"] for clip in rows],
         predicted_b=[second.clips[key]["predicted"] for key in keys],
         repeats=[repeat for _, repeat in keys],
+        progress=progress,
     )
-    text = json.dumps(to_dict(found, first, second, warnings), indent=1, allow_nan=False)
+    text = json.dumps(to_dict(comparison, first, second, warnings), indent=1, allow_nan=False)
     if str(json_path) == "-":
         click.echo(text)
         return
@@ -87,17 +88,22 @@ def command(a: Path, b: Path, json_path: Path | None) -> None:
         with write_beside(json_path) as handle:
             handle.write(text.encode("utf-8"))
         say(f"wrote {json_path}")
-    for line in lines_of(found, first, second):
+    for line in comparison_lines(comparison, first, second):
         click.echo(printable(line))
 
 
 def read_evaluation(path: Path) -> Evaluation:
     """Return an evaluation from its JSON file.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+
     Raises
     ------
     CorpusError
-        If it cannot be read, is no such file, or names a clip twice.
+        If it cannot be read, is no JSON of a report, or names a clip twice.
     """
     from gmmaudio.evaluation.report_file import EXPECTED, read_report
 
@@ -141,18 +147,23 @@ def _hashes(run: object) -> dict[str, str]:
 
 
 def _is_clip(row: object) -> bool:
-    """Return whether a row has what a comparison needs."""
+    """Return whether a row has the keys that a comparison needs."""
     if not isinstance(row, dict) or type(row.get("repeat", 0)) is not int:
         return False
     return all(isinstance(row.get(key), str) for key in ("name", "label", "predicted"))
 
 
-def unit_of(clip: Mapping[str, Any]) -> str:
-    """Return what the interval is drawn over: older files have no ``unit``, so the group, or the file.
+def resampling_unit(clip: Mapping[str, Any]) -> str:
+    """Return the unit that the bootstrap draws: older files have no ``unit``, so the group, or the file.
+
+    Parameters
+    ----------
+    clip : mapping
+        A clip of a report's JSON.
 
     Examples
     --------
-    >>> unit_of({"name": "c", "group": None, "paths": ["a.wav", "b.wav"]})
+    >>> resampling_unit({"name": "c", "group": None, "paths": ["a.wav", "b.wav"]})
     'file a.wav'
     """
     for key in ("unit", "group"):
@@ -163,8 +174,13 @@ def unit_of(clip: Mapping[str, Any]) -> str:
     return f"file {path}"
 
 
-def pair(a: Evaluation, b: Evaluation) -> tuple[list[Key], list[str]]:
-    """Return the clips that both evaluations have, in order, and warnings of what is not alike.
+def pair_clips(a: Evaluation, b: Evaluation) -> tuple[list[Key], list[str]]:
+    """Return the clips that both evaluations have, in order, and warnings where the evaluations differ.
+
+    Parameters
+    ----------
+    a, b : Evaluation
+        Of the same clips.
 
     Raises
     ------
@@ -180,9 +196,9 @@ def pair(a: Evaluation, b: Evaluation) -> tuple[list[Key], list[str]]:
     keys = sorted(a.clips)
     labels = [key for key in keys if a.clips[key]["label"] != b.clips[key]["label"]]
     if labels:
-        ours, theirs = (side.clips[labels[0]]["label"] for side in (a, b))
+        label_a, label_b = (side.clips[labels[0]]["label"] for side in (a, b))
         raise SettingError(
-            f"true labels differ for {_some(labels, 'of the clips')}: the first is {ours} in A and {theirs} in B; "
+            f"true labels differ for {_some(labels, 'of the clips')}: the first is {label_a} in A and {label_b} in B; "
             "compare two evaluations of the same corpus"
         )
     warnings = [
@@ -191,18 +207,18 @@ def pair(a: Evaluation, b: Evaluation) -> tuple[list[Key], list[str]]:
         if a.protocol.get(name) != b.protocol.get(name)
     ]
     shared = sorted(a.hashes.keys() & b.hashes.keys())
-    other = [(path, 0) for path in shared if a.hashes[path] != b.hashes[path]]
-    if other and a.protocol.get("settings") == b.protocol.get("settings"):
-        warnings.append(f"the sound differs under the same name: {_some(other, 'files')}")
+    changed = [(path, 0) for path in shared if a.hashes[path] != b.hashes[path]]
+    if changed and a.protocol.get("settings") == b.protocol.get("settings"):
+        warnings.append(f"the audio differs under the same name: {_some(changed, 'files')}")
     warnings += [f"{name}: {text}" for name, side in (("A", a), ("B", b)) for text in side.warnings]
-    regrouped = [key for key in keys if unit_of(a.clips[key]) != unit_of(b.clips[key])]
+    regrouped = [key for key in keys if resampling_unit(a.clips[key]) != resampling_unit(b.clips[key])]
     if regrouped:
         warnings.append(f"groups differ for {_some(regrouped, 'of the clips')}; those of A are used")
     return keys, warnings
 
 
 def _some(keys: Sequence[Key], where: str) -> str:
-    """Return how many keys there are, and the first of them.
+    """Return the number of keys, and the first of them.
 
     Examples
     --------
@@ -214,56 +230,61 @@ def _some(keys: Sequence[Key], where: str) -> str:
     return f"{len(keys)} {where}" + (f" ({', '.join(shown)})" if shown else "")
 
 
-def to_dict(found: Comparison, a: Evaluation, b: Evaluation, warnings: Sequence[str]) -> dict[str, Any]:
+def to_dict(comparison: Comparison, a: Evaluation, b: Evaluation, warnings: Sequence[str]) -> dict[str, Any]:
     """Return plain values for JSON."""
-    made = {side: dict(own.protocol) for side, own in (("a", a), ("b", b))}
-    figures = asdict(found)
-    changed = [asdict(clip) | {"became": clip.became} for clip in found.changed]
+    protocols = {"a": dict(a.protocol), "b": dict(b.protocol)}
+    changed = [asdict(clip) | {"became": clip.became} for clip in comparison.changed]
     files = {"a": str(a.path), "b": str(b.path)}
     return (
-        {"files": files, "headline": found.headline}
-        | figures
+        {"files": files, "headline": comparison.headline}
+        | asdict(comparison)
         | {
             "changed": changed,
-            "protocols": made,
+            "protocols": protocols,
             "warnings": list(warnings),
         }
     )
 
 
-def lines_of(found: Comparison, a: Evaluation, b: Evaluation) -> list[str]:
-    """Return the page, line by line."""
-    repeats = f", {found.n_repeats} repeats" if found.n_repeats > 1 else ""
-    first = ", first repeat only" if found.n_repeats > 1 else ""
+def comparison_lines(comparison: Comparison, a: Evaluation, b: Evaluation) -> list[str]:
+    """Return the text of a comparison, line by line."""
+    repeats = f", {comparison.n_repeats} repeats" if comparison.n_repeats > 1 else ""
+    first = ", first repeat only" if comparison.n_repeats > 1 else ""
     lines = [f"{name}: {side.path}{_command(side)}" for name, side in (("A", a), ("B", b))]
     lines += [
-        f"{found.n} clips, {found.n_groups} groups{repeats}",
+        f"{comparison.n} clips, {comparison.n_groups} groups{repeats}",
         "",
         f"{'':<18}{'A':>8}{'B':>8}{'B - A':>8}  95 % interval",
-        _row("accuracy", found.accuracy_a, found.accuracy_b, found.interval),
-        _row("balanced accuracy", found.balanced_accuracy_a, found.balanced_accuracy_b, found.balanced_interval),
+        _row("accuracy", comparison.accuracy_a, comparison.accuracy_b, comparison.interval),
+        _row(
+            "balanced accuracy",
+            comparison.balanced_accuracy_a,
+            comparison.balanced_accuracy_b,
+            comparison.balanced_interval,
+        ),
         "",
-        found.headline,
-        f"Permutation test by group: p = {found.permutation_p:.2g} (exact; the one to trust where groups exist)",
-        f"McNemar: p = {found.mcnemar_p:.2g} (exact; right only in A: {found.only_a_right}, only in B: "
-        f"{found.only_b_right}{first}; takes clips as independent)",
+        comparison.headline,
+        f"Group-level permutation test: p = {comparison.permutation_p:.2g} (exact; valid where clips of a group are "
+        "dependent)",
+        f"McNemar: p = {comparison.mcnemar_p:.2g} (exact; correct only in A: {comparison.only_a_right}, only in B: "
+        f"{comparison.only_b_right}{first}; assumes that clips are independent)",
         "",
-        f"{len(found.changed)} predictions changed{':' * bool(found.changed)}",
+        f"{len(comparison.changed)} predictions changed{':' * bool(comparison.changed)}",
     ]
-    lines += [_line(clip) for clip in found.changed[:N_LISTED]]
-    if len(found.changed) > N_LISTED:
-        lines.append(f"  and {len(found.changed) - N_LISTED} more; --json has them all")
+    lines += [_line(clip) for clip in comparison.changed[:N_LISTED]]
+    if len(comparison.changed) > N_LISTED:
+        lines.append(f"  and {len(comparison.changed) - N_LISTED} more; --json has them all")
     return lines
 
 
 def _command(side: Evaluation) -> str:
-    """Return how an evaluation was made, in brackets, where that is known."""
-    typed = side.protocol.get("command")
-    return f" ({typed})" if typed else ""
+    """Return the command of an evaluation, in brackets, where it is known."""
+    line = side.protocol.get("command")
+    return f" ({line})" if line else ""
 
 
 def _row(name: str, a: float, b: float, interval: tuple[float, float] | None) -> str:
-    """Return a line of the table, in per cent and points.
+    """Return a line of the table, in per cent and percentage points.
 
     Examples
     --------

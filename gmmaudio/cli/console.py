@@ -1,4 +1,4 @@
-"""What the commands share in talking: words and progress on stderr, names made safe for a terminal."""
+"""Output that the commands share: messages and progress on stderr, reports on stdout, names safe for a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEVEL_WORDS = {"alarm": "alarm", "warning": "warning", "information": "note", "p
 
 
 def say(text: str) -> None:
-    """Write a line of words to stderr."""
+    """Write a line to stderr."""
     click.echo(printable(text), err=True)
 
 
@@ -44,7 +44,7 @@ def say_findings(findings: Iterable[Finding]) -> None:
 
 
 def say_failed(failed: Sequence[FailedInput]) -> None:
-    """Write each input that failed to stderr, and how many they were."""
+    """Write each input that failed to stderr, and their number."""
     for item in failed:
         say(f"skipped [{item.code}] {item.path}: {with_flags(item.message)}")
     if failed:
@@ -83,13 +83,13 @@ def show_report(report: Report) -> None:
         for label, counts in zip(report.labels, report.confusion.tolist(), strict=True)
         if sum(counts)
     ]
-    console.print(_table("Confusion (rows: true, columns: called)", ("", *report.labels), confusion))
+    console.print(_table("Confusion (rows: true, columns: predicted)", ("", *report.labels), confusion))
     for kind, rows in slice_tables(report.slices):
         console.print(_slices(kind.title, rows))
 
 
 def _lines(report: Report) -> list[str]:
-    """Return what stands above the tables."""
+    """Return the lines above the tables."""
     lines = [report.headline]
     balanced = report.intervals["balanced_accuracy"]
     if balanced is not None:
@@ -137,8 +137,8 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> T
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    for place, head in enumerate(heads):
-        table.add_column(Text(printable(head)), justify="right" if place else "left")
+    for i, head in enumerate(heads):
+        table.add_column(Text(printable(head)), justify="right" if i else "left")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     return table

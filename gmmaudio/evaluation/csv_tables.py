@@ -12,7 +12,7 @@ from typing import Any
 from gmmaudio.evaluation.report import Report
 
 SCORE, PROBABILITY = "score:", "probability:"
-# what a spreadsheet takes for the start of a formula
+# characters that start a formula in a spreadsheet
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 Row = Sequence[Any]
 
@@ -20,7 +20,12 @@ Row = Sequence[Any]
 def safe_cell(value: Any) -> Any:
     """Return a cell that no spreadsheet takes for a formula: such text gets an apostrophe before it.
 
-    Numbers stay what they are; :func:`plain_cell` takes the apostrophe off again.
+    Numbers are unchanged; :func:`plain_cell` removes the apostrophe.
+
+    Parameters
+    ----------
+    value : object
+        The content of a cell.
 
     Examples
     --------
@@ -33,6 +38,11 @@ def safe_cell(value: Any) -> Any:
 def plain_cell(text: str) -> str:
     """Return the text that :func:`safe_cell` was given.
 
+    Parameters
+    ----------
+    text : str
+        A cell.
+
     Examples
     --------
     >>> plain_cell("'=1+1"), plain_cell("jazz")
@@ -43,6 +53,11 @@ def plain_cell(text: str) -> str:
 
 def csv_text(rows: Sequence[Row]) -> str:
     """Return rows as CSV, every cell safe.
+
+    Parameters
+    ----------
+    rows : sequence of sequence
+        Cells of every row, the header first.
 
     Examples
     --------
@@ -72,7 +87,7 @@ def tables(report: Report) -> dict[str, list[Row]]:
     metrics: list[Row] = [("metric", "value", "low", "high")]
     metrics += [(name, plain.get(name), *(intervals.get(name) or (None, None))) for name in names]
     metrics += [(name, plain[name], None, None) for name in ("n", "n_predictions", "computed_from")]
-    found: dict[str, list[Row]] = {
+    by_name: dict[str, list[Row]] = {
         "metrics": metrics,
         "per_label": _records([{"label": label} | row for label, row in plain["per_label"].items()]),
         "confusion": [
@@ -90,42 +105,42 @@ def tables(report: Report) -> dict[str, list[Row]]:
         "failed": [("path", "code", "message"), *((f.path, f.code, f.message) for f in report.failed)],
         "protocol": [("key", "value"), *((key, _cell(value)) for key, value in plain["protocol"].items())],
     }
-    return found | _curves(plain)
+    return by_name | _curves(plain)
 
 
 def _clips(report: Report) -> list[Row]:
     """Return the predictions as a table."""
     fixed = ("name", "path", "label", "group", "unit", "source", "fold", "repeat", "duration_s", "predicted")
     scored = sorted({label for clip in report.clips for label in clip.scores})
-    given = sorted({label for clip in report.clips for label in clip.probability or {}})
-    rows: list[Row] = [(*fixed, *(SCORE + label for label in scored), *(PROBABILITY + label for label in given))]
+    calibrated = sorted({label for clip in report.clips for label in clip.probability or {}})
+    rows: list[Row] = [(*fixed, *(SCORE + label for label in scored), *(PROBABILITY + label for label in calibrated))]
     for clip in report.clips:
         cells = {name: getattr(clip, name) for name in fixed if name != "path"} | {"path": "; ".join(clip.paths)}
         scores = [clip.scores.get(label) for label in scored]
-        rows.append((*(cells[name] for name in fixed), *scores, *((clip.probability or {}).get(p) for p in given)))
+        rows.append((*(cells[name] for name in fixed), *scores, *((clip.probability or {}).get(p) for p in calibrated)))
     return rows
 
 
 def _curves(plain: Mapping[str, Any]) -> dict[str, list[Row]]:
     """Return the numbers behind the plots."""
-    found: dict[str, list[Row]] = {}
+    curves: dict[str, list[Row]] = {}
     if plain["det"]:
         points = [
             (curve["label"], *point)
             for curve in plain["det"]
             for point in zip(curve["thresholds"], curve["p_miss"], curve["p_fa"], strict=True)
         ]
-        found["det"] = [("label", "threshold", "p_miss", "p_fa"), *points]
+        curves["det"] = [("label", "threshold", "p_miss", "p_fa"), *points]
     if plain["reliability"]:
         bins = plain["reliability"]
         edges = bins["edges"]
         rows = zip(edges[:-1], edges[1:], bins["n"], bins["confidence"], bins["accuracy"], strict=True)
-        found["reliability"] = [("from", "to", "n", "confidence", "accuracy"), *rows]
+        curves["reliability"] = [("from", "to", "n", "confidence", "accuracy"), *rows]
     if plain["similarity"]:
         alike = plain["similarity"]
         head = (alike["kind"], *alike["labels"])
-        found["similarity"] = [head, *((n, *r) for n, r in zip(alike["labels"], alike["distance"], strict=True))]
-    return found
+        curves["similarity"] = [head, *((n, *r) for n, r in zip(alike["labels"], alike["distance"], strict=True))]
+    return curves
 
 
 def _records(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -135,5 +150,5 @@ def _records(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def _cell(value: Any) -> Any:
-    """Return a value as one cell: what has parts becomes JSON."""
+    """Return a value as one cell: lists and mappings as JSON."""
     return json.dumps(value, sort_keys=True, default=str) if isinstance(value, dict | list | tuple) else value

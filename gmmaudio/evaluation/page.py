@@ -1,6 +1,6 @@
 """A report as one self-contained HTML page.
 
-What is shown is gathered here, its words are in the templates.
+The content is gathered here; the text is in the templates.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ class Section:
 def render_html(report: Report, title: str) -> str:
     """Return a report as one HTML page: no network, no scripts, every name escaped.
 
-    Plots need matplotlib; without it the page says so, and has their numbers in tables as ever.
+    Plots need matplotlib; without it the page says so, and has their numbers in tables.
 
     Parameters
     ----------
     report : Report
-        What to show.
+        The report.
     title : str
         Heading of the page.
     """
@@ -84,7 +84,7 @@ def printable(text: str) -> str:
     Parameters
     ----------
     text : str
-        Anything.
+        Any text.
 
     Examples
     --------
@@ -95,12 +95,12 @@ def printable(text: str) -> str:
 
 
 def named(name: str | None) -> str:
-    """Return a name as it is shown: printable, a dash where there is none, in quotes where nothing could be seen.
+    """Return a name as it is shown: printable, a dash for None, in quotes where it is blank.
 
     Parameters
     ----------
     name : str or None
-        Anybody's.
+        Any name.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def _environment() -> Environment:
 def _sections(report: Report) -> list[Section]:
     """Return the parts of the page that this report has, in order."""
     mistakes = {"clips": report.mistakes, "n": sum(not clip.correct for clip in report.clips)}
-    found = (
+    sections = (
         Section("checks", "Read these first" if report.warnings else "Checks"),
         _repeats(report),
         Section("confusion", "Confusion matrix", _confusion(report.confusion, report.labels)),
@@ -150,11 +150,11 @@ def _sections(report: Report) -> list[Section]:
         Section("scores", "Detection and calibration", _scores(report)),
         Section("slices", "Accuracy of slices", _slices(report)) if report.slices else None,
         Section("mistakes", "Most confident mistakes", mistakes),
-        Section("similarity", "Which labels are alike", _similarity(report.similarity)) if report.similarity else None,
+        Section("similarity", "Similarity of labels", _similarity(report.similarity)) if report.similarity else None,
         Section("failed", "Inputs that failed") if report.failed else None,
         Section("run", "What was run", _run(report.protocol)),
     )
-    return [section for section in found if section is not None]
+    return [section for section in sections if section is not None]
 
 
 def _repeats(report: Report) -> Section | None:
@@ -183,8 +183,8 @@ def _cells(counts: Sequence[int], label: str, labels: Sequence[str]) -> list[dic
     """Return a row of the matrix: counts, and shares of the row."""
     total = sum(counts)
     return [
-        {"label": called, "count": count, "rate": count / total, "right": called == label}
-        for called, count in zip(labels, counts, strict=True)
+        {"label": predicted, "count": count, "rate": count / total, "right": predicted == label}
+        for predicted, count in zip(labels, counts, strict=True)
     ]
 
 
@@ -214,7 +214,7 @@ def _metric_rows(values: Mapping[str, float | None]) -> list[Metric]:
 
 
 def _misses(curve: DetCurve) -> list[float]:
-    """Return the least share missed with at most each share of false alarms."""
+    """Return the lowest miss rate with at most each false-alarm rate."""
     return [float(curve.p_miss[curve.p_fa <= limit].min()) for limit in FALSE_ALARMS]
 
 
@@ -256,11 +256,11 @@ def _all_known(distance: Floats) -> list[int]:
 
 
 def _nearest(row: Floats, i: int, labels: Sequence[str]) -> dict[str, Any]:
-    """Return the labels nearest to the i-th, all that are as near, and how far they are; none where all are as far."""
+    """Return the labels nearest to the i-th, ties included, and their distance; none where all are tied."""
     others = {label: float(row[j]) for j, label in enumerate(labels) if j != i and math.isfinite(row[j])}
-    least = min(others.values(), default=None)
-    near = [label for label, value in others.items() if value == least]
-    return {"near": near if len(near) < len(others) or len(near) == 1 else [], "distance": least}
+    nearest = min(others.values(), default=None)
+    near = [label for label, value in others.items() if value == nearest]
+    return {"near": near if len(near) < len(others) or len(near) == 1 else [], "distance": nearest}
 
 
 def _run(protocol: Protocol) -> dict[str, Any]:
@@ -278,12 +278,12 @@ def _svg(draw: Callable[..., str], *parts: Any) -> Markup | None:
 
 
 def _margin(clip: ScoredClip) -> str:
-    """Return how far the label given is above the true one, or why that has no number."""
+    """Return the margin of a clip, or the reason why it has none."""
     return "not a candidate" if clip.margin == math.inf else _number(clip.margin)
 
 
 def _known(value: float | None) -> TypeGuard[float]:
-    """Return whether a figure is defined."""
+    """Return whether a value is defined."""
     return value is not None and math.isfinite(value)
 
 
@@ -293,10 +293,10 @@ def _percent(share: float | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Return a figure with three decimals, a dash where it is undefined."""
+    """Return a value with three decimals, a dash where it is undefined."""
     return f"{value:.3f}" if _known(value) else "–"
 
 
 def _points(difference: float | None) -> str:
-    """Return a difference of two shares in points of per cent, with its sign; a dash where it is undefined."""
+    """Return a difference of two shares in percentage points, with its sign; a dash where it is undefined."""
     return f"{100 * difference:+.1f}".replace("-", "−") if _known(difference) else "–"

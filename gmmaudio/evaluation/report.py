@@ -1,4 +1,4 @@
-"""Predictions and the protocol under which they were made -> a report: figures, intervals, findings."""
+"""The report of an evaluation: metrics, intervals, findings, slices, and all predictions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ N_MISTAKES = 20
 
 @dataclass(frozen=True, eq=False)
 class Similarity:
-    """How alike labels are.
+    """Distances between labels.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Similarity:
     distance : ndarray, shape (n_labels, n_labels)
         Symmetric, zero on the diagonal; NaN where unknown.
     kind : str
-        What it is, with its unit.
+        Kind of distance, with its unit.
     """
 
     labels: tuple[str, ...]
@@ -45,12 +45,12 @@ class Similarity:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """The figures of an evaluation, and all that is needed to weigh them.
+    """The metrics of an evaluation, and all that is needed to interpret them.
 
     Parameters
     ----------
     metrics : MetricSet
-        Figures of merit, intervals, confusion matrix, per-label table, DET curves, reliability.
+        Metrics, intervals, confusion matrix, per-label table, DET curves, reliability.
     n : int
         Different clips (or trials) scored.
     labels : tuple of str
@@ -66,12 +66,11 @@ class Report:
     failed : tuple of FailedInput
         Inputs that could not be used.
     slices : mapping of str to tuple of Slice
-        ``source``, ``duration``: parts of the clips. ``cut``: clips cut to lengths; ``stress``: degraded clips;
-        ``learning_curve``: less training; ``inflation``: a random split.
+        Key of a kind in :data:`gmmaudio.evaluation.slices.SLICE_KINDS` -> its rows.
     similarity : Similarity or None
-        How alike the labels are.
+        Distances between labels; None where there are fewer than three with clips.
     run : mapping
-        What ``gmmaudio reproduce`` needs: manifest with content hashes, folds, options.
+        What is needed to run it again: manifest with content hashes, folds, options.
     """
 
     metrics: MetricSet
@@ -88,7 +87,7 @@ class Report:
 
     @property
     def accuracy(self) -> float:
-        """Share of clips named rightly, 0..1."""
+        """Share of clips that are correctly classified, 0..1."""
         return float(self.metrics.values["accuracy"] or 0.0)
 
     @property
@@ -98,7 +97,7 @@ class Report:
 
     @property
     def log_loss(self) -> float | None:
-        """Nats a clip; None without probabilities."""
+        """Log-loss, nats; None without probabilities."""
         return self.metrics.values.get("log_loss")
 
     @property
@@ -133,13 +132,13 @@ class Report:
 
     @property
     def headline(self) -> str:
-        """The figure in one sentence, with its interval and protocol."""
+        """Accuracy in one sentence, with its interval and protocol."""
         interval = self.intervals["accuracy"]
         between = "no interval: one group only" if interval is None else f"95 % interval {percent(interval)}"
-        lost = f"; {len(self.failed)} input{'s' * (len(self.failed) != 1)} failed" if self.failed else ""
+        failed = f"; {len(self.failed)} input{'s' * (len(self.failed) != 1)} failed" if self.failed else ""
         return (
             f"Accuracy {100 * self.accuracy:.1f} % ({between}), balanced {100 * self.balanced_accuracy:.1f} %, "
-            f"{self.n} clips, {len(self.protocol.scored_labels)} labels, {self.protocol.scheme}{lost}"
+            f"{self.n} clips, {len(self.protocol.scored_labels)} labels, {self.protocol.scheme}{failed}"
         )
 
     @property
@@ -191,7 +190,7 @@ def make_report(
     run: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> Report:
-    """Return the report of predictions, anybody's.
+    """Return the report of predictions, made by any system.
 
     Parameters
     ----------
@@ -206,9 +205,9 @@ def make_report(
     failed : sequence of FailedInput
         Inputs that could not be used.
     slices : mapping of str to sequence of Slice
-        More tables; those by source and by length are made here.
+        More tables; those by source and by duration are made here.
     similarity : Similarity or None
-        How alike the labels are; None takes how often they were confused.
+        Distances between labels; None takes :func:`confusion_similarity`.
     run : mapping
         What is needed to run it again.
     progress : callable
@@ -240,7 +239,7 @@ def make_report(
 
 
 def confusion_similarity(confusion: Counts, labels: Sequence[str]) -> Similarity | None:
-    """Return how rarely two labels are taken for one another: 1 minus the mean of the two rates of confusion.
+    """Return distances between labels by confusion: 1 minus the mean of the two rates of confusion.
 
     None where fewer than three labels have clips, for then there is no map.
 
@@ -250,6 +249,11 @@ def confusion_similarity(confusion: Counts, labels: Sequence[str]) -> Similarity
         Counts.
     labels : sequence of str
         Names of rows and columns.
+
+    Examples
+    --------
+    >>> confusion_similarity(np.array([[6, 4, 0], [0, 10, 0], [0, 0, 5]]), ["a", "b", "c"]).distance[0].tolist()
+    [0.0, 0.8, 1.0]
     """
     known = np.flatnonzero(confusion.sum(axis=1)).tolist()
     if len(known) < 3:
@@ -264,6 +268,11 @@ def confusion_similarity(confusion: Counts, labels: Sequence[str]) -> Similarity
 def spread_of(repeats: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]] | None:
     """Return minimum, mean, maximum and standard deviation over repeats of each metric; None for one repeat.
 
+    Parameters
+    ----------
+    repeats : sequence of mapping
+        ``accuracy`` and ``balanced_accuracy`` of every repeat.
+
     Examples
     --------
     >>> runs = [{"accuracy": 0.5, "balanced_accuracy": 0.5}, {"accuracy": 0.75, "balanced_accuracy": 0.5}]
@@ -272,20 +281,25 @@ def spread_of(repeats: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float
     """
     if len(repeats) < 2:
         return None
-    found = {}
+    spread = {}
     for name in ("accuracy", "balanced_accuracy"):
         values = np.array([row[name] for row in repeats])
-        found[name] = {
+        spread[name] = {
             "low": float(values.min()),
             "mean": float(values.mean()),
             "high": float(values.max()),
             "std": float(values.std(ddof=1)),
         }
-    return found
+    return spread
 
 
 def percent(interval: tuple[float, float]) -> str:
     """Return an interval of shares in per cent.
+
+    Parameters
+    ----------
+    interval : (float, float)
+        Ends, 0..1.
 
     Examples
     --------
@@ -296,16 +310,16 @@ def percent(interval: tuple[float, float]) -> str:
 
 
 def _spread(clips: Sequence[ScoredClip], labels: Sequence[str], seed: int) -> tuple[Mapping[str, Any], ...]:
-    """Return the figures of every repeat."""
+    """Return the accuracies of every repeat."""
     runs: dict[int, list[ScoredClip]] = defaultdict(list)
     for clip in clips:
         runs[clip.repeat].append(clip)
     rows = []
     for repeat in sorted(runs):
-        own = runs[repeat]
-        counts = confusion_matrix([clip.label for clip in own], [clip.predicted for clip in own], labels)
-        figures = {"accuracy": float(accuracy(counts)), "balanced_accuracy": float(balanced_accuracy(counts))}
-        rows.append({"seed": seed + repeat, "n": len(own)} | figures)
+        scored = runs[repeat]
+        counts = confusion_matrix([clip.label for clip in scored], [clip.predicted for clip in scored], labels)
+        metrics = {"accuracy": float(accuracy(counts)), "balanced_accuracy": float(balanced_accuracy(counts))}
+        rows.append({"seed": seed + repeat, "n": len(scored)} | metrics)
     return tuple(rows)
 
 

@@ -54,8 +54,9 @@ def test_the_page(command, pair):
     assert lines[8].startswith("B is better by 29.2 percentage points (95 % interval ")
     assert lines[8].endswith("): the interval does not hold 0")
     # groups differ by 1, seven times, and by 0: 2 of 128 swaps are as far
-    assert "p = 0.016 (exact; the one to trust where groups exist)" in lines[9]
-    assert lines[10] == ("McNemar: p = 0.039 (exact; right only in A: 1, only in B: 8; takes clips as independent)")
+    assert "p = 0.016 (exact; valid where clips of a group are dependent)" in lines[9]
+    words = "exact; correct only in A: 1, only in B: 8; assumes that clips are independent"
+    assert lines[10] == f"McNemar: p = 0.039 ({words})"
     assert lines[12:15] == [
         "10 predictions changed:",
         "  became wrong: a0, x: A x, B z",
@@ -118,7 +119,8 @@ def test_repeats_are_paired_by_number(command, tmp_path):
     a, b = write(tmp_path / "a.json", clips), write(tmp_path / "b.json", clips[::-1])
     done = command("compare", a, b)
     assert "6 clips, 6 groups, 2 repeats" in done.out
-    assert "(exact; right only in A: 0, only in B: 0, first repeat only; takes clips as independent)" in done.out
+    words = "exact; correct only in A: 0, only in B: 0, first repeat only; assumes that clips are independent"
+    assert f"({words})" in done.out
     assert "0 predictions changed" in done.out
 
 
@@ -245,11 +247,11 @@ def test_warnings_and_other_sound_under_one_name_are_carried_over(command, corpu
         assert command(*words, path).code == 0
     said = command("compare", a, b)
     assert "warning: A: groups unknown: this metric may be optimistic" in said.err
-    assert "the sound differs" not in said.err
+    assert "the audio differs" not in said.err
     report = json.loads(b.read_text())
     report["run"]["manifest"][0]["sha256"] = 64 * "0"
     b.write_text(json.dumps(report))
-    assert "warning: the sound differs under the same name: 1 files (high/ann/0.wav)" in command("compare", a, b).err
+    assert "warning: the audio differs under the same name: 1 files (high/ann/0.wav)" in command("compare", a, b).err
 
 
 def test_numbers_too_large_for_json_are_no_report(command, tmp_path):

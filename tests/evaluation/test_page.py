@@ -82,7 +82,7 @@ def test_a_page_of_a_full_report_has_all_parts_in_order_and_leads_to_each():
 def test_a_page_of_a_bare_report_leaves_out_what_there_is_not():
     page = page_of(report_of([("a", "a")] * 12))
     assert page.values("section", "id") == ["checks", "confusion", "labels", "scores", "mistakes", "run"]
-    assert "None: every clip was named rightly." in page.text
+    assert "None: every clip was correctly classified." in page.text
     assert "every input was scored" in page.text
     for words in ("Read these first", "no interval", "reproduce", "failed,", "Most frequent confusions", "Looked for"):
         assert words not in page.text, words
@@ -151,14 +151,14 @@ def test_warnings_stand_first_then_information_then_checks_passed():
 def test_repeats_have_their_spread():
     clips = [clip_of(i, "a", "a" if i < 2 + r else "b", repeat=r) for r in range(3) for i in range(4)]
     page = page_of(make_report(clips, ["a", "b"], replace(PROTOCOL, repeats=3)))
-    assert page.rows("Least, mean and largest of the repeats")[0] == [
+    assert page.rows("Minimum, mean and maximum of the repeats")[0] == [
         "accuracy",
         "50.0 %",
         "75.0 %",
         "100.0 %",
-        "25.0 points",
+        "25.0 percentage points",
     ]
-    assert [row[:3] for row in page.rows("Figures of every repeat")] == [
+    assert [row[:3] for row in page.rows("Metrics of every repeat")] == [
         ["7", "4", "50.0 %"],
         ["8", "4", "75.0 %"],
         ["9", "4", "100.0 %"],
@@ -171,7 +171,7 @@ def test_repeats_have_their_spread():
 def test_labels_that_were_not_scored_are_listed():
     report = make_report([clip_of(0)], ["a", "rare"], replace(PROTOCOL, unscored_labels=("rare",)))
     assert (
-        "rare (candidates, or labels the model does not know, without a clip that could be scored)"
+        "rare (candidates, or labels that the model does not know; none of their clips could be scored)"
         in page_of(report).text
     )
 
@@ -184,7 +184,7 @@ def test_a_small_matrix_has_counts_and_per_cent():
     page = page_of(report_of(pairs, "abc"))
     # a label without clips has a column and no row
     assert page.tables["Clips, and per cent of the row"] == [
-        ["true \\ called", "a", "b", "c", "n"],
+        ["true \\ predicted", "a", "b", "c", "n"],
         ["a", "3", "1", "·", "4"],
         ["b", "·", "·", "12", "12"],
     ]
@@ -208,7 +208,7 @@ def test_no_count_of_the_matrix_is_lost(n_labels):
 def test_a_square_of_a_large_matrix_says_all_in_its_title():
     labels = [f"l{i}" for i in range(FEW_LABELS + 1)]
     page = page_of(report_of([("l0", "l0")] * 3 + [("l0", "l7")], labels))
-    assert page.values("td", "title") == ["l0 called l0: 3 of 4, 75.0 %", "l0 called l7: 1 of 4, 25.0 %"]
+    assert page.values("td", "title") == ["l0 predicted as l0: 3 of 4, 75.0 %", "l0 predicted as l7: 1 of 4, 25.0 %"]
 
 
 def test_most_frequent_confusions_come_first_and_of_equal_ones_the_greater_share():
@@ -233,14 +233,14 @@ def test_of_many_confusions_the_first_are_listed_and_all_are_counted():
 
 def test_the_table_of_labels_has_their_figures():
     report = report_of([("a", "a")] * 3 + [("a", "b")], "abc")
-    assert page_of(report).tables["Figures per label"] == [
+    assert page_of(report).tables["Metrics per label"] == [
         ["label", "precision", "recall", "F1", "n"],
         ["a", "100.0 %", "75.0 %", "85.7 %", "4"],
         ["b", "0.0 %", "–", "–", "0"],
         ["c", "–", "–", "–", "0"],
     ]
     report = example(3)
-    table = page_of(report).tables["Figures per label"]
+    table = page_of(report).tables["Metrics per label"]
     assert table[0][-2:] == ["EER", "min DCF"]
     for label, *_, eer, min_dcf in table[1:]:
         row = report.per_label[label]
@@ -279,7 +279,7 @@ def test_the_page_says_what_the_figures_were_computed_from(plotted):
 
 def test_the_numbers_of_the_det_plot_are_the_least_misses_that_the_false_alarms_allow():
     report = example(3)
-    head, *rows = page_of(report).tables["Misses, at the most false alarms allowed"]
+    head, *rows = page_of(report).tables["Miss rate, by false-alarm rate"]
     assert head == ["curve", "1.0 %", "2.0 %", "5.0 %", "10.0 %", "20.0 %", "40.0 %"]
     assert [row[0] for row in rows] == ["all labels pooled", *report.labels]
     assert [label for label, _ in report.metrics.det] == [None, *report.labels]
@@ -294,7 +294,7 @@ def test_the_numbers_of_the_det_plot_are_the_least_misses_that_the_false_alarms_
 def test_the_numbers_of_the_reliability_diagram_are_its_bins():
     report = example(3)
     curve = report.metrics.reliability
-    rows = page_of(report).rows("Share right in each bin of probability")
+    rows = page_of(report).rows("Accuracy in each bin of probability")
     assert len(rows) == len(curve.n)
     assert sum(int(row[1]) for row in rows) == report.n
     assert rows[-1] == [
@@ -312,8 +312,8 @@ def test_without_matplotlib_the_page_says_so_and_has_the_numbers():
     page = page_of(example(9, full=True))
     assert "svg" not in page.tags
     assert page.text.count("plots need the plot extra, pip install 'gmmaudio[plot]'") == 4
-    assert page.rows("Misses, at the most false alarms allowed")
-    assert page.rows("Share right in each bin of probability")
+    assert page.rows("Miss rate, by false-alarm rate")
+    assert page.rows("Accuracy in each bin of probability")
     assert page.rows("Accuracy: Learning curve")
     assert page.rows("The nearest of each label")
 
@@ -395,13 +395,13 @@ def test_the_nearest_labels_are_listed_with_ties_and_what_is_unknown():
         ["a", "b, c", "1.000"],
         ["b", "a", "1.000"],
         ["c", "a", "1.000"],
-        ["d", "all as far", "3.000"],
+        ["d", "all equally far", "3.000"],
     ]
     assert "Distance: furlongs." in page.text
     nan = np.nan
     page = similar([[0, 1, 2, nan], [1, 0, 2, nan], [2, 2, 0, nan], [nan, nan, nan, 0]])
     assert page.rows("The nearest of each label")[-1] == ["d", "unknown", "–"]
-    assert "Not on the map, for a distance is unknown: d." in page.text
+    assert "Not on the map, because a distance is unknown: d." in page.text
     page = similar([[0, 2], [2, 0]], "ab")
     assert page.rows("The nearest of each label") == [["a", "b", "2.000"], ["b", "a", "2.000"]]
     assert "By classical scaling" not in page.text
@@ -439,9 +439,9 @@ def test_hostile_names_are_shown_as_they_are_everywhere_on_the_page(name):
     shown = named(name)
     assert page.headings[0] == ("h1", shown)
     matrix = page.tables["Clips, and per cent of the row"]
-    assert matrix[0] == ["true \\ called", shown, "b", "c", "n"]
+    assert matrix[0] == ["true \\ predicted", shown, "b", "c", "n"]
     assert matrix[1] == [shown, "·", "1", "·", "1"]
-    assert page.rows("Figures per label")[0][0] == shown
+    assert page.rows("Metrics per label")[0][0] == shown
     mistakes = page.rows("Most confident mistakes")
     assert [shown, shown, "b", shown, "1.000", shown, shown, shown] in mistakes
     assert f"first and 1 more{shown}" in [row[0] for row in mistakes]
@@ -456,7 +456,7 @@ def test_hostile_names_are_shown_as_they_are_everywhere_on_the_page(name):
 @pytest.mark.parametrize("probabilities", [True, False])
 def test_hostile_names_all_at_once(plotted, probabilities):
     page = page_of(example(names=HOSTILE, full=True, probabilities=probabilities, repeats=2), title=HOSTILE[0])
-    assert {row[0] for row in page.rows("Figures per label")} == {named(name) for name in HOSTILE}
+    assert {row[0] for row in page.rows("Metrics per label")} == {named(name) for name in HOSTILE}
     assert {shorten(named(name)) for name in HOSTILE} <= set(page.drawn)
 
 

@@ -59,7 +59,7 @@ def test_each_of_a_few_labels_has_a_curve_and_of_many_only_all_together(plotted,
     legend = page.drawn[page.drawn.index("all labels pooled") :]
     assert len([name for name in legend[: n_labels + 1] if name in known]) == n_curves
     assert ("Only the curve of all labels pooled is drawn." in page.text) == (n_curves == 1)
-    assert [row[0] for row in page.rows("Misses, at the most false alarms allowed")] == known
+    assert [row[0] for row in page.rows("Miss rate, by false-alarm rate")] == known
 
 
 def test_every_name_is_escaped_in_a_legend_too(plotted):
@@ -155,7 +155,7 @@ def test_a_long_name_is_shortened_in_plots_only(plotted):
     page = page_of(report_of([(name, name), ("b", "c"), ("c", "c")], [name, "b", "c"]))
     assert "n" * 17 + "…" in page.drawn
     assert name not in page.drawn
-    assert page.rows("Figures per label")[0][0] == name
+    assert page.rows("Metrics per label")[0][0] == name
 
 
 def test_matplotlib_is_imported_for_plots_only_and_pyplot_never(plotted):

@@ -26,7 +26,7 @@ def random_labels(n, labels, seed):
 
 
 def intervals_of(right, groups, seed=0):
-    """Return the intervals of clips of label a that are named rightly or called b."""
+    """Return the intervals of clips of label a that are correctly classified or predicted as b."""
     predicted = ["a" if r else "b" for r in right]
     return bootstrap_intervals(["a"] * len(predicted), predicted, groups, ["a", "b"], np.random.default_rng(seed))
 
