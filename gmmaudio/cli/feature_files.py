@@ -27,7 +27,7 @@ def command(
     min_duration_s: float,
     n_jobs: int,
 ) -> None:
-    """Write the frames of each PATH to DIR as .npy: one row for each frame (its views side by side), float32.
+    """Write the frames of each PATH to DIR as .npy: one row for each frame (its VTLN warps side by side), float32.
 
     The name is the file's path below what was named, with .npy appended.
     """

@@ -147,6 +147,11 @@ def compute_contrast(spectra: Spectra) -> npt.NDArray[np.float64]:
 
     librosa also lifts what lies 80 dB below the loudest moment, by which a frame would depend on its neighbours.
 
+    Parameters
+    ----------
+    spectra : Spectra
+        The frames.
+
     References
     ----------
     Jiang et al., "Music type classification by spectral contrast feature", ICME 2002.
@@ -169,7 +174,13 @@ def compute_contrast(spectra: Spectra) -> npt.NDArray[np.float64]:
 
 
 def check_contrast(framing: Framing) -> None:
-    """Raise SettingError where a band of spectral contrast would hold no bin."""
+    """Raise SettingError where a band of spectral contrast would hold no bin.
+
+    Parameters
+    ----------
+    framing : Framing
+        Rate and length of the frames.
+    """
     if framing.sample_rate_hz <= 2 * CONTRAST_EDGES_HZ[-2]:
         raise SettingError(f"sample_rate_hz is {framing.sample_rate_hz}; spectral contrast needs more than 12,800")
     if framing.n_fft * CONTRAST_EDGES_HZ[1] < framing.sample_rate_hz:
@@ -177,26 +188,50 @@ def check_contrast(framing: Framing) -> None:
 
 
 def compute_centroid(spectra: Spectra) -> Frames:
-    """Return the mean frequency of each frame (n,), weighted by magnitude, kilohertz; 0 in digital silence."""
+    """Return the mean frequency of each frame (n,), weighted by magnitude, kilohertz; 0 in digital silence.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        The frames.
+    """
     rows = spectra.magnitude.T
     return np.asarray((rows @ spectra.bins_khz) / np.maximum(rows.sum(axis=1), np.finfo(np.float32).tiny))
 
 
 def compute_rolloff(spectra: Spectra) -> Frames:
-    """Return the frequency below which 85 % of a frame's magnitude lies (n,), kilohertz; 0 in digital silence."""
+    """Return the frequency below which 85 % of a frame's magnitude lies (n,), kilohertz; 0 in digital silence.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        The frames.
+    """
     total = np.cumsum(spectra.magnitude.T, axis=1)
     return np.asarray(spectra.bins_khz[np.count_nonzero(total < ROLLOFF * total[:, -1:], axis=1)])
 
 
 def compute_flatness(spectra: Spectra) -> npt.NDArray[Any]:
-    """Return the geometric over the arithmetic mean of each frame's power (n,), log10: 0 for noise, less for tones."""
+    """Return the geometric over the arithmetic mean of each frame's power (n,), log10: 0 for noise, less for tones.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        The frames.
+    """
     from librosa.feature import spectral_flatness
 
     return np.asarray(np.log10(spectral_flatness(S=spectra.magnitude)[0]))
 
 
 def compute_zero_crossings(spectra: Spectra) -> npt.NDArray[np.float64]:
-    """Return the share of the samples of each frame (n,) that lie across zero from the one before."""
+    """Return the share of the samples of each frame (n,) that lie across zero from the one before.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        The frames.
+    """
     n_fft = spectra.framing.n_fft
     below = spectra.samples < -FLOOR
     crossed = np.concatenate([[0], np.cumsum(below[1:] != below[:-1])])
@@ -205,7 +240,13 @@ def compute_zero_crossings(spectra: Spectra) -> npt.NDArray[np.float64]:
 
 
 def compute_onset(spectra: Spectra) -> npt.NDArray[Any]:
-    """Return the mean rise of the bands since the frame before (n,), falls counted as 0, decibel."""
+    """Return the mean rise of the bands since the frame before (n,), falls counted as 0, decibel.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        The frames.
+    """
     from librosa.onset import onset_strength
 
     bands = np.concatenate([spectra.previous_log_bands, spectra.log_bands], axis=1)

@@ -80,6 +80,15 @@ class FrontEnd:
 def analyse_mfcc(_samples: npt.NDArray[np.float32], magnitude: Frames, settings: FrameSettings) -> Analysis:
     """Return mel-frequency cepstral coefficients: the DCT-II of the decibels of mel bands, orthonormal, as in librosa.
 
+    Parameters
+    ----------
+    _samples : ndarray, shape (n_samples,), float32
+        Not used: all is in the spectra.
+    magnitude : ndarray, shape (n_fft // 2 + 1, n), float32
+        Magnitudes of the short-time Fourier transform.
+    settings : FrameSettings
+        ``n_mels`` bands from ``fmin_hz`` to ``fmax_hz``, their edges multiplied by each of ``vtln``; ``n_mfcc``.
+
     References
     ----------
     Davis, Mermelstein, "Comparison of parametric representations for monosyllabic word recognition in continuously
@@ -97,7 +106,13 @@ def analyse_mfcc(_samples: npt.NDArray[np.float32], magnitude: Frames, settings:
 
 
 def check_mfcc(settings: FrameSettings) -> None:
-    """Raise SettingError where there would be more coefficients than mel bands."""
+    """Raise SettingError where there would be more coefficients than mel bands.
+
+    Parameters
+    ----------
+    settings : FrameSettings
+        ``n_mfcc`` and ``n_mels`` are checked.
+    """
     if not 1 <= settings.n_mfcc <= settings.n_mels:
         raise SettingError(f"n_mfcc is {settings.n_mfcc:g}; expected 1 to {settings.n_mels:g}")
 
