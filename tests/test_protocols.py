@@ -250,27 +250,6 @@ def test_tuning_is_said_in_the_protocol(clips, few_candidates):
 # --- what is said of the division ----------------------------------------------------------------------------------
 
 
-def test_what_was_looked_for_and_not_found_is_said(clips):
-    report = pipeline.crossval(clips, SMALL, folds=3, **QUICK)
-    # clips of 1 s have no fingerprint, and that is no all-clear
-    assert report.warnings[0].text.startswith("18 of 18 clips are too short for a fingerprint")
-    assert [str(finding) for finding in report.checks_passed] == [
-        "groups are known: 9 of them",
-        "every label has two groups or more",
-        "every label has clips of two sources or more",
-        "no group is on both sides of a split",
-    ]
-
-
-def test_leaving_a_source_out_says_which_groups_are_on_both_sides(clips):
-    report = pipeline.crossval(clips, SMALL, folds="loo", group_by="source", **QUICK)
-    assert report.protocol.scheme == "cross-validation, one source left out at a time"
-    # every singer of this corpus was recorded in both places
-    assert report.findings[0].text.startswith(
-        "9 groups of the corpus are on both sides of a split ('high-ann', 'high-bob', "
-    )
-
-
 def test_where_sources_are_few_intervals_are_over_the_groups_inside_them(clips):
     report = pipeline.crossval(clips, SMALL, folds="loo", group_by="source", **QUICK)
     assert {clip.unit for clip in report.clips} == {clip.group for clip in clips.clips}
@@ -294,88 +273,7 @@ def test_no_trial_joins_two_groups_of_the_corpus_where_another_column_is_split_b
     assert [len(clip.paths) for clip in singers.clips] == [1] * 18, "nor are two places joined"
 
 
-def test_a_label_of_one_source_is_said_to_be_confounded(clips):
-    field_only = tuple(clip for clip in clips.clips if clip.label != "mid" or clip.source == "field")
-    report = pipeline.crossval(replace(clips, clips=field_only), SMALL, folds=3, **QUICK)
-    assert report.findings[0].text.startswith("label and source are confounded for 'mid': this metric may measure the")
-    # with the source left out, that label is in no metric
-    report = pipeline.crossval(replace(clips, clips=field_only), SMALL, folds="loo", group_by="source", **QUICK)
-    assert report.protocol.unscored_labels == ("mid",)
-    assert "source_confounded" not in texts_of(report)
-
-
-def test_a_copy_on_the_other_side_is_found_by_samples_and_by_fingerprint(tmp_path, tools):
-    rng = np.random.default_rng(8)
-    rows = []
-
-    def melody():
-        """Return 6 s of random short notes: structure that a fingerprint can hold on to."""
-        notes = [
-            np.sin(2 * np.pi * rng.uniform(150, 3000) * np.arange(n) / tools.sr) * np.exp(-np.arange(n) / 4000)
-            for n in rng.integers(2000, 9000, 60)
-        ]
-        y = np.concatenate(notes)[: 6 * tools.sr] + 0.002 * rng.normal(size=6 * tools.sr)
-        return (0.3 * y).astype(np.float32)
-
-    def add(name, y, label, group):
-        tools.write(tmp_path / name, y, tools.sr)
-        rows.append({"path": name, "label": label, "group": group})
-
-    first, second = melody(), melody()
-    for i in range(2):
-        add(f"a{i}.wav", melody(), "a", f"a{i}")
-        add(f"b{i}.wav", melody(), "b", f"b{i}")
-    add("a-copy.wav", first, "a", "a8")
-    add("a-same.wav", first, "a", "a9")
-    add("b-loud.wav", second, "b", "b8")
-    add("b-soft.flac", 0.2 * second, "b", "b9")
-    corpus = pipeline.read_corpus(tools.write_manifest(tmp_path / "m.csv", rows))
-    report = pipeline.crossval(corpus, SMALL, folds="loo", **QUICK)
-    texts = texts_of(report)
-    assert texts["same_audio_on_both_sides"] == "same audio on both sides of a split: a-copy.wav = a-same.wav"
-    # one pair only
-    assert texts["near_duplicate"].endswith(" a clip on the other side, by fingerprint: b-loud.wav ~ b-soft.flac")
-    model = pipeline.train(replace(corpus, clips=tuple(c for c in corpus.clips if c.group != "b9")), SMALL).model
-    held = replace(corpus, clips=tuple(c for c in corpus.clips if c.group == "b9"))
-    evaluated = texts_of(pipeline.evaluate(model, held))
-    assert evaluated["near_duplicate"].startswith("nearly the same audio as a clip that was trained on")
-
-
-@pytest.mark.parametrize("changed", [{"n_mfcc": 6}, {"hop_s": 0.08}])
-def test_a_front_end_too_coarse_for_fingerprints_says_that_there_are_none(clips, changed):
-    coarse = replace(SMALL, features=SMALL.features.replace(**changed))
-    report = pipeline.crossval(clips, coarse, folds=3, **QUICK)
-    assert texts_of(report)["no_fingerprint"].startswith("18 of 18 clips ")
-
-
-def test_one_file_in_several_groups_is_named(clips):
-    halves = [
-        replace(clips.clips[0], end_s=0.5, group="x"),
-        replace(clips.clips[0], path="./low/ann/0.wav", start_s=0.5, group="y"),
-    ]
-    report = pipeline.crossval(replace(clips, clips=(*halves, *clips.clips[1:])), SMALL, folds=3, **QUICK)
-    assert texts_of(report)["file_in_several_groups"].startswith("one file in several groups: low/ann/0.wav ('x', 'y')")
-
-
 # --- a trained model -----------------------------------------------------------------------------------------------
-
-
-def test_groups_from_elsewhere_are_not_said_to_be_untrained(model, corpus):
-    held = pipeline.read_corpus(corpus.split)
-    assert "no_group_trained_on" in texts_of(pipeline.evaluate(model, held))
-    report = pipeline.evaluate(model, held, group_by="singer")
-    assert "no_group_trained_on" not in texts_of(report)
-    assert texts_of(report)["groups_not_comparable"].startswith(
-        "groups are those of 'singer' here (`group_by`) and of "
-    )
-
-
-def test_a_model_of_clips_some_of_whose_groups_are_unknown_tells_nothing_of_groups(clips):
-    some = tuple(replace(clip, group=None) if i == 0 else clip for i, clip in enumerate(clips.clips))
-    model = pipeline.train(replace(clips, clips=some), SMALL).model
-    report = pipeline.evaluate(model, clips)
-    assert "groups_unknown" in texts_of(report)
-    assert "no_group_trained_on" not in texts_of(report)
 
 
 def test_clips_of_labels_that_the_model_does_not_know_are_counted(model, corpus):
@@ -385,14 +283,6 @@ def test_clips_of_labels_that_the_model_does_not_know_are_counted(model, corpus)
     text = "2 clips of labels that the model does not know are in no metric: 'Mid'"
     assert texts_of(report)["labels_not_in_model"] == text
     assert report.n == 4
-
-
-def test_the_same_audio_twice_in_a_test_set_is_named(model, corpus):
-    held = pipeline.read_corpus(corpus.split)
-    twice = [replace(c, path=f"./{c.path}", group=f"{c.group} again") for c in held.clips if c.split == "test"]
-    report = pipeline.evaluate(model, replace(held, clips=(*held.clips, *twice)))
-    text = "same audio twice: low/cy/0.wav (low) = ./low/cy/0.wav (low)"
-    assert texts_of(report)["same_audio_twice"].startswith(text)
 
 
 def test_trials_of_a_test_set_join_no_two_groups_of_the_corpus(model, corpus):
@@ -412,11 +302,6 @@ def test_repeats_have_a_spread(clips):
         "high": max(values),
         "std": pytest.approx(np.std(values, ddof=1), abs=1e-12),
     }
-
-
-def test_unknown_groups_stand_first(corpus):
-    report = pipeline.crossval(pipeline.read_corpus(corpus.root), SMALL, folds=3, **QUICK)
-    assert report.findings[0].code == "groups_unknown"
 
 
 # --- degraded sound ------------------------------------------------------------------------------------------------

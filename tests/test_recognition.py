@@ -580,37 +580,6 @@ def test_the_command_takes_priors(command, corpus, tmp_path):
     assert command(*words, "--prior", "none=0.5").code == 2
 
 
-def test_hopes_are_damped_before_training(clips):
-    small = tuple(c for c in clips.clips if c.label != "mid" or c.group.endswith("ann"))
-    model = pipeline.train(replace(clips, clips=small), pipeline.make_recipe(n_components=2)).model
-    assert any(f.code == "one_group" and "'mid'" in f.text for f in model.training.findings)
-    blocks = pipeline.train(clips, pipeline.make_recipe(kind="blocks")).model
-    assert any("clips are shorter than 6 s" in f.text for f in blocks.training.findings)
-
-
-def test_rates_that_give_a_class_away_are_told(clips, tmp_path):
-    import soundfile
-
-    mixed = []
-    for clip in clips.clips:
-        samples, sr = soundfile.read(clips.root / clip.path)
-        place = tmp_path / clip.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(place, samples, sr // 2 if clip.label == "low" else sr)
-        mixed.append(clip)
-    told = [
-        [
-            finding
-            for finding in pipeline.train(corpus, pipeline.make_recipe(n_components=2)).model.training.findings
-            if finding.code == "sample_rates_differ"
-        ]
-        for corpus in (clips, replace(clips, root=tmp_path, clips=tuple(mixed)))
-    ]
-    assert told[0] == []
-    assert len(told[1]) == 1
-    assert told[1][0].text.startswith("sample rates differ between labels ('high' ")
-
-
 def test_a_label_that_a_fold_never_heard_stays_impossible_under_any_weight():
     scores = np.array([[[1.0, -np.inf], [3.0, -np.inf]], [[1.0, 2.0], [3.0, 4.0]]])
     found = OutOfFold(np.arange(2), scores, ("a", "b"))
