@@ -70,7 +70,7 @@ class Suite:
 
 CLASSIC = Model("--components 16")
 GENRE, LANGUAGE = "--preset genre", "--preset language"
-GENRE_FRAMES, LANGUAGE_FRAMES = Model(f"{GENRE} --model frames"), Model(f"{LANGUAGE} --model frames")
+GENRE_FRAMES, LANGUAGE_FRAMES = Model(f"{GENRE} --kind frames"), Model(f"{LANGUAGE} --kind frames")
 SUITES = (
     Suite(
         "genre",
@@ -79,8 +79,8 @@ SUITES = (
         (
             CLASSIC,
             GENRE_FRAMES,
-            Model(GENRE, "--show-inflation --learning-curve --stress", page="genre"),
-            Model(f"{GENRE} --augment codec,band,noise,gain", "--stress"),
+            Model(GENRE, "--compare-random-split --learning-curve --robustness", page="genre"),
+            Model(f"{GENRE} --augment codec,band,noise,gain", "--robustness"),
         ),
     ),
     Suite("genre", "the same, five random divisions", "--folds 4 --repeats 5", (Model(GENRE),)),
@@ -94,7 +94,7 @@ SUITES = (
         "language",
         "language, few speakers, kept apart",
         "--trial-seconds 6 --folds 5",
-        (CLASSIC, LANGUAGE_FRAMES, Model(LANGUAGE, "--show-inflation", page="language")),
+        (CLASSIC, LANGUAGE_FRAMES, Model(LANGUAGE, "--compare-random-split", page="language")),
     ),
     Suite(
         "language",

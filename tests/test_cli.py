@@ -240,7 +240,7 @@ def test_the_command_offers_what_the_core_has(command):
 
     assert (*COVARIANCE_TYPES, SHARED) == options.COVARIANCE_TYPES
     assert options.INIT_NAMES == INITS
-    words = ("train", "x.csv", "-o", "x", "--model")
+    words = ("train", "x.csv", "-o", "x", "--kind")
     assert "is not one of 'frames', 'blocks', 'supervector'" in command(*words, "chords").err
     for name in KINDS:
         assert "is not one of" not in command(*words, name).err
@@ -1170,11 +1170,11 @@ OPTIONS = {
     ("crossval", "csv_folder"): ["--csv", "tables"],
     ("crossval", "durations_s"): ["--durations", "0.3"],
     ("crossval", "learning_curve"): ["--learning-curve"],
-    ("crossval", "compare_random_split"): ["--show-inflation"],
-    ("crossval", "robustness"): ["--stress"],
+    ("crossval", "compare_random_split"): ["--compare-random-split"],
+    ("crossval", "robustness"): ["--robustness"],
     ("evaluate", "csv_folder"): ["--csv", "tables"],
     ("evaluate", "durations_s"): ["--durations", "0.3"],
-    ("evaluate", "robustness"): ["--stress"],
+    ("evaluate", "robustness"): ["--robustness"],
     ("features", "output"): ["-o", "other"],
     ("features", "preset"): ["--preset", "genre"],
     ("features", "min_duration_s"): ["--min-duration", "0.8"],
@@ -1182,7 +1182,7 @@ OPTIONS = {
     ("info", "as_json"): ["--json"],
 }
 BASES = {
-    "train": ["train", "c.csv", "-o", "m.gmm", "--preset", "genre", "--model", "frames", "--components", "2"],
+    "train": ["train", "c.csv", "-o", "m.gmm", "--preset", "genre", "--kind", "frames", "--components", "2"],
     "classify": ["classify", "bands.gmm", "0.wav", "1.wav"],
     "evaluate": ["evaluate", "bands.gmm", "c.csv", "--json", "r.json"],
     "crossval": [
@@ -1190,7 +1190,7 @@ BASES = {
         "c.csv",
         "--preset",
         "genre",
-        "--model",
+        "--kind",
         "frames",
         "--components",
         "2",
@@ -1286,7 +1286,7 @@ def test_every_option_of_every_command_is_in_the_table():
             "tune": "--tune",
             "json_path": "--json",
             "n_jobs": "-j",
-            "kind": "--model",
+            "kind": "--kind",
             "priors": "--prior",
             "group_by": "--group-by",
         }.get(name, f"--{name}")

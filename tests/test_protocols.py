@@ -404,7 +404,7 @@ def test_what_is_random_in_a_degradation_depends_on_seed_and_path_only():
 def test_the_command_asks_for_all_of_it(command, corpus, tmp_path):
     done = command(
         *("crossval", corpus.plain, "--components", "2", "--folds", "3", "--durations", "0.3,0.5"),
-        *("--learning-curve", "--show-inflation", "--csv", tmp_path / "tables"),
+        *("--learning-curve", "--compare-random-split", "--csv", tmp_path / "tables"),
     )
     assert done.code == 0
     with (tmp_path / "tables" / "slices.csv").open() as handle:
@@ -432,7 +432,7 @@ def test_the_command_tunes(command, corpus, few_candidates):
             ["--tune", "--components", "3"],
             "--components and --covariance would be without effect: --tune chooses them.",
         ),
-        (["--durations", "0.01"], "`durations_s` holds 0.01; expected 0.1 to 3600 s each"),
+        (["--durations", "0.01"], "--durations holds 0.01; expected 0.1 to 3600 s each"),
     ],
 )
 def test_what_cannot_be_or_has_no_effect_is_a_usage_error(command, corpus, words, complaint):

@@ -558,10 +558,10 @@ def test_the_command_augments(command, corpus, tmp_path, name):
 
 
 def test_the_command_takes_a_kind_tunes_and_says_what_it_chose(command, corpus, tmp_path):
-    said = command("train", corpus.plain, "-o", tmp_path / "b.gmm", "--model", "blocks")
+    said = command("train", corpus.plain, "-o", tmp_path / "b.gmm", "--kind", "blocks")
     assert said.code == 0, said.err
     assert "blocks" in command("info", tmp_path / "b.gmm").out
-    said = command("train", corpus.plain, "-o", tmp_path / "t.gmm", "--model", "blocks", "--tune")
+    said = command("train", corpus.plain, "-o", tmp_path / "t.gmm", "--kind", "blocks", "--tune")
     assert said.code == 0, said.err
     assert "balanced accuracy on inner folds, best first:" in said.err
     assert "chosen: the first; best balanced accuracy, " in said.err

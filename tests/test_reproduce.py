@@ -45,7 +45,7 @@ def recorded(here, command, tmp_path):
     """The JSON file of a cross-validation."""
     path = tmp_path / "report.json"
     done = command(
-        *("crossval", here, *SMALL, "--repeats", "2", "--learning-curve", "--show-inflation", "--json", path)
+        *("crossval", here, *SMALL, "--repeats", "2", "--learning-curve", "--compare-random-split", "--json", path)
     )
     assert done.code == 0
     return path

@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 )
 @click.option("--from-file", "list_file", metavar="FILE|-", help="Read paths from a file, one a line; - is stdin.")
 @click.option(
-    "--prior", "priors", multiple=True, metavar="LABEL=P", help="Probability before anything is heard; the rest share."
+    "--prior",
+    "priors",
+    multiple=True,
+    metavar="LABEL=P",
+    help="Class prior of a label; labels not named share the rest equally.",
 )
 @options.min_duration
 @options.jobs

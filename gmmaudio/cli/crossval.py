@@ -34,10 +34,11 @@ OPTIONS = (
 @click.option("--tune", is_flag=True, help="Choose kind, components, ... on inner folds of each training set.")
 @click.option("--learning-curve", is_flag=True, help="Also train on 1/8, 1/4 and 1/2 of the sound.")
 @click.option(
-    "--show-inflation",
-    "compare_random_split",
+    "--compare-random-split",
+    cls=options.RenamedOption,
+    old_flag="--show-inflation",
     is_flag=True,
-    help="Also split at random, to show how much too good that looks.",
+    help="Also split at random, ignoring groups, and show the random-split gap.",
 )
 @options.robustness
 @options.outputs

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "predicted; group, source, fold, repeat, duration_s where known.",
 )
 @options.split
-@options.trial_seconds
+@options.trial_seconds("the length that the model was trained with")
 @options.min_duration
 @options.group_by
 @options.durations

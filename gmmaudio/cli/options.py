@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,45 @@ INIT_NAMES = ("kmeans", "hierarchical", "binary", "random")
 
 # A path that may hold any bytes the file system allows, or "-".
 FILE = click.Path(path_type=Path, allow_dash=True)
+
+
+class RenamedOption(click.Option):
+    """An option that is still accepted under its old name, which the help page does not show.
+
+    Parameters
+    ----------
+    *declarations : sequence of str
+        As for :class:`click.Option`: the names in use.
+    old_flag : str
+        The old name. Its use writes one line to stderr that names the new one.
+    **attributes : Any
+        As for :class:`click.Option`.
+    """
+
+    def __init__(self, *declarations: Any, old_flag: str, **attributes: Any) -> None:
+        super().__init__(*declarations, **attributes)
+        self.old_flag = old_flag
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Register both names, the old one under a destination of its own."""
+        super().add_to_parser(parser, ctx)
+        old = copy.copy(self)
+        old.opts, old.secondary_opts, old.name = [self.old_flag], [], self.old_flag
+        click.Option.add_to_parser(old, parser, ctx)
+
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> Any:
+        """Return the value and its source, from the old name where that was typed."""
+        if self.old_flag in opts:
+            new_flag = self.opts[0]
+            if self.name in opts:
+                raise click.UsageError(f"{self.old_flag} is the old name of {new_flag}: name one of them.", ctx)
+            if not ctx.resilient_parsing:
+                click.echo(
+                    f"deprecated: {self.old_flag} is now {new_flag}; the old name will be removed in the next release",
+                    err=True,
+                )
+            opts = {**opts, str(self.name): opts[self.old_flag]}
+        return super().consume_value(ctx, opts)
 
 
 def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -48,16 +88,22 @@ def min_duration(function: F) -> F:
     )(function)
 
 
-def trial_seconds(function: F) -> F:
-    """Add --trial-seconds."""
+def trial_seconds(default: str) -> Callable[[F], F]:
+    """Return the option --trial-seconds.
+
+    Parameters
+    ----------
+    default : str
+        The default in words, for the help page.
+    """
     return click.option(
         "--trial-seconds",
         "trial_s",
         type=float,
         metavar="S",
-        help="Join clips of one label, group and source into trials of about S seconds, cut longer ones; 0: take clips "
-        "as they are. [default: the preset's]",
-    )(function)
+        help="Join clips of one label, group and source into trials of about S seconds, and cut longer ones; 0: take "
+        f"clips as they are. [default: {default}]",
+    )
 
 
 def split(function: F) -> F:
@@ -101,11 +147,12 @@ def recipe(function: F) -> F:
     return _stack(
         preset,
         click.option(
-            "--model",
-            "kind",
+            "--kind",
+            cls=RenamedOption,
+            old_flag="--model",
             callback=_kind,
             metavar="KIND",
-            help="Kind of model, such as frames, blocks or supervector. [default: the preset's own, or frames]",
+            help="Kind of model, such as frames, blocks or supervector. [default: the preset's, or frames]",
         ),
         click.option(
             "--components",
@@ -117,7 +164,7 @@ def recipe(function: F) -> F:
         click.option("--covariance", "covariance_type", type=click.Choice(COVARIANCE_TYPES), help="Their shape."),
         click.option("--init", type=click.Choice(INIT_NAMES), help="Start of EM."),
         min_duration,
-        trial_seconds,
+        trial_seconds("the preset's"),
         split,
         click.option(
             "--augment",
@@ -163,10 +210,11 @@ def durations(function: F) -> F:
 
 
 def robustness(function: F) -> F:
-    """Add --stress."""
+    """Add --robustness."""
     return click.option(
-        "--stress",
-        "robustness",
+        "--robustness",
+        cls=RenamedOption,
+        old_flag="--stress",
         is_flag=True,
         help="Also score the test clips degraded: band limit, gain, noise, codec, ...",
     )(function)

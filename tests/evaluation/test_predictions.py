@@ -196,9 +196,9 @@ def test_scores_stand_alone(tmp_path, command):
     done = command("evaluate", "model.gmm", "--scores", table)
     assert done.code == 2
     assert "--scores stands alone: a table of predictions needs neither MODEL nor CORPUS." in done.err
-    done = command("evaluate", "--scores", table, "--stress", "--split", "x")
+    done = command("evaluate", "--scores", table, "--robustness", "--split", "x")
     assert done.code == 2
-    assert "--scores stands alone: --split, --stress would be without effect." in done.err
+    assert "--scores stands alone: --split, --robustness would be without effect." in done.err
     done = command("evaluate", "model.gmm")
     assert done.code == 2
     assert "Name a MODEL and a CORPUS, or a table of predictions with --scores." in done.err
