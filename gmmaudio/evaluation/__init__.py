@@ -16,12 +16,12 @@ from gmmaudio.evaluation.detection import (
     det_curve,
     detection_llrs,
     eer,
+    label_trials,
     min_cavg,
     min_dcf,
     pooled_trials,
-    trials_of,
 )
-from gmmaudio.evaluation.intervals import bootstrap_intervals, interval_of
+from gmmaudio.evaluation.intervals import bootstrap_intervals, weighted_interval
 from gmmaudio.evaluation.metric_set import MetricSet, compute_metrics
 from gmmaudio.evaluation.metrics import METRICS, Metric, MetricInput
 from gmmaudio.evaluation.page import printable, render_html
@@ -63,7 +63,7 @@ __all__ = [
     "det_curve",
     "detection_llrs",
     "eer",
-    "interval_of",
+    "label_trials",
     "log_loss",
     "macro_f1",
     "make_report",
@@ -79,5 +79,5 @@ __all__ = [
     "reliability_curve",
     "render_html",
     "top_k_accuracy",
-    "trials_of",
+    "weighted_interval",
 ]

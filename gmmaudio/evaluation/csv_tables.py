@@ -79,7 +79,20 @@ def tables(report: Report) -> dict[str, list[Row]]:
     Parameters
     ----------
     report : Report
-        What to write.
+        The report.
+
+    Returns
+    -------
+    dict
+        Name of the table -> its rows, the header first.
+
+    Examples
+    --------
+    >>> from gmmaudio.evaluation import Protocol, ScoredClip, make_report
+    >>> clip = ScoredClip("a.wav", ("a.wav",), "jazz", "ann", "ann", None, "1", 0, "jazz", {})
+    >>> report = make_report([clip], ["jazz"], Protocol("by hand", "group", 0, ("1",), 1, ("jazz",), ()))
+    >>> tables(report)["metrics"][:2]
+    [('metric', 'value', 'low', 'high'), ('accuracy', 1.0, None, None)]
     """
     plain = report.to_dict()
     intervals = plain["intervals"]

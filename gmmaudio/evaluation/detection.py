@@ -421,7 +421,7 @@ def min_cavg(
     return min(cost, float(miss_cost))
 
 
-def trials_of(llrs: npt.ArrayLike, true: npt.ArrayLike, column: int) -> tuple[Floats, Floats]:
+def label_trials(llrs: npt.ArrayLike, true: npt.ArrayLike, column: int) -> tuple[Floats, Floats]:
     """Return the scores of one label: of its clips (targets), and of all other clips (nontargets).
 
     Clips for which the label was no candidate are among them, with -inf: such a target is a miss.
@@ -442,7 +442,7 @@ def trials_of(llrs: npt.ArrayLike, true: npt.ArrayLike, column: int) -> tuple[Fl
 
     Examples
     --------
-    >>> trials_of([[1.0, -1.0], [-2.0, 2.0]], [0, 1], 0)
+    >>> label_trials([[1.0, -1.0], [-2.0, 2.0]], [0, 1], 0)
     (array([1.]), array([-2.]))
     """
     rows = as_scores(llrs)

@@ -49,7 +49,18 @@ class Progress(Protocol):
 
 
 def silent(items: Iterable[T], _total: int, _doing: str, /) -> Iterable[T]:
-    """Return the items as they are: a :class:`Progress` that shows nothing."""
+    """Return the items as they are: a :class:`Progress` that shows nothing.
+
+    Parameters
+    ----------
+    items : iterable
+        What a loop runs over.
+
+    Examples
+    --------
+    >>> list(silent([1, 2], 2, "bootstrap"))
+    [1, 2]
+    """
     return items
 
 
@@ -292,7 +303,7 @@ def bootstrap_intervals(
     return intervals
 
 
-def interval_of(
+def weighted_interval(
     statistic: Callable[[Floats], float],
     true: Sequence[str],
     units: Sequence[str],
@@ -334,7 +345,7 @@ def interval_of(
     >>> loss = np.array([0.1, 0.4, 0.2, 0.9])
     >>> def mean(weights):
     ...     return np.average(loss, weights=weights)
-    >>> low, high = interval_of(mean, ["a"] * 4, ["1", "2", "3", "4"], np.random.default_rng(0), scale="log")
+    >>> low, high = weighted_interval(mean, ["a"] * 4, ["1", "2", "3", "4"], np.random.default_rng(0), scale="log")
     >>> round(low, 2), round(high, 2)
     (0.1, 1.59)
     """

@@ -16,8 +16,8 @@ from gmmaudio.evaluation.intervals import (
     Interval,
     Progress,
     bootstrap_intervals,
-    interval_of,
     silent,
+    weighted_interval,
 )
 from gmmaudio.evaluation.metrics import Metric, MetricInput
 from gmmaudio.evaluation.records import ScoredClip
@@ -122,7 +122,9 @@ def _intervals(
         if metric.interval is None or metric.name in intervals:
             continue
         statistic, rng = _weighted_statistic(metric, data), np.random.default_rng(0)
-        intervals[metric.name] = interval_of(statistic, true, units, rng, scale=metric.interval, progress=progress)
+        intervals[metric.name] = weighted_interval(
+            statistic, true, units, rng, scale=metric.interval, progress=progress
+        )
     return intervals
 
 

@@ -30,10 +30,10 @@ from gmmaudio.evaluation.detection import (
     cavg_primary,
     detection_llrs,
     eer,
+    label_trials,
     min_cavg,
     min_dcf,
     pooled_trials,
-    trials_of,
 )
 from gmmaudio.evaluation.records import ScoredClip
 from gmmaudio.evaluation.reliability import Reliability, cllr, min_cllr, reliability_curve
@@ -132,7 +132,7 @@ class MetricInput:
         """Target and nontarget scores of every label that has both."""
         if self.llrs is None:
             return {}
-        sides = {label: trials_of(self.llrs, self.columns, i) for i, label in enumerate(self.labels)}
+        sides = {label: label_trials(self.llrs, self.columns, i) for i, label in enumerate(self.labels)}
         return {label: pair for label, pair in sides.items() if len(pair[0]) and len(pair[1])}
 
     @cached_property

@@ -20,7 +20,7 @@ from gmmaudio.evaluation.detection import FALSE_ALARMS, DetCurve
 from gmmaudio.evaluation.metrics import Metric, shown_metrics
 from gmmaudio.evaluation.records import Protocol, ScoredClip
 from gmmaudio.evaluation.reliability import Reliability
-from gmmaudio.evaluation.report import Report, Similarity, spread_of
+from gmmaudio.evaluation.report import Report, Similarity, spread_over_repeats
 from gmmaudio.evaluation.slices import slice_tables
 
 if TYPE_CHECKING:
@@ -63,6 +63,14 @@ def render_html(report: Report, title: str) -> str:
         The report.
     title : str
         Heading of the page.
+
+    Examples
+    --------
+    >>> from gmmaudio.evaluation import Protocol, ScoredClip, make_report
+    >>> clip = ScoredClip("a.wav", ("a.wav",), "jazz", "ann", "ann", None, "1", 0, "jazz", {})
+    >>> report = make_report([clip], ["jazz"], Protocol("by hand", "group", 0, ("1",), 1, ("jazz",), ()))
+    >>> "<h1>My system</h1>" in render_html(report, "My system")
+    True
     """
     page: str = (
         _environment()
@@ -159,7 +167,7 @@ def _sections(report: Report) -> list[Section]:
 
 def _repeats(report: Report) -> Section | None:
     """Return the spread over repeats, None where there is one."""
-    spread = spread_of(report.spread)
+    spread = spread_over_repeats(report.spread)
     return None if spread is None else Section("repeats", "Spread over repeats", {"metrics": spread})
 
 
@@ -283,7 +291,7 @@ def _margin(clip: ScoredClip) -> str:
 
 
 def _known(value: float | None) -> TypeGuard[float]:
-    """Return whether a value is defined."""
+    """Return True where a value is defined."""
     return value is not None and math.isfinite(value)
 
 

@@ -61,7 +61,13 @@ _STYLE = {
 
 
 def can_plot() -> bool:
-    """Return whether matplotlib is installed."""
+    """Return True where matplotlib is installed.
+
+    Examples
+    --------
+    >>> can_plot() in (True, False)
+    True
+    """
     return importlib.util.find_spec("matplotlib") is not None
 
 
@@ -80,6 +86,13 @@ def det_plot(names: Sequence[str], curves: Sequence[DetCurve]) -> str:
     References
     ----------
     Martin et al., "The DET curve in assessment of detection task performance", Eurospeech (1997).
+
+    Examples
+    --------
+    >>> from gmmaudio.evaluation import det_curve
+    >>> drawn = det_plot(["pooled"], [det_curve([1.0, 2.0], [0.0, 1.0])]) if can_plot() else "<svg "
+    >>> drawn[:5]
+    '<svg '
     """
     from scipy.special import ndtri
 
@@ -107,6 +120,13 @@ def reliability_plot(curve: Reliability) -> str:
     ----------
     curve : Reliability
         Bins without clips are left out.
+
+    Examples
+    --------
+    >>> from gmmaudio.evaluation import reliability_curve
+    >>> drawn = reliability_plot(reliability_curve([[0.75, 0.25]], [0])) if can_plot() else "<svg "
+    >>> drawn[:5]
+    '<svg '
     """
 
     def paint(figure: Figure) -> None:
@@ -135,6 +155,13 @@ def learning_plot(rows: Sequence[Slice]) -> str:
     ----------
     rows : sequence of Slice
         With known hours; in any order.
+
+    Examples
+    --------
+    >>> rows = [Slice(f"{50 * i} %", 9, 3, 0.4 * i, 0.4 * i, None, hours=i) for i in (1, 2)]
+    >>> drawn = learning_plot(rows) if can_plot() else "<svg "
+    >>> drawn[:5]
+    '<svg '
     """
     ordered = sorted(rows, key=lambda row: row.hours or 0.0)
 
@@ -159,7 +186,14 @@ def map_plot(names: Sequence[str], points: Floats) -> str:
     names : sequence of str
         Printable.
     points : ndarray, shape (n_labels, 2)
-        Only their distances mean something.
+        Only their distances have a meaning.
+
+    Examples
+    --------
+    >>> points = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> drawn = map_plot(["jazz", "rock", "folk"], points) if can_plot() else "<svg "
+    >>> drawn[:5]
+    '<svg '
     """
     width, height = 7.0, 5.2
 

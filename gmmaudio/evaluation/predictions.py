@@ -24,7 +24,7 @@ NO_CANDIDATE = ("", "-inf", "-infinity")
 
 
 def read_predictions(path: str | os.PathLike[str]) -> tuple[list[ScoredClip], str]:
-    """Return the predictions in a CSV table, and the SHA-256 of the file.
+    r"""Return the predictions in a CSV table, and the SHA-256 of the file.
 
     One row for each clip. ``path`` (or ``name``) and ``label`` are needed; then ``score:LABEL`` or
     ``probability:LABEL`` for each candidate (an empty cell: it was none), or ``predicted``. ``group, source, fold,
@@ -41,6 +41,16 @@ def read_predictions(path: str | os.PathLike[str]) -> tuple[list[ScoredClip], st
     ------
     CorpusError
         If it cannot be read, lacks a column, or a row is wrong; the line is named.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table = Path(folder, "predictions.csv")
+    ...     _ = table.write_text("path,label,score:jazz,score:rock\na.wav,jazz,-1.0,-2.5\n")
+    ...     (clip,), sha256 = read_predictions(table)
+    >>> clip.predicted, clip.scores
+    ('jazz', {'jazz': -1.0, 'rock': -2.5})
     """
     table = Path(path)
     try:

@@ -164,7 +164,7 @@ class Report:
             "per_label": {label: dict(row) for label, row in self.per_label.items()},
             "intervals": {name: None if pair is None else list(pair) for name, pair in self.intervals.items()},
             "repeats": [dict(row) for row in self.spread],
-            "spread": spread_of(self.spread),
+            "spread": spread_over_repeats(self.spread),
             "computed_from": metrics.computed_from,
             "det": [{"label": label} | _plain(asdict(det)) for label, det in metrics.det],
             "reliability": None if curve is None else _plain(asdict(curve)),
@@ -217,6 +217,17 @@ def make_report(
     ------
     SettingError
         If there are no clips, or a label is unknown.
+
+    Examples
+    --------
+    >>> clips = [
+    ...     ScoredClip(name, (name,), label, group, group, None, "1", 0, "jazz", {"jazz": -1.0, "rock": -2.0})
+    ...     for name, label, group in (("a.wav", "jazz", "ann"), ("b.wav", "jazz", "bob"), ("c.wav", "rock", "cy"))
+    ... ]
+    >>> protocol = Protocol("my split", "artist", 0, ("1",), 1, ("jazz", "rock"), ())
+    >>> report = make_report(clips, ["jazz", "rock"], protocol)
+    >>> print(report.headline)
+    Accuracy 66.7 % (95 % interval ...), balanced 50.0 %, 3 clips, 2 labels, my split
     """
     if not clips:
         raise SettingError("no clip was scored; there is nothing to report")
@@ -265,7 +276,7 @@ def confusion_similarity(confusion: Counts, labels: Sequence[str]) -> Similarity
     return Similarity(tuple(labels[i] for i in known), distance, "1 - share confused, mean of both directions")
 
 
-def spread_of(repeats: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]] | None:
+def spread_over_repeats(repeats: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]] | None:
     """Return minimum, mean, maximum and standard deviation over repeats of each metric; None for one repeat.
 
     Parameters
@@ -276,7 +287,7 @@ def spread_of(repeats: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float
     Examples
     --------
     >>> runs = [{"accuracy": 0.5, "balanced_accuracy": 0.5}, {"accuracy": 0.75, "balanced_accuracy": 0.5}]
-    >>> spread_of(runs)["accuracy"]
+    >>> spread_over_repeats(runs)["accuracy"]
     {'low': 0.5, 'mean': 0.625, 'high': 0.75, 'std': 0.1767766952966369}
     """
     if len(repeats) < 2:

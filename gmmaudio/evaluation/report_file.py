@@ -60,6 +60,15 @@ def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
     ------
     CorpusError
         If it cannot be read, is no JSON object, or has a newer format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "report.json")
+    ...     _ = path.write_text('{"accuracy": 0.5, "figures_from": "score"}')
+    ...     read_report(path)["computed_from"]
+    'score'
     """
     try:
         document = json.loads(Path(path).read_bytes(), parse_constant=_refuse_constant, parse_float=_finite_float)

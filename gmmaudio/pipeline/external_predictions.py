@@ -1,4 +1,4 @@
-"""A table of predictions, anybody's -> a report."""
+"""The report of a table of predictions, made by any system."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from gmmaudio.compute import Progress, quiet
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, make_report
 from gmmaudio.evaluation.predictions import read_predictions
 from gmmaudio.evaluation.warnings import check_fold_groups, check_groups, check_predictions, check_sources
@@ -14,15 +15,17 @@ from gmmaudio.findings import Finding
 from gmmaudio.pipeline.provenance import Clock, machine, versions
 
 
-def evaluate_predictions(path: str | os.PathLike[str], *, command: str = "") -> Report:
+def evaluate_predictions(path: str | os.PathLike[str], *, progress: Progress = quiet, command: str = "") -> Report:
     """Return the report of the predictions in a CSV table.
 
     Parameters
     ----------
     path : path-like
         As for :func:`gmmaudio.evaluation.predictions.read_predictions`.
+    progress : Progress
+        Shows the progress of the bootstraps.
     command : str
-        What was typed, for the report.
+        The command line, for the report.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def evaluate_predictions(path: str | os.PathLike[str], *, command: str = "") -> 
     # where they came from is told by their content, wherever the table lies
     row: dict[str, Any] = {"path": "table of predictions", "start_s": 0.0, "end_s": None, "sha256": sha256}
     run = {"kind": "predictions", "root": str(path), "options": {}, "manifest": [row]}
-    return make_report(clips, labels, protocol, findings, run=run)
+    return make_report(clips, labels, protocol, findings, run=run, progress=progress)
 
 
 def _findings(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:

@@ -205,7 +205,7 @@ def _prepared(run: Mapping[str, Any], root: Path | None, model: Model | None) ->
     kind, options = run["kind"], dict(run["options"])
     place = Path(run["root"]) if root is None else root
     if kind == "predictions":
-        return lambda _jobs, _progress: evaluate_predictions(place)
+        return lambda _jobs, progress: evaluate_predictions(place, progress=progress)
     if kind not in ("crossval", "evaluate"):
         raise CorpusError(f"holds a run of kind {kind!r}, which cannot be run again; {EXPECTED}")
     corpus = Corpus(place, tuple(_clip(row) for row in run["manifest"]), tuple(map(Finding.of, run["findings"])))

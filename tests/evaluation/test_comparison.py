@@ -240,3 +240,31 @@ def test_groups_decide_what_the_clips_tell():
 def test_what_cannot_be_compared_is_refused(arguments, message):
     with pytest.raises(SettingError, match=message):
         compare(*arguments)
+
+
+def test_progress_covers_bootstrap_and_permutation_test_and_changes_no_number():
+    stages = []
+
+    def progress(items, total, doing):
+        n_seen = 0
+        for item in items:
+            n_seen += 1
+            yield item
+        stages.append((doing, total, n_seen))
+
+    arguments = two_systems()
+    assert compare(*arguments, progress=progress) == compare(*arguments)
+    assert [doing for doing, *_ in stages] == ["bootstrap", "permutation test"]
+    assert all(total == n_seen for _, total, n_seen in stages)
+    assert stages[1][1] > 1
+
+
+@pytest.mark.parametrize("stage", ["bootstrap", "permutation test"])
+def test_an_exception_in_progress_stops_the_comparison(stage):
+    def progress(items, _total, doing):
+        if doing == stage:
+            raise KeyboardInterrupt
+        yield from items
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(*two_systems(), progress=progress)

@@ -13,9 +13,9 @@ from gmmaudio.evaluation import (
     det_curve,
     detection_llrs,
     eer,
+    label_trials,
     min_dcf,
     pooled_trials,
-    trials_of,
 )
 from gmmaudio.evaluation.detection import FALSE_ALARMS, N_DET_POINTS, pooled_blocks, thin_curve
 from tests.evaluation.conftest import random_rows, random_trials, swept_rates
@@ -297,7 +297,7 @@ def test_blocks_hold_every_trial_and_their_shares_rise(seed):
 def test_trials_of_one_label_and_of_all():
     rows = np.arange(12.0).reshape(4, 3)
     true = [0, 2, 2, 0]
-    targets, nontargets = trials_of(rows, true, 2)
+    targets, nontargets = label_trials(rows, true, 2)
     assert (targets.tolist(), nontargets.tolist()) == ([5.0, 8.0], [2.0, 11.0])
     # label 1 has no clips: nobody asks for it
     targets, nontargets = pooled_trials(rows, true)
@@ -306,18 +306,18 @@ def test_trials_of_one_label_and_of_all():
 
 def test_pooled_trials_are_those_of_all_labels():
     rows, true = random_rows(1)
-    sides = zip(*(trials_of(rows, true, t) for t in range(4)), strict=True)
+    sides = zip(*(label_trials(rows, true, t) for t in range(4)), strict=True)
     for found, expected in zip(pooled_trials(rows, true), map(np.concatenate, sides), strict=True):
         np.testing.assert_array_equal(np.sort(found), np.sort(expected))
 
 
 def test_trials_keep_what_was_no_candidate():
-    targets, nontargets = trials_of([[-INF, 1.0], [0.0, 1.0], [-INF, 1.0]], [0, 0, 1], 0)
+    targets, nontargets = label_trials([[-INF, 1.0], [0.0, 1.0], [-INF, 1.0]], [0, 0, 1], 0)
     assert (targets.tolist(), nontargets.tolist()) == ([-INF, 0.0], [-INF])
 
 
 def test_a_label_without_clips_has_no_targets():
-    targets, nontargets = trials_of([[1.0, 2.0]], [0], 1)
+    targets, nontargets = label_trials([[1.0, 2.0]], [0], 1)
     assert (targets.tolist(), nontargets.tolist()) == ([], [2.0])
     assert [len(side) for side in pooled_trials([], [])] == [0, 0]
 
@@ -325,7 +325,7 @@ def test_a_label_without_clips_has_no_targets():
 @pytest.mark.parametrize("column", [2, -1, 0.0, True, "a"])
 def test_a_column_that_does_not_exist_is_refused(column):
     with pytest.raises(SettingError, match=r"column is .*; expected a column of the scores, 0 to 1"):
-        trials_of([[1.0, 2.0]], [0], column)
+        label_trials([[1.0, 2.0]], [0], column)
 
 
 @pytest.mark.parametrize("shift", [0.0, 7.0, -1000.0])

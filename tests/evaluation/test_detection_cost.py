@@ -8,10 +8,10 @@ from gmmaudio.evaluation import (
     cavg,
     detection_llrs,
     eer,
+    label_trials,
     min_cavg,
     min_dcf,
     pooled_trials,
-    trials_of,
 )
 from gmmaudio.evaluation.detection import cavg_primary
 from tests.evaluation.conftest import random_rows, random_trials, swept_rates
@@ -122,7 +122,9 @@ def test_cavg_equals_loops_over_pairs_of_labels(seed, costs):
 def test_cavg_of_two_labels_is_that_of_their_trials():
     rows, true = random_rows(3, n_labels=2)
     found = [
-        np.mean(side) for t in (0, 1) for side in (trials_of(rows < 0, true, t)[0], trials_of(rows >= 0, true, t)[1])
+        np.mean(side)
+        for t in (0, 1)
+        for side in (label_trials(rows < 0, true, t)[0], label_trials(rows >= 0, true, t)[1])
     ]
     assert cavg(rows, true) == pytest.approx(np.mean(found), rel=1e-12)
 

@@ -8,8 +8,8 @@ from scipy import stats
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import (
     bootstrap_intervals,
-    interval_of,
     intervals,
+    weighted_interval,
 )
 from gmmaudio.evaluation.intervals import draw_weights, effective_groups, exact_interval, t_interval
 
@@ -399,7 +399,7 @@ def test_the_interval_of_weighted_accuracy_is_that_of_accuracy(monkeypatch):
     monkeypatch.setattr(intervals, "N_DRAWS", 300)
     true, predicted, units = uneven_clips()
     right = np.array(true) == np.array(predicted)
-    found = interval_of(lambda w: w @ right / w.sum(), true, units, rng(), n_draws=300, scale="logit")
+    found = weighted_interval(lambda w: w @ right / w.sum(), true, units, rng(), n_draws=300, scale="logit")
     assert found == pytest.approx(bootstrap_intervals(true, predicted, units, LABELS, rng())["accuracy"])
 
 
@@ -411,7 +411,7 @@ def test_n_draws_and_scale_change_the_interval():
         return weights @ loss / weights.sum()
 
     found = [
-        interval_of(mean, true, units, rng(), **settings)
+        weighted_interval(mean, true, units, rng(), **settings)
         for settings in ({}, {"n_draws": 500}, {"n_draws": 60}, {"scale": "log"})
     ]
     assert found[0] == found[1]
@@ -425,14 +425,14 @@ def test_n_draws_and_scale_change_the_interval():
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_statistic_that_fails_in_a_draw_has_no_interval(bad):
     true, _, units = uneven_clips()
-    assert interval_of(lambda w: bad if (w == 0).any() else 1.0, true, units, rng()) is None
-    assert interval_of(lambda w: 1.0 if (w == 0).any() else bad, true, units, rng()) is None
+    assert weighted_interval(lambda w: bad if (w == 0).any() else 1.0, true, units, rng()) is None
+    assert weighted_interval(lambda w: 1.0 if (w == 0).any() else bad, true, units, rng()) is None
 
 
 def test_one_group_has_no_interval_of_any_statistic():
-    assert interval_of(np.sum, ["a", "a"], ["g", "g"], rng()) is None
+    assert weighted_interval(np.sum, ["a", "a"], ["g", "g"], rng()) is None
 
 
 def test_an_unknown_scale_is_refused():
     with pytest.raises(SettingError, match="scale is 'cubic'; expected one of linear, log, logit"):
-        interval_of(np.sum, ["a"], ["g"], rng(), scale="cubic")
+        weighted_interval(np.sum, ["a"], ["g"], rng(), scale="cubic")

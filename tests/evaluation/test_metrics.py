@@ -22,7 +22,7 @@ from gmmaudio.evaluation import (
     render_html,
 )
 from gmmaudio.evaluation.csv_tables import tables
-from gmmaudio.evaluation.intervals import interval_of
+from gmmaudio.evaluation.intervals import weighted_interval
 from gmmaudio.evaluation.metrics import metrics_markdown, shown_metrics
 
 LABELS = ["a", "b", "c"]
@@ -122,7 +122,7 @@ def test_a_metric_added_to_the_table_is_in_json_csv_page_console_and_guide(capsy
     share = float(np.mean([clip.predicted == "a" for clip in clips]))
     right = np.array([clip.predicted == "a" for clip in clips])
     truth = [clip.label for clip in clips], [clip.unit for clip in clips]
-    pair = interval_of(lambda w: np.average(right, weights=w), *truth, np.random.default_rng(0), scale="logit")
+    pair = weighted_interval(lambda w: np.average(right, weights=w), *truth, np.random.default_rng(0), scale="logit")
     plain = json.loads(json.dumps(report.to_dict()))
     assert (plain["share_of_a"], plain["intervals"]["share_of_a"]) == (share, list(pair))
     assert ("share_of_a", share, *pair) in tables(report)["metrics"]
@@ -258,6 +258,8 @@ def test_the_interval_of_cavg_stays_between_0_and_1():
         return cavg(llrs, true, weights=weights)
 
     given = [c.label for c in clips], [c.unit for c in clips]
-    assert (low, high) == interval_of(statistic, *given, np.random.default_rng(0), scale="logit")
+    assert (low, high) == weighted_interval(statistic, *given, np.random.default_rng(0), scale="logit")
     assert 0 < low < cavg(llrs, true) < high
-    assert interval_of(statistic, *given, np.random.default_rng(0))[0] < 0, "on the plain scale it leaves the costs"
+    assert weighted_interval(statistic, *given, np.random.default_rng(0))[0] < 0, (
+        "on the plain scale it leaves the costs"
+    )

@@ -207,3 +207,24 @@ def test_scores_stand_alone(tmp_path, command):
 def test_a_wrong_table_exits_3(tmp_path, command):
     done = command("evaluate", "--scores", write(tmp_path / "a.csv", "path,label\na,b\n"))
     assert (done.code, COLUMNS in done.err) == (3, True)
+
+
+def test_the_progress_of_a_table_covers_its_bootstraps_and_stops_it(tmp_path):
+    from gmmaudio import pipeline
+
+    table = write(tmp_path / "clips.csv", csv_text(tables(example_report())["clips"]))
+    stages = []
+
+    def progress(items, total, doing):
+        stages.append((doing, total))
+        yield from items
+
+    report = pipeline.evaluate_predictions(table, progress=progress)
+    assert ("bootstrap", 500) in stages
+    assert report.metrics.values == pipeline.evaluate_predictions(table).metrics.values
+
+    def stopped(_items, _total, _doing):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.evaluate_predictions(table, progress=stopped)

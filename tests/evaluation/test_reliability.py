@@ -18,10 +18,10 @@ from gmmaudio.evaluation import (
     binary_cllr,
     cllr,
     detection_llrs,
+    label_trials,
     min_binary_cllr,
     min_cllr,
     reliability_curve,
-    trials_of,
 )
 
 INF = float("inf")
@@ -87,8 +87,8 @@ def test_scores_that_say_nothing_cost_log2_of_the_number_of_labels(n_labels):
 def test_cllr_with_two_labels_is_that_of_detection():
     rows, true = random_rows(0, n_labels=2)
     llrs = detection_llrs(rows)
-    assert cllr(rows, true) == pytest.approx(binary_cllr(*trials_of(llrs, true, 0)), rel=1e-12)
-    assert cllr(rows, true) == pytest.approx(binary_cllr(*trials_of(llrs, true, 1)), rel=1e-12)
+    assert cllr(rows, true) == pytest.approx(binary_cllr(*label_trials(llrs, true, 0)), rel=1e-12)
+    assert cllr(rows, true) == pytest.approx(binary_cllr(*label_trials(llrs, true, 1)), rel=1e-12)
 
 
 def test_cllr_does_not_depend_on_the_constant_of_a_row_or_on_how_many_clips_a_label_has():

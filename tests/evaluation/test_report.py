@@ -12,7 +12,7 @@ from gmmaudio.evaluation import (
     make_report,
     percent,
 )
-from gmmaudio.evaluation.report import confusion_similarity, spread_of
+from gmmaudio.evaluation.report import confusion_similarity, spread_over_repeats
 from gmmaudio.findings import Finding
 from tests.evaluation.conftest import PROTOCOL, clip_of, report_of, uneven_clips
 
@@ -229,7 +229,7 @@ def test_labels_are_alike_as_they_are_confused_in_both_directions():
 
 def test_the_spread_is_over_repeats():
     rows = [{"accuracy": a, "balanced_accuracy": b} for a, b in ((0.2, 0.5), (0.4, 0.5), (0.9, 0.5))]
-    found = spread_of(rows)
+    found = spread_over_repeats(rows)
     assert found["accuracy"] == {
         "low": 0.2,
         "mean": pytest.approx(0.5),
@@ -237,4 +237,4 @@ def test_the_spread_is_over_repeats():
         "std": pytest.approx(np.std([0.2, 0.4, 0.9], ddof=1)),
     }
     assert found["balanced_accuracy"]["std"] == 0
-    assert spread_of(rows[:1]) is None
+    assert spread_over_repeats(rows[:1]) is None
