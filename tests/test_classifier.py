@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from gmmaudio.compute import count_jobs, ordered_map, threads
+from gmmaudio.compute import RunContext, count_jobs, ordered_map, threads
 from gmmaudio.errors import MixtureError, SettingError, WorkerError
 from gmmaudio.mixture import GaussianMixture, fit_gmm
 from gmmaudio.models import FrameGmmSettings, fit_scorer, gmm_scorer
@@ -235,9 +235,9 @@ def test_labels_with_the_same_rows_have_streams_of_their_own():
 
 def test_the_bits_are_the_same_for_one_two_and_three_workers():
     clips, labels = labelled_clips(n_rows=400, labels=("a", "b", "c", "d"))
-    alone, traces = fit_scorer(clips, labels, BASE, seed=2, n_jobs=1)
+    alone, traces = fit_scorer(clips, labels, BASE, seed=2, run=RunContext(1))
     for n_jobs in (2, 3):
-        shared, shared_traces = fit_scorer(clips, labels, BASE, seed=2, n_jobs=n_jobs)
+        shared, shared_traces = fit_scorer(clips, labels, BASE, seed=2, run=RunContext(n_jobs))
         assert parameters(shared) == parameters(alone)
         assert shared_traces == traces
 

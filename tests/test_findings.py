@@ -29,7 +29,7 @@ CODES = {
     },
     "information": {
         *("fewer_components", "fold_column_divides_group", "interval_inside_groups", "no_random_split", "note"),
-        *("random_split_gap", "remainders_left_out", "source_unknown"),
+        *("open_set_counts", "open_set_not_measured", "random_split_gap", "remainders_left_out", "source_unknown"),
     },
     "passed": {
         *("groups_known", "labels_have_two_groups", "labels_have_two_sources", "no_audio_on_both_sides"),

@@ -10,7 +10,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
 
 from gmmaudio import pipeline
-from gmmaudio.compute import QUIET
+from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import plan_split
 from gmmaudio.errors import GmmaudioError, SettingError
 from gmmaudio.features import (
@@ -187,7 +187,7 @@ def test_speakers_of_other_tracts_are_told_apart_by_views():
     assert share_right(viewed, asked) == 1.0
     assert share_right(plain, [clip[:, :1] for clip in asked]) < 0.6
     assert (viewed.n_features, plain.n_features, viewed.transform.ubm.n_features) == (3, 1, 1)
-    again, _ = fit_scorer(rows, labels, config, n_warps=3, n_jobs=2)
+    again, _ = fit_scorer(rows, labels, config, n_warps=3, run=RunContext(2))
     assert np.array_equal(viewed.score(asked[0]), again.score(asked[0]))
 
 
@@ -312,7 +312,7 @@ def test_a_recipe_of_views_needs_supervectors():
 def test_every_kind_tells_labels_apart_the_same_for_any_number_of_jobs(config):
     rows, labels, groups = clips_of()
     classifier, _ = fit_scorer(rows, labels, config, groups=groups, seed=1)
-    again, _ = fit_scorer(rows, labels, config, groups=groups, seed=1, n_jobs=2)
+    again, _ = fit_scorer(rows, labels, config, groups=groups, seed=1, run=RunContext(2))
     scores = np.stack([classifier.score(r) for r in rows])
     assert np.array_equal(scores, np.stack([again.score(r) for r in rows]))
     assert np.mean([classifier.labels[k] for k in scores.argmax(axis=1)] == np.array(labels)) > 0.8

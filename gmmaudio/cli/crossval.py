@@ -20,6 +20,7 @@ OPTIONS = (
     "learning_curve",
     "compare_random_split",
     "robustness",
+    "open_set",
 )
 
 
@@ -41,6 +42,12 @@ OPTIONS = (
     help="Also split at random, ignoring groups, and show the random-split gap.",
 )
 @options.robustness
+@click.option(
+    "--open-set/--no-open-set",
+    default=None,
+    help="Learn an open-set threshold in every fold and count clips that it calls unknown. [default: where it is "
+    "cheap, not with a UBM]",
+)
 @options.outputs
 def command(
     corpus: Path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -87,6 +88,34 @@ class RunContext:
             Name of the stage.
         """
         return iter(self.progress(items, len(items), stage))
+
+    @contextmanager
+    def steps(self, total: int, stage: str) -> Iterator[Callable[[], None]]:
+        """Return a context that gives a function to call after each step of a stage that is no loop of ours.
+
+        Parameters
+        ----------
+        total : int
+            Number of steps at most.
+        stage : str
+            Name of the stage.
+
+        Examples
+        --------
+        >>> with RunContext().steps(3, "iterating") as step:
+        ...     step()
+        """
+        ticks = iter(self.progress(range(total), total, stage))
+        try:
+            yield lambda: _take(ticks)
+        finally:
+            # a generator's clean-up must not wait for the collector
+            getattr(ticks, "close", lambda: None)()
+
+
+def _take(items: Iterator[object]) -> None:
+    """Take the next item, if there is one."""
+    next(items, None)
 
 
 # one process, nothing shown

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from gmmaudio.evaluation.records import ScoredClip
 from gmmaudio.evaluation.report import Report
 
 SCORE, PROBABILITY = "score:", "probability:"
@@ -107,7 +108,8 @@ def tables(report: Report) -> dict[str, list[Row]]:
             ("true", *report.labels),
             *((t, *r) for t, r in zip(report.labels, plain["confusion"], strict=True)),
         ],
-        "clips": _clips(report),
+        "clips": _clips(report.clips),
+        "strangers": _clips(report.strangers),
         "slices": _records([{"table": name} | asdict(row) for name, rows in report.slices.items() for row in rows]),
         "repeats": _records(plain["repeats"]),
         "spread": _records([{"metric": name} | row for name, row in (plain["spread"] or {}).items()]),
@@ -121,13 +123,14 @@ def tables(report: Report) -> dict[str, list[Row]]:
     return by_name | _curves(plain)
 
 
-def _clips(report: Report) -> list[Row]:
+def _clips(clips: Sequence[ScoredClip]) -> list[Row]:
     """Return the predictions as a table."""
-    fixed = ("name", "path", "label", "group", "unit", "source", "fold", "repeat", "duration_s", "predicted")
-    scored = sorted({label for clip in report.clips for label in clip.scores})
-    calibrated = sorted({label for clip in report.clips for label in clip.probability or {}})
+    known = ("name", "path", "label", "group", "unit", "source", "fold", "repeat", "duration_s", "predicted")
+    fixed = (*known, "rejected")
+    scored = sorted({label for clip in clips for label in clip.scores})
+    calibrated = sorted({label for clip in clips for label in clip.probability or {}})
     rows: list[Row] = [(*fixed, *(SCORE + label for label in scored), *(PROBABILITY + label for label in calibrated))]
-    for clip in report.clips:
+    for clip in clips:
         cells = {name: getattr(clip, name) for name in fixed if name != "path"} | {"path": "; ".join(clip.paths)}
         scores = [clip.scores.get(label) for label in scored]
         rows.append((*(cells[name] for name in fixed), *scores, *((clip.probability or {}).get(p) for p in calibrated)))

@@ -57,7 +57,13 @@ class MetricSet:
     reliability: Reliability | None
 
 
-def compute_metrics(clips: Sequence[ScoredClip], labels: Sequence[str], progress: Progress = silent) -> MetricSet:
+def compute_metrics(
+    clips: Sequence[ScoredClip],
+    labels: Sequence[str],
+    progress: Progress = silent,
+    *,
+    strangers: Sequence[ScoredClip] = (),
+) -> MetricSet:
     """Return all metrics of predictions, with their intervals.
 
     Parameters
@@ -68,6 +74,8 @@ def compute_metrics(clips: Sequence[ScoredClip], labels: Sequence[str], progress
         All labels, in the order of the confusion matrix.
     progress : callable
         Shows the progress of the bootstraps, see :class:`gmmaudio.evaluation.intervals.Progress`.
+    strangers : sequence of ScoredClip
+        Predictions for clips of labels that the model does not have: in the metrics of the open set only.
 
     Raises
     ------
@@ -84,7 +92,7 @@ def compute_metrics(clips: Sequence[ScoredClip], labels: Sequence[str], progress
     >>> round(found.values["accuracy"], 3), found.values["balanced_accuracy"], found.computed_from
     (0.667, 0.5, 'score')
     """
-    data = MetricInput.of(clips, labels)
+    data = MetricInput.of(clips, labels, strangers)
     table = per_label(confusion_matrix([c.label for c in clips], [c.predicted for c in clips], labels), labels)
     for label, row in data.detection.items():
         table[label] |= row

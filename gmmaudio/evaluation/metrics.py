@@ -63,6 +63,10 @@ class MetricInput:
         Log-likelihood ratio of every label against the others, of :func:`gmmaudio.evaluation.detection_llrs`.
     weights : ndarray, shape (n,), or None
         What every clip counts, >= 0; None is 1 each. Set in the draws of a bootstrap.
+    rejected : ndarray of bool, shape (n,), or None
+        Clips that the open-set threshold calls unknown; None where there is no threshold.
+    rejected_strangers : ndarray of bool, shape (m,), or None
+        The same of clips whose label the model does not have; None where there are none.
     """
 
     labels: tuple[str, ...]
@@ -74,9 +78,13 @@ class MetricInput:
     log_likelihoods: Floats | None = None
     llrs: Floats | None = None
     weights: Floats | None = None
+    rejected: npt.NDArray[np.bool_] | None = None
+    rejected_strangers: npt.NDArray[np.bool_] | None = None
 
     @classmethod
-    def of(cls, clips: Sequence[ScoredClip], labels: Sequence[str]) -> MetricInput:
+    def of(
+        cls, clips: Sequence[ScoredClip], labels: Sequence[str], strangers: Sequence[ScoredClip] = ()
+    ) -> MetricInput:
         """Return predictions as arrays.
 
         Parameters
@@ -85,6 +93,8 @@ class MetricInput:
             Predictions.
         labels : sequence of str
             All labels, in the order of the columns.
+        strangers : sequence of ScoredClip
+            Predictions for clips of labels that the model does not have: in the metrics of the open set only.
 
         Raises
         ------
@@ -99,6 +109,8 @@ class MetricInput:
             np.array([column[label] for label in true], dtype=np.intp),
             np.array([column[label] for label in predicted], dtype=np.intp),
             confusion,
+            rejected=_rejections(clips),
+            rejected_strangers=_rejections(strangers),
         )
         scores, probabilities = _matrices(clips, labels)
         if scores is None:
@@ -144,6 +156,12 @@ class MetricInput:
     def reliability(self) -> Reliability | None:
         """Confidence against accuracy; None without probabilities."""
         return None if self.probabilities is None else reliability_curve(self.probabilities, self.columns)
+
+
+def _rejections(clips: Sequence[ScoredClip]) -> npt.NDArray[np.bool_] | None:
+    """Return which clips were called unknown, None where there are no clips or no threshold."""
+    flags = [clip.rejected for clip in clips]
+    return None if not flags or None in flags else np.array(flags, dtype=bool)
 
 
 def _matrices(clips: Sequence[ScoredClip], labels: Sequence[str]) -> tuple[Floats | None, Floats | None]:
@@ -229,6 +247,24 @@ def _log_loss(data: MetricInput) -> float | None:
 
 def _ece(data: MetricInput) -> float | None:
     return None if data.reliability is None else data.reliability.ece
+
+
+def _coverage(data: MetricInput) -> float | None:
+    """Return the weighted share of clips that were not called unknown."""
+    return None if data.rejected is None else float(np.average(~data.rejected, weights=data.weights))
+
+
+def _selective_accuracy(data: MetricInput) -> float | None:
+    """Return the weighted accuracy of the clips that were not called unknown, NaN where all were."""
+    if data.rejected is None:
+        return None
+    weights = ~data.rejected * (1.0 if data.weights is None else data.weights)
+    return float(np.average(data.predicted == data.columns, weights=weights)) if weights.any() else math.nan
+
+
+def _stranger_recall(data: MetricInput) -> float | None:
+    """Return the share of clips of unknown labels that were called unknown."""
+    return None if data.rejected_strangers is None else float(data.rejected_strangers.mean())
 
 
 def _of_ratios(function: Callable[[Floats, MetricInput], float]) -> Callable[[MetricInput], float | None]:
@@ -388,6 +424,32 @@ METRICS: tuple[Metric, ...] = (
         direction="lower",
         explanation="Cllr after the best scale and offset of each label; Cllr minus this is the calibration loss",
         function=_of_likelihoods(lambda logs, data: min_cllr(logs, data.columns)),
+    ),
+    Metric(
+        "coverage",
+        "Coverage",
+        unit="%",
+        direction="higher",
+        explanation="share of the clips of known labels that the open-set threshold did not call unknown",
+        function=_coverage,
+        interval="logit",
+    ),
+    Metric(
+        "selective_accuracy",
+        "Selective accuracy",
+        unit="%",
+        direction="higher",
+        explanation="accuracy among the clips that were not called unknown; the risk is one minus this",
+        function=_selective_accuracy,
+        interval="logit",
+    ),
+    Metric(
+        "stranger_recall",
+        "Unknown labels caught",
+        unit="%",
+        direction="higher",
+        explanation="share of the clips whose label the model does not have that were called unknown",
+        function=_stranger_recall,
     ),
 )
 

@@ -91,6 +91,8 @@ class ScoredClip:
         Of every candidate label, where the model is calibrated.
     duration_s : float or None
         Duration, seconds; None where unknown.
+    rejected : bool or None
+        Whether the open-set threshold calls the clip unknown; None where there is no threshold.
     """
 
     name: str
@@ -105,6 +107,7 @@ class ScoredClip:
     scores: Mapping[str, float]
     probability: Mapping[str, float] | None = None
     duration_s: float | None = None
+    rejected: bool | None = None
 
     @property
     def correct(self) -> bool:
@@ -138,7 +141,7 @@ class ScoredClip:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         paths = {"path": self.paths[0]} if len(self.paths) == 1 else {"paths": list(self.paths)}
-        kept = ("name", "label", "group", "unit", "source", "fold", "repeat", "predicted", "duration_s")
+        kept = ("name", "label", "group", "unit", "source", "fold", "repeat", "predicted", "duration_s", "rejected")
         probability = None if self.probability is None else {label: float(p) for label, p in self.probability.items()}
         scores = {label: float(s) if math.isfinite(s) else None for label, s in self.scores.items()}
         return paths | {name: getattr(self, name) for name in kept} | {"scores": scores, "probability": probability}

@@ -20,7 +20,7 @@ from gmmaudio.evaluation.warnings import check_scored_clips
 from gmmaudio.findings import Finding, at_level, sort_findings
 
 # of the JSON; a reader of 1.0 can read every 1.x
-FORMAT = "1.0"
+FORMAT = "1.1"
 N_MISTAKES = 20
 
 
@@ -71,6 +71,8 @@ class Report:
         Distances between labels; None where there are fewer than three with clips.
     run : mapping
         What is needed to run it again: manifest with content hashes, folds, options.
+    strangers : tuple of ScoredClip
+        Predictions for clips of labels that the model does not have: in the metrics of the open set only.
     """
 
     metrics: MetricSet
@@ -84,6 +86,7 @@ class Report:
     slices: Mapping[str, tuple[Slice, ...]] = field(default_factory=dict)
     similarity: Similarity | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
+    strangers: tuple[ScoredClip, ...] = ()
 
     @property
     def accuracy(self) -> float:
@@ -173,6 +176,7 @@ class Report:
             "protocol": asdict(self.protocol),
             "findings": [asdict(finding) for finding in self.findings],
             "clips": [clip.to_dict() for clip in self.clips],
+            "strangers": [clip.to_dict() for clip in self.strangers],
             "failed": [asdict(item) for item in self.failed],
             "run": dict(self.run),
         }
@@ -188,6 +192,7 @@ def make_report(
     slices: Mapping[str, Sequence[Slice]] | None = None,
     similarity: Similarity | None = None,
     run: Mapping[str, Any] | None = None,
+    strangers: Sequence[ScoredClip] = (),
     progress: Progress = silent,
 ) -> Report:
     """Return the report of predictions, made by any system.
@@ -210,6 +215,8 @@ def make_report(
         Distances between labels; None takes :func:`confusion_similarity`.
     run : mapping
         What is needed to run it again.
+    strangers : sequence of ScoredClip
+        Predictions for clips of labels that the model does not have: in the metrics of the open set only.
     progress : callable
         Shows the progress of the bootstraps, see :class:`gmmaudio.evaluation.intervals.Progress`.
 
@@ -231,7 +238,7 @@ def make_report(
     """
     if not clips:
         raise SettingError("no clip was scored; there is nothing to report")
-    metrics = compute_metrics(clips, labels, progress)
+    metrics = compute_metrics(clips, labels, progress, strangers=strangers)
     tables = {"source": by_source(clips), "duration": by_duration(clips)}
     tables |= {name: tuple(rows) for name, rows in (slices or {}).items()}
     return Report(
@@ -246,6 +253,7 @@ def make_report(
         slices={name: rows for name, rows in tables.items() if rows},
         similarity=similarity or confusion_similarity(metrics.confusion, labels),
         run=run or {},
+        strangers=tuple(strangers),
     )
 
 

@@ -73,6 +73,53 @@ def one_group(labels: Sequence[str]) -> tuple[Finding, ...]:
     )
 
 
+def check_open_set(
+    clips: Sequence[ScoredClip], strangers: Sequence[ScoredClip], threshold: str = "", remedy: str = ""
+) -> tuple[Finding, ...]:
+    """Return the finding on the open set: how many clips were called unknown.
+
+    Parameters
+    ----------
+    clips : sequence of ScoredClip
+        Predictions for clips of known labels.
+    strangers : sequence of ScoredClip
+        Predictions for clips of labels that the model does not have.
+    threshold : str
+        What is to be said of the threshold: why it is off, or that there is none.
+    remedy : str
+        What to do about that.
+
+    Examples
+    --------
+    >>> clip = ScoredClip("1", ("1",), "a", None, "1", None, "", 0, "a", {"a": 1.0}, rejected=True)
+    >>> print(check_open_set([clip], [])[0])
+    1 of 1 predictions for clips of known labels were called unknown (coverage 0.0 %)
+    """
+    flags = [clip.rejected for clip in (*clips, *strangers)]
+    if None in flags:
+        return (Finding("open_set_not_measured", "information", f"no clip is called unknown: {threshold}", remedy),)
+    accepted = [clip for clip in clips if not clip.rejected]
+    details = [f"coverage {100 * len(accepted) / len(clips):.1f} %"]
+    if accepted:
+        n_correct = sum(clip.correct for clip in accepted)
+        details.append(f"accuracy among the rest {100 * n_correct / len(accepted):.1f} %")
+    if strangers:
+        names = some_names(sorted({clip.label for clip in strangers}))
+        n_caught = sum(bool(clip.rejected) for clip in strangers)
+        details.append(
+            f"{n_caught} of {len(strangers)} clips of labels that the model does not have, {names}, were too"
+        )
+    return (
+        Finding(
+            "open_set_counts",
+            "information",
+            f"{len(clips) - len(accepted)} of {len(clips)} predictions for clips of known labels were called unknown "
+            f"({'; '.join([*details, *filter(None, [threshold])])})",
+            remedy,
+        ),
+    )
+
+
 def _suspicious_groups(groups: Sequence[str]) -> list[Finding]:
     """Return the signs that groups are not artists or speakers: one clip each, names nearly the same."""
     by_folded: dict[str, set[str]] = defaultdict(set)

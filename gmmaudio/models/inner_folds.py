@@ -106,7 +106,7 @@ def fit_scorer_on_trials(trials: Sequence[Trial], recipe: Recipe, run: RunContex
         groups=[unit for _, _, unit in rows],
         n_warps=recipe.features.frames.n_warps,
         seed=recipe.seed,
-        n_jobs=run.n_jobs,
+        run=run,
     )
 
 

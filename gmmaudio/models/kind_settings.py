@@ -33,6 +33,11 @@ class KindSettings:
         return False
 
     @property
+    def needs_ubm(self) -> bool:
+        """Whether every fit begins with a UBM of all labels' rows, which makes leaving labels out expensive."""
+        return False
+
+    @property
     def fusion(self) -> str | None:
         """How the scores of two heads are combined: ``mean``, ``trained``, or None where there is one head."""
         return None

@@ -208,6 +208,11 @@ class Recogniser:
     calibration: Calibration | None = None
     open_set: OpenSetThreshold | None = None
 
+    @property
+    def is_open_set(self) -> bool:
+        """Whether an open-set threshold was learned, on or off."""
+        return self.open_set is not None
+
     def predict(self, values: npt.NDArray[np.floating], priors: Mapping[str, float] | None = None) -> Prediction:
         """Return the prediction for a clip.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.models.calibration import clip_weights
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix
 
@@ -27,8 +28,8 @@ class TrainingRows:
         Group of every clip.
     seed : int
         Seed of the random streams.
-    n_jobs : int
-        Worker processes.
+    run : RunContext
+        Worker processes and progress.
     n_warps : int
         VTLN warps of a frame that each row holds side by side.
     """
@@ -38,7 +39,7 @@ class TrainingRows:
     codes: Codes
     groups: tuple[str, ...]
     seed: int
-    n_jobs: int = 1
+    run: RunContext = QUIET
     n_warps: int = 1
 
     def of_label(self, code: int) -> Matrix:

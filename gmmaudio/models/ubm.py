@@ -37,7 +37,9 @@ def fit_ubm(training: TrainingRows, settings: EmSettings, n_rows: int) -> tuple[
     _, group = np.unique(label_groups, axis=0, return_inverse=True)
     chosen = balanced_rows(group.ravel()[training.clip_of_rows()], n_rows, rng)
     rows = np.concatenate(training.rows)[chosen]
-    return fit_gmm(rows, **settings.em_settings(), rng=rng, n_threads=count_jobs(training.n_jobs))
+    n_threads = count_jobs(training.run.n_jobs)
+    with training.run.steps(settings.max_iter, "fitting the UBM") as step:
+        return fit_gmm(rows, **settings.em_settings(), rng=rng, n_threads=n_threads, callback=lambda _: step())
 
 
 def balanced_rows(group: npt.NDArray[np.intp], n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:

@@ -24,6 +24,7 @@ from gmmaudio.corpus import (
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
+from gmmaudio.evaluation.warnings import check_open_set
 from gmmaudio.findings import Finding
 from gmmaudio.models import Recipe
 from gmmaudio.pipeline import analyses
@@ -70,6 +71,9 @@ class CrossvalOptions:
         Also split at random.
     robustness : bool
         Also score the held-out clips degraded.
+    open_set : bool or None
+        Learn an open-set threshold in every fold, and count which clips it calls unknown. None does so where leaving a
+        label out is cheap: not where every fit begins with a UBM.
 
     Raises
     ------
@@ -87,6 +91,7 @@ class CrossvalOptions:
     learning_curve: bool = False
     compare_random_split: bool = False
     robustness: bool = False
+    open_set: bool | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "durations_s", tuple(self.durations_s))
@@ -169,6 +174,7 @@ def crossval(
     learning_curve: bool = False,
     compare_random_split: bool = False,
     robustness: bool = False,
+    open_set: bool | None = None,
     n_jobs: int = 1,
     progress: Progress = quiet,
     command: str = "",
@@ -181,7 +187,9 @@ def crossval(
         Folder with a sub-folder for each class, manifest, or what :func:`gmmaudio.read_corpus` returns.
     preset : str, Recipe or None
         Name of a preset, or all settings (:func:`gmmaudio.make_recipe`); None takes the classic model.
-    folds, fold_column, repeats, group_by, split, durations_s, tune, learning_curve, compare_random_split, robustness
+    folds, fold_column, repeats, group_by, split, durations_s, tune
+        As for :class:`CrossvalOptions`.
+    learning_curve, compare_random_split, robustness, open_set
         As for :class:`CrossvalOptions`.
     n_jobs : int
         Worker processes; the report does not depend on it.
@@ -208,6 +216,7 @@ def crossval(
         learning_curve=learning_curve,
         compare_random_split=compare_random_split,
         robustness=robustness,
+        open_set=open_set,
     )
     return run_crossval(as_corpus(corpus), as_recipe(preset), options, RunContext(n_jobs, progress), command=command)
 
@@ -239,24 +248,33 @@ def run_crossval(
     labels, units, fold_of = [t.label for t in trials], units_of(trials), [t.fold for t in trials]
     divisions = [options.divide(labels, units, fold_of, recipe.seed + r) for r in range(options.repeats)]
     planned = [(repeat, fold) for repeat, folds in enumerate(divisions) for fold in folds]
+    open_set = not recipe.kind_settings.needs_ubm if options.open_set is None else options.open_set
     results = [
-        run_fold(trials, fold, recipe, repeat, run, tuned=options.tune, durations_s=options.durations_s)
+        run_fold(
+            trials, fold, recipe, repeat, run, tuned=options.tune, open_set=open_set, durations_s=options.durations_s
+        )
         for repeat, fold in run.track(planned, "cross-validation folds")
     ]
     scored = [clip for result in results for clip in result.scored]
     slices = _slices(trials, results, divisions[0], recipe, options, run)
     if options.robustness:
         slices["robustness"] = _robustness(corpus, clips, trials, results, recipe, options, run)
-    findings = _findings(options, trials, divisions, scored)
+    findings = (*_findings(options, trials, divisions, scored), *_check_open_set(scored, results))
     return make_report(
         scored,
         sorted(set(labels)),
         _protocol(recipe, options, divisions, results, sorted(set(labels)), command, clock),
-        (*_check_random_split(options, slices), *findings, *on_corpus, *on_intervals),
+        (
+            *_check_random_split(options, slices),
+            *findings,
+            *on_corpus,
+            *on_intervals,
+        ),
         trial_set.failed,
         slices=slices,
         similarity=analyses.model_similarity(results[0].recogniser.scorer),
         run=_record(corpus, trial_set, recipe, options, divisions),
+        progress=run.progress,
     )
 
 
@@ -288,6 +306,19 @@ def _findings(
             ),
         )
     return findings
+
+
+def _check_open_set(scored: Sequence[ScoredClip], results: Sequence[FoldResult]) -> tuple[Finding, ...]:
+    """Return the finding on the open set: how many clips the thresholds of the folds call unknown."""
+    thresholds = [result.recogniser.open_set for result in results]
+    if None in thresholds:
+        # folds of one training set have a threshold or have none, but for folds that cannot be calibrated
+        n_without = sum(threshold is None for threshold in thresholds)
+        text = f"no open-set threshold was learned in {n_without} of {len(thresholds)} folds"
+        return check_open_set(scored, (), text, "`open_set=True` learns one where groups allow it, which takes time")
+    reasons = [threshold.reason for threshold in thresholds if threshold and threshold.threshold is None]
+    text = f"the threshold is off in {len(reasons)} of {len(thresholds)} folds ({reasons[0]})" if reasons else ""
+    return check_open_set(scored, (), text)
 
 
 def _slices(

@@ -12,6 +12,7 @@ from gmmaudio.corpus import Clip, Corpus, plan_split
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
+from gmmaudio.evaluation.warnings import check_open_set
 from gmmaudio.findings import Finding, some_names
 from gmmaudio.models import Model, model_sha256
 from gmmaudio.pipeline import analyses
@@ -77,12 +78,15 @@ def evaluate(
     trial_s = (model.training.trial_s if trial_s is None else trial_s) or None
     settings = TrialSettings(model.features, trial_s, min_duration_s)
     clips = plan_split(corpus.clips, default="test", split=split, group_by=group_by)
-    known, strangers = _known_clips(model, clips)
-    trial_set = build_trial_set(corpus.root, known, settings, run=run)
-    trials, on_intervals = interval_units(trial_set.trials, group_by)
+    known, unknown_labels = _known_clips(model, clips)
+    trial_set = build_trial_set(corpus.root, clips, settings, run=run)
+    known_trials = [trial for trial in trial_set.trials if trial.label not in unknown_labels]
+    trials, on_intervals = interval_units(known_trials, group_by)
     if not trials:
         raise _nothing_scored(len(known), trial_set)
     scored = score_trials(trials, model.recogniser)
+    unknown_trials = [trial for trial in trial_set.trials if trial.label in unknown_labels]
+    strangers = score_trials(unknown_trials, model.recogniser)
 
     def score_degraded(name: str) -> list[ScoredClip]:
         degradation = Degradation(name, model.training.seed)
@@ -104,8 +108,9 @@ def evaluate(
         "model_sha256": model_sha256(model),
     }
     findings = check_model(model.training, trials, group_by) + corpus.findings + check_copies(trials)
-    findings += _check_labels(clips, known, strangers) + trial_set.findings + on_intervals
-    protocol = _protocol(model, options, _scored_part(corpus, split), trial_s, scored, strangers)
+    findings += _check_labels(clips, known, unknown_labels) + trial_set.findings + on_intervals
+    findings += check_open_set(scored, strangers, _threshold_note(model))
+    protocol = _protocol(model, options, _scored_part(corpus, split), trial_s, scored, unknown_labels)
     return make_report(
         scored,
         model.scorer.labels,
@@ -115,6 +120,8 @@ def evaluate(
         slices=slices,
         similarity=analyses.model_similarity(model.scorer),
         run=run_record("evaluate", corpus, trial_set, options),
+        strangers=strangers,
+        progress=run.progress,
     )
 
 
@@ -149,6 +156,13 @@ def _protocol(
         machine=machine(),
         model_sha256=options["model_sha256"],
     )
+
+
+def _threshold_note(model: Model) -> str:
+    """Return why a model calls no clip unknown; empty where it does."""
+    if model.open_set is None:
+        return "the model has no open-set threshold"
+    return "" if model.open_set.threshold is not None else f"the threshold is {model.open_set.reason}"
 
 
 def _known_clips(model: Model, clips: Sequence[Clip]) -> tuple[list[Clip], tuple[str, ...]]:

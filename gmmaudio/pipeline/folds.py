@@ -9,7 +9,7 @@ from gmmaudio.compute import RunContext
 from gmmaudio.corpus import Fold
 from gmmaudio.evaluation import ScoredClip
 from gmmaudio.features import FeatureSettings
-from gmmaudio.models import Recipe, Recogniser, Tuned, fit_trials, tune
+from gmmaudio.models import Recipe, Recogniser, Tuned, fit_trials, learn_open_set_threshold, tune
 from gmmaudio.pipeline.scoring import score_durations, score_trials
 from gmmaudio.trials import Trial, with_features
 
@@ -75,6 +75,7 @@ def fit_fold(
     *,
     tuned: bool = False,
     calibrated: bool = True,
+    open_set: bool = False,
 ) -> FoldFit:
     """Return a recogniser of a fold's training side, tuned on that side where asked, and the held-out side.
 
@@ -92,6 +93,8 @@ def fit_fold(
         Choose settings on inner folds of the training side.
     calibrated : bool
         Whether probabilities are wanted.
+    open_set : bool
+        Whether an open-set threshold is wanted.
     """
     train, test = [trials[i] for i in fold.train], [trials[i] for i in fold.test]
     choice = tune(train, recipe, run) if tuned else None
@@ -99,7 +102,8 @@ def fit_fold(
     if chosen.features != recipe.features:
         train, test = with_features(train, chosen.features), with_features(test, chosen.features)
     fitted = fit_trials(train, chosen, run, calibrated=calibrated)
-    return FoldFit(fitted.recogniser, test, chosen.features, choice)
+    threshold = learn_open_set_threshold(train, chosen, fitted, run) if open_set else None
+    return FoldFit(replace(fitted.recogniser, open_set=threshold), test, chosen.features, choice)
 
 
 def run_fold(
@@ -110,6 +114,7 @@ def run_fold(
     run: RunContext,
     *,
     tuned: bool = False,
+    open_set: bool = False,
     durations_s: Sequence[float] = (),
 ) -> FoldResult:
     """Return the predictions for a fold's held-out trials by a model of the others.
@@ -128,10 +133,12 @@ def run_fold(
         Worker processes and progress.
     tuned : bool
         Choose settings on inner folds of the training side.
+    open_set : bool
+        Learn an open-set threshold on the training side too.
     durations_s : sequence of float
         Lengths that held-out trials are cut to and scored again, seconds.
     """
-    fitted = fit_fold(trials, fold, replace(recipe, seed=recipe.seed + repeat), run, tuned=tuned)
+    fitted = fit_fold(trials, fold, replace(recipe, seed=recipe.seed + repeat), run, tuned=tuned, open_set=open_set)
     scored = score_trials(fitted.test, fitted.recogniser, fold=fold.name, repeat=repeat)
     durations = score_durations(
         fitted.test, fitted.recogniser, durations_s, fitted.features, fold=fold.name, repeat=repeat

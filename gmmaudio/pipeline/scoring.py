@@ -50,6 +50,7 @@ def score_trials(
                     scores=prediction.scores,
                     probability=prediction.probability,
                     duration_s=trial.duration_s,
+                    rejected=prediction.status == "unknown" if recogniser.is_open_set else None,
                 )
             )
     return scored

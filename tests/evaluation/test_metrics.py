@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +43,41 @@ def scored_clips(n=24, seed=0, calibrated=True):
     return clips
 
 
+# metrics of predictions that have an open-set threshold
+OPEN_SET = {"coverage", "selective_accuracy", "stranger_recall"}
+
+
+def test_the_open_set_is_counted_by_hand():
+    clips = [replace(clip, rejected=i % 4 == 0) for i, clip in enumerate(scored_clips())]
+    strangers = [replace(clip, label="z", rejected=i < 3) for i, clip in enumerate(clips[:5])]
+    report = make_report(clips, LABELS, PROTOCOL, strangers=strangers)
+    accepted = [clip for clip in clips if not clip.rejected]
+    values = report.metrics.values
+    assert values["coverage"] == len(accepted) / len(clips)
+    assert values["selective_accuracy"] == pytest.approx(np.mean([clip.correct for clip in accepted]), rel=1e-15)
+    assert values["stranger_recall"] == 3 / 5
+    for name in ("coverage", "selective_accuracy"):
+        low, high = report.intervals[name]
+        assert low < values[name] < high
+    # clips of unknown labels are in no other metric
+    plain = make_report([replace(clip, rejected=None) for clip in clips], LABELS, PROTOCOL)
+    assert {name: value for name, value in values.items() if name not in OPEN_SET} == plain.metrics.values
+    assert [row["label"] for row in report.to_dict()["strangers"]] == ["z"] * 5
+    assert len(tables(report)["strangers"]) == 6
+
+
+def test_where_all_clips_are_called_unknown_the_rest_has_no_accuracy():
+    report = make_report([replace(clip, rejected=True) for clip in scored_clips()], LABELS, PROTOCOL)
+    assert (report.metrics.values["coverage"], report.metrics.values["selective_accuracy"]) == (0.0, None)
+
+
 def test_names_are_unique_and_no_other_key_of_the_json():
     names = [metric.name for metric in METRICS]
     assert len(set(names)) == len(names)
     report = make_report(scored_clips(), [*LABELS, "d"], PROTOCOL)
     others = set(report.to_dict()) - set(report.metrics.values)
     assert not set(names) & others
-    assert set(names) == set(report.metrics.values)
+    assert set(names) - OPEN_SET == set(report.metrics.values)
 
 
 def test_every_metric_is_explained_and_shown_somewhere_besides_the_files():
@@ -69,7 +97,7 @@ def test_predictions_lack_what_they_cannot_have():
     ]
     counts = {"accuracy", "balanced_accuracy", "macro_f1"}
     assert set(make_report(decisions, LABELS, PROTOCOL).metrics.values) == counts
-    names = {metric.name for metric in METRICS}
+    names = {metric.name for metric in METRICS} - OPEN_SET
     scores = make_report(scored_clips(calibrated=False), LABELS, PROTOCOL).metrics
     assert set(scores.values) == names - {"log_loss", "ece", "top_3_accuracy"}
     one_label = [clip for clip in clips if clip.label == "a"]
@@ -83,7 +111,7 @@ def test_predictions_lack_what_they_cannot_have():
 
 def test_metrics_that_have_an_interval_are_those_of_the_table():
     metrics = make_report(scored_clips(), LABELS, PROTOCOL).metrics
-    assert set(metrics.intervals) == {metric.name for metric in METRICS if metric.interval}
+    assert set(metrics.intervals) == {metric.name for metric in METRICS if metric.interval} - OPEN_SET
     for name, (low, high) in metrics.intervals.items():
         assert low < metrics.values[name] < high, name
 
@@ -173,7 +201,8 @@ def test_an_undefined_value_is_null_and_a_missing_one_is_left_out(monkeypatch):
 
 def test_places_show_what_the_table_says():
     assert [metric.name for metric in shown_metrics("console")] == [
-        *("macro_f1", "top_3_accuracy", "log_loss", "ece", "eer", "cavg", "min_cavg", "cllr", "min_cllr")
+        *("macro_f1", "top_3_accuracy", "log_loss", "ece", "eer", "cavg", "min_cavg", "cllr", "min_cllr"),
+        *("coverage", "selective_accuracy", "stranger_recall"),
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmaudio.compute import one_thread
+from gmmaudio.compute import QUIET, RunContext, one_thread
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.models.kind import Kind
 from gmmaudio.models.kind_settings import KindSettings
@@ -77,12 +77,12 @@ def fit_scorer(
     groups: Sequence[str] | None = None,
     n_warps: int = 1,
     seed: int = 0,
-    n_jobs: int = 1,
+    run: RunContext = QUIET,
 ) -> tuple[Scorer, Traces]:
     """Return a scorer fitted to the rows of labelled clips, and the traces of EM.
 
     Each mixture has a random stream of its own, drawn from the seed and the index of its label in the sorted labels, so
-    that the result is the same bits for any ``n_jobs``.
+    that the result is the same bits for any ``run``.
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ def fit_scorer(
         VTLN warps of a frame that each row holds side by side, of which supervectors select one for each clip.
     seed : int
         Seed of the starts of EM.
-    n_jobs : int
-        Worker processes (or threads).
+    run : RunContext
+        Worker processes (or threads), and progress.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def fit_scorer(
         raise SettingError(f"rows hold {n_warps} VTLN warps; {kind.name} take one, any number only {warping}")
     codes = np.array([names.index(label) for label in labels])
     clip_groups = tuple(map(str, range(len(codes)))) if groups is None else tuple(groups)
-    training = TrainingRows(tuple(rows_per_clip), names, codes, clip_groups, seed, n_jobs, n_warps)
+    training = TrainingRows(tuple(rows_per_clip), names, codes, clip_groups, seed, run, n_warps)
     # one thread for linear algebra, so that a model is the same bits for any number of jobs
     with one_thread():
         return kind.fit(training, settings)

@@ -55,6 +55,11 @@ class FrameGmmSettings(EmSettings):
         check_whole("n_ubm_rows", self.n_ubm_rows, 100)
 
     @property
+    def needs_ubm(self) -> bool:
+        """Whether the mixtures are adapted from a UBM."""
+        return self.relevance is not None
+
+    @property
     def has_separate_labels(self) -> bool:
         """Whether each label is fitted to its own clips alone."""
         return self.relevance is None
@@ -166,12 +171,13 @@ def fit_mixtures(
     rows : iterable of ndarray, shape (n_i, d)
         Rows of every label.
     training : TrainingRows
-        The labels, the seed and the number of jobs.
+        The labels, the seed, and how to run.
     settings : EmSettings
         Settings of EM.
     """
     tasks = (_Task(label_rows, settings, (training.seed, i)) for i, label_rows in enumerate(rows))
-    fits = list(ordered_map(_fit_label, tasks, training.n_jobs))
+    run, n_labels = training.run, len(training.labels)
+    fits = list(run.progress(ordered_map(_fit_label, tasks, run.n_jobs), n_labels, "fitting mixtures"))
     return tuple(mixture for mixture, _ in fits), dict(zip(training.labels, (t for _, t in fits), strict=True))
 
 

@@ -79,6 +79,11 @@ class SupervectorSettings(EmSettings):
     penalty: float = 0.01
     n_ubm_rows: int = 20_000
 
+    @property
+    def needs_ubm(self) -> bool:
+        """Whether a UBM is fitted: always."""
+        return True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.covariance_type != "diag":
