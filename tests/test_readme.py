@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import soundfile
 
@@ -95,3 +96,20 @@ CONVENTIONS = {"95 %", "5 %", "10 %"}
 def test_measured_numbers_stand_in_generated_blocks_only(page):
     outside = re.sub(r"<!-- results.*?<!-- end -->", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert {match[0] for match in FIGURE.finditer(outside)} <= CONVENTIONS
+
+
+def known_options():
+    """Return every option of every sub-command."""
+    from gmmaudio.cli import cli
+
+    context = click.Context(cli)
+    commands = [cli.get_command(context, name) for name in cli.list_commands(context)]
+    return {name for command in commands for parameter in command.params for name in parameter.opts}
+
+
+@pytest.mark.parametrize("page", [README, *ROOT.glob("docs/*.md")], ids=lambda page: page.name)
+def test_options_that_documents_name_are_options_of_the_command(page):
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"<!--.*?-->|`python -m .*?`", "", text)
+    code = " ".join(re.findall(r"```.*?```|`[^`]+`", text, re.DOTALL))
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", code)) <= known_options()
