@@ -10,7 +10,7 @@ The names below are the library's front door; they are imported when first used.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "classify": "pipeline",
