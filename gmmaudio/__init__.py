@@ -1,6 +1,6 @@
 """Tell the genre of music and the language of speech with Gaussian mixture models.
 
-The names below are the library's front door; they are imported when first used.
+The names below are the public interface; they are imported when they are first used.
 
 >>> import gmmaudio
 >>> gmmaudio.make_recipe("genre").features.n_features
@@ -12,36 +12,50 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
 
-_HOMES = {
+# name -> the package that has it
+_PACKAGES = {
+    "Corpus": "corpus",
+    "Model": "models",
+    "Prediction": "models",
+    "Recipe": "models",
+    "Report": "evaluation",
     "classify": "pipeline",
     "crossval": "pipeline",
     "evaluate": "pipeline",
     "evaluate_predictions": "pipeline",
-    "reproduce": "pipeline",
-    "make_recipe": "pipeline",
-    "read_corpus": "pipeline",
-    "train": "pipeline",
-    "load_model": "models",
-    "save_model": "models",
-    "render_html": "evaluation",
     "fit_gmm": "mixture",
+    "load_model": "models",
+    "make_recipe": "models",
     "read_audio": "audio",
+    "read_corpus": "pipeline",
+    "render_html": "evaluation",
+    "reproduce": "pipeline",
+    "save_model": "models",
+    "train": "pipeline",
 }
 
 if TYPE_CHECKING:
     from gmmaudio.audio import read_audio
-    from gmmaudio.evaluation import render_html
+    from gmmaudio.corpus import Corpus
+    from gmmaudio.evaluation import Report, render_html
     from gmmaudio.mixture import fit_gmm
-    from gmmaudio.models import load_model, make_recipe, save_model
-    from gmmaudio.pipeline.arguments import read_corpus
-    from gmmaudio.pipeline.classification import classify
-    from gmmaudio.pipeline.crossvalidation import crossval
-    from gmmaudio.pipeline.evaluation_run import evaluate
-    from gmmaudio.pipeline.external_predictions import evaluate_predictions
-    from gmmaudio.pipeline.reproduction import reproduce
-    from gmmaudio.pipeline.training import train
+    from gmmaudio.models import Model, Prediction, Recipe, load_model, make_recipe, save_model
+    from gmmaudio.pipeline import (
+        classify,
+        crossval,
+        evaluate,
+        evaluate_predictions,
+        read_corpus,
+        reproduce,
+        train,
+    )
 
 __all__ = [
+    "Corpus",
+    "Model",
+    "Prediction",
+    "Recipe",
+    "Report",
     "classify",
     "crossval",
     "evaluate",
@@ -59,6 +73,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _PACKAGES:
         raise AttributeError(f"module 'gmmaudio' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"gmmaudio.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"gmmaudio.{_PACKAGES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

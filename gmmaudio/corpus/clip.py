@@ -71,6 +71,12 @@ class Corpus:
         Findings of reading it.
     n_skipped : int
         Files passed over because their suffix is not one of audio.
+
+    Examples
+    --------
+    >>> corpus = Corpus(Path("recordings"), (Clip("ann/1.wav", "en"), Clip("bob/1.wav", "fr")))
+    >>> sorted({clip.label for clip in corpus.clips})
+    ['en', 'fr']
     """
 
     root: Path

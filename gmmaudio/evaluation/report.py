@@ -73,6 +73,14 @@ class Report:
         What is needed to run it again: manifest with content hashes, folds, options.
     strangers : tuple of ScoredClip
         Predictions for clips of labels that the model does not have: in the metrics of the open set only.
+
+    Examples
+    --------
+    >>> from gmmaudio.evaluation import Protocol, ScoredClip, make_report
+    >>> clip = ScoredClip("a.wav", ("a.wav",), "jazz", "ann", "ann", None, "1", 0, "jazz", {})
+    >>> report = make_report([clip], ["jazz"], Protocol("by hand", "group", 0, ("1",), 1, ("jazz",), ()))
+    >>> report.accuracy, report.headline
+    (1.0, 'Accuracy 100.0 % (no interval: one group only), balanced 100.0 %, 1 clips, 1 labels, by hand')
     """
 
     metrics: MetricSet

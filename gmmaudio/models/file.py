@@ -55,6 +55,12 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
     ------
     WriteError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> model = gmmaudio.train("my_music", gmmaudio.make_recipe(n_components=1)).model
+    >>> gmmaudio.save_model(model, "music.safetensors")
     """
     with write_beside(path) as handle:
         handle.write(to_bytes(model))
@@ -72,6 +78,14 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     ------
     ModelFileError
         If it cannot be read, is damaged, cut short, of another kind, or made by a newer major version.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> model = gmmaudio.train("my_music", gmmaudio.make_recipe(n_components=1)).model
+    >>> gmmaudio.save_model(model, "music.safetensors")
+    >>> gmmaudio.load_model("music.safetensors").scorer.labels
+    ('jazz', 'metal')
     """
     try:
         # a pipe would be waited for

@@ -305,6 +305,13 @@ class Model:
     ------
     SettingError
         If the scorer was not made for these features.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> model = gmmaudio.train("my_music", gmmaudio.make_recipe(n_components=1)).model
+    >>> model.scorer.labels, model.features.n_features
+    (('jazz', 'metal'), 20)
     """
 
     features: FeatureSettings

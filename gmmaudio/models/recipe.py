@@ -42,6 +42,11 @@ class Recipe:
     ------
     SettingError
         If a setting is outside its bounds.
+
+    Examples
+    --------
+    >>> Recipe(seed=1).kind_settings.kind
+    'frames'
     """
 
     preset: str | None = None

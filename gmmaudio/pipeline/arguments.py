@@ -10,7 +10,7 @@ from gmmaudio.models import Recipe, make_recipe
 
 
 def read_corpus(path: str | os.PathLike[str]) -> Corpus:
-    r"""Return the corpus at ``path``: a folder with a sub-folder for each class, or a CSV manifest.
+    """Return the corpus at ``path``: a folder with a sub-folder for each class, or a CSV manifest.
 
     Parameters
     ----------
@@ -24,13 +24,10 @@ def read_corpus(path: str | os.PathLike[str]) -> Corpus:
 
     Examples
     --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "manifest.csv").write_text("path,label\nann/1.wav,en\nbob/2.wav,fr\n")
-    ...     corpus = read_corpus(Path(folder, "manifest.csv"))
-    >>> [clip.label for clip in corpus.clips]
-    ['en', 'fr']
+    >>> import gmmaudio
+    >>> corpus = gmmaudio.read_corpus("my_music")
+    >>> len(corpus.clips), corpus.clips[0].path, corpus.clips[0].label
+    (12, 'jazz/album0/01.wav', 'jazz')
     """
     return reading.read_corpus(path, SUFFIXES)
 

@@ -70,6 +70,15 @@ def classify(
     ------
     SettingError
         If the priors do not go with the model, or a setting is outside its bounds.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> model = gmmaudio.train("my_music", preset="genre", group_by="parent").model
+    >>> for answer in gmmaudio.classify(model, ["song.wav", "gone.wav"]):
+    ...     print(answer.path, answer.status, answer.label, answer.message)
+    song.wav ok metal None
+    gone.wav error None is not there; check the path
     """
     if priors is not None:
         model.recogniser.prior_of(priors)

@@ -204,6 +204,13 @@ def crossval(
         If no label can be scored.
     SettingError
         If a setting is outside its bounds.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> report = gmmaudio.crossval("my_music", gmmaudio.make_recipe(n_components=1), folds=3, group_by="parent")
+    >>> report.n, report.accuracy, report.protocol.scheme
+    (12, 1.0, '3-fold cross-validation by folder')
     """
     options = CrossvalOptions(
         folds=folds,

@@ -71,6 +71,14 @@ def evaluate(
         If no clip can be scored.
     SettingError
         If a setting is outside its bounds.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> model = gmmaudio.train("my_music", gmmaudio.make_recipe(n_components=1)).model
+    >>> report = gmmaudio.evaluate(model, "my_music")
+    >>> [finding.code for finding in report.findings if finding.level == "alarm"]
+    ['trained_on', 'groups_unknown']
     """
     clock, run = Clock.start(), RunContext(n_jobs, progress)
     analyses.check_durations(durations_s)

@@ -16,7 +16,7 @@ from gmmaudio.pipeline.provenance import Clock, machine, versions
 
 
 def evaluate_predictions(path: str | os.PathLike[str], *, progress: Progress = quiet, command: str = "") -> Report:
-    """Return the report of the predictions in a CSV table.
+    r"""Return the report of the predictions in a CSV table.
 
     Parameters
     ----------
@@ -31,6 +31,15 @@ def evaluate_predictions(path: str | os.PathLike[str], *, progress: Progress = q
     ------
     CorpusError
         If it cannot be read, lacks a column, or a row is wrong.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> from pathlib import Path
+    >>> rows = ["path,label,group,predicted", "1.wav,en,ann,en", "2.wav,en,bob,fr", "3.wav,fr,cy,fr", "4.wav,fr,dee,fr"]
+    >>> _ = Path("predictions.csv").write_text("\n".join(rows))
+    >>> gmmaudio.evaluate_predictions("predictions.csv").accuracy
+    0.75
     """
     clock = Clock.start()
     clips, sha256 = read_predictions(path)

@@ -89,6 +89,13 @@ def reproduce(
     ------
     CorpusError
         If it holds no run, or has a newer format.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> report = gmmaudio.crossval("my_music", gmmaudio.make_recipe(n_components=1), folds=3, group_by="parent")
+    >>> gmmaudio.reproduce(report.to_dict()).identical
+    True
     """
     document = upgrade(recorded)
     try:

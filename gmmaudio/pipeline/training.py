@@ -93,6 +93,13 @@ def train(
     ------
     CorpusError
         If fewer than two classes have usable clips.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> result = gmmaudio.train("my_music", preset="genre", group_by="parent")
+    >>> result.model.scorer.labels, len(result.model.training.clips), result.failed
+    (('jazz', 'metal'), 12, ())
     """
     corpus, recipe, run = as_corpus(corpus), as_recipe(preset), RunContext(n_jobs, progress)
     clips = plan_split(corpus.clips, split=split, group_by=group_by)

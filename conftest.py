@@ -1,0 +1,50 @@
+"""What the examples in docstrings of the front door run on: a folder of synthetic music in the current folder."""
+
+import numpy as np
+import pytest
+import soundfile
+from _pytest.doctest import DoctestItem
+
+SR = 22050
+# hertz of the lowest tone of each genre
+GENRES = {"jazz": 220.0, "metal": 660.0}
+# modules whose examples read files
+WITH_MUSIC = (
+    "gmmaudio.audio.decode",
+    "gmmaudio.corpus",
+    "gmmaudio.evaluation.page",
+    "gmmaudio.models.file",
+    "gmmaudio.models.model",
+    "gmmaudio.pipeline",
+)
+
+
+def synthetic_clip(hertz, seed, seconds=6.5):
+    """Return two tones over noise, float32, peak below 1."""
+    rng = np.random.default_rng(seed)
+    time_s = np.arange(round(seconds * SR)) / SR
+    tones = np.sin(2 * np.pi * hertz * time_s) + 0.5 * np.sin(3 * np.pi * hertz * time_s)
+    return (0.2 * tones * (1 + 0.2 * np.sin(2 * np.pi * 3 * time_s)) + 0.02 * rng.normal(size=len(time_s))).astype("f4")
+
+
+@pytest.fixture(scope="session")
+def music_folder(tmp_path_factory):
+    """A folder with ``my_music``, two genres of three albums of two clips each, and ``song.wav``, which is metal."""
+    root = tmp_path_factory.mktemp("music")
+    for i, (genre, hertz) in enumerate(GENRES.items()):
+        for album in range(3):
+            folder = root / "my_music" / genre / f"album{album}"
+            folder.mkdir(parents=True)
+            for track in range(2):
+                y = synthetic_clip(hertz * (1 + 0.05 * album), (i, album, track))
+                soundfile.write(folder / f"0{track + 1}.wav", y, SR)
+    soundfile.write(root / "song.wav", synthetic_clip(GENRES["metal"], 99), SR)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _examples_beside_music(request, monkeypatch):
+    """Run the examples of some modules in the folder of music."""
+    item = request.node
+    if isinstance(item, DoctestItem) and item.dtest.globs.get("__name__", "").startswith(WITH_MUSIC):
+        monkeypatch.chdir(request.getfixturevalue("music_folder"))
