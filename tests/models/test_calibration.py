@@ -1,59 +1,19 @@
-"""Calibration, fusion, open-set threshold: against known scales, Bayes' rule by hand, brute force, scikit-learn."""
+"""Calibration: known scales, Bayes' rule by hand, brute force."""
 
 import json
 
 import numpy as np
 import pytest
-from scipy.special import log_softmax, softmax
-from sklearn.metrics import roc_auc_score
+from scipy.special import softmax
 
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import cllr, min_cllr, reliability_curve
-from gmmaudio.models import Calibration, OpenSetThreshold, fit_calibration, fit_open_set_threshold
+from gmmaudio.models import (
+    Calibration,
+    fit_calibration,
+)
 from gmmaudio.models.calibration import RIDGE, clip_weights, smoothed_targets
-from gmmaudio.models.fusion import equal_mean, trained_weights
-from gmmaudio.models.open_set import auroc, score_statistics
-
-INF = float("inf")
-# the search for a scale stops at steps of 1e-6 of its log
-FOUND = 1e-5
-
-
-def posterior_clips(seed, n=4000, n_labels=3, spread=2.0):
-    """Return log posteriors, true labels drawn from them, and groups of one clip: perfectly calibrated scores."""
-    rng = np.random.default_rng(seed)
-    logits = spread * rng.normal(size=(n, n_labels))
-    chances = softmax(logits, axis=1)
-    true = (rng.random((n, 1)) > chances.cumsum(axis=1)).sum(axis=1)
-    return logits, true, [str(i) for i in range(n)]
-
-
-def few_clips(seed=0, n_labels=3, n_groups=4, n_each=5, shift=2.0):
-    """Return overlapping scores of few groups, each of one label."""
-    rng = np.random.default_rng(seed)
-    true = np.repeat(np.arange(n_labels), n_groups * n_each)
-    scores = rng.normal(size=(len(true), n_labels))
-    scores[np.arange(len(true)), true] += shift
-    return scores, true, [str(i // n_each) for i in range(len(true))]
-
-
-def temperature(scores, true, groups):
-    return fit_calibration(scores, true, groups, method="temperature").scale
-
-
-def loss_of(true, groups):
-    """Return the log-loss of scores as a function, with labels, and groups within them, the same, by plain loops."""
-    members = {}
-    for i, (label, group) in enumerate(zip(true.tolist(), groups, strict=True)):
-        members.setdefault(label, {}).setdefault(group, []).append(i)
-    weights = np.zeros(len(true))
-    for own in members.values():
-        for clips in own.values():
-            weights[clips] = 1 / (len(members) * len(own) * len(clips))
-    return lambda scores: -float(weights @ log_softmax(scores, axis=1)[np.arange(len(true)), true])
-
-
-# --- probability --------------------------------------------------------------------------------------------------
+from tests.models.conftest import FOUND, INF, few_clips, loss_of, posterior_clips, simulated, temperature
 
 
 def test_probability_is_the_softmax_and_sums_to_one():
@@ -117,17 +77,11 @@ def test_a_calibration_survives_json(loss):
     np.testing.assert_equal(back.log_loss, loss)
 
 
-# --- weights ------------------------------------------------------------------------------------------------------
-
-
 def test_labels_and_groups_weigh_the_same():
     codes, groups = np.array([0, 0, 0, 0, 1, 1, 1]), ["a", "a", "a", "b", "b", "b", "c"]
     found = clip_weights(codes, groups)
     assert found.sum() == pytest.approx(1.0)
     np.testing.assert_allclose(found, [1 / 12, 1 / 12, 1 / 12, 1 / 4, 1 / 8, 1 / 8, 1 / 4])
-
-
-# --- temperature and affine ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scale", [0.05, 1.0, 30.0])
@@ -236,7 +190,7 @@ def test_more_clips_without_mistakes_make_surer():
     assert losses[0] > losses[1] > losses[2] > 0
 
 
-def test_scores_that_say_the_opposite_give_equal_chances():
+def test_inverted_scores_give_equal_probabilities():
     scores, true, groups = few_clips()
     found = fit_calibration(-scores, true, groups, method="temperature")
     np.testing.assert_allclose(found.probability(-scores), 1 / 3, atol=1e-3)
@@ -289,182 +243,6 @@ def test_no_clips_are_refused():
         fit_calibration(np.empty((0, 3)), np.empty(0, dtype=np.intp), [])
 
 
-# --- members ------------------------------------------------------------------------------------------------------
-
-
-def test_a_member_in_other_units_has_another_weight_and_the_same_say():
-    scores, true, groups = few_clips()
-    one, other = equal_mean(np.stack([scores, 100 * scores]), true, groups)
-    assert one == pytest.approx(100 * other, rel=FOUND)
-    assert one == pytest.approx(temperature(scores, true, groups) / 2, rel=FOUND)
-
-
-def test_a_member_that_says_nothing_has_next_to_no_weight():
-    logits, true, groups = posterior_clips(7, n=1500)
-    noise = np.random.default_rng(8).normal(size=logits.shape)
-    useful, useless = trained_weights(np.stack([logits, noise]), true, groups)
-    assert useful == pytest.approx(1.0, rel=0.15)
-    # the standard error of a weight of noise from 1500 clips is about 0.04
-    assert 0 <= useless < 0.12
-
-
-def test_no_weight_is_negative_even_where_that_would_be_best():
-    scores, true, groups = few_clips()
-    noise = np.random.default_rng(9).normal(size=scores.shape)
-    # the second member less the first's noise is what one would want
-    good, bad = trained_weights(np.stack([scores + 2 * noise, noise]), true, groups)
-    # the search stops next to the bound
-    assert 0 <= bad < 1e-6 * good
-
-
-def test_trained_weights_are_the_best_of_a_grid():
-    logits, true, groups = posterior_clips(10, n=1500)
-    rng = np.random.default_rng(11)
-    members = np.stack([logits + rng.normal(size=logits.shape), 5 * (logits + 2 * rng.normal(size=logits.shape))])
-    found = trained_weights(members, true, groups)
-    loss = loss_of(true, groups)
-    fused = loss(np.tensordot(found, members, axes=1))
-    grid = [(a, b / 5) for a in np.linspace(0, 1.5, 31) for b in np.linspace(0, 1.5, 31)]
-    best = min(loss(np.tensordot(point, members, axes=1)) for point in grid)
-    # the search is off the grid but for a smoothed loss
-    assert best - 1e-3 < fused < best + 1e-3
-    alone = min(loss(temperature(m, true, groups) * m) for m in members)
-    assert fused < alone - 0.01
-
-
-# --- statistics and open-set threshold ----------------------------------------------------------------------------
-
-
-def test_statistics_by_hand():
-    found = score_statistics(
-        np.array([[1.0, 4.0, 2.0], [3.0, 3.0, 0.0]]), np.array([[0.1, 0.7, 0.2], [0.45, 0.45, 0.1]])
-    )
-    assert {name: values.tolist() for name, values in found.items()} == {
-        "score": [4.0, 3.0],
-        "margin": [2.0, 0.0],
-        "probability": [0.7, 0.45],
-    }
-    assert set(score_statistics(np.zeros((1, 2)), None)) == {"score", "margin"}
-
-
-@pytest.mark.parametrize("decimals", [0, 1, 8])
-def test_auroc_is_that_of_scikit_learn(decimals):
-    rng = np.random.default_rng(decimals)
-    known, unknown = rng.normal(1, 1, 40).round(decimals), rng.normal(0, 2, 70).round(decimals)
-    expected = roc_auc_score(np.repeat([1, 0], [40, 70]), np.concatenate([known, unknown]))
-    assert auroc(known, unknown) == pytest.approx(expected, rel=1e-12)
-    assert auroc(unknown, known) == pytest.approx(1 - expected, rel=1e-12)
-
-
-def test_auroc_at_its_ends():
-    assert auroc(np.array([2.0, INF]), np.array([-INF, 1.0])) == 1.0
-    assert auroc(np.ones(3), np.ones(5)) == 0.5
-    assert np.isnan(auroc(np.ones(3), np.empty(0)))
-    assert np.isnan(auroc(np.empty(0), np.ones(3)))
-
-
-def values(mean, n, seed, name="margin"):
-    return {name: np.random.default_rng(seed).normal(mean, 1, n)}
-
-
-def test_the_statistic_that_tells_best_is_taken():
-    known = values(3, 50, 0, "score") | values(3, 50, 1, "margin")
-    rounds = [(known, values(2, 50, 2, "score") | values(0, 50, 3, "margin"))]
-    assert fit_open_set_threshold(known, rounds).statistic == "margin"
-    rounds = [(known, values(0, 50, 2, "score") | values(2, 50, 3, "margin"))]
-    assert fit_open_set_threshold(known, rounds).statistic == "score"
-
-
-@pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
-def test_no_more_than_the_share_of_known_clips_is_rejected(share):
-    known = values(3, 57, 0)
-    found = fit_open_set_threshold(known, [(known, values(0, 57, 1))], false_rejection=share)
-    assert found.threshold is not None
-    assert share - 2 / 57 <= (known["margin"] < found.threshold).mean() <= share
-    assert found.false_rejection == share
-
-
-def test_fresh_known_clips_are_rejected_as_often_as_was_said():
-    known = values(3, 2000, 0)
-    found = fit_open_set_threshold(known, [(known, values(0, 100, 1))], false_rejection=0.1)
-    fresh = values(3, 20000, 2)["margin"]
-    # three standard errors of a quantile of 2000: 0.02
-    assert (fresh < found.threshold).mean() == pytest.approx(0.1, abs=0.02)
-
-
-def test_equal_values_are_not_rejected():
-    known = {"margin": np.repeat([1.0, 2.0], 20)}
-    found = fit_open_set_threshold(known, [(known, {"margin": np.zeros(20)})], false_rejection=0.3)
-    assert found.threshold == 1.0
-
-
-def test_every_label_left_out_counts_the_same():
-    known = values(0, 200, 0)
-    far, near = values(-9, 10, 1), values(0, 300, 2)
-    expected = np.mean([auroc(known["margin"], unknown["margin"]) for unknown in (far, near)])
-    found = fit_open_set_threshold(known, [(known, far), (known, near)])
-    assert found.auroc == pytest.approx(expected)
-    assert found.threshold is not None
-    assert (found.n_known, found.n_unknown) == (200, 310)
-
-
-def test_it_is_off_where_known_and_unknown_look_alike():
-    known = values(0, 100, 0)
-    found = fit_open_set_threshold(known, [(known, values(0, 100, 1))])
-    assert found.threshold is None
-    assert found.auroc == pytest.approx(0.5, abs=0.1)
-    assert found.reason.startswith("off: each of 1 labels left out in turn, AUROC 0.")
-    assert found.reason.endswith("more than 0.6 is needed")
-
-
-@pytest.mark.parametrize(("n_known", "n_unknown"), [(9, 50), (50, 9), (0, 50), (50, 0)])
-def test_it_is_off_where_clips_are_few(n_known, n_unknown):
-    known, unknown = values(9, n_known, 0), values(0, n_unknown, 1)
-    found = fit_open_set_threshold(known, [(known, unknown)])
-    assert (found.threshold, found.auroc, found.n_known, found.n_unknown) == (None, None, n_known, n_unknown)
-    assert found.reason.startswith("off: too few")
-    assert fit_open_set_threshold(known, []).threshold is None
-
-
-@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
-def test_a_share_outside_its_bounds_is_refused(share):
-    with pytest.raises(SettingError, match="expected above 0 and below 1"):
-        fit_open_set_threshold(values(0, 50, 0), [], false_rejection=share)
-
-
-def test_an_unknown_statistic_is_refused():
-    with pytest.raises(SettingError, match="statistic is 'entropy'; expected one of score, margin, probability"):
-        OpenSetThreshold("entropy", None, 0.05, None, 0, 0, "")
-
-
-@pytest.mark.parametrize(
-    ("statistic", "below", "above", "why"),
-    [
-        ("score", 4.5, 3.5, "far from every class"),
-        ("margin", 3.5, 2.5, "margin between the best two too small"),
-        ("probability", 0.9, 0.7, "no class is likely enough"),
-    ],
-)
-def test_a_clip_is_unknown_below_the_threshold(statistic, below, above, why):
-    scores, chances = np.array([1.0, 4.0]), np.array([0.2, 0.8])
-
-    def told(threshold, probability=chances):
-        return OpenSetThreshold(statistic, threshold, 0.05, 0.9, 50, 50, "").explain(scores, probability)
-
-    assert told(below) == why
-    assert told(above) is None
-    assert told({"score": 4.0, "margin": 3.0, "probability": 0.8}[statistic]) is None
-    assert told(None) is None
-
-
-def test_without_probabilities_none_is_too_low():
-    assert OpenSetThreshold("probability", 0.9, 0.05, 0.9, 50, 50, "").explain(np.array([1.0, 4.0]), None) is None
-    assert OpenSetThreshold("margin", 9.0, 0.05, 0.9, 50, 50, "").explain(np.array([1.0, 4.0]), None) is not None
-
-
-# --- what the calibration must stand ------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("gap", [30.0, 3000.0])
 def test_a_label_far_off_does_not_set_the_scale(gap):
     scores, true, groups = few_clips(n_each=1)
@@ -483,17 +261,6 @@ def test_products_of_great_scores_need_be_no_numbers():
     assert Calibration(1e10, np.zeros(3)).probability(np.array([1e308, 1e308, -1e308])).tolist() == [0.5, 0.5, 0.0]
 
 
-def test_scores_that_never_differ_have_a_scale_of_one_and_no_weight():
-    scores, true, groups = few_clips()
-    same = np.zeros(scores.shape)
-    assert temperature(same, true, groups) == 1.0
-    for weights in (equal_mean, trained_weights):
-        useful, useless = weights(np.stack([scores, same]), true, groups)
-        assert useful > 0.1
-        assert useless == 0
-    assert equal_mean(np.stack([same, same]), true, groups) == (0.5, 0.5)
-
-
 def test_clips_whose_true_label_was_no_candidate_are_left_out():
     scores, true, groups = few_clips()
     barred = scores.copy()
@@ -501,14 +268,6 @@ def test_clips_whose_true_label_was_no_candidate_are_left_out():
     found = fit_calibration(barred, true, groups)
     assert found.n == len(scores) - 1
     assert found.scale == pytest.approx(fit_calibration(scores[1:], true[1:], groups[1:]).scale, rel=FOUND)
-
-
-def test_a_candidate_that_only_one_member_lacks_does_not_break_the_weights():
-    scores, true, groups = few_clips()
-    barred = scores.copy()
-    barred[0, (true[0] + 1) % 3] = -INF
-    one, other = trained_weights(np.stack([scores, barred]), true, groups)
-    assert one == pytest.approx(other, rel=0.01)
 
 
 def test_affine_needs_clips_of_every_label():
@@ -554,36 +313,57 @@ def test_nonsense_is_no_calibration(bad):
         Calibration.from_dict(bad)
 
 
-@pytest.mark.parametrize("n", [19, 20, 60])
-def test_the_share_holds_for_fresh_clips_of_few_known_ones(n):
-    rng = np.random.default_rng(n)
-    missed = []
-    for _ in range(2000):
-        known = {"margin": rng.random(n)}
-        # of a uniform variable the chance to be below the threshold is the threshold
-        missed.append(fit_open_set_threshold(known, [(known, {"margin": np.full(20, -1.0)})]).threshold)
-    # three standard errors of 2000 draws: 0.004
-    assert np.mean(missed) == pytest.approx(np.floor(0.05 * (n + 1)) / (n + 1), abs=0.004)
-
-
-def test_too_few_known_clips_for_the_share_turn_it_off():
-    known = values(9, 18, 0)
-    found = fit_open_set_threshold(known, [(known, values(0, 50, 1))])
-    assert found.threshold is None
-    assert found.reason.endswith("but the 18 known clips give no threshold for 5 % of them")
-    assert fit_open_set_threshold(known, [(known, values(0, 50, 1))], false_rejection=0.06).threshold is not None
-
-
-def test_an_infinite_threshold_turns_it_off_and_nan_is_refused():
-    known = {"margin": np.full(30, INF)}
-    assert fit_open_set_threshold(known, [(known, {"margin": np.zeros(30)})]).threshold is None
-    with pytest.raises(SettingError, match="NaN"):
-        fit_open_set_threshold({"margin": np.full(30, np.nan)}, [(values(3, 30, 0), values(0, 30, 1))])
-    with pytest.raises(SettingError, match="expected a number, or None"):
-        OpenSetThreshold("margin", INF, 0.05, 0.9, 50, 50, "")
-
-
 def test_labels_that_were_no_candidate_do_not_count():
     scores, true, groups = few_clips(n_labels=2)
     barred = np.column_stack([scores, np.full(len(scores), -INF)])
     assert temperature(barred, true, groups) == pytest.approx(temperature(scores, true, groups), rel=FOUND)
+
+
+@pytest.mark.parametrize("scale", [0.02, 1.0, 300.0])
+def test_the_scale_that_made_the_labels_is_found(scale):
+    found = fit_calibration(*simulated(scale), method="temperature")
+    # 600 clips tell a scale to about a tenth
+    assert found.scale == pytest.approx(scale, rel=0.2)
+
+
+def test_probabilities_do_not_depend_on_the_unit_of_scores():
+    scores, codes, groups = simulated(1.0)
+    one = fit_calibration(scores, codes, groups).probability(scores)
+    # the search stops at a millionth of the logarithm
+    other = fit_calibration(1e4 * scores + 7, codes, groups).probability(1e4 * scores + 7)
+    np.testing.assert_allclose(one, other, atol=1e-4)
+    np.testing.assert_allclose(one.sum(axis=1), 1.0)
+
+
+def test_scores_without_a_mistake_do_not_make_certainty():
+    scores = np.kron(np.eye(3), np.ones((4, 1)))
+    found = fit_calibration(scores, np.repeat(np.arange(3), 4), [str(i) for i in range(12)])
+    assert 0.8 < found.probability(np.array([1.0, 0.0, 0.0]))[0] < 0.95
+
+
+def test_offsets_are_learned_only_where_there_is_enough():
+    scores, codes, _ = simulated(1.0, n=400)
+    many, few = [str(i) for i in range(400)], [str(i % 7) for i in range(400)]
+    assert fit_calibration(scores + np.array([2.0, 0, 0, 0]), codes, many).method == "affine"
+    assert fit_calibration(scores, codes, few).method == "temperature"
+    found = fit_calibration(scores + np.array([2.0, 0, 0, 0]), codes, many)
+    # what was added is taken out, within the noise of 400 clips
+    assert found.offsets[0] - found.offsets[1:].mean() == pytest.approx(-2.0 * found.scale, abs=0.6)
+
+
+def test_priors_are_bayes_rule():
+    found = Calibration(2.0, np.zeros(2))
+    scores, priors = np.array([0.3, 0.1]), np.array([0.2, 0.8])
+    joint = np.exp(2 * scores) * priors
+    np.testing.assert_allclose(found.probability(scores, priors), joint / joint.sum())
+
+
+def test_every_group_weighs_the_same():
+    scores, codes, _ = simulated(1.0, n=200)
+    groups = [f"{c}-{i % 5}" for i, c in enumerate(codes)]
+    twice = [i for i, g in enumerate(groups) for _ in range(3 if g.endswith("-0") else 1)]
+    one = fit_calibration(scores, codes, groups, method="temperature")
+    other = fit_calibration(scores[twice], codes[twice], [groups[i] for i in twice], method="temperature")
+    # the smoothing of targets counts clips
+    assert one.scale == pytest.approx(other.scale, rel=0.02)
+    assert clip_weights(codes, groups).sum() == pytest.approx(1.0)

@@ -1,0 +1,76 @@
+"""Numeric libraries at one thread, and at as many as before afterwards."""
+
+import sys
+
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from gmmaudio.compute import ordered_map, threads
+
+
+def threads_in_use():
+    """Return the threads of every BLAS of this process."""
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+def test_work_is_at_one_thread_and_what_the_caller_does_between_is_not():
+    with threadpool_limits(limits=2, user_api="blas"):
+        results = ordered_map(lambda _: threads_in_use(), range(3), 1)
+        before = threads_in_use()
+        assert set(next(results)) == {1}
+        assert threads_in_use() == before != next(results)
+
+
+def test_what_is_imported_inside_is_limited_by_the_next_caller(monkeypatch):
+    said = []
+
+    class Libraries:
+        def __init__(self, n):
+            self.n = n
+
+        def limit(self, limits):
+            said.append(("limit", self.n, limits))
+            return self
+
+        def restore_original_limits(self):
+            said.append(("restore", self.n))
+
+    made = {}
+    monkeypatch.setattr(threads, "_libraries", lambda n: made.setdefault(n, Libraries(len(made))))
+    with threads.one_thread(), threads.one_thread():
+        monkeypatch.setitem(sys.modules, "a module that brings a library", sys)
+        with threads.one_thread():
+            pass
+    # the last limit goes first: it found the first library limited already
+    assert said == [("limit", 0, 1), ("limit", 1, 1), ("restore", 1), ("restore", 0)]
+
+
+def test_a_limit_that_could_not_be_set_leaves_none_behind(monkeypatch):
+    def refuse(_n):
+        raise KeyboardInterrupt
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = threads_in_use()
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(threads, "_libraries", refuse)
+            with threads.one_thread():
+                pass
+        with threads.one_thread():
+            assert set(threads_in_use()) == {1}
+        assert threads_in_use() == before
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_numeric_libraries_run_on_one_thread(n_jobs):
+    def threads(_):
+        import numpy  # noqa: F401 - loads the BLAS that is asked about
+        from threadpoolctl import threadpool_info
+
+        return [pool["num_threads"] for pool in threadpool_info()]
+
+    with threadpool_limits(limits=2):
+        before = [pool["num_threads"] for pool in threadpool_info()]
+        for found in ordered_map(threads, range(3), n_jobs):
+            assert found
+            assert set(found) == {1}
+        assert [pool["num_threads"] for pool in threadpool_info()] == before

@@ -1,0 +1,84 @@
+"""Functions over items, in one process and in several."""
+
+import os
+
+import pytest
+
+from gmmaudio.compute import count_jobs, ordered_map
+from gmmaudio.errors import SettingError, WorkerError
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 3, -1])
+def test_results_come_in_the_order_of_the_items(n_jobs):
+    def slow_for_the_first(item):
+        import time
+
+        time.sleep(0.05 if item == 0 else 0.0)
+        return item, os.getpid()
+
+    results = list(ordered_map(slow_for_the_first, range(30), n_jobs))
+    assert [item for item, _ in results] == list(range(30))
+    here = {pid == os.getpid() for _, pid in results}
+    assert here == {n_jobs == 1 or (n_jobs == -1 and os.cpu_count() == 1)}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_no_items_give_no_results(n_jobs):
+    assert list(ordered_map(abs, [], n_jobs)) == []
+
+
+def test_one_process_takes_an_item_only_when_its_result_is_asked_for():
+    taken = []
+
+    def items():
+        for i in range(100):
+            taken.append(i)
+            yield i
+
+    results = ordered_map(abs, items(), 1)
+    assert taken == []
+    assert [next(results), next(results)] == [0, 1]
+    assert taken == [0, 1]
+
+
+@pytest.mark.parametrize("n_jobs", [0, -2, -100])
+def test_a_number_of_workers_that_means_nothing_is_refused(n_jobs):
+    with pytest.raises(SettingError) as caught:
+        list(ordered_map(abs, [1], n_jobs))
+    assert str(caught.value) == f"`n_jobs` is {n_jobs}; expected 1 or more worker processes, or -1 for one each core"
+
+
+def test_minus_one_means_a_worker_for_each_core(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert count_jobs(-1) == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert count_jobs(-1) == 1
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_error_of_the_function_passes_as_it_is(n_jobs):
+    def fails_at_two(item):
+        if item == 2:
+            raise KeyError("two")
+        return item
+
+    with pytest.raises(KeyError, match="two"):
+        list(ordered_map(fails_at_two, range(4), n_jobs))
+
+
+@pytest.mark.parametrize("n_items", [1, 30])
+def test_a_worker_that_dies_is_an_error_and_not_a_hang(n_items):
+    def dies_at_the_first(item):
+        import os
+
+        if item == 0:
+            os._exit(3)
+        return item
+
+    with pytest.raises(WorkerError) as caught:
+        list(ordered_map(dies_at_the_first, range(n_items), 2))
+    assert str(caught.value) == (
+        "a worker process died, for want of memory or in a decoder; run with -j 1 to see at which file"
+    )
+    # and the next run has workers again
+    assert list(ordered_map(abs, [-1, -2], 2)) == [1, 2]

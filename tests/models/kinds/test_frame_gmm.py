@@ -1,0 +1,153 @@
+"""One mixture for each label: closed forms, random streams, the same bits for any number of jobs."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from gmmaudio.compute import RunContext
+from gmmaudio.errors import MixtureError, SettingError
+from gmmaudio.mixture import fit_gmm
+from gmmaudio.models import FrameGmmSettings, fit_scorer
+from tests.models.conftest import (
+    labelled_clips,
+    parameters,
+)
+
+
+def test_labels_are_sorted_whatever_the_order_of_clips():
+    clips, labels = labelled_clips()
+    classifier, traces = fit_scorer(clips[::-1], labels[::-1], FrameGmmSettings(n_components=2))
+    assert classifier.labels == ("a", "b", "c")
+    assert list(traces) == ["a", "b", "c"]
+
+
+def test_one_component_has_the_mean_and_variance_of_its_labels_rows():
+    clips, labels = labelled_clips()
+    classifier, _ = fit_scorer(clips, labels, FrameGmmSettings(n_components=1))
+    for label, mixture in zip(classifier.labels, classifier.mixtures, strict=True):
+        own = np.concatenate([c for c, name in zip(clips, labels, strict=True) if name == label]).astype(np.float64)
+        # float32 sums of 360 numbers around 10
+        np.testing.assert_allclose(mixture.means[0], own.mean(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(mixture.covariances[0], own.var(axis=0), rtol=1e-6)
+
+
+def test_a_labels_mixture_is_fit_gmm_on_its_rows_with_its_own_stream():
+    clips, labels = labelled_clips()
+    config = FrameGmmSettings(n_components=3, covariance_type="full", init="random", variance_floor=0.02)
+    classifier, traces = fit_scorer(clips, labels, config, seed=5)
+    for i, label in enumerate("abc"):
+        own = np.concatenate([c for c, name in zip(clips, labels, strict=True) if name == label])
+        alone, trace = fit_gmm(
+            own, 3, covariance_type="full", init="random", variance_floor=0.02, rng=np.random.default_rng((5, i))
+        )
+        np.testing.assert_array_equal(classifier.mixtures[i].means, alone.means)
+        np.testing.assert_array_equal(classifier.mixtures[i].covariances, alone.covariances)
+        assert traces[label] == trace
+
+
+def test_a_labels_mixture_does_not_depend_on_the_others_rows():
+    clips, labels = labelled_clips()
+    others = [clip if label == "b" else clip[::2] + 1 for clip, label in zip(clips, labels, strict=True)]
+    config = FrameGmmSettings(n_components=3)
+    one, other = fit_scorer(clips, labels, config)[0], fit_scorer(others, labels, config)[0]
+    np.testing.assert_array_equal(one.mixtures[1].means, other.mixtures[1].means)
+    assert (one.mixtures[0].means != other.mixtures[0].means).any()
+
+
+BASE = FrameGmmSettings(n_components=4, init="random", max_iter=12, tol=1e-3)
+
+
+CHANGED = {
+    "n_components": 5,
+    "covariance_type": "full",
+    "init": "kmeans",
+    "n_init": 6,
+    "max_iter": 2,
+    "tol": 0.1,
+    "variance_floor": 0.5,
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_every_setting_changes_what_is_fitted(name):
+    clips, labels = labelled_clips()
+    base = fit_scorer(clips, labels, BASE)[0]
+    other = fit_scorer(clips, labels, dataclasses.replace(BASE, **{name: CHANGED[name]}))[0]
+    assert parameters(base) != parameters(other)
+
+
+def test_another_seed_gives_another_start():
+    clips, labels = labelled_clips()
+    assert parameters(fit_scorer(clips, labels, BASE, seed=0)[0]) != parameters(
+        fit_scorer(clips, labels, BASE, seed=1)[0]
+    )
+
+
+def test_the_same_seed_gives_the_same_bits():
+    clips, labels = labelled_clips()
+    assert parameters(fit_scorer(clips, labels, BASE, seed=4)[0]) == parameters(
+        fit_scorer(clips, labels, BASE, seed=4)[0]
+    )
+
+
+def test_labels_with_the_same_rows_have_streams_of_their_own():
+    clips, _ = labelled_clips(labels=("a",))
+    classifier, _ = fit_scorer(clips + clips, ["a"] * 6 + ["b"] * 6, BASE)
+    assert (classifier.mixtures[0].means != classifier.mixtures[1].means).any()
+
+
+def test_the_bits_are_the_same_for_one_two_and_three_workers():
+    clips, labels = labelled_clips(n_rows=400, labels=("a", "b", "c", "d"))
+    alone, traces = fit_scorer(clips, labels, BASE, seed=2, run=RunContext(1))
+    for n_jobs in (2, 3):
+        shared, shared_traces = fit_scorer(clips, labels, BASE, seed=2, run=RunContext(n_jobs))
+        assert parameters(shared) == parameters(alone)
+        assert shared_traces == traces
+
+
+def test_one_label_is_refused_by_name():
+    with pytest.raises(SettingError, match="only the label a; at least two are needed to tell apart"):
+        fit_scorer([np.zeros((3, 1))], ["a"], FrameGmmSettings())
+
+
+def test_no_clips_are_refused():
+    with pytest.raises(SettingError, match="only the label none; at least two"):
+        fit_scorer([], [], FrameGmmSettings())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"n_components": 0},
+        {"n_components": -1},
+        {"n_components": 1.5},
+        {"covariance_type": "round"},
+        {"init": "magic"},
+        {"n_init": 0},
+        {"max_iter": -1},
+        {"tol": -1e-9},
+        {"tol": float("nan")},
+        {"variance_floor": -0.1},
+        {"variance_floor": 1.1},
+    ],
+)
+def test_a_setting_outside_its_bounds_is_refused(wrong):
+    clips, labels = labelled_clips(n_clips=1)
+    with pytest.raises(SettingError):
+        fit_scorer(clips, labels, FrameGmmSettings(**wrong))
+
+
+def test_rows_that_are_not_finite_are_refused():
+    clips, labels = labelled_clips(n_clips=1)
+    clips[1][5, 2] = np.nan
+    with pytest.raises(MixtureError, match="clip 1: row 5, column 2 is nan"):
+        fit_scorer(clips, labels, FrameGmmSettings(n_components=1))
+
+
+def test_more_components_than_rows_keep_as_many_as_there_are():
+    classifier, traces = fit_scorer(
+        [np.array([[0.0], [1.0]]), np.array([[5.0], [6.0], [9.0]])], ["a", "b"], FrameGmmSettings()
+    )
+    assert [m.n_components for m in classifier.mixtures] == [2, 3]
+    assert [trace.n_components_asked for trace in traces.values()] == [16, 16]
