@@ -76,13 +76,13 @@ def test_a_new_kind_is_tuned_beside_the_others(kind, clips, monkeypatch):
 
 
 def test_the_command_offers_a_new_kind_and_shows_it(kind, command, corpus, tmp_path):
-    made = command("train", corpus.plain, "-o", tmp_path / "m.gmm", "--model", "nearest_mean")
+    made = command("train", corpus.plain, "-o", tmp_path / "m.gmm", "--kind", "nearest_mean")
     assert made.code == 0, made.err
     shown = command("info", tmp_path / "m.gmm")
     assert "model: the mean of each label's frames, variance 100, preset none (classic), seed 0" in shown.out
     settings = json.loads(command("info", tmp_path / "m.gmm", "--json").out)["training"]["kind_settings"]
     assert settings == {"kind": "nearest_mean", "variance": 100.0}
-    refused = command("train", corpus.plain, "-o", tmp_path / "n.gmm", "--model", "nearest_mean", "--components", "4")
+    refused = command("train", corpus.plain, "-o", tmp_path / "n.gmm", "--kind", "nearest_mean", "--components", "4")
     assert refused.code == 2
     assert "nearest_mean models have no setting" in refused.err
 
