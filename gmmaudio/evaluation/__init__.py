@@ -1,4 +1,4 @@
-"""Labels and scores, anybody's, and the protocol they were made under -> a report that can be trusted."""
+"""Evaluation: labels and scores of any system, and the protocol under which they were made -> a report."""
 
 from gmmaudio.evaluation.comparison import Comparison, compare
 from gmmaudio.evaluation.confusion import (

@@ -36,7 +36,7 @@ def rows_of(text):
 
 
 @pytest.mark.usefixtures("plain_terminal")
-def test_the_terminal_report_has_headline_findings_figures_and_matrix(capsys):
+def test_the_terminal_report_has_headline_findings_metrics_and_matrix(capsys):
     report = report_of([("a", "a")] * 3 + [("a", "b")] + [("b", "b")] * 2, findings=[MIND])
     show_report(report)
     found = capsys.readouterr()
@@ -52,7 +52,7 @@ def test_the_terminal_report_has_headline_findings_figures_and_matrix(capsys):
 
 
 @pytest.mark.usefixtures("plain_terminal")
-def test_the_terminal_report_shows_a_dash_where_a_figure_is_undefined(capsys):
+def test_the_terminal_report_shows_a_dash_where_a_metric_is_undefined(capsys):
     show_report(make_report([clip_of(0), clip_of(1, unit="g0")], ["a", "never"], PROTOCOL))
     text = capsys.readouterr().out
     assert ["never", "–", "–", "–", "0"] in rows_of(text)

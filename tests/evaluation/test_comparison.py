@@ -16,15 +16,15 @@ from gmmaudio.evaluation.intervals import draw_weights, exact_interval, t_interv
 
 
 def two_systems(seed=0, n_groups=12, gain=0.15):
-    """Return names, true labels, groups and what two systems called clips of three labels, in groups of 1 to 7."""
+    """Return names, true labels, groups of 1 to 7 clips, and the predictions of two systems, three labels."""
     rng = np.random.default_rng(seed)
     true, units = [], []
     for group in range(n_groups):
         for _ in range(rng.integers(1, 8)):
             true.append("abc"[group % 3])
             units.append(f"g{group}")
-    called = [[t if rng.random() < chance else "abc"[rng.integers(3)] for t in true] for chance in (0.6, 0.6 + gain)]
-    return [f"clip{i:03}" for i in range(len(true))], true, units, *called
+    predicted = [[t if rng.random() < chance else "abc"[rng.integers(3)] for t in true] for chance in (0.6, 0.6 + gain)]
+    return [f"clip{i:03}" for i in range(len(true))], true, units, *predicted
 
 
 # --- p-values ----------------------------------------------------------------------------------------------------
@@ -39,14 +39,14 @@ def test_mcnemar_is_scipys_binomial_test(only_a, only_b):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_sign_flip_test_is_a_listing_of_all_swaps(seed):
+def test_the_permutation_test_is_a_listing_of_all_swaps(seed):
     found = np.random.default_rng(seed).integers(-4, 6, size=9)
     sums = [abs(np.dot(signs, found)) for signs in itertools.product((-1, 1), repeat=9)]
     expected = np.mean([s >= abs(found.sum()) for s in sums])
     assert permutation_p(found) == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_sign_flip_test_is_scipys_permutation_test():
+def test_the_permutation_test_is_scipys_permutation_test():
     found = [3, 1, -1, 4, 2, 0, 5]
     expected = stats.permutation_test(
         (found, np.zeros(7)), lambda x, y: np.mean(x - y), permutation_type="samples", n_resamples=np.inf
@@ -55,7 +55,7 @@ def test_the_sign_flip_test_is_scipys_permutation_test():
 
 
 @pytest.mark.parametrize(("only_a", "only_b"), [(3, 9), (0, 6), (200, 260)])
-def test_groups_of_one_clip_make_the_sign_flip_test_mcnemars(only_a, only_b):
+def test_groups_of_one_clip_make_the_permutation_test_mcnemars(only_a, only_b):
     # rounding of some hundred halvings
     assert permutation_p([-1] * only_a + [1] * only_b + [0] * 50) == pytest.approx(mcnemar_p(only_a, only_b), rel=1e-9)
 

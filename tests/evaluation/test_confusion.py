@@ -52,13 +52,13 @@ def test_confusion_is_of_whole_numbers_without_weights_and_of_floats_with_them()
     assert weighted.tolist() == [[0.0, 0.25], [0.0, 0.0]]
 
 
-@pytest.mark.parametrize("figure", [accuracy, balanced_accuracy, macro_f1])
-def test_shares_do_not_depend_on_the_unit_of_the_weights(figure):
+@pytest.mark.parametrize("metric", [accuracy, balanced_accuracy, macro_f1])
+def test_shares_do_not_depend_on_the_unit_of_the_weights(metric):
     true, predicted = random_weighted_labels(5)
     weights = np.random.default_rng(5).random(len(true))
-    whole = float(figure(confusion_matrix(true, predicted, LABELS, weights=weights)))
+    whole = float(metric(confusion_matrix(true, predicted, LABELS, weights=weights)))
     # so small that every row sums to less than 1
-    small = float(figure(confusion_matrix(true, predicted, LABELS, weights=weights / 1000)))
+    small = float(metric(confusion_matrix(true, predicted, LABELS, weights=weights / 1000)))
     assert small == pytest.approx(whole, rel=1e-12)
     assert 0.3 < whole < 0.9
 
@@ -245,12 +245,12 @@ def random_labels(n, labels, seed):
     return true.tolist(), predicted.tolist()
 
 
-# --- figures of merit --------------------------------------------------------------------------------------------
+# --- metrics of counts -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("n_labels", [2, 3, 9])
-def test_figures_equal_scikit_learn(n_labels, seed):
+def test_metrics_equal_scikit_learn(n_labels, seed):
     labels = [f"l{i}" for i in range(n_labels)]
     true, predicted = random_labels(60, labels, seed)
     counts = confusion_matrix(true, predicted, labels)
@@ -265,7 +265,7 @@ def test_figures_equal_scikit_learn(n_labels, seed):
         assert tuple(per_label(counts, labels)[label].values()) == pytest.approx(row, rel=1e-12)
 
 
-def test_figures_of_a_table_worked_by_hand():
+def test_metrics_of_a_table_worked_by_hand():
     counts = np.array([[8, 2, 0], [1, 3, 0], [1, 0, 5]])
     assert float(accuracy(counts)) == 16 / 20
     assert float(balanced_accuracy(counts)) == pytest.approx((8 / 10 + 3 / 4 + 5 / 6) / 3)
@@ -308,7 +308,7 @@ def test_nothing_scored_is_not_a_number_and_not_an_error():
     assert np.isnan(log_loss([], []))
 
 
-def test_figures_keep_leading_axes():
+def test_metrics_keep_leading_axes():
     stack = np.array([[[1, 1], [0, 2]], [[0, 0], [0, 0]], [[0, 1], [0, 0]]])
     np.testing.assert_array_equal(accuracy(stack), [0.75, np.nan, 0.0])
     np.testing.assert_array_equal(balanced_accuracy(stack), [0.75, np.nan, 0.0])

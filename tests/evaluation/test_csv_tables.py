@@ -38,11 +38,11 @@ def test_no_table_of_a_hostile_report_holds_a_formula():
 def test_the_tables_carry_everything_the_json_does():
     report = example_report()
     found, plain = tables(report), report.to_dict()
-    figures = {row[0]: row[1:] for row in found["metrics"][1:]}
+    metrics = {row[0]: row[1:] for row in found["metrics"][1:]}
     for name in report.metrics.values:
-        assert figures[name][0] == plain[name]
+        assert metrics[name][0] == plain[name]
     for name, pair in plain["intervals"].items():
-        assert list(figures[name][1:]) == (pair or [None, None])
+        assert list(metrics[name][1:]) == (pair or [None, None])
     assert [list(row[1:]) for row in found["confusion"][1:]] == plain["confusion"]
     head, *rows = found["per_label"]
     assert [dict(zip(head[1:], row[1:], strict=True)) for row in rows] == list(plain["per_label"].values())

@@ -184,12 +184,12 @@ def test_an_empty_side_has_no_rate():
     assert other.p_miss.tolist() == [0.0, 1.0]
 
 
-@pytest.mark.parametrize("figure", [det_curve, eer, min_dcf, pooled_blocks])
-def test_trials_that_are_no_row_of_numbers_are_refused(figure):
+@pytest.mark.parametrize("metric", [det_curve, eer, min_dcf, pooled_blocks])
+def test_trials_that_are_no_row_of_numbers_are_refused(metric):
     with pytest.raises(SettingError, match=r"scores of trials have shape \(1, 1\); expected \(n,\)"):
-        figure([[1.0]], [0.0])
+        metric([[1.0]], [0.0])
     with pytest.raises(SettingError, match="a score of a trial is NaN"):
-        figure([1.0], [0.0, np.nan])
+        metric([1.0], [0.0, np.nan])
 
 
 # --- blocks and the equal error rate -----------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def test_the_equal_error_rate_is_the_worst_prior_of_the_best_threshold(seed, dec
 
 
 @pytest.mark.parametrize("rising", RISING)
-def test_only_the_order_of_scores_matters_to_the_equal_error_rate_and_the_least_cost(rising):
+def test_only_the_order_of_scores_matters_to_the_equal_error_rate_and_the_minimum_cost(rising):
     targets, nontargets = random_trials(3)
     assert eer(rising(targets), rising(nontargets)) == eer(targets, nontargets)
     assert min_dcf(rising(targets), rising(nontargets), p_target=0.2) == min_dcf(targets, nontargets, p_target=0.2)
@@ -268,11 +268,11 @@ def test_separated_sides_have_no_error_and_turned_ones_no_use():
     assert eer([INF, 1.0], [-INF, 0.0]) == 0
 
 
-@pytest.mark.parametrize("figure", [eer, min_dcf])
-def test_without_targets_or_nontargets_there_is_no_figure(figure):
-    assert np.isnan(figure([], [1.0]))
-    assert np.isnan(figure([1.0], []))
-    assert np.isnan(figure([], []))
+@pytest.mark.parametrize("metric", [eer, min_dcf])
+def test_without_targets_or_nontargets_there_is_no_metric(metric):
+    assert np.isnan(metric([], [1.0]))
+    assert np.isnan(metric([1.0], []))
+    assert np.isnan(metric([], []))
 
 
 def test_blocks_by_hand():

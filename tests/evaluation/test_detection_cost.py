@@ -40,7 +40,7 @@ def cavg_by_definition(llrs, true, p_target, c_miss, c_fa, threshold):
 
 @pytest.mark.parametrize("costs", [{}, {"p_target": 0.1}, {"c_miss": 10.0}, {"c_fa": 3.0, "p_target": 0.7}])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_least_cost_equals_a_sweep(seed, costs):
+def test_the_minimum_cost_equals_a_sweep(seed, costs):
     targets, nontargets = random_trials(seed)
     p, c_miss, c_fa = (costs.get(name, default) for name, default in (("p_target", 0.5), ("c_miss", 1), ("c_fa", 1)))
     swept = min(c_miss * p * m + c_fa * (1 - p) * f for m, f in swept_rates(targets, nontargets))
@@ -48,7 +48,7 @@ def test_the_least_cost_equals_a_sweep(seed, costs):
     assert found == pytest.approx(swept / min(c_miss * p, c_fa * (1 - p)), rel=1e-12)
 
 
-def test_the_least_cost_by_hand():
+def test_the_minimum_cost_by_hand():
     targets, nontargets = [1.0, 2.0, 3.0, 4.0], [0.0, 1.5, 2.5, 2.7]
     # accepting from 3 up misses a half for 0.5 * 1/2, accepting from 1 up lets 3/4 in; doing nothing costs 0.5
     assert min_dcf(targets, nontargets) == pytest.approx(0.5)
@@ -58,7 +58,7 @@ def test_the_least_cost_by_hand():
     assert min_dcf(targets, nontargets, c_miss=9.0) == pytest.approx(0.75)
 
 
-def test_the_least_cost_is_within_0_and_1_and_half_of_it_at_equal_costs_at_most_the_equal_error_rate():
+def test_the_minimum_cost_is_within_0_and_1_and_half_of_it_at_equal_costs_at_most_the_equal_error_rate():
     for seed in range(10):
         targets, nontargets = random_trials(seed, n_targets=9, n_nontargets=7)
         for p_target in (1e-6, 0.01, 0.5, 0.99):
@@ -180,26 +180,26 @@ def test_the_only_candidate_is_accepted_at_any_finite_threshold():
     assert cavg(llrs, [1, 0], threshold=1e300) == 1
 
 
-@pytest.mark.parametrize("figure", [cavg, cavg_primary, min_cavg])
-def test_cavg_of_fewer_than_two_labels_is_not_a_number(figure):
-    assert np.isnan(figure([[1.0, 0.0], [1.0, 0.0]], [0, 0]))
-    assert np.isnan(figure([[1.0]], [0]))
-    assert np.isnan(figure([], []))
-    assert np.isnan(figure(np.empty((0, 3)), []))
+@pytest.mark.parametrize("metric", [cavg, cavg_primary, min_cavg])
+def test_cavg_of_fewer_than_two_labels_is_not_a_number(metric):
+    assert np.isnan(metric([[1.0, 0.0], [1.0, 0.0]], [0, 0]))
+    assert np.isnan(metric([[1.0]], [0]))
+    assert np.isnan(metric([], []))
+    assert np.isnan(metric(np.empty((0, 3)), []))
 
 
 def test_cavg_of_no_weight_is_not_a_number():
     assert np.isnan(cavg([[1.0, 0.0], [0.0, 1.0]], [0, 1], weights=[1.0, 0.0]))
 
 
-@pytest.mark.parametrize("figure", [cavg, cavg_primary, min_cavg, pooled_trials])
-def test_rows_and_labels_that_do_not_fit_are_refused(figure):
+@pytest.mark.parametrize("metric", [cavg, cavg_primary, min_cavg, pooled_trials])
+def test_rows_and_labels_that_do_not_fit_are_refused(metric):
     with pytest.raises(SettingError, match="row 0 of the scores has NaN"):
-        figure([[np.nan, 0.0]], [0])
+        metric([[np.nan, 0.0]], [0])
     with pytest.raises(SettingError, match="true label 2 is no column"):
-        figure([[0.0, 0.0]], [2])
+        metric([[0.0, 0.0]], [2])
     with pytest.raises(SettingError, match="true labels have shape"):
-        figure([[0.0, 0.0]], [0, 1])
+        metric([[0.0, 0.0]], [0, 1])
 
 
 def test_weights_and_thresholds_that_do_not_fit_are_refused():
@@ -243,26 +243,26 @@ def test_the_primary_cost_takes_weights():
     assert again != pytest.approx(cavg_primary(rows, true), rel=1e-3)
 
 
-# --- the least Cavg ----------------------------------------------------------------------------------------------
+# --- min Cavg ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("costs", [{}, {"p_target": 0.1}, {"c_miss": 4.0}, {"c_fa": 4.0}])
 @pytest.mark.parametrize("decimals", [0, 1, 8])
-def test_the_least_cavg_equals_a_sweep(decimals, costs):
+def test_min_cavg_equals_a_sweep(decimals, costs):
     rows, true = random_rows(decimals, n=40, decimals=decimals)
     default = {"p_target": 0.5, "c_miss": 1.0, "c_fa": 1.0} | costs
     swept = min(cavg_by_definition(rows, true, *default.values(), t) for t in [*np.unique(rows), INF])
     assert min_cavg(rows, true, **costs) == pytest.approx(swept, rel=1e-10)
 
 
-def test_the_least_cavg_is_never_above_that_of_any_threshold_or_of_doing_nothing():
+def test_min_cavg_is_never_above_that_of_any_threshold_or_of_doing_nothing():
     for seed in range(10):
         rows, true = random_rows(seed, n=20, shift=0.3)
         least = min_cavg(rows, true, p_target=0.2)
         assert least <= min(0.2, *(cavg(rows, true, p_target=0.2, threshold=t) for t in np.linspace(-3, 3, 13)))
 
 
-def test_the_least_cavg_does_not_change_with_a_common_offset_or_scale():
+def test_min_cavg_does_not_change_with_a_common_offset_or_scale():
     rows, true = random_rows(2)
     assert min_cavg(7 * rows - 3, true) == pytest.approx(min_cavg(rows, true), rel=1e-12)
     # but one label's own offset is not undone
@@ -275,7 +275,7 @@ def test_equal_scores_are_not_parted():
     assert min_cavg(np.zeros((4, 2)), [0, 0, 1, 1], p_target=0.8) == pytest.approx(0.2)
 
 
-def test_infinite_ratios_have_a_least_cavg():
+def test_infinite_ratios_have_a_min_cavg():
     llrs = detection_llrs([[0.0, -INF], [-INF, 0.0], [-INF, 0.0]])
     assert min_cavg(llrs, [0, 1, 1]) == 0
     # accepting nothing is possible, though no threshold does it

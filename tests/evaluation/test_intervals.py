@@ -14,7 +14,7 @@ from gmmaudio.evaluation import (
 from gmmaudio.evaluation.intervals import draw_weights, effective_groups, exact_interval, t_interval
 
 LABELS = ["a", "b", "c"]
-FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
+SHARES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 def rng(seed=0):
@@ -63,7 +63,7 @@ def drawn_corpus(random):
 def coverage():
     """Share of corpora whose interval holds the truth, in per cent: 1000 drawn by group, 200 of them by clip."""
     random, n = rng(8), {"group": 1000, "clip": 200}
-    held = dict.fromkeys([(unit, figure) for unit in n for figure in FIGURES[:2]], 0)
+    held = dict.fromkeys([(unit, metric) for unit in n for metric in SHARES[:2]], 0)
     with pytest.MonkeyPatch.context() as patch:
         # a deviation from 300 draws is within 4 %, which moves coverage by less than 1 %
         patch.setattr(intervals, "N_DRAWS", 300)
@@ -73,20 +73,20 @@ def coverage():
                 if i >= n[unit]:
                     continue
                 found = bootstrap_intervals(true, predicted, drawn, LABELS, random)
-                for figure in FIGURES[:2]:
-                    held[unit, figure] += found[figure][0] <= 0.75 <= found[figure][1]
-    return {(unit, figure): 100 * count / n[unit] for (unit, figure), count in held.items()}
+                for metric in SHARES[:2]:
+                    held[unit, metric] += found[metric][0] <= 0.75 <= found[metric][1]
+    return {(unit, metric): 100 * count / n[unit] for (unit, metric), count in held.items()}
 
 
-@pytest.mark.parametrize("figure", FIGURES[:2])
-def test_95_of_100_intervals_hold_the_truth(coverage, figure):
+@pytest.mark.parametrize("metric", SHARES[:2])
+def test_95_of_100_intervals_hold_the_truth(coverage, metric):
     # The standard error of a share of 0.95 in 1000 corpora is 0.7 %: 93 to 97 is three of them each way.
-    assert 93 <= coverage["group", figure] <= 97
+    assert 93 <= coverage["group", metric] <= 97
 
 
-@pytest.mark.parametrize("figure", FIGURES[:2])
-def test_intervals_that_draw_clips_do_not_keep_the_promise(coverage, figure):
-    assert coverage["clip", figure] < 90
+@pytest.mark.parametrize("metric", SHARES[:2])
+def test_intervals_that_draw_clips_do_not_keep_the_promise(coverage, metric):
+    assert coverage["clip", metric] < 90
 
 
 # --- draws -------------------------------------------------------------------------------------------------------
@@ -283,9 +283,9 @@ def test_intervals_are_those_of_scikit_learn_with_the_weights_of_the_draws(monke
         )
         for weights in (np.ones(len(true)), *draws.clip_weights())
     ]
-    for i, figure in enumerate(FIGURES):
+    for i, metric in enumerate(SHARES):
         column = np.array([row[i] for row in rows])
-        assert found[figure] == pytest.approx(t_interval(column[0], column[1:], draws.degrees, "logit"))
+        assert found[metric] == pytest.approx(t_interval(column[0], column[1:], draws.degrees, "logit"))
 
 
 def test_one_clip_in_each_group_gives_about_wilsons_interval():
@@ -297,7 +297,7 @@ def test_one_clip_in_each_group_gives_about_wilsons_interval():
     assert found == pytest.approx((expected.low, expected.high), abs=0.006)
 
 
-def test_few_groups_of_every_label_do_not_push_the_interval_off_its_figure():
+def test_few_groups_of_every_label_do_not_push_the_interval_off_its_metric():
     # 4 labels of 3 groups, one in three wrong throughout: a label lost in a draw moves the mean of the recalls
     true = [label for label in "abcd" for _ in range(9)]
     units = [f"{label}{i // 3}" for label in "abcd" for i in range(9)]
@@ -332,8 +332,8 @@ def test_all_right_or_all_wrong_has_the_exact_interval_of_as_many_coins_as_group
     predicted = true if right else ["b"] * 20 + ["a"] * 20
     found = bootstrap_intervals(true, predicted, [str(i // 5) for i in range(40)], LABELS, rng())
     expected = stats.binomtest(8 * right, 8).proportion_ci(0.95, method="exact")
-    for figure in FIGURES:
-        assert found[figure] == pytest.approx((expected.low, expected.high))
+    for metric in SHARES:
+        assert found[metric] == pytest.approx((expected.low, expected.high))
 
 
 def test_all_right_counts_uneven_groups_and_labels_for_less():
@@ -350,7 +350,7 @@ def test_all_right_counts_uneven_groups_and_labels_for_less():
 
 @pytest.mark.parametrize(("true", "units"), [("", ""), ("aab", "ggg")])
 def test_fewer_than_two_groups_have_no_interval(true, units):
-    assert bootstrap_intervals([*true], [*true], [*units], LABELS, rng()) == dict.fromkeys(FIGURES)
+    assert bootstrap_intervals([*true], [*true], [*units], LABELS, rng()) == dict.fromkeys(SHARES)
 
 
 def test_two_groups_have_a_wide_interval():
@@ -374,15 +374,15 @@ def test_a_clip_in_several_repeats_does_not_narrow_the_interval():
     true, predicted, units = uneven_clips()
     once = bootstrap_intervals(true, predicted, units, LABELS, rng())
     often = bootstrap_intervals(true * 5, predicted * 5, units * 5, LABELS, rng())
-    for figure in FIGURES:
-        assert often[figure] == pytest.approx(once[figure])
+    for metric in SHARES:
+        assert often[metric] == pytest.approx(once[metric])
 
 
 def test_labels_without_clips_change_nothing():
     true, predicted, units = uneven_clips()
     few, many = (bootstrap_intervals(true, predicted, units, labels, rng()) for labels in (LABELS, [*"xaybzc"]))
-    for figure in FIGURES:
-        assert many[figure] == pytest.approx(few[figure])
+    for metric in SHARES:
+        assert many[metric] == pytest.approx(few[metric])
 
 
 def test_intervals_of_bad_arguments_are_refused():

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("quick")
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 
-def test_a_page_shows_figures_title_and_protocol():
+def test_a_page_shows_metrics_title_and_protocol():
     failed = [FailedInput("gone.wav", "decode", "no sound in it")]
     report = report_of(
         [("a", "a")] * 3 + [("b", "a")], findings=[Finding("a_gap", "alarm", "mind the gap")], failed=failed
@@ -228,10 +228,10 @@ def test_of_many_confusions_the_first_are_listed_and_all_are_counted():
     assert f"The first {N_CONFUSIONS} of {N_CONFUSIONS + 4} pairs" in page.text
 
 
-# --- figures ---------------------------------------------------------------------------------------------------------
+# --- metrics ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_table_of_labels_has_their_figures():
+def test_the_table_of_labels_has_their_metrics():
     report = report_of([("a", "a")] * 3 + [("a", "b")], "abc")
     assert page_of(report).tables["Metrics per label"] == [
         ["label", "precision", "recall", "F1", "n"],
@@ -247,7 +247,7 @@ def test_the_table_of_labels_has_their_figures():
         assert (eer, min_dcf) == (f"{100 * row['eer']:.1f} %", f"{row['min_dcf']:.3f}")
 
 
-def test_every_figure_is_on_the_page_with_its_interval_and_a_meaning():
+def test_every_metric_is_on_the_page_with_its_interval_and_a_meaning():
     report = example(4)
     values, intervals = report.metrics.values, report.intervals
     report = replace(report, metrics=replace(report.metrics, values={**values, "new_one": 0.5, "lost": None}))
@@ -263,7 +263,7 @@ def test_every_figure_is_on_the_page_with_its_interval_and_a_meaning():
     assert all(len(row[-1]) > 10 for name, row in rows.items() if name not in ("new_one", "lost"))
 
 
-def test_the_page_says_what_the_figures_were_computed_from(plotted):
+def test_the_page_says_what_the_metrics_were_computed_from(plotted):
     with_probabilities, with_scores = page_of(example(3)), page_of(example(3, probabilities=False))
     only = [clip_of(i, label, "a", scores={}) for i, label in enumerate("aab")]
     with_decisions = page_of(make_report(only, ["a", "b"], PROTOCOL))
@@ -335,7 +335,7 @@ def test_conditions_have_a_table_each_in_a_fixed_order_and_unknown_ones_come_las
         "Accuracy: a-label 0 by hand",
     ]
     clean, worse = report.slices["robustness"]
-    figures = [
+    metrics = [
         [
             f"{100 * row.accuracy:.1f} %",
             "{:.1f} to {:.1f} %".format(*(100 * end for end in row.interval)),
@@ -348,8 +348,8 @@ def test_conditions_have_a_table_each_in_a_fixed_order_and_unknown_ones_come_las
     head, *rows = page.tables["Accuracy: Degraded audio"]
     assert head == ["slice", "accuracy", "95 % interval", "balanced", "n", "groups", "difference", "95 % interval"]
     assert rows == [
-        ["clean", *figures[0], "–", "–"],
-        ["babble, 10 dB", *figures[1], "−12.5", "−20.0 to +3.0"],
+        ["clean", *metrics[0], "–", "–"],
+        ["babble, 10 dB", *metrics[1], "−12.5", "−20.0 to +3.0"],
     ]
     head, *rows = page.tables["Accuracy: Learning curve"]
     assert (head[1], [row[1] for row in rows]) == ("hours", ["0.40", "0.80", "1.60"])

@@ -129,17 +129,17 @@ def test_labels_that_were_candidates_count_though_they_have_no_clips():
     assert min_cllr(np.zeros((2, 4)), [0, 1]) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("figure", [cllr, min_cllr])
-def test_cllr_of_nothing_is_not_a_number(figure):
-    assert np.isnan(figure([], []))
-    assert np.isnan(figure(np.empty((0, 3)), []))
+@pytest.mark.parametrize("metric", [cllr, min_cllr])
+def test_cllr_of_nothing_is_not_a_number(metric):
+    assert np.isnan(metric([], []))
+    assert np.isnan(metric(np.empty((0, 3)), []))
 
 
 def test_cllr_of_no_weight_is_not_a_number():
     assert np.isnan(cllr([[0.0, 1.0]], [0], weights=[0.0]))
 
 
-@pytest.mark.parametrize("figure", [cllr, min_cllr])
+@pytest.mark.parametrize("metric", [cllr, min_cllr])
 @pytest.mark.parametrize(
     ("rows", "true", "message"),
     [
@@ -149,9 +149,9 @@ def test_cllr_of_no_weight_is_not_a_number():
         ([[0.0, 0.0]], [0, 1], "true labels have shape"),
     ],
 )
-def test_cllr_of_what_does_not_fit_is_refused(figure, rows, true, message):
+def test_cllr_of_what_does_not_fit_is_refused(metric, rows, true, message):
     with pytest.raises(SettingError, match=message):
-        figure(rows, true)
+        metric(rows, true)
 
 
 def test_weights_that_do_not_fit_are_refused():
@@ -175,14 +175,14 @@ def searched_min_cllr(rows, true):
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
-def test_the_least_cllr_equals_a_search_without_gradient(missing):
+def test_min_cllr_equals_a_search_without_gradient(missing):
     rows, true = random_rows(7, n=60, n_labels=3, missing=missing)
     # the simplex stops at differences of 1e-10
     assert min_cllr(rows, true) == pytest.approx(searched_min_cllr(rows, true), abs=1e-8)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_least_cllr_of_two_labels_equals_logistic_regression(seed):
+def test_min_cllr_of_two_labels_equals_logistic_regression(seed):
     rows, true = random_rows(seed, n_labels=2, shift=0.8)
     llr = (rows[:, 1] - rows[:, 0])[:, None]
     fitted = LogisticRegression(C=1e9, class_weight="balanced", tol=1e-8, max_iter=1000).fit(llr, true)
@@ -204,14 +204,14 @@ def test_no_scale_and_offsets_do_better_than_the_least(seed, missing):
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 @pytest.mark.parametrize("scale", [1e-6, 0.1, 30.0, 1e6])
-def test_the_least_cllr_does_not_change_with_units_offsets_and_constants_of_rows(scale, missing):
+def test_min_cllr_does_not_change_with_units_offsets_and_constants_of_rows(scale, missing):
     rows, true = random_rows(5, missing=missing)
     moved = scale * (rows + np.array([0, 3, -5, 40]) + np.linspace(0, 9, len(rows))[:, None])
     assert min_cllr(moved, true) == pytest.approx(min_cllr(rows, true), abs=FOUND)
     assert cllr(moved, true) != pytest.approx(cllr(rows, true), rel=0.01)
 
 
-def test_calibration_is_what_the_least_cllr_takes_away():
+def test_calibration_is_what_min_cllr_takes_away():
     # drawn from the very model: scores are log-likelihoods of unit normals at 0 or at 1.5, up to a constant
     rng = np.random.default_rng(0)
     true = np.repeat(range(4), 2000)
@@ -298,7 +298,7 @@ def test_binary_cllr_of_calibrated_gaussians_equals_its_integral():
 
         expected = quad(cost, m - 12 * deviation, m + 12 * deviation, points=[0.0, m], limit=200)[0]
         if published is not None:
-            # van Leeuwen's ROCAnalysis.jl tests its Cllr by this figure
+            # van Leeuwen's ROCAnalysis.jl tests its Cllr by this metric
             assert expected == pytest.approx(published, abs=5e-8)
         at = (np.arange(20_000) + 0.5) / 20_000
         targets = norm.ppf(at, m, deviation)
@@ -314,22 +314,22 @@ def test_binary_cllr_of_infinite_ratios():
     assert binary_cllr([0.0], [INF]) == INF
 
 
-@pytest.mark.parametrize("figure", [binary_cllr, min_binary_cllr])
-def test_binary_cllr_without_targets_or_nontargets_is_not_a_number(figure):
-    assert np.isnan(figure([], [1.0]))
-    assert np.isnan(figure([1.0], []))
-    assert np.isnan(figure([], []))
+@pytest.mark.parametrize("metric", [binary_cllr, min_binary_cllr])
+def test_binary_cllr_without_targets_or_nontargets_is_not_a_number(metric):
+    assert np.isnan(metric([], [1.0]))
+    assert np.isnan(metric([1.0], []))
+    assert np.isnan(metric([], []))
 
 
-@pytest.mark.parametrize("figure", [binary_cllr, min_binary_cllr])
-def test_trials_that_are_no_row_of_numbers_are_refused(figure):
+@pytest.mark.parametrize("metric", [binary_cllr, min_binary_cllr])
+def test_trials_that_are_no_row_of_numbers_are_refused(metric):
     with pytest.raises(SettingError, match=r"scores of trials have shape \(\)"):
-        figure(1.0, [0.0])
+        metric(1.0, [0.0])
     with pytest.raises(SettingError, match="a score of a trial is NaN"):
-        figure([np.nan], [0.0])
+        metric([np.nan], [0.0])
 
 
-# --- the least Cllr of detection ---------------------------------------------------------------------------------
+# --- min Cllr of detection ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 6])

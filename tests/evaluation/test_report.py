@@ -52,7 +52,7 @@ def test_json_has_the_keys_that_readers_were_promised():
     assert found["findings"][0] == {"code": "a_gap", "level": "warning", "text": "mind the gap", "remedy": "jump"}
 
 
-def test_json_holds_the_figures():
+def test_json_holds_the_metrics():
     pairs = [("a", "a")] * 3 + [("a", "b")] + [("b", "b")] * 2
     found = json.loads(json.dumps(report_of(pairs).to_dict(), allow_nan=False))
     assert found["accuracy"] == pytest.approx(5 / 6)
@@ -78,7 +78,7 @@ def test_json_holds_the_figures():
     }
 
 
-def test_json_is_valid_where_figures_are_undefined():
+def test_json_is_valid_where_metrics_are_undefined():
     clips = [clip_of(i, "a", "a", group=None, unit="one") for i in range(2)]
     found = make_report(clips, ["a", "b", "never"], PROTOCOL).to_dict()
     text = json.dumps(found, allow_nan=False)

@@ -66,7 +66,7 @@ def test_one_clip_in_each_group_gives_about_wilsons_interval(share):
 
 
 def test_intervals_equal_a_bootstrap_written_out_with_scikit_learn():
-    # 12 groups of 8 clips, one in four of a rare label that is mostly missed: the two figures are far apart
+    # 12 groups of 8 clips, one in four of a rare label that is mostly missed: the two metrics are far apart
     rng = np.random.default_rng(1)
     true = np.array(["a", "a", "a", "b"] * 24)
     predicted = np.where(rng.random(96) < np.where(true == "a", 0.9, 0.3), true, np.where(true == "a", "b", "a"))
@@ -79,7 +79,7 @@ def test_intervals_equal_a_bootstrap_written_out_with_scikit_learn():
         draws.append((reference.accuracy_score(t, p), reference.balanced_accuracy_score(t, p)))
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
     # Ends are quantiles of 400 and 2000 draws whose deviation is 0.05 at most: each uncertain by 0.007 and 0.003, so
-    # 0.025 is three deviations of their difference; the two figures differ by far more.
+    # 0.025 is three deviations of their difference; the two metrics differ by far more.
     assert found["accuracy"] == pytest.approx((low[0], high[0]), abs=0.025)
     assert found["balanced_accuracy"] == pytest.approx((low[1], high[1]), abs=0.025)
     assert abs(low[0] - low[1]) > 0.1
@@ -98,16 +98,16 @@ def test_the_interval_of_clips_all_right_is_the_exact_one_of_as_many_coins():
     assert list(found.values()) == [pytest.approx((0.025**0.1, 1.0))] * 3
 
 
-def test_intervals_hold_the_figure_and_lie_within_0_and_1():
+def test_intervals_hold_the_metric_and_lie_within_0_and_1():
     labels = ["a", "b", "c"]
     true, predicted = random_labels(60, labels, 2)
     counts = confusion_matrix(true, predicted, labels)
     found = bootstrap_intervals(true, predicted, [str(i % 15) for i in range(60)], labels, np.random.default_rng(0))
-    for figure, (low, high) in (
+    for metric, (low, high) in (
         (accuracy(counts), found["accuracy"]),
         (balanced_accuracy(counts), found["balanced_accuracy"]),
     ):
-        assert 0 <= low < float(figure) < high <= 1
+        assert 0 <= low < float(metric) < high <= 1
 
 
 def test_intervals_are_the_same_bits_for_one_seed_and_for_any_order_of_clips():
