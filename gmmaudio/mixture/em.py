@@ -20,16 +20,15 @@ from gmmaudio.mixture.product import log_joint_of
 from gmmaudio.mixture.rows import (
     RowSource,
     RowSummary,
-    Whitening,
     check_weights,
     draw_rows,
-    estimate_whitening,
     first_distinct_rows,
     reread_chunks,
     summarise,
 )
 from gmmaudio.mixture.squarem import extrapolate
 from gmmaudio.mixture.statistics import SufficientStats, maximise, sum_chunks
+from gmmaudio.mixture.whitening import Whitening, estimate_whitening
 
 # A function of iteration, mean log likelihood and mixture of whitened rows.
 Report = Callable[[int, float, GaussianMixture], None]

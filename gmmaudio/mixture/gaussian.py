@@ -13,7 +13,8 @@ from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of
 from gmmaudio.mixture.missing import conditional_means, log_joint_observed
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, log_joint_of, log_sums
-from gmmaudio.mixture.rows import Whitening, as_rows, read_chunks
+from gmmaudio.mixture.rows import as_rows, read_chunks
+from gmmaudio.mixture.whitening import Whitening
 
 
 @dataclass(frozen=True, eq=False)

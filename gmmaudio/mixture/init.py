@@ -14,7 +14,7 @@ import numpy.typing as npt
 from gmmaudio.compute import libraries
 from gmmaudio.mixture.covariance import Array, Floats, covariance_of, moments_of
 from gmmaudio.mixture.gaussian import GaussianMixture
-from gmmaudio.mixture.rows import Whitening
+from gmmaudio.mixture.whitening import Whitening
 
 # Lloyd's iterations cost as much as EM iterations; with more rows than this the centres hardly change.
 KMEANS_SAMPLE = 20_000

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of, moments_of
-from gmmaudio.mixture.rows import Whitening
+from gmmaudio.mixture.whitening import Whitening
 
 # Parameters of a mixture of whitened rows: weights, means, covariances.
 Parameters = tuple[Array, Array, Array]

@@ -1,0 +1,148 @@
+"""Whitening: rows centred and scaled to the mean and the standard deviation of their columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.errors import MixtureError
+from gmmaudio.mixture.covariance import Array, Floats
+from gmmaudio.mixture.rows import Chunk, RowSource, RowSummary, reread_chunks
+
+
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """A change of coordinates, ``(rows - centre) / scale``, column by column.
+
+    Log densities are computed as matrix products of whitened rows: far from 0 such products would lose digits.
+
+    Parameters
+    ----------
+    centre, scale : ndarray, shape (n_features,), float64
+        In the units of the rows; scale > 0.
+
+    Examples
+    --------
+    >>> Whitening(np.array([10.0]), np.array([2.0])).whiten(np.array([[12.0], [8.0]]))
+    array([[ 1.],
+           [-1.]])
+    """
+
+    centre: Array
+    scale: Array
+
+    def rounded(self) -> Whitening | None:
+        """Return the whitening with float32 parameters, which float32 rows need; None where float32 cannot hold them.
+
+        Whitening float32 rows by it costs their last digit only.
+        """
+        with np.errstate(over="ignore", under="ignore"):
+            centre, scale = (v.astype(np.float32).astype(np.float64) for v in (self.centre, self.scale))
+        fits = (np.abs(centre) < 1e30).all() and (scale > 1e-30).all() and (scale < 1e30).all()
+        return Whitening(centre, scale) if fits else None
+
+    def whiten(self, rows: Floats) -> Array:
+        """Return ``(rows - centre) / scale`` in float64, shape (n, n_features).
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, n_features)
+            In their own units; NaN stays NaN.
+        """
+        columns = np.empty(rows.shape[::-1])
+        self.whiten_columns(rows, columns)
+        return np.ascontiguousarray(columns.T)
+
+    def whiten_columns(self, rows: Floats, out: Floats) -> None:
+        """Write ``(rows - centre) / scale`` to ``out``, one column for each row, in the dtype of ``out``.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, n_features)
+            In their own units; NaN stays NaN.
+        out : ndarray, shape (n_features, n), float32 or float64
+            Result; float64 values are clipped to -1e100..1e100.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.subtract(rows.T, self.centre.astype(out.dtype)[:, None], out=out, casting="same_kind")
+            np.divide(out, self.scale.astype(out.dtype)[:, None], out=out)
+        if out.dtype == np.float64:
+            # the density of a row this far out is 0 in any case, and its square must stay finite
+            np.clip(out, -1e100, 1e100, out=out)
+
+
+def estimate_whitening(
+    X: RowSource, weights: npt.ArrayLike | None, summary: RowSummary, *, isotropic: bool = False
+) -> Whitening:
+    """Return the whitening by the mean and the standard deviation of each column.
+
+    The moments are exact at any offset of the rows, and free of overflow at any scale. A column that is constant, or
+    varies by rounding errors only, is not scaled by its standard deviation, but keeps its units.
+
+    Parameters
+    ----------
+    X, weights
+        As for :func:`summarise`.
+    summary : RowSummary
+        Of the same rows.
+    isotropic : bool
+        Whether to scale all columns by the square root of their mean variance.
+
+    Raises
+    ------
+    MixtureError
+        If the standard deviation of a column is above 1e152, so that its variance exceeds float64.
+
+    Examples
+    --------
+    >>> X = [[0.0, 5.0], [2.0, 5.0]]
+    >>> whitening = estimate_whitening(X, None, summarise(X))
+    >>> whitening.centre, whitening.scale
+    (array([1., 5.]), array([1., 1.]))
+    """
+    low, high = summary.low, summary.high
+    middle, half = low / 2 + high / 2, high / 2 - low / 2
+    kind: type[np.floating] = np.float32 if summary.is_float32 else np.float64
+    flat = half <= 4 * np.finfo(kind).eps * np.maximum(np.abs(low), np.abs(high))
+    half[flat] = np.maximum(half[flat], 1.0)
+    rough = Whitening(middle, half)
+    n, mean, squares = np.zeros_like(middle), np.zeros_like(middle), np.zeros_like(middle)
+    for chunk in reread_chunks(X, weights, summary):
+        n, mean, squares = _merge_moments((n, mean, squares), _column_moments(chunk, rough))
+    centre, std = middle + half * mean, half * np.where(flat, 0.0, np.sqrt(squares / n))
+    if isotropic:
+        half[:] = half.max()
+        max_std = std.max() or 1.0
+        std[:] = max_std * np.sqrt(np.square(std / max_std).mean())
+    scale = np.maximum(np.where(std > 0, std, half), 1e-151)
+    too_wide = np.flatnonzero(scale > 1e152)
+    if len(too_wide):
+        raise MixtureError(
+            f"column {too_wide[0]} has a standard deviation of {scale[too_wide[0]]:.3g}, whose square exceeds float64; "
+            "expected 1e152 or less: divide the column by a constant"
+        )
+    return Whitening(centre, scale)
+
+
+ColumnMoments = tuple[Array, Array, Array]
+
+
+def _column_moments(chunk: Chunk, whitening: Whitening) -> ColumnMoments:
+    """Return the total weight of every column of whitened rows, its mean and its sum of squares about the mean."""
+    z = whitening.whiten(chunk.rows)
+    weights = np.ones(len(z)) if chunk.weights is None else chunk.weights
+    present = ~np.isnan(z) if chunk.has_missing else np.ones(z.shape, dtype=bool)
+    n = weights @ present
+    divisor = np.where(n > 0, n, 1.0)
+    mean = weights @ np.where(present, z, 0.0) / divisor
+    return n, mean, weights @ np.where(present, z - mean, 0.0) ** 2
+
+
+def _merge_moments(a: ColumnMoments, b: ColumnMoments) -> ColumnMoments:
+    """Return the moments of two sets of rows together (Chan, Golub, LeVeque 1983), accurate far from the origin."""
+    n = a[0] + b[0]
+    share = b[0] / np.where(n > 0, n, 1.0)
+    difference = b[1] - a[1]
+    return n, a[1] + difference * share, a[2] + b[2] + difference * difference * a[0] * share
