@@ -1,4 +1,4 @@
-"""What a cross-validation tells beside its figure: shorter clips, less training, a random split, alike labels."""
+"""Analyses beside the accuracy: shorter clips, less training, a random split, degraded audio, similarity of labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,17 @@ SHARES = (1 / 8, 1 / 4, 1 / 2)
 
 
 def check_durations(durations_s: Sequence[float]) -> None:
-    """Raise SettingError where a length to cut to is outside its bounds.
+    """Raise SettingError where a duration to cut to is outside its bounds.
+
+    Parameters
+    ----------
+    durations_s : sequence of float
+        Durations, seconds.
+
+    Raises
+    ------
+    SettingError
+        If one is outside 0.1 to 3600 s.
 
     Examples
     --------
@@ -35,12 +45,12 @@ def check_durations(durations_s: Sequence[float]) -> None:
 
 
 def duration_slices(durations: Sequence[Mapping[float, Sequence[ScoredClip]]]) -> tuple[Slice, ...]:
-    """Return the figures of clips cut to each length, the shortest first.
+    """Return a slice of clips cut to each duration, the shortest first.
 
     Parameters
     ----------
     durations : sequence of mapping
-        Of every fold: length in seconds -> predictions.
+        Of every fold: duration in seconds -> predictions.
     """
     together: dict[float, list[ScoredClip]] = defaultdict(list)
     for fold in durations:
@@ -58,10 +68,10 @@ def learning_curve(
     *,
     tuned: bool = False,
 ) -> tuple[Slice, ...]:
-    """Return the accuracy with an eighth, a quarter and half of each fold's training sound, and with all of it.
+    """Return a slice for an eighth, a quarter, half and all of each fold's training audio.
 
-    Of each label whole groups are taken in random order, and of the last its first trials, until there is as much sound
-    as wanted: less sound is fewer artists or speakers, as in life.
+    Of each label whole groups are taken in random order, and of the last its first trials, until the duration is
+    reached: less audio is fewer artists or speakers, as it would be in practice.
 
     Parameters
     ----------
@@ -70,7 +80,7 @@ def learning_curve(
     folds : sequence of Fold
         Of one repeat.
     whole : sequence of ScoredClip
-        Predictions of that repeat with all training sound.
+        Predictions of that repeat with all training audio.
     recipe : Recipe
         Settings; its seed orders the groups.
     run : RunContext
@@ -98,7 +108,7 @@ def random_split(
     *,
     tuned: bool = False,
 ) -> tuple[Slice, ...]:
-    """Return the figure by group, and what a random split of the same clips would have shown.
+    """Return a slice with groups kept whole and one of a random split of the same clips; none without two folds.
 
     Parameters
     ----------
@@ -134,7 +144,7 @@ def check_random_split(rows: Sequence[Slice]) -> tuple[Finding, ...]:
     Parameters
     ----------
     rows : sequence of Slice
-        What :func:`random_split` gave.
+        Slices of :func:`random_split`.
     """
     if len(rows) < 2 or rows[1].difference is None:
         return ()
@@ -153,14 +163,14 @@ def check_random_split(rows: Sequence[Slice]) -> tuple[Finding, ...]:
 
 
 def paired_slices(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Slice, ...]:
-    """Return the figures of the same clips under several conditions, each with its difference to the first.
+    """Return slices of the same clips under several conditions, each with its difference to the first.
 
     A clip that is missing under a condition is left out of that difference.
 
     Parameters
     ----------
     runs : sequence of (str, sequence of ScoredClip)
-        Name and predictions; the first is what the others are compared with.
+        Name and predictions; the others are compared with the first.
     """
     first_name, first = runs[0]
     rows = [make_slice(first_name, first)]
@@ -169,7 +179,7 @@ def paired_slices(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Sli
         pairs = [(clip, other[clip.name, clip.repeat]) for clip in first if (clip.name, clip.repeat) in other]
         if not pairs:
             continue
-        found = compare(
+        comparison = compare(
             [a.name for a, _ in pairs],
             [a.label for a, _ in pairs],
             [a.unit for a, _ in pairs],
@@ -177,7 +187,7 @@ def paired_slices(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Sli
             [b.predicted for _, b in pairs],
             repeats=[a.repeat for a, _ in pairs],
         )
-        rows.append(make_slice(name, clips, difference=found.difference, difference_interval=found.interval))
+        rows.append(make_slice(name, clips, difference=comparison.difference, difference_interval=comparison.interval))
     return tuple(rows)
 
 
@@ -189,18 +199,18 @@ def degraded_trials(
     group_by: str | None,
     run: RunContext,
 ) -> list[Trial]:
-    """Return the trials of clips degraded.
+    """Return the trials of degraded clips.
 
     Parameters
     ----------
     root : Path
         Folder that the clips' paths are relative to.
     clips : sequence of Clip
-        What to degrade.
+        The clips.
     settings : TrialSettings
         How clips become trials.
     degradation : Degradation
-        What is done to the sound.
+        The degradation.
     group_by : str or None
         What the clips are held out by, where that is not the group.
     run : RunContext
@@ -213,14 +223,14 @@ def degraded_trials(
 def robustness(
     clean: Sequence[ScoredClip], trial_s: float | None, score: Callable[[str], Sequence[ScoredClip]]
 ) -> tuple[Slice, ...]:
-    """Return the figures under every degradation, each with its difference to the clean clips.
+    """Return a slice for every degradation, each with its difference to the clean clips.
 
     Parameters
     ----------
     clean : sequence of ScoredClip
         Predictions for clips as they are.
     trial_s : float or None
-        Length that clips are joined or cut to, seconds.
+        Duration that clips are joined or cut to, seconds.
     score : callable
         Name of a degradation -> predictions for the same clips degraded.
     """
@@ -228,9 +238,14 @@ def robustness(
 
 
 def degradations_of(trial_s: float | None) -> tuple[str, ...]:
-    """Return what test clips can be degraded by.
+    """Return the names of the degradations of test clips.
 
-    Excerpts are left out where clips are joined to trials: the same trial would hold other sound.
+    Excerpts are left out where clips are joined to trials: the same trial would hold other audio.
+
+    Parameters
+    ----------
+    trial_s : float or None
+        Duration that clips are joined or cut to, seconds.
 
     Examples
     --------
@@ -241,7 +256,7 @@ def degradations_of(trial_s: float | None) -> tuple[str, ...]:
 
 
 def model_similarity(scorer: Scorer) -> Similarity | None:
-    """Return how alike the labels are to a model; None with fewer than three labels, for then there is no map.
+    """Return the distances between the labels of a model; None with fewer than three labels, which make no map.
 
     Parameters
     ----------
@@ -254,15 +269,15 @@ def model_similarity(scorer: Scorer) -> Similarity | None:
 
 
 def _share_of(trials: Sequence[Trial], train: Sequence[int], share: float, rng: np.random.Generator) -> tuple[int, ...]:
-    """Return trials that hold about a share of each label's sound, whole groups first."""
+    """Return trials that hold about a share of each label's audio, whole groups first."""
     units = dict(zip(train, units_of([trials[i] for i in train]), strict=True))
     names = sorted(set(units.values()))
-    rank = {names[k]: place for place, k in enumerate(rng.permutation(len(names)))}
+    rank = {names[k]: i for i, k in enumerate(rng.permutation(len(names)))}
     kept: list[int] = []
     for label in sorted({trials[i].label for i in train}):
-        own = sorted((i for i in train if trials[i].label == label), key=lambda i: (rank[units[i]], i))
-        wanted, total = share * sum(trials[i].duration_s for i in own), 0.0
-        for i in own:
+        of_label = sorted((i for i in train if trials[i].label == label), key=lambda i: (rank[units[i]], i))
+        wanted, total = share * sum(trials[i].duration_s for i in of_label), 0.0
+        for i in of_label:
             if total >= wanted:
                 break
             kept.append(i)
@@ -271,5 +286,5 @@ def _share_of(trials: Sequence[Trial], train: Sequence[int], share: float, rng: 
 
 
 def _hours(trials: Sequence[Trial], folds: Sequence[Fold]) -> float:
-    """Return the sound trained on, hours, mean over folds."""
+    """Return the training audio, hours, mean over folds."""
     return float(np.mean([sum(trials[i].duration_s for i in fold.train) for fold in folds])) / 3600

@@ -1,4 +1,4 @@
-"""The JSON of a report -> the same run again, and every difference."""
+"""Reproduction of a report: the recorded run once more, and every difference."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ EVALUATE_OPTIONS = ("split", "trial_s", "min_duration_s", "group_by", "durations
 
 @dataclass(frozen=True, eq=False)
 class Reproduction:
-    """What came of running an evaluation again.
+    """The result of running a recorded evaluation again.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Reproduction:
 
     @property
     def identical(self) -> bool:
-        """Whether audio and numbers are what they were."""
+        """Whether audio and numbers are unchanged."""
         return not (self.audio or self.numbers)
 
 
@@ -70,7 +70,7 @@ def reproduce(
     n_jobs: int = 1,
     progress: Progress = quiet,
 ) -> Reproduction:
-    """Return what came of running a recorded evaluation again.
+    """Return the differences between a recorded evaluation and the same run once more.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def _known_keys(new: Any, old: Any) -> Any:
 
 
 def _compared(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a report without where, how and when it was made, and of its findings the codes."""
+    """Return a report without the place, the command and the time, and with the codes of its findings only."""
     parts = {key: dict(report[key]) for key in NOT_COMPARED if isinstance(report.get(key), Mapping)}
     kept: dict[str, Any] = {
         key: {k: v for k, v in part.items() if k not in NOT_COMPARED[key]} for key, part in parts.items()
@@ -169,9 +169,9 @@ def _compared(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _completed(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return settings with those that did not exist when they were recorded, as they stood unsaid."""
+    """Return recorded settings with defaults for those that did not exist then."""
     completed = dict(settings)
-    # what cannot be read any more differs as it stands
+    # settings that cannot be read any more are compared as they are
     with contextlib.suppress(SettingError, KeyError, TypeError):
         completed = upgrade_report_settings(settings)
     if isinstance(completed.get("features"), Mapping):
@@ -184,11 +184,11 @@ def _walk(where: str, old: Any, new: Any, tolerance: float) -> Iterator[str]:
     """Yield the places in which two plain values differ."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in [*old, *(key for key in new if key not in old)]:
-            place = f"{where}.{key}" if where else str(key)
+            path = f"{where}.{key}" if where else str(key)
             if key in old and key in new:
-                yield from _walk(place, old[key], new[key], tolerance)
+                yield from _walk(path, old[key], new[key], tolerance)
             else:
-                yield f"{place}: {'only before' if key in old else 'only now'}"
+                yield f"{path}: {'only before' if key in old else 'only now'}"
     elif isinstance(old, list | tuple) and isinstance(new, list | tuple):
         if len(old) != len(new):
             yield f"{where}: {len(old)} entries -> {len(new)}"
@@ -208,7 +208,7 @@ def _equal(old: Any, new: Any, tolerance: float) -> bool:
 
 
 def _prepared(run: Mapping[str, Any], root: Path | None, model: Model | None) -> Callable[[int, Progress], Report]:
-    """Return what runs the recorded clips and options again, all of it read and checked."""
+    """Return a function that runs the recorded clips and options again, all of it read and checked."""
     kind, options = run["kind"], dict(run["options"])
     place = Path(run["root"]) if root is None else root
     if kind == "predictions":
@@ -237,16 +237,16 @@ def _changed_audio(old: Sequence[tuple[str, float, float | None, str | None]], n
     """Yield the files whose content is not what it was."""
     now = {(row["path"], row["start_s"], row["end_s"]): row["sha256"] for row in new}
     for path, start_s, end_s, sha256 in old:
-        found = now.get((path, start_s, end_s))
-        if found != sha256:
-            state = "could be read, and cannot now" if found is None else "has other content now"
+        current = now.get((path, start_s, end_s))
+        if current != sha256:
+            state = "could be read, and cannot now" if current is None else "has other content now"
             yield f"{path}: {'could not be read, and can now' if sha256 is None else state}"
 
 
 def _elsewhere(protocol: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what versions and machine are not those of the record."""
+    """Return the versions and the machine that are not those of the record."""
     then, now = dict(protocol["versions"]), versions()
-    found = [f"{name} {then.get(name)} then, {now.get(name)} now" for name in now if then.get(name) != now.get(name)]
+    changed = [f"{name} {then.get(name)} then, {now.get(name)} now" for name in now if then.get(name) != now.get(name)]
     if protocol["machine"] != machine():
-        found.append(f"machine {protocol['machine']} then, {machine()} now")
-    return tuple(found)
+        changed.append(f"machine {protocol['machine']} then, {machine()} now")
+    return tuple(changed)
