@@ -97,6 +97,7 @@ def estimate_whitening(
 
     Examples
     --------
+    >>> from gmmaudio.mixture.rows import summarise
     >>> X = [[0.0, 5.0], [2.0, 5.0]]
     >>> whitening = estimate_whitening(X, None, summarise(X))
     >>> whitening.centre, whitening.scale
