@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help demo test test-slow lint check format bench results clean
+.PHONY: help demo test test-slow lint check format bench results pictures clean
 
 help:
 	@echo "make demo       set up, run the whole job on synthetic audio, print where the reports are"
@@ -14,6 +14,7 @@ help:
 	@echo "make format     ruff format and its fixes"
 	@echo "make bench      peers side by side, on the audio in GMMAUDIO_DATA; writes results/*.json"
 	@echo "make results    list the measured results; NAME=demo (or all) measures again and fills the documents"
+	@echo "make pictures   screenshots of docs/reports/language.html, by chromium"
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +51,14 @@ bench: $(READY)
 
 results: $(READY)
 	$(BIN)/python -m results $(if $(NAME),remake $(NAME),list)
+
+# screenshots of a committed report, by Debian's chromium
+SHOT := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars
+LANGUAGE_PAGE := file://$(CURDIR)/docs/reports/language.html
+
+pictures:
+	$(SHOT) --window-size=1280,1560 --screenshot=docs/report.png $(LANGUAGE_PAGE)
+	$(SHOT) --window-size=390,844 --blink-settings=preferredColorScheme=0 --screenshot=docs/report-phone.png $(LANGUAGE_PAGE)
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
