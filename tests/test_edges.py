@@ -5,19 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gmmaudio import pipeline
-from gmmaudio.compute import ordered_map
 from gmmaudio.corpus import Clip, Corpus
-from gmmaudio.errors import MixtureError
-from gmmaudio.findings import Finding
-from gmmaudio.models import FrameGmmSettings, Model, fit_scorer, from_bytes, save_model, to_bytes
-from tests import test_modelfile as mf
 
 GMMAUDIO = (sys.executable, "-m", "gmmaudio")
 SHELL_GMMAUDIO = " ".join(GMMAUDIO)
@@ -28,14 +22,6 @@ def good(corpus):
     return corpus.root / "low" / "cy" / "0.wav"
 
 
-def test_a_header_of_any_length_is_read():
-    base = mf.small_model()
-    for n in range(256):
-        findings = (Finding("a_text", "information", "x" * n),)
-        made = Model(base.features, base.scorer, replace(base.training, findings=findings))
-        mf.assert_same(from_bytes(to_bytes(made)), made)
-
-
 @pytest.mark.parametrize("kind", ["fifo", "device link"])
 def test_an_output_that_is_no_regular_file_is_refused(command, corpus, model_file, tmp_path, kind):
     place = tmp_path / "out"
@@ -43,28 +29,6 @@ def test_an_output_that_is_no_regular_file_is_refused(command, corpus, model_fil
     said = command("train", corpus.split, "-o", place)
     assert said.code == 4
     assert place.is_fifo() or place.is_symlink()
-
-
-def test_workers_take_few_items_ahead_of_the_reader():
-    taken = []
-
-    def items():
-        for i in range(200):
-            taken.append(i)
-            yield i
-
-    results = ordered_map(abs, items(), 2)
-    next(results)
-    n = len(taken)
-    assert list(results) == list(range(1, 200))
-    assert n <= 20
-
-
-def test_a_reader_may_stop_early():
-    results = ordered_map(abs, range(50), 2)
-    next(results)
-    results.close()
-    assert list(ordered_map(abs, [-1], 2)) == [1]
 
 
 @pytest.mark.parametrize(
@@ -141,12 +105,6 @@ def test_a_least_duration_outside_its_bounds_is_usage(command, model_file, good,
     assert command(verb, *words, "--min-duration", value).code == 2
 
 
-@pytest.mark.parametrize("name", ["अ" * 84, "語" * 81 + ".gmm"])
-def test_a_model_may_have_a_long_name_in_any_script(tmp_path, name):
-    assert len(name.encode()) <= 255
-    save_model(mf.small_model(), tmp_path / name)
-
-
 def test_a_wrong_setting_is_told_before_any_sound_is_read(command, corpus, tmp_path, monkeypatch):
     from gmmaudio.trials import extraction
 
@@ -177,14 +135,6 @@ def test_clips_of_exactly_the_least_duration_are_used(corpus, tmp_path, tools):
     tools.write(tmp_path / "y.wav", np.random.default_rng(1).normal(scale=0.1, size=n), sr)
     recipe = pipeline.make_recipe(n_components=2, min_duration_s=n / sr)
     assert pipeline.train(Corpus(tmp_path, (Clip("x.wav", "a"), Clip("y.wav", "b"))), recipe).failed == ()
-
-
-@pytest.mark.parametrize(
-    "rows", [[np.zeros((9, 2)), np.ones((9, 3)), np.ones((9, 2))], [np.zeros((9, 2)), np.ones((9, 2)), np.ones((9, 3))]]
-)
-def test_rows_of_two_widths_are_a_mixture_error(rows):
-    with pytest.raises(MixtureError):
-        fit_scorer(rows, ["a", "a", "b"], FrameGmmSettings(n_components=1))
 
 
 @pytest.mark.parametrize("option", ["--report", "--json"])
@@ -222,19 +172,6 @@ def test_a_class_that_failed_whole_is_told(command, corpus, tmp_path):
         f.write_bytes(b"")
     said = command("train", tmp_path / "c", "-o", tmp_path / "m", "--components", "2")
     assert any("mid" in line and not line.startswith("skipped") for line in said.err.splitlines())
-
-
-@pytest.mark.parametrize("change", [{"sample_rate_hz": 10**400}, {"n_mfcc": 10**400}])
-def test_a_number_beyond_belief_in_a_sealed_header_is_refused(change):
-    header, tensors = mf.header_and_tensors(to_bytes(mf.small_model()))
-    features = header["features"] | {"frames": header["features"]["frames"] | change}
-    assert "too large" in mf.refused(mf.sealed(header | {"features": features}, tensors))
-
-
-@pytest.mark.parametrize("change", [{"seconds": None}, {"rows": {}}, {"log_likelihood": "x"}, {"versions": 3}])
-def test_a_training_summary_of_the_wrong_kind_is_refused(change):
-    header, tensors = mf.header_and_tensors(to_bytes(mf.small_model()))
-    mf.refused(mf.sealed(header | {"training": header["training"] | change}, tensors))
 
 
 def test_one_place_cannot_take_both_reports(command, model_file, corpus, tmp_path):

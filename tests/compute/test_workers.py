@@ -82,3 +82,25 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang(n_items):
     )
     # and the next run has workers again
     assert list(ordered_map(abs, [-1, -2], 2)) == [1, 2]
+
+
+def test_workers_take_few_items_ahead_of_the_reader():
+    taken = []
+
+    def items():
+        for i in range(200):
+            taken.append(i)
+            yield i
+
+    results = ordered_map(abs, items(), 2)
+    next(results)
+    n = len(taken)
+    assert list(results) == list(range(1, 200))
+    assert n <= 20
+
+
+def test_a_reader_may_stop_early():
+    results = ordered_map(abs, range(50), 2)
+    next(results)
+    results.close()
+    assert list(ordered_map(abs, [-1], 2)) == [1]

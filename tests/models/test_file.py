@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from gmmaudio.errors import WriteError
+from gmmaudio.findings import Finding
 from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture
 from gmmaudio.models import (
     PRESETS,
@@ -211,3 +212,17 @@ def test_a_model_is_known_by_the_file_it_was_read_from_whatever_its_format(tmp_p
     model = load_model(old)
     assert model_sha256(model) == hashlib.sha256(old.read_bytes()).hexdigest()
     assert dataclasses.replace(model).file_sha256 is None, "another model may be made of it"
+
+
+def test_a_header_of_any_length_is_read():
+    base = small_model()
+    for n in range(256):
+        findings = (Finding("a_text", "information", "x" * n),)
+        made = Model(base.features, base.scorer, dataclasses.replace(base.training, findings=findings))
+        assert_same(from_bytes(to_bytes(made)), made)
+
+
+@pytest.mark.parametrize("name", ["अ" * 84, "語" * 81 + ".gmm"])
+def test_a_model_may_have_a_long_name_in_any_script(tmp_path, name):
+    assert len(name.encode()) <= 255
+    save_model(small_model(), tmp_path / name)

@@ -269,3 +269,16 @@ def test_a_header_without_a_part_is_refused(lacking):
 def test_tensors_that_are_no_mixture_are_refused_even_with_a_right_checksum(spoil):
     header, tensors = header_and_tensors(to_bytes(small_model()))
     assert refused(sealed(header, spoil(tensors))).startswith("holds no usable model (")
+
+
+@pytest.mark.parametrize("change", [{"sample_rate_hz": 10**400}, {"n_mfcc": 10**400}])
+def test_a_number_too_large_in_a_sealed_header_is_refused(change):
+    header, tensors = header_and_tensors(to_bytes(small_model()))
+    features = header["features"] | {"frames": header["features"]["frames"] | change}
+    assert "too large" in refused(sealed(header | {"features": features}, tensors))
+
+
+@pytest.mark.parametrize("change", [{"seconds": None}, {"rows": {}}, {"log_likelihood": "x"}, {"versions": 3}])
+def test_a_training_summary_of_the_wrong_kind_is_refused(change):
+    header, tensors = header_and_tensors(to_bytes(small_model()))
+    refused(sealed(header | {"training": header["training"] | change}, tensors))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gmmaudio.compute import RunContext
-from gmmaudio.errors import GmmaudioError, SettingError
+from gmmaudio.errors import GmmaudioError, MixtureError, SettingError
 from gmmaudio.models import (
     BlockGaussianSettings,
     FrameGmmSettings,
@@ -130,3 +130,11 @@ def test_an_unknown_kind_is_refused():
             refuse("chords")
     with pytest.raises(SettingError, match="unknown settings of frames: n_pca; made by a newer version"):
         settings_from_dict({"kind": "frames", "n_pca": 3})
+
+
+@pytest.mark.parametrize(
+    "rows", [[np.zeros((9, 2)), np.ones((9, 3)), np.ones((9, 2))], [np.zeros((9, 2)), np.ones((9, 2)), np.ones((9, 3))]]
+)
+def test_rows_of_two_widths_are_a_mixture_error(rows):
+    with pytest.raises(MixtureError):
+        fit_scorer(rows, ["a", "a", "b"], FrameGmmSettings(n_components=1))
