@@ -103,8 +103,9 @@ def upgrade(document: Mapping[str, Any]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> upgrade({"breakdowns": {"cut": []}, "figures_from": "score"})
-    {'format': '1.0', 'upgraded_from': None, 'slices': {'durations': []}, 'computed_from': 'score'}
+    >>> report = upgrade({"breakdowns": {"cut": []}, "figures_from": "score"})
+    >>> report["format"] == FORMAT, report["upgraded_from"], report["slices"], report["computed_from"]
+    (True, None, {'durations': []}, 'score')
     """
     if "format" not in document:
         return {"format": FORMAT, UPGRADED_FROM: None} | _from_unversioned(document)

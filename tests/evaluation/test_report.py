@@ -73,6 +73,7 @@ def test_json_holds_the_metrics():
         "repeat": 0,
         "predicted": "b",
         "duration_s": None,
+        "rejected": None,
         "scores": {"a": -2.0, "b": -1.0},
         "probability": None,
     }
