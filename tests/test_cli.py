@@ -250,7 +250,7 @@ def test_the_command_offers_what_the_core_has(command):
 def test_train_reads_a_folder_of_classes_and_counts_what_is_no_audio(command, corpus, tmp_path):
     said = command("train", corpus.root, "-o", tmp_path / "m.gmm")
     assert said.code == 0
-    assert said.err.splitlines()[0] == "2 files that are not audio by their suffix were passed over"
+    assert said.err.splitlines()[0] == "skipped 2 files without an audio suffix"
     assert load_model(tmp_path / "m.gmm").scorer.labels == ("high", "low", "mid")
 
 
@@ -490,7 +490,7 @@ def test_classify_walks_a_folder_and_counts_what_is_no_audio(command, model_file
     (tmp_path / "set" / ".hidden.wav").write_bytes(b"no sound")
     said = command("classify", model_file, tmp_path / "set")
     assert said.code == 0
-    assert said.err == "1 files that are not audio by their suffix were passed over\n"
+    assert said.err == "skipped 1 file without an audio suffix\n"
     found = [line.split("\t")[0] for line in said.out.splitlines()]
     assert found == [f"{tmp_path}/set/low/{n}/{f}" for n in ("ann", "bob", "cy") for f in ("0.wav", "1.flac")]
 
@@ -1279,6 +1279,7 @@ def test_every_option_of_every_command_is_in_the_table():
     elsewhere = {("evaluate", "scores_path"), ("compare", "json_path"), ("classify", "priors"), ("train", "group_by")}
     elsewhere |= {(verb, name) for verb in ("train", "crossval") for name in ("tune", "kind", "augment")}
     elsewhere |= {("reproduce", name) for name in ("corpus", "model", "json_path", "n_jobs")}
+    elsewhere |= {(verb, name) for verb, name in options if name == "is_quiet"}
     assert options == {*OPTIONS, *elsewhere}
     others = [path for path in Path(__file__).parent.rglob("test_*.py") if path != Path(__file__)]
     texts = [path.read_text(encoding="utf-8") for path in others]

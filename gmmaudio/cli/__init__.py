@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
-from typing import NoReturn
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 
@@ -27,11 +32,21 @@ COMMANDS = {
 MODULES = {"features": "feature_files"}
 
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOTHING, EXIT_WRITE = 1, 2, 3, 4
+# 128 and the number of the signal, as shells count
+EXIT_INTERRUPTED, EXIT_CLOSED_PIPE, EXIT_TERMINATED = 130, 141, 143
 
 EPILOG = (
     "Exit codes: 0 done; 1 done, but some inputs failed; 2 usage; 3 nothing usable in, or an unusable model; "
-    "4 cannot write."
+    "4 cannot write; 130 interrupted; 141 the reader of standard output closed it; 143 terminated."
 )
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived: the run ends as if it were interrupted from the keyboard."""
+
+
+class ClosedPipe(Exception):  # noqa: N818 - ends the run, as an interrupt does
+    """The reader of standard output closed it."""
 
 
 class LazyGroup(click.Group):
@@ -47,6 +62,13 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"gmmaudio.cli.{MODULES.get(cmd_name, cmd_name)}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a closed pipe is raised as what click does not answer itself."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ClosedPipe from error
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands without importing them."""
@@ -76,20 +98,55 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - lives as long as we
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(_run(words))
+    try:
+        with _terminated_by_exception():
+            code = _run(words)
+    except KeyboardInterrupt as interrupt:
+        code = _stopped(interrupt)
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def _terminated_by_exception() -> Iterator[None]:
+    """Raise Terminated on SIGTERM while the block runs, so that files are closed and workers are ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _stopped(cause: BaseException | None) -> int:
+    """Return the exit code of a run that a signal ended, with a word on stderr."""
+    click.echo("stopped", err=True)
+    return EXIT_TERMINATED if isinstance(cause, Terminated) else EXIT_INTERRUPTED
+
+
+def _discard_stdout() -> None:
+    """Send what is left in the buffer of stdout nowhere: it must not fail once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _run(words: list[str]) -> int:
-    """Return the exit code of a command line, everything said."""
+    """Return the exit code of a command line, with its error on stderr."""
     try:
         code = cli.main(words, prog_name="gmmaudio", standalone_mode=False, obj=words)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort:
-        click.echo("stopped", err=True)
-        return 130
+    except click.Abort as abort:
+        return _stopped(abort.__cause__)
+    except (ClosedPipe, BrokenPipeError):
+        _discard_stdout()
+        return EXIT_CLOSED_PIPE
     except errors.GmmaudioError as error:
         from gmmaudio.cli.console import say
         from gmmaudio.cli.flags import with_flags
@@ -97,8 +154,7 @@ def _run(words: list[str]) -> int:
         say(f"gmmaudio: {with_flags(str(error))}")
         return exit_code(error)
     except OSError as error:
-        # what is left in the buffer must not fail once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _discard_stdout()
         click.echo(f"gmmaudio: standard output cannot be written ({error.strerror})", err=True)
         return EXIT_WRITE
     return int(code or 0)

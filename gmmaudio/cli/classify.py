@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 )
 @options.min_duration
 @options.jobs
+@options.quiet
 def command(
     model: Path,
     paths: tuple[str, ...],
@@ -50,10 +51,12 @@ def command(
     priors: tuple[str, ...],
     min_duration_s: float,
     n_jobs: int,
+    is_quiet: bool,
 ) -> None:
     """Name the class of each PATH: a file, a folder, or - for sound on standard input."""
     from gmmaudio import pipeline
     from gmmaudio.cli import console, inputs
+    from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.evaluation import FailedInput
     from gmmaudio.models import load_model
 
@@ -61,14 +64,14 @@ def command(
     labels = loaded.scorer.labels
     failed: list[FailedInput] = []
     n_errors = 0
-    with inputs.resolve(paths, list_file) as files:
+    with inputs.resolve(paths, list_file) as files, show_progress(is_quiet=is_quiet) as progress:
         predictions = pipeline.classify(
             loaded,
             [file.path for file in files],
             priors=_priors(priors, labels),
             min_duration_s=min_duration_s,
             n_jobs=n_jobs,
-            progress=console.progress,
+            progress=progress,
         )
         write = _writer(output_format, top, len(labels))
         for file, prediction in zip(files, predictions, strict=True):
@@ -76,7 +79,7 @@ def command(
             if not prediction.scores:
                 failed.append(FailedInput(file.shown, prediction.code or "", prediction.message or ""))
             n_errors += prediction.status == "error"
-        console.say_failed(failed)
+    console.say_failed(failed)
     if failed:
         click.get_current_context().exit(EXIT_NOTHING if n_errors == len(files) else EXIT_SOME_FAILED)
 

@@ -56,9 +56,11 @@ class Evaluation:
 @click.argument("a", type=options.FILE)
 @click.argument("b", type=options.FILE)
 @click.option("--json", "json_path", type=options.FILE, metavar="FILE", help="Write everything as JSON; - is stdout.")
-def command(a: Path, b: Path, json_path: Path | None) -> None:
+@options.quiet
+def command(a: Path, b: Path, json_path: Path | None, is_quiet: bool) -> None:
     """Compare A.json with B.json: two evaluations of the same clips, as --json of evaluate and crossval writes them."""
-    from gmmaudio.cli.console import progress, say
+    from gmmaudio.cli.console import say
+    from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.cli.report_files import check_places
     from gmmaudio.evaluation import compare, printable
     from gmmaudio.files import check_writable, write_beside
@@ -71,15 +73,16 @@ def command(a: Path, b: Path, json_path: Path | None) -> None:
     for warning in warnings:
         say(f"warning: {warning}")
     rows = [first.clips[key] for key in keys]
-    comparison = compare(
-        names=[name for name, _ in keys],
-        true=[clip["label"] for clip in rows],
-        units=[resampling_unit(clip) for clip in rows],
-        predicted_a=[clip["predicted"] for clip in rows],
-        predicted_b=[second.clips[key]["predicted"] for key in keys],
-        repeats=[repeat for _, repeat in keys],
-        progress=progress,
-    )
+    with show_progress(is_quiet=is_quiet) as progress:
+        comparison = compare(
+            names=[name for name, _ in keys],
+            true=[clip["label"] for clip in rows],
+            units=[resampling_unit(clip) for clip in rows],
+            predicted_a=[clip["predicted"] for clip in rows],
+            predicted_b=[second.clips[key]["predicted"] for key in keys],
+            repeats=[repeat for _, repeat in keys],
+            progress=progress,
+        )
     text = json.dumps(to_dict(comparison, first, second, warnings), indent=1, allow_nan=False)
     if str(json_path) == "-":
         click.echo(text)

@@ -1,10 +1,10 @@
-"""Output that the commands share: messages and progress on stderr, reports on stdout, names safe for a terminal."""
+"""Output that the commands share: messages on stderr, reports on stdout, names safe for a terminal."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,9 +15,9 @@ from gmmaudio.evaluation.slices import slice_tables
 from gmmaudio.findings import Finding, sort_findings
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
-T = TypeVar("T")
 LEVEL_WORDS = {"alarm": "alarm", "warning": "warning", "information": "note", "passed": "ok"}
 
 
@@ -43,6 +43,18 @@ def say_findings(findings: Iterable[Finding]) -> None:
         say(finding_line(finding))
 
 
+def say_skipped(n_skipped: int) -> None:
+    """Write to stderr how many files in folders were skipped, if any were.
+
+    Parameters
+    ----------
+    n_skipped : int
+        Files whose suffix is not that of audio.
+    """
+    if n_skipped:
+        say(f"skipped {n_skipped} file{'s' * (n_skipped != 1)} without an audio suffix")
+
+
 def say_failed(failed: Sequence[FailedInput]) -> None:
     """Write each input that failed to stderr, and their number."""
     for item in failed:
@@ -51,26 +63,23 @@ def say_failed(failed: Sequence[FailedInput]) -> None:
         say(f"{len(failed)} input{'s' * (len(failed) != 1)} failed")
 
 
-def progress(results: Iterable[T], total: int, doing: str, /) -> Iterable[T]:
-    """Yield the results on, with a bar and the time left on stderr where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield from results
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield from bar.track(results, total=total, description=doing)
-
-
 def show_report(report: Report) -> None:
     """Write a report's headline, findings and tables to stdout."""
     from rich.console import Console
-    from rich.text import Text
 
     # where stdout is no terminal, lines are never folded: a reader downstream needs whole rows
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    # rich would end the process with an exit code of its own where the reader has closed stdout
+    with console.capture() as capture:
+        _print_report(console, report)
+    sys.stdout.write(capture.get())
+    sys.stdout.flush()
+
+
+def _print_report(console: Console, report: Report) -> None:
+    """Print headline, findings and tables."""
+    from rich.text import Text
+
     for line in _lines(report):
         console.print(Text(printable(line)), soft_wrap=True)
     rates = [

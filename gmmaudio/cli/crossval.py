@@ -56,6 +56,7 @@ def command(
     json_path: Path | None,
     csv_folder: Path | None,
     n_jobs: int,
+    is_quiet: bool,
     **settings: Any,
 ) -> None:
     """Train and score on CORPUS so that no group is on both sides of a fold.
@@ -63,11 +64,12 @@ def command(
     A label with a single group is trained on and never scored.
     """
     from gmmaudio import pipeline
-    from gmmaudio.cli import console, report_files
+    from gmmaudio.cli import report_files
+    from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.compute import RunContext
 
-    given = click.get_current_context().get_parameter_source("folds")
-    if settings["fold_column"] is not None and given is click.core.ParameterSource.COMMANDLINE:
+    source = click.get_current_context().get_parameter_source("folds")
+    if settings["fold_column"] is not None and source is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--folds would be without effect: --fold-column tells the folds.")
     if settings["tune"] and (settings["n_components"] or settings["covariance_type"]):
         raise click.UsageError("--components and --covariance would be without effect: --tune chooses them.")
@@ -78,7 +80,9 @@ def command(
     recipe = pipeline.make_recipe(**settings)
     places = report_files.Places(report_path, json_path, csv_folder)
     places.check(corpus)
-    run = RunContext(n_jobs, console.progress)
-    report = pipeline.run_crossval(pipeline.read_corpus(corpus), recipe, division, run, command=options.typed_command())
+    labelled_clips = pipeline.read_corpus(corpus)
+    with show_progress(is_quiet=is_quiet) as progress:
+        run = RunContext(n_jobs, progress)
+        report = pipeline.run_crossval(labelled_clips, recipe, division, run, command=options.typed_command())
     title = f"Cross-validation of {report_files.corpus_name(corpus)}"
     click.get_current_context().exit(report_files.deliver(report, title, places))

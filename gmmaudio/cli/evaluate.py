@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @options.robustness
 @options.outputs
 @options.jobs
+@options.quiet
 def command(
     model: Path | None,
     corpus: Path | None,
@@ -39,6 +40,7 @@ def command(
     report_path: Path | None,
     json_path: Path | None,
     csv_folder: Path | None,
+    is_quiet: bool,
     **settings: Any,
 ) -> None:
     """Score MODEL on the labelled clips of CORPUS (its split ``test`` where it has one)."""
@@ -55,7 +57,7 @@ def command(
         raise click.UsageError("Name a MODEL and a CORPUS, or a table of predictions with --scores.")
     else:
         places.check(model, corpus)
-        report = _evaluate(model, corpus, settings)
+        report = _evaluate(model, corpus, settings, is_quiet=is_quiet)
         title = f"{model.name} on {report_files.corpus_name(corpus)}"
     click.get_current_context().exit(report_files.deliver(report, title, places))
 
@@ -63,7 +65,7 @@ def command(
 def _check_scores_alone(model: Path | None) -> None:
     """Raise where options stand beside --scores that would be without effect."""
     context = click.get_current_context()
-    ours = ("scores_path", "report_path", "json_path", "csv_folder")
+    ours = ("scores_path", "report_path", "json_path", "csv_folder", "is_quiet")
     given = [
         parameter.opts[0]
         for parameter in context.command.params
@@ -77,17 +79,14 @@ def _check_scores_alone(model: Path | None) -> None:
         raise click.UsageError(f"--scores stands alone: {', '.join(given)} would be without effect.")
 
 
-def _evaluate(model: Path, corpus: Path, settings: dict[str, Any]) -> Report:
+def _evaluate(model: Path, corpus: Path, settings: dict[str, Any], *, is_quiet: bool) -> Report:
     """Return the report of a model file on a corpus."""
     from gmmaudio import pipeline
-    from gmmaudio.cli import console
+    from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.models import load_model
 
-    loaded = load_model(model)
-    return pipeline.evaluate(
-        loaded,
-        pipeline.read_corpus(corpus),
-        progress=console.progress,
-        command=options.typed_command(),
-        **settings,
-    )
+    trained, labelled_clips = load_model(model), pipeline.read_corpus(corpus)
+    with show_progress(is_quiet=is_quiet) as progress:
+        return pipeline.evaluate(
+            trained, labelled_clips, progress=progress, command=options.typed_command(), **settings
+        )

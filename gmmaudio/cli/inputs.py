@@ -15,7 +15,7 @@ from typing import BinaryIO
 import click
 
 from gmmaudio.audio import SUFFIXES
-from gmmaudio.cli.console import say
+from gmmaudio.cli.console import say_skipped
 from gmmaudio.corpus import list_audio
 from gmmaudio.errors import CorpusError, WriteError
 
@@ -74,8 +74,7 @@ def resolve(paths: Sequence[str], list_file: str | None = None) -> Iterator[list
                 found += [Input(str(file), str(file), str(file.relative_to(name))) for file in files]
             else:
                 found.append(Input(name, name, Path(name).name))
-        if n_skipped:
-            say(f"{n_skipped} files that are not audio by their suffix were passed over")
+        say_skipped(n_skipped)
         if not found:
             raise CorpusError("no audio file in what was named; name a file, or a folder that holds some")
         yield found

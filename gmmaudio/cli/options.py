@@ -76,6 +76,13 @@ def jobs(function: F) -> F:
     )(function)
 
 
+def quiet(function: F) -> F:
+    """Add --quiet."""
+    return click.option(
+        "-q", "--quiet", "is_quiet", is_flag=True, help="Show no progress; warnings and errors are still shown."
+    )(function)
+
+
 def min_duration(function: F) -> F:
     """Add --min-duration."""
     return click.option(
@@ -172,8 +179,9 @@ def recipe(function: F) -> F:
             metavar="codec,band,noise,gain",
             help="Also train on copies degraded so: any of these, with commas.",
         ),
-        click.option("--seed", default=0, show_default=True, help="Drives splits and EM."),
+        click.option("--seed", default=0, show_default=True, help="Seed of splits and EM."),
         jobs,
+        quiet,
     )(function)
 
 

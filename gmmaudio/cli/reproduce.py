@@ -28,14 +28,17 @@ N_SHOWN = 20
 @click.option("--model", type=options.FILE, metavar="FILE", help="The model that was evaluated.")
 @click.option("--json", "json_path", type=options.FILE, metavar="FILE", help="Write the new report as JSON.")
 @options.jobs
-def command(report: Path, corpus: Path | None, model: Path | None, json_path: Path | None, n_jobs: int) -> None:
+@options.quiet
+def command(
+    report: Path, corpus: Path | None, model: Path | None, json_path: Path | None, n_jobs: int, is_quiet: bool
+) -> None:
     """Run the evaluation in REPORT (a JSON file) again, with its clips, folds, settings and seed.
 
     Exit code 0: the same numbers. 1: the audio or the numbers differ, each named. With other versions or on another
     machine numbers may differ by 1e-6, and that is said.
     """
     from gmmaudio import pipeline
-    from gmmaudio.cli import console
+    from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.cli.report_files import check_places
     from gmmaudio.evaluation import printable
     from gmmaudio.evaluation.report_file import read_report, to_json
@@ -46,27 +49,28 @@ def command(report: Path, corpus: Path | None, model: Path | None, json_path: Pa
     if json_path is not None:
         check_writable(json_path)
     recorded = read_report(report)
-    place = corpus.parent if corpus is not None and _is_manifest(corpus, recorded) else corpus
-    _check_place(recorded, place, model)
-    loaded = None if model is None else load_model(model)
+    root = corpus.parent if corpus is not None and _is_manifest(corpus, recorded) else corpus
+    _check_root(recorded, root, model)
+    trained = None if model is None else load_model(model)
     try:
-        found = pipeline.reproduce(recorded, root=place, model=loaded, n_jobs=n_jobs, progress=console.progress)
+        with show_progress(is_quiet=is_quiet) as progress:
+            reproduction = pipeline.reproduce(recorded, root=root, model=trained, n_jobs=n_jobs, progress=progress)
     except CorpusError as error:
         raise CorpusError(f"{report}: {error}") from error
     if json_path is not None:
         with write_beside(json_path) as handle:
-            handle.write(to_json(found.report).encode())
-    for line in _lines(found):
+            handle.write(to_json(reproduction.report).encode())
+    for line in _lines(reproduction):
         click.echo(printable(line))
-    click.get_current_context().exit(0 if found.identical else EXIT_SOME_FAILED)
+    click.get_current_context().exit(0 if reproduction.identical else EXIT_SOME_FAILED)
 
 
-def _check_place(recorded: dict[str, Any], place: Path | None, model: Path | None) -> None:
-    """Raise where the clips are not to be found, or a model is named that is not asked."""
+def _check_root(recorded: dict[str, Any], root: Path | None, model: Path | None) -> None:
+    """Raise where the folder of the clips does not exist, or a model is named for a run without one."""
     run = recorded.get("run")
-    root = run.get("root") if isinstance(run, dict) else None
-    if place is None and isinstance(root, str) and not os.path.exists(root):  # noqa: PTH110 - a name of any kind
-        raise CorpusError(f"{root}: is not there; name where the clips are now (--corpus)")
+    recorded_root = run.get("root") if isinstance(run, dict) else None
+    if root is None and isinstance(recorded_root, str) and not os.path.exists(recorded_root):  # noqa: PTH110 - any name
+        raise CorpusError(f"{recorded_root}: is not there; name where the clips are now (--corpus)")
     if model is not None and isinstance(run, dict) and run.get("kind") != "evaluate":
         raise SettingError("--model would be without effect: this is no report of a model")
 
@@ -76,14 +80,15 @@ def _is_manifest(corpus: Path, recorded: dict[str, Any]) -> bool:
     return corpus.is_file() and (recorded.get("run") or {}).get("kind") != "predictions"
 
 
-def _lines(found: Reproduction) -> list[str]:
-    """Return what came of it, line by line."""
-    lines = [f"other now: {what}" for what in found.elsewhere]
-    lines += _first("audio", found.audio) + _first("number", found.numbers)
-    if found.identical:
-        within = ", within 1e-6 (other versions or machine)" if found.elsewhere else ", bit for bit"
-        return [*lines, f"reproduced{within}: {found.report.headline}"]
-    return [*lines, f"not reproduced: {len(found.audio)} files and {len(found.numbers)} numbers differ"]
+def _lines(reproduction: Reproduction) -> list[str]:
+    """Return the differences and the conclusion, line by line."""
+    audio, numbers, elsewhere = reproduction.audio, reproduction.numbers, reproduction.elsewhere
+    lines = [f"other now: {change}" for change in elsewhere]
+    lines += _first("audio", audio) + _first("number", numbers)
+    if reproduction.identical:
+        within = ", within 1e-6 (other versions or machine)" if elsewhere else ", bit for bit"
+        return [*lines, f"reproduced{within}: {reproduction.report.headline}"]
+    return [*lines, f"not reproduced: {len(audio)} files and {len(numbers)} numbers differ"]
 
 
 def _first(kind: str, cases: tuple[str, ...]) -> list[str]:

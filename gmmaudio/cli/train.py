@@ -26,6 +26,7 @@ def command(
     group_by: str | None,
     tune: bool,
     n_jobs: int,
+    is_quiet: bool,
     **settings: Any,
 ) -> None:
     """Train a model on CORPUS: a folder with one sub-folder for each class, or a CSV manifest.
@@ -35,6 +36,7 @@ def command(
     from gmmaudio import pipeline
     from gmmaudio.cli import console
     from gmmaudio.cli.info import row_name, trust
+    from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.files import check_writable
     from gmmaudio.models import UBM, save_model
 
@@ -42,11 +44,19 @@ def command(
         raise click.UsageError("--components and --covariance would be without effect: --tune chooses them.")
     recipe = pipeline.make_recipe(**settings)
     check_writable(output)
-    found = pipeline.read_corpus(corpus)
-    if found.n_skipped:
-        console.say(f"{found.n_skipped} files that are not audio by their suffix were passed over")
-    how: dict[str, Any] = {"split": split, "group_by": group_by, "tune": tune, "kind": settings["kind"]}
-    result = pipeline.train(found, recipe, n_jobs=n_jobs, progress=console.progress, **how)
+    labelled_clips = pipeline.read_corpus(corpus)
+    console.say_skipped(labelled_clips.n_skipped)
+    with show_progress(is_quiet=is_quiet) as progress:
+        result = pipeline.train(
+            labelled_clips,
+            recipe,
+            split=split,
+            group_by=group_by,
+            tune=tune,
+            kind=settings["kind"],
+            n_jobs=n_jobs,
+            progress=progress,
+        )
     save_model(result.model, output)
     console.say_failed(result.failed)
     console.say_findings(result.model.training.findings)
