@@ -45,13 +45,15 @@ def command(
 ) -> None:
     """Score MODEL on the labelled clips of CORPUS (its split ``test`` where it has one)."""
     from gmmaudio import pipeline
-    from gmmaudio.cli import console, report_files
+    from gmmaudio.cli import report_files
+    from gmmaudio.cli.progress_display import show_progress
 
     places = report_files.Places(report_path, json_path, csv_folder)
     if scores_path is not None:
         _check_scores_alone(model)
         places.check(scores_path)
-        report = pipeline.evaluate_predictions(scores_path, progress=console.progress, command=options.typed_command())
+        with show_progress(is_quiet=is_quiet) as progress:
+            report = pipeline.evaluate_predictions(scores_path, progress=progress, command=options.typed_command())
         title = f"Predictions in {scores_path.name}"
     elif model is None or corpus is None:
         raise click.UsageError("Name a MODEL and a CORPUS, or a table of predictions with --scores.")
