@@ -324,7 +324,7 @@ def _check_open_set(scored: Sequence[ScoredClip], results: Sequence[FoldResult])
         text = f"no open-set threshold was learned in {n_without} of {len(thresholds)} folds"
         return check_open_set(scored, (), text, "`open_set=True` learns one where groups allow it, which takes time")
     reasons = [threshold.reason for threshold in thresholds if threshold and threshold.threshold is None]
-    text = f"the threshold is off in {len(reasons)} of {len(thresholds)} folds ({reasons[0]})" if reasons else ""
+    text = f"the threshold is off in {len(reasons)} of {len(thresholds)} folds ({reasons[0].removeprefix('off: ')})" if reasons else ""
     return check_open_set(scored, (), text)
 
 
