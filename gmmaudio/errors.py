@@ -1,12 +1,12 @@
-"""Every error that gmmaudio raises on purpose.
+"""The errors that gmmaudio raises on purpose.
 
-Each is also the builtin that a reader would expect, so that ``except ValueError`` and ``except OSError`` keep
-working. A message says what was given, what was expected, and a cure.
+Each is also a builtin error, so that ``except ValueError`` and ``except OSError`` catch it. A message states the value
+that was passed, the values that are expected, and a remedy.
 """
 
 
 class GmmaudioError(Exception):
-    """Base of every error raised on purpose."""
+    """Base class of the errors that this package raises on purpose."""
 
 
 class SettingError(GmmaudioError, ValueError):
@@ -14,7 +14,7 @@ class SettingError(GmmaudioError, ValueError):
 
 
 class CorpusError(GmmaudioError, ValueError):
-    """A folder or manifest from which nothing usable can be made."""
+    """A folder or manifest without usable clips, or with wrong rows."""
 
 
 class MixtureError(GmmaudioError, ValueError):
@@ -26,7 +26,7 @@ class FeatureError(GmmaudioError, ValueError):
 
 
 class ModelFileError(GmmaudioError, ValueError):
-    """A file that is not a model this version can use."""
+    """A file that is no model, is damaged, or has a format that this version cannot read."""
 
 
 class WriteError(GmmaudioError, OSError):
@@ -45,7 +45,13 @@ class AudioError(GmmaudioError, OSError):
     code : str
         One of :data:`gmmaudio.audio.REASONS`.
     message : str
-        What was given, what was expected, and a cure; without the path.
+        The value that was found, the values that are expected, and a remedy; without the path.
+
+    Examples
+    --------
+    >>> error = AudioError("vanished", "is not there; check the path")
+    >>> error.code, str(error)
+    ('vanished', 'is not there; check the path')
     """
 
     def __init__(self, code: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Where the work is done: one thread, or worker processes, in a fixed order."""
+"""Worker processes, one thread for the numeric libraries, and progress: results in a fixed order."""
 
 from gmmaudio.compute.context import QUIET, Progress, RunContext, quiet
 from gmmaudio.compute.threads import libraries, one_thread

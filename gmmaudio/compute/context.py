@@ -1,4 +1,4 @@
-"""How a run uses the machine: worker processes, and what shows its progress."""
+"""The context of a run: its worker processes, and the callable that shows its progress."""
 
 from __future__ import annotations
 
@@ -14,18 +14,42 @@ Result = TypeVar("Result")
 
 
 class Progress(Protocol):
-    """A function that shows progress while it passes items on.
+    """A callable that shows the progress of a stage while it passes the items of the stage on.
 
-    It takes the items, their number and the name of the stage, and yields the items. An exception that it raises stops
-    the run.
+    An exception that it raises stops the run: it leaves the function that was called as it is.
     """
 
     def __call__(self, items: Iterable[Item], total: int, stage: str, /) -> Iterable[Item]:
-        """Return the items, one by one."""
+        """Return the items, one by one.
+
+        Parameters
+        ----------
+        items : iterable
+            Results of the stage, or steps of its loop.
+        total : int
+            Number of items, at most.
+        stage : str
+            Name of the stage, such as ``extracting features``.
+
+        Returns
+        -------
+        iterable
+            The same items in the same order.
+        """
 
 
 def quiet(items: Iterable[Item], _total: int, _stage: str, /) -> Iterable[Item]:
-    """Return the items as they are: no progress is shown.
+    """Return the items unchanged: no progress is shown.
+
+    Parameters
+    ----------
+    items : iterable
+        Items of a stage.
+
+    Returns
+    -------
+    iterable
+        The same items.
 
     Examples
     --------
@@ -69,36 +93,66 @@ class RunContext:
         Parameters
         ----------
         function : callable
-            As for :func:`gmmaudio.compute.ordered_map`.
+            Function of one item, as for :func:`gmmaudio.compute.ordered_map`.
         items : sequence
-            What to run it over.
+            Items to pass to it.
         stage : str
             Name of the stage.
+
+        Returns
+        -------
+        iterator
+            The results, each computed when it is asked for or a little before.
+
+        Raises
+        ------
+        WorkerError
+            If a worker process dies.
+
+        Examples
+        --------
+        >>> list(RunContext(n_jobs=1).map(len, ["a", "bc"], "counting"))
+        [1, 2]
         """
         return iter(self.progress(ordered_map(function, items, self.n_jobs), len(items), stage))
 
     def track(self, items: Sequence[Item], stage: str) -> Iterator[Item]:
-        """Return an iterator over the items, progress shown.
+        """Return an iterator over the items of a loop in this process, progress shown.
 
         Parameters
         ----------
         items : sequence
-            What a loop runs over.
+            Items of the loop.
         stage : str
             Name of the stage.
+
+        Returns
+        -------
+        iterator
+            The items, in their order.
+
+        Examples
+        --------
+        >>> [fold * 2 for fold in RunContext().track([1, 2], "folds")]
+        [2, 4]
         """
         return iter(self.progress(items, len(items), stage))
 
     @contextmanager
     def steps(self, total: int, stage: str) -> Iterator[Callable[[], None]]:
-        """Return a context that gives a function to call after each step of a stage that is no loop of ours.
+        """Return a context manager whose function is called after each step of a loop in another module.
 
         Parameters
         ----------
         total : int
-            Number of steps at most.
+            Largest number of steps.
         stage : str
             Name of the stage.
+
+        Returns
+        -------
+        context manager of callable
+            A function without arguments.
 
         Examples
         --------

@@ -14,39 +14,53 @@ from threadpoolctl import ThreadpoolController
 
 
 def libraries() -> ThreadpoolController:
-    """Return the numeric libraries of this process; finding them takes milliseconds: once while none is imported."""
+    """Return the numeric libraries of this process.
+
+    To search for them takes milliseconds: it is done again only where modules were imported since.
+
+    Returns
+    -------
+    threadpoolctl.ThreadpoolController
+        The thread pools of the libraries that are loaded.
+
+    Examples
+    --------
+    >>> {pool["user_api"] for pool in libraries().info()} <= {"blas", "openmp"}
+    True
+    """
     return _libraries(len(sys.modules))
 
 
 @functools.lru_cache(maxsize=1)
 def _libraries(n_modules: int) -> ThreadpoolController:
-    """Return the numeric libraries when so many modules are imported."""
+    """Return the numeric libraries that are loaded while ``n_modules`` modules are imported."""
     del n_modules
     return ThreadpoolController()
 
 
 class _OneThread:
-    """How many callers want one thread: the limit is the whole process's, so the last to leave takes it away.
+    """A limit of one thread for the whole process, and the number of callers that need it.
 
-    threadpoolctl lets one thread of the process set limits and ignores all others, so control is taken before each
-    change and given up after it: the caller that leaves last need not be the one that came first.
+    The caller that leaves last removes the limit. threadpoolctl lets one thread of the process set limits and ignores
+    all others, so control is taken before each change and given up after it: the caller that leaves last need not be
+    the one that came first.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._callers = 0
-        self._found: ThreadpoolController | None = None
+        self._limited: ThreadpoolController | None = None
         self._limits: list[Any] = []
 
     def enter(self) -> None:
         with self._lock:
-            found = libraries()
-            # also where a caller came before, and something was imported since
-            if found is not self._found:
+            loaded = libraries()
+            # also where there is a caller already, and a library was imported since
+            if loaded is not self._limited:
                 _free_control()
-                self._limits.append(found.limit(limits=1))
+                self._limits.append(loaded.limit(limits=1))
                 _free_control()
-                self._found = found
+                self._limited = loaded
             # an exception before this leaves nothing to undo
             self._callers += 1
 
@@ -58,14 +72,14 @@ class _OneThread:
                 while self._limits:
                     self._limits.pop().restore_original_limits()
                 _free_control()
-                self._found = None
+                self._limited = None
 
 
 def _free_control() -> None:
     """Let any thread set limits; versions of threadpoolctl before 3.7 always do."""
-    free = getattr(getattr(threadpoolctl, "OpenBLASController", None), "clear_controlling_thread", None)
-    if free is not None:
-        free(force=True)
+    clear = getattr(getattr(threadpoolctl, "OpenBLASController", None), "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
 
 
 _ONE = _OneThread()
@@ -73,7 +87,21 @@ _ONE = _OneThread()
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Return a context in which every matrix product runs on its caller's thread, so that sums have one order."""
+    """Return a context manager under which every matrix product runs on its caller's thread.
+
+    Sums then have one order, and results are the same bits for any number of cores.
+
+    Returns
+    -------
+    context manager
+        Contexts may be nested, and entered by several threads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with one_thread():
+    ...     product = np.ones((2, 3)) @ np.ones((3, 2))
+    """
     _ONE.enter()
     try:
         yield

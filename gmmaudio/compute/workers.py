@@ -1,4 +1,4 @@
-"""One place that runs a function over many items: here, or in worker processes."""
+"""A function over many items: in this process, or in worker processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gmmaudio.errors import SettingError, WorkerError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-# Enough for the slowest item of a round to matter little, few enough to bound memory.
+# enough that the slowest item of a round matters little, few enough to bound memory
 ITEMS_PER_WORKER = 8
 
 
@@ -26,11 +26,17 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], n_job
     Parameters
     ----------
     function : callable
-        Importable by name (workers get it by pickle). It should catch what an item can do wrong.
+        Function of one item, importable by name, as workers receive it by pickle. An exception that it raises stops
+        the iteration.
     items : iterable
-        Anything that pickles.
+        Items that can be pickled.
     n_jobs : int
-        Worker processes; 1 runs here, -1 takes one for each core.
+        Worker processes; 1 runs in this process, -1 takes one for each core.
+
+    Returns
+    -------
+    iterator
+        In this process each result is computed when it is asked for; in worker processes a round ahead.
 
     Raises
     ------
@@ -45,11 +51,26 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], n_job
     [1, 2, 3]
     """
     n_workers = count_jobs(n_jobs)
-    return _here(function, items) if n_workers == 1 else _in_workers(function, items, n_workers)
+    return _in_process(function, items) if n_workers == 1 else _in_workers(function, items, n_workers)
 
 
 def count_jobs(n_jobs: int) -> int:
-    """Return the number of worker processes that ``n_jobs`` means.
+    """Return the number of worker processes for a value of ``n_jobs``.
+
+    Parameters
+    ----------
+    n_jobs : int
+        A number of processes; -1 stands for one for each core.
+
+    Returns
+    -------
+    int
+        1 or more.
+
+    Raises
+    ------
+    SettingError
+        If ``n_jobs`` is neither positive nor -1.
 
     Examples
     --------
@@ -63,10 +84,10 @@ def count_jobs(n_jobs: int) -> int:
     return n_jobs
 
 
-def _here(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def _in_process(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yield the results computed in this process."""
     for item in items:
-        # not around the yield: what the caller does between results is not ours to limit
+        # not around the yield: the caller's own work between results has its own limits
         with one_thread():
             result = function(item)
         yield result
@@ -77,10 +98,10 @@ def _in_workers(function: Callable[[Item], Result], items: Iterable[Item], n_wor
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    waiting = iter(items)
+    pending = iter(items)
     with joblib.parallel_config("loky", n_jobs=n_workers, inner_max_num_threads=1):
         parallel: Any = joblib.Parallel(batch_size=1)
-        while chunk := list(itertools.islice(waiting, ITEMS_PER_WORKER * n_workers)):
+        while chunk := list(itertools.islice(pending, ITEMS_PER_WORKER * n_workers)):
             try:
                 results = parallel(joblib.delayed(function)(item) for item in chunk)
             except TerminatedWorkerError as error:

@@ -1,4 +1,4 @@
-"""Clips -> trials: decoded, turned into frames, joined or cut, gated and normalised; bad files named."""
+"""Trials of clips: clips decoded to frames, joined or cut, gated and normalised; unusable files are listed."""
 
 from gmmaudio.trials.building import TrialSettings, build_trial_set, cut_trial, make_trials, with_features
 from gmmaudio.trials.extraction import (

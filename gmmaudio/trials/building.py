@@ -1,4 +1,4 @@
-"""Frames of clips -> trials: joined, cut, gated and normalised."""
+"""Trials built from the frames of clips: joined or cut, gated and normalised."""
 
 from __future__ import annotations
 
@@ -19,21 +19,27 @@ from gmmaudio.trials.trial import Segment, Trial, TrialSet
 
 @dataclass(frozen=True)
 class TrialSettings:
-    """How clips become trials.
+    """Settings by which clips become trials.
 
     Parameters
     ----------
     features : FeatureSettings
-        The front end: gate and normalisation run over each trial.
+        The front end; gate and normalisation run over each trial.
     trial_s : float or None
-        Length that clips are joined or cut to, seconds; None takes clips as they are.
+        Length that clips are joined or cut to, seconds; with None every clip is a trial.
     min_duration_s : float
-        Least length of a trial, seconds (of a clip, where clips are taken as they are).
+        Shortest trial, seconds.
 
     Raises
     ------
     SettingError
         If a length is outside its bounds.
+
+    Examples
+    --------
+    >>> from gmmaudio.features import make_features
+    >>> TrialSettings(make_features(), trial_s=6.0).min_duration_s
+    0.5
     """
 
     features: FeatureSettings
@@ -60,40 +66,46 @@ def build_trial_set(
     root : Path
         Folder that the clips' paths are relative to.
     clips : sequence of Clip
-        What to decode, with what each is held out by (:func:`gmmaudio.corpus.plan_split`).
+        Clips to decode, each with the value it is held out by (:func:`gmmaudio.corpus.plan_split`).
     settings : TrialSettings
-        How clips become trials.
+        Front end and lengths.
     degradation : Degradation or None
-        What is done to the sound first.
+        Degradation of all sound before features are computed.
     augment : sequence of Degradation
-        What is done to copies of every trial, which are for training only.
+        Degradations of which every trial gets a copy, for training only.
     run : RunContext
         Worker processes and progress.
+
+    Returns
+    -------
+    TrialSet
+        Trials, failures and findings.
+
+    Raises
+    ------
+    WorkerError
+        If a worker process dies.
+
+    Examples
+    --------
+    >>> from gmmaudio.features import make_features
+    >>> trial_set = build_trial_set(Path(), [Clip("no_such_file.wav", "jazz")], TrialSettings(make_features()))
+    >>> len(trial_set.trials), trial_set.failed[0].code
+    (0, 'vanished')
     """
-    # of clips that are joined, only the trial must be long enough
-    least_s = 0.0 if settings.trial_s else settings.min_duration_s
-    results = extract_clips(root, clips, settings.features, min_duration_s=least_s, degradation=degradation, run=run)
+
+    def extract(selected: Sequence[Clip], wanted: Degradation | None) -> list[Extracted | FailedInput]:
+        # where clips are joined, only the trial must be long enough
+        shortest_s = 0.0 if settings.trial_s else settings.min_duration_s
+        return extract_clips(root, selected, settings.features, min_duration_s=shortest_s, degradation=wanted, run=run)
+
+    results = extract(clips, degradation)
     extracted, failed = _usable(results)
     trials, short, findings = make_trials(extracted, settings)
     for each in augment:
-        copied = extract_clips(
-            root,
-            [item.clip for item in extracted],
-            settings.features,
-            min_duration_s=least_s,
-            degradation=each,
-            run=run,
-        )
-        degraded, lost = _usable(copied)
+        degraded, lost = _usable(extract([item.clip for item in extracted], each))
         trials = _with_copies(trials, make_trials(degraded, settings)[0])
-        if lost:
-            findings += (
-                Finding(
-                    "copies_failed",
-                    "warning",
-                    f"{len(lost)} copies ({each.name}) could not be made, first {lost[0].path}: {lost[0].message}",
-                ),
-            )
+        findings += _check_lost_copies(each, lost)
     sha256 = tuple(item.sha256 if isinstance(item, Extracted) else None for item in results)
     return TrialSet(trials, failed + short, findings, tuple(clips), sha256)
 
@@ -105,7 +117,7 @@ def _usable(results: Sequence[Extracted | FailedInput]) -> tuple[list[Extracted]
 
 
 def _with_copies(trials: Sequence[Trial], copies: Sequence[Trial]) -> list[Trial]:
-    """Return trials with the copies of the same name beside them."""
+    """Return trials, each with the degraded copy of the same name added to its copies."""
     by_name = {copy.name: copy for copy in copies}
     return [
         replace(trial, copies=(*trial.copies, by_name[trial.name])) if trial.name in by_name else trial
@@ -113,110 +125,179 @@ def _with_copies(trials: Sequence[Trial], copies: Sequence[Trial]) -> list[Trial
     ]
 
 
+def _check_lost_copies(degradation: Degradation, lost: Sequence[FailedInput]) -> tuple[Finding, ...]:
+    """Return the finding on degraded copies that could not be made."""
+    if not lost:
+        return ()
+    return (
+        Finding(
+            "copies_failed",
+            "warning",
+            f"{len(lost)} copies ({degradation.name}) could not be made, first {lost[0].path}: {lost[0].message}",
+        ),
+    )
+
+
 def make_trials(
     extracted: Sequence[Extracted], settings: TrialSettings
 ) -> tuple[list[Trial], list[FailedInput], tuple[Finding, ...]]:
-    """Return the trials, those too short, and the findings on remainders that are left out.
+    """Return the trials, the failures of those that are too short, and the finding on remainders that are left out.
 
     Without ``trial_s`` every clip is a trial. With it, clips of one label, group, source, split and fold that are held
-    out together are joined in order until a trial is as near to ``trial_s`` as it gets; longer clips are cut; a
-    remainder of at least half that length is kept. Clips that are held out alone are cut but never joined.
+    out together are joined in order until the length of a trial is as near to ``trial_s`` as it gets. Longer clips are
+    cut, and a remainder of at least half that length is kept. Clips that are held out alone are cut but never joined.
 
     Parameters
     ----------
     extracted : sequence of Extracted
         Frames of clips.
     settings : TrialSettings
-        How clips become trials.
+        Front end and lengths.
+
+    Returns
+    -------
+    trials : list of Trial
+        Trials in the order of the clips.
+    failed : list of FailedInput
+        Trials shorter than ``min_duration_s``.
+    findings : tuple of Finding
+        The finding on remainders, if there are any.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmaudio.features import RawFrames, make_features
+    >>> raw = RawFrames(np.zeros((80, 13)), np.zeros(80), np.arange(80) / 43)
+    >>> clips = [Extracted(Clip(path, "jazz", held_out_by="ann"), raw, 80 / 43, path) for path in ("a.wav", "b.wav")]
+    >>> trials, failed, findings = make_trials(clips, TrialSettings(make_features(), trial_s=4.0))
+    >>> [(trial.name, trial.paths) for trial in trials]
+    [('a.wav (+1)', ('a.wav', 'b.wav'))]
     """
     trial_s, frames_per_s = settings.trial_s, settings.features.frames.frames_per_s
-    bundles: dict[tuple[str, ...], list[Extracted]] = {}
+    joinable: dict[tuple[str, ...], list[Extracted]] = {}
     for item in extracted:
-        bundles.setdefault(_joining_key(item.clip, trial_s is not None), []).append(item)
+        joinable.setdefault(_joining_key(item.clip, trial_s is not None), []).append(item)
     trials: list[Trial] = []
     failed: list[FailedInput] = []
     left_out_s = 0.0
-    seen: Counter[str] = Counter()
-    for members in bundles.values():
+    names: Counter[str] = Counter()
+    for members in joinable.values():
         whole = [[Segment(item, 0, len(item.raw), item.duration_s)] for item in members]
-        runs, rest_s = (whole, 0.0) if trial_s is None else _joined(members, trial_s, frames_per_s)
+        planned, rest_s = (whole, 0.0) if trial_s is None else _joined(members, trial_s, frames_per_s)
         left_out_s += rest_s
-        for run in runs:
-            duration_s = sum(segment.duration_s for segment in run)
-            # a frame less is rounding
+        for segments in planned:
+            duration_s = sum(segment.duration_s for segment in segments)
+            # one frame less is rounding
             if duration_s < settings.min_duration_s - 1 / frames_per_s:
-                failed.append(_too_short(run, duration_s, settings.min_duration_s))
+                failed.append(_too_short(segments, duration_s, settings.min_duration_s))
             else:
-                trials.append(_trial(run, settings.features, duration_s, seen))
+                trials.append(_trial(segments, settings.features, duration_s, names))
+    return trials, failed, _check_remainders(left_out_s)
+
+
+def _check_remainders(left_out_s: float) -> tuple[Finding, ...]:
+    """Return the finding on remainders that are left out, of this many seconds in all."""
     if not left_out_s > 0:
-        return trials, failed, ()
-    remainders = Finding(
-        "remainders_left_out",
-        "information",
-        f"{left_out_s:.2f} s of remainders shorter than half of `trial_s` are left out",
+        return ()
+    return (
+        Finding(
+            "remainders_left_out",
+            "information",
+            f"{left_out_s:.2f} s of remainders shorter than half of `trial_s` are left out",
+        ),
     )
-    return trials, failed, (remainders,)
 
 
-def with_features(trials: Sequence[Trial], config: FeatureSettings) -> list[Trial]:
-    """Return trials with other rows made of the same raw frames, and their copies too.
+def with_features(trials: Sequence[Trial], features: FeatureSettings) -> list[Trial]:
+    """Return trials, and their copies, with rows that another front end makes of the same raw frames.
 
     Parameters
     ----------
     trials : sequence of Trial
-        What to make anew.
-    config : FeatureSettings
+        Trials.
+    features : FeatureSettings
         A front end of the same raw frames (:func:`gmmaudio.features.same_frames`).
+
+    Returns
+    -------
+    list of Trial
+        Trials in the same order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmaudio.features import RawFrames, make_features
+    >>> raw = RawFrames(np.full((80, 13), 5.0), np.zeros(80), np.arange(80) / 43)
+    >>> clip = Extracted(Clip("a.wav", "jazz"), raw, 80 / 43, "hash of the samples")
+    >>> trials, _, _ = make_trials([clip], TrialSettings(make_features()))
+    >>> [float(trial.rows.values.max()) for trial in (*trials, *with_features(trials, make_features(normalise="mean")))]
+    [5.0, 0.0]
     """
     return [
         replace(
             trial,
-            rows=make_rows([segment.raw for segment in trial.segments], config),
-            copies=tuple(with_features(trial.copies, config)),
+            rows=make_rows([segment.raw for segment in trial.segments], features),
+            copies=tuple(with_features(trial.copies, features)),
         )
         for trial in trials
     ]
 
 
-def cut_trial(trial: Trial, seconds: float, config: FeatureSettings) -> list[Trial]:
-    """Return a trial cut into trials of ``seconds``, gated and normalised anew; what is left over is left out.
+def cut_trial(trial: Trial, seconds: float, features: FeatureSettings) -> list[Trial]:
+    """Return a trial cut into trials of one length, each gated and normalised by itself.
 
-    Nothing where the trial is shorter (a frame less is rounding).
+    A remainder is left out, so a trial that is shorter than ``seconds`` gives none.
 
     Parameters
     ----------
     trial : Trial
-        What to cut.
+        Trial to cut.
     seconds : float
-        Length wanted, seconds.
-    config : FeatureSettings
+        Length of the new trials, seconds.
+    features : FeatureSettings
         The front end.
+
+    Returns
+    -------
+    list of Trial
+        Trials in the order of time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmaudio.features import RawFrames, make_features
+    >>> features = make_features()
+    >>> raw = RawFrames(np.zeros((80, 13)), np.zeros(80), np.arange(80) / 43)
+    >>> clip = Extracted(Clip("a.wav", "jazz"), raw, 80 / 43, "hash of the samples")
+    >>> (trial,), _, _ = make_trials([clip], TrialSettings(features))
+    >>> [(cut.name, len(cut.rows)) for cut in cut_trial(trial, 0.8, features)]
+    [('a.wav 0.0 s', 34), ('a.wav 0.8 s', 34)]
     """
-    step = max(1, math.floor(seconds * config.frames.frames_per_s))
+    frames_per_s = features.frames.frames_per_s
+    step = max(1, math.floor(seconds * frames_per_s))
     ends = [0]
     for segment in trial.segments:
         ends.append(ends[-1] + segment.last - segment.first)
     cuts = []
     for k in range(ends[-1] // step):
         low, high = k * step, (k + 1) * step
-        run = [
+        segments = [
             Segment(
                 segment.extracted,
                 segment.first + max(0, low - start),
                 segment.last - max(0, end - high),
-                (min(high, end) - max(low, start)) / config.frames.frames_per_s,
+                (min(high, end) - max(low, start)) / frames_per_s,
             )
             for segment, start, end in zip(trial.segments, ends[:-1], ends[1:], strict=True)
             if start < high and low < end
         ]
-        rows = make_rows([segment.raw for segment in run], config)
-        name = f"{trial.name} {low / config.frames.frames_per_s:.1f} s"
-        cuts.append(Trial(name, tuple(run), rows, seconds, trial.unit))
+        rows = make_rows([segment.raw for segment in segments], features)
+        cuts.append(Trial(f"{trial.name} {low / frames_per_s:.1f} s", tuple(segments), rows, seconds, trial.unit))
     return cuts
 
 
 def _joining_key(clip: Clip, joining: bool) -> tuple[str, ...]:
-    """Return what clips must share to be joined: all that a trial has one value of."""
+    """Return the values that clips must share to be joined: those of which a trial has one."""
     if not joining or clip.held_out_by is None:
         return (clip.path, str(clip.start_s), str(clip.end_s))
     shared = (clip.label, clip.held_out_by, clip.source, clip.split, clip.fold, clip.group)
@@ -224,23 +305,23 @@ def _joining_key(clip: Clip, joining: bool) -> tuple[str, ...]:
 
 
 def _joined(members: Sequence[Extracted], trial_s: float, frames_per_s: float) -> tuple[list[list[Segment]], float]:
-    """Return runs of segments, each about ``trial_s`` long, and the seconds left out."""
-    runs: list[list[Segment]] = []
-    run: list[Segment] = []
+    """Return lists of segments, each about ``trial_s`` long, and the seconds left out."""
+    joined: list[list[Segment]] = []
+    segments: list[Segment] = []
     total_s = 0.0
     for segment in (segment for item in members for segment in _cut(item, trial_s, frames_per_s)):
-        if run and abs(total_s - trial_s) <= abs(total_s + segment.duration_s - trial_s):
-            runs.append(run)
-            run, total_s = [], 0.0
-        run.append(segment)
+        if segments and abs(total_s - trial_s) <= abs(total_s + segment.duration_s - trial_s):
+            joined.append(segments)
+            segments, total_s = [], 0.0
+        segments.append(segment)
         total_s += segment.duration_s
-    if run and total_s >= trial_s / 2:
-        return [*runs, run], 0.0
-    return runs, total_s
+    if segments and total_s >= trial_s / 2:
+        return [*joined, segments], 0.0
+    return joined, total_s
 
 
 def _cut(item: Extracted, trial_s: float, frames_per_s: float) -> list[Segment]:
-    """Return the clip in segments of ``trial_s`` at most."""
+    """Return the segments of a clip, each ``trial_s`` long except the last."""
     step = max(1, math.floor(trial_s * frames_per_s))
     segments = []
     for first in range(0, len(item.raw), step):
@@ -250,32 +331,27 @@ def _cut(item: Extracted, trial_s: float, frames_per_s: float) -> list[Segment]:
     return segments
 
 
-def _trial(
-    run: Sequence[Segment],
-    config: FeatureSettings,
-    duration_s: float,
-    seen: Counter[str],
-) -> Trial:
-    """Return one trial, with a name that no other has."""
-    clip = run[0].extracted.clip
+def _trial(segments: Sequence[Segment], features: FeatureSettings, duration_s: float, names: Counter[str]) -> Trial:
+    """Return one trial with a unique name, which is counted in ``names``."""
+    clip = segments[0].extracted.clip
     name = clip.path
     if clip.start_s or clip.end_s is not None:
         name += f"@{clip.start_s:g}-{'' if clip.end_s is None else format(clip.end_s, 'g')}s"
-    n_parts = len({id(segment.extracted) for segment in run})
+    n_parts = len({id(segment.extracted) for segment in segments})
     if n_parts > 1:
         name += f" (+{n_parts - 1})"
-    seen[name] += 1
-    if seen[name] > 1:
-        name += f" [{seen[name]}]"
-    rows = make_rows([segment.raw for segment in run], config)
-    return Trial(name, tuple(run), rows, duration_s)
+    names[name] += 1
+    if names[name] > 1:
+        name += f" [{names[name]}]"
+    rows = make_rows([segment.raw for segment in segments], features)
+    return Trial(name, tuple(segments), rows, duration_s)
 
 
-def _too_short(run: Sequence[Segment], duration_s: float, least_s: float) -> FailedInput:
-    """Return the failure of a trial below the least length."""
+def _too_short(segments: Sequence[Segment], duration_s: float, shortest_s: float) -> FailedInput:
+    """Return the failure of a trial that is too short."""
     return FailedInput(
-        run[0].extracted.clip.path,
+        segments[0].extracted.clip.path,
         "too_short",
-        f"{duration_s:.3g} s of sound in the trial that begins here; at least {least_s:g} s is needed "
+        f"{duration_s:.3g} s of sound in the trial that begins here; at least {shortest_s:g} s is needed "
         "(`min_duration_s`)",
     )

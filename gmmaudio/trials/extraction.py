@@ -1,4 +1,4 @@
-"""Clips -> frames, over many files, with every bad file named and none in the way of the others."""
+"""Raw frames of many clips; a file that cannot be used becomes a failure with a reason code and stops no other."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from gmmaudio.features import FeatureSettings, RawFrames, raw_frames
 
 @dataclass(frozen=True, eq=False)
 class Extracted:
-    """One clip's frames.
+    """The raw frames of one clip.
 
     Parameters
     ----------
     clip : Clip
-        What it is.
+        The clip.
     raw : RawFrames
         Frames before deltas, gate and normalisation.
     duration_s : float
@@ -33,7 +33,8 @@ class Extracted:
     sha256 : str
         Hash of the decoded mono samples at the front end's rate.
     fingerprint : ndarray, shape (k,), uint64
-        What tells near-duplicates (:mod:`gmmaudio.corpus.fingerprint`); empty where there is nothing to tell.
+        Sub-fingerprints, by which near-duplicates are recognised (:mod:`gmmaudio.corpus.fingerprint`); k = 0 for clips
+        that are too short, silent or steady.
     """
 
     clip: Clip
@@ -45,21 +46,41 @@ class Extracted:
 
 @dataclass(frozen=True)
 class Degradation:
-    """What is done to sound before its features are computed.
+    """A degradation of the sound of clips, before features are computed.
 
     Parameters
     ----------
     name : str
         One of :data:`gmmaudio.audio.DEGRADATIONS` or :data:`gmmaudio.audio.AUGMENTATIONS`.
     seed : int
-        With a clip's path, seeds what is random.
+        Seed of the random numbers, together with a clip's path.
+
+    Examples
+    --------
+    >>> Degradation("noise 20 dB", seed=1).apply(np.zeros(3, dtype=np.float32), 22050, "a.wav").shape
+    (3,)
     """
 
     name: str
     seed: int = 0
 
     def apply(self, samples: Samples, sr: int, path: str) -> Samples:
-        """Return degraded samples; what is random depends on seed and path only."""
+        """Return degraded samples; random numbers depend on the seed and the path only.
+
+        Parameters
+        ----------
+        samples : ndarray, shape (n,), float32
+            Mono samples.
+        sr : int
+            Sample rate, hertz.
+        path : str
+            Path of the clip.
+
+        Returns
+        -------
+        ndarray, shape (m,), float32
+            m is n, except where the degradation changes the duration.
+        """
         return {**DEGRADATIONS, **AUGMENTATIONS}[self.name].function(
             samples, sr, np.random.default_rng([self.seed, zlib.crc32(path.encode("utf-8", "surrogatepass"))])
         )
@@ -67,20 +88,20 @@ class Degradation:
 
 @dataclass(frozen=True)
 class ExtractionTask:
-    """One clip to decode, and how.
+    """A clip to decode, and the settings of its decoding.
 
     Parameters
     ----------
     root : Path
         Folder that the clip's path is relative to.
     clip : Clip
-        What to decode.
+        Clip to decode.
     features : FeatureSettings
         The front end.
     min_duration_s : float
-        Least decoded length, seconds.
+        Shortest decoded length, seconds.
     degradation : Degradation or None
-        What is done to the sound first.
+        Degradation of the sound before features are computed.
     """
 
     root: Path
@@ -99,22 +120,39 @@ def extract_clips(
     degradation: Degradation | None = None,
     run: RunContext = QUIET,
 ) -> list[Extracted | FailedInput]:
-    """Return the frames of every clip, or why there are none, in the order of the clips.
+    """Return the frames of every clip, or its failure, in the order of the clips.
 
     Parameters
     ----------
     root : Path
         Folder that the clips' paths are relative to.
     clips : sequence of Clip
-        What to decode.
+        Clips to decode.
     features : FeatureSettings
         The front end.
     min_duration_s : float
-        Least decoded length, seconds.
+        Shortest decoded length, seconds.
     degradation : Degradation or None
-        What is done to the sound first.
+        Degradation of the sound before features are computed.
     run : RunContext
         Worker processes and progress.
+
+    Returns
+    -------
+    list of Extracted or FailedInput
+        One for each clip.
+
+    Raises
+    ------
+    WorkerError
+        If a worker process dies.
+
+    Examples
+    --------
+    >>> from gmmaudio.features import make_features
+    >>> clips = [Clip("no_such_file.wav", "jazz")]
+    >>> [item.code for item in extract_clips(Path(), clips, make_features(), min_duration_s=0.5)]
+    ['vanished']
     """
     tasks = [ExtractionTask(root, clip, features, min_duration_s, degradation) for clip in clips]
     stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"
@@ -122,7 +160,24 @@ def extract_clips(
 
 
 def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
-    """Return one clip's frames, or why there are none."""
+    """Return the frames of one clip, or its failure.
+
+    Parameters
+    ----------
+    task : ExtractionTask
+        Clip and settings.
+
+    Returns
+    -------
+    Extracted or FailedInput
+        Frames, or a reason code and a message.
+
+    Examples
+    --------
+    >>> from gmmaudio.features import make_features
+    >>> extract_clip(ExtractionTask(Path(), Clip("no_such_file.wav", "jazz"), make_features(), 0.5)).message
+    'is not there; check the path'
+    """
     clip, sr = task.clip, task.features.frames.sample_rate_hz
     tally = _Tally()
     try:
@@ -143,21 +198,33 @@ def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
         return FailedInput(clip.path, error.code, error.message)
     except FeatureError as error:
         return FailedInput(clip.path, "no_frames", str(error))
-    except Exception as error:  # noqa: BLE001 - a decoder's surprise at one file must not lose thousands of others
+    except Exception as error:  # noqa: BLE001 - an unexpected error at one file must not stop the others
         return FailedInput(clip.path, "failed", f"cannot be used ({type(error).__name__}: {error})")
     return Extracted(clip, raw, tally.n_samples / sr, tally.digest.hexdigest(), prints)
 
 
-def _fingerprint(raw: RawFrames, config: FeatureSettings) -> Fingerprint:
-    """Return what tells near-duplicates; nothing from a front end too coarse for it, and the report counts that."""
+def _fingerprint(raw: RawFrames, features: FeatureSettings) -> Fingerprint:
+    """Return the fingerprint of a clip; an empty one from a front end too coarse for it, which the report counts."""
     try:
-        return compute_fingerprint(raw.values[:, : config.frames.n_coefficients], config.frames.frames_per_s)
+        return compute_fingerprint(raw.values[:, : features.frames.n_coefficients], features.frames.frames_per_s)
     except SettingError:
         return np.zeros(0, dtype=np.uint64)
 
 
 def check_lengths(min_duration_s: float, trial_s: float | None = None) -> None:
-    """Raise SettingError where a length in seconds is outside its bounds.
+    """Raise an error where a length is outside its bounds.
+
+    Parameters
+    ----------
+    min_duration_s : float
+        Shortest clip or trial, seconds.
+    trial_s : float or None
+        Length that clips are joined or cut to, seconds.
+
+    Raises
+    ------
+    SettingError
+        If ``min_duration_s`` is not within 0 to 3600, or ``trial_s`` not within 0.1 to 3600.
 
     Examples
     --------
@@ -170,14 +237,14 @@ def check_lengths(min_duration_s: float, trial_s: float | None = None) -> None:
 
 
 class _Tally:
-    """Counts and hashes samples on their way."""
+    """The number and the hash of the samples of a clip, updated block by block."""
 
     def __init__(self) -> None:
         self.n_samples = 0
         self.digest = hashlib.sha256()
 
     def count(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
-        """Yield the blocks on."""
+        """Yield the blocks unchanged, each counted and hashed."""
         for block in blocks:
             self.n_samples += len(block)
             self.digest.update(block.tobytes())

@@ -1,4 +1,4 @@
-"""A trial: rows that get one label together, and the segments of clips that it is made of."""
+"""A trial: rows that are classified as one, and the segments of clips that it consists of."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gmmaudio.trials.extraction import Extracted
 
 @dataclass(frozen=True)
 class Segment:
-    """A run of frames of one clip.
+    """Consecutive frames of one clip.
 
     Parameters
     ----------
     extracted : Extracted
-        The clip.
+        The clip and its frames.
     first, last : int
-        Frames ``first`` to ``last``, the last not included.
+        Index of the first frame, and of the frame after the last.
     duration_s : float
         Length before the gate, seconds.
     """
@@ -33,28 +33,28 @@ class Segment:
 
     @property
     def raw(self) -> RawFrames:
-        """Its frames before deltas, gate and normalisation."""
+        """The frames before deltas, gate and normalisation."""
         return self.extracted.raw.slice(self.first, self.last)
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """Rows that get one label together.
+    """Rows that are classified as one.
 
     Parameters
     ----------
     name : str
-        The path, with what distinguishes it from other trials of the same file.
+        The path of the first clip, with a suffix where a file has several trials; unique.
     segments : tuple of Segment
-        The runs of frames it was made of.
+        The segments of clips that were joined.
     rows : Rows
-        Gated and normalised over the trial.
+        Rows, gated and normalised over the trial.
     duration_s : float
         Length before the gate, seconds.
     unit : str or None
-        What an interval is drawn over, where that is not what the trial is held out by.
+        Unit that confidence intervals resample, where that is not the value that the trial is held out by.
     copies : tuple of Trial
-        The same, degraded: for training only.
+        Degraded copies of the trial, for training only.
     """
 
     name: str
@@ -66,64 +66,64 @@ class Trial:
 
     @property
     def training_rows(self) -> tuple[Rows, ...]:
-        """The rows and those of the degraded copies."""
+        """The rows of the trial and those of its degraded copies."""
         return (self.rows, *(copy.rows for copy in self.copies))
 
     @property
     def parts(self) -> tuple[Extracted, ...]:
-        """The clips it was made of, each once."""
+        """The clips of the segments, each once."""
         return tuple(dict.fromkeys(segment.extracted for segment in self.segments))
 
     @property
     def clip(self) -> Clip:
-        """The first of its clips: all have the same label, group, source, split and fold."""
+        """The first clip; all clips of a trial have the same label, group, source, split and fold."""
         return self.segments[0].extracted.clip
 
     @property
     def label(self) -> str:
-        """Label of all parts."""
+        """Label of all clips."""
         return self.clip.label
 
     @property
     def group(self) -> str | None:
-        """Group of all parts, as the corpus has it."""
+        """Group of all clips in the corpus."""
         return self.clip.group
 
     @property
     def held_out_by(self) -> str | None:
-        """What keeps the trial on one side of a split; None where it is unknown."""
+        """Value by which the trial is held out (:func:`gmmaudio.corpus.plan_split`); None where it is unknown."""
         return self.clip.held_out_by
 
     @property
     def source(self) -> str | None:
-        """Source of all parts."""
+        """Source of all clips."""
         return self.clip.source
 
     @property
     def fold(self) -> str | None:
-        """Fold that a column of the corpus gives."""
+        """Value of the fold column of the corpus, if there is one."""
         return self.clip.fold
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Paths of the parts."""
+        """Paths of the clips."""
         return tuple(part.clip.path for part in self.parts)
 
 
 @dataclass(frozen=True, eq=False)
 class TrialSet:
-    """What came of the clips of a corpus.
+    """The trials of a corpus, and the clips that could not be used.
 
     Parameters
     ----------
     trials : list of Trial
-        In the order of the clips.
+        Trials in the order of the clips.
     failed : list of FailedInput
         Clips and trials that could not be used.
     findings : tuple of Finding
         Findings on remainders and copies that are left out.
     clips : tuple of Clip
-        The clips asked for.
+        All clips, the unusable ones included.
     sha256 : tuple of str or None
         Hash of each clip's decoded samples; None where it could not be decoded.
     """
@@ -136,10 +136,42 @@ class TrialSet:
 
 
 def clips_of(trials: Sequence[Trial]) -> list[Extracted]:
-    """Return the clips that trials were made of, each once."""
+    """Return the clips of trials, each once.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        Trials.
+
+    Returns
+    -------
+    list of Extracted
+        Clips in the order of the trials.
+
+    Examples
+    --------
+    >>> clips_of([])
+    []
+    """
     return list(dict.fromkeys(part for trial in trials for part in trial.parts))
 
 
 def units_of(trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Return what must stay whole in a split: what a trial is held out by, or the file where that is unknown."""
+    """Return the unit of each trial that a split must not divide.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        Trials.
+
+    Returns
+    -------
+    tuple of str
+        The value that a trial is held out by, or the file of its first clip where that is unknown.
+
+    Examples
+    --------
+    >>> units_of([])
+    ()
+    """
     return group_keys([trial.held_out_by for trial in trials], [trial.paths[0] for trial in trials])
