@@ -1,7 +1,7 @@
-"""Which clips there are, and who may stand on which side of a split.
+"""Labelled clips: folders and manifests, splits and folds, checks, and fingerprints of recordings.
 
-A corpus is a folder with one sub-folder for each class, or a CSV manifest. Nothing here decodes sound: content hashes
-and frames come in as arguments.
+A corpus is a folder with one sub-folder for each class, or a CSV manifest. Nothing here decodes sound: hashes and
+frames are arguments.
 """
 
 from gmmaudio.corpus.checks import check_file_groups, check_labels, check_same_audio, check_shared_audio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gmmaudio.errors import CorpusError
 from gmmaudio.findings import Finding, first_of, some_names
@@ -17,6 +17,11 @@ def check_labels(labels: Sequence[str]) -> tuple[Finding, ...]:
     ----------
     labels : sequence of str
         Label of every clip.
+
+    Returns
+    -------
+    tuple of Finding
+        Empty where there is nothing to report.
 
     Raises
     ------
@@ -35,10 +40,15 @@ def check_labels(labels: Sequence[str]) -> tuple[Finding, ...]:
         raise CorpusError(
             f"only one label, {next(iter(counts), 'none')!r}; expected two or more: add a folder or rows of another"
         )
+    return (*_check_similar_labels(counts), *_check_single_clips(counts))
+
+
+def _check_similar_labels(counts: Mapping[str, int]) -> tuple[Finding, ...]:
+    """Return a finding for each set of labels that differ only by case or spaces."""
     by_folded: dict[str, list[str]] = defaultdict(list)
     for label in sorted(counts):
         by_folded[" ".join(label.casefold().split())].append(label)
-    findings = [
+    return tuple(
         Finding(
             "similar_labels",
             "warning",
@@ -47,18 +57,22 @@ def check_labels(labels: Sequence[str]) -> tuple[Finding, ...]:
         )
         for names in by_folded.values()
         if len(names) > 1
-    ]
+    )
+
+
+def _check_single_clips(counts: Mapping[str, int]) -> tuple[Finding, ...]:
+    """Return the finding on labels of one clip."""
     single = sorted(label for label, n in counts.items() if n == 1)
-    if single:
-        findings.append(
-            Finding(
-                "single_clip_label",
-                "warning",
-                f"one clip only for {some_names(single)}: a model may learn that recording instead of the label",
-                "add more",
-            )
-        )
-    return tuple(findings)
+    if not single:
+        return ()
+    return (
+        Finding(
+            "single_clip_label",
+            "warning",
+            f"one clip only for {some_names(single)}: a model may learn that recording instead of the label",
+            "add more",
+        ),
+    )
 
 
 def check_same_audio(paths: Sequence[str], labels: Sequence[str], hashes: Sequence[str]) -> tuple[Finding, ...]:
@@ -70,6 +84,11 @@ def check_same_audio(paths: Sequence[str], labels: Sequence[str], hashes: Sequen
         Path and label of every clip.
     hashes : sequence of str
         Hash of the decoded samples of every clip.
+
+    Returns
+    -------
+    tuple of Finding
+        At most one on clips of two labels, and one on clips of one label.
 
     Examples
     --------
@@ -83,8 +102,8 @@ def check_same_audio(paths: Sequence[str], labels: Sequence[str], hashes: Sequen
     within: list[str] = []
     for members in by_hash.values():
         if len(members) > 1:
-            named = " = ".join(f"{paths[i]} ({labels[i]})" for i in members)
-            (across if len({labels[i] for i in members}) > 1 else within).append(named)
+            text = " = ".join(f"{paths[i]} ({labels[i]})" for i in members)
+            (across if len({labels[i] for i in members}) > 1 else within).append(text)
     findings = []
     if across:
         findings.append(
@@ -101,7 +120,7 @@ def check_same_audio(paths: Sequence[str], labels: Sequence[str], hashes: Sequen
 
 
 def check_file_groups(paths: Sequence[str], groups: Sequence[str | None]) -> tuple[Finding, ...]:
-    """Return the findings on files whose segments belong to several groups.
+    """Return the finding on files whose segments belong to several groups.
 
     Parameters
     ----------
@@ -109,6 +128,11 @@ def check_file_groups(paths: Sequence[str], groups: Sequence[str | None]) -> tup
         Path of every clip.
     groups : sequence of str or None
         Group of every clip; None where unknown.
+
+    Returns
+    -------
+    tuple of Finding
+        One or none.
 
     Examples
     --------
@@ -140,12 +164,17 @@ one group
 def check_shared_audio(
     splits: Iterable[tuple[Iterable[tuple[str, str]], Iterable[tuple[str, str]]]],
 ) -> tuple[Finding, ...]:
-    """Return the findings on clips of the two sides of a split that decode to the same samples.
+    """Return the finding on clips of the two sides of a split that decode to the same samples.
 
     Parameters
     ----------
     splits : iterable of (train, test)
-        Each side an iterable of (path, hash).
+        Each side an iterable of pairs: path, and hash of the decoded samples.
+
+    Returns
+    -------
+    tuple of Finding
+        One or none.
 
     Examples
     --------

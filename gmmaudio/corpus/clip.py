@@ -1,4 +1,4 @@
-"""A clip, a corpus of clips, and the columns of a manifest."""
+"""Clips with their labels and groups, and a corpus of clips."""
 
 from __future__ import annotations
 
@@ -8,34 +8,41 @@ from pathlib import Path
 
 from gmmaudio.findings import Finding
 
+# the columns of a manifest that have a meaning
 COLUMNS = ("path", "label", "group", "source", "split", "start", "end")
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One piece of sound and what is known of it.
+    """A labelled segment of an audio file.
 
     Parameters
     ----------
     path : str
-        Relative to the corpus where it can be.
+        Path of the file, relative to the corpus where possible.
     label : str
-        The class name.
+        Name of the class.
     group : str or None
-        What must not straddle a split: artist, speaker, album.
+        Artist, speaker or album, which must not be on both sides of a split; None where it is unknown.
     source : str or None
         Recording condition or corpus.
     split : str or None
-        ``train``, ``test`` or another name; None or empty where the corpus does not say.
+        ``train``, ``test`` or another name; None or empty where the corpus has no value.
     start_s, end_s : float
-        The segment of the file, seconds; default all of it.
+        Start and end of the segment in the file, seconds; by default the whole file.
     extra : mapping of str to str
-        The manifest's other columns.
+        Other columns of the manifest.
     held_out_by : str or None
-        What a split keeps on one side, set by :func:`gmmaudio.corpus.plan_split`: the group, or what stands for it;
-        None where it is unknown.
+        Value that a split keeps on one side, set by :func:`gmmaudio.corpus.plan_split`: the group, or the value of
+        another column; None where it is unknown.
     fold : str or None
-        The fold that a column of the corpus gives, set by the same function.
+        Value of the fold column, set by the same function.
+
+    Examples
+    --------
+    >>> clip = Clip("ann/1.wav", "en", group="ann", extra={"age": "31"})
+    >>> clip.column("group"), clip.column("age"), clip.column("start")
+    ('ann', '31', '0.0')
     """
 
     path: str
@@ -50,7 +57,18 @@ class Clip:
     fold: str | None = None
 
     def column(self, name: str) -> str | None:
-        """Return the value of a manifest column, None where the clip has none."""
+        """Return the value of a column of the manifest as text.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column.
+
+        Returns
+        -------
+        str or None
+            None where the clip has no value.
+        """
         if name in COLUMNS:
             value = getattr(self, {"start": "start_s", "end": "end_s"}.get(name, name))
             return None if value is None else str(value)
@@ -59,18 +77,18 @@ class Clip:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Clips, the folder of their paths, and the findings of reading them.
+    """Labelled clips, and the findings on the folder or manifest that they were read from.
 
     Parameters
     ----------
     root : Path
         Folder that the clips' paths are relative to.
     clips : tuple of Clip
-        In a fixed order.
+        Clips in a fixed order.
     findings : tuple of Finding
-        Findings of reading it.
+        Findings on the folder or manifest.
     n_skipped : int
-        Files passed over because their suffix is not one of audio.
+        Number of files that were skipped because their suffix is not one of audio.
 
     Examples
     --------

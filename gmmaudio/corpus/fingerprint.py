@@ -1,10 +1,10 @@
-"""Frames -> a fingerprint of a clip, and the clips that share a recording, however quiet, re-encoded or cut.
+"""Fingerprints of clips, and the search for clips of one recording after changes of gain, encoding or length.
 
-A fingerprint is a row of sub-fingerprints, one for each anchor: a moment that is the loudest around. An anchor and its
-hash depend on half a second of sound to either side alone, so an excerpt has those of the whole. The hash is the signs
-of the slow movement of c1 to c6 around the anchor, on which neither gain nor a constant filter has a say, for both only
-add a constant; beside it stands the anchor's time, modulo a few seconds. Two clips share a recording where anchors
-agree that lie equally far apart in both.
+A fingerprint is a sequence of sub-fingerprints, one for each anchor: a local maximum of the level. An anchor and its
+hash depend only on half a second of sound on either side, so an excerpt has the anchors of the whole recording. The
+hash consists of the signs of the slow modulations of c1 to c6 around the anchor. Neither a gain nor a constant filter
+changes them, as both only add a constant. The sub-fingerprint also holds the time of the anchor, modulo a few seconds.
+Two clips share a recording where anchors agree whose distance in time is the same in both.
 
 References
 ----------
@@ -27,56 +27,57 @@ from gmmaudio.errors import FeatureError, SettingError
 Fingerprint = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-# docs/decisions/0007-fingerprint.md has what was measured for each of these numbers
+# docs/decisions/0007-fingerprint.md has the measurements for these constants
 MAX_ANCHORS = 24
 N_CEPSTRA = 7
 WINDOW_S = 1.0
 GAP_S = 0.2
 SMOOTHING_S = 0.06
 CELLS = 16
-# Modulations kept of c1, c2 ... c6, the slowest first: 56 signs, seven bytes.
+# number of modulations of c1, c2 ... c6, the slowest first: 56 signs, seven bytes
 MODULATIONS = (11, 10, 10, 9, 8, 8)
-# Cepstra that move less than this, decibel, are a steady tone and its rounding, or nothing.
-LEAST_SPREAD_DB = 1.5
-# The eighth byte: time in steps of 20 ms, modulo 5.12 s.
+# cepstra with a smaller standard deviation, decibel, are a steady tone with rounding errors, or silence
+MIN_STD_DB = 1.5
+# the eighth byte: time in steps of 20 ms, modulo 5.12 s
 CLOCK_S = 0.02
 CLOCK_STEPS = 256
-# Every anchor adds what it is closer than UNRELATED_BITS, at one offset in time: the evidence. A copy has either one
-# anchor that is all but the same, or that much from several; and some of it for every anchor of the shorter, until it
-# is ample. Phrases that a speaker says twice come close in an anchor or two, and differ in the rest.
+# The evidence for a copy is the sum, over anchors at one offset in time, of UNRELATED_BITS minus the Hamming distance.
+# A copy has one anchor within COPY_BITS, or evidence of COPY_EVIDENCE; and ANCHOR_EVIDENCE for every anchor of the
+# shorter clip, at most AMPLE_EVIDENCE. A phrase that a speaker repeats is close in an anchor or two, and differs in the
+# rest.
 UNRELATED_BITS = 14
 COPY_BITS = 2
 COPY_EVIDENCE = 24
 ANCHOR_EVIDENCE = 3
 AMPLE_EVIDENCE = 42
-# Looked at further is a pair of clips with an anchor this close that has three of its seven bytes in common.
+# pairs of clips are compared where two anchors are within this Hamming distance and share three of the seven bytes
 SEED_BITS = 10
-ONES = np.array([value.bit_count() for value in range(256)], dtype=np.uint8)
+BIT_COUNTS = np.array([value.bit_count() for value in range(256)], dtype=np.uint8)
 
 
 def compute_fingerprint(cepstra: npt.ArrayLike, frames_per_s: float) -> Fingerprint:
     """Return the sub-fingerprints of a clip in the order of time, shape (k,), k = 0..24.
 
-    Clips shorter than a second have none, nor have silence and steady tones. Of more than 24 anchors those stay that
-    stand out most, so of a recording of many minutes an excerpt may hold none.
+    Clips shorter than a second, silence and steady tones have none. Of more than 24 anchors the most prominent are
+    kept, so an excerpt of a recording of many minutes may share none of them.
 
     Parameters
     ----------
     cepstra : array_like, shape (n, >= 7)
-        c0, c1 ... of frames in their order, decibel, as in ``RawFrames.values``; columns from the eighth on are not
-        looked at. Neither gated nor normalised.
+        c0, c1 ... of consecutive frames, decibel, as in ``RawFrames.values``, neither gated nor normalised. Only the
+        first seven columns are used.
     frames_per_s : float
-        Frames in a second, at least 16.
+        Frames per second, at least 16.
 
     Returns
     -------
     ndarray, shape (k,), uint64
-        Seven bytes of signs and, lowest, one of time in steps of 20 ms.
+        Seven bytes of signs and, in the lowest byte, the time in steps of 20 ms.
 
     Raises
     ------
     SettingError
-        If there are fewer columns or frames in a second than that.
+        If there are fewer columns, or fewer frames per second.
     FeatureError
         If a frame is not finite.
 
@@ -98,42 +99,42 @@ def compute_fingerprint(cepstra: npt.ArrayLike, frames_per_s: float) -> Fingerpr
     frames = frames[:, :N_CEPSTRA].astype(np.float64)
     if not np.isfinite(frames).all():
         raise FeatureError("cepstra are not finite; check the file for NaN or infinite values")
-    at, prominence = _anchors(frames[:, 0], frames_per_s)
-    cells = _cells(frames[:, 1:], at, frames_per_s)
-    moving = cells.std(axis=1).max(axis=1, initial=0.0) >= LEAST_SPREAD_DB
-    at, prominence, cells = at[moving], prominence[moving], cells[moving]
+    anchors, prominence = _anchors(frames[:, 0], frames_per_s)
+    cells = _cells(frames[:, 1:], anchors, frames_per_s)
+    moving = cells.std(axis=1).max(axis=1, initial=0.0) >= MIN_STD_DB
+    anchors, prominence, cells = anchors[moving], prominence[moving], cells[moving]
     kept = np.sort(np.argsort(-prominence, kind="stable")[:MAX_ANCHORS])
-    clock = np.round(at[kept] / (frames_per_s * CLOCK_S)).astype(np.int64) % CLOCK_STEPS
-    print_: Fingerprint = _signs(cells[kept]) << np.uint64(8) | clock.astype(np.uint64)
-    return print_
+    clock = np.round(anchors[kept] / (frames_per_s * CLOCK_S)).astype(np.int64) % CLOCK_STEPS
+    fingerprint: Fingerprint = _signs(cells[kept]) << np.uint64(8) | clock.astype(np.uint64)
+    return fingerprint
 
 
 def _anchors(level: Floats, frames_per_s: float) -> tuple[Floats, Floats]:
-    """Return where the smoothed level (n,) is highest around, frames, and by how much, decibel."""
+    """Return the positions of local maxima of the smoothed level (n,), frames, and their prominence, decibel."""
     half, gap = WINDOW_S / 2 * frames_per_s, max(1, round(GAP_S * frames_per_s))
     none = np.zeros(0)
     if len(level) < 2 * half + 2:
         return none, none
-    # cut off where the window ends together with the gap: what lies further away has no say
+    # truncated so that smoothing and gap together do not reach beyond the window
     smooth = gaussian_filter1d(level, SMOOTHING_S * frames_per_s, truncate=(WINDOW_S / 2 - GAP_S) / SMOOTHING_S)
     highest, lowest = maximum_filter1d(smooth, 2 * gap + 1), -maximum_filter1d(-smooth, 2 * gap + 1)
     peak = np.flatnonzero((smooth == highest) & (smooth > lowest))
     peak = peak[(peak >= half) & (peak < len(level) - half - 1)]
     before, top, after = smooth[peak - 1], smooth[peak], smooth[peak + 1]
     bend = 2 * top - before - after
-    # a parabola through the three: where the frames stand must not matter
+    # a parabola through three points: the position must not depend on the frame grid
     shift = np.divide(after - before, 2 * bend, out=np.zeros(len(peak)), where=bend > 0)
     return peak + np.clip(shift, -0.5, 0.5), top - lowest[peak]
 
 
-def _cells(frames: Floats, at: Floats, frames_per_s: float) -> Floats:
-    """Return the means of the frames (n, d) in the cells around places ``at`` (k,), shape (k, CELLS, d)."""
-    edges = at[:, None] + 0.5 + (np.arange(CELLS + 1) / CELLS - 0.5) * WINDOW_S * frames_per_s
-    # of the sums up to every frame, those up to a place between two; their offset is taken out against rounding
+def _cells(frames: Floats, anchors: Floats, frames_per_s: float) -> Floats:
+    """Return the means of the frames (n, d) in the cells around the anchors (k,), shape (k, CELLS, d)."""
+    edges = anchors[:, None] + 0.5 + (np.arange(CELLS + 1) / CELLS - 0.5) * WINDOW_S * frames_per_s
+    # cumulative sums, interpolated between frames; the first frame is subtracted against rounding errors
     sums = np.concatenate([np.zeros((1, frames.shape[1])), np.cumsum(frames - frames[:1], axis=0)])
     first = np.clip(edges.astype(np.int64), 0, max(0, len(frames) - 1))
-    up_to = sums[first] + (edges - first)[..., None] * (sums[np.minimum(first + 1, len(frames))] - sums[first])
-    means: Floats = np.diff(up_to, axis=1) * (CELLS / (WINDOW_S * frames_per_s))
+    sums_at_edges = sums[first] + (edges - first)[..., None] * (sums[np.minimum(first + 1, len(frames))] - sums[first])
+    means: Floats = np.diff(sums_at_edges, axis=1) * (CELLS / (WINDOW_S * frames_per_s))
     return means
 
 
@@ -146,24 +147,39 @@ def _signs(cells: Floats) -> Fingerprint:
     return whole
 
 
-def to_hex(print_: Fingerprint) -> str:
-    """Return a fingerprint as text, 16 hexadecimal digits for each sub-fingerprint; empty for none.
+def to_hex(fingerprint: Fingerprint) -> str:
+    """Return a fingerprint as text, 16 hexadecimal digits for each sub-fingerprint.
 
     Parameters
     ----------
-    print_ : ndarray, shape (k,), uint64
-        As :func:`fingerprint` gives it.
+    fingerprint : ndarray, shape (k,), uint64
+        Fingerprint of :func:`compute_fingerprint`.
+
+    Returns
+    -------
+    str
+        Lower-case digits; empty for k = 0.
 
     Examples
     --------
     >>> to_hex(np.array([1, 2**64 - 1], dtype=np.uint64))
     '0000000000000001ffffffffffffffff'
     """
-    return np.asarray(print_, dtype=">u8").tobytes().hex()
+    return np.asarray(fingerprint, dtype=">u8").tobytes().hex()
 
 
 def from_hex(text: str) -> Fingerprint:
-    """Return the fingerprint that :func:`to_hex` gave, shape (k,).
+    """Return the fingerprint that a text of :func:`to_hex` describes.
+
+    Parameters
+    ----------
+    text : str
+        Hexadecimal digits.
+
+    Returns
+    -------
+    ndarray, shape (k,), uint64
+        Sub-fingerprints.
 
     Raises
     ------
@@ -185,15 +201,20 @@ def from_hex(text: str) -> Fingerprint:
 
 
 def near_duplicates(train: Sequence[Fingerprint], test: Sequence[Fingerprint]) -> list[tuple[int, int, float]]:
-    """Return the pairs of clips that share a recording: index in train, index in test, share of agreeing anchors.
+    """Return the pairs of clips that share a recording.
 
-    Sorted by index in train, then in test. The share, 0..1, is of the anchors of the clip that has fewer. A clip
-    without anchors has no pair. The time grows with the number of clips and of the pairs found, not with its square.
+    A clip without anchors is in no pair. The time grows with the number of clips and of pairs, not with the square of
+    the number of clips.
 
     Parameters
     ----------
     train, test : sequence of ndarray, shape (k,), uint64
-        Fingerprints made by the same front end.
+        Fingerprints of clips, of the same front end.
+
+    Returns
+    -------
+    list of (int, int, float)
+        Index in train, index in test, and the share of anchors that agree, 0..1, of the clip that has fewer; sorted.
 
     Examples
     --------
@@ -202,21 +223,26 @@ def near_duplicates(train: Sequence[Fingerprint], test: Sequence[Fingerprint]) -
     >>> near_duplicates([one, other], [compute_fingerprint(walk[1, 37:], 100.0), np.zeros(0, dtype=np.uint64)])
     [(1, 0, 1.0)]
     """
-    found = []
+    pairs = []
     for i, j in _seeds(train, test):
         share = _agreement(train[i], test[j])
         if share > 0:
-            found.append((i, j, share))
-    return found
+            pairs.append((i, j, share))
+    return pairs
 
 
-def near_duplicates_within(prints: Sequence[Fingerprint]) -> list[tuple[int, int, float]]:
-    """Return the pairs of one collection that share a recording: the lower index, the higher, share of anchors.
+def near_duplicates_within(fingerprints: Sequence[Fingerprint]) -> list[tuple[int, int, float]]:
+    """Return the pairs of clips in one collection that share a recording.
 
     Parameters
     ----------
-    prints : sequence of ndarray, shape (k,), uint64
-        Fingerprints made by the same front end.
+    fingerprints : sequence of ndarray, shape (k,), uint64
+        Fingerprints of clips, of the same front end.
+
+    Returns
+    -------
+    list of (int, int, float)
+        The lower index, the higher, and the share of anchors that agree, as for :func:`near_duplicates`.
 
     Examples
     --------
@@ -224,20 +250,20 @@ def near_duplicates_within(prints: Sequence[Fingerprint]) -> list[tuple[int, int
     >>> near_duplicates_within([compute_fingerprint(walk, 100.0), compute_fingerprint(walk[37:], 100.0)])
     [(0, 1, 1.0)]
     """
-    return [pair for pair in near_duplicates(prints, prints) if pair[0] < pair[1]]
+    return [pair for pair in near_duplicates(fingerprints, fingerprints) if pair[0] < pair[1]]
 
 
 def _seeds(train: Sequence[Fingerprint], test: Sequence[Fingerprint]) -> list[tuple[int, int]]:
-    """Return the pairs (train, test) of which two anchors are close and share three bytes, sorted.
+    """Return the pairs (train, test) with two anchors that are close and share three bytes, sorted.
 
-    Four wrong signs leave three of the seven bytes whole wherever they are, so none that close is missed.
+    Four wrong signs, wherever they are, leave three of the seven bytes unchanged, so no pair that close is missed.
     """
-    owners = [np.repeat(np.arange(len(prints)), [len(p) for p in prints]) for prints in (train, test)]
-    if not all(len(owner) for owner in owners):
+    clip_of = [np.repeat(np.arange(len(side)), [len(each) for each in side]) for side in (train, test)]
+    if not all(len(indices) for indices in clip_of):
         return []
-    a, b = (np.concatenate(prints).astype(np.uint64) for prints in (train, test))
+    a, b = (np.concatenate(side).astype(np.uint64) for side in (train, test))
     codes = [
-        owners[0][i[close]] * len(test) + owners[1][j[close]]
+        clip_of[0][i[close]] * len(test) + clip_of[1][j[close]]
         for i, j in _collisions(a, b)
         if len(i) and (close := _distance(a[i], b[j]) <= SEED_BITS).any()
     ]
@@ -246,7 +272,7 @@ def _seeds(train: Sequence[Fingerprint], test: Sequence[Fingerprint]) -> list[tu
 
 
 def _collisions(a: Fingerprint, b: Fingerprint) -> Iterator[tuple[Integers, Integers]]:
-    """Yield places in ``a`` and in ``b`` that have the same three bytes of signs, for one choice of bytes at a time."""
+    """Yield indices into ``a`` and ``b`` of equal bytes of signs, for each choice of three of the seven bytes."""
     for chosen in combinations(range(1, 8), 3):
         mask = np.uint64(sum(0xFF << (8 * byte) for byte in chosen))
         order = np.argsort(a & mask, kind="stable")
@@ -258,20 +284,20 @@ def _collisions(a: Fingerprint, b: Fingerprint) -> Iterator[tuple[Integers, Inte
 
 
 def _distance(a: Fingerprint, b: Fingerprint) -> Integers:
-    """Return in how many of the 56 signs sub-fingerprints differ, the shape that both broadcast to."""
+    """Return the number of the 56 signs in which sub-fingerprints differ, of the shape that both broadcast to."""
     differ = np.ascontiguousarray((a ^ b) >> np.uint64(8))
-    count: Integers = ONES[differ.view(np.uint8).reshape(*differ.shape, 8)].sum(axis=-1, dtype=np.int64)
+    count: Integers = BIT_COUNTS[differ.view(np.uint8).reshape(*differ.shape, 8)].sum(axis=-1, dtype=np.int64)
     return count
 
 
 def _agreement(a: Fingerprint, b: Fingerprint) -> float:
-    """Return the share of anchors that agree at one offset in time, of the fewer; 0 where it is no copy."""
+    """Return the share of anchors that agree at one offset in time, of the clip with fewer; 0 where it is no copy."""
     distance = _distance(a[:, None], b[None, :])
-    clocks = [(print_ & np.uint64(CLOCK_STEPS - 1)).astype(np.int64) for print_ in (a, b)]
+    clocks = [(side & np.uint64(CLOCK_STEPS - 1)).astype(np.int64) for side in (a, b)]
     steps = clocks[0][:, None] - clocks[1]
     weight = np.maximum(UNRELATED_BITS - distance, 0)
     by_offset = np.bincount(steps.ravel() % CLOCK_STEPS, weights=weight.ravel(), minlength=CLOCK_STEPS)
-    # rounding takes an offset one step up or down
+    # rounding moves an offset by up to one step
     best = int(np.argmax(by_offset + np.roll(by_offset, 1) + np.roll(by_offset, -1)))
     weight[(steps - best + 1) % CLOCK_STEPS > 2] = 0
     # an anchor agrees with one other at most

@@ -1,4 +1,4 @@
-"""Folders of classes and CSV manifests -> a corpus."""
+"""Corpora read from folders with one sub-folder for each class, and from CSV manifests."""
 
 from __future__ import annotations
 
@@ -30,30 +30,53 @@ def read_corpus(path: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
     Raises
     ------
     CorpusError
-        If nothing usable is there.
+        If there is no usable corpus at the path.
+
+    Examples
+    --------
+    >>> corpus = read_corpus("my_music", {".wav"})
+    >>> len(corpus.clips), corpus.clips[0].path, corpus.clips[0].label
+    (12, 'jazz/album0/01.wav', 'jazz')
     """
-    place = Path(path)
+    path = Path(path)
     try:
-        is_folder = stat.S_ISDIR(place.stat().st_mode)
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
     except FileNotFoundError as error:
         raise CorpusError(
-            f"{place}: is not there; expected a folder with a sub-folder for each class, or a manifest"
+            f"{path}: is not there; expected a folder with a sub-folder for each class, or a manifest"
         ) from error
     except OSError as error:
-        raise CorpusError(f"{place}: cannot be read ({error.strerror})") from error
-    return scan_folder(place, suffixes) if is_folder else read_manifest(place)
+        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
+    return scan_folder(path, suffixes) if is_folder else read_manifest(path)
 
 
 def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corpus:
-    """Return the clips below ``root``: the first folder names the label, at any depth below it.
+    """Return the clips in the class folders of ``root``, at any depth; the name of a class folder is the label.
 
-    Hidden files and folders are ignored, links are followed and loops of links survived; files whose suffix is not in
-    ``suffixes`` are counted.
+    Hidden files and folders are ignored. Symbolic links are followed, and loops of them are harmless. Files whose
+    suffix is not in ``suffixes`` are counted.
+
+    Parameters
+    ----------
+    root : path-like
+        Folder with a sub-folder for each class.
+    suffixes : collection of str
+        Lower-case suffixes, with the dot, that count as audio.
+
+    Returns
+    -------
+    Corpus
+        Clips sorted by label and path.
 
     Raises
     ------
     CorpusError
         If there is no class folder with audio.
+
+    Examples
+    --------
+    >>> sorted({clip.label for clip in scan_folder("my_music", {".wav"}).clips})
+    ['jazz', 'metal']
     """
     root = Path(root)
     clips: list[Clip] = []
@@ -63,27 +86,13 @@ def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
         if not folder.is_dir():
             n_skipped += 1
             if folder.suffix.lower() in suffixes:
-                findings.append(
-                    Finding(
-                        "file_outside_folders",
-                        "warning",
-                        f"{folder.name} lies outside the class folders and is left out",
-                        "move it into one",
-                    )
-                )
+                findings.append(_outside_folders(folder.name))
             continue
         files, n_other = list_audio(folder, suffixes)
         n_skipped += n_other
         clips += [Clip(file.relative_to(root).as_posix(), folder.name) for file in files]
         if not files:
-            findings.append(
-                Finding(
-                    "empty_folder",
-                    "warning",
-                    f"class folder {folder.name!r} holds no audio and is left out",
-                    "fill it or remove it",
-                )
-            )
+            findings.append(_empty_folder(folder.name))
     if not clips:
         raise CorpusError(
             f"{root}: no audio in any sub-folder; expected one folder for each class, such as {root.name}/jazz/01.wav"
@@ -91,30 +100,69 @@ def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
     return Corpus(root, tuple(clips), tuple(findings), n_skipped)
 
 
+def _outside_folders(name: str) -> Finding:
+    """Return the finding on an audio file beside the class folders."""
+    return Finding(
+        "file_outside_folders",
+        "warning",
+        f"{name} lies outside the class folders and is left out",
+        "move it into one",
+    )
+
+
+def _empty_folder(name: str) -> Finding:
+    """Return the finding on a class folder without audio."""
+    return Finding(
+        "empty_folder", "warning", f"class folder {name!r} holds no audio and is left out", "fill it or remove it"
+    )
+
+
 def list_audio(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int]:
-    """Return the audio files at any depth below ``folder``, sorted, and how many other files there are."""
+    """Return the audio files at any depth below a folder, and the number of other files.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder to search; hidden files and folders are ignored, and symbolic links followed.
+    suffixes : collection of str
+        Lower-case suffixes, with the dot, that count as audio.
+
+    Returns
+    -------
+    files : list of Path
+        Sorted paths.
+    n_skipped : int
+        Number of files with another suffix.
+
+    Examples
+    --------
+    >>> files, n_skipped = list_audio(Path("my_music/jazz"), {".wav"})
+    >>> len(files), files[0].as_posix(), n_skipped
+    (6, 'my_music/jazz/album0/01.wav', 0)
+    """
     files: list[Path] = []
     n_skipped = 0
-    # a link back to where we came from would give this folder the files of its sisters
-    seen = {str(parent) for parent in Path(os.path.realpath(folder)).parents}
-    for here, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(here)
-        if real in seen:
+    # a link to a parent folder would add the files of the other classes
+    visited = {str(parent) for parent in Path(os.path.realpath(folder)).parents}
+    for current, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(current)
+        if real in visited:
             folders.clear()
             continue
-        seen.add(real)
+        visited.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             if name.startswith("."):
                 continue
             if Path(name).suffix.lower() in suffixes:
-                files.append(Path(here, name))
+                files.append(Path(current, name))
             else:
                 n_skipped += 1
     return sorted(files), n_skipped
 
 
 def _visible(folder: Path) -> list[Path]:
+    """Return the entries of a folder that are not hidden, sorted."""
     try:
         return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
     except OSError as error:
@@ -122,50 +170,73 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Corpus:
-    """Return the clips that a CSV manifest names; paths are relative to the manifest.
+    r"""Return the clips that a CSV manifest lists; their paths are relative to the manifest.
 
-    Columns ``path`` (or Hugging Face's ``file_name``) and ``label`` are needed; ``group, source, split, start, end``
-    are known, all others are kept in ``extra``. Comma, semicolon or tab separate.
+    The columns ``path`` (or Hugging Face's ``file_name``) and ``label`` are required. ``group``, ``source``, ``split``,
+    ``start`` and ``end`` are optional, and all other columns are kept in ``extra``. The separator is a comma, a
+    semicolon or a tab.
+
+    Parameters
+    ----------
+    path : path-like
+        Manifest, UTF-8.
+
+    Returns
+    -------
+    Corpus
+        Clips in the order of the rows.
 
     Raises
     ------
     CorpusError
-        If it cannot be read, lacks a column or a row is wrong; the line is named.
+        If it cannot be read, lacks a column or a row is wrong; the message names the line.
+
+    Examples
+    --------
+    >>> _ = Path("manifest.csv").write_text("path,label,group,age\nann/1.wav,en,ann,31\n")
+    >>> (clip,) = read_manifest("manifest.csv").clips
+    >>> clip.path, clip.label, clip.group, clip.extra
+    ('ann/1.wav', 'en', 'ann', {'age': '31'})
     """
     path = Path(path)
+    clips = _read_rows(path)
+    if not clips:
+        raise CorpusError(f"{path}: has a header and no rows; add one row for each clip")
+    counts = Counter((posixpath.normpath(clip.path), clip.start_s, clip.end_s) for clip in clips)
+    repeated = [segment[0] for segment, n in counts.items() if n > 1]
+    if repeated:
+        raise CorpusError(
+            f"{path}: {some_names(repeated)} named twice; remove the second row, or give each its own segment"
+        )
+    return Corpus(path.parent, clips)
+
+
+def _read_rows(path: Path) -> tuple[Clip, ...]:
+    """Return the clips that the rows of a manifest describe."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as opened:
-            # a pipe cannot go back to the header
+            # a pipe cannot be rewound to its header
             handle = io.StringIO(opened.read(), newline="")
             header = handle.readline()
             handle.seek(0)
             delimiter = max(",;\t", key=header.count)
             reader = csv.DictReader(handle, delimiter=delimiter, restval="", strict=True)
             name = _path_column(path, reader.fieldnames)
-            clips = tuple(_clip_of(path, reader.line_num, row, name) for row in reader)
+            return tuple(_clip_of(path, reader.line_num, row, name) for row in reader)
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path}: is not a UTF-8 text; save the manifest as CSV in UTF-8") from error
     except csv.Error as error:
         raise CorpusError(f"{path}: is not a CSV manifest ({error}); expected columns {','.join(COLUMNS)}") from error
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
-    if not clips:
-        raise CorpusError(f"{path}: has a header and no rows; add one row for each clip")
-    places = Counter((posixpath.normpath(clip.path), clip.start_s, clip.end_s) for clip in clips)
-    twice = [place[0] for place, n in places.items() if n > 1]
-    if twice:
-        raise CorpusError(
-            f"{path}: {some_names(twice)} named twice; remove the second row, or give each its own segment"
-        )
-    return Corpus(path.parent, clips)
 
 
 def _path_column(path: Path, columns: Sequence[str] | None) -> str:
-    """Return the column that holds paths."""
+    """Return the name of the column that holds paths."""
     columns = [] if columns is None else columns
-    twice = sorted(name for name, n in Counter(columns).items() if n > 1)
-    if twice:
-        raise CorpusError(f"{path}: column {twice[0]!r} stands twice; rename or remove one")
+    repeated = sorted(name for name, n in Counter(columns).items() if n > 1)
+    if repeated:
+        raise CorpusError(f"{path}: column {repeated[0]!r} stands twice; rename or remove one")
     name = next((c for c in ("path", "file_name") if c in columns), None)
     if name is None or "label" not in columns:
         raise CorpusError(
@@ -176,7 +247,7 @@ def _path_column(path: Path, columns: Sequence[str] | None) -> str:
 
 
 def _clip_of(manifest: Path, line: int, row: Mapping[str | None, str], path_column: str) -> Clip:
-    """Return the clip that one row names."""
+    """Return the clip that a row describes."""
     if None in row:
         raise CorpusError(f"{manifest}, line {line}: more values than columns; quote values that hold the separator")
     values = {key: value.strip() for key, value in row.items() if key}
@@ -200,7 +271,7 @@ def _clip_of(manifest: Path, line: int, row: Mapping[str | None, str], path_colu
 
 
 def _seconds(manifest: Path, line: int, name: str, text: str) -> float | None:
-    """Return a time in seconds, None where the cell is empty."""
+    """Return a time in seconds; None where the cell is empty."""
     if not text:
         return None
     try:

@@ -1,7 +1,7 @@
-"""Which clips are trained on and which are scored: splits, groups and folds.
+"""Division of a corpus into training and test clips: splits, groups and folds.
 
-A fold never cuts through a group (an artist, a speaker, an album), and never scores a label that a model could not
-have learned from another group.
+A fold never divides a group (an artist, a speaker, an album), and never scores a label that a model could not have
+learned from another group.
 """
 
 from __future__ import annotations
@@ -26,14 +26,19 @@ NOTHING_SCORED = (
 
 @dataclass(frozen=True)
 class Fold:
-    """One division of a corpus; indices into its items.
+    """Indices of the training items and the test items of one fold.
 
     Parameters
     ----------
     name : str
-        Number of the fold, value of the fold column, or the group left out.
+        Number of the fold, value of the fold column, or the group that is left out.
     train, test : tuple of int
-        Items to train on and to score; what is in neither is left out of this fold.
+        Indices of items to train on and to score; an item in neither is left out of this fold.
+
+    Examples
+    --------
+    >>> Fold("0", train=(0, 1), test=(2,)).test
+    (2,)
     """
 
     name: str
@@ -41,34 +46,45 @@ class Fold:
     test: tuple[int, ...]
 
 
-def select_split(clips: Sequence[Clip], wanted: str | None, default: str) -> tuple[Clip, ...]:
+def select_split(clips: Sequence[Clip], split: str | None, default: str) -> tuple[Clip, ...]:
     """Return the clips of a split.
 
     Parameters
     ----------
     clips : sequence of Clip
         All clips.
-    wanted : str or None
-        Name of the split asked for; None for the default.
+    split : str or None
+        Name of the split; None for the default.
     default : {"train", "test"}
-        ``train`` takes clips whose split is empty or ``train``; ``test`` takes ``test`` where the corpus has a split
-        column, and everything where it has none.
+        ``train`` selects the clips whose split is empty or ``train``. ``test`` selects the split ``test`` where the
+        corpus has a split column, and all clips where it has none.
+
+    Returns
+    -------
+    tuple of Clip
+        Clips in their order.
 
     Raises
     ------
     CorpusError
-        If the split asked for has no clips.
+        If the split has no clips.
+
+    Examples
+    --------
+    >>> clips = [Clip("1.wav", "en", split="train"), Clip("2.wav", "en", split="test")]
+    >>> [clip.path for clip in select_split(clips, None, "test")]
+    ['2.wav']
     """
-    if wanted is not None:
-        chosen = tuple(clip for clip in clips if (clip.split or "") == wanted)
+    if split is not None:
+        chosen = tuple(clip for clip in clips if (clip.split or "") == split)
     elif default == "train":
         chosen = tuple(clip for clip in clips if clip.split in (None, "", "train"))
     else:
-        known = any(clip.split for clip in clips)
-        chosen = tuple(clip for clip in clips if not known or clip.split == "test")
+        has_splits = any(clip.split for clip in clips)
+        chosen = tuple(clip for clip in clips if not has_splits or clip.split == "test")
     if not chosen:
         names = sorted({clip.split or "(empty)" for clip in clips})
-        raise CorpusError(f"no clip has split {wanted or default!r}; the corpus has {', '.join(names)} (`split`)")
+        raise CorpusError(f"no clip has split {split or default!r}; the corpus has {', '.join(names)} (`split`)")
     return chosen
 
 
@@ -80,24 +96,29 @@ def plan_split(
     group_by: str | None = None,
     fold_column: str | None = None,
 ) -> tuple[Clip, ...]:
-    """Return the clips of a split, each with what keeps it on one side of a fold, and its fold.
+    """Return the clips of a split with their fields ``held_out_by`` and ``fold`` set.
 
-    What the corpus says of a clip (``group``, ``source``, ``split``) stays as it is.
+    All other fields, such as ``group``, ``source`` and ``split``, keep their values.
 
     Parameters
     ----------
     clips : sequence of Clip
         All clips of a corpus.
     default : {"train", "test"}
-        Which clips are taken where no split is named, see :func:`select_split`. A training split with a fold column
-        takes all clips: the column says which are scored.
+        Clips that are selected where no split is named, see :func:`select_split`. With a fold column ``train`` selects
+        all clips, as the column determines which are scored.
     split : str or None
-        Name of the split to take.
+        Name of the split.
     group_by : str or None
-        What is held out together: a column of the manifest; ``parent``, the folder that a file is in; ``none``, every
-        file by itself; None takes the corpus's groups.
+        Clips that are held out together: those with one value in this column of the manifest; ``parent``, those in one
+        folder; ``none``, every file by itself; None, those of one group of the corpus.
     fold_column : str or None
         Column that holds the fold of each clip.
+
+    Returns
+    -------
+    tuple of Clip
+        Clips in their order.
 
     Raises
     ------
@@ -110,8 +131,8 @@ def plan_split(
     >>> [(clip.path, clip.held_out_by) for clip in plan_split(clips, group_by="parent")]
     [('ann/1.wav', 'ann')]
     """
-    take_all = split is None and fold_column is not None and default == "train"
-    chosen = clips if take_all else select_split(clips, split, default)
+    select_all = split is None and fold_column is not None and default == "train"
+    chosen = clips if select_all else select_split(clips, split, default)
     folds = [clip.column(fold_column) if fold_column else None for clip in chosen]
     return tuple(
         replace(clip, held_out_by=held_out_by, fold=fold)
@@ -120,7 +141,7 @@ def plan_split(
 
 
 def _held_out_by(clips: Sequence[Clip], group_by: str | None) -> list[str | None]:
-    """Return what each clip is held out by, None where it is unknown."""
+    """Return the value by which each clip is held out; None where it is unknown."""
     if group_by is None:
         return [clip.group for clip in clips]
     if group_by == "none":
@@ -137,7 +158,19 @@ def _held_out_by(clips: Sequence[Clip], group_by: str | None) -> list[str | None
 
 
 def group_keys(groups: Sequence[str | None], paths: Sequence[str]) -> tuple[str, ...]:
-    """Return a group for every item; where it is unknown, all pieces of one file are a group.
+    """Return a group for every item; where it is unknown, all segments of one file are a group.
+
+    Parameters
+    ----------
+    groups : sequence of str or None
+        Group of every item; None where it is unknown.
+    paths : sequence of str
+        Path of every item.
+
+    Returns
+    -------
+    tuple of str
+        One for each item.
 
     Examples
     --------
@@ -151,27 +184,48 @@ def group_keys(groups: Sequence[str | None], paths: Sequence[str]) -> tuple[str,
 
 
 def scored_labels(labels: Sequence[str], groups: Sequence[str]) -> frozenset[str]:
-    """Return the labels with two groups or more: only those can be learned from one and tested on another."""
-    seen: dict[str, set[str]] = defaultdict(set)
+    """Return the labels with two groups or more: only those can be learned from one group and scored on another.
+
+    Parameters
+    ----------
+    labels, groups : sequence of str
+        Label and group of every item.
+
+    Returns
+    -------
+    frozenset of str
+        Labels that can be scored.
+
+    Examples
+    --------
+    >>> scored_labels(["en", "en", "fr"], ["ann", "bob", "cy"])
+    frozenset({'en'})
+    """
+    groups_of: dict[str, set[str]] = defaultdict(set)
     for label, group in zip(labels, groups, strict=True):
-        seen[label].add(group)
-    return frozenset(label for label, members in seen.items() if len(members) > 1)
+        groups_of[label].add(group)
+    return frozenset(label for label, members in groups_of.items() if len(members) > 1)
 
 
 def random_folds(labels: Sequence[str], groups: Sequence[str], n_folds: int, rng: np.random.Generator) -> list[Fold]:
     """Return a random division into folds that keeps groups whole and labels balanced.
 
-    Groups come in random order, each to the fold where it adds least to the sum of squared label shares. (Dealing them
-    out largest first balances a little better, and gives the same division for every seed.)
+    Groups are assigned in random order, each to the fold where it adds least to the sum of squared label shares. (To
+    assign the largest first would balance a little better, and give the same division for every seed.)
 
     Parameters
     ----------
     labels, groups : sequence of str
-        Of every item.
+        Label and group of every item.
     n_folds : int
-        At least 2.
+        Number of folds, at least 2.
     rng : numpy.random.Generator
-        Decides the order and breaks ties.
+        Random numbers for the order of the groups, and to break ties.
+
+    Returns
+    -------
+    list of Fold
+        Folds that can be scored; at most ``n_folds``.
 
     Raises
     ------
@@ -203,7 +257,7 @@ def random_folds(labels: Sequence[str], groups: Sequence[str], n_folds: int, rng
     filled = np.zeros((n_folds, len(names)))
     fold_of: dict[str, str] = {}
     order = sorted(counts)
-    # groups of several labels bind most, and come first; otherwise the order is random
+    # groups of several labels are the hardest to balance, and come first; otherwise the order is random
     for i in sorted(rng.permutation(len(order)), key=lambda i: -len(counts[order[i]])):
         share = np.array([counts[order[i]][label] for label in names]) / totals
         cost = (2 * filled * share + share * share).sum(axis=1)
@@ -219,21 +273,55 @@ def random_folds(labels: Sequence[str], groups: Sequence[str], n_folds: int, rng
 def leave_one_group_out(labels: Sequence[str], groups: Sequence[str]) -> list[Fold]:
     """Return one fold for each group, in which that group alone is scored.
 
+    Parameters
+    ----------
+    labels, groups : sequence of str
+        Label and group of every item.
+
+    Returns
+    -------
+    list of Fold
+        Folds that can be scored, by name.
+
     Raises
     ------
     CorpusError
         If no label has two groups.
+
+    Examples
+    --------
+    >>> folds = leave_one_group_out(["en", "en", "fr", "fr"], ["ann", "bob", "cy", "dee"])
+    >>> [(fold.name, fold.test) for fold in folds]
+    [('ann', (0,)), ('bob', (1,)), ('cy', (2,)), ('dee', (3,))]
     """
     return _folds(list(groups), labels, groups)
 
 
 def column_folds(values: Sequence[str | None], labels: Sequence[str], groups: Sequence[str]) -> list[Fold]:
-    """Return the division that a column of the corpus gives; items without a value are only trained on.
+    """Return the folds that a column of the corpus defines; items without a value are only trained on.
+
+    Parameters
+    ----------
+    values : sequence of str or None
+        Value of the column for every item.
+    labels, groups : sequence of str
+        Label and group of every item.
+
+    Returns
+    -------
+    list of Fold
+        Folds that can be scored, by name.
 
     Raises
     ------
     CorpusError
         If the column has fewer than two values, or no fold can be scored.
+
+    Examples
+    --------
+    >>> folds = column_folds(["1", "2", "1", "2"], ["en", "en", "fr", "fr"], ["ann", "bob", "cy", "dee"])
+    >>> [(fold.name, fold.train, fold.test) for fold in folds]
+    [('1', (1, 3), (0, 2)), ('2', (0, 2), (1, 3))]
     """
     if len({value for value in values if value}) < 2:
         raise CorpusError("the fold column has fewer than two values; name another (`fold_column`)")
@@ -241,12 +329,30 @@ def column_folds(values: Sequence[str | None], labels: Sequence[str], groups: Se
 
 
 def straddling_groups(values: Sequence[str | None], groups: Sequence[str]) -> list[str]:
-    """Return the groups that have more than one value, sorted: those a fold column cuts through."""
-    seen: dict[str, set[str]] = defaultdict(set)
+    """Return the groups that a fold column divides, sorted.
+
+    Parameters
+    ----------
+    values : sequence of str or None
+        Value of the column for every item.
+    groups : sequence of str
+        Group of every item.
+
+    Returns
+    -------
+    list of str
+        Groups with more than one value.
+
+    Examples
+    --------
+    >>> straddling_groups(["1", "2", "2"], ["ann", "ann", "bob"])
+    ['ann']
+    """
+    values_of: dict[str, set[str]] = defaultdict(set)
     for value, group in zip(values, groups, strict=True):
         if value:
-            seen[group].add(value)
-    return sorted(group for group, members in seen.items() if len(members) > 1)
+            values_of[group].add(value)
+    return sorted(group for group, members in values_of.items() if len(members) > 1)
 
 
 def _folds(fold_of: Sequence[str | None], labels: Sequence[str], groups: Sequence[str]) -> list[Fold]:
@@ -255,12 +361,14 @@ def _folds(fold_of: Sequence[str | None], labels: Sequence[str], groups: Sequenc
     items = range(len(labels))
     folds = []
     for name in sorted({f for f in fold_of if f is not None}, key=_natural):
-        held = [i for i in items if fold_of[i] == name and labels[i] in scored]
-        out = {groups[i] for i in held}
-        train = tuple(i for i in items if groups[i] not in out and (fold_of[i] != name or labels[i] not in scored))
-        known = {labels[i] for i in train}
-        test = tuple(i for i in held if labels[i] in known)
-        if test and len(known) > 1:
+        held_out = [i for i in items if fold_of[i] == name and labels[i] in scored]
+        held_out_groups = {groups[i] for i in held_out}
+        train = tuple(
+            i for i in items if groups[i] not in held_out_groups and (fold_of[i] != name or labels[i] not in scored)
+        )
+        train_labels = {labels[i] for i in train}
+        test = tuple(i for i in held_out if labels[i] in train_labels)
+        if test and len(train_labels) > 1:
             folds.append(Fold(name, train, test))
     if not folds:
         raise CorpusError(NOTHING_SCORED)
@@ -268,5 +376,5 @@ def _folds(fold_of: Sequence[str | None], labels: Sequence[str], groups: Sequenc
 
 
 def _natural(name: str) -> tuple[int, float, str]:
-    """Sort numbers by value before names."""
+    """Return a sorting key by which numbers come before names, and are sorted by value."""
     return (0, float(name), name) if name.isdecimal() else (1, 0.0, name)

@@ -150,7 +150,7 @@ def test_loudness_alone_is_no_fingerprint():
     frames = np.zeros((500, 7))
     frames[:, 0] = walk(0, 500)[:, 0]
     assert compute_fingerprint(frames, 100.0).tolist() == []
-    frames[:, 1] = 2 * module.LEAST_SPREAD_DB * np.sin(np.arange(500) / 7)
+    frames[:, 1] = 2 * module.MIN_STD_DB * np.sin(np.arange(500) / 7)
     assert len(compute_fingerprint(frames, 100.0)) > 0
 
 
