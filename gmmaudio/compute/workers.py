@@ -106,6 +106,7 @@ def _in_workers(function: Callable[[Item], Result], items: Iterable[Item], n_wor
                 results = parallel(joblib.delayed(function)(item) for item in chunk)
             except TerminatedWorkerError as error:
                 raise WorkerError(
-                    "a worker process died, for want of memory or in a decoder; run with -j 1 to see at which file"
+                    "a worker process died, out of memory or in a decoder; run in one process to see at which file "
+                    "(`n_jobs=1`)"
                 ) from error
             yield from results

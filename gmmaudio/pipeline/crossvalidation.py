@@ -316,7 +316,7 @@ def _findings(
 
 
 def _check_open_set(scored: Sequence[ScoredClip], results: Sequence[FoldResult]) -> tuple[Finding, ...]:
-    """Return the finding on the open set: how many clips the thresholds of the folds call unknown."""
+    """Return the finding on the open set: the number of clips that the thresholds of the folds classify as unknown."""
     thresholds = [result.recogniser.open_set for result in results]
     if None in thresholds:
         # folds of one training set have a threshold or have none, but for folds that cannot be calibrated
@@ -324,7 +324,10 @@ def _check_open_set(scored: Sequence[ScoredClip], results: Sequence[FoldResult])
         text = f"no open-set threshold was learned in {n_without} of {len(thresholds)} folds"
         return check_open_set(scored, (), text, "`open_set=True` learns one where groups allow it, which takes time")
     reasons = [threshold.reason for threshold in thresholds if threshold and threshold.threshold is None]
-    text = f"the threshold is off in {len(reasons)} of {len(thresholds)} folds ({reasons[0].removeprefix('off: ')})" if reasons else ""
+    if not reasons:
+        return check_open_set(scored, (), "")
+    reason = reasons[0].removeprefix("off: ")
+    text = f"the threshold is off in {len(reasons)} of {len(thresholds)} folds ({reason})"
     return check_open_set(scored, (), text)
 
 

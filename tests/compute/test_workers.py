@@ -78,7 +78,7 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang(n_items):
     with pytest.raises(WorkerError) as caught:
         list(ordered_map(dies_at_the_first, range(n_items), 2))
     assert str(caught.value) == (
-        "a worker process died, for want of memory or in a decoder; run with -j 1 to see at which file"
+        "a worker process died, out of memory or in a decoder; run in one process to see at which file (`n_jobs=1`)"
     )
     # and the next run has workers again
     assert list(ordered_map(abs, [-1, -2], 2)) == [1, 2]
