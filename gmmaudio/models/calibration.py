@@ -37,6 +37,11 @@ class Calibration:
         Clips and groups it was learned from.
     log_loss : float
         Mean log-loss of those clips after calibration, groups and labels weighing the same, nats.
+
+    Examples
+    --------
+    >>> Calibration(2.0, np.zeros(2)).method
+    'temperature'
     """
 
     scale: float
@@ -95,7 +100,12 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Calibration:
-        """Return what :meth:`to_dict` gave.
+        """Return the calibration that plain values describe.
+
+        Parameters
+        ----------
+        values : dict
+            Result of :meth:`to_dict`.
 
         Raises
         ------
@@ -249,6 +259,11 @@ def usable_clips(scores: Array, codes: Codes, groups: Sequence[str]) -> tuple[Ar
     ------
     SettingError
         If a score is NaN or +inf, or arguments do not fit one another.
+
+    Examples
+    --------
+    >>> usable_clips(np.array([[0.0, 1.0], [0.0, -np.inf]]), np.array([0, 1]), ["a", "b"])
+    (array([[0., 1.]]), array([0]), ['a'])
     """
     scores = as_log_likelihoods(scores)
     codes = as_columns(codes, scores).astype(np.intp)

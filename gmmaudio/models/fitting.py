@@ -103,7 +103,7 @@ def learn_open_set_threshold(
     recipe : Recipe
         Settings.
     fitted : Fitted
-        What :func:`fit_trials` gave for them.
+        Result of :func:`fit_trials` for them.
     run : RunContext
         Worker processes and progress.
     """

@@ -96,7 +96,7 @@ def head_weights(out_of_fold: OutOfFold, codes: Codes, groups: Sequence[str], re
     out_of_fold : OutOfFold
         Scores to learn from.
     codes, groups
-        What :func:`gmmaudio.models.inner_folds.labels_and_groups` gave.
+        Result of :func:`gmmaudio.models.inner_folds.labels_and_groups`.
     recipe : Recipe
         Settings.
     """

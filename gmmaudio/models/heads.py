@@ -35,7 +35,13 @@ class Head(Protocol):
         """Number of labels scored."""
 
     def score(self, rows: Matrix) -> Array:
-        """Return the score of every row under every label, shape (n, n_labels)."""
+        """Return the score of every row under every label, shape (n, n_labels).
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, d)
+            Transformed rows.
+        """
 
     def label_distances(self) -> tuple[Array, str]:
         """Return the distance between every two labels, shape (n_labels, n_labels), and the name of the distance."""
@@ -48,7 +54,13 @@ class Head(Protocol):
 
     @classmethod
     def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Self:
-        """Return the head that settings and tensors describe."""
+        """Return the head that settings and tensors describe.
+
+        Parameters
+        ----------
+        settings, tensors
+            Results of :meth:`settings` and :meth:`tensors`.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +120,7 @@ class Mixtures:
         Parameters
         ----------
         settings, tensors
-            What :meth:`settings` and :meth:`tensors` gave.
+            Results of :meth:`settings` and :meth:`tensors`.
         """
         covariance_type = settings["covariance_type"]
         each = ([tensors[f"{i}.{name}"] for name in MIXTURE_TENSORS] for i in range(int(settings["n_labels"])))
@@ -185,7 +197,7 @@ class Linear:
         Parameters
         ----------
         settings, tensors
-            What :meth:`settings` and :meth:`tensors` gave.
+            Results of :meth:`settings` and :meth:`tensors`.
         """
         return cls(**tensors, **settings)
 

@@ -32,6 +32,12 @@ class OutOfFold:
         Scores of each head; a label that the fold's scorer does not have is -inf.
     labels : tuple of str
         Sorted; the columns.
+
+    Examples
+    --------
+    >>> scores = np.array([[[1.0, 2.0], [3.0, -np.inf]]])
+    >>> OutOfFold(np.array([0]), scores, ("a", "b")).fused([1.0, 0.5])
+    array([[ 2.5, -inf]])
     """
 
     indices: npt.NDArray[np.intp]
@@ -143,7 +149,7 @@ def head_scores(scorer: Scorer, trials: Sequence[Trial], labels: Sequence[str]) 
     scorer : Scorer
         Scores them.
     trials : sequence of Trial
-        What to score.
+        Trials to score.
     labels : sequence of str
         The columns; all of the scorer's labels and perhaps others.
     """

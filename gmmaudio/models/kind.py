@@ -25,6 +25,11 @@ class Candidate:
         Rank by the time of a fit, over all kinds: of equally good candidates the cheapest is chosen.
     changes : mapping
         Settings that differ from the preset's, by name.
+
+    Examples
+    --------
+    >>> Candidate(1, {"n_components": 4}).changes["n_components"]
+    4
     """
 
     cost: float
@@ -38,7 +43,7 @@ class Kind(Generic[S]):
     Parameters
     ----------
     settings : type of KindSettings
-        Its settings; the defaults are used by a preset that has none of its own for the kind.
+        Its settings, whose defaults serve presets that have no settings for the kind.
     transform : type of Transform
         The first stage of its scorers.
     fit : callable
@@ -48,9 +53,15 @@ class Kind(Generic[S]):
     heads : tuple of type of Head
         The heads that its scorers may have.
     candidates : tuple of Candidate
-        What tuning compares.
+        Settings that tuning compares.
     takes_warps : bool
         Whether rows may hold several VTLN warps of a frame side by side.
+
+    Examples
+    --------
+    >>> from gmmaudio.models import KINDS
+    >>> [kind.name for kind in KINDS.values() if kind.takes_warps]
+    ['supervector']
     """
 
     settings: type[S]

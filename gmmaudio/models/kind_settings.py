@@ -1,4 +1,4 @@
-"""What the settings of every kind of model have in common: plain values, checked before an hour of decoding."""
+"""Base classes of the settings of kinds of models: plain values, checked before an hour of decoding."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ FUSIONS = ("mean", "trained")
 
 @dataclass(frozen=True, kw_only=True)
 class KindSettings:
-    """Settings of a kind of model; each kind has its own subclass.
+    """Settings of a kind of model; each kind has a subclass.
 
     Attributes
     ----------
     kind : str
         Name of the kind, as in :data:`gmmaudio.models.KINDS`.
+
+    Examples
+    --------
+    >>> from gmmaudio.models import FrameGmmSettings
+    >>> FrameGmmSettings(n_components=4).n_heads
+    1
     """
 
     kind: ClassVar[str]
@@ -100,12 +106,17 @@ class EmSettings(KindSettings):
     tol : float
         Stop below this gain, nats for each row and feature.
     variance_floor : float
-        Least variance, as a share of the global variance of the rows.
+        Minimum variance, as a share of the global variance of the rows.
 
     Raises
     ------
     SettingError
         If a setting is outside its bounds.
+
+    Examples
+    --------
+    >>> EmSettings(n_components=4, init="random").em_settings()["init"]
+    'random'
     """
 
     n_components: int = 16
@@ -135,6 +146,10 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         Its value.
     choices : tuple of str
         Values that it may have.
+
+    Examples
+    --------
+    >>> check_choice("back_end", "cosine", ("cosine", "logistic"))
     """
     if value not in choices:
         raise SettingError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
@@ -150,7 +165,11 @@ def check_whole(name: str, value: object, minimum: int) -> None:
     value : object
         Its value.
     minimum : int
-        The least it may be.
+        The lowest value allowed.
+
+    Examples
+    --------
+    >>> check_whole("n_pca", 20, 1)
     """
     if not isinstance(value, int) or value < minimum:
         raise SettingError(f"{name} is {value}; expected a whole number, {minimum} or more")
@@ -165,6 +184,10 @@ def check_positive(name: str, value: object) -> None:
         Name of the setting.
     value : object
         Its value.
+
+    Examples
+    --------
+    >>> check_positive("penalty", 0.01)
     """
     if not isinstance(value, int | float) or not 0 < value < math.inf:
         raise SettingError(f"{name} is {value}; expected a number above 0")

@@ -1,4 +1,4 @@
-"""A model: front end, scorer and what it was trained on; its predictions."""
+"""A model (front end, scorer, calibration, open-set threshold), the summary of its training, and its predictions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,12 @@ class TrainingClip:
     sha256 : str
         Hash of its decoded samples.
     fingerprint : str
-        What tells near-duplicates, in hexadecimal; empty where there is none.
+        Fingerprint by which near-duplicates are found, in hexadecimal; empty where there is none.
+
+    Examples
+    --------
+    >>> TrainingClip("jazz/1.wav", "jazz", None, 64 * "0").fingerprint
+    ''
     """
 
     path: str
@@ -49,7 +54,7 @@ class TrainingClip:
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """What a model was trained on and how.
+    """The corpus that a model was trained on, and the settings of the training.
 
     Parameters
     ----------
@@ -62,7 +67,7 @@ class TrainingSummary:
     trial_s : float or None
         Length that clips were joined or cut to, seconds.
     min_duration_s : float
-        Least length of a clip, seconds.
+        Minimum length of a clip, seconds.
     seconds : mapping of str to float
         Sound for each label, seconds.
     rows : mapping of str to int
@@ -74,11 +79,11 @@ class TrainingSummary:
     findings : tuple of Finding
         Findings on the corpus and on the fit.
     versions : mapping of str to str
-        Of this package and the libraries whose numbers it rests on.
+        Versions of this package and of the numeric libraries.
     augment : tuple of str
         Degradations whose copies were trained on too.
     tuning : mapping or None
-        What settings were compared on inner folds, and why these were chosen.
+        Settings that were compared on inner folds, and why these were chosen.
     """
 
     preset: str | None
@@ -101,12 +106,12 @@ class TrainingSummary:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingSummary:
-        """Return what :meth:`to_dict` gave.
+        """Return the summary that plain values describe.
 
         Parameters
         ----------
         values : mapping
-            Plain values; names that are unknown, as of a newer version, are refused.
+            Result of :meth:`to_dict`; names that are unknown, as of a newer version, are refused.
 
         Raises
         ------
@@ -202,6 +207,14 @@ class Recogniser:
         Makes them probabilities; None where it could not be learned.
     open_set : OpenSetThreshold or None
         When a clip is of no known label; None where it was not learned.
+
+    Examples
+    --------
+    >>> from gmmaudio.mixture import GaussianMixture
+    >>> from gmmaudio.models import gmm_scorer
+    >>> low, high = (GaussianMixture(np.ones(1), np.full((1, 1), mean), np.ones((1, 1))) for mean in (-1.0, 1.0))
+    >>> Recogniser(gmm_scorer(("high", "low"), (high, low))).predict(np.full((3, 1), 0.8)).label
+    'high'
     """
 
     scorer: Scorer
@@ -290,7 +303,7 @@ class Model:
     scorer : Scorer
         Gives scores.
     training : TrainingSummary
-        What it was trained on.
+        Summary of its training.
     calibration : Calibration or None
         Makes scores probabilities.
     open_set : OpenSetThreshold or None

@@ -26,7 +26,12 @@ class Preset:
     trial_s : float or None
         Length that clips are joined or cut to, seconds; None takes clips as they are.
     short_s : float
-        Clips shorter than this tell less than what the figures were measured on, seconds.
+        Clips shorter than this carry less information than those of the published results, seconds.
+
+    Examples
+    --------
+    >>> preset_of("genre").features.rows.block_s
+    6.0
     """
 
     features: FeatureSettings
@@ -35,12 +40,12 @@ class Preset:
     short_s: float = 0.5
 
 
-# 20 MFCC of 93 ms frames, nothing else: what tutorials train.
+# 20 MFCC of 93 ms frames, nothing else, as in tutorials.
 _TUTORIAL = make_features()
 # Frames 60 dB below the loudest dropped with two on each side (digital silence and its edges: a frame is four steps
 # long), mean of c0 taken out (cures gain).
 _MUSIC = _TUTORIAL.replace(gate_range_db=60.0, gate_margin=2, normalise="c0")
-# A fixed list: a descriptor that is added to the package does not change what the preset measures.
+# A fixed list: a descriptor that is added to the package does not change the preset.
 _SPECTRAL = ("contrast", "centroid", "rolloff", "flatness", "zero_crossings", "onset")
 # The telephone band; deltas and shifted deltas (the language recogniser's classic front end); an energy gate, and one
 # against steady noise in pauses.
@@ -93,7 +98,7 @@ def preset_of(name: str | None, kind: str | None = None) -> Preset:
         None is the classic model.
     kind : str or None
         A key of :data:`gmmaudio.models.KINDS`; None is the preset's default. A kind that the preset has no settings for
-        takes its own defaults on the front end of frames.
+        takes the defaults of its settings, on the front end of frames.
 
     Raises
     ------

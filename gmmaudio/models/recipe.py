@@ -1,4 +1,4 @@
-"""What a training run is asked for, shared by train and crossval."""
+"""The recipe: all settings of a training run, shared by train and crossval."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Recipe:
     kind_settings : KindSettings
         Settings of the kind of model.
     min_duration_s : float
-        Least length of a clip or trial, seconds.
+        Minimum length of a clip or trial, seconds.
     trial_s : float or None
         Length that clips are joined or cut to, seconds; None takes clips as they are.
     augment : tuple of str
-        Names of :data:`gmmaudio.audio.AUGMENTATIONS`: what is done to copies that are trained on too.
+        Names of :data:`gmmaudio.audio.AUGMENTATIONS`: degradations whose copies are trained on too.
     seed : int
         Drives splits, EM and degradations.
 
@@ -74,7 +74,7 @@ class Recipe:
 
     @property
     def degradations(self) -> tuple[Degradation, ...]:
-        """What is done to copies that are trained on too."""
+        """The degradations whose copies are trained on too."""
         return tuple(Degradation(name, self.seed) for name in self.augment)
 
     @property
@@ -88,12 +88,23 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
-        """Return the settings that :meth:`to_dict` gave.
+        """Return the recipe that plain values describe.
+
+        Parameters
+        ----------
+        values : dict
+            Result of :meth:`to_dict`, also of an older version.
 
         Raises
         ------
         SettingError
             If a name is unknown, or a value is of the wrong kind or outside its bounds.
+
+        Examples
+        --------
+        >>> recipe = make_recipe("genre", seed=3)
+        >>> Recipe.from_dict(recipe.to_dict()) == recipe
+        True
         """
         try:
             values = upgrade_recipe(values)

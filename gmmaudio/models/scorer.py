@@ -14,7 +14,7 @@ from gmmaudio.models.linear_algebra import Array, Matrix, Tensors
 
 
 class Transform(Protocol):
-    """The first stage of a scorer: what is learned of rows before they are scored.
+    """The first stage of a scorer: a map of rows, learned in training.
 
     Attributes
     ----------
@@ -36,7 +36,13 @@ class Transform(Protocol):
         """Number of VTLN warps that a row holds side by side."""
 
     def apply(self, values: Matrix) -> Matrix:
-        """Return the transformed rows, shape (n, d)."""
+        """Return the transformed rows, shape (n, d).
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_features)
+            Rows.
+        """
 
     def settings(self) -> dict[str, Any]:
         """Return plain values for the model file."""
@@ -46,7 +52,13 @@ class Transform(Protocol):
 
     @classmethod
     def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Self:
-        """Return the transform that settings and tensors describe."""
+        """Return the transform that settings and tensors describe.
+
+        Parameters
+        ----------
+        settings, tensors
+            Results of :meth:`settings` and :meth:`tensors`.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +70,7 @@ class Scorer:
     labels : tuple of str
         Sorted, at least two.
     transform : Transform
-        What is learned of rows before they are scored.
+        Map of the rows before they are scored.
     heads : tuple of Head
         One or two; of two the weighted sum of scores counts.
     weights : tuple of float
@@ -68,6 +80,14 @@ class Scorer:
     ------
     SettingError
         If labels, heads and weights do not fit one another.
+
+    Examples
+    --------
+    >>> from gmmaudio.models import gmm_scorer
+    >>> low, high = (GaussianMixture(np.ones(1), np.full((1, 1), mean), np.ones((1, 1))) for mean in (-1.0, 1.0))
+    >>> scorer = gmm_scorer(("high", "low"), (high, low))
+    >>> scorer.score(np.array([[0.5], [0.7]])).round(2)
+    array([-1. , -2.2])
     """
 
     labels: tuple[str, ...]

@@ -32,6 +32,13 @@ class TrainingRows:
         Worker processes and progress.
     n_warps : int
         VTLN warps of a frame that each row holds side by side.
+
+    Examples
+    --------
+    >>> rows = (np.zeros((3, 2)), np.ones((1, 2)))
+    >>> training = TrainingRows(rows, ("a", "b"), np.array([0, 1]), ("1", "2"), 0)
+    >>> training.of_label(1), training.clip_of_rows()
+    (array([[1., 1.]]), array([0, 0, 0, 1]))
     """
 
     rows: tuple[Matrix, ...]

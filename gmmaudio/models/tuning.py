@@ -30,6 +30,12 @@ class Tuned:
         ``accuracy`` and ``n`` of every candidate, best first.
     reason : str
         Why these were chosen.
+
+    Examples
+    --------
+    >>> from gmmaudio.models import make_recipe
+    >>> Tuned(make_recipe(n_components=4), (), "").to_dict()["chosen"]["n_components"]
+    4
     """
 
     recipe: Recipe
@@ -44,14 +50,14 @@ class Tuned:
 def tune(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, kind: str | None = None) -> Tuned:
     """Return the candidate that does best on inner folds of a training set, and the table it was chosen from.
 
-    Features are not extracted again: candidates differ in what is made of the same raw frames.
+    Features are not extracted again: all candidates use the same raw frames.
 
     Parameters
     ----------
     trials : sequence of Trial
         The training set, without the clips that metrics are computed from.
     recipe : Recipe
-        Settings to start from; its own are a candidate too. The seed divides and fits.
+        Settings to start from; they are a candidate too. The seed divides and fits.
     run : RunContext
         Worker processes and progress.
     kind : str or None

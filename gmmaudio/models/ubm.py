@@ -31,6 +31,14 @@ def fit_ubm(training: TrainingRows, settings: EmSettings, n_rows: int) -> tuple[
     ----------
     Reynolds, Quatieri, Dunn, "Speaker verification using adapted Gaussian mixture models", Digital Signal Processing
     10 (2000).
+
+    Examples
+    --------
+    >>> rows = (np.array([[-1.0], [1.0]]), np.array([[2.0], [4.0]]))
+    >>> training = TrainingRows(rows, ("a", "b"), np.array([0, 1]), ("1", "2"), 0)
+    >>> ubm, _ = fit_ubm(training, EmSettings(n_components=1), 100)
+    >>> ubm.means.round(6)
+    array([[1.5]])
     """
     rng = np.random.default_rng((training.seed, len(training.labels) + 1))
     label_groups = list(zip(training.codes.tolist(), training.groups, strict=True))

@@ -142,6 +142,10 @@ def check_rows(rows_per_clip: Sequence[Matrix], n_warps: int = 1) -> None:
         Rows of every clip; at least one clip.
     n_warps : int
         VTLN warps that each row holds.
+
+    Examples
+    --------
+    >>> check_rows([np.zeros((3, 4)), np.ones((1, 4))], n_warps=2)
     """
     widths = sorted({rows.shape[-1] for rows in rows_per_clip})
     if len(widths) > 1:

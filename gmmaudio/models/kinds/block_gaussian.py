@@ -181,7 +181,7 @@ class Projection:
         Parameters
         ----------
         settings, tensors
-            What :meth:`settings` and :meth:`tensors` gave.
+            Results of :meth:`settings` and :meth:`tensors`.
         """
         return cls(**tensors, soft_clip=settings["soft_clip"])
 
@@ -252,6 +252,14 @@ def whiten_projection(projection: Projection, rows: Array, codes: Codes, shrinka
     ----------
     Ledoit, Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", Journal of Multivariate
     Analysis 88 (2004).
+
+    Examples
+    --------
+    >>> rows = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 4.0], [2.0, 4.0]])
+    >>> whitened = whiten_projection(Projection(np.zeros(2), np.ones(2), np.eye(2)), rows, np.zeros(4, np.intp), 0.0)
+    >>> np.cov(whitened.apply(rows), rowvar=False, bias=True).round(6)
+    array([[1., 0.],
+           [0., 1.]])
     """
     from sklearn.covariance import ledoit_wolf
 
@@ -276,6 +284,14 @@ def fit(training: TrainingRows, settings: BlockGaussianSettings) -> tuple[Scorer
         Rows of labelled clips.
     settings : BlockGaussianSettings
         Settings of the fit.
+
+    Examples
+    --------
+    >>> rows = tuple(np.random.default_rng(i).normal(size=(20, 2)) + (i % 2) * 3 for i in range(4))
+    >>> training = TrainingRows(rows, ("a", "b"), np.array([0, 1, 0, 1]), tuple("1234"), 0)
+    >>> scorer, _ = fit(training, BlockGaussianSettings())
+    >>> scorer.labels[scorer.score(rows[1]).argmax()]
+    'b'
     """
     clip = training.clip_of_rows()
     rows: Array = np.concatenate(training.rows).astype(np.float64)

@@ -110,7 +110,7 @@ class Identity:
         Parameters
         ----------
         settings, tensors
-            What :meth:`settings` and :meth:`tensors` gave.
+            Results of :meth:`settings` and :meth:`tensors`.
         """
         return cls(int(settings["n_features"]), **tensors)
 
@@ -149,6 +149,14 @@ def fit(training: TrainingRows, settings: FrameGmmSettings) -> tuple[Scorer, Tra
         Rows of labelled clips.
     settings : FrameGmmSettings
         Settings of the fit.
+
+    Examples
+    --------
+    >>> rows = tuple(np.random.default_rng(i).normal(size=(20, 2)) + (i % 2) * 3 for i in range(4))
+    >>> training = TrainingRows(rows, ("a", "b"), np.array([0, 1, 0, 1]), tuple("1234"), 0)
+    >>> scorer, traces = fit(training, FrameGmmSettings(n_components=1))
+    >>> scorer.labels[scorer.score(rows[1]).argmax()], list(traces)
+    ('b', ['a', 'b'])
     """
     n_labels = len(training.labels)
     if settings.relevance is None:
@@ -174,6 +182,14 @@ def fit_mixtures(
         The labels, the seed, and how to run.
     settings : EmSettings
         Settings of EM.
+
+    Examples
+    --------
+    >>> rows = (np.array([[0.0], [2.0]]), np.array([[5.0], [7.0]]))
+    >>> training = TrainingRows(rows, ("a", "b"), np.array([0, 1]), ("1", "2"), 0)
+    >>> mixtures, _ = fit_mixtures(rows, training, EmSettings(n_components=1))
+    >>> [mixture.means.round(6).item() for mixture in mixtures]
+    [1.0, 6.0]
     """
     tasks = (_Task(label_rows, settings, (training.seed, i)) for i, label_rows in enumerate(rows))
     run, n_labels = training.run, len(training.labels)

@@ -141,6 +141,13 @@ class Supervectors:
     Processing Letters 13 (2006). Solomonoff, Quillen, Campbell, "Channel compensation for SVM speaker recognition",
     Odyssey 2004 (NAP). Torres-Carrasquillo, Reynolds, Deller, "Language identification using Gaussian mixture model
     tokenization", ICASSP 2002 (token bigrams).
+
+    Examples
+    --------
+    >>> ubm = GaussianMixture(np.ones(1), np.zeros((1, 2)), np.ones((1, 2)))
+    >>> none = np.zeros((0, 2), dtype=np.float32)
+    >>> Supervectors(ubm, 8.0, 0, np.zeros(2, dtype=np.float32), none).apply(np.array([[3.0, 4.0]])).round(3)
+    array([[0.6, 0.8]])
     """
 
     ubm: GaussianMixture
@@ -200,7 +207,7 @@ class Supervectors:
         Parameters
         ----------
         settings, tensors
-            What :meth:`settings` and :meth:`tensors` gave.
+            Results of :meth:`settings` and :meth:`tensors`.
         """
         ubm = GaussianMixture(tensors["weights"], tensors["means"], tensors["covariances"], "diag")
         lag, n_warps = int(settings["bigram_lag"]), int(settings["n_warps"])
@@ -315,13 +322,13 @@ def centre_parts(vectors: Matrix, mean: Matrix, n_means: int, weight: Matrix) ->
     Parameters
     ----------
     vectors : ndarray, shape (n, d)
-        What :func:`supervector` gave.
+        Result of :func:`supervector`.
     mean : ndarray, shape (d,)
         Subtracted.
     n_means : int
         Numbers of the first part.
     weight : ndarray, shape (n, 1)
-        What :func:`bigram_weight` gave.
+        Result of :func:`bigram_weight`.
 
     Examples
     --------
@@ -402,6 +409,14 @@ def fit(training: TrainingRows, settings: SupervectorSettings) -> tuple[Scorer, 
         Rows of labelled clips.
     settings : SupervectorSettings
         Settings of the fit.
+
+    Examples
+    --------
+    >>> rows = tuple(np.random.default_rng(i).normal(size=(20, 2)) + (i % 2) * 3 for i in range(4))
+    >>> training = TrainingRows(rows, ("a", "b"), np.array([0, 1, 0, 1]), tuple("1234"), 0)
+    >>> scorer, traces = fit(training, SupervectorSettings(n_components=2, n_nuisance=0))
+    >>> scorer.labels[scorer.score(rows[1]).argmax()], list(traces)
+    ('b', ['ubm'])
     """
     n_warps = training.n_warps
     training, ubm, trace = _fit_warps(training, settings)
