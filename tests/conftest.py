@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -146,3 +147,16 @@ def command(capsys, monkeypatch):
         return SimpleNamespace(code=stop.value.code, out=said.out, err=said.err)
 
     return run
+
+
+@pytest.fixture
+def few_candidates(monkeypatch):
+    """Three candidates for tuning, all of them mixtures on frames."""
+    from gmmaudio.models import KINDS, Candidate
+
+    few = tuple(
+        Candidate(k, {"covariance_type": covariance_type, "n_components": k})
+        for covariance_type, k in (("diag", 1), ("diag", 6), ("full", 1))
+    )
+    for name, kind in KINDS.items():
+        monkeypatch.setitem(KINDS, name, replace(kind, candidates=few if name == "frames" else ()))

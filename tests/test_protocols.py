@@ -1,7 +1,5 @@
 """How clips are divided and what else is asked of them: cuts, learning curves, random splits, inner folds, sources."""
 
-import csv
-import json
 import sys
 from dataclasses import replace
 
@@ -158,16 +156,6 @@ def test_inflation_of_a_division_without_a_number_of_folds(clips):
 
 
 # --- settings chosen inside ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def few_candidates(monkeypatch):
-    few = tuple(
-        Candidate(k, {"covariance_type": covariance_type, "n_components": k})
-        for covariance_type, k in (("diag", 1), ("diag", 6), ("full", 1))
-    )
-    for name, kind in KINDS.items():
-        monkeypatch.setitem(KINDS, name, replace(kind, candidates=few if name == "frames" else ()))
 
 
 def test_the_choice_of_a_fold_does_not_see_its_held_out_clips(clips, few_candidates):
@@ -396,57 +384,3 @@ def test_what_is_random_in_a_degradation_depends_on_seed_and_path_only():
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other_seed)
     assert not np.array_equal(one, other_path)
-
-
-# --- the command ---------------------------------------------------------------------------------------------------
-
-
-def test_the_command_asks_for_all_of_it(command, corpus, tmp_path):
-    done = command(
-        *("crossval", corpus.plain, "--components", "2", "--folds", "3", "--durations", "0.3,0.5"),
-        *("--learning-curve", "--compare-random-split", "--csv", tmp_path / "tables"),
-    )
-    assert done.code == 0
-    with (tmp_path / "tables" / "slices.csv").open() as handle:
-        rows = list(csv.DictReader(handle))
-    assert {row["table"] for row in rows} == {"source", "durations", "learning_curve", "random_split"}
-    for title in ("By source", "Cut to durations", "Learning curve", "Random-split gap"):
-        assert title in done.out
-    assert f"wrote the tables in {tmp_path / 'tables'}" in done.err
-
-
-def test_the_command_tunes(command, corpus, few_candidates):
-    words = ("crossval", corpus.plain, "--folds", "3", "--durations", "none", "--json", "-")
-    plain, tuned = (json.loads(command(*words, *more).out) for more in ((), ("--tune",)))
-    assert len(tuned["protocol"]["settings"]["tuning"]) == 3
-    assert all(len(each["table"]) == 4 for each in tuned["protocol"]["settings"]["tuning"])
-    assert "tuning" not in plain["protocol"]["settings"]
-
-
-@pytest.mark.parametrize(
-    ("words", "complaint"),
-    [
-        (["--durations", "3;10"], "'3;10' is not a list of seconds such as 3,10,30, nor none."),
-        (["--folds", "3", "--fold-column", "fold"], "--folds would be without effect: --fold-column tells the folds."),
-        (
-            ["--tune", "--components", "3"],
-            "--components and --covariance would be without effect: --tune chooses them.",
-        ),
-        (["--durations", "0.01"], "--durations holds 0.01; expected 0.1 to 3600 s each"),
-    ],
-)
-def test_what_cannot_be_or_has_no_effect_is_a_usage_error(command, corpus, words, complaint):
-    done = command("crossval", corpus.plain, *words)
-    assert (done.code, complaint in done.err) == (2, True)
-
-
-def test_places_named_twice_or_closed_are_refused(command, corpus, tmp_path):
-    same = tmp_path / "r"
-    done = command("crossval", corpus.plain, "--csv", same, "--json", same)
-    assert (done.code, f"--csv {same} would be written over --json {same}; name another place" in done.err) == (2, True)
-    done = command("crossval", corpus.plain, "--csv", corpus.plain)
-    assert (done.code, f"--csv {corpus.plain} would be written over what is read" in done.err) == (2, True)
-    done = command("crossval", corpus.plain, "--csv", corpus.root)
-    assert (done.code, "holds what is read" in done.err) == (2, True)
-    done = command("crossval", corpus.plain, "--csv", corpus.root / "low" / "ann" / "0.wav")
-    assert (done.code, "no folder can be made there" in done.err) == (4, True)

@@ -1,6 +1,18 @@
 """Class priors, by the command."""
 
+import csv
+import io
 import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gmmaudio.audio import read_audio
+from gmmaudio.features import extract, make_features
+from gmmaudio.models import load_model, save_model
+from tests.cli.conftest import lines_of_json, rows_of_csv
 
 
 def test_the_command_takes_priors(command, corpus, tmp_path):
@@ -11,3 +23,168 @@ def test_the_command_takes_priors(command, corpus, tmp_path):
     assert plain["probability"]["low"] > low["probability"]["low"] == 0.0
     assert command(*words, "--prior", "low").code == 2
     assert command(*words, "--prior", "none=0.5").code == 2
+
+
+def test_classify_text_is_path_label_and_probability(command, model_file, corpus, good):
+    result = command("classify", model_file, good, corpus.root / "high" / "cy" / "1.flac")
+    assert (result.code, result.err) == (0, "")
+    rows = [line.split("\t") for line in result.out.splitlines()]
+    assert [(path, label) for path, label, _ in rows] == [
+        (str(good), "low"),
+        (f"{corpus.root}/high/cy/1.flac", "high"),
+    ]
+    expected = load_model(model_file).predict(extract(read_audio(good, 22050), make_features())).probability["low"]
+    assert rows[0][2] == f"{100 * expected:.1f} %"
+
+
+def test_classify_text_has_scores_where_the_model_has_no_probabilities(command, model_file, good, tmp_path):
+    model = replace(load_model(model_file), calibration=None, open_set=None)
+    save_model(model, tmp_path / "m.gmm")
+    result = command("classify", tmp_path / "m.gmm", good)
+    expected = model.predict(extract(read_audio(good, 22050), make_features())).scores["low"]
+    assert result.out == f"{good}\tlow\t{expected:.4f}\n"
+    (row,) = rows_of_csv(command("classify", tmp_path / "m.gmm", good, "--format", "csv"))
+    # the number of BLAS threads moves the last bits of a frame
+    assert float(row["score_1"]) == pytest.approx(expected, rel=1e-6)
+    assert row["probability_1"] == ""
+
+
+def test_classify_ranks_by_what_it_prints(command, model_file, good):
+    result = command("classify", model_file, good, "--top", "3", "--prior", "low=0", "--prior", "mid=0.9")
+    _, *pairs = result.out.rstrip("\n").split("\t")
+    chances = [float(cell.removesuffix(" %")) for cell in pairs[1::2]]
+    assert chances == sorted(chances, reverse=True)
+    assert dict(zip(pairs[::2], chances, strict=True))["low"] == 0.0
+
+
+def test_classify_jsonl_has_these_fields(command, model_file, good):
+    result = command("classify", model_file, good, "gone.wav", "--format", "jsonl")
+    ok, error = lines_of_json(result)
+    assert list(ok) == ["path", "status", "label", "scores", "probability", "duration_s"]
+    assert (ok["path"], ok["status"], ok["label"]) == (str(good), "ok", "low")
+    assert ok["duration_s"] == 1.0
+    assert sum(ok["probability"].values()) == pytest.approx(1.0)
+    assert max(ok["probability"], key=ok["probability"].get) == "low"
+    assert next(iter(ok["scores"])) == "low"
+    assert set(ok["scores"]) == {"low", "mid", "high"}
+    assert list(ok["scores"].values()) == sorted(ok["scores"].values(), reverse=True)
+    assert error == {
+        "path": "gone.wav",
+        "status": "error",
+        "label": None,
+        "scores": None,
+        "probability": None,
+        "duration_s": None,
+        "code": "vanished",
+        "message": "is not there; check the path",
+    }
+
+
+def test_classify_csv_has_one_row_for_each_file(command, model_file, good):
+    result = command("classify", model_file, good, "gone.wav", "--format", "csv", "--top", "2")
+    head = result.out.splitlines()[0]
+    assert head == "path,status,duration_s,code,message,label_1,score_1,probability_1,label_2,score_2,probability_2"
+    ok, error = rows_of_csv(result)
+    assert (ok["path"], ok["status"], ok["duration_s"], ok["code"], ok["label_1"]) == (
+        str(good),
+        "ok",
+        "1.0",
+        "",
+        "low",
+    )
+    assert float(ok["score_1"]) > float(ok["score_2"])
+    assert 1 >= float(ok["probability_1"]) > float(ok["probability_2"]) >= 0
+    assert (error["status"], error["code"], error["message"]) == ("error", "vanished", "is not there; check the path")
+    assert not error["label_1"]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_classify_skips_bad_files_and_says_of_the_good_ones_what_it_said_before(
+    command, model_file, corpus, tmp_path, tools, n_jobs
+):
+    shutil.copytree(corpus.root / "mid", tmp_path / "set")
+    before = lines_of_json(command("classify", model_file, tmp_path / "set", "--format", "jsonl"))
+    codes = tools.make_bad_files(tmp_path / "set" / "bad", corpus.root / "low" / "ann" / "0.wav")
+    result = command("classify", model_file, tmp_path / "set", "--format", "jsonl", "-j", n_jobs)
+    assert result.code == 1
+    lines = lines_of_json(result)
+    assert [line for line in lines if line["status"] == "ok"] == before
+    assert {Path(line["path"]).name: line["code"] for line in lines if line["status"] != "ok"} == codes
+    unknown = {"silent.wav", "short.wav"}
+    assert {Path(line["path"]).name for line in lines if line["status"] == "unknown"} == unknown
+    for name, code in codes.items():
+        assert f"skipped [{code}] {tmp_path}/set/bad/{name}: " in result.err
+    assert result.err.endswith(f"\n{len(codes)} inputs failed\n")
+    assert [line["path"] for line in lines] == sorted(line["path"] for line in lines)
+
+
+def test_a_model_names_all_its_training_clips_rightly(command, model_file, corpus):
+    result = command("classify", model_file, corpus.root, "--format", "jsonl")
+    assert result.code == 0
+    found = lines_of_json(result)
+    assert len(found) == 18
+    assert all(Path(line["path"]).relative_to(corpus.root).parts[0] == line["label"] for line in found)
+
+
+def test_the_three_formats_say_the_same(command, model_file, corpus):
+    folder = corpus.root / "mid"
+    text = [line.split("\t") for line in command("classify", model_file, folder).out.splitlines()]
+    table = rows_of_csv(command("classify", model_file, folder, "--format", "csv"))
+    lines = lines_of_json(command("classify", model_file, folder, "--format", "jsonl"))
+    assert [row[:2] for row in text] == [[row["path"], row["label_1"]] for row in table]
+    assert [(row["path"], row["label_1"], float(row["score_1"])) for row in table] == [
+        (line["path"], line["label"], line["scores"][line["label"]]) for line in lines
+    ]
+
+
+@pytest.mark.parametrize("top", [1, 2, 3, 99])
+def test_top_shows_that_many_labels_best_first(command, model_file, good, top):
+    (line,) = lines_of_json(command("classify", model_file, good, "--format", "jsonl"))
+    every = line["scores"]
+    best = sorted(every, key=every.get, reverse=True)[:top]
+    words = command("classify", model_file, good, "--top", top).out.rstrip("\n").split("\t")[1:]
+    assert words == [word for label in best for word in (label, f"{100 * line['probability'][label]:.1f} %")]
+    assert lines_of_json(command("classify", model_file, good, "--top", top, "--format", "jsonl"))[0]["scores"] == {
+        label: every[label] for label in best
+    }
+
+
+@pytest.mark.parametrize("top", ["0", "-1", "all"])
+def test_top_of_none_is_wrong_usage(command, model_file, good, top):
+    assert command("classify", model_file, good, "--top", top).code == 2
+
+
+def test_text_of_a_failed_file_goes_to_stderr_only(command, model_file, good, tmp_path):
+    (tmp_path / "empty.wav").write_bytes(b"")
+    result = command("classify", model_file, tmp_path / "empty.wav", good)
+    assert result.code == 1
+    assert len(result.out.splitlines()) == 1
+    assert result.err == f"skipped [empty] {tmp_path}/empty.wav: has no bytes; copy the file again\n1 input failed\n"
+
+
+def test_a_clip_that_holds_nothing_to_go_by_is_unknown_and_says_why(command, model_file, good, corpus, tmp_path, tools):
+    tools.make_bad_files(tmp_path / "bad", corpus.root / "low" / "ann" / "0.wav")
+    silent, short = tmp_path / "bad" / "silent.wav", tmp_path / "bad" / "short.wav"
+    result = command("classify", model_file, silent, good, short)
+    assert result.code == 1
+    lines = [line.split("\t") for line in result.out.splitlines()]
+    assert lines[0] == [str(silent), "unknown: 1.00 s of silence; check the recording, or leave it out"]
+    assert lines[1][:2] == [str(good), "low"]
+    assert lines[2][0] == str(short)
+    assert lines[2][1].endswith("s of sound; at least 0.5 s is needed (--min-duration)")
+    alone = command("classify", model_file, silent, short, "--format", "jsonl")
+    # they were heard, and hold nothing: that is no unusable input
+    assert alone.code == 1
+    assert command("classify", model_file, silent, tmp_path / "bad" / "empty.wav").code == 1
+    assert command("classify", model_file, tmp_path / "bad" / "empty.wav").code == 3
+    table = list(csv.reader(io.StringIO(command("classify", model_file, silent, good, "--format", "csv").out)))
+    assert {len(row) for row in table} == {8}
+    found = lines_of_json(alone)
+    assert [(line["status"], line["label"], line["code"]) for line in found] == [
+        ("unknown", None, "silent"), ("unknown", None, "too_short"),
+    ]  # fmt: skip
+
+
+def test_no_header_of_csv_before_a_usage_error(command, model_file, good):
+    result = command("classify", model_file, good, "--format", "csv", "-j", "0")
+    assert (result.code, result.out) == (2, "")
