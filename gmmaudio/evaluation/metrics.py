@@ -159,7 +159,7 @@ class MetricInput:
 
 
 def _rejections(clips: Sequence[ScoredClip]) -> npt.NDArray[np.bool_] | None:
-    """Return which clips were called unknown, None where there are no clips or no threshold."""
+    """Return the flags of clips that were called unknown, None where there are no clips or no threshold."""
     flags = [clip.rejected for clip in clips]
     return None if not flags or None in flags else np.array(flags, dtype=bool)
 
