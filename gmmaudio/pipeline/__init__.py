@@ -1,4 +1,4 @@
-"""All that decodes or trains over many clips."""
+"""Training, classification, cross-validation, evaluation and reproduction over many clips."""
 
 from gmmaudio.models import Recipe, make_recipe
 from gmmaudio.pipeline.arguments import read_corpus

@@ -23,7 +23,7 @@ SHARES = (1 / 8, 1 / 4, 1 / 2)
 
 
 def check_durations(durations_s: Sequence[float]) -> None:
-    """Raise SettingError where a duration to cut to is outside its bounds.
+    """Raise an error where a duration to cut clips to is outside its bounds.
 
     Parameters
     ----------
@@ -50,13 +50,26 @@ def duration_slices(durations: Sequence[Mapping[float, Sequence[ScoredClip]]]) -
     Parameters
     ----------
     durations : sequence of mapping
-        Of every fold: duration in seconds -> predictions.
+        For every fold: duration in seconds -> predictions.
+
+    Returns
+    -------
+    tuple of Slice
+        One for each duration with predictions.
+
+    Examples
+    --------
+    >>> clip = ScoredClip("1.wav 0.0 s", ("1.wav",), "en", "ann", "ann", None, "1", 0, "en", {})
+    >>> [(each.name, each.n, each.accuracy) for each in duration_slices([{3.0: [clip], 1.0: []}])]
+    [('3 s', 1, 1.0)]
     """
-    together: dict[float, list[ScoredClip]] = defaultdict(list)
+    predictions: dict[float, list[ScoredClip]] = defaultdict(list)
     for fold in durations:
         for seconds, clips in fold.items():
-            together[seconds] += clips
-    return tuple(make_slice(f"{seconds:g} s", together[seconds]) for seconds in sorted(together) if together[seconds])
+            predictions[seconds] += clips
+    return tuple(
+        make_slice(f"{seconds:g} s", predictions[seconds]) for seconds in sorted(predictions) if predictions[seconds]
+    )
 
 
 def learning_curve(
@@ -78,7 +91,7 @@ def learning_curve(
     trials : sequence of Trial
         All trials.
     folds : sequence of Fold
-        Of one repeat.
+        Folds of one repeat.
     whole : sequence of ScoredClip
         Predictions of that repeat with all training audio.
     recipe : Recipe
@@ -87,11 +100,32 @@ def learning_curve(
         Worker processes and progress.
     tuned : bool
         Choose settings on every part, as was done for the whole.
+
+    Returns
+    -------
+    tuple of Slice
+        Four slices with their training audio in hours, the smallest share first.
+
+    Examples
+    --------
+    >>> from gmmaudio.corpus import leave_one_group_out, plan_split
+    >>> from gmmaudio.models import make_recipe
+    >>> from gmmaudio.pipeline.arguments import read_corpus
+    >>> corpus, recipe = read_corpus("my_music"), make_recipe(n_components=1)
+    >>> clips = plan_split(corpus.clips, group_by="parent")
+    >>> trials = build_trial_set(corpus.root, clips, recipe.trial_settings).trials
+    >>> folds = leave_one_group_out([trial.label for trial in trials], units_of(trials))[:1]
+    >>> whole = score_fold(trials, folds[0], recipe, RunContext())
+    >>> slices = learning_curve(trials, folds, whole, recipe, RunContext())
+    >>> [(each.name, round(3600 * each.hours, 1)) for each in slices]
+    [('12.5 %', 13.0), ('25 %', 19.5), ('50 %', 32.5), ('100 %', 65.0)]
     """
     rows = []
     for share in run.track(SHARES, "learning curve"):
         parts = [
-            Fold(fold.name, _share_of(trials, fold.train, share, np.random.default_rng((recipe.seed, k))), fold.test)
+            Fold(
+                fold.name, _select_share(trials, fold.train, share, np.random.default_rng((recipe.seed, k))), fold.test
+            )
             for k, fold in enumerate(folds)
         ]
         clips = [clip for part in parts for clip in score_fold(trials, part, recipe, run, tuned=tuned)]
@@ -119,16 +153,27 @@ def random_split(
     n_folds : int
         Folds of the random split.
     recipe : Recipe
-        Settings; its seed divides.
+        Settings; its seed is that of the random split.
     run : RunContext
         Worker processes and progress.
     tuned : bool
         Choose settings on every training set, as was done with groups kept whole.
+
+    Returns
+    -------
+    tuple of Slice
+        Two slices, the second with its difference to the first; or none.
+
+    Examples
+    --------
+    >>> from gmmaudio.models import make_recipe
+    >>> random_split([], [], 5, make_recipe(), RunContext())
+    ()
     """
     labels = [trial.label for trial in trials]
-    each = [str(i) for i in range(len(trials))]
+    trial_names = [str(i) for i in range(len(trials))]
     try:
-        folds = random_folds(labels, each, min(n_folds, len(trials)), np.random.default_rng(recipe.seed))
+        folds = random_folds(labels, trial_names, min(n_folds, len(trials)), np.random.default_rng(recipe.seed))
     except (CorpusError, SettingError):
         return ()
     random = {clip.name: clip for fold in folds for clip in score_fold(trials, fold, recipe, run, tuned=tuned)}
@@ -139,18 +184,29 @@ def random_split(
 
 
 def check_random_split(rows: Sequence[Slice]) -> tuple[Finding, ...]:
-    """Return the finding on the gap between a random split and one by group; nothing where it was not tried.
+    """Return the finding on the gap between a random split and one by group.
 
     Parameters
     ----------
     rows : sequence of Slice
         Slices of :func:`random_split`.
+
+    Returns
+    -------
+    tuple of Finding
+        One, or none without a random split.
+
+    Examples
+    --------
+    >>> clips = [ScoredClip("1.wav", ("1.wav",), "en", "ann", "ann", None, "1", 0, label, {}) for label in ("fr", "en")]
+    >>> print(*check_random_split(paired_slices([("groups kept whole", clips[:1]), ("split at random", clips[1:])])))
+    split at random these clips show 100.0 %, with groups kept whole 0.0 %: random-split gap +100.0 percentage points
     """
     if len(rows) < 2 or rows[1].difference is None:
         return ()
     grouped, random = rows
-    pair = random.difference_interval
-    between = "" if pair is None else f", 95 % interval {100 * pair[0]:+.1f} to {100 * pair[1]:+.1f}"
+    interval = random.difference_interval
+    between = "" if interval is None else f", 95 % interval {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}"
     return (
         Finding(
             "random_split_gap",
@@ -170,7 +226,19 @@ def paired_slices(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Sli
     Parameters
     ----------
     runs : sequence of (str, sequence of ScoredClip)
-        Name and predictions; the others are compared with the first.
+        Name and predictions of each condition; the others are compared with the first.
+
+    Returns
+    -------
+    tuple of Slice
+        One for each condition that shares clips with the first.
+
+    Examples
+    --------
+    >>> clips = [ScoredClip("1.wav", ("1.wav",), "en", "ann", "ann", None, "1", 0, label, {}) for label in ("fr", "en")]
+    >>> slices = paired_slices([("one", clips[:1]), ("other", clips[1:])])
+    >>> [(each.name, each.accuracy, each.difference) for each in slices]
+    [('one', 0.0, None), ('other', 1.0, 1.0)]
     """
     first_name, first = runs[0]
     rows = [make_slice(first_name, first)]
@@ -208,20 +276,36 @@ def degraded_trials(
     clips : sequence of Clip
         The clips.
     settings : TrialSettings
-        How clips become trials.
+        Front end and lengths of trials.
     degradation : Degradation
         The degradation.
     group_by : str or None
-        What the clips are held out by, where that is not the group.
+        Column by which clips are held out, if not by group.
     run : RunContext
         Worker processes and progress.
+
+    Returns
+    -------
+    list of Trial
+        Trials of the clips that could be used.
+
+    Examples
+    --------
+    >>> from gmmaudio.features import make_features
+    >>> clips, noise = [Clip("jazz/album0/01.wav", "jazz")], Degradation("noise 20 dB")
+    >>> trials = degraded_trials(Path("my_music"), clips, TrialSettings(make_features()), noise, None, RunContext())
+    >>> [(trial.name, trial.duration_s) for trial in trials]
+    [('jazz/album0/01.wav', 6.5)]
     """
     trial_set = build_trial_set(root, clips, settings, degradation=degradation, run=run)
     return interval_units(trial_set.trials, group_by)[0]
 
 
 def robustness(
-    clean: Sequence[ScoredClip], trial_s: float | None, score: Callable[[str], Sequence[ScoredClip]]
+    clean: Sequence[ScoredClip],
+    trial_s: float | None,
+    score: Callable[[str], Sequence[ScoredClip]],
+    run: RunContext,
 ) -> tuple[Slice, ...]:
     """Return a slice for every degradation, each with its difference to the clean clips.
 
@@ -232,9 +316,24 @@ def robustness(
     trial_s : float or None
         Duration that clips are joined or cut to, seconds.
     score : callable
-        Name of a degradation -> predictions for the same clips degraded.
+        Function that returns predictions for the same clips under the degradation of a name.
+    run : RunContext
+        Progress.
+
+    Returns
+    -------
+    tuple of Slice
+        The clean clips, then a slice for each degradation.
+
+    Examples
+    --------
+    >>> clean = [ScoredClip("1.wav", ("1.wav",), "en", "ann", "ann", None, "1", 0, "en", {})]
+    >>> slices = robustness(clean, None, lambda name: clean, RunContext())
+    >>> slices[0].name, {each.difference for each in slices[1:]}
+    ('clean', {0.0})
     """
-    return paired_slices([("clean", clean), *((name, score(name)) for name in degradations_of(trial_s))])
+    degradations = run.track(degradations_of(trial_s), "robustness")
+    return paired_slices([("clean", clean), *((name, score(name)) for name in degradations)])
 
 
 def degradations_of(trial_s: float | None) -> tuple[str, ...]:
@@ -246,6 +345,11 @@ def degradations_of(trial_s: float | None) -> tuple[str, ...]:
     ----------
     trial_s : float or None
         Duration that clips are joined or cut to, seconds.
+
+    Returns
+    -------
+    tuple of str
+        Names in :data:`gmmaudio.audio.DEGRADATIONS`.
 
     Examples
     --------
@@ -262,13 +366,28 @@ def model_similarity(scorer: Scorer) -> Similarity | None:
     ----------
     scorer : Scorer
         The model's scorer.
+
+    Returns
+    -------
+    Similarity or None
+        Labels and distances.
+
+    Examples
+    --------
+    >>> from gmmaudio.mixture import GaussianMixture
+    >>> from gmmaudio.models import gmm_scorer
+    >>> mixtures = [GaussianMixture([1.0], [[mean]], [[1.0]]) for mean in (0.0, 1.0, 3.0)]
+    >>> model_similarity(gmm_scorer(("a", "b", "c"), mixtures)).labels
+    ('a', 'b', 'c')
     """
     if len(scorer.labels) < 3:
         return None
     return Similarity(scorer.labels, *scorer.label_distances())
 
 
-def _share_of(trials: Sequence[Trial], train: Sequence[int], share: float, rng: np.random.Generator) -> tuple[int, ...]:
+def _select_share(
+    trials: Sequence[Trial], train: Sequence[int], share: float, rng: np.random.Generator
+) -> tuple[int, ...]:
     """Return trials that hold about a share of each label's audio, whole groups first."""
     units = dict(zip(train, units_of([trials[i] for i in train]), strict=True))
     names = sorted(set(units.values()))

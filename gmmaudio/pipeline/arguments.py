@@ -1,4 +1,4 @@
-"""What the verbs take for a corpus and for settings."""
+"""Arguments of several types: a corpus or its path, a recipe or the name of a preset."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ def read_corpus(path: str | os.PathLike[str]) -> Corpus:
     path : path-like
         Folder or manifest.
 
+    Returns
+    -------
+    Corpus
+        Labelled clips.
+
     Raises
     ------
     CorpusError
-        If nothing usable is there.
+        If there is no usable corpus at the path.
 
     Examples
     --------
@@ -33,28 +38,44 @@ def read_corpus(path: str | os.PathLike[str]) -> Corpus:
 
 
 def as_corpus(corpus: str | os.PathLike[str] | Corpus) -> Corpus:
-    """Return a corpus, read from its path where a path is given.
+    """Return a corpus, which is read where the argument is a path.
 
     Parameters
     ----------
     corpus : path-like or Corpus
         Folder, manifest, or a corpus.
 
+    Returns
+    -------
+    Corpus
+        Labelled clips.
+
     Raises
     ------
     CorpusError
-        If nothing usable is at the path.
+        If there is no usable corpus at the path.
+
+    Examples
+    --------
+    >>> corpus = as_corpus("my_music")
+    >>> as_corpus(corpus) is corpus
+    True
     """
     return corpus if isinstance(corpus, Corpus) else read_corpus(corpus)
 
 
 def as_recipe(preset: str | Recipe | None) -> Recipe:
-    """Return all settings of a training run, those of a preset where its name is given.
+    """Return all settings of a training run, those of a preset where the argument is its name.
 
     Parameters
     ----------
     preset : str, Recipe or None
-        Name of a preset, or all settings; None takes the classic model.
+        Name of a preset, or all settings; None selects the classic model.
+
+    Returns
+    -------
+    Recipe
+        All settings.
 
     Raises
     ------

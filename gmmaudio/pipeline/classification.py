@@ -1,4 +1,4 @@
-"""A model and files -> predictions, one at a time, in order."""
+"""Classification of files: predictions of a model, in the order of the files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gmmaudio.features import FeatureSettings, Rows, make_rows
 from gmmaudio.models import Model, Prediction
 from gmmaudio.trials import ExtractionTask, check_lengths, extract_clip
 
-# reason codes of sound that can be read, and holds too little to tell a label: the answer is "unknown"
+# reason codes of readable audio that is too short or too quiet to classify: its status is "unknown"
 TOO_LITTLE_SOUND = ("silent", "too_short")
 
 
@@ -26,9 +26,9 @@ class FileRows:
     Parameters
     ----------
     path : str
-        As it was given.
+        The path that was passed.
     rows : Rows
-        Gated and normalised.
+        Rows, gated and normalised over the file.
     duration_s : float
         Decoded length, seconds.
     """
@@ -54,22 +54,27 @@ def classify(
     Parameters
     ----------
     model : Model
-        What classifies.
+        The model.
     paths : sequence of path-like
         Audio files.
     priors : mapping of str to float or None
         Class priors, as for :meth:`gmmaudio.models.Recogniser.predict`.
     min_duration_s : float
-        Least decoded length, seconds.
+        Shortest decoded length, seconds.
     n_jobs : int
-        Worker processes.
+        Worker processes; the predictions do not depend on it.
     progress : Progress
         Shows progress.
+
+    Returns
+    -------
+    iterator of Prediction
+        One for each path.
 
     Raises
     ------
     SettingError
-        If the priors do not go with the model, or a setting is outside its bounds.
+        If the priors do not match the labels of the model, or a setting is outside its bounds.
 
     Examples
     --------
@@ -94,7 +99,7 @@ def read_rows(
     n_jobs: int = 1,
     progress: Progress = quiet,
 ) -> Iterator[FileRows | FailedInput]:
-    """Return an iterator over the rows of each file, or why there are none, in the order of the paths.
+    """Return an iterator over the rows of each file, or its failure, in the order of the paths.
 
     Parameters
     ----------
@@ -103,16 +108,28 @@ def read_rows(
     paths : sequence of path-like
         Audio files.
     min_duration_s : float
-        Least decoded length, seconds.
+        Shortest decoded length, seconds.
     n_jobs : int
-        Worker processes.
+        Worker processes; the rows do not depend on it.
     progress : Progress
         Shows progress.
+
+    Returns
+    -------
+    iterator of FileRows or FailedInput
+        One for each path.
 
     Raises
     ------
     SettingError
         If a setting is outside its bounds.
+
+    Examples
+    --------
+    >>> from gmmaudio.features import make_features
+    >>> song, gone = read_rows(make_features(n_mfcc=5), ["song.wav", "gone.wav"])
+    >>> song.rows.values.shape, gone.code
+    ((280, 5), 'vanished')
     """
     return RunContext(n_jobs, progress).map(_rows, _tasks(features, paths, min_duration_s), "extracting features")
 
@@ -120,13 +137,13 @@ def read_rows(
 def _tasks(
     features: FeatureSettings, paths: Sequence[str | os.PathLike[str]], min_duration_s: float
 ) -> list[ExtractionTask]:
-    """Return what is to be decoded, all of it checked."""
+    """Return the extraction task of each file, with its settings checked."""
     check_lengths(min_duration_s)
     return [ExtractionTask(Path(), Clip(os.fspath(path), ""), features, min_duration_s) for path in paths]
 
 
 def _rows(task: ExtractionTask) -> FileRows | FailedInput:
-    """Return the rows of one file, or why there are none."""
+    """Return the rows of one file, or its failure."""
     extracted = extract_clip(task)
     if isinstance(extracted, FailedInput):
         return extracted

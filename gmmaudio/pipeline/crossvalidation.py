@@ -1,4 +1,4 @@
-"""A corpus -> the report of models trained on parts of it and scored on the rest."""
+"""Cross-validation: models trained on one part of a corpus and scored on the other, in turn."""
 
 from __future__ import annotations
 
@@ -47,38 +47,43 @@ NO_RANDOM_SPLIT = Finding(
 
 @dataclass(frozen=True, kw_only=True)
 class CrossvalOptions:
-    """How a corpus is divided, and what else is computed.
+    """Settings of a cross-validation: the division of the corpus, and the analyses beside the metrics.
 
     Parameters
     ----------
     folds : int or "loo"
-        Number of folds, or leave one group out at a time.
+        Number of folds; ``"loo"`` leaves out one group at a time.
     fold_column : str or None
-        Column that holds the folds instead.
+        Column that holds the fold of each clip, instead of ``folds``.
     repeats : int
-        Number of times that the whole is done, with the seeds ``seed``, ``seed + 1``, ...
+        Number of repeats, with the seeds ``seed``, ``seed + 1``, ...
     group_by : str or None
-        What is held out together, as for :func:`gmmaudio.corpus.plan_split`.
+        Column of clips that are held out together, as for :func:`gmmaudio.corpus.plan_split`.
     split : str or None
-        Split to use; None takes clips whose split is empty or ``train``, or all where a fold column is given.
+        Split to use; None selects clips whose split is empty or ``train``, or all with a fold column.
     durations_s : tuple of float
         Lengths that test clips are cut to and scored again, seconds.
     tune : bool
         Choose kind, covariance, components and projection on inner folds of every fold's training set.
     learning_curve : bool
-        Also train on an eighth, a quarter and half of the sound.
+        Also train on an eighth, a quarter and half of the audio.
     compare_random_split : bool
         Also split at random.
     robustness : bool
-        Also score the held-out clips degraded.
+        Also score the held-out clips under every degradation.
     open_set : bool or None
-        Learn an open-set threshold in every fold, and count which clips it calls unknown. None does so where leaving a
-        label out is cheap: not where every fit begins with a UBM.
+        Learn an open-set threshold in every fold, and count the clips that it classifies as unknown. None does so where
+        it is cheap to leave a label out: not where every fit begins with a UBM.
 
     Raises
     ------
     SettingError
         If a setting is outside its bounds.
+
+    Examples
+    --------
+    >>> CrossvalOptions(folds="loo", group_by="speaker").scheme(groups_known=True)
+    'cross-validation, one speaker left out at a time'
     """
 
     folds: int | str = 5
@@ -106,12 +111,17 @@ class CrossvalOptions:
             )
 
     def scheme(self, *, groups_known: bool) -> str:
-        """Return the division in words; where groups are not known, files are divided.
+        """Return a description of the division.
 
         Parameters
         ----------
         groups_known : bool
-            Whether any clip is held out by something.
+            Whether any clip has a group; otherwise files are divided.
+
+        Returns
+        -------
+        str
+            Description for the protocol of a report.
 
         Examples
         --------
@@ -136,11 +146,16 @@ class CrossvalOptions:
         Parameters
         ----------
         labels, units : sequence of str
-            Label of every item, and what keeps it on one side of a fold.
+            Label of every item, and the unit that a fold must not divide.
         fold_of : sequence of str or None
-            Value of the fold column.
+            Value of the fold column for every item.
         seed : int
             Seed of the repeat.
+
+        Returns
+        -------
+        list of Fold
+            Folds that can be scored.
 
         Raises
         ------
@@ -148,6 +163,12 @@ class CrossvalOptions:
             If no label can be scored.
         SettingError
             If there are more folds than groups.
+
+        Examples
+        --------
+        >>> folds = CrossvalOptions(folds=2).divide(["a", "a", "b", "b"], ["1", "2", "3", "4"], [None] * 4, seed=0)
+        >>> [len(fold.test) for fold in folds]
+        [2, 2]
         """
         if self.fold_column is not None:
             if not any(fold_of):
@@ -179,14 +200,14 @@ def crossval(
     progress: Progress = quiet,
     command: str = "",
 ) -> Report:
-    """Return the report of cross-validation: no model has seen a clip of the groups that it is scored on.
+    """Return the report of a cross-validation: no model is trained on clips of the groups that it is scored on.
 
     Parameters
     ----------
     corpus : path-like or Corpus
         Folder with a sub-folder for each class, manifest, or what :func:`gmmaudio.read_corpus` returns.
     preset : str, Recipe or None
-        Name of a preset, or all settings (:func:`gmmaudio.make_recipe`); None takes the classic model.
+        Name of a preset, or all settings (:func:`gmmaudio.make_recipe`); None selects the classic model.
     folds, fold_column, repeats, group_by, split, durations_s, tune
         As for :class:`CrossvalOptions`.
     learning_curve, compare_random_split, robustness, open_set
@@ -197,6 +218,11 @@ def crossval(
         Shows progress.
     command : str
         The command line, for the report.
+
+    Returns
+    -------
+    Report
+        Metrics, predictions and findings.
 
     Raises
     ------
@@ -231,7 +257,7 @@ def crossval(
 def run_crossval(
     corpus: Corpus, recipe: Recipe, options: CrossvalOptions, run: RunContext, *, command: str = ""
 ) -> Report:
-    """Return the report of cross-validation with all of its settings in records, see :func:`crossval`.
+    """Return the report of a cross-validation whose settings are in records, see :func:`crossval`.
 
     Parameters
     ----------
@@ -240,11 +266,32 @@ def run_crossval(
     recipe : Recipe
         Settings of the models.
     options : CrossvalOptions
-        How the corpus is divided.
+        Division of the corpus, and analyses.
     run : RunContext
         Worker processes and progress.
     command : str
         The command line, for the report.
+
+    Returns
+    -------
+    Report
+        Metrics, predictions and findings.
+
+    Raises
+    ------
+    CorpusError
+        If no label can be scored.
+    SettingError
+        If there are more folds than groups.
+
+    Examples
+    --------
+    >>> from gmmaudio.models import make_recipe
+    >>> from gmmaudio.pipeline.arguments import read_corpus
+    >>> options = CrossvalOptions(folds=3, group_by="parent")
+    >>> report = run_crossval(read_corpus("my_music"), make_recipe(n_components=1), options, RunContext())
+    >>> report.n, report.accuracy
+    (12, 1.0)
     """
     clock = Clock.start()
     clips = plan_split(corpus.clips, split=options.split, group_by=options.group_by, fold_column=options.fold_column)
@@ -252,31 +299,19 @@ def run_crossval(
     trial_set = build_trial_set(corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, run=run)
     trials, on_intervals = interval_units(trial_set.trials, options.group_by)
     on_corpus = (*corpus.findings, *check_trial_set(trial_set), *check_lost_labels(clips, trials))
-    labels, units, fold_of = [t.label for t in trials], units_of(trials), [t.fold for t in trials]
-    divisions = [options.divide(labels, units, fold_of, recipe.seed + r) for r in range(options.repeats)]
-    planned = [(repeat, fold) for repeat, folds in enumerate(divisions) for fold in folds]
-    open_set = not recipe.kind_settings.needs_ubm if options.open_set is None else options.open_set
-    results = [
-        run_fold(
-            trials, fold, recipe, repeat, run, tuned=options.tune, open_set=open_set, durations_s=options.durations_s
-        )
-        for repeat, fold in run.track(planned, "cross-validation folds")
-    ]
+    divisions = _divide(trials, options, recipe.seed)
+    results = _run_folds(trials, divisions, recipe, options, run)
     scored = [clip for result in results for clip in result.scored]
     slices = _slices(trials, results, divisions[0], recipe, options, run)
     if options.robustness:
         slices["robustness"] = _robustness(corpus, clips, trials, results, recipe, options, run)
-    findings = (*_findings(options, trials, divisions, scored), *_check_open_set(scored, results))
+    findings = (*_check_random_split(options, slices), *_findings(options, trials, divisions, scored))
+    labels = sorted({trial.label for trial in trials})
     return make_report(
         scored,
-        sorted(set(labels)),
-        _protocol(recipe, options, divisions, results, sorted(set(labels)), command, clock),
-        (
-            *_check_random_split(options, slices),
-            *findings,
-            *on_corpus,
-            *on_intervals,
-        ),
+        labels,
+        _protocol(recipe, options, divisions, results, labels, command, clock),
+        (*findings, *_check_open_set(scored, results), *on_corpus, *on_intervals),
         trial_set.failed,
         slices=slices,
         similarity=analyses.model_similarity(results[0].recogniser.scorer),
@@ -285,8 +320,32 @@ def run_crossval(
     )
 
 
+def _divide(trials: Sequence[Trial], options: CrossvalOptions, seed: int) -> list[list[Fold]]:
+    """Return the folds of every repeat."""
+    labels, units, fold_of = [t.label for t in trials], units_of(trials), [t.fold for t in trials]
+    return [options.divide(labels, units, fold_of, seed + repeat) for repeat in range(options.repeats)]
+
+
+def _run_folds(
+    trials: Sequence[Trial],
+    divisions: Sequence[Sequence[Fold]],
+    recipe: Recipe,
+    options: CrossvalOptions,
+    run: RunContext,
+) -> list[FoldResult]:
+    """Return the results of all folds of all repeats."""
+    planned = [(repeat, fold) for repeat, folds in enumerate(divisions) for fold in folds]
+    open_set = not recipe.kind_settings.needs_ubm if options.open_set is None else options.open_set
+    return [
+        run_fold(
+            trials, fold, recipe, repeat, run, tuned=options.tune, open_set=open_set, durations_s=options.durations_s
+        )
+        for repeat, fold in run.track(planned, "cross-validation folds")
+    ]
+
+
 def _check_divisible(clips: Sequence[Clip], options: CrossvalOptions, seed: int) -> None:
-    """Raise now, rather than after an hour of decoding, where the clips cannot be divided as asked."""
+    """Raise an error before any clip is decoded, where the clips cannot be divided."""
     labels = [clip.label for clip in clips]
     check_labels(labels)
     units = group_keys([clip.held_out_by for clip in clips], [clip.path for clip in clips])
@@ -319,7 +378,7 @@ def _check_open_set(scored: Sequence[ScoredClip], results: Sequence[FoldResult])
     """Return the finding on the open set: the number of clips that the thresholds of the folds classify as unknown."""
     thresholds = [result.recogniser.open_set for result in results]
     if None in thresholds:
-        # folds of one training set have a threshold or have none, but for folds that cannot be calibrated
+        # all folds of a run have a threshold or none has, except folds that cannot be calibrated
         n_without = sum(threshold is None for threshold in thresholds)
         text = f"no open-set threshold was learned in {n_without} of {len(thresholds)} folds"
         return check_open_set(scored, (), text, "`open_set=True` learns one where groups allow it, which takes time")
@@ -339,14 +398,14 @@ def _slices(
     options: CrossvalOptions,
     run: RunContext,
 ) -> dict[str, Sequence[Slice]]:
-    """Return the tables beside the metrics; what trains anew is done on the first repeat only."""
+    """Return the slices of the report; analyses that train other models use the first repeat only."""
     first = [clip for result in results if result.repeat == 0 for clip in result.scored]
     slices: dict[str, Sequence[Slice]] = {
         "durations": analyses.duration_slices([result.durations for result in results])
     }
     if options.learning_curve:
         slices["learning_curve"] = analyses.learning_curve(trials, folds, first, recipe, run, tuned=options.tune)
-    # without groups both would be split by file
+    # without groups both divisions would be by file
     if options.compare_random_split and any(clip.group for clip in first):
         n_folds = N_RANDOM_FOLDS if options.folds == "loo" else len(folds)
         slices["random_split"] = analyses.random_split(trials, first, n_folds, recipe, run, tuned=options.tune)
@@ -354,7 +413,7 @@ def _slices(
 
 
 def _check_random_split(options: CrossvalOptions, slices: Mapping[str, Sequence[Slice]]) -> tuple[Finding, ...]:
-    """Return the finding on a random split, or that there is none; nothing where it was not asked for."""
+    """Return the finding on a random split, or that there is none, where one was asked for."""
     rows = slices.get("random_split")
     if options.compare_random_split and not rows:
         return (NO_RANDOM_SPLIT,)
@@ -370,7 +429,7 @@ def _robustness(
     options: CrossvalOptions,
     run: RunContext,
 ) -> Sequence[Slice]:
-    """Return the metrics of each fold's model on its held-out trials, degraded in turn."""
+    """Return the slices of the held-out trials under every degradation, scored by the models of their folds."""
 
     def score(name: str) -> list[ScoredClip]:
         degraded = analyses.degraded_trials(
@@ -379,13 +438,13 @@ def _robustness(
         return _score_held_out({trial.name: trial for trial in degraded}, trials, results, recipe)
 
     clean = [clip for result in results for clip in result.scored]
-    return analyses.robustness(clean, recipe.trial_s, score)
+    return analyses.robustness(clean, recipe.trial_s, score, run)
 
 
 def _score_held_out(
     by_name: Mapping[str, Trial], trials: Sequence[Trial], results: Sequence[FoldResult], recipe: Recipe
 ) -> list[ScoredClip]:
-    """Return the predictions of each fold's model for its held-out trials as they are in ``by_name``."""
+    """Return the predictions of each fold's recogniser for its held-out trials, taken from ``by_name``."""
     scored: list[ScoredClip] = []
     for result in results:
         test = [by_name[trials[i].name] for i in result.fold.test if trials[i].name in by_name]
@@ -404,16 +463,9 @@ def _protocol(
     command: str,
     clock: Clock,
 ) -> Protocol:
-    """Return how the predictions were made."""
+    """Return the protocol of the report."""
     scored = [clip for result in results for clip in result.scored]
     scored_labels = {clip.label for clip in scored}
-    settings = recipe.to_dict()
-    if options.tune:
-        settings["tuning"] = [
-            {"repeat": result.repeat, "fold": result.fold.name, **result.tuned.to_dict()}
-            for result in results
-            if result.tuned is not None
-        ]
     return Protocol(
         scheme=options.scheme(groups_known=any(clip.group for clip in scored)),
         group_by=options.group_by or "group",
@@ -423,13 +475,22 @@ def _protocol(
         scored_labels=tuple(sorted(scored_labels)),
         unscored_labels=tuple(label for label in labels if label not in scored_labels),
         trial_s=recipe.trial_s,
-        settings=settings,
+        settings=recipe.to_dict() | ({"tuning": _choices(results)} if options.tune else {}),
         versions=versions(),
         command=command,
         machine=machine(),
         began=clock.began,
         seconds=clock.seconds,
     )
+
+
+def _choices(results: Sequence[FoldResult]) -> list[dict[str, Any]]:
+    """Return the settings that were chosen in each fold, as plain values."""
+    return [
+        {"repeat": result.repeat, "fold": result.fold.name, **result.tuned.to_dict()}
+        for result in results
+        if result.tuned is not None
+    ]
 
 
 def _record(
@@ -439,6 +500,6 @@ def _record(
     options: CrossvalOptions,
     divisions: Sequence[Sequence[Fold]],
 ) -> dict[str, Any]:
-    """Return what is needed to run it again."""
+    """Return the record from which the cross-validation can be run again."""
     plain = asdict(options) | {"durations_s": list(options.durations_s)}
     return run_record("crossval", corpus, trial_set, {"recipe": recipe.to_dict(), "division": plain}, divisions)

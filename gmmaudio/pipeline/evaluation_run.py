@@ -1,4 +1,4 @@
-"""A model and a corpus -> a report."""
+"""Evaluation of a trained model on the labelled clips of a corpus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gmmaudio.pipeline.arguments import as_corpus
 from gmmaudio.pipeline.leakage import check_copies, check_model
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_durations, score_trials
-from gmmaudio.trials import Degradation, TrialSet, TrialSettings, build_trial_set
+from gmmaudio.trials import Degradation, Trial, TrialSet, TrialSettings, build_trial_set
 
 
 def evaluate(
@@ -42,18 +42,18 @@ def evaluate(
     Parameters
     ----------
     model : Model
-        What to evaluate.
+        The model.
     corpus : path-like or Corpus
         Folder with a sub-folder for each class, manifest, or what :func:`gmmaudio.read_corpus` returns.
     split : str or None
-        Split to score; None takes ``test`` where the corpus has splits, and everything where it has none.
+        Split to score; None selects ``test`` where the corpus has splits, and all clips where it has none.
     trial_s : float or None
-        Length to join or cut clips to, seconds; None takes the length that the model was trained with, 0 takes clips
-        as they are.
+        Length that clips are joined or cut to, seconds; None takes the length that the model was trained with, and with
+        0 every clip is a trial.
     min_duration_s : float
-        Least length of a clip or trial, seconds.
+        Shortest clip or trial, seconds.
     group_by : str or None
-        What intervals are drawn over, as for :func:`gmmaudio.corpus.plan_split`.
+        Column of groups that confidence intervals resample, as for :func:`gmmaudio.corpus.plan_split`.
     durations_s : sequence of float
         Lengths that clips are cut to and scored again, seconds.
     robustness : bool
@@ -64,6 +64,11 @@ def evaluate(
         Shows progress.
     command : str
         The command line, for the report.
+
+    Returns
+    -------
+    Report
+        Metrics, predictions and findings.
 
     Raises
     ------
@@ -85,27 +90,6 @@ def evaluate(
     corpus = as_corpus(corpus)
     trial_s = (model.training.trial_s if trial_s is None else trial_s) or None
     settings = TrialSettings(model.features, trial_s, min_duration_s)
-    clips = plan_split(corpus.clips, default="test", split=split, group_by=group_by)
-    known, unknown_labels = _known_clips(model, clips)
-    trial_set = build_trial_set(corpus.root, clips, settings, run=run)
-    known_trials = [trial for trial in trial_set.trials if trial.label not in unknown_labels]
-    trials, on_intervals = interval_units(known_trials, group_by)
-    if not trials:
-        raise _nothing_scored(len(known), trial_set)
-    scored = score_trials(trials, model.recogniser)
-    unknown_trials = [trial for trial in trial_set.trials if trial.label in unknown_labels]
-    strangers = score_trials(unknown_trials, model.recogniser)
-
-    def score_degraded(name: str) -> list[ScoredClip]:
-        degradation = Degradation(name, model.training.seed)
-        degraded = analyses.degraded_trials(corpus.root, known, settings, degradation, group_by, run)
-        return score_trials(degraded, model.recogniser)
-
-    durations = score_durations(trials, model.recogniser, durations_s, model.features)
-    slices: dict[str, Sequence[Slice]] = {
-        "durations": analyses.duration_slices([durations]),
-        "robustness": analyses.robustness(scored, trial_s, score_degraded) if robustness else (),
-    }
     options = {
         "split": split,
         "trial_s": trial_s or 0.0,
@@ -115,6 +99,17 @@ def evaluate(
         "robustness": robustness,
         "model_sha256": model_sha256(model),
     }
+    clips = plan_split(corpus.clips, default="test", split=split, group_by=group_by)
+    known, unknown_labels = _known_clips(model, clips)
+    trial_set = build_trial_set(corpus.root, clips, settings, run=run)
+    trials, on_intervals = interval_units(_with_labels(trial_set, model.scorer.labels), group_by)
+    _check_scorable(trials, len(known), trial_set)
+    scored = score_trials(trials, model.recogniser)
+    strangers = score_trials(_with_labels(trial_set, unknown_labels), model.recogniser)
+    durations = score_durations(trials, model.recogniser, durations_s, model.features)
+    slices: dict[str, Sequence[Slice]] = {"durations": analyses.duration_slices([durations])}
+    if robustness:
+        slices["robustness"] = _robustness(model, Corpus(corpus.root, tuple(known)), scored, settings, group_by, run)
     findings = check_model(model.training, trials, group_by) + corpus.findings + check_copies(trials)
     findings += _check_labels(clips, known, unknown_labels) + trial_set.findings + on_intervals
     findings += check_open_set(scored, strangers, _threshold_note(model))
@@ -133,12 +128,37 @@ def evaluate(
     )
 
 
-def _nothing_scored(n_clips: int, trial_set: TrialSet) -> CorpusError:
-    """Return the error for clips of which none can be scored."""
+def _with_labels(trial_set: TrialSet, labels: Sequence[str]) -> list[Trial]:
+    """Return the trials of some labels."""
+    return [trial for trial in trial_set.trials if trial.label in labels]
+
+
+def _robustness(
+    model: Model,
+    corpus: Corpus,
+    clean: Sequence[ScoredClip],
+    settings: TrialSettings,
+    group_by: str | None,
+    run: RunContext,
+) -> tuple[Slice, ...]:
+    """Return the slices of the clips of a corpus under every degradation."""
+
+    def score(name: str) -> list[ScoredClip]:
+        degradation = Degradation(name, model.training.seed)
+        degraded = analyses.degraded_trials(corpus.root, corpus.clips, settings, degradation, group_by, run)
+        return score_trials(degraded, model.recogniser)
+
+    return analyses.robustness(clean, settings.trial_s, score, run)
+
+
+def _check_scorable(trials: Sequence[Trial], n_clips: int, trial_set: TrialSet) -> None:
+    """Raise an error where none of the clips can be scored."""
+    if trials:
+        return
     if not trial_set.failed:
-        return CorpusError(f"none of {n_clips} clips can be scored; {'; '.join(map(str, trial_set.findings))}")
+        raise CorpusError(f"none of {n_clips} clips can be scored; {'; '.join(map(str, trial_set.findings))}")
     first = trial_set.failed[0]
-    return CorpusError(f"all {n_clips} clips failed; first: {first.path}: {first.message}")
+    raise CorpusError(f"all {n_clips} clips failed; first: {first.path}: {first.message}")
 
 
 def _protocol(
@@ -149,7 +169,7 @@ def _protocol(
     scored: Sequence[ScoredClip],
     strangers: tuple[str, ...],
 ) -> Protocol:
-    """Return how the predictions were made."""
+    """Return the protocol of the report."""
     return Protocol(
         scheme=f"a trained model on {part}" + ("" if trial_s is None else f", trials of {trial_s:g} s"),
         group_by=options["group_by"] or "group",
@@ -167,14 +187,14 @@ def _protocol(
 
 
 def _threshold_note(model: Model) -> str:
-    """Return why a model calls no clip unknown; empty where it does."""
+    """Return the reason why a model classifies no clip as unknown; empty where it has a threshold."""
     if model.open_set is None:
         return "the model has no open-set threshold"
     return "" if model.open_set.threshold is not None else f"the threshold is {model.open_set.reason}"
 
 
 def _known_clips(model: Model, clips: Sequence[Clip]) -> tuple[list[Clip], tuple[str, ...]]:
-    """Return the clips whose label the model knows, and the other labels."""
+    """Return the clips whose label the model has, and the other labels."""
     known = [clip for clip in clips if clip.label in model.scorer.labels]
     strangers = tuple(sorted({clip.label for clip in clips} - set(model.scorer.labels)))
     if not known:
@@ -186,7 +206,7 @@ def _known_clips(model: Model, clips: Sequence[Clip]) -> tuple[list[Clip], tuple
 
 
 def _check_labels(clips: Sequence[Clip], known: Sequence[Clip], strangers: Sequence[str]) -> tuple[Finding, ...]:
-    """Return the finding on clips whose labels the model does not know."""
+    """Return the finding on clips whose labels the model does not have."""
     n_left = len(clips) - len(known)
     if not n_left:
         return ()
@@ -201,14 +221,14 @@ def _check_labels(clips: Sequence[Clip], known: Sequence[Clip], strangers: Seque
 
 
 def _scored_part(corpus: Corpus, split: str | None) -> str:
-    """Return which clips were scored, in words."""
+    """Return a description of the clips that are scored."""
     if split is None and not any(clip.split for clip in corpus.clips):
         return "all clips of the corpus"
     return f"its split {split or 'test'!r}"
 
 
 def _training_settings(model: Model) -> dict[str, object]:
-    """Return how the model was trained, without the list of clips."""
+    """Return the settings of the model's training, without the list of clips."""
     training = model.training
     return {
         "preset": training.preset,

@@ -1,4 +1,4 @@
-"""The report of a table of predictions, made by any system."""
+"""Evaluation of a table of predictions of any system."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ def evaluate_predictions(path: str | os.PathLike[str], *, progress: Progress = q
     Parameters
     ----------
     path : path-like
-        As for :func:`gmmaudio.evaluation.predictions.read_predictions`.
+        CSV table, as for :func:`gmmaudio.evaluation.predictions.read_predictions`.
     progress : Progress
         Shows the progress of the bootstraps.
     command : str
         The command line, for the report.
+
+    Returns
+    -------
+    Report
+        Metrics, predictions and findings.
 
     Raises
     ------
@@ -44,18 +49,29 @@ def evaluate_predictions(path: str | os.PathLike[str], *, progress: Progress = q
     clock = Clock.start()
     clips, sha256 = read_predictions(path)
     findings = _findings(clips)
+    labels = sorted({name for clip in clips for name in _labels_of(clip)})
+    protocol = _protocol(clips, labels, command, clock)
+    # the content identifies the table, wherever the file is
+    row: dict[str, Any] = {"path": "table of predictions", "start_s": 0.0, "end_s": None, "sha256": sha256}
+    run = {"kind": "predictions", "root": str(path), "options": {}, "manifest": [row]}
+    return make_report(clips, labels, protocol, findings, run=run, progress=progress)
+
+
+def _labels_of(clip: ScoredClip) -> tuple[str, ...]:
+    """Return the labels that a prediction names, the true one included."""
+    return (clip.label, clip.predicted, *clip.scores, *(clip.probability or {}))
+
+
+def _protocol(clips: Sequence[ScoredClip], labels: Sequence[str], command: str, clock: Clock) -> Protocol:
+    """Return the protocol of the report."""
     true = {clip.label for clip in clips}
-    labels = sorted(
-        true | {name for clip in clips for name in (clip.predicted, *clip.scores, *(clip.probability or {}))}
-    )
     folds = tuple(sorted({clip.fold for clip in clips if clip.fold}))
-    repeats = len({clip.repeat for clip in clips})
-    protocol = Protocol(
+    return Protocol(
         scheme="predictions from a table" + (f", {len(folds)} folds" if len(folds) > 1 else ""),
         group_by="group",
         seed=0,
         folds=folds,
-        repeats=repeats,
+        repeats=len({clip.repeat for clip in clips}),
         scored_labels=tuple(sorted(true)),
         unscored_labels=tuple(label for label in labels if label not in true),
         versions=versions(),
@@ -64,14 +80,10 @@ def evaluate_predictions(path: str | os.PathLike[str], *, progress: Progress = q
         began=clock.began,
         seconds=clock.seconds,
     )
-    # where they came from is told by their content, wherever the table lies
-    row: dict[str, Any] = {"path": "table of predictions", "start_s": 0.0, "end_s": None, "sha256": sha256}
-    run = {"kind": "predictions", "root": str(path), "options": {}, "manifest": [row]}
-    return make_report(clips, labels, protocol, findings, run=run, progress=progress)
 
 
 def _findings(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
-    """Return the findings on a table of predictions, from its columns alone."""
+    """Return the findings on a table of predictions."""
     labels, groups = [clip.label for clip in clips], [clip.group for clip in clips]
     return (
         Finding(
@@ -80,7 +92,7 @@ def _findings(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
             "the training set of these predictions is unknown: whether clips, artists or speakers were trained on was "
             "not checked",
         ),
-        # a table has no folders that could name groups
+        # a table has no folders from which groups could be taken
         *(
             replace(finding, remedy="add a group column") if finding.code == "groups_unknown" else finding
             for finding in check_groups(labels, groups)

@@ -1,4 +1,4 @@
-"""One fold: a model of its training side, and predictions for the held-out side."""
+"""One fold: a recogniser trained on its training side, and predictions for its held-out side."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from gmmaudio.trials import Trial, with_features
 
 @dataclass(frozen=True, eq=False)
 class FoldFit:
-    """A recogniser of a fold's training side, and the held-out side.
+    """A recogniser trained on one side of a fold, and the held-out trials.
 
     Parameters
     ----------
     recogniser : Recogniser
-        Trained on the fold's training side.
+        Recogniser trained on the training side.
     test : list of Trial
-        The held-out side, with the rows that the recogniser takes.
+        Held-out trials, with rows of the recogniser's front end.
     features : FeatureSettings
-        How they were made.
+        The front end.
     tuned : Tuned or None
-        How the settings were chosen, where they were.
+        The choice of settings on inner folds, if there was one.
     """
 
     recogniser: Recogniser
@@ -38,7 +38,7 @@ class FoldFit:
 
 @dataclass(frozen=True, eq=False)
 class FoldResult:
-    """What came of one fold.
+    """The predictions of one fold, and the recogniser that made them.
 
     Parameters
     ----------
@@ -47,15 +47,15 @@ class FoldResult:
     repeat : int
         The repeat, from 0.
     scored : list of ScoredClip
-        Predictions for its held-out trials.
+        Predictions for the held-out trials.
     durations : mapping of float to list of ScoredClip
-        Predictions for them cut to lengths in seconds.
+        For each length in seconds, predictions for the held-out trials cut to it.
     recogniser : Recogniser
-        What made them.
+        Recogniser trained on the training side.
     features : FeatureSettings
-        How the rows that it takes are made.
+        The front end of the recogniser.
     tuned : Tuned or None
-        How the settings were chosen, where they were.
+        The choice of settings on inner folds, if there was one.
     """
 
     fold: Fold
@@ -77,24 +77,41 @@ def fit_fold(
     calibrated: bool = True,
     open_set: bool = False,
 ) -> FoldFit:
-    """Return a recogniser of a fold's training side, tuned on that side where asked, and the held-out side.
+    """Return a recogniser trained on one side of a fold, and the held-out trials.
 
     Parameters
     ----------
     trials : sequence of Trial
         All trials.
     fold : Fold
-        Which are trained on and which are held out.
+        Indices of the training trials and the held-out trials.
     recipe : Recipe
-        Settings; its seed divides and fits.
+        Settings; its seed is that of the fit and of inner folds.
     run : RunContext
         Worker processes and progress.
     tuned : bool
         Choose settings on inner folds of the training side.
     calibrated : bool
-        Whether probabilities are wanted.
+        Learn a calibration, so that predictions have probabilities.
     open_set : bool
-        Whether an open-set threshold is wanted.
+        Learn an open-set threshold.
+
+    Returns
+    -------
+    FoldFit
+        Recogniser, held-out trials and front end.
+
+    Examples
+    --------
+    >>> from gmmaudio.corpus import plan_split
+    >>> from gmmaudio.models import make_recipe
+    >>> from gmmaudio.pipeline.arguments import read_corpus
+    >>> from gmmaudio.trials import build_trial_set
+    >>> corpus, recipe = read_corpus("my_music"), make_recipe(n_components=1)
+    >>> trials = build_trial_set(corpus.root, plan_split(corpus.clips[2:10]), recipe.trial_settings).trials
+    >>> fitted = fit_fold(trials, Fold("1", (0, 1, 4, 5), (2, 7)), recipe, RunContext(), calibrated=False)
+    >>> fitted.recogniser.scorer.labels, [trial.name for trial in fitted.test]
+    (('jazz', 'metal'), ['jazz/album2/01.wav', 'metal/album1/02.wav'])
     """
     train, test = [trials[i] for i in fold.train], [trials[i] for i in fold.test]
     choice = tune(train, recipe, run) if tuned else None
@@ -117,14 +134,14 @@ def run_fold(
     open_set: bool = False,
     durations_s: Sequence[float] = (),
 ) -> FoldResult:
-    """Return the predictions for a fold's held-out trials by a model of the others.
+    """Return the predictions for a fold's held-out trials by a recogniser trained on the other side.
 
     Parameters
     ----------
     trials : sequence of Trial
         All trials.
     fold : Fold
-        Which are trained on and which are held out.
+        Indices of the training trials and the held-out trials.
     recipe : Recipe
         Settings.
     repeat : int
@@ -134,9 +151,26 @@ def run_fold(
     tuned : bool
         Choose settings on inner folds of the training side.
     open_set : bool
-        Learn an open-set threshold on the training side too.
+        Learn an open-set threshold on the training side.
     durations_s : sequence of float
         Lengths that held-out trials are cut to and scored again, seconds.
+
+    Returns
+    -------
+    FoldResult
+        Predictions and recogniser.
+
+    Examples
+    --------
+    >>> from gmmaudio.corpus import plan_split
+    >>> from gmmaudio.models import make_recipe
+    >>> from gmmaudio.pipeline.arguments import read_corpus
+    >>> from gmmaudio.trials import build_trial_set
+    >>> corpus, recipe = read_corpus("my_music"), make_recipe(n_components=1)
+    >>> trials = build_trial_set(corpus.root, plan_split(corpus.clips[2:10]), recipe.trial_settings).trials
+    >>> result = run_fold(trials, Fold("1", (0, 1, 4, 5), (2, 7)), recipe, 0, RunContext(), durations_s=[3.0])
+    >>> [(clip.label, clip.predicted) for clip in result.scored], len(result.durations[3.0])
+    ([('jazz', 'jazz'), ('metal', 'metal')], 4)
     """
     fitted = fit_fold(trials, fold, replace(recipe, seed=recipe.seed + repeat), run, tuned=tuned, open_set=open_set)
     scored = score_trials(fitted.test, fitted.recogniser, fold=fold.name, repeat=repeat)
@@ -149,12 +183,29 @@ def run_fold(
 def score_fold(
     trials: Sequence[Trial], fold: Fold, recipe: Recipe, run: RunContext, *, tuned: bool = False
 ) -> list[ScoredClip]:
-    """Return the predictions for a fold's held-out trials by a recogniser of the others, without probabilities.
+    """Return the predictions for a fold's held-out trials, without probabilities.
 
     Parameters
     ----------
     trials, fold, recipe, run, tuned
         As for :func:`fit_fold`.
+
+    Returns
+    -------
+    list of ScoredClip
+        One for each held-out trial.
+
+    Examples
+    --------
+    >>> from gmmaudio.corpus import plan_split
+    >>> from gmmaudio.models import make_recipe
+    >>> from gmmaudio.pipeline.arguments import read_corpus
+    >>> from gmmaudio.trials import build_trial_set
+    >>> corpus, recipe = read_corpus("my_music"), make_recipe(n_components=1)
+    >>> trials = build_trial_set(corpus.root, plan_split(corpus.clips[2:10]), recipe.trial_settings).trials
+    >>> scored = score_fold(trials, Fold("1", (0, 1, 4, 5), (2, 7)), recipe, RunContext())
+    >>> [(clip.label, clip.predicted, clip.probability) for clip in scored]
+    [('jazz', 'jazz', None), ('metal', 'metal', None)]
     """
     fitted = fit_fold(trials, fold, recipe, run, tuned=tuned, calibrated=False)
     return score_trials(fitted.test, fitted.recogniser, fold=fold.name)

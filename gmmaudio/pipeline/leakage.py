@@ -1,4 +1,4 @@
-"""Checks of the clips on the two sides of a split: groups, sources, the same or nearly the same audio."""
+"""Checks of training and test clips: groups, sources, and the same or nearly the same audio on both sides."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from gmmaudio.findings import Finding, first_of, some_names
 from gmmaudio.models import TrainingSummary
 from gmmaudio.trials import Extracted, Trial, clips_of
 
-N_NAMED = 3
-NAMED_IN_TRAINING = "a clip that was trained on"
-NAMED_ON_OTHER_SIDE = "a clip on the other side"
+MAX_LABELS = 3
+TRAINING_CLIP = "a clip that was trained on"
+CLIP_ON_OTHER_SIDE = "a clip on the other side"
 
 
 def check_crossval(
@@ -46,7 +46,26 @@ def check_crossval(
     scored : sequence of str
         Labels in the metrics.
     group_by : str or None
-        What the clips are held out by, where that is not the group.
+        Column by which the clips are held out, if not by group.
+
+    Returns
+    -------
+    tuple of Finding
+        Findings on groups, sources and copies.
+
+    Examples
+    --------
+    >>> from gmmaudio.corpus import Clip
+    >>> from gmmaudio.features import RawFrames, make_features
+    >>> from gmmaudio.trials import TrialSettings, make_trials
+    >>> import numpy as np
+    >>> raw = RawFrames(np.zeros((80, 13)), np.zeros(80), np.arange(80) / 43)
+    >>> singers = {"1.wav": "ann", "2.wav": "bob"}
+    >>> clips = [Extracted(Clip(path, "en", name, held_out_by=name), raw, 1.9, path) for path, name in singers.items()]
+    >>> trials, _, _ = make_trials(clips, TrialSettings(make_features()))
+    >>> findings = check_crossval(trials, [[Fold("1", (0,), (1,))]], ["en"], None)
+    >>> [finding.code for finding in findings if finding.level == "passed"][:2]
+    ['groups_known', 'labels_have_two_groups']
     """
     clips = clips_of(trials)
     folds = list(chain.from_iterable(divisions))
@@ -66,7 +85,7 @@ def check_crossval(
 
 
 def check_fold_column(values: Sequence[str | None], units: Sequence[str]) -> tuple[Finding, ...]:
-    """Return the findings on groups that a fold column divides.
+    """Return the finding on groups that a fold column divides.
 
     Parameters
     ----------
@@ -74,6 +93,11 @@ def check_fold_column(values: Sequence[str | None], units: Sequence[str]) -> tup
         Value of the fold column for every trial.
     units : sequence of str
         Group of every trial.
+
+    Returns
+    -------
+    tuple of Finding
+        One or none.
 
     Examples
     --------
@@ -97,12 +121,22 @@ def check_fold_column(values: Sequence[str | None], units: Sequence[str]) -> tup
 
 
 def check_copies(trials: Sequence[Trial]) -> tuple[Finding, ...]:
-    """Return the findings on audio that trials hold twice, and on files that belong to several groups.
+    """Return the findings on audio that several trials contain, and on files that belong to several groups.
 
     Parameters
     ----------
     trials : sequence of Trial
         All trials.
+
+    Returns
+    -------
+    tuple of Finding
+        Findings on copies and files.
+
+    Examples
+    --------
+    >>> check_copies([])
+    ()
     """
     clips = clips_of(trials)
     paths, labels = [item.clip.path for item in clips], [item.clip.label for item in clips]
@@ -112,23 +146,48 @@ def check_copies(trials: Sequence[Trial]) -> tuple[Finding, ...]:
 
 
 def check_model(training: TrainingSummary, trials: Sequence[Trial], group_by: str | None = None) -> tuple[Finding, ...]:
-    """Return the findings on a model and the trials it is scored on: clips and groups that it was trained on.
+    """Return the findings on clips and groups that a model was trained on and is scored on.
 
     Parameters
     ----------
     training : TrainingSummary
-        What the model was trained on.
+        The model's training set.
     trials : sequence of Trial
-        What it is scored on.
+        Trials that the model is scored on.
     group_by : str or None
-        Where the trials' groups come from; those of training come from the group column.
+        Column of the trials' groups; those of the training set are from the group column.
+
+    Returns
+    -------
+    tuple of Finding
+        Findings on audio, groups and sources.
+
+    Examples
+    --------
+    >>> from gmmaudio.pipeline.training import train
+    >>> from gmmaudio.trials import TrialSettings, build_trial_set
+    >>> from gmmaudio.corpus import Clip
+    >>> model = train("my_music").model
+    >>> trials = build_trial_set(Path(), [Clip("song.wav", "metal")], TrialSettings(model.features)).trials
+    >>> [finding.code for finding in check_model(model.training, trials)][:2]
+    ['no_audio_trained_on', 'groups_unknown']
     """
-    findings = _check_trained_on(training, clips_of(trials))
     trained = [clip.group for clip in training.clips]
-    known = set(trained) - {None}
-    shared = sorted({str(trial.held_out_by) for trial in trials if trial.held_out_by in known})
+    labels, groups = [trial.label for trial in trials], [trial.held_out_by for trial in trials]
+    findings = _check_trained_on(training, clips_of(trials)) + _check_trained_groups(trained, groups, group_by)
+    if None in trained or None in groups:
+        groups = [None] * len(groups)
+    return findings + check_groups(labels, groups, trained) + check_sources(labels, [trial.source for trial in trials])
+
+
+def _check_trained_groups(
+    trained: Sequence[str | None], groups: Sequence[str | None], group_by: str | None
+) -> tuple[Finding, ...]:
+    """Return the findings on the groups of trials that a model was trained on."""
+    shared = sorted({group for group in groups if group is not None} & set(trained))
+    findings: tuple[Finding, ...] = ()
     if shared:
-        findings += (
+        findings = (
             Finding(
                 "group_trained_on",
                 "alarm",
@@ -136,11 +195,11 @@ def check_model(training: TrainingSummary, trials: Sequence[Trial], group_by: st
                 "evaluate on other groups",
             ),
         )
-    labels, groups = [trial.label for trial in trials], [trial.held_out_by for trial in trials]
     if None in trained or None in groups:
-        groups = [None] * len(groups)
-    elif group_by is not None:
-        findings += (
+        return findings
+    if group_by is not None:
+        return (
+            *findings,
             Finding(
                 "groups_not_comparable",
                 "warning",
@@ -148,91 +207,88 @@ def check_model(training: TrainingSummary, trials: Sequence[Trial], group_by: st
                 "was trained on was not checked",
             ),
         )
-    elif not shared:
-        findings += (Finding("no_group_trained_on", "passed", "no group was trained on"),)
-    return findings + check_groups(labels, groups, trained) + check_sources(labels, [trial.source for trial in trials])
+    return findings or (Finding("no_group_trained_on", "passed", "no group was trained on"),)
 
 
 def _check_trained_on(training: TrainingSummary, tested: Sequence[Extracted]) -> tuple[Finding, ...]:
     """Return the findings on clips, or nearly the same audio, that a model was trained on."""
     hashes = {clip.sha256 for clip in training.clips}
-    fresh = [item for item in tested if item.sha256 not in hashes]
-    prints = [clip.fingerprint for clip in tested]
+    unseen = [item for item in tested if item.sha256 not in hashes]
+    fingerprints = [clip.fingerprint for clip in tested]
     findings: tuple[Finding, ...] = ()
-    if len(fresh) < len(tested):
+    if len(unseen) < len(tested):
         findings += (
             Finding(
                 "trained_on",
                 "alarm",
-                f"{len(tested) - len(fresh)} of {len(tested)} clips were trained on: their metrics measure memory",
+                f"{len(tested) - len(unseen)} of {len(tested)} clips were trained on: their metrics measure memory",
                 "evaluate on other clips (`split`)",
             ),
         )
     pairs = near_duplicates(
-        [from_hex(clip.fingerprint) for clip in training.clips], [item.fingerprint for item in fresh]
+        [from_hex(clip.fingerprint) for clip in training.clips], [item.fingerprint for item in unseen]
     )
-    findings += _near_duplicate([(training.clips[i].path, fresh[j].clip.path) for i, j, _ in pairs], NAMED_IN_TRAINING)
-    findings += _check_fingerprints(prints)
+    findings += _near_duplicate([(training.clips[i].path, unseen[j].clip.path) for i, j, _ in pairs], TRAINING_CLIP)
+    findings += _check_fingerprints(fingerprints)
     if findings:
         return findings
-    return (Finding("no_audio_trained_on", "passed", f"no audio was trained on: {_search_words(prints)}"),)
+    return (Finding("no_audio_trained_on", "passed", f"no audio was trained on: {_search_text(fingerprints)}"),)
 
 
 def _check_copies_on_sides(
     clips: Sequence[Extracted], sides: Sequence[tuple[Sequence[Trial], Sequence[Trial]]]
 ) -> tuple[Finding, ...]:
     """Return the findings on audio that is on both sides of a split."""
-    prints = [clip.fingerprint for clip in clips]
-    row_of = {id(clip): i for i, clip in enumerate(clips)}
-    pairs = [(i, j) for i, j, _ in near_duplicates_within(prints) if clips[i].sha256 != clips[j].sha256]
-    hashed, near = [], set()
+    fingerprints = [clip.fingerprint for clip in clips]
+    index_of = {id(clip): i for i, clip in enumerate(clips)}
+    pairs = [(i, j) for i, j, _ in near_duplicates_within(fingerprints) if clips[i].sha256 != clips[j].sha256]
+    hashes, near = [], set()
     for train, test in sides:
         trained, tested = clips_of(train), clips_of(test)
-        hashed.append(([(c.clip.path, c.sha256) for c in trained], [(c.clip.path, c.sha256) for c in tested]))
-        left, right = {row_of[id(c)] for c in trained}, {row_of[id(c)] for c in tested}
+        hashes.append(([(c.clip.path, c.sha256) for c in trained], [(c.clip.path, c.sha256) for c in tested]))
+        left, right = {index_of[id(c)] for c in trained}, {index_of[id(c)] for c in tested}
         near |= {(i, j) for i, j in pairs if (i in left and j in right) or (j in left and i in right)}
-    findings = check_shared_audio(hashed)
-    findings += _near_duplicate(
-        [(clips[i].clip.path, clips[j].clip.path) for i, j in sorted(near)], NAMED_ON_OTHER_SIDE
-    )
-    findings += _check_fingerprints(prints)
+    findings = check_shared_audio(hashes)
+    findings += _near_duplicate([(clips[i].clip.path, clips[j].clip.path) for i, j in sorted(near)], CLIP_ON_OTHER_SIDE)
+    findings += _check_fingerprints(fingerprints)
     if findings:
         return findings
+    search = _search_text(fingerprints)
+    return (Finding("no_audio_on_both_sides", "passed", f"no audio is on both sides of a split: {search}"),)
+
+
+def _search_text(fingerprints: Sequence[Fingerprint]) -> str:
+    """Return the description of a search for copies without a result."""
+    n_some = sum(len(each) > 0 for each in fingerprints)
     return (
-        Finding("no_audio_on_both_sides", "passed", f"no audio is on both sides of a split: {_search_words(prints)}"),
+        f"not the same samples, and no near-duplicate by fingerprint ({n_some} of {len(fingerprints)} clips have one)"
     )
 
 
-def _search_words(prints: Sequence[Fingerprint]) -> str:
-    """Return the words for a search for copies that found none."""
-    n_prints = sum(len(each) > 0 for each in prints)
-    return f"not the same samples, and no near-duplicate by fingerprint ({n_prints} of {len(prints)} clips have one)"
-
-
-def _check_fingerprints(prints: Sequence[Fingerprint]) -> tuple[Finding, ...]:
-    """Return the finding that most clips have no fingerprint by which a copy would be found."""
-    n_none = sum(len(each) == 0 for each in prints)
-    if 2 * n_none <= len(prints):
+def _check_fingerprints(fingerprints: Sequence[Fingerprint]) -> tuple[Finding, ...]:
+    """Return the finding that most clips have no fingerprint, so that only exact copies can be detected."""
+    n_none = sum(len(each) == 0 for each in fingerprints)
+    if 2 * n_none <= len(fingerprints):
         return ()
     return (
         Finding(
             "no_fingerprint",
             "warning",
-            f"{n_none} of {len(prints)} clips are too short for a fingerprint (1 to 2 s): of them only exact copies "
-            "were searched",
+            f"{n_none} of {len(fingerprints)} clips are too short for a fingerprint (1 to 2 s): of them only exact "
+            "copies were searched",
         ),
     )
 
 
-def _near_duplicate(pairs: Sequence[tuple[str, str]], what: str) -> tuple[Finding, ...]:
-    """Return the finding that names the first near-duplicates of ``what``."""
+def _near_duplicate(pairs: Sequence[tuple[str, str]], other: str) -> tuple[Finding, ...]:
+    """Return the finding that names the first pairs of near-duplicates."""
     if not pairs:
         return ()
     return (
         Finding(
             "near_duplicate",
             "alarm",
-            f"nearly the same audio as {what}, by fingerprint: {first_of([f'{a} ~ {b}' for a, b in pairs])}",
+            f"nearly the same audio as {other}, by fingerprint: {first_of([f'{a} ~ {b}' for a, b in pairs])}",
             "listen, and give both one group, or keep one",
         ),
     )
@@ -249,6 +305,16 @@ def check_training_set(trials: Sequence[Trial], short_s: float, root: Path) -> t
         Length of the clips on which the settings were measured, seconds.
     root : Path
         Folder that the clips' paths are relative to.
+
+    Returns
+    -------
+    tuple of Finding
+        Findings on the labels.
+
+    Examples
+    --------
+    >>> check_training_set([], 6.0, Path("my_music"))
+    ()
     """
     labels = sorted({trial.label for trial in trials})
     trials_of = {label: [trial for trial in trials if trial.label == label] for label in labels}
@@ -308,23 +374,23 @@ def _check_amounts(trials_of: Mapping[str, Sequence[Trial]]) -> tuple[Finding, .
 
 
 def _check_sample_rates(trials_of: Mapping[str, Sequence[Trial]], root: Path) -> tuple[Finding, ...]:
-    """Return the finding that labels differ in sample rates: the band then gives the label away."""
+    """Return the finding that labels differ in sample rates, so that the frequency band reveals the label."""
     rates = {
         label: {_rate_hz(root / clip.clip.path) for clip in clips_of(trials)} for label, trials in trials_of.items()
     }
     all_rates = set().union(*rates.values()) - {None}
     if len(all_rates) < 2 or all(each == all_rates for each in rates.values()):
         return ()
-    named = ", ".join(
+    examples = ", ".join(
         f"{label!r} {'/'.join(str(rate) for rate in sorted(filter(None, rates[label])))}"
-        for label in list(rates)[:N_NAMED]
+        for label in list(rates)[:MAX_LABELS]
     )
-    more = f" and {len(rates) - N_NAMED} labels more" if len(rates) > N_NAMED else ""
+    more = f" and {len(rates) - MAX_LABELS} labels more" if len(rates) > MAX_LABELS else ""
     return (
         Finding(
             "sample_rates_differ",
             "warning",
-            f"sample rates differ between labels ({named}{more} Hz): a model may learn the missing band instead",
+            f"sample rates differ between labels ({examples}{more} Hz): a model may learn the missing band instead",
             "bring all to one rate, or train on band-limited copies too (`augment`)",
         ),
     )

@@ -1,4 +1,4 @@
-"""What an evaluation was made from: clips with content hashes, folds, settings, versions, the machine, the time."""
+"""Provenance of an evaluation: clips with content hashes, folds, settings, versions, machine and time."""
 
 from __future__ import annotations
 
@@ -18,14 +18,19 @@ from gmmaudio.trials import Trial, TrialSet
 
 @dataclass(frozen=True)
 class Clock:
-    """When something began.
+    """The start of a run.
 
     Parameters
     ----------
     began : str
-        ISO 8601, UTC.
+        Date and time, ISO 8601, UTC.
     ticks : float
-        Of a clock that only goes forward, seconds.
+        Value of a monotonic clock, seconds.
+
+    Examples
+    --------
+    >>> Clock.start().seconds < 60
+    True
     """
 
     began: str
@@ -33,23 +38,51 @@ class Clock:
 
     @classmethod
     def start(cls) -> Clock:
-        """Return the time now."""
+        """Return a clock that starts now.
+
+        Returns
+        -------
+        Clock
+            Current date and time.
+        """
         return cls(datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic())
 
     @property
     def seconds(self) -> float:
-        """Seconds since."""
+        """Seconds since the start, rounded to tenths."""
         return round(time.monotonic() - self.ticks, 1)
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of this package and of the libraries whose numbers it rests on."""
+    """Return the versions of Python, this package and the libraries on which its numbers depend.
+
+    Returns
+    -------
+    dict of str to str
+        Name -> version.
+
+    Examples
+    --------
+    >>> list(versions())[:3]
+    ['gmmaudio', 'numpy', 'scipy']
+    """
     names = ("gmmaudio", "numpy", "scipy", "librosa", "soundfile", "soxr", "scikit-learn")
     return {name: version(name) for name in names} | {"python": platform.python_version()}
 
 
 def machine() -> str:
-    """Return what the last bits of a number can depend on: system, processor, kernels of the numeric libraries."""
+    """Return system, processor and kernels of the numeric libraries, on which the last bits of numbers can depend.
+
+    Returns
+    -------
+    str
+        Names, separated by commas.
+
+    Examples
+    --------
+    >>> machine().split(", ")[0] == platform.system()
+    True
+    """
     kernels = sorted({str(pool.get("architecture")) for pool in threadpool_info() if pool.get("architecture")})
     return ", ".join([platform.system(), platform.machine(), *kernels])
 
@@ -61,20 +94,34 @@ def run_record(
     options: Mapping[str, Any],
     divisions: Sequence[Sequence[Fold]] = (),
 ) -> dict[str, Any]:
-    """Return what ``gmmaudio reproduce`` needs to run an evaluation again, as plain values.
+    """Return the record from which an evaluation can be run again (:func:`gmmaudio.reproduce`), as plain values.
 
     Parameters
     ----------
     kind : {"crossval", "evaluate"}
-        What was run.
+        Kind of evaluation.
     corpus : Corpus
-        Where the clips are, and what should be said of them.
+        Folder of the clips, and the findings on the corpus.
     trial_set : TrialSet
-        The clips to read again, and what came of them; those that were not decoded have no hash.
+        Clips, hashes of their samples, and trials.
     options : mapping
         All arguments of the function that was run, as plain values.
     divisions : sequence of sequence of Fold
         The folds of every repeat; trials that a fold neither scores nor leaves out are trained on.
+
+    Returns
+    -------
+    dict
+        Plain values for the JSON of a report.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> clip = Clip("1.wav", "en")
+    >>> trial_set = TrialSet([], [], (), (clip,), (None,))
+    >>> record = run_record("evaluate", Corpus(Path("my_music"), (clip,)), trial_set, {"split": None})
+    >>> record["kind"], record["root"], record["manifest"][0]["sha256"]
+    ('evaluate', 'my_music', None)
     """
     return {
         "kind": kind,
@@ -92,13 +139,13 @@ def run_record(
 
 
 def _manifest_row(clip: Clip, sha256: str | None) -> dict[str, Any]:
-    """Return what the corpus says of a clip, and the hash of its samples; what a split decided is decided anew."""
+    """Return the fields of a clip and the hash of its samples, without the fields that a split sets."""
     row = asdict(clip) | {"extra": dict(clip.extra), "sha256": sha256}
     return {name: value for name, value in row.items() if name not in ("held_out_by", "fold")}
 
 
 def _fold(repeat: int, fold: Fold, trials: Sequence[Trial]) -> dict[str, Any]:
-    """Return one fold: places in the list of trials."""
+    """Return a fold as indices into the list of trials."""
     kept = {*fold.train, *fold.test}
     return {
         "repeat": repeat,

@@ -1,4 +1,4 @@
-"""Trials and a recogniser -> scored clips."""
+"""Predictions of a recogniser for trials, as records of an evaluation."""
 
 from __future__ import annotations
 
@@ -17,18 +17,34 @@ from gmmaudio.trials import Trial, cut_trial, units_of
 def score_trials(
     trials: Sequence[Trial], recogniser: Recogniser, *, fold: str = "", repeat: int = 0
 ) -> list[ScoredClip]:
-    """Return every trial with its prediction.
+    """Return the predictions for trials, with labels, groups and units of the trials.
 
     Parameters
     ----------
     trials : sequence of Trial
-        What to score.
+        Trials to score.
     recogniser : Recogniser
-        Scores them.
+        The recogniser.
     fold : str
-        The fold in which they were held out.
+        Name of the fold in which the trials were held out.
     repeat : int
         The repeat, from 0.
+
+    Returns
+    -------
+    list of ScoredClip
+        One for each trial.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from gmmaudio.corpus import Clip
+    >>> from gmmaudio.pipeline.training import train
+    >>> from gmmaudio.trials import TrialSettings, build_trial_set
+    >>> model = train("my_music").model
+    >>> trials = build_trial_set(Path(), [Clip("song.wav", "metal")], TrialSettings(model.features)).trials
+    >>> [(clip.name, clip.label, clip.predicted) for clip in score_trials(trials, model.recogniser)]
+    [('song.wav', 'metal', 'metal')]
     """
     units = units_of(trials)
     scored = []
@@ -65,20 +81,37 @@ def score_durations(
     fold: str = "",
     repeat: int = 0,
 ) -> dict[float, list[ScoredClip]]:
-    """Return the predictions for trials cut to each length; a trial shorter than it gives none.
+    """Return the predictions for trials cut to each length; a trial that is shorter has none.
 
     Parameters
     ----------
     trials : sequence of Trial
-        What to cut and score.
+        Trials to cut and score.
     recogniser : Recogniser
-        Scores them.
+        The recogniser.
     durations_s : sequence of float
         Lengths, seconds.
     features : FeatureSettings
-        The front end.
+        The front end of the recogniser.
     fold, repeat
         As for :func:`score_trials`.
+
+    Returns
+    -------
+    dict of float to list of ScoredClip
+        Predictions for each length.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from gmmaudio.corpus import Clip
+    >>> from gmmaudio.pipeline.training import train
+    >>> from gmmaudio.trials import TrialSettings, build_trial_set
+    >>> model = train("my_music").model
+    >>> trials = build_trial_set(Path(), [Clip("song.wav", "metal")], TrialSettings(model.features)).trials
+    >>> predictions = score_durations(trials, model.recogniser, [3.0], model.features)
+    >>> [clip.name for clip in predictions[3.0]]
+    ['song.wav 0.0 s', 'song.wav 3.0 s']
     """
     return {
         seconds: score_trials(
@@ -92,18 +125,30 @@ def score_durations(
 
 
 def interval_units(trials: list[Trial], group_by: str | None) -> tuple[list[Trial], tuple[Finding, ...]]:
-    """Return the trials with the units that intervals are drawn over, and the finding that these are not the groups.
+    """Return the trials with the units that confidence intervals resample, and the finding where these are other units.
 
-    Where clips are held out by source and there are few, an interval over sources would be from nothing to everything;
-    it is then drawn over the corpus's own groups inside them. (By another column it stays over its values: albums
-    inside artists would make an interval that is too narrow.)
+    Where clips are held out by source and there are few sources, an interval over sources would be too wide to be of
+    use. It then resamples the groups of the corpus within the sources. Where clips are held out by another column, the
+    interval resamples the values of that column: albums within artists would make it too narrow.
 
     Parameters
     ----------
     trials : list of Trial
         All trials.
     group_by : str or None
-        What the clips are held out by, where that is not the group.
+        Column by which the clips are held out, if not by group.
+
+    Returns
+    -------
+    trials : list of Trial
+        Trials with their ``unit`` set where that is needed.
+    findings : tuple of Finding
+        One or none.
+
+    Examples
+    --------
+    >>> interval_units([], "source")
+    ([], ())
     """
     groups = [trial.group for trial in trials]
     n_held_out, n_groups = len(set(units_of(trials))), len(set(groups))

@@ -1,4 +1,4 @@
-"""A corpus -> a model."""
+"""Training of a model on a corpus."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TrainResult:
     model : Model
         The model; its training summary holds the findings.
     traces : mapping of str to EMTrace
-        Each label's EM trace.
+        EM trace of each label's mixture.
     failed : tuple of FailedInput
         Clips that could not be used.
     """
@@ -75,24 +75,31 @@ def train(
     corpus : path-like or Corpus
         Folder with a sub-folder for each class, manifest, or what :func:`gmmaudio.read_corpus` returns.
     preset : str, Recipe or None
-        Name of a preset, or all settings (:func:`gmmaudio.make_recipe`); None takes the classic model.
+        Name of a preset, or all settings (:func:`gmmaudio.make_recipe`); None selects the classic model.
     split : str or None
-        Split to train on; None takes clips whose split is empty or ``train``.
+        Split to train on; None selects clips whose split is empty or ``train``.
     group_by : str or None
-        What is held out together, as for :func:`gmmaudio.corpus.plan_split`.
+        Column of clips that are held out together, as for :func:`gmmaudio.corpus.plan_split`.
     tune : bool
         Choose kind, components, covariance and projection on inner folds.
     kind : str or None
-        Choose among settings of this kind only.
+        With ``tune``, choose among settings of this kind only.
     n_jobs : int
-        Worker processes.
+        Worker processes; the model does not depend on it.
     progress : Progress
         Shows progress.
+
+    Returns
+    -------
+    TrainResult
+        The model, the EM traces, and the clips that could not be used.
 
     Raises
     ------
     CorpusError
         If fewer than two classes have usable clips.
+    SettingError
+        If a setting is outside its bounds.
 
     Examples
     --------
@@ -129,12 +136,24 @@ def check_trial_set(trial_set: TrialSet) -> tuple[Finding, ...]:
     Parameters
     ----------
     trial_set : TrialSet
-        Trials, and what could not be used.
+        Trials and failures.
+
+    Returns
+    -------
+    tuple of Finding
+        Findings on labels, copies and remainders.
 
     Raises
     ------
     CorpusError
-        If they are of fewer than two labels.
+        If usable clips have fewer than two labels.
+
+    Examples
+    --------
+    >>> failed = FailedInput("1.wav", "vanished", "is not there; check the path")
+    >>> check_trial_set(TrialSet([], [failed], (), (), ()))
+    Traceback (most recent call last):
+    gmmaudio.errors.CorpusError: no clip is left to use: 1 clips failed, the first: 1.wav: is not there; check the path
     """
     extracted, failed = clips_of(trial_set.trials), trial_set.failed
     labels = [item.clip.label for item in extracted]
@@ -154,7 +173,17 @@ def check_lost_labels(clips: Sequence[Clip], trials: Sequence[Trial]) -> tuple[F
     clips : sequence of Clip
         All clips.
     trials : sequence of Trial
-        Trials of those that can be used.
+        Trials of the usable clips.
+
+    Returns
+    -------
+    tuple of Finding
+        One for each label.
+
+    Examples
+    --------
+    >>> print(*check_lost_labels([Clip("1.wav", "fado")], []))
+    no clip of label 'fado' can be used: it is left out; see the failures
     """
     lost = sorted({clip.label for clip in clips} - {trial.label for trial in trials})
     return tuple(
@@ -164,12 +193,25 @@ def check_lost_labels(clips: Sequence[Clip], trials: Sequence[Trial]) -> tuple[F
 
 
 def check_traces(traces: dict[str, EMTrace]) -> tuple[Finding, ...]:
-    """Return a finding for each mixture with fewer components than asked.
+    """Return a finding for each mixture with fewer components than the settings ask for.
 
     Parameters
     ----------
     traces : mapping of str to EMTrace
-        Trace of each label's EM.
+        EM trace of each label's mixture.
+
+    Returns
+    -------
+    tuple of Finding
+        One for each such label.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmaudio.mixture import fit_gmm
+    >>> _, trace = fit_gmm(np.array([[0.0], [1.0], [0.0], [1.0]]), 3, rng=np.random.default_rng(0))
+    >>> print(check_traces({"fado": trace})[0].text)
+    fado: 3 components were asked and 2 kept: there are no more distinct frames
     """
     return tuple(
         Finding(
@@ -191,7 +233,32 @@ def summarise(
     findings: tuple[Finding, ...],
     tuning: dict[str, Any] | None = None,
 ) -> TrainingSummary:
-    """Return what a model remembers of its training."""
+    """Return the summary of a training run that is saved with the model.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The training set.
+    traces : mapping of str to EMTrace
+        EM trace of each label's mixture.
+    recipe : Recipe
+        Settings.
+    findings : tuple of Finding
+        Findings on the training set and the fit.
+    tuning : dict or None
+        The choice of settings on inner folds, as plain values.
+
+    Returns
+    -------
+    TrainingSummary
+        Settings, amounts, clips and findings.
+
+    Examples
+    --------
+    >>> from gmmaudio.models import make_recipe
+    >>> summarise([], {}, make_recipe(seed=3), ()).seed
+    3
+    """
     seconds: dict[str, float] = defaultdict(float)
     rows: dict[str, int] = defaultdict(int)
     for trial in trials:
