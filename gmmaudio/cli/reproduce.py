@@ -82,13 +82,13 @@ def _is_manifest(corpus: Path, recorded: dict[str, Any]) -> bool:
 
 def _lines(reproduction: Reproduction) -> list[str]:
     """Return the differences and the conclusion, line by line."""
-    audio, numbers, elsewhere = reproduction.audio, reproduction.numbers, reproduction.elsewhere
-    lines = [f"other now: {change}" for change in elsewhere]
-    lines += _first("audio", audio) + _first("number", numbers)
+    inputs, values = reproduction.changed_inputs, reproduction.changed_values
+    lines = [f"other now: {change}" for change in reproduction.changed_environment]
+    lines += _first("audio", inputs) + _first("number", values)
     if reproduction.identical:
-        within = ", within 1e-6 (other versions or machine)" if elsewhere else ", bit for bit"
+        within = ", within 1e-6 (other versions or machine)" if reproduction.changed_environment else ", bit for bit"
         return [*lines, f"reproduced{within}: {reproduction.report.headline}"]
-    return [*lines, f"not reproduced: {len(audio)} files and {len(numbers)} numbers differ"]
+    return [*lines, f"not reproduced: {len(inputs)} files and {len(values)} numbers differ"]
 
 
 def _first(kind: str, cases: tuple[str, ...]) -> list[str]:

@@ -27,6 +27,11 @@ def read_corpus(path: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
     suffixes : collection of str
         Lower-case suffixes, with the dot, that count as audio in a folder.
 
+    Returns
+    -------
+    Corpus
+        Labelled clips.
+
     Raises
     ------
     CorpusError

@@ -23,11 +23,11 @@ from gmmaudio.pipeline.evaluation_run import evaluate
 from gmmaudio.pipeline.external_predictions import evaluate_predictions
 from gmmaudio.pipeline.provenance import machine, versions
 
-# other versions and machines round differently; what is right stays within this
+# rounding on other machines and by other versions stays within this, absolutely or relatively
 TOLERANCE = 1e-6
-# text for people
-WORDS = ("format", UPGRADED_FROM, "findings")
-# where, how and when, not what
+# keys whose text changes between versions
+TEXT_KEYS = ("format", UPGRADED_FROM, "findings")
+# place, command, time and environment of a run
 NOT_COMPARED = {
     "protocol": ("versions", "machine", "command", "began", "seconds"),
     "run": ("kind", "root", "findings", "options", "manifest"),
@@ -42,24 +42,24 @@ class Reproduction:
     Parameters
     ----------
     report : Report
-        The new one.
-    audio : tuple of str
-        Files whose content is not what it was.
-    numbers : tuple of str
+        The new report.
+    changed_inputs : tuple of str
+        Files, or the model, whose content has changed.
+    changed_values : tuple of str
         Numbers and names that differ.
-    elsewhere : tuple of str
-        What is another version or machine; then numbers may differ by ``TOLERANCE``.
+    changed_environment : tuple of str
+        Versions and machine that differ; numbers may then differ by ``TOLERANCE``.
     """
 
     report: Report
-    audio: tuple[str, ...]
-    numbers: tuple[str, ...]
-    elsewhere: tuple[str, ...]
+    changed_inputs: tuple[str, ...]
+    changed_values: tuple[str, ...]
+    changed_environment: tuple[str, ...]
 
     @property
     def identical(self) -> bool:
-        """Whether audio and numbers are unchanged."""
-        return not (self.audio or self.numbers)
+        """Whether inputs and values are unchanged."""
+        return not (self.changed_inputs or self.changed_values)
 
 
 def reproduce(
@@ -70,25 +70,30 @@ def reproduce(
     n_jobs: int = 1,
     progress: Progress = quiet,
 ) -> Reproduction:
-    """Return the differences between a recorded evaluation and the same run once more.
+    """Return the report of a recorded evaluation that is run again, and its differences to the record.
 
     Parameters
     ----------
     recorded : mapping
-        The JSON of a report, of any format.
+        JSON of a report, of any format.
     root : Path or None
         Folder that the clips' paths are relative to, or the table of predictions; None takes the recorded one.
     model : Model or None
-        For a report of ``evaluate``: its model.
+        The model, for a report of :func:`gmmaudio.evaluate`.
     n_jobs : int
         Worker processes; the numbers do not depend on it.
-    progress : callable
+    progress : Progress
         Shows progress.
+
+    Returns
+    -------
+    Reproduction
+        The new report and the differences.
 
     Raises
     ------
     CorpusError
-        If it holds no run, or has a newer format.
+        If the report holds no run, or has a newer format.
 
     Examples
     --------
@@ -100,21 +105,21 @@ def reproduce(
     document = upgrade(recorded)
     try:
         run = document["run"]
-        again = _prepared(run, root, model)
-        elsewhere = _elsewhere(document["protocol"])
+        run_again = _prepare(run, root, model)
+        environment = _changed_environment(document["protocol"])
         old = [(row["path"], row["start_s"], row["end_s"], row["sha256"]) for row in run["manifest"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise CorpusError(f"holds no run ({type(error).__name__}: {error}); {EXPECTED}") from error
-    report = again(n_jobs, progress)
-    audio = tuple(_changed_audio(old, report.run["manifest"]))
+    report = run_again(n_jobs, progress)
+    inputs = tuple(_changed_audio(old, report.run["manifest"]))
     if run["options"].get("model_sha256") != report.run["options"].get("model_sha256"):
-        audio = ("the model: is another one", *audio)
-    now = report.to_dict()
-    older = UPGRADED_FROM in document or document["format"] != now["format"]
+        inputs = ("the model: is another one", *inputs)
+    new = report.to_dict()
+    older = UPGRADED_FROM in document or document["format"] != new["format"]
     if older:
-        document, now = _without_words(document), _without_words(now)
-    numbers = differences(document, now, TOLERANCE if elsewhere else 0.0, known_only=older)
-    return Reproduction(report, audio, tuple(numbers), elsewhere)
+        document, new = _without_text(document), _without_text(new)
+    values = differences(document, new, TOLERANCE if environment else 0.0, known_only=older)
+    return Reproduction(report, inputs, tuple(values), environment)
 
 
 def differences(
@@ -125,11 +130,16 @@ def differences(
     Parameters
     ----------
     old, new : mapping
-        What :meth:`gmmaudio.evaluation.Report.to_dict` gave.
+        Plain values of :meth:`gmmaudio.evaluation.Report.to_dict`.
     tolerance : float
-        Numbers may differ by this much, absolutely or as a share; 0 asks for the same bits.
+        Largest difference of numbers, absolute or relative; with 0 they must be the same bits.
     known_only : bool
-        Whether keys that only the new report has are left out, for an old one of an earlier format.
+        Leave out keys that only the new report has, for an old one of an earlier format.
+
+    Returns
+    -------
+    list of str
+        The key, the old value and the new value of each difference.
 
     Examples
     --------
@@ -140,13 +150,13 @@ def differences(
     return list(_walk("", before, _known_keys(now, before) if known_only else now, tolerance))
 
 
-def _without_words(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a report without its findings, which may be worded anew in every version."""
-    return {key: value for key, value in report.items() if key not in WORDS}
+def _without_text(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a report without its findings, whose text may differ between versions."""
+    return {key: value for key, value in report.items() if key not in TEXT_KEYS}
 
 
 def _known_keys(new: Any, old: Any) -> Any:
-    """Return plain values without the keys that were not there when the old ones were recorded."""
+    """Return plain values without the keys that did not exist when the old ones were recorded."""
     if isinstance(new, Mapping) and isinstance(old, Mapping):
         return {key: _known_keys(value, old[key]) for key, value in new.items() if key in old}
     if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
@@ -163,7 +173,7 @@ def _compared(report: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(kept.get("protocol", {}).get("settings"), Mapping):
         kept["protocol"]["settings"] = _completed(kept["protocol"]["settings"])
     if "findings" in report:
-        # their words change with versions, their codes do not
+        # their text changes between versions, their codes do not
         kept["findings"] = [finding["code"] for finding in report["findings"]]
     return {**report, **kept}
 
@@ -180,23 +190,23 @@ def _completed(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     return completed
 
 
-def _walk(where: str, old: Any, new: Any, tolerance: float) -> Iterator[str]:
-    """Yield the places in which two plain values differ."""
+def _walk(path: str, old: Any, new: Any, tolerance: float) -> Iterator[str]:
+    """Yield the differences of two plain values at a path of keys."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in [*old, *(key for key in new if key not in old)]:
-            path = f"{where}.{key}" if where else str(key)
+            inner = f"{path}.{key}" if path else str(key)
             if key in old and key in new:
-                yield from _walk(path, old[key], new[key], tolerance)
+                yield from _walk(inner, old[key], new[key], tolerance)
             else:
-                yield f"{path}: {'only before' if key in old else 'only now'}"
+                yield f"{inner}: {'only before' if key in old else 'only now'}"
     elif isinstance(old, list | tuple) and isinstance(new, list | tuple):
         if len(old) != len(new):
-            yield f"{where}: {len(old)} entries -> {len(new)}"
+            yield f"{path}: {len(old)} entries -> {len(new)}"
         for i, (a, b) in enumerate(zip(old, new, strict=False)):
             name = a.get("name") if isinstance(a, Mapping) else None
-            yield from _walk(f"{where}[{i if name is None else name}]", a, b, tolerance)
+            yield from _walk(f"{path}[{i if name is None else name}]", a, b, tolerance)
     elif not _equal(old, new, tolerance):
-        yield f"{where}: {old} -> {new}"
+        yield f"{path}: {old} -> {new}"
 
 
 def _equal(old: Any, new: Any, tolerance: float) -> bool:
@@ -207,22 +217,22 @@ def _equal(old: Any, new: Any, tolerance: float) -> bool:
     return bool(old == new)
 
 
-def _prepared(run: Mapping[str, Any], root: Path | None, model: Model | None) -> Callable[[int, Progress], Report]:
-    """Return a function that runs the recorded clips and options again, all of it read and checked."""
+def _prepare(run: Mapping[str, Any], root: Path | None, model: Model | None) -> Callable[[int, Progress], Report]:
+    """Return a function that runs the evaluation of a record again; the record is checked first."""
     kind, options = run["kind"], dict(run["options"])
-    place = Path(run["root"]) if root is None else root
+    path = Path(run["root"]) if root is None else root
     if kind == "predictions":
-        return lambda _jobs, progress: evaluate_predictions(place, progress=progress)
+        return lambda _jobs, progress: evaluate_predictions(path, progress=progress)
     if kind not in ("crossval", "evaluate"):
         raise CorpusError(f"holds a run of kind {kind!r}, which cannot be run again; {EXPECTED}")
-    corpus = Corpus(place, tuple(_clip(row) for row in run["manifest"]), tuple(map(Finding.of, run["findings"])))
+    corpus = Corpus(path, tuple(_clip(row) for row in run["manifest"]), tuple(map(Finding.of, run["findings"])))
     if kind == "crossval":
         recipe, crossval_options = Recipe.from_dict(options["recipe"]), CrossvalOptions(**options["division"])
         return lambda jobs, progress: run_crossval(corpus, recipe, crossval_options, RunContext(jobs, progress))
     if model is None:
         raise CorpusError("is the report of a model; name its file (`model`)")
     settings = {name: options[name] for name in EVALUATE_OPTIONS}
-    # a record without a length took clips as they are
+    # in a record without a length every clip was a trial
     settings["trial_s"] = settings["trial_s"] or 0.0
     return lambda jobs, progress: evaluate(model, corpus, n_jobs=jobs, progress=progress, **settings)
 
@@ -234,7 +244,7 @@ def _clip(row: Mapping[str, Any]) -> Clip:
 
 
 def _changed_audio(old: Sequence[tuple[str, float, float | None, str | None]], new: Any) -> Iterator[str]:
-    """Yield the files whose content is not what it was."""
+    """Yield the files whose content has changed."""
     now = {(row["path"], row["start_s"], row["end_s"]): row["sha256"] for row in new}
     for path, start_s, end_s, sha256 in old:
         current = now.get((path, start_s, end_s))
@@ -243,8 +253,8 @@ def _changed_audio(old: Sequence[tuple[str, float, float | None, str | None]], n
             yield f"{path}: {'could not be read, and can now' if sha256 is None else state}"
 
 
-def _elsewhere(protocol: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the versions and the machine that are not those of the record."""
+def _changed_environment(protocol: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the versions and the machine that differ from those of the record."""
     then, now = dict(protocol["versions"]), versions()
     changed = [f"{name} {then.get(name)} then, {now.get(name)} now" for name in now if then.get(name) != now.get(name)]
     if protocol["machine"] != machine():
