@@ -90,12 +90,13 @@ def test_the_learning_curve_takes_whole_groups_first_and_grows_to_everything(cli
     rng = np.random.default_rng
     trials = trials_of(clips)
     train = tuple(i for i, trial in enumerate(trials) if not trial.group.endswith("cy"))
-    eighth, half, most = (analyses._share_of(trials, train, share, rng(3)) for share in (1 / 8, 1 / 2, 1.0))
+    eighth, half, most = (analyses._select_share(trials, train, share, rng(3)) for share in (1 / 8, 1 / 2, 1.0))
     assert set(eighth) < set(half) < set(most) == set(train)
     for label in ("low", "mid", "high"):
         assert sum(trials[i].label == label for i in eighth) == 1
         assert len({trials[i].group for i in half if trials[i].label == label}) == 1, "two clips of one singer"
-    assert len({analyses._share_of(trials, train, 1 / 2, rng(seed)) for seed in range(5)}) > 1, "the order is random"
+    halves = {analyses._select_share(trials, train, 1 / 2, rng(seed)) for seed in range(5)}
+    assert len(halves) > 1, "the order is random"
 
 
 def test_the_learning_curve_of_a_report_ends_with_its_figure(clips):
