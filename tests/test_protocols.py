@@ -269,7 +269,7 @@ def test_clips_of_labels_that_the_model_does_not_know_are_counted(model, corpus)
     held = pipeline.read_corpus(corpus.split)
     renamed = tuple(replace(clip, label="Mid") if clip.label == "mid" else clip for clip in held.clips)
     report = pipeline.evaluate(model, replace(held, clips=renamed))
-    text = "2 clips of labels that the model does not know are in no metric: 'Mid'"
+    text = "2 clips of labels that the model does not have are in no metric but those of the open set: 'Mid'"
     assert texts_of(report)["labels_not_in_model"] == text
     assert report.n == 4
 

@@ -109,7 +109,7 @@ def tables(report: Report) -> dict[str, list[Row]]:
             *((t, *r) for t, r in zip(report.labels, plain["confusion"], strict=True)),
         ],
         "clips": _clips(report.clips),
-        "strangers": _clips(report.strangers),
+        "out_of_set": _clips(report.out_of_set),
         "slices": _records([{"table": name} | asdict(row) for name, rows in report.slices.items() for row in rows]),
         "repeats": _records(plain["repeats"]),
         "spread": _records([{"metric": name} | row for name, row in (plain["spread"] or {}).items()]),

@@ -62,7 +62,7 @@ def compute_metrics(
     labels: Sequence[str],
     progress: Progress = silent,
     *,
-    strangers: Sequence[ScoredClip] = (),
+    out_of_set: Sequence[ScoredClip] = (),
 ) -> MetricSet:
     """Return all metrics of predictions, with their intervals.
 
@@ -74,7 +74,7 @@ def compute_metrics(
         All labels, in the order of the confusion matrix.
     progress : callable
         Shows the progress of the bootstraps, see :class:`gmmaudio.evaluation.intervals.Progress`.
-    strangers : sequence of ScoredClip
+    out_of_set : sequence of ScoredClip
         Predictions for clips of labels that the model does not have: in the metrics of the open set only.
 
     Raises
@@ -92,7 +92,7 @@ def compute_metrics(
     >>> round(found.values["accuracy"], 3), found.values["balanced_accuracy"], found.computed_from
     (0.667, 0.5, 'score')
     """
-    data = MetricInput.of(clips, labels, strangers)
+    data = MetricInput.of(clips, labels, out_of_set)
     table = per_label(confusion_matrix([c.label for c in clips], [c.predicted for c in clips], labels), labels)
     for label, row in data.detection.items():
         table[label] |= row

@@ -65,7 +65,7 @@ class MetricInput:
         What every clip counts, >= 0; None is 1 each. Set in the draws of a bootstrap.
     rejected : ndarray of bool, shape (n,), or None
         Clips that the open-set threshold calls unknown; None where there is no threshold.
-    rejected_strangers : ndarray of bool, shape (m,), or None
+    rejected_out_of_set : ndarray of bool, shape (m,), or None
         The same of clips whose label the model does not have; None where there are none.
     """
 
@@ -79,11 +79,11 @@ class MetricInput:
     llrs: Floats | None = None
     weights: Floats | None = None
     rejected: npt.NDArray[np.bool_] | None = None
-    rejected_strangers: npt.NDArray[np.bool_] | None = None
+    rejected_out_of_set: npt.NDArray[np.bool_] | None = None
 
     @classmethod
     def of(
-        cls, clips: Sequence[ScoredClip], labels: Sequence[str], strangers: Sequence[ScoredClip] = ()
+        cls, clips: Sequence[ScoredClip], labels: Sequence[str], out_of_set: Sequence[ScoredClip] = ()
     ) -> MetricInput:
         """Return predictions as arrays.
 
@@ -93,7 +93,7 @@ class MetricInput:
             Predictions.
         labels : sequence of str
             All labels, in the order of the columns.
-        strangers : sequence of ScoredClip
+        out_of_set : sequence of ScoredClip
             Predictions for clips of labels that the model does not have: in the metrics of the open set only.
 
         Raises
@@ -110,7 +110,7 @@ class MetricInput:
             np.array([column[label] for label in predicted], dtype=np.intp),
             confusion,
             rejected=_rejections(clips),
-            rejected_strangers=_rejections(strangers),
+            rejected_out_of_set=_rejections(out_of_set),
         )
         scores, probabilities = _matrices(clips, labels)
         if scores is None:
@@ -262,9 +262,9 @@ def _selective_accuracy(data: MetricInput) -> float | None:
     return float(np.average(data.predicted == data.columns, weights=weights)) if weights.any() else math.nan
 
 
-def _stranger_recall(data: MetricInput) -> float | None:
+def _out_of_set_recall(data: MetricInput) -> float | None:
     """Return the share of clips of unknown labels that were called unknown."""
-    return None if data.rejected_strangers is None else float(data.rejected_strangers.mean())
+    return None if data.rejected_out_of_set is None else float(data.rejected_out_of_set.mean())
 
 
 def _of_ratios(function: Callable[[Floats, MetricInput], float]) -> Callable[[MetricInput], float | None]:
@@ -444,12 +444,12 @@ METRICS: tuple[Metric, ...] = (
         interval="logit",
     ),
     Metric(
-        "stranger_recall",
-        "Unknown labels caught",
+        "out_of_set_recall",
+        "Out-of-set recall",
         unit="%",
         direction="higher",
         explanation="share of the clips whose label the model does not have that were called unknown",
-        function=_stranger_recall,
+        function=_out_of_set_recall,
     ),
 )
 

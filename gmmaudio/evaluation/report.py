@@ -71,7 +71,7 @@ class Report:
         Distances between labels; None where there are fewer than three with clips.
     run : mapping
         What is needed to run it again: manifest with content hashes, folds, options.
-    strangers : tuple of ScoredClip
+    out_of_set : tuple of ScoredClip
         Predictions for clips of labels that the model does not have: in the metrics of the open set only.
 
     Examples
@@ -94,7 +94,7 @@ class Report:
     slices: Mapping[str, tuple[Slice, ...]] = field(default_factory=dict)
     similarity: Similarity | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
-    strangers: tuple[ScoredClip, ...] = ()
+    out_of_set: tuple[ScoredClip, ...] = ()
 
     @property
     def accuracy(self) -> float:
@@ -184,7 +184,7 @@ class Report:
             "protocol": asdict(self.protocol),
             "findings": [asdict(finding) for finding in self.findings],
             "clips": [clip.to_dict() for clip in self.clips],
-            "strangers": [clip.to_dict() for clip in self.strangers],
+            "out_of_set": [clip.to_dict() for clip in self.out_of_set],
             "failed": [asdict(item) for item in self.failed],
             "run": dict(self.run),
         }
@@ -200,7 +200,7 @@ def make_report(
     slices: Mapping[str, Sequence[Slice]] | None = None,
     similarity: Similarity | None = None,
     run: Mapping[str, Any] | None = None,
-    strangers: Sequence[ScoredClip] = (),
+    out_of_set: Sequence[ScoredClip] = (),
     progress: Progress = silent,
 ) -> Report:
     """Return the report of predictions, made by any system.
@@ -223,7 +223,7 @@ def make_report(
         Distances between labels; None takes :func:`confusion_similarity`.
     run : mapping
         What is needed to run it again.
-    strangers : sequence of ScoredClip
+    out_of_set : sequence of ScoredClip
         Predictions for clips of labels that the model does not have: in the metrics of the open set only.
     progress : callable
         Shows the progress of the bootstraps, see :class:`gmmaudio.evaluation.intervals.Progress`.
@@ -246,7 +246,7 @@ def make_report(
     """
     if not clips:
         raise SettingError("no clip was scored; there is nothing to report")
-    metrics = compute_metrics(clips, labels, progress, strangers=strangers)
+    metrics = compute_metrics(clips, labels, progress, out_of_set=out_of_set)
     tables = {"source": by_source(clips), "duration": by_duration(clips)}
     tables |= {name: tuple(rows) for name, rows in (slices or {}).items()}
     return Report(
@@ -261,7 +261,7 @@ def make_report(
         slices={name: rows for name, rows in tables.items() if rows},
         similarity=similarity or confusion_similarity(metrics.confusion, labels),
         run=run or {},
-        strangers=tuple(strangers),
+        out_of_set=tuple(out_of_set),
     )
 
 

@@ -74,7 +74,7 @@ def one_group(labels: Sequence[str]) -> tuple[Finding, ...]:
 
 
 def check_open_set(
-    clips: Sequence[ScoredClip], strangers: Sequence[ScoredClip], threshold: str = "", remedy: str = ""
+    clips: Sequence[ScoredClip], out_of_set: Sequence[ScoredClip], threshold: str = "", remedy: str = ""
 ) -> tuple[Finding, ...]:
     """Return the finding on the open set: how many clips were called unknown.
 
@@ -82,7 +82,7 @@ def check_open_set(
     ----------
     clips : sequence of ScoredClip
         Predictions for clips of known labels.
-    strangers : sequence of ScoredClip
+    out_of_set : sequence of ScoredClip
         Predictions for clips of labels that the model does not have.
     threshold : str
         What is to be said of the threshold: why it is off, or that there is none.
@@ -95,7 +95,7 @@ def check_open_set(
     >>> print(check_open_set([clip], [])[0])
     1 of 1 predictions for clips of known labels were called unknown (coverage 0.0 %)
     """
-    flags = [clip.rejected for clip in (*clips, *strangers)]
+    flags = [clip.rejected for clip in (*clips, *out_of_set)]
     if None in flags:
         return (Finding("open_set_not_measured", "information", f"no clip is called unknown: {threshold}", remedy),)
     accepted = [clip for clip in clips if not clip.rejected]
@@ -103,11 +103,11 @@ def check_open_set(
     if accepted:
         n_correct = sum(clip.correct for clip in accepted)
         details.append(f"accuracy among the rest {100 * n_correct / len(accepted):.1f} %")
-    if strangers:
-        names = some_names(sorted({clip.label for clip in strangers}))
-        n_caught = sum(bool(clip.rejected) for clip in strangers)
+    if out_of_set:
+        names = some_names(sorted({clip.label for clip in out_of_set}))
+        n_caught = sum(bool(clip.rejected) for clip in out_of_set)
         details.append(
-            f"{n_caught} of {len(strangers)} clips of labels that the model does not have, {names}, were too"
+            f"{n_caught} of {len(out_of_set)} clips of labels that the model does not have, {names}, were too"
         )
     return (
         Finding(

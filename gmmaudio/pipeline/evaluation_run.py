@@ -105,14 +105,14 @@ def evaluate(
     trials, on_intervals = interval_units(_with_labels(trial_set, model.scorer.labels), group_by)
     _check_scorable(trials, len(known), trial_set)
     scored = score_trials(trials, model.recogniser)
-    strangers = score_trials(_with_labels(trial_set, unknown_labels), model.recogniser)
+    out_of_set = score_trials(_with_labels(trial_set, unknown_labels), model.recogniser)
     durations = score_durations(trials, model.recogniser, durations_s, model.features)
     slices: dict[str, Sequence[Slice]] = {"durations": analyses.duration_slices([durations])}
     if robustness:
         slices["robustness"] = _robustness(model, Corpus(corpus.root, tuple(known)), scored, settings, group_by, run)
     findings = check_model(model.training, trials, group_by) + corpus.findings + check_copies(trials)
     findings += _check_labels(clips, known, unknown_labels) + trial_set.findings + on_intervals
-    findings += check_open_set(scored, strangers, _threshold_note(model))
+    findings += check_open_set(scored, out_of_set, _threshold_note(model))
     protocol = _protocol(model, options, _scored_part(corpus, split), trial_s, scored, unknown_labels)
     return make_report(
         scored,
@@ -123,7 +123,7 @@ def evaluate(
         slices=slices,
         similarity=analyses.model_similarity(model.scorer),
         run=run_record("evaluate", corpus, trial_set, options),
-        strangers=strangers,
+        out_of_set=out_of_set,
         progress=run.progress,
     )
 
@@ -167,7 +167,7 @@ def _protocol(
     part: str,
     trial_s: float | None,
     scored: Sequence[ScoredClip],
-    strangers: tuple[str, ...],
+    unknown_labels: tuple[str, ...],
 ) -> Protocol:
     """Return the protocol of the report."""
     return Protocol(
@@ -177,7 +177,7 @@ def _protocol(
         folds=(),
         repeats=1,
         scored_labels=tuple(sorted({clip.label for clip in scored})),
-        unscored_labels=strangers,
+        unscored_labels=unknown_labels,
         trial_s=trial_s,
         settings={"features": model.features.to_dict(), "training": _training_settings(model)},
         versions=versions(),
@@ -196,16 +196,16 @@ def _threshold_note(model: Model) -> str:
 def _known_clips(model: Model, clips: Sequence[Clip]) -> tuple[list[Clip], tuple[str, ...]]:
     """Return the clips whose label the model has, and the other labels."""
     known = [clip for clip in clips if clip.label in model.scorer.labels]
-    strangers = tuple(sorted({clip.label for clip in clips} - set(model.scorer.labels)))
+    unknown_labels = tuple(sorted({clip.label for clip in clips} - set(model.scorer.labels)))
     if not known:
         raise CorpusError(
-            f"the corpus's labels are {', '.join(strangers)} and the model's {', '.join(model.scorer.labels)}: "
+            f"the corpus's labels are {', '.join(unknown_labels)} and the model's {', '.join(model.scorer.labels)}: "
             "none in common; rename the folders, or train on this corpus"
         )
-    return known, strangers
+    return known, unknown_labels
 
 
-def _check_labels(clips: Sequence[Clip], known: Sequence[Clip], strangers: Sequence[str]) -> tuple[Finding, ...]:
+def _check_labels(clips: Sequence[Clip], known: Sequence[Clip], unknown_labels: Sequence[str]) -> tuple[Finding, ...]:
     """Return the finding on clips whose labels the model does not have."""
     n_left = len(clips) - len(known)
     if not n_left:
@@ -214,7 +214,8 @@ def _check_labels(clips: Sequence[Clip], known: Sequence[Clip], strangers: Seque
         Finding(
             "labels_not_in_model",
             "warning",
-            f"{n_left} clips of labels that the model does not know are in no metric: {some_names(strangers)}",
+            f"{n_left} clips of labels that the model does not have are in no metric but those of the open set: "
+            f"{some_names(unknown_labels)}",
             "train on them, or rename them",
         ),
     )

@@ -1,4 +1,4 @@
-"""Fingerprints: what a copy keeps, what strangers do not share, and sound that has none."""
+"""Fingerprints: what a copy keeps, what out_of_set do not share, and sound that has none."""
 
 import csv
 import itertools
@@ -82,7 +82,7 @@ def signs_of(hashes):
     return set((hashes >> np.uint64(8)).tolist())
 
 
-# --- copies and strangers ----------------------------------------------------------------------------------------
+# --- copies and out_of_set ----------------------------------------------------------------------------------------
 
 
 COPIES = {
@@ -98,7 +98,7 @@ COPIES = {
 
 
 @pytest.mark.parametrize("change", sorted(COPIES))
-def test_a_copy_is_found_and_no_stranger_is(front_end, change):
+def test_a_copy_is_found_and_no_out_of_set_is(front_end, change):
     sounds, train = known(front_end)
     degrade, least_share = COPIES[change]
     rng = np.random.default_rng(1)

@@ -44,26 +44,26 @@ def scored_clips(n=24, seed=0, calibrated=True):
 
 
 # metrics of predictions that have an open-set threshold
-OPEN_SET = {"coverage", "selective_accuracy", "stranger_recall"}
+OPEN_SET = {"coverage", "selective_accuracy", "out_of_set_recall"}
 
 
 def test_the_open_set_is_counted_by_hand():
     clips = [replace(clip, rejected=i % 4 == 0) for i, clip in enumerate(scored_clips())]
-    strangers = [replace(clip, label="z", rejected=i < 3) for i, clip in enumerate(clips[:5])]
-    report = make_report(clips, LABELS, PROTOCOL, strangers=strangers)
+    out_of_set = [replace(clip, label="z", rejected=i < 3) for i, clip in enumerate(clips[:5])]
+    report = make_report(clips, LABELS, PROTOCOL, out_of_set=out_of_set)
     accepted = [clip for clip in clips if not clip.rejected]
     values = report.metrics.values
     assert values["coverage"] == len(accepted) / len(clips)
     assert values["selective_accuracy"] == pytest.approx(np.mean([clip.correct for clip in accepted]), rel=1e-15)
-    assert values["stranger_recall"] == 3 / 5
+    assert values["out_of_set_recall"] == 3 / 5
     for name in ("coverage", "selective_accuracy"):
         low, high = report.intervals[name]
         assert low < values[name] < high
     # clips of unknown labels are in no other metric
     plain = make_report([replace(clip, rejected=None) for clip in clips], LABELS, PROTOCOL)
     assert {name: value for name, value in values.items() if name not in OPEN_SET} == plain.metrics.values
-    assert [row["label"] for row in report.to_dict()["strangers"]] == ["z"] * 5
-    assert len(tables(report)["strangers"]) == 6
+    assert [row["label"] for row in report.to_dict()["out_of_set"]] == ["z"] * 5
+    assert len(tables(report)["out_of_set"]) == 6
 
 
 def test_where_all_clips_are_called_unknown_the_rest_has_no_accuracy():
@@ -202,7 +202,7 @@ def test_an_undefined_value_is_null_and_a_missing_one_is_left_out(monkeypatch):
 def test_places_show_what_the_table_says():
     assert [metric.name for metric in shown_metrics("console")] == [
         *("macro_f1", "top_3_accuracy", "log_loss", "ece", "eer", "cavg", "min_cavg", "cllr", "min_cllr"),
-        *("coverage", "selective_accuracy", "stranger_recall"),
+        *("coverage", "selective_accuracy", "out_of_set_recall"),
     ]
 
 

@@ -60,11 +60,11 @@ def test_clips_of_unknown_labels_are_scored_counted_and_in_no_other_metric(model
     # half of the clips are below
     rule = with_threshold(model, sorted(scores)[3])
     report = gmmaudio.evaluate(rule, relabelled(clips, "low"), **QUICK)
-    assert {clip.label for clip in report.strangers} == {"choir"}
-    assert (len(report.strangers), report.n) == (2, 4)
+    assert {clip.label for clip in report.out_of_set} == {"choir"}
+    assert (len(report.out_of_set), report.n) == (2, 4)
     values = report.metrics.values
     assert values["coverage"] == sum(not clip.rejected for clip in report.clips) / 4
-    assert values["stranger_recall"] == sum(clip.rejected for clip in report.strangers) / 2
+    assert values["out_of_set_recall"] == sum(clip.rejected for clip in report.out_of_set) / 2
     assert all(clip.rejected == (max(clip.scores.values()) < sorted(scores)[3]) for clip in report.clips)
     (finding,) = [finding for finding in report.findings if finding.code == "open_set_counts"]
     assert "of 2 clips of labels that the model does not have, 'choir'" in finding.text
