@@ -111,6 +111,22 @@ def corpus(tmp_path_factory):
     )
 
 
+def trials_of(clips, recipe):
+    """Return the trials of all clips of a corpus."""
+    from gmmaudio.corpus import plan_split
+    from gmmaudio.trials import build_trial_set
+
+    return build_trial_set(clips.root, plan_split(clips.clips), recipe.trial_settings).trials
+
+
+@pytest.fixture
+def clips(corpus):
+    """The corpus without its split, as a library reads it."""
+    from gmmaudio import pipeline
+
+    return pipeline.read_corpus(corpus.plain)
+
+
 @pytest.fixture(scope="session")
 def model_file(corpus, tmp_path_factory):
     """A model trained on the clips of ann and bob. Tests must not write here."""

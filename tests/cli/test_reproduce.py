@@ -6,10 +6,6 @@ import shutil
 
 import pytest
 
-from gmmaudio import pipeline
-from gmmaudio.errors import CorpusError
-from gmmaudio.pipeline.reproduction import differences
-
 # settings of a mixture for each label on frames, as formats before 1.4 wrote them, without what came later still
 FLAT = {
     "kind": "frames",
@@ -201,38 +197,3 @@ def test_settings_that_came_later_stand_for_what_was_done_before(recorded, comma
     said = command("reproduce", old)
     assert said.code == 1
     assert "protocol.settings.features.frames.n_mfcc" in said.err + said.out
-
-
-def test_differences_name_their_place():
-    old = {
-        "a": [1, 2.0],
-        "b": {"c": None},
-        "run": {"folds": [1], "root": "a"},
-        "only": 0,
-        "clips": [{"name": "x", "n": 1}],
-    }
-    new = {
-        "a": [1, 2.5, 3],
-        "b": {"c": "d"},
-        "run": {"folds": [2], "root": "b"},
-        "more": 0,
-        "clips": [{"name": "x", "n": True}],
-    }
-    assert differences(old, new, 0.0) == [
-        "a: 2 entries -> 3",
-        "a[1]: 2.0 -> 2.5",
-        "b.c: None -> d",
-        "run.folds[0]: 1 -> 2",
-        "only: only before",
-        "more: only now",
-    ]
-    timed = [{"protocol": {"seed": seed, "began": str(seed), "seconds": seed}} for seed in (1, 2)]
-    assert differences(*timed, 0.0) == ["protocol.seed: 1 -> 2"]
-    assert differences({"a": 1.0}, {"a": 1.0 + 5e-7}, 1e-6) == []
-    assert differences({"a": 10**400}, {"a": 1.0}, 1e-6) == [f"a: {10**400} -> 1.0"]
-    assert differences({"a": 1.0}, {"a": 1.0 + 5e-6}, 1e-6) == ["a: 1.0 -> 1.000005"]
-
-
-def test_a_library_call_without_a_run_says_so():
-    with pytest.raises(CorpusError, match="holds no run"):
-        pipeline.reproduce({"run": {}})

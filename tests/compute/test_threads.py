@@ -13,7 +13,7 @@ def threads_in_use():
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
 
-def test_work_is_at_one_thread_and_what_the_caller_does_between_is_not():
+def test_the_function_runs_at_one_thread_and_the_caller_between_results_does_not():
     with threadpool_limits(limits=2, user_api="blas"):
         results = ordered_map(lambda _: threads_in_use(), range(3), 1)
         before = threads_in_use()
@@ -21,19 +21,19 @@ def test_work_is_at_one_thread_and_what_the_caller_does_between_is_not():
         assert threads_in_use() == before != next(results)
 
 
-def test_what_is_imported_inside_is_limited_by_the_next_caller(monkeypatch):
-    said = []
+def test_a_library_that_is_imported_inside_is_limited_by_the_next_caller(monkeypatch):
+    calls = []
 
     class Libraries:
         def __init__(self, n):
             self.n = n
 
         def limit(self, limits):
-            said.append(("limit", self.n, limits))
+            calls.append(("limit", self.n, limits))
             return self
 
         def restore_original_limits(self):
-            said.append(("restore", self.n))
+            calls.append(("restore", self.n))
 
     made = {}
     monkeypatch.setattr(threads, "_libraries", lambda n: made.setdefault(n, Libraries(len(made))))
@@ -41,8 +41,8 @@ def test_what_is_imported_inside_is_limited_by_the_next_caller(monkeypatch):
         monkeypatch.setitem(sys.modules, "a module that brings a library", sys)
         with threads.one_thread():
             pass
-    # the last limit goes first: it found the first library limited already
-    assert said == [("limit", 0, 1), ("limit", 1, 1), ("restore", 1), ("restore", 0)]
+    # the last limit goes first: the first library was limited already when it was set
+    assert calls == [("limit", 0, 1), ("limit", 1, 1), ("restore", 1), ("restore", 0)]
 
 
 def test_a_limit_that_could_not_be_set_leaves_none_behind(monkeypatch):
@@ -70,7 +70,7 @@ def test_numeric_libraries_run_on_one_thread(n_jobs):
 
     with threadpool_limits(limits=2):
         before = [pool["num_threads"] for pool in threadpool_info()]
-        for found in ordered_map(threads, range(3), n_jobs):
-            assert found
-            assert set(found) == {1}
+        for n_threads in ordered_map(threads, range(3), n_jobs):
+            assert n_threads
+            assert set(n_threads) == {1}
         assert [pool["num_threads"] for pool in threadpool_info()] == before

@@ -18,8 +18,8 @@ def test_results_come_in_the_order_of_the_items(n_jobs):
 
     results = list(ordered_map(slow_for_the_first, range(30), n_jobs))
     assert [item for item, _ in results] == list(range(30))
-    here = {pid == os.getpid() for _, pid in results}
-    assert here == {n_jobs == 1 or (n_jobs == -1 and os.cpu_count() == 1)}
+    in_this_process = {pid == os.getpid() for _, pid in results}
+    assert in_this_process == {n_jobs == 1 or (n_jobs == -1 and os.cpu_count() == 1)}
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -42,7 +42,7 @@ def test_one_process_takes_an_item_only_when_its_result_is_asked_for():
 
 
 @pytest.mark.parametrize("n_jobs", [0, -2, -100])
-def test_a_number_of_workers_that_means_nothing_is_refused(n_jobs):
+def test_an_invalid_number_of_workers_is_refused(n_jobs):
     with pytest.raises(SettingError) as caught:
         list(ordered_map(abs, [1], n_jobs))
     assert str(caught.value) == f"`n_jobs` is {n_jobs}; expected 1 or more worker processes, or -1 for one each core"
@@ -80,7 +80,7 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang(n_items):
     assert str(caught.value) == (
         "a worker process died, out of memory or in a decoder; run in one process to see at which file (`n_jobs=1`)"
     )
-    # and the next run has workers again
+    # the next run has workers again
     assert list(ordered_map(abs, [-1, -2], 2)) == [1, 2]
 
 

@@ -1,4 +1,4 @@
-"""A clip: its place and its columns."""
+"""A clip and its columns."""
 
 from gmmaudio.corpus import Clip
 

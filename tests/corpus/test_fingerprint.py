@@ -73,7 +73,7 @@ def flipped(hashes, n_bits, rng):
 
 
 def random_print(rng, k, clock=None):
-    """Return k random hashes at the steps ``clock``, apart by 13 where not given."""
+    """Return k random hashes at the steps ``clock``, 13 apart by default."""
     steps = np.arange(k) * 13 % 256 if clock is None else np.asarray(clock) % 256
     return rng.integers(0, 2**56, k, dtype=np.uint64) << np.uint64(8) | steps.astype(np.uint64)
 
@@ -103,10 +103,10 @@ def test_a_copy_is_found_and_no_out_of_set_is(front_end, change):
     degrade, least_share = COPIES[change]
     rng = np.random.default_rng(1)
     test = [print_of(degrade(sound, front_end.frames.sample_rate_hz, rng), front_end) for sound in sounds]
-    found = near_duplicates(train, test)
-    assert [(i, j) for i, j, _ in found] == [(i, i) for i in range(len(sounds))]
-    assert min(share for *_, share in found) >= least_share
-    assert max(share for *_, share in found) <= 1.0
+    result = near_duplicates(train, test)
+    assert [(i, j) for i, j, _ in result] == [(i, i) for i in range(len(sounds))]
+    assert min(share for *_, share in result) >= least_share
+    assert max(share for *_, share in result) <= 1.0
 
 
 def test_strangers_are_not_found(front_end):
@@ -142,8 +142,8 @@ def test_a_steady_tone_has_none_nor_has_its_rounding(front_end, hertz):
 
 @pytest.mark.parametrize("n", [0, 1, 99, 101, 5000])
 def test_constant_frames_have_none(n):
-    found = compute_fingerprint(np.full((n, 20), -300.0, dtype=np.float32), 100.0)
-    assert (found.dtype, found.shape) == (np.uint64, (0,))
+    result = compute_fingerprint(np.full((n, 20), -300.0, dtype=np.float32), 100.0)
+    assert (result.dtype, result.shape) == (np.uint64, (0,))
 
 
 def test_loudness_alone_is_no_fingerprint():
@@ -203,13 +203,13 @@ def test_the_clock_is_the_time_of_the_anchor():
 def test_a_long_clip_keeps_the_anchors_that_stand_out():
     frames = walk(4, 6000)
     frames[:100, 0] = frames[100, 0]
-    found = compute_fingerprint(frames, 100.0)
-    assert len(found) == module.MAX_ANCHORS
+    result = compute_fingerprint(frames, 100.0)
+    assert len(result) == module.MAX_ANCHORS
     # before it the same from the end, fifty times flatter
     before = frames[::-1].copy()
     before[:, 0] = frames[0, 0] + (before[:, 0] - frames[0, 0]) / 50
     longer = compute_fingerprint(np.concatenate([before, frames]), 100.0)
-    assert (longer >> np.uint64(8)).tolist() == (found >> np.uint64(8)).tolist()
+    assert (longer >> np.uint64(8)).tolist() == (result >> np.uint64(8)).tolist()
 
 
 def test_the_frame_rate_has_a_say():
@@ -320,35 +320,35 @@ def test_clocks_may_differ_by_rounding_only(spread):
 
 
 @pytest.mark.parametrize(
-    ("k", "n_bits", "found"), [(1, 2, True), (1, 3, False), (2, 2, True), (2, 3, False), (3, 4, True)]
+    ("k", "n_bits", "is_copy"), [(1, 2, True), (1, 3, False), (2, 2, True), (2, 3, False), (3, 4, True)]
 )
-def test_how_close_the_anchors_of_a_copy_must_be(k, n_bits, found):
+def test_the_anchors_of_a_copy_must_be_this_close(k, n_bits, is_copy):
     rng = np.random.default_rng(3)
     one = random_print(rng, k)
-    assert bool(near_duplicates([one], [flipped(one, n_bits, rng)])) is found
+    assert bool(near_duplicates([one], [flipped(one, n_bits, rng)])) is is_copy
 
 
 def test_what_agrees_must_be_enough_for_the_shorter_until_it_is_ample():
     rng = np.random.default_rng(4)
     a, b = random_print(rng, 24), random_print(rng, 24)
-    for n, found in ((2, False), (3, True)):
+    for n, is_copy in ((2, False), (3, True)):
         b[:n] = a[:n]
-        assert near_duplicates([a], [b]) == ([(0, 0, n / 24)] if found else [])
+        assert near_duplicates([a], [b]) == ([(0, 0, n / 24)] if is_copy else [])
     # 28 of two that are the same suffice for up to nine
     b[2] ^= np.uint64(2**40 - 1) << np.uint64(8)
     assert near_duplicates([a], [b[:9]]) == [(0, 0, 2 / 9)]
     assert near_duplicates([a], [b[:10]]) == []
 
 
-@pytest.mark.parametrize(("late", "found"), [(0, True), (2, True), (3, False), (128, False), (253, False)])
-def test_anchors_must_lie_equally_far_apart(late, found):
+@pytest.mark.parametrize(("late", "is_copy"), [(0, True), (2, True), (3, False), (128, False), (253, False)])
+def test_anchors_must_lie_equally_far_apart(late, is_copy):
     rng = np.random.default_rng(5)
     one = random_print(rng, 6, [0, 20, 40, 60, 80, 100])
     # nine signs of the four lower bytes differ: 5 for each anchor, 30 together, and 15 where every other comes late
     other = one ^ np.uint64(0x1FF << 20)
     steps = (np.array([0, 20, 40, 60, 80, 100]) + 200 + np.array([0, late] * 3)) % 256
     other = (other & ~np.uint64(255)) | steps.astype(np.uint64)
-    assert bool(near_duplicates([one], [other])) is found
+    assert bool(near_duplicates([one], [other])) is is_copy
 
 
 def test_an_anchor_agrees_with_one_other_at_most():
@@ -377,9 +377,9 @@ def test_swapping_the_collections_swaps_the_pairs():
     rng = np.random.default_rng(8)
     train = [random_print(rng, k) for k in (3, 9, 24, 14)]
     test = [flipped(train[i], 2, rng)[1:] for i in (3, 1, 0)]
-    found = near_duplicates(train, test)
-    assert [(i, j) for i, j, _ in found] == [(0, 2), (1, 1), (3, 0)]
-    assert sorted((j, i, share) for i, j, share in found) == near_duplicates(test, train)
+    result = near_duplicates(train, test)
+    assert [(i, j) for i, j, _ in result] == [(0, 2), (1, 1), (3, 0)]
+    assert sorted((j, i, share) for i, j, share in result) == near_duplicates(test, train)
 
 
 # --- recorded sound, where it is at hand -------------------------------------------------------------------------
@@ -395,6 +395,6 @@ def test_real_clips_are_found_quiet_and_cut_and_are_not_each_other(front_end):
     sounds = [read_audio(path, front_end.frames.sample_rate_hz, end_s=10.0) for path in paths]
     train = [print_of(sound, front_end) for sound in sounds]
     test = [print_of(0.1 * sound[round(0.37 * front_end.frames.sample_rate_hz) :], front_end) for sound in sounds]
-    found = near_duplicates(train, test)
-    assert [(i, j) for i, j, _ in found] == [(i, i) for i in range(6)]
-    assert min(share for *_, share in found) > 0.8
+    result = near_duplicates(train, test)
+    assert [(i, j) for i, j, _ in result] == [(i, i) for i in range(6)]
+    assert min(share for *_, share in result) > 0.8

@@ -13,15 +13,15 @@ SUFFIXES = {".wav", ".flac"}
 def make_files(root, *names):
     """Make empty files below root; nothing here decodes sound."""
     for name in names:
-        place = root / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.touch()
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
 
 
-def link(place, target):
+def link(path, target):
     """Make a symbolic link to a folder, or skip where the system has none."""
     try:
-        place.symlink_to(target, target_is_directory=True)
+        path.symlink_to(target, target_is_directory=True)
     except OSError:
         pytest.skip("no symbolic links here")
 
@@ -147,9 +147,9 @@ def test_read_corpus_takes_a_folder_or_a_manifest(tmp_path):
 
 
 def test_read_corpus_says_what_it_expected_where_there_is_nothing(tmp_path):
-    place = tmp_path / "nowhere"
-    assert fails(read_corpus, place, SUFFIXES) == (
-        f"{place}: is not there; expected a folder with a sub-folder for each class, or a manifest"
+    path = tmp_path / "nowhere"
+    assert fails(read_corpus, path, SUFFIXES) == (
+        f"{path}: is not there; expected a folder with a sub-folder for each class, or a manifest"
     )
 
 

@@ -214,9 +214,14 @@ def test_random_folds_of_any_labels_and_groups_have_sound_sides(items, n_folds, 
 @given(data=st.data())
 def test_random_folds_score_every_item_once_where_groups_have_one_label(data):
     sizes = data.draw(st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=6), min_size=2, max_size=5))
-    pairs = [(f"l{a}", f"l{a} g{b}") for a, own in enumerate(sizes) for b, n in enumerate(own) for _ in range(n)]
+    pairs = [
+        (f"l{a}", f"l{a} g{b}")
+        for a, label_sizes in enumerate(sizes)
+        for b, n in enumerate(label_sizes)
+        for _ in range(n)
+    ]
     labels, groups = zip(*data.draw(st.permutations(pairs)), strict=True)
-    n_groups = sum(len(own) for own in sizes if len(own) > 1)
+    n_groups = sum(len(label_sizes) for label_sizes in sizes if len(label_sizes) > 1)
     if n_groups < 2:
         return
     n_folds = data.draw(st.integers(2, min(n_groups, 6)))
@@ -234,12 +239,12 @@ def test_random_folds_score_every_item_once_where_groups_have_one_label(data):
 def test_leave_one_group_out_scores_every_item_that_can_be_scored(items):
     labels, groups = zip(*items, strict=True)
     expected = {}
-    for held in sorted(set(groups)):
-        rest = tuple(i for i, group in enumerate(groups) if group != held)
+    for held_out in sorted(set(groups)):
+        rest = tuple(i for i, group in enumerate(groups) if group != held_out)
         known = {labels[i] for i in rest}
-        test = tuple(i for i, group in enumerate(groups) if group == held and labels[i] in known)
+        test = tuple(i for i, group in enumerate(groups) if group == held_out and labels[i] in known)
         if test and len(known) > 1:
-            expected[held] = (rest, test)
+            expected[held_out] = (rest, test)
     if not expected:
         assert "no label can be scored" in fails(leave_one_group_out, labels, groups)
         return
@@ -267,11 +272,11 @@ def test_column_folds_of_any_values_score_every_item_that_can_be_scored(items):
     several = scored_labels(labels, groups)
     expected = {}
     for name in names:
-        held = {group for label, group, value in items if value == name and label in several}
+        held_out = {group for label, group, value in items if value == name and label in several}
         rest = [
             i
             for i, (label, group, value) in enumerate(items)
-            if group not in held and (value != name or label not in several)
+            if group not in held_out and (value != name or label not in several)
         ]
         known = {labels[i] for i in rest}
         test = tuple(
@@ -349,7 +354,7 @@ def test_folds_hold_each_label_evenly(n_folds, seed):
     sizes = Counter(groups)
     for label in set(labels):
         counts = [sum(labels[i] == label for i in fold.test) for fold in folds]
-        largest = max(sizes[group] for group, own in zip(groups, labels, strict=True) if own == label)
+        largest = max(sizes[group] for group, other in zip(groups, labels, strict=True) if other == label)
         # A group goes where its label has least so far, so no fold is ever ahead of another by more than one group.
         assert max(counts) - min(counts) <= largest, (label, counts)
 
@@ -365,7 +370,7 @@ def test_every_fold_has_every_label_that_has_groups_enough(seed):
 def uneven_groups():
     """Return two labels whose ten groups all have different sizes, as artists do."""
     sizes = {"a": (31, 19, 11, 6, 3), "b": (29, 17, 13, 7, 2)}
-    pairs = [(label, f"{label}{n}") for label, own in sizes.items() for n in own for _ in range(n)]
+    pairs = [(label, f"{label}{n}") for label, label_sizes in sizes.items() for n in label_sizes for _ in range(n)]
     labels, groups = zip(*pairs, strict=True)
     return labels, groups
 

@@ -9,6 +9,7 @@ from gmmaudio.models import (
     fitting,
     inner_folds,
 )
+from tests.conftest import trials_of
 from tests.models.conftest import fitted_recogniser
 
 
@@ -38,3 +39,11 @@ def test_inner_folds_have_as_many_components_as_the_model(corpus, monkeypatch):
     assert sizes == [n_rows // 4] * 5
     frames = pipeline.make_recipe(None)
     assert fitting.cap_components(trials, frames) is frames
+
+
+def test_inner_folds_keep_groups_whole(clips):
+    trials = trials_of(clips, pipeline.make_recipe(n_components=2))
+    folds = fitting.make_inner_folds(trials, 0)
+    assert len(folds) == 5
+    for fold in folds:
+        assert {trials[i].group for i in fold.train}.isdisjoint(trials[i].group for i in fold.test)

@@ -1,44 +1,49 @@
-"""The trial length of an evaluation, and clips of labels that the model does not have."""
+"""Evaluation of a model: its trials, open set, protocol and robustness."""
 
+import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import gmmaudio
-from gmmaudio.corpus import Corpus
+from gmmaudio import pipeline
+from gmmaudio.audio import DEGRADATIONS, DegradationSpec
+from gmmaudio.corpus import Clip, Corpus
+from gmmaudio.errors import CorpusError
 from gmmaudio.models import OpenSetThreshold
-
-QUICK = {"durations_s": ()}
+from tests.pipeline.conftest import QUICK, SMALL, texts_of
 
 
 @pytest.fixture(scope="module")
-def clips(corpus):
+def split_clips(corpus):
+    """The corpus with its split."""
     return gmmaudio.read_corpus(corpus.split)
 
 
 @pytest.fixture(scope="module")
-def halves(clips):
+def halves(split_clips):
     """A model trained on trials of half a second: two of each clip."""
-    return gmmaudio.train(clips, gmmaudio.make_recipe(n_components=2, trial_s=0.5)).model
+    return gmmaudio.train(split_clips, gmmaudio.make_recipe(n_components=2, trial_s=0.5)).model
 
 
-def test_evaluate_takes_the_trial_length_that_the_model_was_trained_with(halves, clips):
-    report = gmmaudio.evaluate(halves, clips, **QUICK)
+def test_evaluate_takes_the_trial_length_that_the_model_was_trained_with(halves, split_clips):
+    report = gmmaudio.evaluate(halves, split_clips, **QUICK)
     # six test clips of one second
     assert (report.n, report.protocol.trial_s) == (12, 0.5)
     assert report.protocol.scheme == "a trained model on its split 'test', trials of 0.5 s"
-    same = gmmaudio.evaluate(halves, clips, trial_s=0.5, **QUICK)
+    same = gmmaudio.evaluate(halves, split_clips, trial_s=0.5, **QUICK)
     assert report.to_dict()["clips"] == same.to_dict()["clips"]
 
 
-def test_a_length_of_zero_takes_clips_as_they_are(halves, clips):
-    report = gmmaudio.evaluate(halves, clips, trial_s=0, **QUICK)
+def test_a_length_of_zero_takes_clips_as_they_are(halves, split_clips):
+    report = gmmaudio.evaluate(halves, split_clips, trial_s=0, **QUICK)
     assert (report.n, report.protocol.trial_s) == (6, None)
     assert report.protocol.scheme == "a trained model on its split 'test'"
 
 
-def test_another_length_wins_over_the_models(halves, clips):
-    assert gmmaudio.evaluate(halves, clips, trial_s=1.0, **QUICK).protocol.trial_s == 1.0
+def test_another_length_wins_over_the_models(halves, split_clips):
+    assert gmmaudio.evaluate(halves, split_clips, trial_s=1.0, **QUICK).protocol.trial_s == 1.0
 
 
 def with_threshold(model, threshold):
@@ -55,11 +60,11 @@ def relabelled(clips, label):
     return Corpus(clips.root, changed)
 
 
-def test_clips_of_unknown_labels_are_scored_counted_and_in_no_other_metric(model, clips):
-    scores = [max(clip.scores.values()) for clip in gmmaudio.evaluate(model, clips, trial_s=0, **QUICK).clips]
+def test_clips_of_unknown_labels_are_scored_counted_and_in_no_other_metric(model, split_clips):
+    scores = [max(clip.scores.values()) for clip in gmmaudio.evaluate(model, split_clips, trial_s=0, **QUICK).clips]
     # half of the clips are below
     rule = with_threshold(model, sorted(scores)[3])
-    report = gmmaudio.evaluate(rule, relabelled(clips, "low"), **QUICK)
+    report = gmmaudio.evaluate(rule, relabelled(split_clips, "low"), **QUICK)
     assert {clip.label for clip in report.out_of_set} == {"choir"}
     assert (len(report.out_of_set), report.n) == (2, 4)
     values = report.metrics.values
@@ -71,15 +76,15 @@ def test_clips_of_unknown_labels_are_scored_counted_and_in_no_other_metric(model
     assert {row["label"] for row in report.run["manifest"]} == {"choir", "high", "mid"}
 
 
-def test_without_a_threshold_nothing_is_counted_and_that_is_said(model, clips):
-    report = gmmaudio.evaluate(replace(model, open_set=None), clips, **QUICK)
+def test_without_a_threshold_nothing_is_counted_and_a_finding_says_so(model, split_clips):
+    report = gmmaudio.evaluate(replace(model, open_set=None), split_clips, **QUICK)
     assert "coverage" not in report.metrics.values
     (finding,) = [finding for finding in report.findings if finding.code.startswith("open_set")]
     assert str(finding) == "no clip is called unknown: the model has no open-set threshold"
 
 
-def test_a_threshold_that_is_off_calls_nothing_unknown(model, clips):
-    report = gmmaudio.evaluate(with_threshold(model, None), clips, **QUICK)
+def test_a_threshold_that_is_off_calls_nothing_unknown(model, split_clips):
+    report = gmmaudio.evaluate(with_threshold(model, None), split_clips, **QUICK)
     assert report.metrics.values["coverage"] == 1.0
     (finding,) = [finding for finding in report.findings if finding.code == "open_set_counts"]
     assert finding.text.endswith("; the threshold is set by hand)")
@@ -103,3 +108,92 @@ def test_crossval_does_not_fit_a_ubm_for_every_label_left_out_unless_it_is_asked
     assert {name: value for name, value in asked.metrics.values.items() if name in plain.metrics.values} == dict(
         plain.metrics.values
     )
+
+
+# --- trials ----------------------------------------------------------------------------------------------------------
+
+
+def test_evaluate_joins_clips_to_the_length_that_is_passed(model, corpus):
+    segments = tuple(Clip(row["path"], row["label"], group=row["group"]) for row in corpus.rows)
+    report = pipeline.evaluate(model, Corpus(corpus.root, segments), trial_s=2.0)
+    assert report.n == 9
+    assert all(len(clip.paths) == 2 for clip in report.clips)
+    assert report.protocol.trial_s == 2.0
+    assert report.accuracy == 1.0
+
+
+def test_trials_of_a_test_set_join_no_two_groups_of_the_corpus(model, corpus):
+    clips = [replace(c, split=None) for c in pipeline.read_corpus(corpus.plain).clips]
+    corpus = replace(pipeline.read_corpus(corpus.plain), clips=tuple(clips))
+    report = pipeline.evaluate(model, corpus, group_by="source", trial_s=1.6)
+    assert [len(clip.paths) for clip in report.clips] == [1] * 18
+    assert {clip.unit for clip in report.clips} == {clip.group for clip in clips}
+
+
+def test_a_test_set_of_remainders_is_an_error(model, corpus):
+    with pytest.raises(
+        CorpusError, match=r"none of 6 clips can be scored; 6.00 s of remainders shorter than half of `tri"
+    ):
+        pipeline.evaluate(model, pipeline.read_corpus(corpus.split), trial_s=9.0)
+
+
+# --- protocol and findings -------------------------------------------------------------------------------------------
+
+
+def test_the_protocol_has_the_settings_of_the_model(model, clips):
+    settings = pipeline.evaluate(model, clips).protocol.settings
+    assert settings["features"] == model.features.to_dict()
+    assert settings["training"]["clips"] == 12
+    assert settings["training"]["kind_settings"]["n_components"] == 4
+
+
+def test_a_model_trained_without_groups_has_a_warning(clips):
+    blind = replace(clips, clips=tuple(replace(c, group=None) for c in clips.clips))
+    model = pipeline.train(blind, SMALL).model
+    assert "groups_unknown" in {finding.code for finding in pipeline.evaluate(model, clips).warnings}
+
+
+def test_clips_of_labels_that_the_model_does_not_have_are_counted(model, corpus):
+    test_clips = pipeline.read_corpus(corpus.split)
+    renamed = tuple(replace(clip, label="Mid") if clip.label == "mid" else clip for clip in test_clips.clips)
+    report = pipeline.evaluate(model, replace(test_clips, clips=renamed))
+    text = "2 clips of labels that the model does not have are in no metric but those of the open set: 'Mid'"
+    assert texts_of(report)["labels_not_in_model"] == text
+    assert report.n == 4
+
+
+# --- robustness ------------------------------------------------------------------------------------------------------
+
+
+def test_robustness_scores_the_same_clips_under_every_degradation(model, corpus):
+    test_clips = pipeline.read_corpus(corpus.split)
+    report = pipeline.evaluate(model, test_clips, robustness=True)
+    rows = report.slices["robustness"]
+    assert [row.name for row in rows] == ["clean", *DEGRADATIONS]
+    assert rows[0].accuracy == report.accuracy
+    for row in rows[1:]:
+        assert row.difference == pytest.approx(row.accuracy - rows[0].accuracy, abs=1e-12)
+        assert row.n == 6
+    assert rows == pipeline.evaluate(model, test_clips, robustness=True, n_jobs=2).slices["robustness"], (
+        "seeds do not depend on workers"
+    )
+    assert "robustness" not in pipeline.evaluate(model, test_clips).slices
+
+
+def test_a_degradation_of_the_sound_changes_the_accuracy(model, corpus, monkeypatch):
+    def drown(samples, _sr, rng):
+        return (0.1 * rng.normal(size=len(samples))).astype(np.float32)
+
+    spec = DegradationSpec("drown", "noise alone", "nothing of the sound is left", drown)
+    for name in ("pipeline.analyses", "trials.extraction"):
+        monkeypatch.setattr(sys.modules[f"gmmaudio.{name}"], "DEGRADATIONS", {"drown": spec})
+    clean, drowned = pipeline.evaluate(model, pipeline.read_corpus(corpus.split), robustness=True).slices["robustness"]
+    # white noise is one class to every model: of three labels one is right
+    assert (clean.accuracy, drowned.accuracy) == (1.0, pytest.approx(1 / 3))
+    assert drowned.difference == pytest.approx(-2 / 3)
+    assert drowned.difference_interval[0] < -2 / 3 < drowned.difference_interval[1]
+
+
+def test_excerpts_are_left_out_where_clips_are_joined(model, corpus):
+    report = pipeline.evaluate(model, pipeline.read_corpus(corpus.split), trial_s=1.0, robustness=True)
+    assert "5 s excerpt" not in [row.name for row in report.slices["robustness"]]

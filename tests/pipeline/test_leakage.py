@@ -9,21 +9,7 @@ import pytest
 from gmmaudio import pipeline
 from gmmaudio.corpus import Clip
 from gmmaudio.pipeline.leakage import check_fold_column, check_training_set
-
-SMALL = pipeline.make_recipe(n_components=2)
-QUICK = {"durations_s": ()}
-
-
-@pytest.fixture
-def clips(corpus):
-    """The corpus without its split."""
-    return pipeline.read_corpus(corpus.plain)
-
-
-def texts_of(report):
-    """Return the text of each finding by its code."""
-    return {finding.code: finding.text for finding in report.findings}
-
+from tests.pipeline.conftest import QUICK, SMALL, texts_of
 
 # --- a division ------------------------------------------------------------------------------------------------
 
@@ -91,8 +77,8 @@ def test_a_copy_on_the_other_side_is_found_by_samples_and_by_fingerprint(tmp_pat
     # one pair only
     assert texts["near_duplicate"].endswith(" a clip on the other side, by fingerprint: b-loud.wav ~ b-soft.flac")
     model = pipeline.train(replace(corpus, clips=tuple(c for c in corpus.clips if c.group != "b9")), SMALL).model
-    held = replace(corpus, clips=tuple(c for c in corpus.clips if c.group == "b9"))
-    evaluated = texts_of(pipeline.evaluate(model, held))
+    test_clips = replace(corpus, clips=tuple(c for c in corpus.clips if c.group == "b9"))
+    evaluated = texts_of(pipeline.evaluate(model, test_clips))
     assert evaluated["near_duplicate"].startswith("nearly the same audio as a clip that was trained on")
 
 
@@ -121,9 +107,9 @@ def test_unknown_groups_are_listed_first(corpus):
 
 
 def test_groups_from_another_column_are_not_compared_with_those_of_training(model, corpus):
-    held = pipeline.read_corpus(corpus.split)
-    assert "no_group_trained_on" in texts_of(pipeline.evaluate(model, held))
-    report = pipeline.evaluate(model, held, group_by="singer")
+    test_clips = pipeline.read_corpus(corpus.split)
+    assert "no_group_trained_on" in texts_of(pipeline.evaluate(model, test_clips))
+    report = pipeline.evaluate(model, test_clips, group_by="singer")
     assert "no_group_trained_on" not in texts_of(report)
     assert texts_of(report)["groups_not_comparable"].startswith(
         "groups are those of 'singer' here (`group_by`) and of "
@@ -139,9 +125,9 @@ def test_a_model_of_clips_some_of_whose_groups_are_unknown_has_no_check_of_group
 
 
 def test_the_same_audio_twice_in_a_test_set_is_named(model, corpus):
-    held = pipeline.read_corpus(corpus.split)
-    twice = [replace(c, path=f"./{c.path}", group=f"{c.group} again") for c in held.clips if c.split == "test"]
-    report = pipeline.evaluate(model, replace(held, clips=(*held.clips, *twice)))
+    test_clips = pipeline.read_corpus(corpus.split)
+    twice = [replace(c, path=f"./{c.path}", group=f"{c.group} again") for c in test_clips.clips if c.split == "test"]
+    report = pipeline.evaluate(model, replace(test_clips, clips=(*test_clips.clips, *twice)))
     text = "same audio twice: low/cy/0.wav (low) = ./low/cy/0.wav (low)"
     assert texts_of(report)["same_audio_twice"].startswith(text)
 
@@ -163,11 +149,11 @@ def test_sample_rates_that_differ_between_labels_have_a_warning(clips, tmp_path)
     mixed = []
     for clip in clips.clips:
         samples, sr = soundfile.read(clips.root / clip.path)
-        place = tmp_path / clip.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(place, samples, sr // 2 if clip.label == "low" else sr)
+        path = tmp_path / clip.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, samples, sr // 2 if clip.label == "low" else sr)
         mixed.append(clip)
-    told = [
+    findings = [
         [
             finding
             for finding in pipeline.train(corpus, pipeline.make_recipe(n_components=2)).model.training.findings
@@ -175,9 +161,9 @@ def test_sample_rates_that_differ_between_labels_have_a_warning(clips, tmp_path)
         ]
         for corpus in (clips, replace(clips, root=tmp_path, clips=tuple(mixed)))
     ]
-    assert told[0] == []
-    assert len(told[1]) == 1
-    assert told[1][0].text.startswith("sample rates differ between labels ('high' ")
+    assert findings[0] == []
+    assert len(findings[1]) == 1
+    assert findings[1][0].text.startswith("sample rates differ between labels ('high' ")
 
 
 # --- a training set, by facts alone ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Clips joined and cut into trials: which, how long, and not a frame lost unsaid."""
+"""Clips joined and cut into trials: their clips and lengths, and no frame lost without a finding."""
 
 import re
 from collections import defaultdict
@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gmmaudio import pipeline
 from gmmaudio.corpus import Clip
 from gmmaudio.errors import SettingError
-from gmmaudio.features import RawFrames, make_features
-from gmmaudio.trials import Extracted, TrialSettings, make_trials
+from gmmaudio.features import RawFrames, make_features, make_rows
+from gmmaudio.trials import Extracted, TrialSettings, cut_trial, make_trials
+from tests.conftest import trials_of
 
 # 100 frames a second, so that a number of frames reads as hundredths of a second
 CONFIG = make_features(sample_rate_hz=8000, hop_s=0.01, window_s=0.032, fmax_hz=4000.0, n_mels=4, n_mfcc=2)
+CLASSIC = pipeline.make_recipe(n_components=2)
 FIXED = settings(derandomize=True, deadline=None, database=None, max_examples=150)
 
 
@@ -352,3 +355,37 @@ def test_every_trial_is_long_enough_or_a_named_failure(drawn, trial_s, least_s):
     assert [item.path for item in failed] == [t.paths[0] for t in everything if numbers(t)[0] not in kept]
     assert {item.code for item in failed} <= {"too_short"}
     assert notes == same_notes
+
+
+# --- trials cut to a length ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", [None, "language"])
+def test_a_cut_has_the_rows_of_its_frames_alone(clips, preset):
+    recipe = pipeline.make_recipe(preset, n_components=2, trial_s=0)
+    trial = trials_of(clips, recipe)[0]
+    config = recipe.features
+    step = int(0.3 * config.frames.frames_per_s)
+    cuts = cut_trial(trial, 0.3, config)
+    assert len(cuts) == len(trial.parts[0].raw) // step == 3
+    for k, cut in enumerate(cuts):
+        alone = make_rows([trial.parts[0].raw.slice(k * step, (k + 1) * step)], config)
+        np.testing.assert_array_equal(cut.rows.values, alone.values)
+    assert len({cut.name for cut in cuts}) == 3
+
+
+def test_a_cut_runs_over_the_edges_of_joined_clips(clips):
+    joined = replace(clips, clips=tuple(replace(clip, source=None) for clip in clips.clips))
+    trial = trials_of(joined, replace(CLASSIC, trial_s=2.0))[0]
+    config = CLASSIC.features
+    assert len(trial.parts) == 2
+    (cut,) = cut_trial(trial, 1.5, config)
+    step = int(1.5 * config.frames.frames_per_s)
+    first = len(trial.parts[0].raw)
+    assert [len(segment.raw) for segment in cut.segments] == [first, step - first]
+    whole = np.concatenate([part.raw.values for part in trial.parts])[:step]
+    np.testing.assert_array_equal(cut.rows.values, whole)
+
+
+def test_a_trial_shorter_than_the_cut_gives_none(clips):
+    assert cut_trial(trials_of(clips, CLASSIC)[0], 1.2, CLASSIC.features) == []

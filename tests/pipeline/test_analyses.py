@@ -1,0 +1,67 @@
+"""Analyses beside the accuracy: shorter clips, less training, a random split, degraded audio."""
+
+import numpy as np
+import pytest
+
+from gmmaudio import pipeline
+from gmmaudio.pipeline import analyses
+from tests.conftest import trials_of
+from tests.pipeline.conftest import QUICK, SMALL, texts_of
+
+# --- learning curve --------------------------------------------------------------------------------------------------
+
+
+def test_the_learning_curve_takes_whole_groups_first_and_grows_to_the_training_set(clips):
+    rng = np.random.default_rng
+    trials = trials_of(clips, SMALL)
+    train = tuple(i for i, trial in enumerate(trials) if not trial.group.endswith("cy"))
+    eighth, half, most = (analyses._select_share(trials, train, share, rng(3)) for share in (1 / 8, 1 / 2, 1.0))
+    assert set(eighth) < set(half) < set(most) == set(train)
+    for label in ("low", "mid", "high"):
+        assert sum(trials[i].label == label for i in eighth) == 1
+        assert len({trials[i].group for i in half if trials[i].label == label}) == 1, "two clips of one singer"
+    halves = {analyses._select_share(trials, train, 1 / 2, rng(seed)) for seed in range(5)}
+    assert len(halves) > 1, "the order is random"
+
+
+def test_the_learning_curve_of_a_report_ends_with_its_accuracy(clips):
+    report = pipeline.crossval(clips, SMALL, folds=3, learning_curve=True, **QUICK)
+    rows = report.slices["learning_curve"]
+    assert [row.name for row in rows] == ["12.5 %", "25 %", "50 %", "100 %"]
+    hours = [row.hours for row in rows]
+    # of 12 s for training three clips, three, six and twelve of 1 s
+    assert hours == pytest.approx([3 / 3600, 3 / 3600, 6 / 3600, 12 / 3600], rel=1e-3)
+    assert (rows[-1].accuracy, rows[-1].interval) == (report.accuracy, report.intervals["accuracy"])
+    assert all(row.n == report.n for row in rows)
+
+
+# --- random split ----------------------------------------------------------------------------------------------------
+
+
+def test_the_random_split_gap_is_the_difference_to_groups_kept_whole(twins):
+    report = pipeline.crossval(twins, pipeline.make_recipe(n_components=6), folds=5, compare_random_split=True, **QUICK)
+    grouped, random = report.slices["random_split"]
+    assert (grouped.name, random.name) == ("groups kept whole", "split at random")
+    assert grouped.accuracy == report.accuracy
+    assert random.difference == pytest.approx(random.accuracy - grouped.accuracy, abs=1e-12)
+    # the twin of a clip gives its label away
+    assert random.difference > 0.2
+    low, high = random.difference_interval
+    assert low <= random.difference <= high
+    assert texts_of(report)["random_split_gap"] == (
+        f"split at random these clips show {100 * random.accuracy:.1f} %, with groups kept whole "
+        f"{100 * grouped.accuracy:.1f} %: random-split gap {100 * random.difference:+.1f} percentage points, "
+        f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
+    )
+    assert "random_split" not in pipeline.crossval(twins, SMALL, folds=5, **QUICK).slices
+
+
+def test_without_groups_there_is_no_random_split_and_a_finding(corpus):
+    report = pipeline.crossval(pipeline.read_corpus(corpus.root), SMALL, folds=3, compare_random_split=True, **QUICK)
+    assert "random_split" not in report.slices
+    assert "no_random_split" in texts_of(report)
+
+
+def test_the_random_split_beside_a_division_without_a_number_of_folds(clips):
+    report = pipeline.crossval(clips, SMALL, folds="loo", compare_random_split=True, **QUICK)
+    assert [row.n for row in report.slices["random_split"]] == [18, 18]

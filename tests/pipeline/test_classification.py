@@ -1,0 +1,45 @@
+"""Classification of files: the order of the answers, and the rows that are scored."""
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from gmmaudio import pipeline
+from gmmaudio.audio import read_audio
+from gmmaudio.features import extract
+from gmmaudio.models import PRESETS, Prediction
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_classify_keeps_the_order_of_the_paths(model, corpus, n_jobs):
+    paths = [str(corpus.root / row["path"]) for row in corpus.rows[::-2]]
+    paths.insert(3, "gone.wav")
+    predictions = list(pipeline.classify(model, paths, n_jobs=n_jobs))
+    assert [item.path for item in predictions] == paths
+    reason = {"code": "vanished", "message": "is not there; check the path"}
+    assert predictions[3] == Prediction("gone.wav", "error", **reason)
+    del predictions[3]
+    assert [item.label for item in predictions] == [row["label"] for row in corpus.rows[::-2]]
+    assert {item.duration_s for item in predictions} == {1.0}
+
+
+def test_classify_scores_are_the_same_bits_for_one_worker_and_two(model, corpus):
+    paths = [str(corpus.root / row["path"]) for row in corpus.rows]
+    assert list(pipeline.classify(model, paths, n_jobs=1)) == list(pipeline.classify(model, paths, n_jobs=2))
+
+
+def test_classify_is_lazy(model, corpus):
+    path = str(corpus.root / corpus.rows[0]["path"])
+    predictions = pipeline.classify(model, [path] * 1000)
+    assert next(predictions).label == "low"
+
+
+def test_rows_are_those_of_extract(corpus):
+    features = PRESETS["genre"]["frames"].features
+    path = str(corpus.root / corpus.rows[7]["path"])
+    file_rows = next(pipeline.read_rows(features, [path]))
+    with threadpool_limits(limits=1):  # as worker processes do
+        expected = extract(read_audio(path, features.frames.sample_rate_hz), features)
+    np.testing.assert_array_equal(file_rows.rows.values, expected.values)
+    np.testing.assert_array_equal(file_rows.rows.time_s, expected.time_s)
+    assert file_rows.duration_s == 1.0
