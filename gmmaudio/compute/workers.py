@@ -99,14 +99,15 @@ def _in_workers(function: Callable[[Item], Result], items: Iterable[Item], n_wor
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     pending = iter(items)
+    # not around the yield: joblib's settings are those of the whole thread, the caller's own loops included
     with joblib.parallel_config("loky", n_jobs=n_workers, inner_max_num_threads=1):
         parallel: Any = joblib.Parallel(batch_size=1)
-        while chunk := list(itertools.islice(pending, ITEMS_PER_WORKER * n_workers)):
-            try:
-                results = parallel(joblib.delayed(function)(item) for item in chunk)
-            except TerminatedWorkerError as error:
-                raise WorkerError(
-                    "a worker process died, out of memory or in a decoder; run in one process to see at which file "
-                    "(`n_jobs=1`)"
-                ) from error
-            yield from results
+    while chunk := list(itertools.islice(pending, ITEMS_PER_WORKER * n_workers)):
+        try:
+            results = parallel(joblib.delayed(function)(item) for item in chunk)
+        except TerminatedWorkerError as error:
+            raise WorkerError(
+                "a worker process died, out of memory or in a decoder; run in one process to see at which file "
+                "(`n_jobs=1`)"
+            ) from error
+        yield from results

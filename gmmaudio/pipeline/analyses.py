@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gmmaudio.audio import DEGRADATIONS
-from gmmaudio.compute import RunContext
+from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip, Fold, random_folds
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import ScoredClip, Similarity, Slice, compare, make_slice
@@ -176,11 +176,16 @@ def random_split(
         folds = random_folds(labels, trial_names, min(n_folds, len(trials)), np.random.default_rng(recipe.seed))
     except (CorpusError, SettingError):
         return ()
-    random = {clip.name: clip for fold in folds for clip in score_fold(trials, fold, recipe, run, tuned=tuned)}
+    random = {
+        clip.name: clip
+        for fold in run.track(folds, "random split")
+        for clip in score_fold(trials, fold, recipe, run, tuned=tuned)
+    }
     pairs = [(clip, random[clip.name]) for clip in grouped if clip.name in random]
     if not pairs:
         return ()
-    return paired_slices([("groups kept whole", [a for a, _ in pairs]), ("split at random", [b for _, b in pairs])])
+    conditions = [("groups kept whole", [a for a, _ in pairs]), ("split at random", [b for _, b in pairs])]
+    return paired_slices(conditions, run)
 
 
 def check_random_split(rows: Sequence[Slice]) -> tuple[Finding, ...]:
@@ -218,15 +223,17 @@ def check_random_split(rows: Sequence[Slice]) -> tuple[Finding, ...]:
     )
 
 
-def paired_slices(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Slice, ...]:
+def paired_slices(conditions: Sequence[tuple[str, Sequence[ScoredClip]]], run: RunContext = QUIET) -> tuple[Slice, ...]:
     """Return slices of the same clips under several conditions, each with its difference to the first.
 
     A clip that is missing under a condition is left out of that difference.
 
     Parameters
     ----------
-    runs : sequence of (str, sequence of ScoredClip)
+    conditions : sequence of (str, sequence of ScoredClip)
         Name and predictions of each condition; the others are compared with the first.
+    run : RunContext
+        Progress of the bootstrap and the permutation test.
 
     Returns
     -------
@@ -240,9 +247,9 @@ def paired_slices(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Sli
     >>> [(each.name, each.accuracy, each.difference) for each in slices]
     [('one', 0.0, None), ('other', 1.0, 1.0)]
     """
-    first_name, first = runs[0]
+    first_name, first = conditions[0]
     rows = [make_slice(first_name, first)]
-    for name, clips in runs[1:]:
+    for name, clips in conditions[1:]:
         other = {(clip.name, clip.repeat): clip for clip in clips}
         pairs = [(clip, other[clip.name, clip.repeat]) for clip in first if (clip.name, clip.repeat) in other]
         if not pairs:
@@ -254,6 +261,7 @@ def paired_slices(runs: Sequence[tuple[str, Sequence[ScoredClip]]]) -> tuple[Sli
             [a.predicted for a, _ in pairs],
             [b.predicted for _, b in pairs],
             repeats=[a.repeat for a, _ in pairs],
+            progress=run.progress,
         )
         rows.append(make_slice(name, clips, difference=comparison.difference, difference_interval=comparison.interval))
     return tuple(rows)
@@ -333,7 +341,7 @@ def robustness(
     ('clean', {0.0})
     """
     degradations = run.track(degradations_of(trial_s), "robustness")
-    return paired_slices([("clean", clean), *((name, score(name)) for name in degradations)])
+    return paired_slices([("clean", clean), *((name, score(name)) for name in degradations)], run)
 
 
 def degradations_of(trial_s: float | None) -> tuple[str, ...]:

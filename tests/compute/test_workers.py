@@ -104,3 +104,13 @@ def test_a_reader_may_stop_early():
     next(results)
     results.close()
     assert list(ordered_map(abs, [-1], 2)) == [1]
+
+
+def test_the_settings_of_workers_are_not_those_of_the_caller_between_results():
+    from joblib.parallel import get_active_backend
+
+    before = [type(get_active_backend()[0]), get_active_backend()[1]]
+    results = ordered_map(abs, [-1, -2], 2)
+    next(results)
+    assert [type(get_active_backend()[0]), get_active_backend()[1]] == before
+    assert list(results) == [2]

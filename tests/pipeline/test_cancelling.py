@@ -1,4 +1,4 @@
-"""A run that is stopped from its progress callable, as Ctrl-C stops it: at once, in every stage, with nothing left."""
+"""Runs that their progress callable interrupts, as Ctrl-C does: at once in every stage, with workers for the next run."""
 
 from dataclasses import replace
 
@@ -6,102 +6,107 @@ import pytest
 
 from gmmaudio import pipeline
 from gmmaudio.compute import ordered_map
+from gmmaudio.evaluation import intervals
 from gmmaudio.models import KINDS
 from gmmaudio.pipeline import analyses
 
-
-def record(stages):
-    """Return a progress callable that adds the name of each stage to a set."""
-
-    def progress(items, _total, name, /):
-        stages.add(name)
-        return items
-
-    return progress
-
-
-def interrupt(stage):
-    """Return a progress callable that interrupts the run at the first item of a stage."""
-
-    def progress(items, _total, name, /):
-        for item in items:
-            if name == stage:
-                raise KeyboardInterrupt
-            yield item
-
-    return progress
-
-
-def assert_stops_everywhere(run, expected):
-    """Assert that a run can be stopped in each of its stages, and that its workers serve the next one."""
-    stages = set()
-    run(record(stages))
-    assert stages >= expected
-    for stage in sorted(stages):
-        with pytest.raises(KeyboardInterrupt):
-            run(interrupt(stage))
-        assert list(ordered_map(abs, [-1, -2], 2)) == [1, 2], stage
+NOISE = "noise 20 dB"
+FITS = ["fitting mixtures", "fitting the UBM", "inner folds"]
+# all stages of each run that have items
+STAGES = {
+    "train": ["extracting features", "extracting features, noise", "tuning", *FITS, "leaving labels out"],
+    "crossval": [
+        *("extracting features", "cross-validation folds", "tuning", *FITS, "leaving labels out", "learning curve"),
+        *("random split", "robustness", f"extracting features, {NOISE}", "bootstrap", "permutation test"),
+    ],
+    "evaluate": ["extracting features", "robustness", f"extracting features, {NOISE}", "bootstrap"],
+    "classify": ["classifying"],
+    "read_rows": ["extracting features"],
+}
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """One candidate of each kind to choose from, and one degradation."""
-    monkeypatch.setattr(analyses, "DEGRADATIONS", {"noise 20 dB": analyses.DEGRADATIONS["noise 20 dB"]})
+def run(monkeypatch, corpus, model):
+    """A function that runs a verb with everything on: one candidate of each kind, one degradation, few draws."""
+    monkeypatch.setattr(analyses, "DEGRADATIONS", {NOISE: analyses.DEGRADATIONS[NOISE]})
+    monkeypatch.setattr(intervals, "N_DRAWS", 50)
     for name, kind in KINDS.items():
         monkeypatch.setitem(KINDS, name, replace(kind, candidates=kind.candidates[:1]))
-
-
-@pytest.mark.usefixtures("quick")
-def test_training_stops_in_every_stage(corpus):
-    labelled_clips = pipeline.read_corpus(corpus.plain)
     recipe = pipeline.make_recipe(kind="supervector", n_components=2)
-
-    def run(progress):
-        pipeline.train(labelled_clips, recipe, tune=True, kind="supervector", n_jobs=2, progress=progress)
-
-    assert_stops_everywhere(run, {"extracting features", "tuning", "inner folds", "leaving labels out"})
-
-
-@pytest.mark.usefixtures("quick")
-def test_crossvalidation_stops_in_every_stage(corpus):
-    labelled_clips = pipeline.read_corpus(corpus.plain)
-    recipe = pipeline.make_recipe(n_components=2)
-    extras = {"learning_curve": True, "compare_random_split": True, "robustness": True, "durations_s": ()}
-
-    def run(progress):
-        pipeline.crossval(labelled_clips, recipe, folds=2, **extras, n_jobs=2, progress=progress)
-
-    stages = {"extracting features", "cross-validation folds", "inner folds", "learning curve"}
-    assert_stops_everywhere(run, stages | {"extracting features, noise 20 dB"})
-
-
-@pytest.mark.usefixtures("quick")
-def test_evaluation_stops_in_every_stage(corpus, model):
-    labelled_clips = pipeline.read_corpus(corpus.split)
-
-    def run(progress):
-        pipeline.evaluate(model, labelled_clips, robustness=True, durations_s=(), n_jobs=2, progress=progress)
-
-    assert_stops_everywhere(run, {"extracting features", "extracting features, noise 20 dB"})
-
-
-def test_classification_and_features_stop(corpus, model):
     paths = [corpus.root / row["path"] for row in corpus.rows[:4]]
-    assert_stops_everywhere(
-        lambda progress: list(pipeline.classify(model, paths, n_jobs=2, progress=progress)), {"classifying"}
-    )
-    assert_stops_everywhere(
-        lambda progress: list(pipeline.read_rows(model.features, paths, n_jobs=2, progress=progress)),
-        {"extracting features"},
-    )
+    everything = {"learning_curve": True, "compare_random_split": True, "robustness": True, "open_set": True}
+
+    def run_verb(verb, progress):
+        settings = {"n_jobs": 2, "progress": progress}
+        if verb == "train":
+            degraded = replace(recipe, augment=("noise",))
+            return pipeline.train(pipeline.read_corpus(corpus.plain), degraded, tune=True, **settings)
+        if verb == "crossval":
+            clips = pipeline.read_corpus(corpus.plain)
+            return pipeline.crossval(clips, recipe, folds=2, tune=True, durations_s=(), **everything, **settings)
+        if verb == "evaluate":
+            clips = pipeline.read_corpus(corpus.split)
+            return pipeline.evaluate(model, clips, durations_s=(), robustness=True, **settings)
+        if verb == "classify":
+            return list(pipeline.classify(model, paths, **settings))
+        return list(pipeline.read_rows(model.features, paths, **settings))
+
+    return run_verb
+
+
+class Interrupter:
+    """A progress callable that interrupts the run at the first item of a stage, and notes the stages that begin."""
+
+    def __init__(self, stage=None):
+        self.stage = stage
+        self.stages = []
+        self.stages_afterwards = []
+        self.interrupted = False
+
+    def __call__(self, items, _total, stage, /):
+        if self.interrupted:
+            self.stages_afterwards.append(stage)
+        for item in items:
+            self.stages.append(stage)
+            if stage == self.stage:
+                self.interrupted = True
+                raise KeyboardInterrupt
+            yield item
+
+
+@pytest.mark.parametrize("verb", STAGES)
+def test_every_stage_reports_progress(run, verb):
+    progress = Interrupter()
+    run(verb, progress)
+    assert set(progress.stages) == set(STAGES[verb])
+
+
+@pytest.mark.parametrize(("verb", "stage"), [(verb, stage) for verb in STAGES for stage in STAGES[verb]])
+def test_an_interrupt_leaves_a_run_from_every_stage(run, verb, stage):
+    progress = Interrupter(stage)
+    with pytest.raises(KeyboardInterrupt):
+        run(verb, progress)
+    assert progress.stages_afterwards == []
+    assert list(ordered_map(abs, [-1, -2], 2)) == [1, 2]
+
+
+def test_a_run_after_an_interrupt_gives_the_same_numbers(run):
+    before = run("evaluate", Interrupter()).to_dict()
+    with pytest.raises(KeyboardInterrupt):
+        run("evaluate", Interrupter("robustness"))
+    after = run("evaluate", Interrupter()).to_dict()
+    for report in (before, after):
+        for key in ("began", "seconds"):
+            del report["protocol"][key]
+    assert before == after
 
 
 @pytest.mark.parametrize("verb", ["train", "crossval"])
-def test_a_command_that_is_stopped_leaves_the_files_as_they_were(command, corpus, tmp_path, monkeypatch, verb):
+def test_a_command_that_is_interrupted_leaves_the_files_as_they_were(command, corpus, tmp_path, monkeypatch, verb):
     from gmmaudio.cli import progress_display
 
     monkeypatch.setattr(
-        progress_display.ProgressDisplay, "__call__", lambda _, *stage: interrupt("inner folds")(*stage)
+        progress_display.ProgressDisplay, "__call__", lambda _, *stage: Interrupter("inner folds")(*stage)
     )
     path = tmp_path / "old"
     path.write_bytes(b"old")
