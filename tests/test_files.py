@@ -5,7 +5,7 @@ import os
 import pytest
 
 from gmmaudio.errors import WriteError
-from gmmaudio.files import check_writable, write_beside
+from gmmaudio.files import check_writable, make_folder, write_beside
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, MemoryError])
@@ -46,3 +46,50 @@ def test_check_writable_says_that_a_folder_is_closed(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
     with pytest.raises(WriteError, match="cannot be written; choose another place"):
         check_writable(tmp_path / "m.gmm")
+
+
+@pytest.mark.parametrize("check", [check_writable, lambda path: write_beside(path).__enter__()])
+def test_a_pipe_is_no_file_to_replace(tmp_path, check):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(WriteError, match="is a pipe or a device; name a file"):
+        check(tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_standard_output_is_no_file():
+    with pytest.raises(WriteError, match="-: standard output is no place for this; name a file"):
+        check_writable("-")
+
+
+def test_a_name_too_long_for_the_system_is_an_error_of_this_package(tmp_path):
+    for function in (check_writable, make_folder, lambda path: write_beside(path).__enter__()):
+        with pytest.raises(WriteError):
+            function(tmp_path / ("a" * 300) / "b")
+
+
+def test_a_folder_is_made_and_one_that_exists_is_kept(tmp_path):
+    make_folder(tmp_path / "tables")
+    (tmp_path / "tables" / "old.csv").write_bytes(b"old")
+    make_folder(str(tmp_path / "tables"))
+    assert [path.name for path in (tmp_path / "tables").iterdir()] == ["old.csv"]
+
+
+@pytest.mark.parametrize("name", ["file", "missing/tables"])
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path, name):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(WriteError, match=f"{name}: no folder can be made there"):
+        make_folder(tmp_path / name)
+
+
+def test_a_folder_that_is_closed_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(WriteError, match="the folder cannot be written; choose another place"):
+        make_folder(tmp_path)
+
+
+def test_a_file_that_is_whole_takes_the_place_of_an_older_one(tmp_path):
+    (tmp_path / "page.html").write_bytes(b"old")
+    with write_beside(tmp_path / "page.html") as handle:
+        handle.write(b"new")
+        assert (tmp_path / "page.html").read_bytes() == b"old"
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("page.html", b"new")]

@@ -1,4 +1,4 @@
-"""Runs that their progress callable interrupts, as Ctrl-C does: at once in every stage, with workers for the next run."""
+"""Runs that their progress callable interrupts, as Ctrl-C does: every stage stops at once, and workers live on."""
 
 from dataclasses import replace
 

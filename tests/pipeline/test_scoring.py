@@ -1,6 +1,11 @@
 """Predictions for trials, and the units of their intervals."""
 
+from dataclasses import replace
+
 from gmmaudio import pipeline
+from gmmaudio.pipeline.scoring import interval_units, score_durations, score_trials
+from gmmaudio.trials import cut_trial
+from tests.conftest import trials_of
 from tests.pipeline.conftest import QUICK, SMALL, texts_of
 
 
@@ -17,3 +22,39 @@ def test_where_sources_are_few_intervals_are_over_the_groups_within_them(clips):
     by_singer = pipeline.crossval(clips, SMALL, folds="loo", group_by="singer", **QUICK)
     assert {clip.unit for clip in by_singer.clips} == {"ann", "bob", "cy"}
     assert by_singer.protocol.scheme == "cross-validation, one singer left out at a time"
+
+
+def test_a_prediction_keeps_label_groups_and_length_of_its_trial(clips, model):
+    trial = trials_of(clips, SMALL)[0]
+    (clip,) = score_trials([trial], model.recogniser, fold="2", repeat=1)
+    assert (clip.name, clip.paths, clip.label) == (trial.name, trial.paths, trial.label)
+    assert (clip.group, clip.unit, clip.source) == (trial.group, trial.group, trial.source)
+    assert (clip.fold, clip.repeat, clip.duration_s) == ("2", 1, 1.0)
+    prediction = model.predict(trial.rows)
+    assert (clip.predicted, clip.scores) == (prediction.best_label, prediction.scores)
+    assert clip.rejected is (prediction.status == "unknown")
+
+
+def test_scores_do_not_depend_on_the_other_trials(clips, model):
+    trials = trials_of(clips, SMALL)
+    together = score_trials(trials, model.recogniser)
+    assert together == [clip for trial in trials for clip in score_trials([trial], model.recogniser)]
+    assert score_trials([], model.recogniser) == []
+
+
+def test_cuts_of_a_duration_are_scored_one_by_one(clips, model):
+    trials = trials_of(clips, SMALL)[:2]
+    predictions = score_durations(trials, model.recogniser, (0.3, 2.0), model.features, fold="1")
+    assert [clip.name for clip in predictions[0.3]] == [
+        cut.name for trial in trials for cut in cut_trial(trial, 0.3, model.features)
+    ]
+    assert {clip.fold for clip in predictions[0.3]} == {"1"}
+    assert predictions[2.0] == []
+
+
+def test_units_of_intervals_are_changed_for_few_sources_with_more_groups_alone(clips):
+    trials = trials_of(clips, SMALL)
+    assert interval_units(trials, None) == (trials, ())
+    assert interval_units(trials, "singer") == (trials, ())
+    without_groups = trials_of(replace(clips, clips=tuple(replace(c, group=None) for c in clips.clips)), SMALL)
+    assert interval_units(without_groups, "source") == (without_groups, ())

@@ -1,0 +1,41 @@
+"""The errors of this package: one base, and the builtin that each also is."""
+
+import inspect
+
+import pytest
+
+from gmmaudio import errors
+from gmmaudio.compute import ordered_map
+from gmmaudio.errors import AudioError, GmmaudioError
+
+BUILTINS = {
+    "SettingError": ValueError,
+    "CorpusError": ValueError,
+    "MixtureError": ValueError,
+    "FeatureError": ValueError,
+    "ModelFileError": ValueError,
+    "WriteError": OSError,
+    "WorkerError": RuntimeError,
+    "AudioError": OSError,
+}
+
+
+def test_every_error_is_listed_here():
+    classes = {name for name, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, GmmaudioError)}
+    assert classes == {*BUILTINS, "GmmaudioError"}
+
+
+@pytest.mark.parametrize("name", BUILTINS)
+def test_every_error_is_a_builtin_error_too(name):
+    assert issubclass(getattr(errors, name), GmmaudioError)
+    assert issubclass(getattr(errors, name), BUILTINS[name])
+
+
+def test_an_audio_error_has_a_code_beside_its_message():
+    error = AudioError("vanished", "is not there; check the path")
+    assert (error.code, error.message, str(error)) == ("vanished", "is not there; check the path", error.message)
+
+
+def test_an_audio_error_comes_back_from_a_worker_process():
+    (error,) = ordered_map(lambda _: AudioError("empty", "holds no bytes"), [0], 2)
+    assert (type(error), error.code, error.message) == (AudioError, "empty", "holds no bytes")
