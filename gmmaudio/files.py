@@ -58,7 +58,7 @@ def write_beside(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except OSError as error:
         if isinstance(error, GmmaudioError):
             raise
-        raise WriteError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
+        raise WriteError(f"{target}: cannot be written ({error.strerror}); choose another path") from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
@@ -85,7 +85,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     """
     target = Path(path)
     if str(target) == "-":
-        raise WriteError("-: standard output is no place for this; name a file")
+        raise WriteError("-: standard output cannot be used here; name a file")
     try:
         if target.is_dir():
             raise WriteError(f"{target}: is a folder; name a file in it")
@@ -96,9 +96,9 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     except OSError as error:
         if isinstance(error, WriteError):
             raise
-        raise WriteError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
+        raise WriteError(f"{target}: cannot be written ({error.strerror}); choose another path") from error
     if not os.access(target.parent, os.W_OK):
-        raise WriteError(f"{target}: the folder {target.parent} cannot be written; choose another place")
+        raise WriteError(f"{target}: the folder {target.parent} cannot be written; choose another path")
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
@@ -126,9 +126,9 @@ def make_folder(path: str | os.PathLike[str]) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise WriteError(f"{folder}: no folder can be made there ({error.strerror}); choose another place") from error
+        raise WriteError(f"{folder}: the folder cannot be made ({error.strerror}); choose another path") from error
     if not os.access(folder, os.W_OK):
-        raise WriteError(f"{folder}: the folder cannot be written; choose another place")
+        raise WriteError(f"{folder}: the folder cannot be written; choose another path")
 
 
 def _umask() -> int:

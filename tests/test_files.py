@@ -44,7 +44,7 @@ def test_check_writable_says_what_is_wrong(tmp_path, name, message):
 
 def test_check_writable_says_that_a_folder_is_closed(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
-    with pytest.raises(WriteError, match="cannot be written; choose another place"):
+    with pytest.raises(WriteError, match="cannot be written; choose another path"):
         check_writable(tmp_path / "m.gmm")
 
 
@@ -57,7 +57,7 @@ def test_a_pipe_is_no_file_to_replace(tmp_path, check):
 
 
 def test_standard_output_is_no_file():
-    with pytest.raises(WriteError, match="-: standard output is no place for this; name a file"):
+    with pytest.raises(WriteError, match="-: standard output cannot be used here; name a file"):
         check_writable("-")
 
 
@@ -77,13 +77,13 @@ def test_a_folder_is_made_and_one_that_exists_is_kept(tmp_path):
 @pytest.mark.parametrize("name", ["file", "missing/tables"])
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path, name):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(WriteError, match=f"{name}: no folder can be made there"):
+    with pytest.raises(WriteError, match=f"{name}: the folder cannot be made"):
         make_folder(tmp_path / name)
 
 
 def test_a_folder_that_is_closed_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
-    with pytest.raises(WriteError, match="the folder cannot be written; choose another place"):
+    with pytest.raises(WriteError, match="the folder cannot be written; choose another path"):
         make_folder(tmp_path)
 
 

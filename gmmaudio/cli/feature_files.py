@@ -72,7 +72,7 @@ def _write(path: Path, file_rows: FileRows) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(f"{path.parent}: cannot be made ({error.strerror}); choose another place") from error
+        raise WriteError(f"{path.parent}: cannot be made ({error.strerror}); choose another path") from error
     with write_beside(path) as handle:
         np.save(handle, file_rows.rows.values, allow_pickle=False)
 

@@ -60,7 +60,7 @@ def check_places(inputs: Sequence[Path], places: Mapping[str, Path | None]) -> N
             continue
         real = os.path.realpath(path)
         if real in seen:
-            raise SettingError(f"{option} {path} would be written over {seen[real]}; name another place")
+            raise SettingError(f"{option} {path} would be written over {seen[real]}; name another path")
         seen[real] = f"{option} {path}"
 
 

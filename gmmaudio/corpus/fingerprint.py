@@ -195,7 +195,7 @@ def from_hex(text: str) -> Fingerprint:
     if not digits or len(text) % 16 or len(text) > 16 * MAX_ANCHORS:
         raise SettingError(
             f"{text[:40]!r} is no fingerprint; expected 16 hexadecimal digits for each of 0 to {MAX_ANCHORS} "
-            "sub-fingerprints: make it anew from the sound"
+            "sub-fingerprints: compute it again from the audio"
         )
     return np.frombuffer(bytes.fromhex(text), dtype=">u8").astype(np.uint64)
 

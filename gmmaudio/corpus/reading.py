@@ -211,7 +211,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
     repeated = [segment[0] for segment, n in counts.items() if n > 1]
     if repeated:
         raise CorpusError(
-            f"{path}: {some_names(repeated)} named twice; remove the second row, or give each its own segment"
+            f"{path}: more than one row for {some_names(repeated)}; keep one, or give each row another segment"
         )
     return Corpus(path.parent, clips)
 
@@ -241,7 +241,7 @@ def _path_column(path: Path, columns: Sequence[str] | None) -> str:
     columns = [] if columns is None else columns
     repeated = sorted(name for name, n in Counter(columns).items() if n > 1)
     if repeated:
-        raise CorpusError(f"{path}: column {repeated[0]!r} stands twice; rename or remove one")
+        raise CorpusError(f"{path}: column {repeated[0]!r} occurs twice; rename or remove one")
     name = next((c for c in ("path", "file_name") if c in columns), None)
     if name is None or "label" not in columns:
         raise CorpusError(

@@ -20,7 +20,7 @@ from gmmaudio.findings import some_names
 
 NOTHING_SCORED = (
     "no label can be scored: each needs clips of two groups or more; record another speaker or artist, "
-    'or take every file for a group, for an optimistic metric (`group_by="none"`)'
+    'or treat every file as a group, which makes the metric optimistic (`group_by="none"`)'
 )
 
 

@@ -142,7 +142,7 @@ def compare(
     Raises
     ------
     SettingError
-        If there are no clips, the lengths differ, or a clip stands twice in one repeat.
+        If there are no clips, the lengths differ, or a clip occurs twice in one repeat.
 
     References
     ----------
@@ -251,7 +251,7 @@ def permutation_p(differences: npt.ArrayLike, progress: Progress = silent) -> fl
 
 
 def _check(names: Sequence[str], *others: Sequence[str] | Sequence[int]) -> None:
-    """Raise SettingError where there is nothing to compare, or a clip stands twice."""
+    """Raise SettingError where there is nothing to compare, or a clip occurs twice."""
     if not names:
         raise SettingError("no clips; there is nothing to compare")
     lengths = {len(names), *map(len, others)}
@@ -260,7 +260,7 @@ def _check(names: Sequence[str], *others: Sequence[str] | Sequence[int]) -> None
     seen = set()
     for key in zip(names, others[-1], strict=True):
         if key in seen:
-            raise SettingError(f"clip {key[0]!r} stands twice in repeat {key[1]}; expected it once")
+            raise SettingError(f"clip {key[0]!r} occurs twice in repeat {key[1]}; expected it once")
         seen.add(key)
 
 

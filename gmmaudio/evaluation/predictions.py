@@ -70,7 +70,7 @@ def read_predictions(path: str | os.PathLike[str]) -> tuple[list[ScoredClip], st
     for clip in clips:
         if (clip.name, clip.repeat) in seen:
             raise CorpusError(
-                f"{table}: {clip.name!r} stands twice in repeat {clip.repeat}; keep one row for each clip"
+                f"{table}: {clip.name!r} occurs twice in repeat {clip.repeat}; keep one row for each clip"
             )
         seen.add((clip.name, clip.repeat))
     kinds = {(bool(clip.scores), clip.probability is None) for clip in clips}
@@ -86,7 +86,7 @@ def _columns(table: Path, names: Sequence[str] | None) -> dict[str, dict[str, st
     heads = [] if names is None else [name.strip() for name in names]
     twice = sorted({name for name in heads if heads.count(name) > 1})
     if twice:
-        raise CorpusError(f"{table}: column {twice[0]!r} stands twice; rename or remove one")
+        raise CorpusError(f"{table}: column {twice[0]!r} occurs twice; rename or remove one")
     columns = {
         kind: {name: name.removeprefix(kind).strip() for name in heads if name.startswith(kind)}
         for kind in (SCORE, PROBABILITY)

@@ -205,7 +205,7 @@ def crossval(
     Parameters
     ----------
     corpus : path-like or Corpus
-        Folder with a sub-folder for each class, manifest, or what :func:`gmmaudio.read_corpus` returns.
+        Folder with a sub-folder for each class, manifest, or a corpus (:func:`gmmaudio.read_corpus`).
     preset : str, Recipe or None
         Name of a preset, or all settings (:func:`gmmaudio.make_recipe`); None selects the classic model.
     folds, fold_column, repeats, group_by, split, durations_s, tune

@@ -44,7 +44,7 @@ def evaluate(
     model : Model
         The model.
     corpus : path-like or Corpus
-        Folder with a sub-folder for each class, manifest, or what :func:`gmmaudio.read_corpus` returns.
+        Folder with a sub-folder for each class, manifest, or a corpus (:func:`gmmaudio.read_corpus`).
     split : str or None
         Split to score; None selects ``test`` where the corpus has splits, and all clips where it has none.
     trial_s : float or None

@@ -107,14 +107,14 @@ def check_fold_column(values: Sequence[str | None], units: Sequence[str]) -> tup
     divided = straddling_groups(values, units)
     if not divided:
         return ()
-    who, its = (
+    subject, possessive = (
         (f"group {divided[0]!r} is", "its") if len(divided) == 1 else (f"groups {some_names(divided)} are", "their")
     )
     return (
         Finding(
             "fold_column_divides_group",
             "information",
-            f"{who} in several folds: {its} clips are left out of training where others of "
+            f"{subject} in several folds: {possessive} clips are left out of training where others of "
             f"{'it' if len(divided) == 1 else 'the same group'} are scored",
         ),
     )

@@ -73,7 +73,7 @@ def train(
     Parameters
     ----------
     corpus : path-like or Corpus
-        Folder with a sub-folder for each class, manifest, or what :func:`gmmaudio.read_corpus` returns.
+        Folder with a sub-folder for each class, manifest, or a corpus (:func:`gmmaudio.read_corpus`).
     preset : str, Recipe or None
         Name of a preset, or all settings (:func:`gmmaudio.make_recipe`); None selects the classic model.
     split : str or None

@@ -69,10 +69,10 @@ def test_a_report_is_one_page_that_needs_nothing_else(command, model_file, corpu
 @pytest.mark.parametrize(
     ("folder", "code", "complaint"),
     [
-        ("{same}", 2, "--csv {same} would be written over --json {same}; name another place"),
+        ("{same}", 2, "--csv {same} would be written over --json {same}; name another path"),
         ("{corpus.plain}", 2, "--csv {corpus.plain} would be written over what is read"),
         ("{corpus.root}", 2, "holds what is read"),
-        ("{corpus.root}/low/ann/0.wav", 4, "no folder can be made there"),
+        ("{corpus.root}/low/ann/0.wav", 4, "the folder cannot be made"),
     ],
 )
 def test_an_output_named_twice_or_closed_is_refused(command, corpus, tmp_path, folder, code, complaint):

@@ -131,7 +131,7 @@ def test_a_disk_that_is_full_at_the_end_is_4(command, corpus, tmp_path, monkeypa
     result = command("train", corpus.split, "-o", tmp_path / "m.gmm")
     assert result.code == 4
     assert result.err.endswith(
-        f"gmmaudio: {tmp_path}/m.gmm: cannot be written (No space left on device); choose another place\n"
+        f"gmmaudio: {tmp_path}/m.gmm: cannot be written (No space left on device); choose another path\n"
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Labels that are nearly the same, labels of one clip, audio that stands twice, files in several groups."""
+"""Labels that are nearly the same, labels of one clip, audio that occurs twice, files in several groups."""
 
 import pytest
 

@@ -250,7 +250,7 @@ def test_a_manifest_without_rows_is_refused(tmp_path):
 def test_a_clip_named_twice_is_refused_even_under_two_labels(tmp_path):
     path = manifest(tmp_path, "path,label\na.wav,jazz\nb.wav,jazz\na.wav,rock\n")
     assert fails(read_manifest, path) == (
-        f"{path}: 'a.wav' named twice; remove the second row, or give each its own segment"
+        f"{path}: more than one row for 'a.wav'; keep one, or give each row another segment"
     )
 
 
@@ -262,7 +262,7 @@ def test_two_segments_of_one_file_are_two_clips(tmp_path):
 def test_many_clips_named_twice_are_counted_not_listed(tmp_path):
     rows = "".join(f"{i}.wav,jazz\n" for i in range(5))
     message = fails(read_manifest, manifest(tmp_path, "path,label\n" + rows + rows))
-    assert "'0.wav', '1.wav', '2.wav' and 2 more named twice" in message
+    assert "more than one row for '0.wav', '1.wav', '2.wav' and 2 more; " in message
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
@@ -297,7 +297,7 @@ def test_a_link_to_the_root_makes_no_clips_of_other_classes(tmp_path):
 
 def test_a_column_that_stands_twice_is_refused(tmp_path):
     (tmp_path / "m.csv").write_text("path,label,label\na.wav,x,y\n")
-    with pytest.raises(CorpusError, match="column 'label' stands twice"):
+    with pytest.raises(CorpusError, match="column 'label' occurs twice"):
         read_manifest(tmp_path / "m.csv")
 
 

@@ -314,7 +314,7 @@ def test_leave_one_group_out_names_folds_by_group():
 def test_labels_of_one_group_each_are_refused_with_the_cure(make):
     assert fails(make, ["a", "a", "b", "b"], ["1", "1", "2", "2"]) == (
         "no label can be scored: each needs clips of two groups or more; record another speaker or artist, "
-        'or take every file for a group, for an optimistic metric (`group_by="none"`)'
+        'or treat every file as a group, which makes the metric optimistic (`group_by="none"`)'
     )
 
 

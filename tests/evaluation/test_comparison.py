@@ -234,7 +234,7 @@ def test_groups_decide_what_the_clips_tell():
         (([], [], [], [], []), "no clips; there is nothing to compare"),
         ((["p"], ["x"], ["g"], ["x"], []), "sequences of 0 to 1 items; expected one each for every clip"),
         ((["p"], ["x"], ["g"], ["x"], ["x"], [0, 1]), "sequences of 1 to 2 items"),
-        ((["p", "p"], ["x"] * 2, ["g"] * 2, ["x"] * 2, ["x"] * 2), "clip 'p' stands twice in repeat 0"),
+        ((["p", "p"], ["x"] * 2, ["g"] * 2, ["x"] * 2, ["x"] * 2), "clip 'p' occurs twice in repeat 0"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(arguments, message):

@@ -113,7 +113,7 @@ COLUMNS = "expected columns path, label, and predicted or score:LABEL or probabi
         ("path,label\na,b\n", f"has columns 'path', 'label'; {COLUMNS}"),
         ("label,predicted\na,b\n", f"has columns 'label', 'predicted'; {COLUMNS}"),
         ("path,label,predicted\n", "has a header and no rows; add one row for each clip"),
-        ("path,label,label,predicted\n", "column 'label' stands twice; rename or remove one"),
+        ("path,label,label,predicted\n", "column 'label' occurs twice; rename or remove one"),
         ("path,label,predicted\na,b,c,d\n", "line 2: more values than columns; quote values that hold the separator"),
         ("path,label,predicted\n,b,c\n", "line 2: no path; every clip needs one"),
         ("path,label,predicted\na,,c\n", "line 2: no label; every clip needs one"),
@@ -130,7 +130,7 @@ COLUMNS = "expected columns path, label, and predicted or score:LABEL or probabi
         ),
         ("path,label,probability:x,probability:y\na,b,-0.5,1.5\n", "line 2: probabilities sum to 1; expected 1"),
         ('path;label;score:x\na;b;"-1,5"\n', f"line 2: the score of x is '-1,5'; {A_NUMBER}, with a decimal point"),
-        ("path,label,predicted\na,b,c\na,b,c\n", "'a' stands twice in repeat 0; keep one row for each clip"),
+        ("path,label,predicted\na,b,c\na,b,c\n", "'a' occurs twice in repeat 0; keep one row for each clip"),
         (
             "path,label,score:x\na,b,1e300\n",
             "line 2: the score of x is '1e300'; expected a number from -1e+100 to 1e+100",

@@ -130,7 +130,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch, call, n
     monkeypatch.setattr(call, fail_with(number))
     with pytest.raises(WriteError) as caught:
         save_model(small_model(), path)
-    assert str(caught.value) == f"{path}: cannot be written ({os.strerror(number)}); choose another place"
+    assert str(caught.value) == f"{path}: cannot be written ({os.strerror(number)}); choose another path"
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == ([("m.gmm", before)] if before else [])
 
 
