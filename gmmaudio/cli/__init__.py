@@ -16,24 +16,26 @@ import click
 
 from gmmaudio import __version__, errors
 
-# Name -> what it does; the modules are imported when asked for, so that --help answers at once.
+# Name -> line on the help page; the modules are imported when a command is run, so that --help answers at once.
 COMMANDS = {
     "train": "Train a model on a folder of classes or a manifest.",
-    "classify": "Name the class of audio files.",
-    "evaluate": "Score a model on labelled clips it was not trained on.",
-    "crossval": "Train and score on a corpus, held-out groups at a time.",
-    "compare": "Say whether two evaluations of the same clips differ.",
-    "reproduce": "Run an evaluation again from its JSON, and say whether the numbers are the same.",
+    "classify": "Classify audio files.",
+    "evaluate": "Evaluate a model on labelled clips that it was not trained on.",
+    "crossval": "Cross-validate on a corpus, with groups kept whole.",
+    "compare": "Compare two evaluations of the same clips.",
+    "reproduce": "Run an evaluation again from its JSON and compare the results.",
     "features": "Write the feature frames of audio files.",
-    "info": "Say what a model holds and what it was trained on.",
+    "info": "Describe a model and its training.",
 }
 
-# the module of a command, where the package that it stands in front of bears its name
+# the module of a command whose name is that of a package
 MODULES = {"features": "feature_files"}
 
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOTHING, EXIT_WRITE = 1, 2, 3, 4
 # 128 and the number of the signal, as shells count
 EXIT_INTERRUPTED, EXIT_CLOSED_PIPE, EXIT_TERMINATED = 130, 141, 143
+
+TRACKER_WARNINGS = "ignore:resource_tracker"
 
 EPILOG = (
     "Exit codes: 0 done; 1 done, but some inputs failed; 2 usage; 3 nothing usable in, or an unusable model; "
@@ -79,7 +81,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="gmmaudio")
 def cli() -> None:
-    """Tell the genre of music and the language of speech with Gaussian mixture models."""
+    """Recognise the genre of music and the language of speech with Gaussian mixture models."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -91,6 +93,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         Default: those of the process.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        # joblib's resource tracker, a process of its own, would warn where a signal comes while workers are started
+        os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), TRACKER_WARNINGS)))
     # file names may hold bytes that are no text; they are shown escaped rather than stopping the run
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -99,7 +104,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _terminated_by_exception():
+        with _stopped_by_signals():
             code = _run(words)
     except KeyboardInterrupt as interrupt:
         code = _stopped(interrupt)
@@ -107,20 +112,23 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _terminated_by_exception() -> Iterator[None]:
-    """Raise Terminated on SIGTERM while the block runs, so that files are closed and workers are ended."""
+def _stopped_by_signals() -> Iterator[None]:
+    """Raise an exception on SIGINT and SIGTERM while the block runs, so that files are closed and workers are ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def terminate(_number: int, _frame: FrameType | None) -> None:
-        raise Terminated
+    def stop(number: int, _frame: FrameType | None) -> None:
+        # the threads that serve the workers may fail while these are ended
+        threading.excepthook = lambda _arguments: None
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGTERM, terminate)
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _stopped(cause: BaseException | None) -> int:
@@ -161,7 +169,12 @@ def _run(words: list[str]) -> int:
 
 
 def exit_code(error: errors.GmmaudioError) -> int:
-    """Return the exit code that an error means.
+    """Return the exit code of an error.
+
+    Parameters
+    ----------
+    error : GmmaudioError
+        Raised by a command.
 
     Examples
     --------

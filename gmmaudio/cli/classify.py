@@ -26,12 +26,17 @@ if TYPE_CHECKING:
     type=click.Choice(("text", "jsonl", "csv")),
     default="text",
     show_default=True,
-    help="Output.",
+    help="Output format.",
 )
 @click.option(
-    "--top", type=click.IntRange(min=1), metavar="N", help="Labels shown, best first. [default: 1; jsonl: all]"
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of labels to show, best first. [default: 1; jsonl: all]",
 )
-@click.option("--from-file", "list_file", metavar="FILE|-", help="Read paths from a file, one a line; - is stdin.")
+@click.option(
+    "--from-file", "list_file", metavar="FILE|-", help="Read paths from a file, one on each line; - is stdin."
+)
 @click.option(
     "--prior",
     "priors",
@@ -53,7 +58,7 @@ def command(
     n_jobs: int,
     is_quiet: bool,
 ) -> None:
-    """Name the class of each PATH: a file, a folder, or - for sound on standard input."""
+    """Classify each PATH: an audio file, a folder of them, or - for audio on standard input."""
     from gmmaudio import pipeline
     from gmmaudio.cli import console, inputs
     from gmmaudio.cli.progress_display import show_progress
@@ -84,24 +89,25 @@ def command(
         click.get_current_context().exit(EXIT_NOTHING if n_errors == len(files) else EXIT_SOME_FAILED)
 
 
-def _priors(given: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, float] | None:
-    """Return the prior of every label: those not named share what is left."""
-    if not given:
+def _priors(arguments: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, float] | None:
+    """Return the class prior of every label: those not named share the rest."""
+    if not arguments:
         return None
     named: dict[str, float] = {}
-    for each in given:
-        label, _, number = each.rpartition("=")
+    for argument in arguments:
+        label, _, number = argument.rpartition("=")
         try:
             named[label] = float(number)
         except ValueError as error:
-            raise click.BadParameter(f"{each!r} is not LABEL=P, such as jazz=0.5.", param_hint="--prior") from error
-    left, others = 1.0 - sum(named.values()), [label for label in labels if label not in named]
-    if not all(0 <= p <= 1 for p in named.values()) or left < -1e-9 or not set(named) <= set(labels):
+            raise click.BadParameter(f"{argument!r} is not LABEL=P, such as jazz=0.5.", param_hint="--prior") from error
+    rest, others = 1.0 - sum(named.values()), [label for label in labels if label not in named]
+    if not all(0 <= p <= 1 for p in named.values()) or rest < -1e-9 or not set(named) <= set(labels):
         raise click.BadParameter(
-            f"{', '.join(given)}: expected labels of the model ({', '.join(labels)}), 0 to 1 each, 1 at most together.",
+            f"{', '.join(arguments)}: expected labels of the model ({', '.join(labels)}), each with 0 to 1, "
+            "and at most 1 together.",
             param_hint="--prior",
         )
-    return named | {label: max(0.0, left) / len(others) for label in others}
+    return named | {label: max(0.0, rest) / len(others) for label in others}
 
 
 def _writer(output_format: str, top: int | None, n_labels: int) -> Callable[[str, Prediction], None]:

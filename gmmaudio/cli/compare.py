@@ -61,11 +61,11 @@ def command(a: Path, b: Path, json_path: Path | None, is_quiet: bool) -> None:
     """Compare A.json with B.json: two evaluations of the same clips, as --json of evaluate and crossval writes them."""
     from gmmaudio.cli.console import say
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.cli.report_files import check_places
+    from gmmaudio.cli.report_files import check_distinct
     from gmmaudio.evaluation import compare, printable
     from gmmaudio.files import check_writable, write_beside
 
-    check_places([a, b], {"--json": json_path})
+    check_distinct([a, b], {"--json": json_path})
     if json_path is not None and str(json_path) != "-":
         check_writable(json_path)
     first, second = read_evaluation(a), read_evaluation(b)

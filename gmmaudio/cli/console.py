@@ -22,12 +22,23 @@ LEVEL_WORDS = {"alarm": "alarm", "warning": "warning", "information": "note", "p
 
 
 def say(text: str) -> None:
-    """Write a line to stderr."""
+    """Write a line to stderr.
+
+    Parameters
+    ----------
+    text : str
+        The line; what could drive a terminal is shown escaped.
+    """
     click.echo(printable(text), err=True)
 
 
 def finding_line(finding: Finding) -> str:
     """Return the line of a finding: a word for its level, its text and its remedy, options by their flags.
+
+    Parameters
+    ----------
+    finding : Finding
+        What to show.
 
     Examples
     --------
@@ -38,7 +49,13 @@ def finding_line(finding: Finding) -> str:
 
 
 def say_findings(findings: Iterable[Finding]) -> None:
-    """Write findings to stderr, alarms first."""
+    """Write findings to stderr, alarms first.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        What to write.
+    """
     for finding in sort_findings(findings):
         say(finding_line(finding))
 
@@ -56,7 +73,13 @@ def say_skipped(n_skipped: int) -> None:
 
 
 def say_failed(failed: Sequence[FailedInput]) -> None:
-    """Write each input that failed to stderr, and their number."""
+    """Write each input that failed to stderr, and their number.
+
+    Parameters
+    ----------
+    failed : sequence of FailedInput
+        What to write.
+    """
     for item in failed:
         say(f"skipped [{item.code}] {item.path}: {with_flags(item.message)}")
     if failed:
@@ -64,7 +87,13 @@ def say_failed(failed: Sequence[FailedInput]) -> None:
 
 
 def show_report(report: Report) -> None:
-    """Write a report's headline, findings and tables to stdout."""
+    """Write a report's headline, findings and tables to stdout.
+
+    Parameters
+    ----------
+    report : Report
+        What to write.
+    """
     from rich.console import Console
 
     # where stdout is no terminal, lines are never folded: a reader downstream needs whole rows

@@ -1,7 +1,8 @@
-"""``gmmaudio crossval``: a corpus -> the report of models that never heard the clips they are scored on."""
+"""``gmmaudio crossval``: a corpus -> the report of models that never saw the clips they are scored on."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from gmmaudio.cli import options
 
-# what does not belong to the recipe
+# the options that do not belong to the recipe
 OPTIONS = (
     "fold_column",
     "repeats",
@@ -27,13 +28,15 @@ OPTIONS = (
 @click.command(name="crossval")
 @click.argument("corpus", type=options.FILE)
 @options.recipe
-@click.option("--folds", default="5", show_default=True, metavar="N|loo", help="Folds, or leave one group out.")
-@click.option("--fold-column", metavar="NAME", help="Manifest column that tells the folds.")
-@click.option("--repeats", default=1, show_default=True, metavar="R", help="Repeat with seeds N, N+1, ...")
+@click.option(
+    "--folds", default="5", show_default=True, metavar="N|loo", help="Number of folds, or loo: leave one group out."
+)
+@click.option("--fold-column", metavar="NAME", help="Manifest column that holds the folds.")
+@click.option("--repeats", default=1, show_default=True, metavar="R", help="Number of repeats, with seeds N, N+1, ...")
 @options.group_by
 @options.durations
 @click.option("--tune", is_flag=True, help="Choose kind, components, ... on inner folds of each training set.")
-@click.option("--learning-curve", is_flag=True, help="Also train on 1/8, 1/4 and 1/2 of the sound.")
+@click.option("--learning-curve", is_flag=True, help="Also train on 1/8, 1/4 and 1/2 of the training audio.")
 @click.option(
     "--compare-random-split",
     cls=options.RenamedOption,
@@ -45,8 +48,8 @@ OPTIONS = (
 @click.option(
     "--open-set/--no-open-set",
     default=None,
-    help="Learn an open-set threshold in every fold and count clips that it calls unknown. [default: where it is "
-    "cheap, not with a UBM]",
+    help="Learn an open-set threshold in every fold and count the clips that it rejects as unknown. [default: except "
+    "with a UBM, where it takes many fits]",
 )
 @options.outputs
 def command(
@@ -68,21 +71,25 @@ def command(
     from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.compute import RunContext
 
-    source = click.get_current_context().get_parameter_source("folds")
-    if settings["fold_column"] is not None and source is click.core.ParameterSource.COMMANDLINE:
-        raise click.UsageError("--folds would be without effect: --fold-column tells the folds.")
-    if settings["tune"] and (settings["n_components"] or settings["covariance_type"]):
-        raise click.UsageError("--components and --covariance would be without effect: --tune chooses them.")
-    if folds != "loo" and not folds.isdecimal():
-        raise click.BadParameter(f"{folds!r} is neither a number nor loo.", param_hint="--folds")
-    asked = {name: settings.pop(name) for name in OPTIONS}
-    division = pipeline.CrossvalOptions(folds="loo" if folds == "loo" else int(folds), **asked)
+    _check_options(folds, settings)
+    chosen = {name: settings.pop(name) for name in OPTIONS}
+    division = pipeline.CrossvalOptions(folds="loo" if folds == "loo" else int(folds), **chosen)
     recipe = pipeline.make_recipe(**settings)
-    places = report_files.Places(report_path, json_path, csv_folder)
-    places.check(corpus)
+    paths = report_files.ReportPaths(report_path, json_path, csv_folder)
+    paths.check(corpus)
     labelled_clips = pipeline.read_corpus(corpus)
     with show_progress(is_quiet=is_quiet) as progress:
         run = RunContext(n_jobs, progress)
         report = pipeline.run_crossval(labelled_clips, recipe, division, run, command=options.typed_command())
     title = f"Cross-validation of {report_files.corpus_name(corpus)}"
-    click.get_current_context().exit(report_files.deliver(report, title, places))
+    click.get_current_context().exit(report_files.deliver(report, title, paths))
+
+
+def _check_options(folds: str, settings: Mapping[str, Any]) -> None:
+    """Raise where an option has no effect beside another, or --folds is no number of folds."""
+    options.check_tune(settings)
+    source = click.get_current_context().get_parameter_source("folds")
+    if settings["fold_column"] is not None and source is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--folds has no effect with --fold-column.")
+    if folds != "loo" and not folds.isdecimal():
+        raise click.BadParameter(f"{folds!r} is neither a number nor loo.", param_hint="--folds")

@@ -1,4 +1,4 @@
-"""``gmmaudio evaluate``: a model and labelled clips, or anybody's predictions -> a report."""
+"""``gmmaudio evaluate``: a model and labelled clips, or predictions of any system -> a report."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     "scores_path",
     type=options.FILE,
     metavar="FILE",
-    help="Report on the predictions in a CSV table instead: path, label, and score:LABEL, probability:LABEL or "
-    "predicted; group, source, fold, repeat, duration_s where known.",
+    help="Report on the predictions in a CSV table instead, with columns path, label, and score:LABEL, "
+    "probability:LABEL or predicted; optionally group, source, fold, repeat, duration_s.",
 )
 @options.split
 @options.trial_seconds("the length that the model was trained with")
@@ -43,42 +43,42 @@ def command(
     is_quiet: bool,
     **settings: Any,
 ) -> None:
-    """Score MODEL on the labelled clips of CORPUS (its split ``test`` where it has one)."""
+    """Evaluate MODEL on the labelled clips of CORPUS, or on those of its split ``test`` where it has one."""
     from gmmaudio import pipeline
     from gmmaudio.cli import report_files
     from gmmaudio.cli.progress_display import show_progress
 
-    places = report_files.Places(report_path, json_path, csv_folder)
+    paths = report_files.ReportPaths(report_path, json_path, csv_folder)
     if scores_path is not None:
-        _check_scores_alone(model)
-        places.check(scores_path)
+        _check_scores_options(model)
+        paths.check(scores_path)
         with show_progress(is_quiet=is_quiet) as progress:
             report = pipeline.evaluate_predictions(scores_path, progress=progress, command=options.typed_command())
         title = f"Predictions in {scores_path.name}"
     elif model is None or corpus is None:
         raise click.UsageError("Name a MODEL and a CORPUS, or a table of predictions with --scores.")
     else:
-        places.check(model, corpus)
+        paths.check(model, corpus)
         report = _evaluate(model, corpus, settings, is_quiet=is_quiet)
         title = f"{model.name} on {report_files.corpus_name(corpus)}"
-    click.get_current_context().exit(report_files.deliver(report, title, places))
+    click.get_current_context().exit(report_files.deliver(report, title, paths))
 
 
-def _check_scores_alone(model: Path | None) -> None:
-    """Raise where options stand beside --scores that would be without effect."""
+def _check_scores_options(model: Path | None) -> None:
+    """Raise where arguments or options are named that have no effect with --scores."""
     context = click.get_current_context()
-    ours = ("scores_path", "report_path", "json_path", "csv_folder", "is_quiet")
-    given = [
+    used = ("scores_path", "report_path", "json_path", "csv_folder", "is_quiet")
+    unused = [
         parameter.opts[0]
         for parameter in context.command.params
-        if parameter.name not in ours
+        if parameter.name not in used
         and parameter.name is not None
         and context.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE
     ]
     if model is not None:
-        raise click.UsageError("--scores stands alone: a table of predictions needs neither MODEL nor CORPUS.")
-    if given:
-        raise click.UsageError(f"--scores stands alone: {', '.join(given)} would be without effect.")
+        raise click.UsageError("--scores takes neither MODEL nor CORPUS.")
+    if unused:
+        raise click.UsageError(f"With --scores these have no effect: {', '.join(unused)}.")
 
 
 def _evaluate(model: Path, corpus: Path, settings: dict[str, Any], *, is_quiet: bool) -> Report:

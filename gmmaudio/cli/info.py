@@ -1,4 +1,4 @@
-"""``gmmaudio info``: what a model holds and what it was trained on."""
+"""``gmmaudio info``: a model -> a description of it and of its training."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 @click.argument("model", type=options.FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, the training clips included.")
 def command(model: Path, as_json: bool) -> None:
-    """Say what MODEL holds and what it was trained on."""
+    """Describe MODEL and its training."""
     from gmmaudio.evaluation import printable
     from gmmaudio.models import load_model
 
-    loaded = load_model(model)
+    trained = load_model(model)
     if as_json:
-        click.echo(json.dumps(_everything(loaded), indent=1))
+        click.echo(json.dumps(_everything(trained), indent=1))
         return
-    for line in _lines(loaded):
+    for line in _lines(trained):
         click.echo(printable(line))
 
 
 def _everything(model: Model) -> dict[str, Any]:
-    """Return all that a model says of itself, without its tensors."""
+    """Return the description of a model as plain values, without its tensors."""
     scorer = model.scorer
     return {
         "labels": list(scorer.labels),
@@ -48,18 +48,30 @@ def _everything(model: Model) -> dict[str, Any]:
 
 
 def row_name(model: Model) -> str:
-    """Return what a row of the model is."""
+    """Return the name of the model's rows: frames or blocks.
+
+    Parameters
+    ----------
+    model : Model
+        A model.
+    """
     return "frames" if model.features.rows.block_s is None else "blocks"
 
 
-def trust(model: Model) -> list[str]:
-    """Return what is known of probabilities and of unknown clips, line by line."""
-    found = model.calibration
+def confidence_lines(model: Model) -> list[str]:
+    """Return the lines on calibration and on the open-set threshold.
+
+    Parameters
+    ----------
+    model : Model
+        A model.
+    """
+    calibration = model.calibration
     lines = ["probabilities: none, the model is not calibrated"]
-    if found is not None:
+    if calibration is not None:
         lines = [
-            f"probabilities: {found.method}, scale {found.scale:.4g}, learned on {found.n} clips of {found.n_groups} "
-            f"groups by inner folds, log-loss {found.log_loss:.3f} nats"
+            f"probabilities: {calibration.method}, scale {calibration.scale:.4g}, learned on {calibration.n} clips of "
+            f"{calibration.n_groups} groups by inner folds, log-loss {calibration.log_loss:.3f} nats"
         ]
     if model.open_set is not None:
         lines.append(f"unknown: {model.open_set.reason}")
@@ -67,7 +79,7 @@ def trust(model: Model) -> list[str]:
 
 
 def _lines(model: Model) -> list[str]:
-    """Return the page, line by line."""
+    """Return the description, line by line."""
     from gmmaudio.cli.console import finding_line
     from gmmaudio.features import describe
     from gmmaudio.findings import sort_findings
@@ -83,18 +95,18 @@ def _lines(model: Model) -> list[str]:
         f"front end: {describe(model.features)}",
         f"trained on: {len(training.clips)} clips, {len(groups) or 'unknown'} groups, "
         f"{sum(training.seconds.values()):.1f} s{augment}",
-        *trust(model),
+        *confidence_lines(model),
         "",
     ]
     for label in model.scorer.labels:
-        own = {clip.group for clip in training.clips if clip.label == label} - {None}
+        label_groups = {clip.group for clip in training.clips if clip.label == label} - {None}
         clips = sum(clip.label == label for clip in training.clips)
         line = (
-            f"{label}: {clips} clips, {len(own) or 'unknown'} groups, {training.seconds[label]:.1f} s, "
+            f"{label}: {clips} clips, {len(label_groups) or 'unknown'} groups, {training.seconds[label]:.1f} s, "
             f"{training.rows[label]} {row_name(model)}"
         )
-        known = training.log_likelihood.get(label)
-        lines.append(line + ("" if known is None else f", log-likelihood {known:.3f} a row"))
+        log_likelihood = training.log_likelihood.get(label)
+        lines.append(line + ("" if log_likelihood is None else f", log-likelihood {log_likelihood:.3f} per row"))
     lines += map(finding_line, sort_findings(training.findings))
     lines.append("versions: " + ", ".join(f"{name} {number}" for name, number in training.versions.items()))
     return lines

@@ -1,4 +1,4 @@
-"""What the PATH arguments of a command mean: files, folders, lists, or sound on stdin."""
+"""The files that the PATH arguments of a command name: files, folders, lists, or audio on stdin."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from gmmaudio.errors import CorpusError, WriteError
 
 @dataclass(frozen=True)
 class Input:
-    """One file to read, and what to call it.
+    """A file to read, and its name in the output.
 
     Parameters
     ----------
     shown : str
-        As it was named, or below the folder that was.
+        Path as it was named, or below a folder as that was named.
     path : str
-        Where to read it.
+        Path to read.
     below : str
-        Relative to the folder that was named; its name where it was named itself.
+        Path relative to the folder that was named; the file's name where the file itself was named.
     """
 
     shown: str
@@ -41,7 +41,7 @@ class Input:
 
 @contextlib.contextmanager
 def resolve(paths: Sequence[str], list_file: str | None = None) -> Iterator[list[Input]]:
-    """Give the files that paths name.
+    """Give the files that the paths name.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def resolve(paths: Sequence[str], list_file: str | None = None) -> Iterator[list
     Raises
     ------
     CorpusError
-        If there is not one file.
+        If there is no file.
     click.UsageError
         If nothing is named.
     """
@@ -61,27 +61,27 @@ def resolve(paths: Sequence[str], list_file: str | None = None) -> Iterator[list
     if not paths and not list_file:
         raise click.UsageError("Name at least one PATH, or a list with --from-file.")
     if "-" in paths and list_file == "-":
-        raise click.UsageError("Standard input cannot be both a sound and a list.")
+        raise click.UsageError("Standard input cannot be both audio and a list of paths.")
     with contextlib.ExitStack() as stack:
-        found: list[Input] = []
+        inputs: list[Input] = []
         n_skipped = 0
         for name in named:
             if name == "-" and name in paths:
-                found.append(Input("-", stack.enter_context(_stdin_file()), "stdin"))
+                inputs.append(Input("-", stack.enter_context(_stdin_file()), "stdin"))
             elif os.path.isdir(name):  # noqa: PTH112 - a name too long is no folder rather than an error
-                files, passed = list_audio(Path(name), SUFFIXES)
-                n_skipped += passed
-                found += [Input(str(file), str(file), str(file.relative_to(name))) for file in files]
+                files, n_others = list_audio(Path(name), SUFFIXES)
+                n_skipped += n_others
+                inputs += [Input(str(file), str(file), str(file.relative_to(name))) for file in files]
             else:
-                found.append(Input(name, name, Path(name).name))
+                inputs.append(Input(name, name, Path(name).name))
         say_skipped(n_skipped)
-        if not found:
-            raise CorpusError("no audio file in what was named; name a file, or a folder that holds some")
-        yield found
+        if not inputs:
+            raise CorpusError("no audio file among the paths; name a file, or a folder that holds audio")
+        yield inputs
 
 
 def _listed(list_file: str) -> list[str]:
-    """Return the paths in a list, one a line; bytes that are no text stay what they are."""
+    """Return the paths in a list, one on each line; bytes that are no text are kept."""
     try:
         data = _stdin().read() if list_file == "-" else Path(list_file).read_bytes()
     except OSError as error:

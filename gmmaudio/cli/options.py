@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import click
 
@@ -58,44 +58,33 @@ class RenamedOption(click.Option):
         return super().consume_value(ctx, opts)
 
 
-def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """Return the options as one decorator, in the order of the help page."""
+class Decorator(Protocol):
+    """A decorator that adds one or several options to a command."""
 
-    def decorate(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
+    def __call__(self, function: F, /) -> F:
+        """Return the function with the options added."""
+
+
+class OptionGroup:
+    """Several options as one decorator, in the order of the help page.
+
+    Parameters
+    ----------
+    *decorators : sequence of Decorator
+        The options.
+    """
+
+    def __init__(self, *decorators: Decorator) -> None:
+        self.decorators = decorators
+
+    def __call__(self, function: F, /) -> F:
+        """Return the function with the options added."""
+        for decorator in reversed(self.decorators):
+            function = decorator(function)
         return function
 
-    return decorate
 
-
-def jobs(function: F) -> F:
-    """Add -j."""
-    return click.option(
-        "-j", "--jobs", "n_jobs", default=1, show_default=True, help="Worker processes; -1: one for each core."
-    )(function)
-
-
-def quiet(function: F) -> F:
-    """Add --quiet."""
-    return click.option(
-        "-q", "--quiet", "is_quiet", is_flag=True, help="Show no progress; warnings and errors are still shown."
-    )(function)
-
-
-def min_duration(function: F) -> F:
-    """Add --min-duration."""
-    return click.option(
-        "--min-duration",
-        "min_duration_s",
-        default=0.5,
-        show_default=True,
-        metavar="S",
-        help="Least decoded length of a clip (or joined trial), seconds.",
-    )(function)
-
-
-def trial_seconds(default: str) -> Callable[[F], F]:
+def trial_seconds(default: str) -> Decorator:
     """Return the option --trial-seconds.
 
     Parameters
@@ -113,27 +102,6 @@ def trial_seconds(default: str) -> Callable[[F], F]:
     )
 
 
-def split(function: F) -> F:
-    """Add --split."""
-    return click.option("--split", metavar="NAME", help="Use the clips of this split.")(function)
-
-
-def group_by(function: F) -> F:
-    """Add --group-by."""
-    return click.option(
-        "--group-by",
-        metavar="COLUMN|parent|none",
-        help="Where groups come from: a manifest column, the folder a file is in, or nowhere. [default: group]",
-    )(function)
-
-
-def preset(function: F) -> F:
-    """Add --preset."""
-    return click.option(
-        "--preset", type=click.Choice(PRESET_NAMES), help="Settings for a task; without it, the classic model."
-    )(function)
-
-
 def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:
     """Return names from a list with commas."""
     return tuple(value.split(",")) if value else ()
@@ -149,83 +117,111 @@ def _kind(_ctx: click.Context, _param: click.Parameter, value: str | None) -> st
     return value
 
 
-def recipe(function: F) -> F:
-    """Add the options of a training run."""
-    return _stack(
-        preset,
-        click.option(
-            "--kind",
-            cls=RenamedOption,
-            old_flag="--model",
-            callback=_kind,
-            metavar="KIND",
-            help="Kind of model, such as frames, blocks or supervector. [default: the preset's, or frames]",
-        ),
-        click.option(
-            "--components",
-            "n_components",
-            type=int,
-            metavar="K",
-            help="Components of each label's mixture, or of the UBM (supervector).",
-        ),
-        click.option("--covariance", "covariance_type", type=click.Choice(COVARIANCE_TYPES), help="Their shape."),
-        click.option("--init", type=click.Choice(INIT_NAMES), help="Start of EM."),
-        min_duration,
-        trial_seconds("the preset's"),
-        split,
-        click.option(
-            "--augment",
-            callback=_names,
-            metavar="codec,band,noise,gain",
-            help="Also train on copies degraded so: any of these, with commas.",
-        ),
-        click.option("--seed", default=0, show_default=True, help="Seed of splits and EM."),
-        jobs,
-        quiet,
-    )(function)
-
-
-def outputs(function: F) -> F:
-    """Add --report, --json and --csv."""
-    return _stack(
-        click.option("--report", "report_path", type=FILE, metavar="FILE.html", help="Write the report as a page."),
-        click.option("--json", "json_path", type=FILE, metavar="FILE", help="Write everything as JSON; - is stdout."),
-        click.option(
-            "--csv", "csv_folder", type=FILE, metavar="FOLDER", help="Write every table as CSV; the folder may be new."
-        ),
-    )(function)
-
-
 def _seconds(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[float, ...]:
-    """Return lengths in seconds from a list with commas; ``none`` is an empty one."""
+    """Return durations in seconds from a list with commas; ``none`` is an empty one."""
     try:
         return () if value == "none" else tuple(float(part) for part in value.split(","))
     except ValueError as error:
         raise click.BadParameter(f"{value!r} is not a list of seconds such as 3,10,30, nor none.") from error
 
 
-def durations(function: F) -> F:
-    """Add --durations."""
-    return click.option(
-        "--durations",
-        "durations_s",
-        callback=_seconds,
-        default="3,10,30",
-        show_default=True,
-        metavar="S,S,..|none",
-        help="Also score the test clips cut to these lengths, seconds.",
-    )(function)
-
-
-def robustness(function: F) -> F:
-    """Add --robustness."""
-    return click.option(
-        "--robustness",
+jobs = click.option(
+    "-j", "--jobs", "n_jobs", default=1, show_default=True, help="Number of worker processes; -1: one for each core."
+)
+quiet = click.option(
+    "-q", "--quiet", "is_quiet", is_flag=True, help="Show no progress; warnings and errors are still shown."
+)
+min_duration = click.option(
+    "--min-duration",
+    "min_duration_s",
+    default=0.5,
+    show_default=True,
+    metavar="S",
+    help="Minimum decoded duration of a clip or trial, seconds.",
+)
+split = click.option("--split", metavar="NAME", help="Use the clips of this split only.")
+group_by = click.option(
+    "--group-by",
+    metavar="COLUMN|parent|none",
+    help="Source of groups: a manifest column, the folder that holds the file, or none. [default: group]",
+)
+preset = click.option(
+    "--preset", type=click.Choice(PRESET_NAMES), help="Settings for a task; without it, the classic model."
+)
+durations = click.option(
+    "--durations",
+    "durations_s",
+    callback=_seconds,
+    default="3,10,30",
+    show_default=True,
+    metavar="S,S,..|none",
+    help="Also score the test clips cut to these durations, seconds.",
+)
+robustness = click.option(
+    "--robustness",
+    cls=RenamedOption,
+    old_flag="--stress",
+    is_flag=True,
+    help="Also score the test clips degraded: band limit, gain, noise, codec, ...",
+)
+# the options of a training run
+recipe = OptionGroup(
+    preset,
+    click.option(
+        "--kind",
         cls=RenamedOption,
-        old_flag="--stress",
-        is_flag=True,
-        help="Also score the test clips degraded: band limit, gain, noise, codec, ...",
-    )(function)
+        old_flag="--model",
+        callback=_kind,
+        metavar="KIND",
+        help="Kind of model, such as frames, blocks or supervector. [default: the preset's, or frames]",
+    ),
+    click.option(
+        "--components",
+        "n_components",
+        type=int,
+        metavar="K",
+        help="Number of components of each label's mixture, or of the UBM (supervector).",
+    ),
+    click.option("--covariance", "covariance_type", type=click.Choice(COVARIANCE_TYPES), help="Covariance type."),
+    click.option("--init", type=click.Choice(INIT_NAMES), help="Initialisation of EM."),
+    min_duration,
+    trial_seconds("the preset's"),
+    split,
+    click.option(
+        "--augment",
+        callback=_names,
+        metavar="codec,band,noise,gain",
+        help="Also train on degraded copies: any of these, separated by commas.",
+    ),
+    click.option("--seed", default=0, show_default=True, help="Seed of splits and EM."),
+    jobs,
+    quiet,
+)
+# the files that a report is written to
+outputs = OptionGroup(
+    click.option("--report", "report_path", type=FILE, metavar="FILE.html", help="Write the report as an HTML page."),
+    click.option("--json", "json_path", type=FILE, metavar="FILE", help="Write everything as JSON; - is stdout."),
+    click.option(
+        "--csv", "csv_folder", type=FILE, metavar="FOLDER", help="Write every table as CSV; the folder may be new."
+    ),
+)
+
+
+def check_tune(settings: Mapping[str, Any]) -> None:
+    """Raise where options are named that --tune chooses.
+
+    Parameters
+    ----------
+    settings : mapping of str to Any
+        Values of the options of a training run.
+
+    Raises
+    ------
+    click.UsageError
+        If there are such options.
+    """
+    if settings["tune"] and (settings["n_components"] or settings["covariance_type"]):
+        raise click.UsageError("--components and --covariance have no effect with --tune, which chooses them.")
 
 
 def typed_command() -> str:

@@ -1,4 +1,4 @@
-"""``gmmaudio reproduce``: the JSON of a report -> whether the same run gives the same numbers."""
+"""``gmmaudio reproduce``: the JSON of a report -> the differences of a new run."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ N_SHOWN = 20
     "--corpus",
     type=options.FILE,
     metavar="PATH",
-    help="The folder (or a manifest in it, or the table) that the clips are in now. [default: as recorded]",
+    help="Folder of the clips, a manifest in it, or the table of predictions. [default: as recorded]",
 )
-@click.option("--model", type=options.FILE, metavar="FILE", help="The model that was evaluated.")
+@click.option("--model", type=options.FILE, metavar="FILE", help="Model file, where a model was evaluated.")
 @click.option("--json", "json_path", type=options.FILE, metavar="FILE", help="Write the new report as JSON.")
 @options.jobs
 @options.quiet
@@ -34,18 +34,18 @@ def command(
 ) -> None:
     """Run the evaluation in REPORT (a JSON file) again, with its clips, folds, settings and seed.
 
-    Exit code 0: the same numbers. 1: the audio or the numbers differ, each named. With other versions or on another
-    machine numbers may differ by 1e-6, and that is said.
+    Exit code 0: the numbers are the same. 1: audio or numbers differ; each difference is listed. With other versions
+    or on another machine, numbers may differ by 1e-6.
     """
     from gmmaudio import pipeline
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.cli.report_files import check_places
+    from gmmaudio.cli.report_files import check_distinct
     from gmmaudio.evaluation import printable
     from gmmaudio.evaluation.report_file import read_report, to_json
     from gmmaudio.files import check_writable, write_beside
     from gmmaudio.models import load_model
 
-    check_places([report], {"--json": json_path})
+    check_distinct([report], {"--json": json_path})
     if json_path is not None:
         check_writable(json_path)
     recorded = read_report(report)
@@ -72,7 +72,7 @@ def _check_root(recorded: dict[str, Any], root: Path | None, model: Path | None)
     if root is None and isinstance(recorded_root, str) and not os.path.exists(recorded_root):  # noqa: PTH110 - any name
         raise CorpusError(f"{recorded_root}: is not there; name where the clips are now (--corpus)")
     if model is not None and isinstance(run, dict) and run.get("kind") != "evaluate":
-        raise SettingError("--model would be without effect: this is no report of a model")
+        raise SettingError("--model has no effect: this is not the report of a model")
 
 
 def _is_manifest(corpus: Path, recorded: dict[str, Any]) -> bool:

@@ -11,11 +11,12 @@ from gmmaudio.cli import EXIT_SOME_FAILED, options
 
 if TYPE_CHECKING:
     from gmmaudio.mixture import EMTrace
+    from gmmaudio.pipeline import TrainResult
 
 
 @click.command(name="train")
 @click.argument("corpus", type=options.FILE)
-@click.option("-o", "--output", required=True, type=options.FILE, metavar="MODEL", help="The model file to write.")
+@click.option("-o", "--output", required=True, type=options.FILE, metavar="MODEL", help="Model file to write.")
 @options.recipe
 @options.group_by
 @click.option("--tune", is_flag=True, help="Choose kind, components, covariance and projection on inner folds.")
@@ -35,13 +36,11 @@ def command(
     """
     from gmmaudio import pipeline
     from gmmaudio.cli import console
-    from gmmaudio.cli.info import row_name, trust
     from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.files import check_writable
-    from gmmaudio.models import UBM, save_model
+    from gmmaudio.models import save_model
 
-    if tune and (settings["n_components"] or settings["covariance_type"]):
-        raise click.UsageError("--components and --covariance would be without effect: --tune chooses them.")
+    options.check_tune({"tune": tune, **settings})
     recipe = pipeline.make_recipe(**settings)
     check_writable(output)
     labelled_clips = pipeline.read_corpus(corpus)
@@ -60,30 +59,39 @@ def command(
     save_model(result.model, output)
     console.say_failed(result.failed)
     console.say_findings(result.model.training.findings)
-    training = result.model.training
-    for line in _tuning(training.tuning):
+    for line in _lines(result):
         console.say(line)
-    for label in result.model.scorer.labels:
-        line = f"{label}: {training.seconds[label]:.1f} s, {training.rows[label]} {row_name(result.model)}"
-        console.say(line + (f", {_em(result.traces[label])}" if label in result.traces else ""))
-    if UBM in result.traces:
-        console.say(f"UBM: {_em(result.traces[UBM])}")
-    for line in trust(result.model):
-        console.say(line)
-    console.say(f"wrote {output}: {len(result.model.scorer.labels)} labels from {len(training.clips)} clips")
+    console.say(
+        f"wrote {output}: {len(result.model.scorer.labels)} labels from {len(result.model.training.clips)} clips"
+    )
     click.get_current_context().exit(EXIT_SOME_FAILED if result.failed else 0)
 
 
-def _em(trace: EMTrace) -> str:
-    """Return how EM went."""
+def _lines(result: TrainResult) -> list[str]:
+    """Return the account of a training run, line by line."""
+    from gmmaudio.cli.info import confidence_lines, row_name
+    from gmmaudio.models import UBM
+
+    training = result.model.training
+    lines = _tuning(training.tuning)
+    for label in result.model.scorer.labels:
+        line = f"{label}: {training.seconds[label]:.1f} s, {training.rows[label]} {row_name(result.model)}"
+        lines.append(line + (f", {_trace_text(result.traces[label])}" if label in result.traces else ""))
+    if UBM in result.traces:
+        lines.append(f"UBM: {_trace_text(result.traces[UBM])}")
+    return lines + confidence_lines(result.model)
+
+
+def _trace_text(trace: EMTrace) -> str:
+    """Return components, iterations and log-likelihood of EM in words."""
     return (
         f"{trace.n_components} components, {trace.n_iter} iterations, "
-        f"log-likelihood {trace.log_likelihoods[-1]:.3f} a row"
+        f"log-likelihood {trace.log_likelihoods[-1]:.3f} per row"
     )
 
 
 def _tuning(tuning: dict[str, Any] | None) -> list[str]:
-    """Return the ranked table of what was compared, line by line."""
+    """Return the ranked table of candidates, line by line."""
     if tuning is None:
         return []
     rows = [f"{100 * row['balanced_accuracy']:5.1f} %  {row['description']}" for row in tuning["table"]]

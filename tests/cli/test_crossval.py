@@ -195,10 +195,10 @@ def test_the_command_tunes(command, corpus, few_candidates):
     ("words", "complaint"),
     [
         (["--durations", "3;10"], "'3;10' is not a list of seconds such as 3,10,30, nor none."),
-        (["--folds", "3", "--fold-column", "fold"], "--folds would be without effect: --fold-column tells the folds."),
+        (["--folds", "3", "--fold-column", "fold"], "--folds has no effect with --fold-column."),
         (
             ["--tune", "--components", "3"],
-            "--components and --covariance would be without effect: --tune chooses them.",
+            "--components and --covariance have no effect with --tune, which chooses them.",
         ),
         (["--durations", "0.01"], "--durations holds 0.01; expected 0.1 to 3600 s each"),
     ],

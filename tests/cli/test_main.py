@@ -30,7 +30,7 @@ def test_a_signal_ends_a_run_with_its_workers(corpus, model_file, number, code):
         out, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert len(out.splitlines()) < 60 * 18 - 1
-    assert err.endswith(b"stopped\n")
+    assert err.endswith(b"stopped\n"), err.decode()
     assert b"Traceback" not in err
 
 

@@ -69,9 +69,9 @@ def test_a_report_is_one_page_that_needs_nothing_else(command, model_file, corpu
 @pytest.mark.parametrize(
     ("folder", "code", "complaint"),
     [
-        ("{same}", 2, "--csv {same} would be written over --json {same}; name another path"),
-        ("{corpus.plain}", 2, "--csv {corpus.plain} would be written over what is read"),
-        ("{corpus.root}", 2, "holds what is read"),
+        ("{same}", 2, "--csv {same} would overwrite --json {same}; choose another path"),
+        ("{corpus.plain}", 2, "--csv {corpus.plain} would overwrite the input {corpus.plain}"),
+        ("{corpus.root}", 2, "--csv {corpus.root} holds the input {corpus.plain}; choose another folder"),
         ("{corpus.root}/low/ann/0.wav", 4, "the folder cannot be made"),
     ],
 )

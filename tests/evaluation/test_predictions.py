@@ -85,7 +85,7 @@ def test_nothing_is_written_over_what_is_read(tmp_path, command):
     table = write(tmp_path / "clips.csv", "path,label,predicted\na.wav,jazz,rock\n")
     for words in (("--json", table), ("--report", tmp_path / "." / "clips.csv"), ("--csv", tmp_path)):
         done = command("evaluate", "--scores", table, *words)
-        assert (done.code, "name another" in done.err) == (2, True), words
+        assert (done.code, "; choose another " in done.err) == (2, True), words
     assert table.read_text() == "path,label,predicted\na.wav,jazz,rock\n"
     report = tmp_path / "r.json"
     assert command("evaluate", "--scores", table, "--json", report).code == 0
@@ -195,10 +195,10 @@ def test_scores_stand_alone(tmp_path, command):
     table = write(tmp_path / "a.csv", "path,label,predicted\na.wav,jazz,rock\n")
     done = command("evaluate", "model.gmm", "--scores", table)
     assert done.code == 2
-    assert "--scores stands alone: a table of predictions needs neither MODEL nor CORPUS." in done.err
+    assert "--scores takes neither MODEL nor CORPUS." in done.err
     done = command("evaluate", "--scores", table, "--robustness", "--split", "x")
     assert done.code == 2
-    assert "--scores stands alone: --split, --robustness would be without effect." in done.err
+    assert "With --scores these have no effect: --split, --robustness." in done.err
     done = command("evaluate", "model.gmm")
     assert done.code == 2
     assert "Name a MODEL and a CORPUS, or a table of predictions with --scores." in done.err
