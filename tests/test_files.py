@@ -9,7 +9,7 @@ from gmmaudio.files import check_writable, make_folder, write_beside
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, MemoryError])
-def test_an_error_of_the_writer_passes_and_leaves_what_was_there(tmp_path, error):
+def test_an_error_of_the_writer_passes_and_leaves_the_old_file(tmp_path, error):
     (tmp_path / "page.html").write_bytes(b"old")
     with pytest.raises(error), write_beside(tmp_path / "page.html") as handle:
         handle.write(b"half a pa")
@@ -34,7 +34,7 @@ def test_check_writable_passes_a_new_and_an_old_file(tmp_path, monkeypatch):
         ("file/m.gmm", "{0}/file/m.gmm: the folder {0}/file is not there; make it first"),
     ],
 )
-def test_check_writable_says_what_is_wrong(tmp_path, name, message):
+def test_check_writable_names_the_reason(tmp_path, name, message):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WriteError) as caught:
@@ -42,7 +42,7 @@ def test_check_writable_says_what_is_wrong(tmp_path, name, message):
     assert str(caught.value) == message.format(tmp_path)
 
 
-def test_check_writable_says_that_a_folder_is_closed(tmp_path, monkeypatch):
+def test_check_writable_refuses_a_closed_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
     with pytest.raises(WriteError, match="cannot be written; choose another path"):
         check_writable(tmp_path / "m.gmm")

@@ -42,7 +42,7 @@ def test_a_length_of_zero_takes_clips_as_they_are(halves, split_clips):
     assert report.protocol.scheme == "a trained model on its split 'test'"
 
 
-def test_another_length_wins_over_the_models(halves, split_clips):
+def test_a_length_that_is_passed_overrides_the_length_of_the_model(halves, split_clips):
     assert gmmaudio.evaluate(halves, split_clips, trial_s=1.0, **QUICK).protocol.trial_s == 1.0
 
 
@@ -76,7 +76,7 @@ def test_clips_of_unknown_labels_are_scored_counted_and_in_no_other_metric(model
     assert {row["label"] for row in report.run["manifest"]} == {"choir", "high", "mid"}
 
 
-def test_without_a_threshold_nothing_is_counted_and_a_finding_says_so(model, split_clips):
+def test_without_a_threshold_nothing_is_counted_and_there_is_a_finding(model, split_clips):
     report = gmmaudio.evaluate(replace(model, open_set=None), split_clips, **QUICK)
     assert "coverage" not in report.metrics.values
     (finding,) = [finding for finding in report.findings if finding.code.startswith("open_set")]

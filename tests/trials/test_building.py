@@ -17,7 +17,7 @@ from gmmaudio.trials import Extracted, TrialSettings, cut_trial, make_trials
 from tests.conftest import trials_of
 
 # 100 frames a second, so that a number of frames reads as hundredths of a second
-CONFIG = make_features(sample_rate_hz=8000, hop_s=0.01, window_s=0.032, fmax_hz=4000.0, n_mels=4, n_mfcc=2)
+FEATURES = make_features(sample_rate_hz=8000, hop_s=0.01, window_s=0.032, fmax_hz=4000.0, n_mels=4, n_mfcc=2)
 CLASSIC = pipeline.make_recipe(n_components=2)
 FIXED = settings(derandomize=True, deadline=None, database=None, max_examples=150)
 
@@ -33,10 +33,10 @@ def clip_of(path, n_frames, label="jazz", group="bob", *, first=0, level_db=0.0,
     return Extracted(Clip(path, label, group, held_out_by=group, **known), raw, n_frames / 100, sha256=path)
 
 
-def make(clips, trial_s, *, min_duration_s=0.0, fold_column=None, config=CONFIG):
+def make(clips, trial_s, *, min_duration_s=0.0, fold_column=None, features=FEATURES):
     if fold_column:
         clips = [replace(item, clip=replace(item.clip, fold=item.clip.column(fold_column))) for item in clips]
-    return make_trials(clips, TrialSettings(config, trial_s, min_duration_s))
+    return make_trials(clips, TrialSettings(features, trial_s, min_duration_s))
 
 
 def lengths(clips, trial_s, **settings):
@@ -53,16 +53,16 @@ def numbers(trial):
 
 def test_without_a_length_every_clip_is_a_trial_in_order():
     clips = [clip_of("a.wav", 300), clip_of("b.wav", 5, group=None), clip_of("c.wav", 7000, "rock")]
-    trials, failed, notes = make(clips, None)
+    trials, failed, findings = make(clips, None)
     assert [(trial.name, trial.parts, len(trial.rows), trial.duration_s) for trial in trials] == [
         ("a.wav", (clips[0],), 300, 3.0),
         ("b.wav", (clips[1],), 5, 0.05),
         ("c.wav", (clips[2],), 7000, 70.0),
     ]
-    assert (failed, notes) == ([], ())
+    assert (failed, findings) == ([], ())
 
 
-def test_a_trial_says_what_its_clip_is():
+def test_a_trial_has_the_fields_of_its_clip():
     clip = clip_of("a.wav", 300, "jazz", "bob", source="studio", split="train", extra={"fold": "3"})
     (trial,), _, _ = make([clip], None, fold_column="fold")
     assert (trial.label, trial.group, trial.source, trial.fold) == ("jazz", "bob", "studio", "3")
@@ -91,11 +91,11 @@ def test_segments_of_one_file_have_names_of_their_own():
 def test_clips_are_joined_in_order_until_a_trial_is_as_near_as_it_gets():
     # of 3 s each: three are 9 s, four would be 12 s and farther from 10 s
     clips = [clip_of(f"{i}.wav", 300, first=300 * i) for i in range(6)]
-    trials, _, notes = make(clips, 10.0)
+    trials, _, findings = make(clips, 10.0)
     assert [trial.paths for trial in trials] == [("0.wav", "1.wav", "2.wav"), ("3.wav", "4.wav", "5.wav")]
     assert [numbers(trial) for trial in trials] == [list(range(900)), list(range(900, 1800))]
     assert [trial.duration_s for trial in trials] == pytest.approx([9.0, 9.0])  # sums of three floats
-    assert notes == ()
+    assert findings == ()
 
 
 def test_one_clip_more_is_taken_where_that_is_nearer():
@@ -108,17 +108,21 @@ def test_a_remainder_of_half_the_length_is_kept():
 
 
 def test_a_remainder_below_half_the_length_is_left_out_and_stated():
-    trials, failed, notes = make([clip_of("a.wav", 1000), clip_of("b.wav", 499)], 10.0)
+    trials, failed, findings = make([clip_of("a.wav", 1000), clip_of("b.wav", 499)], 10.0)
     assert [trial.paths for trial in trials] == [("a.wav",)]
     assert failed == []
-    assert [str(note) for note in notes] == ["4.99 s of remainders shorter than half of `trial_s` are left out"]
+    assert [str(finding) for finding in findings] == [
+        "4.99 s of remainders shorter than half of `trial_s` are left out"
+    ]
 
 
 def test_remainders_of_all_labels_and_groups_are_stated_in_one_sum():
     clips = [clip_of("a.wav", 120), clip_of("b.wav", 130, "rock"), clip_of("c.wav", 150, "rock", None)]
-    trials, _, notes = make(clips, 10.0)
+    trials, _, findings = make(clips, 10.0)
     assert trials == []
-    assert [str(note) for note in notes] == ["4.00 s of remainders shorter than half of `trial_s` are left out"]
+    assert [str(finding) for finding in findings] == [
+        "4.00 s of remainders shorter than half of `trial_s` are left out"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +130,7 @@ def test_remainders_of_all_labels_and_groups_are_stated_in_one_sum():
     [{"label": "rock"}, {"group": "eve"}, {"source": "radio"}, {"split": "test"}, {"extra": {"fold": "1"}}],
     ids=lambda other: next(iter(other)),
 )
-def test_clips_that_differ_in_what_they_are_are_never_joined(other):
+def test_clips_that_differ_in_a_field_are_never_joined(other):
     first = {"source": "studio", "split": "train", "extra": {"fold": "0"}}
     clips = [clip_of(f"{i}.wav", 250, **(first | (other if i % 2 else {}))) for i in range(8)]
     trials, _, _ = make(clips, 10.0, fold_column="fold")
@@ -172,11 +176,11 @@ def test_a_longer_clip_is_cut_whether_or_not_its_group_is_known(group, n_frames,
 def test_a_clip_of_the_length_asked_is_one_trial_with_all_its_frames(group):
     # frames are centred on both ends of the sound, so there is one more than 100 a second
     clip = replace(clip_of("a.wav", 1001, group=group), duration_s=10.0)
-    (trial,), _, notes = make([clip], 10.0)
+    (trial,), _, findings = make([clip], 10.0)
     assert numbers(trial) == list(range(1001))
     assert trial.parts == (clip,)
     assert trial.duration_s == pytest.approx(10.0)
-    assert notes == ()
+    assert findings == ()
 
 
 def test_a_remainder_of_one_clip_is_joined_to_the_next_of_its_group():
@@ -202,12 +206,12 @@ def test_a_length_outside_its_bounds_is_refused(trial_s):
 
 
 def test_a_clip_below_the_least_length_fails_and_the_others_do_not():
-    trials, (failed,), notes = make([clip_of("a.wav", 45), clip_of("b.wav", 50)], None, min_duration_s=0.5)
+    trials, (failed,), findings = make([clip_of("a.wav", 45), clip_of("b.wav", 50)], None, min_duration_s=0.5)
     assert [trial.name for trial in trials] == ["b.wav"]
     assert (failed.path, failed.code) == ("a.wav", "too_short")
     assert "0.45 s" in failed.message
     assert "at least 0.5 s is needed (`min_duration_s`)" in failed.message
-    assert notes == ()
+    assert findings == ()
 
 
 def test_the_least_length_is_of_the_whole_trial_where_clips_are_joined():
@@ -231,7 +235,7 @@ def test_rows_are_normalised_over_the_trial_and_not_over_the_clip():
     rng = np.random.default_rng(0)
     low, high = rng.normal(-5, 1, (500, 2)), rng.normal(5, 3, (500, 2))
     clips = [clip_of("a.wav", 500, values=low), clip_of("b.wav", 500, values=high)]
-    (trial,), _, _ = make(clips, 10.0, config=CONFIG.replace(normalise="mean_variance"))
+    (trial,), _, _ = make(clips, 10.0, features=FEATURES.replace(normalise="mean_variance"))
     both = np.concatenate([low, high])
     # float32 frames of size about 1
     np.testing.assert_allclose(trial.rows.values, (both - both.mean(axis=0)) / both.std(axis=0), atol=1e-5)
@@ -240,7 +244,7 @@ def test_rows_are_normalised_over_the_trial_and_not_over_the_clip():
 
 def test_pieces_of_one_clip_are_each_normalised():
     values = np.repeat([[0.0, 1.0], [10.0, -4.0]], 1000, axis=0) + np.random.default_rng(0).normal(size=(2000, 2))
-    trials, _, _ = make([clip_of("a.wav", 2000, values=values)], 10.0, config=CONFIG.replace(normalise="mean"))
+    trials, _, _ = make([clip_of("a.wav", 2000, values=values)], 10.0, features=FEATURES.replace(normalise="mean"))
     for trial, part in zip(trials, (values[:1000], values[1000:]), strict=True):
         # float32 frames of size about 10
         np.testing.assert_allclose(trial.rows.values, part - part.mean(axis=0), atol=1e-5)
@@ -250,13 +254,13 @@ def test_the_gate_judges_each_clip_by_its_own_level():
     # the second clip is 60 dB softer, and its own loud half passes a gate of 40 dB
     level = np.repeat([0.0, -50.0], 250)
     clips = [clip_of("a.wav", 500, level_db=level), clip_of("b.wav", 500, first=500, level_db=level - 60)]
-    (trial,), _, _ = make(clips, 10.0, config=CONFIG.replace(gate_range_db=40.0))
+    (trial,), _, _ = make(clips, 10.0, features=FEATURES.replace(gate_range_db=40.0))
     assert numbers(trial) == [*range(250), *range(500, 750)]
 
 
 def test_the_length_of_a_trial_is_that_before_the_gate():
     clip = clip_of("a.wav", 500, level_db=np.repeat([0.0, -50.0], 250))
-    (trial,), failed, _ = make([clip], None, min_duration_s=4.0, config=CONFIG.replace(gate_range_db=40.0))
+    (trial,), failed, _ = make([clip], None, min_duration_s=4.0, features=FEATURES.replace(gate_range_db=40.0))
     assert (trial.duration_s, len(trial.rows), failed) == (5.0, 250, [])
 
 
@@ -276,7 +280,7 @@ CLIPS = st.lists(
 
 
 def numbered(drawn):
-    """Return clips whose frames are numbered through, and what must be alike for two to be joined."""
+    """Return clips whose frames are numbered through, and the fields that two must share to be joined."""
     clips, keys, first = [], [], 0
     for i, (n_frames, label, group, source, split, fold) in enumerate(drawn):
         clips.append(
@@ -291,7 +295,7 @@ def numbered(drawn):
 @given(drawn=CLIPS, trial_s=st.floats(0.1, 3.0))
 def test_no_frame_is_lost_or_doubled_but_the_stated_remainders(drawn, trial_s):
     clips, keys = numbered(drawn)
-    trials, failed, notes = make(clips, trial_s, fold_column="fold")
+    trials, failed, findings = make(clips, trial_s, fold_column="fold")
     assert failed == []
     key_of = {clip.sha256: key for clip, key in zip(clips, keys, strict=True)}
     given_frames, used = defaultdict(list), defaultdict(list)
@@ -307,7 +311,7 @@ def test_no_frame_is_lost_or_doubled_but_the_stated_remainders(drawn, trial_s):
         rest_s = (len(frames) - len(used[key])) / 100
         assert rest_s < trial_s / 2 + 1e-9  # sums of floats
         left_s += rest_s
-    stated = re.fullmatch(r"([\d.]+) s of remainders .* are left out", notes[0].text) if notes else None
+    stated = re.fullmatch(r"([\d.]+) s of remainders .* are left out", findings[0].text) if findings else None
     assert (stated is not None) == (left_s > 0)
     # stated to one decimal
     assert float(stated[1] if stated else 0) == pytest.approx(left_s, abs=0.05 + 1e-9)
@@ -341,8 +345,8 @@ def test_no_two_trials_have_one_name(drawn, trial_s):
 @given(drawn=CLIPS, trial_s=st.none() | st.floats(0.1, 3.0), least_s=st.floats(0.0, 2.0))
 def test_every_trial_is_long_enough_or_a_named_failure(drawn, trial_s, least_s):
     clips, _ = numbered(drawn)
-    everything, _, notes = make(clips, trial_s)
-    trials, failed, same_notes = make(clips, trial_s, min_duration_s=least_s)
+    everything, _, findings = make(clips, trial_s)
+    trials, failed, same_findings = make(clips, trial_s, min_duration_s=least_s)
     assert len(trials) + len(failed) == len(everything)
     # names count from the trials that are kept, so a trial is known by its first frame
     kept = {numbers(trial)[0] for trial in trials}
@@ -354,7 +358,7 @@ def test_every_trial_is_long_enough_or_a_named_failure(drawn, trial_s, least_s):
             assert trial.duration_s < least_s
     assert [item.path for item in failed] == [t.paths[0] for t in everything if numbers(t)[0] not in kept]
     assert {item.code for item in failed} <= {"too_short"}
-    assert notes == same_notes
+    assert findings == same_findings
 
 
 # --- trials cut to a length ------------------------------------------------------------------------------------------
@@ -364,12 +368,12 @@ def test_every_trial_is_long_enough_or_a_named_failure(drawn, trial_s, least_s):
 def test_a_cut_has_the_rows_of_its_frames_alone(clips, preset):
     recipe = pipeline.make_recipe(preset, n_components=2, trial_s=0)
     trial = trials_of(clips, recipe)[0]
-    config = recipe.features
-    step = int(0.3 * config.frames.frames_per_s)
-    cuts = cut_trial(trial, 0.3, config)
+    features = recipe.features
+    step = int(0.3 * features.frames.frames_per_s)
+    cuts = cut_trial(trial, 0.3, features)
     assert len(cuts) == len(trial.parts[0].raw) // step == 3
     for k, cut in enumerate(cuts):
-        alone = make_rows([trial.parts[0].raw.slice(k * step, (k + 1) * step)], config)
+        alone = make_rows([trial.parts[0].raw.slice(k * step, (k + 1) * step)], features)
         np.testing.assert_array_equal(cut.rows.values, alone.values)
     assert len({cut.name for cut in cuts}) == 3
 
@@ -377,10 +381,10 @@ def test_a_cut_has_the_rows_of_its_frames_alone(clips, preset):
 def test_a_cut_runs_over_the_edges_of_joined_clips(clips):
     joined = replace(clips, clips=tuple(replace(clip, source=None) for clip in clips.clips))
     trial = trials_of(joined, replace(CLASSIC, trial_s=2.0))[0]
-    config = CLASSIC.features
+    features = CLASSIC.features
     assert len(trial.parts) == 2
-    (cut,) = cut_trial(trial, 1.5, config)
-    step = int(1.5 * config.frames.frames_per_s)
+    (cut,) = cut_trial(trial, 1.5, features)
+    step = int(1.5 * features.frames.frames_per_s)
     first = len(trial.parts[0].raw)
     assert [len(segment.raw) for segment in cut.segments] == [first, step - first]
     whole = np.concatenate([part.raw.values for part in trial.parts])[:step]

@@ -55,7 +55,7 @@ def test_training_rows_are_those_of_the_trial_and_of_its_copies():
     assert replace(trial, copies=(copy, copy)).training_rows == (trial.rows, copy.rows, copy.rows)
 
 
-def test_units_are_what_trials_are_held_out_by_or_their_files():
+def test_units_are_the_values_by_which_trials_are_held_out_or_their_files():
     trials = [
         trial_of(extracted("a.wav", held_out_by="ann", group="album")),
         trial_of(extracted("b.wav", group="album")),
