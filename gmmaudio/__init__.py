@@ -1,4 +1,4 @@
-"""Tell the genre of music and the language of speech with Gaussian mixture models.
+"""Recognise the genre of music and the language of speech with Gaussian mixture models.
 
 The names below are the public interface; they are imported when they are first used.
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.confusion import Counts, Floats, as_columns, as_log_likelihoods, as_scores, as_weights
 
-# of the two operating points of the primary cost of the language recognition evaluations of 2017 and 2022
+# target priors of the two operating points of the primary cost of the language recognition evaluations of 2017 and 2022
 PRIMARY_P_TARGETS = (0.5, 0.1)
 # points of a DET curve that a page or a JSON holds
 N_DET_POINTS = 100

@@ -64,7 +64,7 @@ class MetricInput:
     weights : ndarray, shape (n,), or None
         What every clip counts, >= 0; None is 1 each. Set in the draws of a bootstrap.
     rejected : ndarray of bool, shape (n,), or None
-        Clips that the open-set threshold calls unknown; None where there is no threshold.
+        Clips that the open-set threshold classifies as unknown; None where there is no threshold.
     rejected_out_of_set : ndarray of bool, shape (m,), or None
         The same of clips whose label the model does not have; None where there are none.
     """
@@ -159,7 +159,7 @@ class MetricInput:
 
 
 def _rejections(clips: Sequence[ScoredClip]) -> npt.NDArray[np.bool_] | None:
-    """Return the flags of clips that were called unknown, None where there are no clips or no threshold."""
+    """Return the flags of clips that were classified as unknown, None where there are no clips or no threshold."""
     flags = [clip.rejected for clip in clips]
     return None if not flags or None in flags else np.array(flags, dtype=bool)
 
@@ -250,12 +250,12 @@ def _ece(data: MetricInput) -> float | None:
 
 
 def _coverage(data: MetricInput) -> float | None:
-    """Return the weighted share of clips that were not called unknown."""
+    """Return the weighted share of clips that were not classified as unknown."""
     return None if data.rejected is None else float(np.average(~data.rejected, weights=data.weights))
 
 
 def _selective_accuracy(data: MetricInput) -> float | None:
-    """Return the weighted accuracy of the clips that were not called unknown, NaN where all were."""
+    """Return the weighted accuracy of the clips that were not classified as unknown, NaN where all were."""
     if data.rejected is None:
         return None
     weights = ~data.rejected * (1.0 if data.weights is None else data.weights)
@@ -263,7 +263,7 @@ def _selective_accuracy(data: MetricInput) -> float | None:
 
 
 def _out_of_set_recall(data: MetricInput) -> float | None:
-    """Return the share of clips of unknown labels that were called unknown."""
+    """Return the share of clips of unknown labels that were classified as unknown."""
     return None if data.rejected_out_of_set is None else float(data.rejected_out_of_set.mean())
 
 
@@ -430,7 +430,7 @@ METRICS: tuple[Metric, ...] = (
         "Coverage",
         unit="%",
         direction="higher",
-        explanation="share of the clips of known labels that the open-set threshold did not call unknown",
+        explanation="share of the clips of known labels that the open-set threshold did not classify as unknown",
         function=_coverage,
         interval="logit",
     ),
@@ -439,7 +439,7 @@ METRICS: tuple[Metric, ...] = (
         "Selective accuracy",
         unit="%",
         direction="higher",
-        explanation="accuracy among the clips that were not called unknown; the risk is one minus this",
+        explanation="accuracy among the clips that were not classified as unknown; the risk is one minus this",
         function=_selective_accuracy,
         interval="logit",
     ),
@@ -448,7 +448,7 @@ METRICS: tuple[Metric, ...] = (
         "Out-of-set recall",
         unit="%",
         direction="higher",
-        explanation="share of the clips whose label the model does not have that were called unknown",
+        explanation="share of the clips whose label the model does not have that were classified as unknown",
         function=_out_of_set_recall,
     ),
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Protocol:
-    """How predictions were made: without it no metric can be interpreted.
+    """Protocol of predictions: how they were made, without which no metric can be interpreted.
 
     Parameters
     ----------

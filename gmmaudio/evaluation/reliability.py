@@ -103,18 +103,18 @@ def min_cllr(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike) -> float:
 
     rows = as_log_likelihoods(log_likelihoods)
     columns = as_columns(true, rows)
-    present, places = np.unique(columns, return_inverse=True)
+    present, bins = np.unique(columns, return_inverse=True)
     rows = rows[:, present]
-    actual = cllr(rows, places)
+    actual = cllr(rows, bins)
     if not np.isfinite(actual):
         return actual
-    shares = _shares_of_clips(places, np.ones(len(rows)), len(present))
+    shares = _shares_of_clips(bins, np.ones(len(rows)), len(present))
     units = _standardised(rows)
     # the search starts at uninformative scores, and never ends above its start
     fitted = minimize(
         _loss_and_gradient,
         np.zeros(1 + len(present)),
-        args=(units, np.where(rows > -np.inf, 0.0, -np.inf), places, shares),
+        args=(units, np.where(rows > -np.inf, 0.0, -np.inf), bins, shares),
         jac=True,
         method="L-BFGS-B",
         bounds=[(0, None)] + [(None, None)] * len(present),
@@ -258,10 +258,10 @@ def reliability_curve(probabilities: npt.ArrayLike, true: npt.ArrayLike, n_bins:
     top = rows.argmax(axis=1) if len(rows) else columns
     highest = rows[np.arange(len(rows)), top]
     edges = np.arange(n_bins + 1) / n_bins
-    places = np.minimum(np.searchsorted(edges, highest, side="right") - 1, n_bins - 1)
-    n = np.bincount(places, minlength=n_bins)
+    bins = np.minimum(np.searchsorted(edges, highest, side="right") - 1, n_bins - 1)
+    n = np.bincount(bins, minlength=n_bins)
     confidence, accuracy = (
-        np.divide(np.bincount(places, values, n_bins), n, where=n > 0, out=np.full(n_bins, np.nan))
+        np.divide(np.bincount(bins, values, n_bins), n, where=n > 0, out=np.full(n_bins, np.nan))
         for values in (highest, top == columns)
     )
     gaps = np.abs(accuracy - confidence)[n > 0] @ n[n > 0]

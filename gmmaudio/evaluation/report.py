@@ -19,7 +19,7 @@ from gmmaudio.evaluation.slices import Slice, by_duration, by_source
 from gmmaudio.evaluation.warnings import check_scored_clips
 from gmmaudio.findings import Finding, at_level, sort_findings
 
-# of the JSON; a reader of 1.0 can read every 1.x
+# format of the JSON; a reader of 1.0 can read every 1.x
 FORMAT = "1.1"
 N_MISTAKES = 20
 

@@ -76,7 +76,7 @@ def one_group(labels: Sequence[str]) -> tuple[Finding, ...]:
 def check_open_set(
     clips: Sequence[ScoredClip], out_of_set: Sequence[ScoredClip], threshold: str = "", remedy: str = ""
 ) -> tuple[Finding, ...]:
-    """Return the finding on the open set: how many clips were called unknown.
+    """Return the finding on the open set: how many clips were classified as unknown.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def check_open_set(
     out_of_set : sequence of ScoredClip
         Predictions for clips of labels that the model does not have.
     threshold : str
-        What is to be said of the threshold: why it is off, or that there is none.
+        Why the threshold is off, or that there is none.
     remedy : str
         What to do about that.
 
@@ -93,11 +93,13 @@ def check_open_set(
     --------
     >>> clip = ScoredClip("1", ("1",), "a", None, "1", None, "", 0, "a", {"a": 1.0}, rejected=True)
     >>> print(check_open_set([clip], [])[0])
-    1 of 1 predictions for clips of known labels were called unknown (coverage 0.0 %)
+    1 of 1 predictions for clips of known labels were classified as unknown (coverage 0.0 %)
     """
     flags = [clip.rejected for clip in (*clips, *out_of_set)]
     if None in flags:
-        return (Finding("open_set_not_measured", "information", f"no clip is called unknown: {threshold}", remedy),)
+        return (
+            Finding("open_set_not_measured", "information", f"no clip is classified as unknown: {threshold}", remedy),
+        )
     accepted = [clip for clip in clips if not clip.rejected]
     details = [f"coverage {100 * len(accepted) / len(clips):.1f} %"]
     if accepted:
@@ -113,8 +115,8 @@ def check_open_set(
         Finding(
             "open_set_counts",
             "information",
-            f"{len(clips) - len(accepted)} of {len(clips)} predictions for clips of known labels were called unknown "
-            f"({'; '.join([*details, *filter(None, [threshold])])})",
+            f"{len(clips) - len(accepted)} of {len(clips)} predictions for clips of known labels were classified as "
+            f"unknown ({'; '.join([*details, *filter(None, [threshold])])})",
             remedy,
         ),
     )

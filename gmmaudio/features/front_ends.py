@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """What a front end makes of one run of n consecutive frames.
+    """Output of a front end for one run of n consecutive frames.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from gmmaudio.features.frames import RawFrames
 from gmmaudio.features.normalise import Frames
 from gmmaudio.features.settings import RowSettings
 
-# of frame levels: the level of a clip's steady noise
+# percentile of frame levels: the level of a clip's steady noise
 NOISE_PERCENTILE = 10
 
 

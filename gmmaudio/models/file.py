@@ -72,7 +72,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     Parameters
     ----------
     path : path-like
-        A model file of any format 1.x.
+        A model file of any format 1.x that was released.
 
     Raises
     ------

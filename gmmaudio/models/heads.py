@@ -15,7 +15,7 @@ from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_
 
 MIXTURE_TENSORS = ("weights", "means", "covariances")
 MAX_LOGISTIC_STEPS = 300
-# of rows drawn of each mixture; the divergences are then within about 0.01 nats
+# rows drawn of each mixture; the divergences are then within about 0.01 nats
 N_SAMPLES = 2_000
 
 

@@ -24,7 +24,7 @@ NO_LABEL = "no_label"
 
 @dataclass(frozen=True)
 class TrainingClip:
-    """One clip (or trial) that a model was trained on.
+    """One clip that a model was trained on.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class TrainingClip:
     label : str
         Its label.
     group : str or None
-        Its group.
+        Value that it was held out by: see ``TrainingSummary.group_by``.
     sha256 : str
         Hash of its decoded samples.
     fingerprint : str
@@ -84,6 +84,8 @@ class TrainingSummary:
         Degradations whose copies were trained on too.
     tuning : mapping or None
         Settings that were compared on inner folds, and why these were chosen.
+    group_by : str or None
+        Column that gave the groups of the clips; None, the groups of the corpus; empty, not recorded (old files).
     """
 
     preset: str | None
@@ -99,6 +101,7 @@ class TrainingSummary:
     versions: dict[str, str] = field(default_factory=dict)
     augment: tuple[str, ...] = ()
     tuning: dict[str, Any] | None = None
+    group_by: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -121,7 +124,9 @@ class TrainingSummary:
         summary = dict(values)
         unknown = sorted(set(summary) - {field.name for field in fields(cls)})
         if unknown:
-            raise SettingError(f"unknown facts of the training: {', '.join(unknown)}; made by a newer version?")
+            raise SettingError(
+                f"unknown fields of the training summary: {', '.join(unknown)}; made by a newer version?"
+            )
         summary["kind_settings"] = settings_from_dict(summary["kind_settings"])
         summary["clips"] = tuple(TrainingClip(**clip) for clip in summary["clips"])
         summary["findings"] = tuple(map(Finding.of, summary.get("findings", ())))

@@ -25,7 +25,7 @@ FLAT_SETTINGS = (
     *("kind", "n_components", "covariance_type", "init", "n_init", "max_iter", "tol", "variance_floor", "relevance"),
     *("n_pca", "soft_clip", "shrinkage", "n_nuisance", "bigram_lag", "back_end", "penalty", "n_ubm_rows"),
 )
-# of a setting that came later: its value in files that do not have it
+# values of settings that came later, in files that do not have them
 BEFORE = {"bigram_lag": 0}
 # "own" was the back end that is not logistic regression
 OWN_BACK_ENDS = {"blocks": "gaussian", "supervector": "cosine"}
@@ -162,7 +162,7 @@ def upgrade_header(header: Mapping[str, Any], first_mean_shape: tuple[int, ...] 
     header : mapping
         Header of a model file.
     first_mean_shape : tuple of int or None
-        Shape of the means of the first label's mixture, which tells the number of features of 1.0 and 1.1.
+        Shape of the means of the first label's mixture, which gives the number of features of 1.0 and 1.1.
 
     Examples
     --------
@@ -191,7 +191,7 @@ def _upgrade_transform(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _upgrade_training(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the training summary with settings of one kind, and the UBM and findings by their names of today."""
-    upgraded = upgrade_recipe(values)
+    upgraded = {"group_by": "", **upgrade_recipe(values)}
     likelihoods = upgraded.get("log_likelihood")
     if isinstance(likelihoods, Mapping) and "classifier" in values and "background" not in upgraded.get("rows", ()):
         upgraded["log_likelihood"] = {"ubm" if k == "background" else k: v for k, v in likelihoods.items()}

@@ -203,7 +203,7 @@ def fit_open_set_threshold(
     if areas[best] <= MIN_AUROC:
         reason = f"off: {basis}, and more than {MIN_AUROC:g} is needed"
     elif not usable:
-        reason = f"off: {basis}, but the model would call too many of the clips that it was trained on unknown"
+        reason = f"off: {basis}, but the model would classify too many of the clips that it was trained on as unknown"
     elif threshold is None:
         reason = (
             f"off: {basis}, but the {n_known} known clips give no threshold for {100 * false_rejection:g} % of them"

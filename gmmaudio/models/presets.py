@@ -26,7 +26,7 @@ class Preset:
     trial_s : float or None
         Length that clips are joined or cut to, seconds; None takes clips as they are.
     short_s : float
-        Clips shorter than this carry less information than those of the published results, seconds.
+        Clips shorter than this carry less information than those on which the settings were measured, seconds.
 
     Examples
     --------

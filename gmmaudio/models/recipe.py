@@ -60,8 +60,8 @@ class Recipe:
     def __post_init__(self) -> None:
         TrialSettings(self.features, self.trial_s, self.min_duration_s)
         object.__setattr__(self, "augment", tuple(self.augment))
-        strange = [name for name in self.augment if name not in AUGMENTATIONS]
-        if strange or len(set(self.augment)) < len(self.augment):
+        unknown = [name for name in self.augment if name not in AUGMENTATIONS]
+        if unknown or len(set(self.augment)) < len(self.augment):
             raise SettingError(
                 f"`augment` is {','.join(self.augment)}; expected any of {','.join(AUGMENTATIONS)}, once"
             )

@@ -155,7 +155,7 @@ def check_model(training: TrainingSummary, trials: Sequence[Trial], group_by: st
     trials : sequence of Trial
         Trials that the model is scored on.
     group_by : str or None
-        Column of the trials' groups; those of the training set are from the group column.
+        Column that gave the groups of the trials, as for :func:`gmmaudio.corpus.plan_split`.
 
     Returns
     -------
@@ -172,22 +172,34 @@ def check_model(training: TrainingSummary, trials: Sequence[Trial], group_by: st
     >>> [finding.code for finding in check_model(model.training, trials)][:2]
     ['no_audio_trained_on', 'groups_unknown']
     """
-    trained = [clip.group for clip in training.clips]
+    trained_by, group_by = ("group" if column is None else column for column in (training.group_by, group_by))
+    comparable = trained_by == group_by
+    trained = [clip.group for clip in training.clips] if comparable else []
     labels, groups = [trial.label for trial in trials], [trial.held_out_by for trial in trials]
-    findings = _check_trained_on(training, clips_of(trials)) + _check_trained_groups(trained, groups, group_by)
+    findings = _check_trained_on(training, clips_of(trials))
+    findings += _check_trained_groups(trained, groups) if comparable else (_not_comparable(trained_by, group_by),)
     if None in trained or None in groups:
         groups = [None] * len(groups)
     return findings + check_groups(labels, groups, trained) + check_sources(labels, [trial.source for trial in trials])
 
 
-def _check_trained_groups(
-    trained: Sequence[str | None], groups: Sequence[str | None], group_by: str | None
-) -> tuple[Finding, ...]:
+def _not_comparable(trained_by: str, group_by: str) -> Finding:
+    """Return the finding that the groups of training and of the trials are of different kinds."""
+    there = f"those of the column {trained_by!r}" if trained_by else "not recorded"
+    return Finding(
+        "groups_not_comparable",
+        "warning",
+        f"groups are those of the column {group_by!r} here and {there} in training: whether one was trained on was not "
+        "checked",
+        "train and evaluate with the same `group_by`",
+    )
+
+
+def _check_trained_groups(trained: Sequence[str | None], groups: Sequence[str | None]) -> tuple[Finding, ...]:
     """Return the findings on the groups of trials that a model was trained on."""
     shared = sorted({group for group in groups if group is not None} & set(trained))
-    findings: tuple[Finding, ...] = ()
     if shared:
-        findings = (
+        return (
             Finding(
                 "group_trained_on",
                 "alarm",
@@ -196,18 +208,8 @@ def _check_trained_groups(
             ),
         )
     if None in trained or None in groups:
-        return findings
-    if group_by is not None:
-        return (
-            *findings,
-            Finding(
-                "groups_not_comparable",
-                "warning",
-                f"groups are those of {group_by!r} here (`group_by`) and of the group column in training: whether one "
-                "was trained on was not checked",
-            ),
-        )
-    return findings or (Finding("no_group_trained_on", "passed", "no group was trained on"),)
+        return ()
+    return (Finding("no_group_trained_on", "passed", "no group was trained on"),)
 
 
 def _check_trained_on(training: TrainingSummary, tested: Sequence[Extracted]) -> tuple[Finding, ...]:

@@ -124,9 +124,10 @@ def train(
     findings += fitted.findings + check_traces(fitted.traces)
     if fitted.recogniser.calibration is not None and any(trial.held_out_by is None for trial in trials):
         findings += (FILES_AS_GROUPS,)
-    summary = summarise(trials, fitted.traces, recipe, findings, None if choice is None else choice.to_dict())
-    fitted_parts = fitted.recogniser
-    model = Model(recipe.features, fitted_parts.scorer, summary, fitted_parts.calibration, open_set)
+    tuned = None if choice is None else choice.to_dict()
+    summary = summarise(trials, fitted.traces, recipe, findings, tuned, group_by)
+    recogniser = fitted.recogniser
+    model = Model(recipe.features, recogniser.scorer, summary, recogniser.calibration, open_set)
     return TrainResult(model, fitted.traces, tuple(trial_set.failed))
 
 
@@ -232,6 +233,7 @@ def summarise(
     recipe: Recipe,
     findings: tuple[Finding, ...],
     tuning: dict[str, Any] | None = None,
+    group_by: str | None = None,
 ) -> TrainingSummary:
     """Return the summary of a training run that is saved with the model.
 
@@ -247,6 +249,8 @@ def summarise(
         Findings on the training set and the fit.
     tuning : dict or None
         The choice of settings on inner folds, as plain values.
+    group_by : str or None
+        Column that gave the groups of the clips.
 
     Returns
     -------
@@ -281,4 +285,5 @@ def summarise(
         versions=versions(),
         augment=recipe.augment,
         tuning=tuning,
+        group_by=group_by,
     )

@@ -175,6 +175,7 @@ def golden_model():
         ),
         findings=(Finding("note", "information", "one clip only for 'fado'"),),
         versions={"gmmaudio": "0.1.0", "numpy": "2.0.0"},
+        group_by="",
     )
     return Model(features, gmm_scorer(GOLDEN_LABELS, tuple(mixtures)), training)
 

@@ -80,7 +80,7 @@ def test_without_a_threshold_nothing_is_counted_and_there_is_a_finding(model, sp
     report = gmmaudio.evaluate(replace(model, open_set=None), split_clips, **QUICK)
     assert "coverage" not in report.metrics.values
     (finding,) = [finding for finding in report.findings if finding.code.startswith("open_set")]
-    assert str(finding) == "no clip is called unknown: the model has no open-set threshold"
+    assert str(finding) == "no clip is classified as unknown: the model has no open-set threshold"
 
 
 def test_a_threshold_that_is_off_calls_nothing_unknown(model, split_clips):

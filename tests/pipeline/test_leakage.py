@@ -112,8 +112,29 @@ def test_groups_from_another_column_are_not_compared_with_those_of_training(mode
     report = pipeline.evaluate(model, test_clips, group_by="singer")
     assert "no_group_trained_on" not in texts_of(report)
     assert texts_of(report)["groups_not_comparable"].startswith(
-        "groups are those of 'singer' here (`group_by`) and of "
+        "groups are those of the column 'singer' here and those of the column 'group' in training"
     )
+
+
+def test_groups_of_the_same_other_column_are_compared(corpus):
+    clips = pipeline.read_corpus(corpus.split)
+    model = pipeline.train(clips, SMALL, group_by="singer").model
+    report = pipeline.evaluate(model, clips, group_by="singer", split="train")
+    assert "group_trained_on" in texts_of(report)
+    assert "groups_not_comparable" not in texts_of(report)
+    other = pipeline.evaluate(model, clips, split="train")
+    assert "groups_not_comparable" in texts_of(other)
+    assert "group_trained_on" not in texts_of(other)
+
+
+def test_a_model_file_that_does_not_record_the_column_of_its_groups_is_not_compared(model, corpus):
+    old = replace(model, training=replace(model.training, group_by=""))
+    report = pipeline.evaluate(old, pipeline.read_corpus(corpus.split))
+    assert (
+        "groups are those of the column 'group' here and not recorded in training"
+        in texts_of(report)["groups_not_comparable"]
+    )
+    assert "no_group_trained_on" not in texts_of(report)
 
 
 def test_a_model_of_clips_some_of_whose_groups_are_unknown_has_no_check_of_groups(clips):

@@ -87,9 +87,9 @@ class Full:
             return covariances
         result = covariances.copy()
         values, vectors = np.linalg.eigh(covariances)
-        least = np.maximum(floor, _rounding(covariances))[:, None]
-        low = (values < least).any(axis=1)
-        raised = (vectors[low] * np.maximum(values[low], least[low])[:, None, :]) @ vectors[low].transpose(0, 2, 1)
+        minimum = np.maximum(floor, _rounding(covariances))[:, None]
+        low = (values < minimum).any(axis=1)
+        raised = (vectors[low] * np.maximum(values[low], minimum[low])[:, None, :]) @ vectors[low].transpose(0, 2, 1)
         result[low] = (raised + raised.transpose(0, 2, 1)) / 2
         return result
 

@@ -46,7 +46,7 @@ class SupervectorSettings(EmSettings):
         Nuisance directions (in which clips of one label differ most) that are projected out; at most a fifth of the
         clips.
     bigram_lag : int
-        Token bigrams: beside the means stands how often one component is followed by another, this many rows later; 0
+        Token bigrams: after the means, how often one component follows another by this many rows; 0
         leaves bigrams out.
     back_end : {"cosine", "logistic", "mean", "trained"}
         Cosine to the mean of a label, linear logistic regression, or both, each at its own temperature and with equal
