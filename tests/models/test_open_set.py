@@ -204,7 +204,7 @@ def test_a_statistic_that_rejects_the_training_clips_is_passed_over():
     assert other.threshold is not None
     neither = fit_open_set_threshold(known, rounds, in_sample=own | {"margin": own["score"]})
     assert neither.threshold is None
-    assert neither.reason.endswith("the model would call too many of the clips that it was trained on unknown")
+    assert neither.reason.endswith("the model would classify too many of the clips that it was trained on as unknown")
     assert (
         fit_open_set_threshold(known, rounds, in_sample=own | {"score": np.r_[np.full(10, -1.0), np.full(90, 50.0)]})
         == free
