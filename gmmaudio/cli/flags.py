@@ -51,13 +51,16 @@ def with_flags(text: str) -> str:
     --------
     >>> with_flags('name the groups (`group_by="parent"`), or shorten `trial_s`')
     'name the groups (--group-by parent), or shorten --trial-seconds'
+    >>> with_flags("`open_set=True` learns one")
+    '--open-set learns one'
     """
 
     def flag(match: re.Match[str]) -> str:
         name, _, value = match.groups()
         if name not in flags():
             return match.group()
-        return flags()[name] + (f" {value}" if value else "")
+        # an option that is set by its presence takes no value
+        return flags()[name] + (f" {value}" if value and value != "True" else "")
 
     return PARAMETER.sub(flag, text)
 
