@@ -234,7 +234,17 @@ def _some(keys: Sequence[Key], where: str) -> str:
 
 
 def to_dict(comparison: Comparison, a: Evaluation, b: Evaluation, warnings: Sequence[str]) -> dict[str, Any]:
-    """Return plain values for JSON."""
+    """Return plain values for JSON.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The comparison.
+    a, b : Evaluation
+        The two evaluations.
+    warnings : sequence of str
+        Differences between the evaluations, and the alarms and warnings of each.
+    """
     protocols = {"a": dict(a.protocol), "b": dict(b.protocol)}
     changed = [asdict(clip) | {"became": clip.became} for clip in comparison.changed]
     files = {"a": str(a.path), "b": str(b.path)}
@@ -250,7 +260,15 @@ def to_dict(comparison: Comparison, a: Evaluation, b: Evaluation, warnings: Sequ
 
 
 def comparison_lines(comparison: Comparison, a: Evaluation, b: Evaluation) -> list[str]:
-    """Return the text of a comparison, line by line."""
+    """Return the text of a comparison, line by line.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The comparison.
+    a, b : Evaluation
+        The two evaluations.
+    """
     repeats = f", {comparison.n_repeats} repeats" if comparison.n_repeats > 1 else ""
     first = ", first repeat only" if comparison.n_repeats > 1 else ""
     lines = [f"{name}: {side.path}{_command(side)}" for name, side in (("A", a), ("B", b))]

@@ -109,7 +109,7 @@ def test_a_copy_is_found_and_no_out_of_set_is(front_end, change):
     assert max(share for *_, share in result) <= 1.0
 
 
-def test_strangers_are_not_found(front_end):
+def test_other_recordings_are_not_found(front_end):
     prints = [print_of(melody(seed, front_end, 4.0), front_end) for seed in range(24)]
     assert min(len(p) for p in prints) >= 2
     assert near_duplicates_within(prints) == []

@@ -170,7 +170,7 @@ def test_a_file_that_is_no_text_or_not_there_says_so(tmp_path):
 # --- the command ---------------------------------------------------------------------------------------------------
 
 
-def test_evaluate_scores_reports_on_anybodys_predictions(tmp_path, command):
+def test_evaluate_scores_reports_on_predictions_of_any_system(tmp_path, command):
     table = write(tmp_path / "clips.csv", csv_text(tables(example_report())["clips"]))
     done = command("evaluate", "--scores", table, "--json", tmp_path / "r.json", "--report", tmp_path / "r.html")
     assert done.code == 0
