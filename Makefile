@@ -3,20 +3,25 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+# the lowest declared versions have no wheels for newer ones than this
+LOWEST_PYTHON ?= python3.11
+LOWEST := .venv-lowest
 
-.PHONY: help demo test test-slow lint check format bench results pictures clean
+.PHONY: help demo test test-slow test-lowest lint check format bench results pictures clean
 
 help:
-	@echo "make demo       set up, run the whole job on synthetic audio, print where the reports are"
-	@echo "make test       set up, run the tests"
-	@echo "make test-slow  the long ones: fuzzing, the page in a browser"
-	@echo "make check      ruff, mypy --strict, import-linter, documents beside results, tests"
-	@echo "make format     ruff format and its fixes"
-	@echo "make bench      peers side by side, on the audio in GMMAUDIO_DATA; writes results/*.json"
-	@echo "make results    list the measured results; NAME=demo (or all) measures again and fills the documents"
-	@echo "make pictures   screenshots of docs/reports/language.html, by chromium"
+	@echo "make demo         set up, run the whole job on synthetic audio, print where the reports are"
+	@echo "make test         set up, run the tests"
+	@echo "make test-slow    the long ones: fuzzing, the page in a browser"
+	@echo "make test-lowest  the tests with the lowest declared version of every dependency, in $(LOWEST)"
+	@echo "make check        ruff, mypy --strict, import-linter, documents beside results, tests"
+	@echo "make format       ruff format and its fixes"
+	@echo "make bench        peers side by side, on the audio in GMMAUDIO_DATA; writes results/*.json"
+	@echo "make results      list the measured results; NAME=demo (or all) measures again and fills the documents"
+	@echo "make pictures     screenshots of docs/reports/language.html, by chromium"
 
-$(READY): pyproject.toml
+# __init__.py has the version, which goes into reports
+$(READY): pyproject.toml gmmaudio/__init__.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
@@ -29,6 +34,15 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+
+$(LOWEST)/.installed: pyproject.toml gmmaudio/__init__.py .ci/constraints-lowest.txt
+	$(LOWEST_PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --editable '.[demo,media,plot,test,vad]' \
+		--constraint .ci/constraints-lowest.txt
+	@touch $@
+
+test-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest -m "not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The metadata of the package: versions, changelog and citation agree."""
+"""The metadata of the package: versions, lowest dependencies, changelog and citation agree."""
 
 import re
 import tomllib
@@ -6,14 +6,46 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import gmmaudio
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+# extras that `make test-lowest` installs; the others are tools and a browser
+TESTED_EXTRAS = ("plot", "media", "vad", "demo", "test")
 RELEASES = re.findall(
     r"^## \[(\S+?)\](?: - (\S+))?$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
 )
+
+
+def lowest_declared():
+    """Return the lowest declared version of each dependency, by its normalised name."""
+    extras = PROJECT["optional-dependencies"]
+    requirements = map(Requirement, sum((extras[name] for name in TESTED_EXTRAS), PROJECT["dependencies"]))
+    return {
+        canonicalize_name(requirement.name): [
+            Version(clause.version) for clause in requirement.specifier if clause.operator == ">="
+        ]
+        for requirement in requirements
+    }
+
+
+def pinned():
+    """Return the version of each line of the constraints, by its normalised name."""
+    text = (ROOT / ".ci" / "constraints-lowest.txt").read_text(encoding="utf-8")
+    lines = [line.split("==") for line in text.splitlines() if line and not line.startswith("#")]
+    return {canonicalize_name(name): [Version(version)] for name, version in lines}
+
+
+def test_the_constraints_pin_every_dependency_at_its_lowest_declared_version():
+    assert pinned() == lowest_declared()
+
+
+def test_the_extras_that_are_not_tested_at_their_lowest_versions_are_tools():
+    assert set(PROJECT["optional-dependencies"]) - set(TESTED_EXTRAS) == {"browser", "dev"}
 
 
 def test_the_changelog_has_this_version_with_its_day_below_what_is_unreleased():

@@ -234,4 +234,5 @@ def test_a_wav_without_its_pad_byte_is_read(tmp_path):
 @pytest.mark.parametrize("offset_value", [0x1234, 0x0270])
 def test_a_wav_of_an_unknown_encoding_is_refused_with_a_reason(tmp_path, media_or_not, offset_value):
     path = keep(tmp_path / "clip.wav", patched(encode(chirp()), 20, "<H", offset_value))
-    assert refusal(path)[0] in {"damaged", "not_audio", "bad_header"}
+    # some versions of FFmpeg decode 0x0270, which is ATRAC3, and find no whole packet
+    assert refusal(path)[0] in {"damaged", "not_audio", "bad_header", "truncated"}

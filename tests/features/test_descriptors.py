@@ -89,7 +89,7 @@ def test_descriptors_equal_librosas_of_the_whole_clip(name, config):
     assert len(result) > frames.CHUNK_FRAMES
     # sums of about 1,000 float32 magnitudes in another order, and a preemphasis rounded from float64; a crossing or a
     # bin more would be 100 times that
-    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4, strict=False)
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_descriptors_of_noise_equal_librosas_of_its_spectrum():

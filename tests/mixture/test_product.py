@@ -143,8 +143,8 @@ def test_float32_variances_at_an_offset_are_right_where_scikit_learns_are_not():
         theirs = peer.fit(X).covariances_[0]
     except ValueError:
         return
-    # where this fails the peer is fixed, and docs/mixture.md should say so
-    assert np.abs(theirs / expected - 1).max() > 0.01
+    # 0.04 % off in 1.6, more than 1 % in 1.9; where this fails the peer is fixed, and docs/mixture.md should say so
+    assert np.abs(theirs / expected - 1).max() > 1e-4
 
 
 # --- sensitive components beside wide ones ----------------------------------------------------------------------------
