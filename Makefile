@@ -11,7 +11,7 @@ LOWEST := .venv-lowest
 
 help:
 	@echo "make demo         set up, run the whole job on synthetic audio, print where the reports are"
-	@echo "make test         set up, run the tests"
+	@echo "make test         set up, run the tests, print what they cover"
 	@echo "make test-slow    the long ones: fuzzing, the page in a browser"
 	@echo "make test-lowest  the tests with the lowest declared version of every dependency, in $(LOWEST)"
 	@echo "make check        ruff, mypy --strict, import-linter, documents beside results, tests"
@@ -29,8 +29,10 @@ $(READY): pyproject.toml gmmaudio/__init__.py
 demo: $(READY)
 	$(BIN)/python -m recipes.demo --out build/demo
 
+# the total and the modules that the tests cover least
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m coverage run -m pytest -m "not slow"
+	@$(BIN)/python -m coverage report | sed -n '1,12p;/^TOTAL/p;$$p'
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
@@ -75,4 +77,4 @@ pictures:
 	$(SHOT) --window-size=390,844 --blink-settings=preferredColorScheme=0 --screenshot=docs/report-phone.png $(LANGUAGE_PAGE)
 
 clean:
-	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
