@@ -312,7 +312,7 @@ def _scorer(header: dict[str, Any], tensors: Tensors) -> Scorer:
             _stage(heads, described, _tensors_under(prefix, tensors))
             for prefix, described in zip(HEAD_PREFIXES, header["heads"], strict=False)
         ),
-        tuple(header["weights"]),
+        tuple(map(float, header["weights"])),
     )
 
 

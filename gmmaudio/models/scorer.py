@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
@@ -101,7 +102,7 @@ class Scorer:
                 raise SettingError(
                     f"{len(self.labels)} labels and {head.n_labels} mixtures; expected two or more of each"
                 )
-        if not self.heads or len(self.heads) != len(self.weights) or not min(self.weights) >= 0:
+        if not self.heads or len(self.heads) != len(self.weights) or not all(0 <= w < math.inf for w in self.weights):
             raise SettingError(
                 f"{len(self.heads)} heads and weights {self.weights}; expected one of 0 or more for each"
             )

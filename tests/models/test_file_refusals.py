@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -223,6 +224,9 @@ def test_a_newer_major_version_is_refused_before_its_checksum_is_checked():
         {"heads": None},
         {"weights": [-1.0]},
         {"weights": [1.0, 1.0]},
+        {"weights": [float("inf")]},
+        {"weights": [10**400]},
+        {"weights": ["heavy"]},
         {"transform": {"kind": "projection", "soft_clip": None}},
         {"transform": {"kind": "identity", "n_features": 4}},
         {"calibration": {"scale": -1.0, "offsets": [0.0, 0.0], "n": 1, "n_groups": 1, "log_loss": None}},
@@ -244,6 +248,14 @@ def test_a_newer_major_version_is_refused_before_its_checksum_is_checked():
 def test_a_header_that_describes_no_model_is_refused_even_with_a_right_checksum(change):
     header, tensors = header_and_tensors(to_bytes(small_model()))
     assert refused(sealed(header | change, tensors)).startswith("holds no usable model (")
+
+
+@pytest.mark.parametrize("soft_clip", ["supervector", [], 0.0, -1.0, float("inf")])
+def test_a_projection_whose_limit_is_no_positive_number_is_refused_even_with_a_right_checksum(soft_clip):
+    golden = Path(__file__).parents[1] / "golden" / "model-1.4-blocks-shared.safetensors"
+    header, tensors = header_and_tensors(golden.read_bytes())
+    changed = header | {"transform": header["transform"] | {"soft_clip": soft_clip}}
+    assert refused(sealed(changed, tensors)).startswith("holds no usable model (soft_clip is ")
 
 
 @pytest.mark.parametrize("lacking", ["features", "labels", "transform", "weights", "training"])

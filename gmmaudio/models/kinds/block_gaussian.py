@@ -127,7 +127,7 @@ class Projection:
     Raises
     ------
     SettingError
-        If the shapes do not fit.
+        If the shapes do not fit, or ``soft_clip`` is no number above 0.
 
     Examples
     --------
@@ -150,6 +150,8 @@ class Projection:
                 f"mean, scale and matrix have shapes {self.mean.shape}, {self.scale.shape} and {self.matrix.shape}; "
                 "expected (n_features,) twice and (n_features, d)"
             )
+        if self.soft_clip is not None:
+            check_positive("soft_clip", self.soft_clip)
 
     @property
     def n_features(self) -> int:
