@@ -151,7 +151,7 @@ def _run(words: list[str]) -> int:
         error.show()
         return error.exit_code
     except click.Abort as abort:
-        return _stopped(abort.__cause__)
+        return _stopped(abort.__context__)
     except (ClosedPipe, BrokenPipeError):
         _discard_stdout()
         return EXIT_CLOSED_PIPE

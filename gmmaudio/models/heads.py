@@ -241,8 +241,8 @@ def fit_logistic(rows: Matrix, codes: Codes, weights: Array, penalty: float) -> 
     Examples
     --------
     >>> head = fit_logistic(np.array([[-1.0], [1.0]]), np.array([0, 1]), np.ones(2), 0.01)
-    >>> head.score(np.array([[2.0]])).argmax()
-    np.int64(1)
+    >>> int(head.score(np.array([[2.0]])).argmax())
+    1
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression

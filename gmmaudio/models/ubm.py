@@ -65,8 +65,8 @@ def balanced_rows(group: npt.NDArray[np.intp], n: int, rng: np.random.Generator)
     Examples
     --------
     >>> rows = balanced_rows(np.array([0, 0, 0, 0, 1, 1]), 4, np.random.default_rng(0))
-    >>> len(rows), (rows >= 4).sum()
-    (4, np.int64(2))
+    >>> len(rows), int((rows >= 4).sum())
+    (4, 2)
     """
     order = rng.permutation(len(group))
     # rank of each row within its group, in random order: all firsts, then all seconds, ...

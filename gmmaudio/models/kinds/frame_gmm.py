@@ -133,8 +133,8 @@ def gmm_scorer(labels: tuple[str, ...], mixtures: tuple[GaussianMixture, ...]) -
     Examples
     --------
     >>> low, high = (GaussianMixture(np.ones(1), np.full((1, 1), mean), np.ones((1, 1))) for mean in (-1.0, 1.0))
-    >>> gmm_scorer(("high", "low"), (high, low)).score(np.array([[0.5], [0.7]])).argmax()
-    np.int64(0)
+    >>> int(gmm_scorer(("high", "low"), (high, low)).score(np.array([[0.5], [0.7]])).argmax())
+    0
     """
     n_features = mixtures[0].n_features if mixtures else 0
     return Scorer(labels, Identity(n_features), (Mixtures(mixtures),))
