@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-# the lowest declared versions have no wheels for newer ones than this
+# the lowest declared versions are tested on the lowest Python
 LOWEST_PYTHON ?= python3.11
 LOWEST := .venv-lowest
 
