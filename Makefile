@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 # the lowest declared versions are tested on the lowest Python
-LOWEST_PYTHON ?= python3.11
+LOWEST_PYTHON ?= $(or $(shell command -v python3.11),python3)
 LOWEST := .venv-lowest
 
 .PHONY: help demo test test-slow test-lowest lint check format bench results pictures clean
