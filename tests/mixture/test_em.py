@@ -4,6 +4,7 @@ import signal
 import threading
 import tracemalloc
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -438,7 +439,10 @@ def test_a_fit_after_one_that_was_stopped_gives_the_same_bits():
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_an_interrupt_during_an_iteration_ends_the_fit(n_threads):
+def test_an_interrupt_during_an_iteration_ends_the_fit(n_threads, request):
+    # a job in the background starts with this signal ignored
+    request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     limits = [(info["filepath"], info["num_threads"]) for info in threadpool_info()]
     threads, steps, X = set(threading.enumerate()), [], crowd(40_000)
 
