@@ -52,7 +52,7 @@ def command(
             split=split,
             group_by=group_by,
             tune=tune,
-            kind=settings["kind"],
+            kind=settings["kind"] if tune else None,
             n_jobs=n_jobs,
             progress=progress,
         )

@@ -149,9 +149,9 @@ def _with_all_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_descriptions(tuning: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record of tuning without the words that describe candidates."""
+    """Return a record of tuning without the texts on candidates and on the choice, which differ between versions."""
     table = [{name: value for name, value in row.items() if name != "description"} for row in tuning["table"]]
-    return {**tuning, "table": table}
+    return {**{name: value for name, value in tuning.items() if name != "reason"}, "table": table}
 
 
 def upgrade_header(header: Mapping[str, Any], first_mean_shape: tuple[int, ...] | None) -> dict[str, Any]:

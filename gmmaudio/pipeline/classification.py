@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip
+from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, Rows, make_rows
 from gmmaudio.models import Model, Prediction
@@ -139,6 +140,8 @@ def _tasks(
 ) -> list[ExtractionTask]:
     """Return the extraction task of each file, with its settings checked."""
     check_lengths(min_duration_s)
+    if isinstance(paths, str | bytes | os.PathLike):
+        raise SettingError(f"`paths` is {paths!r}; expected several paths, such as [{str(paths)!r}]")
     return [ExtractionTask(Path(), Clip(os.fspath(path), ""), features, min_duration_s) for path in paths]
 
 

@@ -27,6 +27,8 @@ from gmmaudio.pipeline.provenance import machine, versions
 TOLERANCE = 1e-6
 # keys whose text changes between versions
 TEXT_KEYS = ("format", UPGRADED_FROM, "findings")
+# keys of the protocol that older versions filled otherwise
+UNSTABLE = ("scheme", "unscored_labels")
 # place, command, time and environment of a run
 NOT_COMPARED = {
     "protocol": ("versions", "machine", "command", "began", "seconds"),
@@ -104,7 +106,7 @@ def reproduce(
     """
     document = upgrade(recorded)
     try:
-        run = document["run"]
+        run = _decoded(document, model)
         run_again = _prepare(run, root, model)
         environment = _changed_environment(document["protocol"])
         old = [(row["path"], row["start_s"], row["end_s"], row["sha256"]) for row in run["manifest"]]
@@ -150,9 +152,19 @@ def differences(
     return list(_walk("", before, _known_keys(now, before) if known_only else now, tolerance))
 
 
+def _decoded(document: Mapping[str, Any], model: Model | None) -> Mapping[str, Any]:
+    """Return the record of a run; older versions did not decode clips of labels that the model does not have."""
+    run: Mapping[str, Any] = document["run"]
+    if UPGRADED_FROM not in document or model is None or run["kind"] != "evaluate":
+        return run
+    return {**run, "manifest": [row for row in run["manifest"] if row["label"] in model.scorer.labels]}
+
+
 def _without_text(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a report without its findings, whose text may differ between versions."""
-    return {key: value for key, value in report.items() if key not in TEXT_KEYS}
+    """Return a report without what versions word differently: findings, the scheme and the labels that it left out."""
+    kept = {key: value for key, value in report.items() if key not in TEXT_KEYS}
+    kept["protocol"] = {key: value for key, value in report["protocol"].items() if key not in UNSTABLE}
+    return kept
 
 
 def _known_keys(new: Any, old: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip, Corpus, check_labels, check_same_audio, plan_split, to_hex
-from gmmaudio.errors import CorpusError
+from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.findings import Finding
 from gmmaudio.mixture import EMTrace
@@ -108,6 +108,11 @@ def train(
     >>> result.model.scorer.labels, len(result.model.training.clips), result.failed
     (('jazz', 'metal'), 12, ())
     """
+    if kind is not None and not tune:
+        raise SettingError(
+            f"`kind` is {kind!r} and `tune` is off; expected `tune=True` to choose within a kind, or a recipe "
+            f"of the kind: make_recipe(kind={kind!r})"
+        )
     corpus, recipe, run = as_corpus(corpus), as_recipe(preset), RunContext(n_jobs, progress)
     clips = plan_split(corpus.clips, split=split, group_by=group_by)
     check_labels([clip.label for clip in clips])

@@ -1,11 +1,14 @@
 """Classification of files: the order of the answers, and the rows that are scored."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
 from gmmaudio import pipeline
 from gmmaudio.audio import read_audio
+from gmmaudio.errors import SettingError
 from gmmaudio.features import extract
 from gmmaudio.models import PRESETS, Prediction
 
@@ -26,6 +29,12 @@ def test_classify_keeps_the_order_of_the_paths(model, corpus, n_jobs):
 def test_classify_scores_are_the_same_bits_for_one_worker_and_two(model, corpus):
     paths = [str(corpus.root / row["path"]) for row in corpus.rows]
     assert list(pipeline.classify(model, paths, n_jobs=1)) == list(pipeline.classify(model, paths, n_jobs=2))
+
+
+@pytest.mark.parametrize("path", ["song.mp3", b"song.mp3", Path("song.mp3")])
+def test_one_path_in_place_of_several_is_refused(model, path):
+    with pytest.raises(SettingError, match="expected several paths"):
+        list(pipeline.classify(model, path))
 
 
 def test_classify_is_lazy(model, corpus):

@@ -4,6 +4,8 @@ import pytest
 
 from gmmaudio import pipeline
 from gmmaudio.errors import CorpusError
+from gmmaudio.evaluation.report_file import UPGRADED_FROM
+from gmmaudio.models.old_formats import upgrade_report_settings
 from gmmaudio.pipeline.reproduction import differences
 from tests.pipeline.conftest import QUICK, SMALL
 
@@ -58,6 +60,20 @@ def test_an_evaluation_is_reproduced_with_its_model(corpus, model):
     assert pipeline.reproduce(recorded, model=model).identical
     with pytest.raises(CorpusError, match=r"is the report of a model; name its file \(`model`\)"):
         pipeline.reproduce(recorded)
+
+
+def test_an_older_evaluation_that_did_not_decode_unknown_labels_is_reproduced(corpus, model):
+    document = pipeline.evaluate(model, corpus.split).to_dict()
+    row = document["run"]["manifest"][0]
+    document["run"]["manifest"].append(row | {"label": "alien", "sha256": None, "extra": {}, "start_s": 0.5})
+    document["protocol"] |= {"unscored_labels": ["alien"], "scheme": "a trained model"}
+    assert not pipeline.reproduce(document, model=model).identical
+    assert pipeline.reproduce(document | {UPGRADED_FROM: "0"}, model=model).identical
+
+
+def test_an_older_choice_of_settings_may_be_worded_otherwise():
+    older = {"tuning": [{"chosen": {"kind": "frames"}, "table": [], "reason": "points ahead"}]}
+    assert "reason" not in upgrade_report_settings(older)["tuning"][0]
 
 
 def test_another_model_is_a_changed_input(corpus, model):

@@ -181,3 +181,9 @@ def test_progress_counts_every_clip_and_fold(clips):
         seen.clear()
         run()
         assert Counter(seen)[18, "extracting features"] == 18
+
+
+@pytest.mark.parametrize("kind", ["blocks", "nope"])
+def test_a_kind_without_tuning_is_refused_rather_than_ignored(clips, kind):
+    with pytest.raises(SettingError, match=rf"`kind` is '{kind}' and `tune` is off"):
+        pipeline.train(clips, SMALL, kind=kind)
