@@ -28,7 +28,7 @@ from gmmaudio.corpus import Corpus, plan_split
 from gmmaudio.evaluation import ScoredClip, compare, compute_metrics
 from gmmaudio.models import Recipe, fit_trials
 from gmmaudio.pipeline import CrossvalOptions
-from gmmaudio.pipeline.folds import fit_fold
+from gmmaudio.pipeline.fold_runs import fit_fold
 from gmmaudio.pipeline.scoring import interval_units, score_trials
 from gmmaudio.trials import Degradation, Trial, build_trial_set, units_of
 from results.corpora import manifest_of

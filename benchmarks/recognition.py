@@ -41,7 +41,7 @@ from gmmaudio.evaluation import ScoredClip, compare, compute_metrics
 from gmmaudio.models import Recipe, fit_calibration
 from gmmaudio.models.inner_folds import make_inner_folds
 from gmmaudio.pipeline import CrossvalOptions
-from gmmaudio.pipeline.folds import fit_fold
+from gmmaudio.pipeline.fold_runs import fit_fold
 from gmmaudio.pipeline.scoring import score_trials
 from gmmaudio.trials import Trial, build_trial_set, units_of
 from results.corpora import manifest_of

@@ -1,4 +1,4 @@
-"""Fitting a Gaussian mixture by expectation-maximisation."""
+"""Fitting a Gaussian mixture by expectation-maximisation; the E-step and the M-step are in ``statistics``."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import ScoredClip, Similarity, Slice, compare, make_slice
 from gmmaudio.findings import Finding
 from gmmaudio.models import Recipe, Scorer
-from gmmaudio.pipeline.folds import score_fold
+from gmmaudio.pipeline.fold_runs import score_fold
 from gmmaudio.pipeline.scoring import interval_units
 from gmmaudio.trials import Degradation, Trial, TrialSettings, build_trial_set, units_of
 

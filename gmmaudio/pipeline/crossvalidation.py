@@ -29,7 +29,7 @@ from gmmaudio.findings import Finding
 from gmmaudio.models import Recipe
 from gmmaudio.pipeline import analyses
 from gmmaudio.pipeline.arguments import as_corpus, as_recipe
-from gmmaudio.pipeline.folds import FoldResult, run_fold
+from gmmaudio.pipeline.fold_runs import FoldResult, run_fold
 from gmmaudio.pipeline.leakage import check_crossval, check_fold_column
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_trials

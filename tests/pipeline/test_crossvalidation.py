@@ -13,7 +13,7 @@ from gmmaudio.compute import QUIET
 from gmmaudio.errors import SettingError
 from gmmaudio.features import extract
 from gmmaudio.models import KINDS, Candidate, tuning
-from gmmaudio.pipeline import folds, scoring
+from gmmaudio.pipeline import fold_runs, scoring
 from tests.conftest import trials_of
 from tests.pipeline.conftest import QUICK, SMALL
 
@@ -156,7 +156,9 @@ def test_the_choice_of_a_fold_does_not_depend_on_its_held_out_clips(clips, few_c
 def test_analyses_of_a_tuned_run_are_tuned_too(clips, few_candidates, monkeypatch):
     calls = []
     tune = tuning.tune
-    monkeypatch.setattr(folds, "tune", lambda *arguments, **settings: calls.append(1) or tune(*arguments, **settings))
+    monkeypatch.setattr(
+        fold_runs, "tune", lambda *arguments, **settings: calls.append(1) or tune(*arguments, **settings)
+    )
     settings = {"folds": 3, "learning_curve": True, "compare_random_split": True, **QUICK}
     pipeline.crossval(clips, SMALL, tune=True, **settings)
     # of three folds: the cross-validation itself, three shares of training and a random split
@@ -191,7 +193,7 @@ def test_degraded_clips_are_scored_by_the_model_that_was_not_trained_on_them(cli
         asked.append((where["fold"], where["repeat"], frozenset(t.name for t in trials), recogniser))
         return score(trials, recogniser, **where)
 
-    for name in ("crossvalidation", "folds"):
+    for name in ("crossvalidation", "fold_runs"):
         monkeypatch.setattr(sys.modules[f"gmmaudio.pipeline.{name}"], "score_trials", watched)
     report = pipeline.crossval(clips, SMALL, robustness=True, folds=3, repeats=2, **QUICK)
     rows = report.slices["robustness"]
