@@ -163,5 +163,12 @@ def test_an_interrupt_from_progress_leaves_a_step_as_it_is():
 
 
 def test_steps_take_a_progress_that_cannot_be_closed():
-    with RunContext(1, lambda items, _total, _stage: list(items)).steps(3, "iterating") as step:
+    seen = []
+
+    def listed(items, total, stage):
+        seen.append((total, stage))
+        return list(items)
+
+    with RunContext(1, listed).steps(3, "iterating") as step:
         step()
+    assert seen == [(3, "iterating")]
