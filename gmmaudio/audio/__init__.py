@@ -2,14 +2,16 @@
 
 from gmmaudio.audio.decode import read_audio, read_blocks, read_info
 from gmmaudio.audio.degrade import AUGMENTATIONS, DEGRADATIONS, DegradationSpec
-from gmmaudio.audio.formats import REASONS, SUFFIXES, AudioInfo, Samples, check_header
+from gmmaudio.audio.formats import NOTES, REASONS, SUFFIXES, AudioInfo, AudioNote, Samples, check_header
 
 __all__ = [
     "AUGMENTATIONS",
     "DEGRADATIONS",
+    "NOTES",
     "REASONS",
     "SUFFIXES",
     "AudioInfo",
+    "AudioNote",
     "DegradationSpec",
     "Samples",
     "check_header",

@@ -10,20 +10,17 @@ from __future__ import annotations
 import math
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 
-from gmmaudio.audio.ffmpeg import open_ffmpeg
-from gmmaudio.audio.formats import MAX_RATE_HZ, MIN_RATE_HZ, AudioInfo, Samples, UnnamedFile
-from gmmaudio.audio.sndfile import SndfileDecoder
+from gmmaudio.audio.formats import MAX_RATE_HZ, MIN_RATE_HZ, AudioInfo, AudioNote, Samples
+from gmmaudio.audio.recordings import Decoder, open_decoder
 from gmmaudio.errors import AudioError, SettingError
 
-# libsndfile's value for a length that the header leaves open (a FLAC written to a pipe)
-UNKNOWN_FRAMES = 2**62
 # a larger magnitude overflows in later steps
 MAX_MAGNITUDE = 1e30
 # 3 steps of a 16-bit converter; peak to peak, so that a constant offset is silence too
@@ -74,6 +71,7 @@ def read_audio(
     start_s: float = 0.0,
     end_s: float | None = None,
     min_duration_s: float = 0.0,
+    on_note: Callable[[AudioNote], None] | None = None,
 ) -> Samples:
     """Return the samples of an audio file, mono and resampled.
 
@@ -88,6 +86,9 @@ def read_audio(
         resampling.
     min_duration_s : float
         Minimum decoded duration, seconds.
+    on_note : function of an AudioNote, or None
+        Called once the sound is read, with every fact that the caller should know of it: damaged places, joined
+        recordings, channels that cancel (:data:`gmmaudio.audio.NOTES`).
 
     Returns
     -------
@@ -112,7 +113,7 @@ def read_audio(
     >>> y.shape, y.dtype
     ((6000,), dtype('float32'))
     """
-    blocks = read_blocks(path, sr, start_s=start_s, end_s=end_s, min_duration_s=min_duration_s)
+    blocks = read_blocks(path, sr, start_s=start_s, end_s=end_s, min_duration_s=min_duration_s, on_note=on_note)
     return np.concatenate(list(blocks))
 
 
@@ -123,6 +124,7 @@ def read_blocks(
     start_s: float = 0.0,
     end_s: float | None = None,
     min_duration_s: float = 0.0,
+    on_note: Callable[[AudioNote], None] | None = None,
 ) -> Iterator[Samples]:
     """Yield the samples of :func:`read_audio` in blocks of about 10 s, in bounded memory.
 
@@ -131,7 +133,7 @@ def read_blocks(
 
     Parameters
     ----------
-    path, sr, start_s, end_s, min_duration_s
+    path, sr, start_s, end_s, min_duration_s, on_note
         As for :func:`read_audio`.
 
     Yields
@@ -164,6 +166,9 @@ def read_blocks(
             raise _bad_segment(start_s, end_s, info.duration_s)
         mono = (_finite_mono(block) for block in decoder.blocks(start_s, end_s))
         yield from _resampled(_checked(mono, info, start_s, end_s, min_duration_s), info.sample_rate_hz, sr)
+        if on_note is not None:
+            for note in decoder.notes:
+                on_note(note)
 
 
 def _finite_mono(block: Samples) -> Samples:
@@ -237,34 +242,11 @@ def _resampled(blocks: Iterable[Samples], rate_in: int, rate_out: int) -> Iterat
     yield stream.resample_chunk(np.empty(0, dtype=np.float32), last=True)
 
 
-class _Decoder(Protocol):
-    """An open audio file."""
-
-    info: AudioInfo
-
-    def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
-        """Yield (n, n_channels) float32 blocks of the segment."""
-
-
 @contextmanager
-def _open(path: Path) -> Iterator[_Decoder]:
+def _open(path: Path) -> Iterator[Decoder]:
     """Open a file and yield the decoder that recognises its content."""
-    with _open_handle(path) as handle:
-        import soundfile
-
-        try:
-            sound = soundfile.SoundFile(UnnamedFile(handle))
-        except soundfile.LibsndfileError as error:
-            with open_ffmpeg(handle, str(error.error_string)) as decoder:
-                yield decoder
-            return
-        with sound:
-            if sound.frames < UNKNOWN_FRAMES and not (sound.format == "MP3" and _mp3_length_is_estimated(handle)):
-                yield SndfileDecoder(sound, handle)
-                return
-        # libsndfile cannot step through a FLAC that was written to a pipe
-        with open_ffmpeg(handle, "its length is left open") as decoder:
-            yield decoder
+    with _open_handle(path) as handle, open_decoder(handle) as decoder:
+        yield decoder
 
 
 def _open_handle(path: Path) -> BinaryIO:
@@ -282,21 +264,3 @@ def _open_handle(path: Path) -> BinaryIO:
         handle.close()
         raise AudioError("empty", "has no bytes; copy the file again")
     return handle
-
-
-def _mp3_length_is_estimated(handle: BinaryIO) -> bool:
-    """Return True for an mp3 without a length tag where PyAV is installed, which reads past libsndfile's estimate."""
-    try:
-        import av  # noqa: F401
-    except ImportError:
-        return False
-    position = handle.tell()
-    handle.seek(0)
-    head = handle.read(10)
-    start = 0
-    if head[:3] == b"ID3":
-        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-    handle.seek(start)
-    head = handle.read(4096)
-    handle.seek(position)
-    return not any(tag in head for tag in (b"Xing", b"Info", b"VBRI"))

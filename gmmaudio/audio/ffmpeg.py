@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from gmmaudio.audio.formats import BLOCK_S, AudioInfo, Samples, UnnamedFile, check_header
+from gmmaudio.audio.formats import BLOCK_S, AudioInfo, AudioNote, Samples, check_header
+from gmmaudio.audio.splice import SplicedFile
 from gmmaudio.errors import AudioError
 
 # FFmpeg also reads playlists that lead to other files and session descriptions that wait for the network
@@ -22,15 +23,17 @@ MEDIA_REMEDY = "install the media extra: pip install 'gmmaudio[media]'"
 
 
 @contextmanager
-def open_ffmpeg(handle: BinaryIO, sndfile_error: str) -> Iterator[FfmpegDecoder]:
+def open_ffmpeg(content: SplicedFile, sndfile_error: str, notes: Iterable[AudioNote] = ()) -> Iterator[FfmpegDecoder]:
     """Open a file that libsndfile does not read; a context manager.
 
     Parameters
     ----------
-    handle : binary file
-        The open file, at any position.
+    content : SplicedFile
+        The bytes of a recording, at any position.
     sndfile_error : str
         The message of libsndfile, which an error repeats.
+    notes : iterable of AudioNote
+        Facts about these bytes that are known already.
 
     Yields
     ------
@@ -43,9 +46,9 @@ def open_ffmpeg(handle: BinaryIO, sndfile_error: str) -> Iterator[FfmpegDecoder]
         ``needs_media``, ``damaged`` or ``not_audio`` if the file cannot be decoded; ``bad_header`` as for
         :func:`gmmaudio.audio.check_header`.
     """
-    handle.seek(0)
-    head = handle.read(4096)
-    handle.seek(0)
+    content.seek(0)
+    head = content.read(4096)
+    content.seek(0)
     if head.startswith(b"caff") and "malformed" in sndfile_error:  # FFmpeg reads a truncated CAF without an error
         raise _decoding_error(head, sndfile_error)
     try:
@@ -55,7 +58,7 @@ def open_ffmpeg(handle: BinaryIO, sndfile_error: str) -> Iterator[FfmpegDecoder]
             raise AudioError("needs_media", f"is a format that libsndfile does not read; {MEDIA_REMEDY}") from error
         raise _decoding_error(head, sndfile_error) from error
     try:
-        container = av.open(UnnamedFile(handle), metadata_errors="ignore", options={"format_whitelist": CONTAINERS})
+        container = av.open(content, metadata_errors="ignore", options={"format_whitelist": CONTAINERS})
     except (av.FFmpegError, OSError, ValueError) as error:
         raise _decoding_error(head, sndfile_error) from error
     with container:
@@ -63,7 +66,7 @@ def open_ffmpeg(handle: BinaryIO, sndfile_error: str) -> Iterator[FfmpegDecoder]
             raise AudioError("not_audio", "contains no audio stream; leave it out")
         if container.streams.audio[0].codec_context is None:
             raise AudioError("not_audio", "contains audio that no installed decoder reads; convert it")
-        yield FfmpegDecoder(container)
+        yield FfmpegDecoder(container, notes)
 
 
 class FfmpegDecoder:
@@ -73,15 +76,20 @@ class FfmpegDecoder:
     ----------
     container : av.container.InputContainer
         The open container; its first audio stream is decoded.
+    notes : iterable of AudioNote
+        Facts about the file that are known already.
 
     Attributes
     ----------
     info : AudioInfo
         The header's declarations.
+    notes : list of AudioNote
+        Facts about the file; complete once the blocks are read.
     """
 
-    def __init__(self, container: Any) -> None:
+    def __init__(self, container: Any, notes: Iterable[AudioNote] = ()) -> None:
         self._container = container
+        self.notes = list(notes)
         stream = container.streams.audio[0]
         check_header(int(stream.rate or 0), int(stream.channels or 0))
         duration_s = None

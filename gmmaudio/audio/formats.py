@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +27,16 @@ REASONS: dict[str, str] = {
     "silent": "nothing but silence",
     "too_short": "less sound than the minimum duration",
     "bad_segment": "a segment that lies outside the file",
+}
+
+# code of an AudioNote -> its meaning: the file is used, and this is said of it
+NOTES: dict[str, str] = {
+    "joined": "several recordings joined in one file, read one after another",
+    "length_wrong": "a header that declares no length or a wrong one; read to the end of the data",
+    "lost": "damaged places, which are left out",
+    "cut_off": "a stream that ends without its end mark",
+    "channels_cancel": "channels of opposite sign; the loudest is used instead of their mean",
+    "silent_channels": "channels without sound beside others; they are left out of the mean",
 }
 
 # suffixes that the search of a folder accepts; a file that is named itself is recognised by content
@@ -92,31 +100,23 @@ class AudioInfo:
     format: str
 
 
-class UnnamedFile:
-    """A binary file without its name, from which soundfile would guess the format.
+@dataclass(frozen=True)
+class AudioNote:
+    """A fact about a file that was decoded in another way than its header asks for.
 
     Parameters
     ----------
-    handle : binary file
-        The open file.
+    code : str
+        One of :data:`NOTES`.
+    text : str
+        The fact, in words.
+    seconds : float
+        Duration of the sound concerned, 0 or more.
     """
 
-    def __init__(self, handle: BinaryIO) -> None:
-        self._handle = handle
-        self.read, self.tell = handle.read, handle.tell
-
-    def readinto(self, buffer: bytearray) -> int:
-        """Return the number of bytes read into ``buffer``."""
-        data = self._handle.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Return the new position; -1 where there is none, as a damaged header may ask for one before the start."""
-        try:
-            return self._handle.seek(offset, whence)
-        except (OSError, ValueError):
-            return -1
+    code: str
+    text: str
+    seconds: float = 0.0
 
 
 def check_header(sample_rate_hz: int, n_channels: int) -> None:

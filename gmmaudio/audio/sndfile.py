@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 from gmmaudio.audio.formats import BLOCK_S, AudioInfo, Samples, check_header
+from gmmaudio.audio.layout import Recording
+from gmmaudio.audio.splice import SplicedFile
 from gmmaudio.errors import AudioError
 
 
@@ -17,13 +19,17 @@ class SndfileDecoder:
     ----------
     sound : soundfile.SoundFile
         The open file.
-    handle : binary file
+    content : SplicedFile
         The file that ``sound`` reads from.
+    recording : Recording
+        The recording that it is a part of.
 
     Attributes
     ----------
     info : AudioInfo
         The header's declarations.
+    notes : list of AudioNote
+        Facts about the file; complete once the blocks are read.
 
     Raises
     ------
@@ -31,14 +37,15 @@ class SndfileDecoder:
         ``bad_header`` as for :func:`gmmaudio.audio.check_header`.
     """
 
-    def __init__(self, sound: Any, handle: BinaryIO) -> None:
+    def __init__(self, sound: Any, content: SplicedFile, recording: Recording) -> None:
         self._sound = sound
+        self.notes = list(recording.notes)
         # soundfile seeks to the current position after every read, after which mpg123 lacks the bits that frames borrow
         self._seekable = sound.seekable()
         sound.seekable = lambda: False
         check_header(sound.samplerate, sound.channels)
         self.info = AudioInfo(sound.samplerate, sound.channels, sound.frames / sound.samplerate, sound.format)
-        self._truncated = _log_shows_truncation(sound.extra_info) or (sound.format == "OGG" and _ogg_truncated(handle))
+        self._truncated = _log_shows_truncation(sound.extra_info) or (sound.format == "OGG" and _ogg_truncated(content))
 
     def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
         """Yield the samples of a segment.
@@ -129,19 +136,19 @@ def _log_shows_truncation(log: str) -> bool:
     return False
 
 
-def _ogg_truncated(handle: BinaryIO) -> bool:
+def _ogg_truncated(content: SplicedFile) -> bool:
     """Return whether the last page of an Ogg file is incomplete; its header declares no length.
 
     References
     ----------
     RFC 3533, section 6: a page is 27 bytes, a table of segment lengths, then the segments.
     """
-    position = handle.tell()
-    size = handle.seek(0, os.SEEK_END)
+    position = content.tell()
+    size = content.seek(0, os.SEEK_END)
     # no page is longer than 27 + 255 + 255 * 255 bytes
-    handle.seek(max(0, size - 66_000))
-    tail = handle.read()
-    handle.seek(position)
+    content.seek(max(0, size - 66_000))
+    tail = content.read()
+    content.seek(position)
     page = tail.rfind(b"OggS")
     if page < 0:
         return True

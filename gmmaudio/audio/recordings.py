@@ -1,0 +1,182 @@
+"""Decoders of the recordings of a file: one, or several that were joined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO, Protocol
+
+from gmmaudio.audio.ffmpeg import open_ffmpeg
+from gmmaudio.audio.formats import AudioInfo, AudioNote, Samples
+from gmmaudio.audio.layout import Recording, find_recordings
+from gmmaudio.audio.sndfile import SndfileDecoder
+from gmmaudio.audio.splice import SplicedFile
+from gmmaudio.errors import AudioError
+
+# libsndfile's value for a length that the header leaves open (a FLAC written to a pipe)
+UNKNOWN_FRAMES = 2**62
+
+
+class Decoder(Protocol):
+    """An open audio file."""
+
+    info: AudioInfo
+    # what is to be said of the file; complete once the blocks are read
+    notes: list[AudioNote]
+
+    def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
+        """Yield (n, n_channels) float32 blocks of the segment."""
+
+
+@contextmanager
+def open_decoder(handle: BinaryIO) -> Iterator[Decoder]:
+    """Return a context manager that opens the decoder of a file's content.
+
+    Parameters
+    ----------
+    handle : binary file
+        The open file, at any position.
+
+    Returns
+    -------
+    context manager of Decoder
+        The decoder, open until the context ends.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be decoded.
+    """
+    recordings = find_recordings(handle)
+    if len(recordings) > 1:
+        yield JoinedDecoder(handle, recordings)
+        return
+    with _open_recording(handle, recordings[0]) as decoder:
+        yield decoder
+
+
+@contextmanager
+def _open_recording(handle: BinaryIO, recording: Recording) -> Iterator[Decoder]:
+    """Open the decoder that recognises the bytes of a recording."""
+    import soundfile
+
+    content = SplicedFile(handle, recording.parts)
+    try:
+        sound = soundfile.SoundFile(content)
+    except soundfile.LibsndfileError as error:
+        with open_ffmpeg(content, str(error.error_string), recording.notes) as decoder:
+            yield decoder
+        return
+    with sound:
+        if sound.frames < UNKNOWN_FRAMES and not (sound.format == "MP3" and _mp3_length_is_estimated(content)):
+            yield SndfileDecoder(sound, content, recording)
+            return
+    # libsndfile cannot step through a FLAC that was written to a pipe
+    with open_ffmpeg(content, "its length is left open", recording.notes) as decoder:
+        yield decoder
+
+
+class JoinedDecoder:
+    """Several recordings in one file, decoded one after another as one sound.
+
+    Parameters
+    ----------
+    handle : binary file
+        The open file.
+    recordings : sequence of Recording
+        The recordings, in order.
+
+    Attributes
+    ----------
+    info : AudioInfo
+        The declarations of the first, with the sum of the durations; None where one of them declares none.
+    notes : list of AudioNote
+        ``joined``, and the notes of every recording that was read.
+
+    Raises
+    ------
+    AudioError
+        ``bad_header`` if their sample rates differ, or as for the decoder of a recording.
+    """
+
+    def __init__(self, handle: BinaryIO, recordings: Sequence[Recording]) -> None:
+        self._handle, self._recordings = handle, recordings
+        self._infos = [self._info(recording) for recording in recordings]
+        rates = {info.sample_rate_hz: None for info in self._infos}
+        if len(rates) > 1:
+            raise AudioError(
+                "bad_header",
+                f"holds {len(recordings)} joined recordings with sample rates of {' and '.join(map(str, rates))} Hz; "
+                "expected one rate: split it, or export it at one rate",
+            )
+        durations = [info.duration_s for info in self._infos]
+        known = [duration for duration in durations if duration is not None]
+        first = self._infos[0]
+        total_s = sum(known) if len(known) == len(durations) else None
+        self.info = AudioInfo(first.sample_rate_hz, first.n_channels, total_s, first.format)
+        self.notes = [AudioNote("joined", f"holds {len(recordings)} recordings, joined", total_s or 0.0)]
+
+    def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
+        """Yield the samples of a segment of the joined sound.
+
+        Parameters
+        ----------
+        start_s, end_s : float
+            The segment, seconds from the start of the first recording; ``end_s`` None reads to the end.
+
+        Yields
+        ------
+        ndarray, shape (n, n_channels), float32
+            Consecutive samples, about 10 s or fewer, at the file's own rate.
+
+        Raises
+        ------
+        AudioError
+            As for the decoder of a recording.
+        """
+        sr = self.info.sample_rate_hz
+        first, last = round(start_s * sr), None if end_s is None else round(end_s * sr)
+        position = 0
+        for recording, info in zip(self._recordings, self._infos, strict=True):
+            if last is not None and position >= last:
+                return
+            n_declared = None if info.duration_s is None else round(info.duration_s * sr)
+            if n_declared is not None and position + n_declared <= first:
+                position += n_declared
+                continue
+            for block in self._recording_blocks(recording):
+                inside = block[max(0, first - position) : None if last is None else max(0, last - position)]
+                position += len(block)
+                if len(inside):
+                    yield inside
+                if last is not None and position >= last:
+                    return
+
+    def _recording_blocks(self, recording: Recording) -> Iterator[Samples]:
+        """Yield the samples of one recording, and keep its notes."""
+        with _open_recording(self._handle, recording) as decoder:
+            yield from decoder.blocks(0.0, None)
+            self.notes += decoder.notes
+
+    def _info(self, recording: Recording) -> AudioInfo:
+        """Return the declarations of one recording."""
+        with _open_recording(self._handle, recording) as decoder:
+            return decoder.info
+
+
+def _mp3_length_is_estimated(content: SplicedFile) -> bool:
+    """Return True for an mp3 without a length tag where PyAV is installed, which reads past libsndfile's estimate."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    position = content.tell()
+    content.seek(0)
+    head = content.read(10)
+    start = 0
+    if head[:3] == b"ID3":
+        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    content.seek(start)
+    head = content.read(4096)
+    content.seek(position)
+    return not any(tag in head for tag in (b"Xing", b"Info", b"VBRI"))
