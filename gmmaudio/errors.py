@@ -29,6 +29,10 @@ class ModelFileError(GmmaudioError, ValueError):
     """A file that is no model, is damaged, or has a format that this version cannot read."""
 
 
+class ReadError(GmmaudioError, OSError):
+    """A file that is not there, is not a regular file, or is larger than its kind may be."""
+
+
 class WriteError(GmmaudioError, OSError):
     """An output that could not be written."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,8 @@ import click
 from gmmaudio.audio import SUFFIXES
 from gmmaudio.cli.console import say_skipped
 from gmmaudio.corpus import list_audio
-from gmmaudio.errors import CorpusError, WriteError
+from gmmaudio.errors import CorpusError, GmmaudioError, ReadError, WriteError
+from gmmaudio.files import LIST_BYTES, STDIN_AUDIO_BYTES, read_chunks, read_limited, read_stream
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,12 @@ def resolve(paths: Sequence[str], list_file: str | None = None) -> Iterator[list
 def _listed(list_file: str) -> list[str]:
     """Return the paths in a list, one on each line; bytes that are no text are kept."""
     try:
-        data = _stdin().read() if list_file == "-" else Path(list_file).read_bytes()
-    except OSError as error:
-        raise CorpusError(f"{list_file}: cannot be read ({error.strerror}); expected one path on each line") from error
+        if list_file == "-":
+            data = read_stream(_stdin(), LIST_BYTES, "standard input")
+        else:
+            data = read_limited(list_file, LIST_BYTES, may_be_pipe=True)
+    except ReadError as error:
+        raise CorpusError(f"{error}; expected one path on each line") from error
     lines = data.decode("utf-8-sig", "surrogateescape").split("\n")
     return [line.rstrip("\r") for line in lines if line.strip()]
 
@@ -102,8 +105,10 @@ def _stdin_file() -> Iterator[str]:
     """Give a file that holds the bytes of stdin: decoders need to seek."""
     with tempfile.NamedTemporaryFile(prefix="gmmaudio-") as handle:
         try:
-            shutil.copyfileobj(_stdin(), handle)
+            handle.writelines(read_chunks(_stdin(), STDIN_AUDIO_BYTES, "standard input"))
             handle.flush()
         except OSError as error:
+            if isinstance(error, GmmaudioError):
+                raise
             raise WriteError(f"standard input cannot be copied to {handle.name} ({error.strerror})") from error
         yield handle.name

@@ -13,7 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from gmmaudio.corpus.clip import COLUMNS, Clip, Corpus
-from gmmaudio.errors import CorpusError
+from gmmaudio.errors import CorpusError, ReadError
+from gmmaudio.files import TABLE_BYTES, read_limited
 from gmmaudio.findings import Finding, some_names
 
 
@@ -219,21 +220,20 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
 def _read_rows(path: Path) -> tuple[Clip, ...]:
     """Return the clips that the rows of a manifest describe."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as opened:
-            # a pipe cannot be rewound to its header
-            handle = io.StringIO(opened.read(), newline="")
-            header = handle.readline()
-            handle.seek(0)
-            delimiter = max(",;\t", key=header.count)
-            reader = csv.DictReader(handle, delimiter=delimiter, restval="", strict=True)
-            name = _path_column(path, reader.fieldnames)
-            return tuple(_clip_of(path, reader.line_num, row, name) for row in reader)
+        data = read_limited(path, TABLE_BYTES, may_be_pipe=True)
+        handle = io.StringIO(data.decode("utf-8-sig"), newline="")
+        header = handle.readline()
+        handle.seek(0)
+        delimiter = max(",;\t", key=header.count)
+        reader = csv.DictReader(handle, delimiter=delimiter, restval="", strict=True)
+        name = _path_column(path, reader.fieldnames)
+        return tuple(_clip_of(path, reader.line_num, row, name) for row in reader)
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path}: is not a UTF-8 text; save the manifest as CSV in UTF-8") from error
     except csv.Error as error:
         raise CorpusError(f"{path}: is not a CSV manifest ({error}); expected columns {','.join(COLUMNS)}") from error
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
+    except ReadError as error:
+        raise CorpusError(str(error)) from error
 
 
 def _path_column(path: Path, columns: Sequence[str] | None) -> str:

@@ -10,9 +10,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gmmaudio.errors import CorpusError
+from gmmaudio.errors import CorpusError, ReadError
 from gmmaudio.evaluation.csv_tables import PROBABILITY, SCORE, plain_cell
 from gmmaudio.evaluation.records import ScoredClip
+from gmmaudio.files import TABLE_BYTES, read_limited
 
 NAMES = ("path", "name", "file_name")
 EXPECTED = "expected columns path, label, and predicted or score:LABEL or probability:LABEL for each label"
@@ -35,7 +36,7 @@ def read_predictions(path: str | os.PathLike[str]) -> tuple[list[ScoredClip], st
     Parameters
     ----------
     path : path-like
-        The table; read once, so that it may be a pipe.
+        The table; read once, so that it may be a pipe that is open already, such as ``/dev/stdin``.
 
     Raises
     ------
@@ -55,14 +56,16 @@ def read_predictions(path: str | os.PathLike[str]) -> tuple[list[ScoredClip], st
     table = Path(path)
     try:
         # read once: a pipe cannot be read again
-        data = table.read_bytes()
+        data = read_limited(table, TABLE_BYTES, may_be_pipe=True)
         lines = io.StringIO(data.decode("utf-8-sig"), newline="")
         delimiter = max(",;\t", key=lines.readline().count)
         lines.seek(0)
         reader = csv.DictReader(lines, delimiter=delimiter, restval="", strict=True)
         columns = _columns(table, reader.fieldnames)
         clips = [_clip(f"{table}, line {reader.line_num}", row, columns) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except ReadError as error:
+        raise CorpusError(f"{error}; {EXPECTED}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(f"{table}: cannot be read as CSV ({error}); {EXPECTED}") from error
     if not clips:
         raise CorpusError(f"{table}: has a header and no rows; add one row for each clip")

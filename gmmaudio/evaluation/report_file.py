@@ -12,11 +12,11 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, NoReturn
 
-from gmmaudio.errors import CorpusError
+from gmmaudio.errors import CorpusError, ReadError
 from gmmaudio.evaluation.report import FORMAT, Report
+from gmmaudio.files import REPORT_BYTES, read_limited
 from gmmaudio.findings import Finding, Level
 
 EXPECTED = "expected the JSON of a report, as evaluate and crossval write it"
@@ -71,9 +71,10 @@ def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
     'score'
     """
     try:
-        document = json.loads(Path(path).read_bytes(), parse_constant=_refuse_constant, parse_float=_finite_float)
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror}); {EXPECTED}") from error
+        data = read_limited(path, REPORT_BYTES, may_be_pipe=True)
+        document = json.loads(data, parse_constant=_refuse_constant, parse_float=_finite_float)
+    except ReadError as error:
+        raise CorpusError(f"{error}; {EXPECTED}") from error
     except (ValueError, RecursionError) as error:
         raise CorpusError(f"{path}: cannot be read as JSON ({error}); {EXPECTED}") from error
     if not isinstance(document, dict):

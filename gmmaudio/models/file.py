@@ -15,17 +15,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from gmmaudio.errors import GmmaudioError, ModelFileError
+from gmmaudio.errors import GmmaudioError, ModelFileError, ReadError
 from gmmaudio.features import FeatureSettings
-from gmmaudio.files import write_beside
+from gmmaudio.files import MODEL_BYTES, read_limited, write_beside
 from gmmaudio.models.calibration import Calibration
 from gmmaudio.models.heads import Head
 from gmmaudio.models.kinds import KINDS
@@ -39,6 +37,8 @@ from gmmaudio.models.ubm import UBM
 FORMAT_VERSION = "1.4"
 KEY = "gmmaudio"
 HEAD_PREFIXES = ("", "1:")
+# of a safetensors file
+MAX_HEADER_BYTES = 100_000_000
 
 
 def save_model(model: Model, path: str | os.PathLike[str]) -> None:
@@ -88,17 +88,9 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     ('jazz', 'metal')
     """
     try:
-        # a pipe would be waited for
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - any path-like
-            raise ModelFileError(f"{path}: is not a regular file; expected a model made by train")
-        data = Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        if isinstance(error, ModelFileError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise ModelFileError(f"{path}: cannot be read ({reason}); expected a model made by train") from error
-    try:
-        return from_bytes(data)
+        return from_bytes(read_limited(path, MODEL_BYTES, check_start=_check_start))
+    except ReadError as error:
+        raise ModelFileError(f"{error}; expected a model made by train") from error
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
 
@@ -249,14 +241,36 @@ def checksum(header: Mapping[str, Any], tensors: Tensors) -> str:
     return digest.hexdigest()
 
 
+def _check_start(handle: BinaryIO) -> None:
+    """Raise ModelFileError before a large file is read, where its header is not that of a model of its size."""
+    start = handle.read(16)
+    size = _header_size(start)
+    start += handle.read(max(size - 8, 0))
+    _read_header(start)
+    try:
+        entries = [entry for name, entry in json.loads(start[8 : 8 + size]).items() if name != "__metadata__"]
+        end = 8 + size + max((int(entry["data_offsets"][1]) for entry in entries), default=0)
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise ModelFileError(f"is damaged ({error}); copy it again, or train again") from error
+    n_bytes = handle.seek(0, os.SEEK_END)
+    if n_bytes != end:
+        raise ModelFileError(f"has {n_bytes} bytes and {end} declared: cut short or damaged; copy it again")
+
+
+def _header_size(start: bytes) -> int:
+    """Return the size of the header that the first 16 bytes of a file declare, or raise with what it is instead."""
+    # a safetensors header may well be 128 bytes long: only what follows tells it from a pickle
+    if start[8:9] != b"{" and (start[:1] == b"\x80" or start[:4] == b"PK\x03\x04"):
+        raise ModelFileError("is a pickle or a zip archive, which is never loaded: it could run code; train again")
+    size = int.from_bytes(start[:8], "little")
+    if len(start) < 16 or start[8:9] != b"{" or size > MAX_HEADER_BYTES:
+        raise ModelFileError("is not a model file; expected one made by gmmaudio train")
+    return size
+
+
 def _read_header(data: bytes) -> dict[str, Any]:
     """Return the header, or raise with the kind of file that this is instead."""
-    # a safetensors header may well be 128 bytes long: only what follows tells it from a pickle
-    if data[8:9] != b"{" and (data[:1] == b"\x80" or data[:4] == b"PK\x03\x04"):
-        raise ModelFileError("is a pickle or a zip archive, which is never loaded: it could run code; train again")
-    size = int.from_bytes(data[:8], "little")
-    if len(data) < 16 or data[8:9] != b"{" or size > 100_000_000:
-        raise ModelFileError("is not a model file; expected one made by gmmaudio train")
+    size = _header_size(data[:16])
     if len(data) < 8 + size:
         raise ModelFileError("is cut short; copy it again, or train again")
     try:

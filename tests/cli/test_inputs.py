@@ -84,7 +84,7 @@ def test_a_list_names_files_in_any_script(command, model_file, good, tmp_path):
         ([], 2, "Name at least one PATH, or a list with --from-file."),
         (["-", "--from-file", "-"], 2, "Standard input cannot be both audio and a list of paths."),
         (["--from-file", "missing"], 3, "missing: cannot be read (No such file or directory)"),
-        (["--from-file", "."], 3, ".: cannot be read (Is a directory)"),
+        (["--from-file", "."], 3, ".: is a folder; name a regular file; expected one path on each line"),
         (["--from-file", "-"], 3, "no audio file among the paths"),
         (["."], 3, "no audio file among the paths; name a file, or a folder that holds audio"),
         (["gone.wav"], 3, "skipped [vanished] gone.wav: is not there; check the path\n1 input failed\n"),

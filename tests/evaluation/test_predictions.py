@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import threading
 
 import pytest
 
@@ -70,13 +69,12 @@ def test_a_label_that_looks_escaped_is_read_as_it_was_written(tmp_path):
     assert [(clip.label, clip.scores) for clip in back] == [(clip.label, clip.scores) for clip in report.clips]
 
 
-def test_the_table_is_read_once(tmp_path, command):
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_text, args=("path,label,predicted\na.wav,a,a\n",))
-    writer.start()
-    done = command("evaluate", "--scores", pipe, "--json", "-")
-    writer.join()
+def test_the_table_is_read_once(command):
+    reader, writer = os.pipe()
+    os.write(writer, b"path,label,predicted\na.wav,a,a\n")
+    os.close(writer)
+    done = command("evaluate", "--scores", f"/dev/fd/{reader}", "--json", "-")
+    os.close(reader)
     digest = json.loads(done.out)["run"]["manifest"][0]["sha256"]
     assert digest == hashlib.sha256(b"path,label,predicted\na.wav,a,a\n").hexdigest()
 
@@ -162,8 +160,8 @@ def test_a_wrong_table_says_where_and_what(tmp_path, text, message):
 
 def test_a_file_that_is_no_text_or_not_there_says_so(tmp_path):
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00path")
-    for name in ("b.csv", "none.csv"):
-        with pytest.raises(CorpusError, match="cannot be read as CSV"):
+    for name, said in (("b.csv", "cannot be read as CSV"), ("none.csv", r"cannot be read \(No such file")):
+        with pytest.raises(CorpusError, match=said):
             read_predictions(tmp_path / name)
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -173,9 +174,9 @@ def test_a_zip_with_a_pickle_is_never_run(tmp_path):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("folder", "is not a regular file"),
+        ("folder", "is a folder; name a regular file"),
         ("missing", "cannot be read (No such file or directory)"),
-        ("", "is not a regular file"),
+        ("", "is a folder; name a regular file"),
     ],
 )
 def test_a_place_that_cannot_be_read_is_named(tmp_path, name, said):
@@ -184,6 +185,59 @@ def test_a_place_that_cannot_be_read_is_named(tmp_path, name, said):
     with pytest.raises(ModelFileError) as caught:
         load_model(path)
     assert str(caught.value) == f"{path}: {said}; expected a model made by train"
+
+
+def sparse(path, start, size):
+    """Write a file of a start and a size that takes no room on the disk."""
+    with path.open("wb") as handle:
+        handle.write(start)
+        handle.truncate(size)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "said"),
+    [
+        (
+            b"",
+            60 * 2**30,
+            "holds more than 2 GiB, the most that is read of such a file; expected a model made by train",
+        ),
+        (to_bytes(small_model()), 60 * 2**30, "holds more than 2 GiB"),
+        (b"", 2**31, NO_MODEL),
+        ((2**40).to_bytes(8, "little") + b"{}" * 8, 2**31, NO_MODEL),
+        ((10**8).to_bytes(8, "little") + b"{}" * 8, 90 * 10**6, "is cut short"),
+        (to_bytes(small_model()), 2**31, "has 2147483648 bytes and"),
+        (to_bytes(small_model()), len(to_bytes(small_model())) + 1, "cut short or damaged; copy it again"),
+    ],
+)
+def test_a_large_file_that_is_no_model_is_refused_before_it_is_read(tmp_path, start, size, said):
+    path = sparse(tmp_path / "model.gmm", start, size)
+    tracemalloc.start()
+    with pytest.raises(ModelFileError) as caught:
+        load_model(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert str(caught.value).startswith(f"{path}: ")
+    assert said in str(caught.value)
+    # the header of 90 MB is read: safetensors allows as much
+    assert peak < 300e6
+
+
+@pytest.mark.parametrize("entry", [5, {}, {"data_offsets": 5}, {"data_offsets": [0]}, {"data_offsets": [0, None]}])
+def test_a_tensor_without_a_place_in_the_file_is_refused(tmp_path, entry):
+    header = json.dumps({"__metadata__": {"gmmaudio": "{}"}, "0.means": entry}).encode()
+    path = tmp_path / "model.gmm"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(ModelFileError, match="is damaged"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "/dev/zero"])
+def test_a_pipe_or_a_device_is_no_model(tmp_path, kind):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ModelFileError, match="name a regular file; expected a model made by train"):
+        load_model(tmp_path / kind)
 
 
 @pytest.mark.parametrize("version", ["2.0", "10.0", "0.9", "1x", "", None, 2])
