@@ -3,30 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import BinaryIO
 
-from gmmaudio.audio.formats import AudioNote
-from gmmaudio.audio.splice import Span
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One recording in a file: the bytes that a decoder reads.
-
-    Parameters
-    ----------
-    parts : tuple of Span or bytes
-        Ranges of the file and bytes between them, such as a header with the right length.
-    notes : tuple of AudioNote
-        Facts about these bytes, such as places that are lost.
-    truncated : str or None
-        The reason why the sound is not whole although its length is declared; None where it is whole.
-    """
-
-    parts: tuple[Span | bytes, ...]
-    notes: tuple[AudioNote, ...] = ()
-    truncated: str | None = None
+from gmmaudio.audio.splice import Recording, Span
 
 
 def find_recordings(handle: BinaryIO) -> list[Recording]:

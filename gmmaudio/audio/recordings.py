@@ -8,9 +8,9 @@ from typing import BinaryIO, Protocol
 
 from gmmaudio.audio.ffmpeg import open_ffmpeg
 from gmmaudio.audio.formats import AudioInfo, AudioNote, Samples
-from gmmaudio.audio.layout import Recording, find_recordings
+from gmmaudio.audio.layout import find_recordings
 from gmmaudio.audio.sndfile import SndfileDecoder
-from gmmaudio.audio.splice import SplicedFile
+from gmmaudio.audio.splice import Recording, SplicedFile
 from gmmaudio.errors import AudioError
 
 # libsndfile's value for a length that the header leaves open (a FLAC written to a pipe)

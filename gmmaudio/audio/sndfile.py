@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gmmaudio.audio.formats import BLOCK_S, AudioInfo, Samples, check_header
-from gmmaudio.audio.layout import Recording
-from gmmaudio.audio.splice import SplicedFile
+from gmmaudio.audio.splice import Recording, SplicedFile
 from gmmaudio.errors import AudioError
 
 
@@ -45,7 +44,11 @@ class SndfileDecoder:
         sound.seekable = lambda: False
         check_header(sound.samplerate, sound.channels)
         self.info = AudioInfo(sound.samplerate, sound.channels, sound.frames / sound.samplerate, sound.format)
-        self._truncated = _log_shows_truncation(sound.extra_info) or (sound.format == "OGG" and _ogg_truncated(content))
+        self._truncated = recording.truncated
+        if _log_shows_truncation(sound.extra_info) or (sound.format == "OGG" and _ogg_truncated(content)):
+            self._truncated = (
+                f"only {self.info.duration_s:.2f} s are left of a longer file; copy or export the file again"
+            )
 
     def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
         """Yield the samples of a segment.
@@ -70,11 +73,8 @@ class SndfileDecoder:
         sound, sr = self._sound, self.info.sample_rate_hz
         if sound.frames == 0:
             return
-        if self._truncated and end_s is None:
-            raise AudioError(
-                "truncated",
-                f"only {self.info.duration_s:.2f} s are left of a longer file; copy or export the file again",
-            )
+        if self._truncated is not None and end_s is None:
+            raise AudioError("truncated", self._truncated)
         first = round(start_s * sr)
         last = sound.frames if end_s is None else min(sound.frames, round(end_s * sr))
         n_left = max(0, last - first)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import BinaryIO, NamedTuple
+
+from gmmaudio.audio.formats import AudioNote
 
 
 class Span(NamedTuple):
@@ -20,6 +23,25 @@ class Span(NamedTuple):
 
     start: int
     stop: int
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording in a file: the bytes that a decoder reads.
+
+    Parameters
+    ----------
+    parts : tuple of Span or bytes
+        Ranges of the file and bytes between them, such as a header with the right length.
+    notes : tuple of AudioNote
+        Facts about these bytes, such as places that are lost.
+    truncated : str or None
+        The reason why the sound is not whole although its length is declared; None where it is whole.
+    """
+
+    parts: tuple[Span | bytes, ...]
+    notes: tuple[AudioNote, ...] = ()
+    truncated: str | None = None
 
 
 class SplicedFile:
