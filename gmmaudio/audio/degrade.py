@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.arrays import refuse_masked
 from gmmaudio.audio.formats import MAX_RATE_HZ, MIN_RATE_HZ, Samples
 from gmmaudio.errors import SettingError
 
@@ -326,6 +327,7 @@ def _checked(samples: Samples, sr: int = MIN_RATE_HZ) -> Samples:
     """Return a copy of the samples in float32, or raise SettingError if they or the rate cannot be used."""
     if not MIN_RATE_HZ <= sr <= MAX_RATE_HZ:
         raise SettingError(f"sr is {sr}; expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
+    refuse_masked(samples, "samples must be real numbers", SettingError)
     array: npt.NDArray[np.generic] = np.asarray(samples)
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.floating):
         raise SettingError(

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from scipy.fft import dct
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
+from gmmaudio.arrays import as_numbers
 from gmmaudio.errors import FeatureError, SettingError
 
 Fingerprint = npt.NDArray[np.uint64]
@@ -89,7 +90,7 @@ def compute_fingerprint(cepstra: npt.ArrayLike, frames_per_s: float) -> Fingerpr
     >>> compute_fingerprint(np.zeros((300, 7)), 100.0)
     array([], dtype=uint64)
     """
-    frames = np.asarray(cepstra)
+    frames = as_numbers(cepstra, "cepstra must be real numbers", SettingError)
     if frames.ndim != 2 or frames.shape[1] < N_CEPSTRA:
         raise SettingError(f"cepstra have shape {frames.shape}; expected (n, {N_CEPSTRA} or more): raise n_mfcc")
     if not CELLS / WINDOW_S <= frames_per_s < np.inf:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from gmmaudio.arrays import as_numbers
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.confusion import Floats, accuracy, balanced_accuracy
 from gmmaudio.evaluation.intervals import (
@@ -226,6 +227,11 @@ def permutation_p(differences: npt.ArrayLike, progress: Progress = silent) -> fl
     progress : callable
         Shows progress, see :class:`gmmaudio.evaluation.intervals.Progress`.
 
+    Raises
+    ------
+    SettingError
+        If the differences are no real numbers, or some are masked.
+
     References
     ----------
     Fisher, *The Design of Experiments* (1935), section 21. Pagano, Tritchler, "On obtaining permutation distributions
@@ -236,7 +242,7 @@ def permutation_p(differences: npt.ArrayLike, progress: Progress = silent) -> fl
     >>> permutation_p([1, 2, 3])
     0.25
     """
-    signed = np.asarray(differences, dtype=np.int64)
+    signed = as_numbers(differences, "differences must be whole numbers", SettingError).astype(np.int64)
     steps = np.sort(np.abs(signed[signed != 0]))
     total = int(steps.sum())
     # share[s]: swaps in which the groups that favour B make s together; the others then make total - s for A

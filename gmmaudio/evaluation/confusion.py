@@ -13,6 +13,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.arrays import as_numbers, refuse_masked
 from gmmaudio.errors import SettingError
 
 Counts = npt.NDArray[np.int64]
@@ -58,6 +59,8 @@ def confusion_matrix(
     array([[1, 1],
            [0, 1]])
     """
+    refuse_masked(true, "true must be labels", SettingError)
+    refuse_masked(predicted, "predicted must be labels", SettingError)
     if len(true) != len(predicted):
         raise SettingError(f"{len(true)} true and {len(predicted)} predicted labels; expected one each for every clip")
     column = {label: i for i, label in enumerate(labels)}
@@ -88,7 +91,7 @@ def accuracy(confusion: npt.ArrayLike) -> Floats:
     >>> float(accuracy([[1, 1], [0, 2]]))
     0.75
     """
-    counts = np.asarray(confusion, dtype=np.float64)
+    counts = _as_floats(confusion, "a confusion matrix must hold real numbers")
     return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
 
 
@@ -109,7 +112,7 @@ def balanced_accuracy(confusion: npt.ArrayLike) -> Floats:
     >>> float(balanced_accuracy([[1, 1], [0, 2]]))
     0.75
     """
-    counts = np.asarray(confusion, dtype=np.float64)
+    counts = _as_floats(confusion, "a confusion matrix must hold real numbers")
     n = counts.sum(axis=-1)
     recall = np.diagonal(counts, axis1=-2, axis2=-1) / np.where(n > 0, n, 1.0)
     return _ratio(recall.sum(axis=-1), (n > 0).sum(axis=-1))
@@ -137,7 +140,7 @@ def macro_f1(confusion: npt.ArrayLike) -> Floats:
     >>> float(macro_f1([[1, 1], [0, 2]]).round(4))
     0.7333
     """
-    counts = np.asarray(confusion, dtype=np.float64)
+    counts = _as_floats(confusion, "a confusion matrix must hold real numbers")
     n = counts.sum(axis=-1)
     either = n + counts.sum(axis=-2)
     f1 = 2 * np.diagonal(counts, axis1=-2, axis2=-1) / np.where(n > 0, either, 1.0)
@@ -257,7 +260,7 @@ def as_scores(scores: npt.ArrayLike) -> Floats:
     >>> as_scores([[1, 2]])
     array([[1., 2.]])
     """
-    rows = np.asarray(scores, dtype=np.float64)
+    rows = _as_floats(scores, "scores must be real numbers")
     if rows.shape == (0,):
         return np.empty((0, 0))
     if rows.ndim != 2:
@@ -316,7 +319,7 @@ def as_probabilities(probabilities: npt.ArrayLike) -> Floats:
     >>> as_probabilities([[0.25, 0.75]])
     array([[0.25, 0.75]])
     """
-    rows = np.asarray(probabilities, dtype=np.float64)
+    rows = _as_floats(probabilities, "probabilities must be real numbers")
     if rows.ndim == 2 and ((rows < 0).any() or not np.allclose(rows.sum(axis=1), 1.0, atol=1e-6)):
         raise SettingError("probabilities must be non-negative and sum to 1 in every row; these are scores")
     return as_scores(rows)
@@ -342,7 +345,7 @@ def as_columns(true: npt.ArrayLike, rows: Floats) -> Counts:
     >>> as_columns([1, 0], np.zeros((2, 2)))
     array([1, 0])
     """
-    columns = np.asarray(true)
+    columns = as_numbers(true, "true labels must be whole numbers, the column of each label", SettingError)
     if columns.shape != rows.shape[:1]:
         raise SettingError(f"true labels have shape {columns.shape}; expected {rows.shape[:1]}, one for each row")
     if columns.size and not np.issubdtype(columns.dtype, np.integer):
@@ -377,12 +380,17 @@ def as_weights(weights: npt.ArrayLike | None, n: int) -> Floats:
     """
     if weights is None:
         return np.ones(n)
-    counted = np.asarray(weights, dtype=np.float64)
+    counted = _as_floats(weights, "weights must be real numbers")
     if counted.shape != (n,):
         raise SettingError(f"weights have shape {counted.shape}; expected ({n},), one for each clip")
     if not (np.isfinite(counted) & (counted >= 0)).all():
         raise SettingError("a weight is negative or not finite; expected weights of 0 or more")
     return counted
+
+
+def _as_floats(values: npt.ArrayLike, expected: str) -> Floats:
+    """Return numbers as float64, or raise SettingError if some are masked or no real numbers."""
+    return as_numbers(values, expected, SettingError).astype(np.float64, copy=False)
 
 
 def _ratio(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Floats:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.arrays import as_numbers
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.confusion import Counts, Floats, as_columns, as_log_likelihoods, as_scores, as_weights
 
@@ -505,7 +506,7 @@ def as_trials(scores: npt.ArrayLike) -> Floats:
     >>> as_trials([1, 2])
     array([1., 2.])
     """
-    values = np.asarray(scores, dtype=np.float64)
+    values = as_numbers(scores, "scores of trials must be real numbers", SettingError).astype(np.float64, copy=False)
     if values.ndim != 1:
         raise SettingError(f"scores of trials have shape {values.shape}; expected (n,), one for each trial")
     if np.isnan(values).any():
@@ -517,7 +518,7 @@ def _log_prior(prior: npt.ArrayLike | None, n_labels: int) -> Floats:
     """Return the log of a prior, -inf where it is 0; zeros where none is given."""
     if prior is None:
         return np.zeros(n_labels)
-    shares = np.asarray(prior, dtype=np.float64)
+    shares = as_numbers(prior, "prior must be real numbers", SettingError).astype(np.float64, copy=False)
     if shares.shape != (n_labels,):
         raise SettingError(f"prior has shape {shares.shape}; expected ({n_labels},), one for each label")
     if not (np.isfinite(shares) & (shares >= 0)).all():

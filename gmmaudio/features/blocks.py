@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.arrays import refuse_masked
+from gmmaudio.errors import FeatureError
 from gmmaudio.features.normalise import Frames
 
 MODULATION_HZ = (0.4, 18.0)
@@ -37,6 +39,11 @@ def block_features(
     frames_per_s : float
         Frames in a second.
 
+    Raises
+    ------
+    FeatureError
+        If a frame is masked.
+
     References
     ----------
     McKinney, Breebaart, "Features for audio and music classification", ISMIR 2003 (modulation of frame features).
@@ -48,6 +55,7 @@ def block_features(
     >>> blocks.shape, centre_s
     ((3, 8), array([1.5, 4.5, 7.5], dtype=float32))
     """
+    refuse_masked(frames, "frames must be real numbers", FeatureError)
     length = min(size, len(frames))
     starts = np.arange(0, len(frames) - length + 1, step)
     bands = _bands(size, n_modulation, frames_per_s)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from gmmaudio.arrays import refuse_masked
+from gmmaudio.errors import FeatureError
 from gmmaudio.features.frames import RawFrames
 from gmmaudio.features.normalise import Frames
 from gmmaudio.features.settings import FeatureSettings, RowSettings
@@ -60,6 +62,11 @@ def shifted_deltas(cepstra: Frames, n: int, d: int, p: int, k: int) -> Frames:
     n, d, p, k : int
         Coefficients, spread, step and number of blocks; 7-1-3-7 is usual.
 
+    Raises
+    ------
+    FeatureError
+        If a value is masked.
+
     References
     ----------
     Torres-Carrasquillo et al., ICSLP 2002.
@@ -73,6 +80,7 @@ def shifted_deltas(cepstra: Frames, n: int, d: int, p: int, k: int) -> Frames:
            [2., 1.],
            [1., 0.]], dtype=float32)
     """
+    refuse_masked(cepstra, "frames must be real numbers", FeatureError)
     last = len(cepstra) - 1
     centre = np.arange(len(cepstra))[:, None] + p * np.arange(k)
     ahead = cepstra[np.clip(centre + d, 0, last), :n]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.arrays import refuse_masked
 from gmmaudio.errors import FeatureError
 from gmmaudio.features.descriptors import Spectra, compute_descriptors
 from gmmaudio.features.front_ends import FRONT_ENDS
@@ -42,6 +43,11 @@ class RawFrames:
     n_before : int
         Frames of the clip before the first of this part.
 
+    Raises
+    ------
+    FeatureError
+        If a number is masked.
+
     Examples
     --------
     >>> values = np.arange(5, dtype=np.float32)
@@ -55,6 +61,10 @@ class RawFrames:
     time_s: Frames
     speech: Frames | None = None
     n_before: int = 0
+
+    def __post_init__(self) -> None:
+        for numbers in (self.values, self.level_db, self.time_s, self.speech):
+            refuse_masked(numbers, "frames must be real numbers", FeatureError)
 
     def __len__(self) -> int:
         return len(self.level_db)
@@ -87,7 +97,8 @@ def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSetting
     Raises
     ------
     FeatureError
-        If there are no samples, or frames that are not finite; or speech is to be measured without the ``vad`` extra.
+        If there are no samples, some are masked, or frames are not finite; or speech is to be measured without the
+        ``vad`` extra.
 
     Examples
     --------
@@ -117,6 +128,7 @@ def _emphasised(blocks: Iterable[npt.NDArray[np.float32]], preemphasis: float) -
     for block in blocks:
         if len(block) == 0:
             continue
+        refuse_masked(block, "samples must be real numbers", FeatureError)
         if not np.isfinite(block).all():
             raise FeatureError(NOT_FINITE)
         if preemphasis:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.arrays import refuse_masked
+from gmmaudio.errors import FeatureError
+
 Frames = npt.NDArray[np.float32]
 
 # a lower bound of standard deviations: a constant column becomes zero
@@ -26,11 +29,17 @@ def normalise_values(values: Frames, method: str, width: int) -> Frames:
     width : int
         Frames of the window of ``sliding`` and ``warp``, odd.
 
+    Raises
+    ------
+    FeatureError
+        If a value is masked.
+
     Examples
     --------
     >>> normalise_values(np.array([[1.0, 5.0], [3.0, 9.0]], dtype=np.float32), "mean_variance", 301).tolist()
     [[-1.0, -1.0], [1.0, 1.0]]
     """
+    refuse_masked(values, "frames must be real numbers", FeatureError)
     if method == "none":
         return values
     if method == "sliding":
@@ -58,11 +67,17 @@ def sliding_cmvn(values: Frames, width: int) -> Frames:
     width : int
         Frames of the window, odd.
 
+    Raises
+    ------
+    FeatureError
+        If a value is masked.
+
     Examples
     --------
     >>> sliding_cmvn(np.array([[1.0], [3.0]], dtype=np.float32), 301).ravel()
     array([-1.,  1.], dtype=float32)
     """
+    refuse_masked(values, "frames must be real numbers", FeatureError)
     first, size = _windows(len(values), width)
     # sums are of what is left without the overall mean: a large one would cost digits
     centred = values - values.mean(axis=0, dtype=np.float64)
@@ -88,6 +103,11 @@ def feature_warping(values: Frames, width: int) -> Frames:
     width : int
         Frames of the window, odd.
 
+    Raises
+    ------
+    FeatureError
+        If a value is masked.
+
     References
     ----------
     Pelecanos, Sridharan, "Feature warping for robust speaker verification", Odyssey 2001.
@@ -99,6 +119,7 @@ def feature_warping(values: Frames, width: int) -> Frames:
     """
     from scipy.special import ndtri
 
+    refuse_masked(values, "frames must be real numbers", FeatureError)
     first, size = _windows(len(values), width)
     # the number of smaller values plus that of values not larger is twice the middle rank, minus one
     twice = np.zeros(values.shape, dtype=np.int16)
@@ -128,6 +149,11 @@ def rasta(cepstra: Frames) -> Frames:
     cepstra : ndarray, shape (n, d), float32
         Of one clip, at least one frame.
 
+    Raises
+    ------
+    FeatureError
+        If a value is masked.
+
     References
     ----------
     Hermansky, Morgan, "RASTA processing of speech", IEEE Trans. Speech and Audio Processing 2(4) (1994).
@@ -139,6 +165,7 @@ def rasta(cepstra: Frames) -> Frames:
     """
     from scipy.signal import lfilter
 
+    refuse_masked(cepstra, "frames must be real numbers", FeatureError)
     # minus the first frame: the filter then begins at rest
     centred = cepstra - cepstra[:1].astype(np.float64)
     ahead = np.concatenate([centred, np.repeat(centred[-1:], RASTA_LOOKAHEAD, axis=0)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.arrays import as_numbers
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture.covariance import Array, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture, whitening_of
@@ -100,12 +101,17 @@ def take(mixture: GaussianMixture, components: npt.ArrayLike) -> GaussianMixture
     components : array_like of int
         Indices of the components.
 
+    Raises
+    ------
+    SettingError
+        If they are no numbers, or some are masked.
+
     Examples
     --------
     >>> take(GaussianMixture([0.25, 0.75], [[0.0], [1.0]], [[1.0], [2.0]]), [1]).means
     array([[1.]])
     """
-    indices = np.asarray(components, dtype=np.intp)
+    indices = as_numbers(components, "components must be indices", SettingError).astype(np.intp)
     weights = mixture.weights[indices]
     covariances = covariance_of(mixture.covariance_type).take(mixture.covariances, indices)
     return GaussianMixture(weights / weights.sum(), mixture.means[indices], covariances, mixture.covariance_type)

@@ -19,6 +19,7 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from gmmaudio.arrays import as_numbers, fill_masked, has_masked, refuse_masked
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.components import take
 from gmmaudio.mixture.covariance import Array, Floats, covariance_of
@@ -68,7 +69,7 @@ class _MixtureSettings(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
     def _rows(self, X: npt.ArrayLike) -> Floats:
         """Return the rows to score, after scikit-learn's checks of the rows and of this estimator."""
         check_is_fitted(self)
-        rows: Floats = validate_data(self, X, reset=False, **_ROWS)
+        rows: Floats = validate_data(self, _without_masks(X), reset=False, **_ROWS)
         return rows
 
     def _fit_mixture(
@@ -175,7 +176,7 @@ class GMMEstimator(DensityMixin, _MixtureSettings):  # type: ignore[misc]  # sci
             a setting is outside its bounds (:class:`~gmmaudio.errors.SettingError`).
         """
         del y
-        rows = validate_data(self, X, **_ROWS)
+        rows = validate_data(self, _without_masks(X), **_ROWS)
         weights = _weights_of(sample_weight, rows)
         self.mixture_, self.trace_ = self._fit_mixture(rows, weights, _generator(self.random_state))
         self.weights_ = self.mixture_.weights
@@ -387,7 +388,8 @@ class GMMArrayClassifier(ClassifierMixin, _MixtureSettings):  # type: ignore[mis
             If the rows, classes or weights cannot be used (:class:`~gmmaudio.errors.MixtureError`, or scikit-learn's
             own), or a setting is outside its bounds (:class:`~gmmaudio.errors.SettingError`).
         """
-        rows, labels = validate_data(self, X, y, **_ROWS)
+        refuse_masked(y, "y must be the class of each row", MixtureError)
+        rows, labels = validate_data(self, _without_masks(X), y, **_ROWS)
         check_classification_targets(labels)
         weights = _weights_of(sample_weight, rows)
         if weights is not None:
@@ -414,9 +416,10 @@ class GMMArrayClassifier(ClassifierMixin, _MixtureSettings):  # type: ignore[mis
         if self.priors is None:
             shares: Array = counts / counts.sum()
             return shares
+        refuse_masked(self.priors, "priors must be an array of numbers", SettingError)
         try:
-            priors = np.array(self.priors, dtype=np.float64)
-        except (TypeError, ValueError) as error:
+            priors = np.array(as_numbers(self.priors, "priors must be numbers", ValueError), dtype=np.float64)
+        except ValueError as error:
             raise SettingError(f"priors are {self.priors!r}; expected an array of numbers, or None") from error
         if priors.shape != counts.shape:
             raise SettingError(
@@ -556,10 +559,20 @@ def _inverse_roots(covariances: Array) -> Array:
     return roots.reshape(covariances.shape)
 
 
+def _without_masks(X: npt.ArrayLike) -> Any:
+    """Return rows with NaN in place of masked values, for scikit-learn's checks, which ignore masks and cast dates."""
+    kind = getattr(getattr(X, "dtype", None), "kind", "f")
+    if kind in "mMV":
+        raise MixtureError(f"rows must be a matrix of real numbers; they are {getattr(X, 'dtype', None)}")
+    return fill_masked(X) if has_masked(X) else X
+
+
 def _weights_of(sample_weight: npt.ArrayLike | None, rows: Floats) -> Array | None:
     """Return the weights of rows after scikit-learn's checks, or None where there are none."""
     if sample_weight is None:
         return None
+    if not np.isscalar(sample_weight):
+        sample_weight = as_numbers(sample_weight, "weights must be real numbers", MixtureError)
     return check_weights(_check_sample_weight(sample_weight, rows, dtype=np.float64))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.arrays import as_numbers
 from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of
@@ -59,10 +60,7 @@ class GaussianMixture:
 
     def __post_init__(self) -> None:
         for name in ("weights", "means", "covariances"):
-            try:
-                array = np.array(getattr(self, name), dtype=np.float64)
-            except (TypeError, ValueError, OverflowError) as error:
-                raise MixtureError(f"{name} must be real numbers; {error}") from error
+            array = np.array(as_numbers(getattr(self, name), f"{name} must be real numbers", MixtureError), np.float64)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         self._check()

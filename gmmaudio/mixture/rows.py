@@ -2,12 +2,13 @@
 
 A source is an array, a memory map, a list of arrays or of ``.npy`` files, or a function that returns an iterator over
 arrays. Chunks are counted from the first row of the source, so the same rows give the same chunks, and therefore
-bit-identical results, however the source is divided. NaN is a missing value; rows in which all values are missing are
-skipped.
+bit-identical results, however the source is divided. NaN and masked values are missing values; rows in which all values
+are missing are skipped.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.arrays import as_numbers
 from gmmaudio.errors import MixtureError
 from gmmaudio.mixture.covariance import Array, Floats
 
@@ -155,7 +157,9 @@ def check_weights(weights: npt.ArrayLike) -> Array:
     >>> check_weights([1, 2])
     array([1., 2.])
     """
-    row_weights = _floats(_as_array(weights, "weights must be real numbers")).astype(np.float64, copy=False)
+    row_weights = _floats(as_numbers(weights, "weights must be real numbers", MixtureError)).astype(
+        np.float64, copy=False
+    )
     if row_weights.ndim != 1:
         raise MixtureError(f"weights have shape {row_weights.shape}; expected (n_rows,): one for each row")
     bad = np.flatnonzero(~(np.isfinite(row_weights) & (row_weights >= 0)))
@@ -199,26 +203,12 @@ def as_rows(X: npt.ArrayLike, n_features: int | None = None) -> Floats:
 
 def _as_matrix(X: npt.ArrayLike, n_features: int | None) -> npt.NDArray[Any]:
     """Return the matrix of :func:`as_rows` before the cast to floats."""
-    rows = _as_array(X, "rows must be a matrix of real numbers")
+    rows = as_numbers(X, "rows must be a matrix of real numbers", MixtureError, missing=True)
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise MixtureError(f"rows have shape {rows.shape}; expected (n_rows, n_features): one row for each observation")
     if n_features is not None and rows.shape[1] != n_features:
         raise MixtureError(f"rows have {rows.shape[1]} features; the mixture was made for {n_features}")
     return rows
-
-
-def _as_array(X: npt.ArrayLike, expected: str) -> npt.NDArray[Any]:
-    """Return the numbers as an array, cast to float64 only where the dtype is not numeric already."""
-    try:
-        if isinstance(X, np.ma.MaskedArray):
-            # masked values are missing values
-            return np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
-        rows = np.asarray(X)
-        if rows.dtype.kind in "cmMV":
-            raise TypeError(f"they are {rows.dtype}")
-        return rows if rows.dtype.kind in "fiub" else np.asarray(X, dtype=np.float64)
-    except (OverflowError, TypeError, ValueError) as error:
-        raise MixtureError(f"{expected}; {error}") from error
 
 
 def _floats(rows: npt.NDArray[Any]) -> Floats:
@@ -377,7 +367,7 @@ def draw_rows(
 def _read_matrices(X: RowSource, n_features: int | None) -> Iterator[Floats]:
     """Yield the matrices of a source, which must have the same number of columns."""
     width: int | None = None
-    for part in _list_parts(X):
+    for part in itertools.chain.from_iterable(map(_divide_masked, _list_parts(X))):
         rows = _as_matrix(_open_npy(part) if isinstance(part, str | os.PathLike) else part, n_features)
         width = rows.shape[1] if width is None else width
         if rows.shape[1] != width:
@@ -402,6 +392,13 @@ def _list_parts(X: RowSource) -> Iterable[Any]:
         is_list_of_parts = all(isinstance(part, str | os.PathLike) or getattr(part, "ndim", 0) == 2 for part in X)
         return X if is_list_of_parts else [X]
     return [X]
+
+
+def _divide_masked(part: Any) -> list[Any]:
+    """Return the pieces of a large masked matrix, whose masked values are filled in copies; other parts as they are."""
+    if not isinstance(part, np.ma.MaskedArray) or part.ndim != 2:
+        return [part]
+    return [part[start : start + CHUNK_ROWS] for start in range(0, max(len(part), 1), CHUNK_ROWS)]
 
 
 def _open_npy(path: str | os.PathLike[str]) -> Floats:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import entr
 
+from gmmaudio.arrays import refuse_masked
 from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Floats, Mask
@@ -399,6 +400,7 @@ def _counted_rows(X: RowSource, row_weights: Array | None) -> Mask:
 
 def _group_codes(groups: npt.ArrayLike, n: int) -> npt.NDArray[np.intp]:
     """Return the index of each row's group, shape (n,)."""
+    refuse_masked(groups, "groups must be one label for each row", MixtureError)
     labels = np.asarray(groups)
     if labels.shape != (n,):
         raise MixtureError(f"groups have shape {labels.shape} and there are {n} rows; expected one label for each row")

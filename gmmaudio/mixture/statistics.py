@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.arrays import as_numbers, refuse_masked
 from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import MIN_VARIANCE_SHARE, Array, Covariance, Floats, covariance_of
@@ -48,7 +49,7 @@ class SufficientStats:
     Raises
     ------
     MixtureError
-        If statistics of mixtures of different types or sizes are added.
+        If sums are masked, or statistics of mixtures of different types or sizes are added.
 
     Examples
     --------
@@ -64,6 +65,10 @@ class SufficientStats:
     log_likelihood: float
     n_rows: float
     covariance_type: str = "diag"
+
+    def __post_init__(self) -> None:
+        for name in ("n", "f", "s"):
+            refuse_masked(getattr(self, name), f"the sums {name} of statistics must be real numbers", MixtureError)
 
     def __add__(self, other: SufficientStats) -> SufficientStats:
         left, right = (self.covariance_type, self.f.shape), (other.covariance_type, other.f.shape)
@@ -366,9 +371,10 @@ def maximise(
 
 def _check_floor(floor: npt.ArrayLike, d: int) -> Array:
     """Return a floor as an array, shape () or (d,)."""
-    floors = np.asarray(floor, dtype=np.float64)
+    expected = f"floor is {floor!r:.80}; expected a variance above 0, or one for each of {d} columns"
+    floors = as_numbers(floor, expected, SettingError).astype(np.float64)
     if floors.shape not in ((), (d,)) or not (np.isfinite(floors) & (floors > 0)).all():
-        raise SettingError(f"floor is {floor!r:.80}; expected a variance above 0, or one for each of {d} columns")
+        raise SettingError(expected)
     return floors
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gmmaudio.arrays import refuse_masked
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.confusion import as_columns, as_log_likelihoods
 from gmmaudio.models.linear_algebra import Array, Codes
@@ -74,7 +75,7 @@ class Calibration:
         Raises
         ------
         SettingError
-            If a score is NaN or +inf, all of a clip's are impossible, or shapes do not fit.
+            If a score is NaN, +inf or masked, all of a clip's are impossible, or shapes do not fit.
 
         Examples
         --------
@@ -82,6 +83,7 @@ class Calibration:
         array([0.1, 0.9])
         """
         n_labels = len(self.offsets)
+        refuse_masked(scores, "scores must be numbers", SettingError)
         if scores.shape[-1:] != (n_labels,):
             raise SettingError(
                 f"scores have shape {scores.shape}; expected {n_labels} for each clip, one of each label"

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.errors import SettingError
+from gmmaudio.arrays import refuse_masked
+from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import GaussianMixture, divergences, stacked_log_density
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_means
 
@@ -172,7 +173,13 @@ class Linear:
         ----------
         rows : ndarray, shape (n, d)
             Transformed rows.
+
+        Raises
+        ------
+        MixtureError
+            If a value is masked.
         """
+        refuse_masked(rows, "rows must be finite", MixtureError)
         return np.asarray(rows, dtype=np.float64) @ self.coefficients.T.astype(np.float64) + self.intercepts
 
     def label_distances(self) -> tuple[Array, str]:

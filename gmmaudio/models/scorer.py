@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from gmmaudio.arrays import refuse_masked
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import GaussianMixture
 from gmmaudio.models.heads import Head, Mixtures
@@ -135,9 +136,12 @@ class Scorer:
         ------
         SettingError
             If single rows have no scores.
+        MixtureError
+            If a value is masked.
         """
         if not self.scores_rows:
             raise SettingError("this kind of model scores whole clips: single rows have no scores")
+        refuse_masked(values, "rows must be finite", MixtureError)
         transformed = self.transform.apply(values)
         return _weighted_sum(self.weights, np.stack([head.score(transformed) for head in self.heads]))
 
@@ -209,6 +213,7 @@ def check_finite(rows: Matrix, where: str = "") -> None:
     --------
     >>> check_finite(np.zeros((2, 3)))
     """
+    refuse_masked(rows, f"{where}frames must be finite", MixtureError)
     bad = np.argwhere(~np.isfinite(rows))
     if len(bad):
         position = ", column ".join(map(str, bad[0]))
