@@ -345,7 +345,8 @@ def as_columns(true: npt.ArrayLike, rows: Floats) -> Counts:
     >>> as_columns([1, 0], np.zeros((2, 2)))
     array([1, 0])
     """
-    columns = as_numbers(true, "true labels must be whole numbers, the column of each label", SettingError)
+    refuse_masked(true, "true labels must be whole numbers, the column of each label", SettingError)
+    columns = np.asarray(true)
     if columns.shape != rows.shape[:1]:
         raise SettingError(f"true labels have shape {columns.shape}; expected {rows.shape[:1]}, one for each row")
     if columns.size and not np.issubdtype(columns.dtype, np.integer):
