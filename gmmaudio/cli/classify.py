@@ -61,6 +61,7 @@ def command(
     """Classify each PATH: an audio file, a folder of them, or - for audio on standard input."""
     from gmmaudio import pipeline
     from gmmaudio.cli import console, inputs
+    from gmmaudio.cli.output_paths import keep_inputs
     from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.evaluation import FailedInput
     from gmmaudio.models import load_model
@@ -70,6 +71,7 @@ def command(
     failed: list[FailedInput] = []
     n_errors = 0
     with inputs.resolve(paths, list_file) as files, show_progress(is_quiet=is_quiet) as progress:
+        keep_inputs((), [model, *filter(None, [list_file]), *(file.path for file in files)])
         predictions = pipeline.classify(
             loaded,
             [file.path for file in files],

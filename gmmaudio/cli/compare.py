@@ -60,14 +60,12 @@ class Evaluation:
 def command(a: Path, b: Path, json_path: Path | None, is_quiet: bool) -> None:
     """Compare A.json with B.json: two evaluations of the same clips, as --json of evaluate and crossval writes them."""
     from gmmaudio.cli.console import say
+    from gmmaudio.cli.output_paths import OutputPaths
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.cli.report_files import check_distinct
     from gmmaudio.evaluation import compare, printable
-    from gmmaudio.files import check_writable, write_beside
+    from gmmaudio.outputs import write_together
 
-    check_distinct([a, b], {"--json": json_path})
-    if json_path is not None and str(json_path) != "-":
-        check_writable(json_path)
+    OutputPaths({"--json": None if str(json_path) == "-" else json_path}).check(a, b)
     first, second = read_evaluation(a), read_evaluation(b)
     keys, warnings = pair_clips(first, second)
     for warning in warnings:
@@ -88,8 +86,7 @@ def command(a: Path, b: Path, json_path: Path | None, is_quiet: bool) -> None:
         click.echo(text)
         return
     if json_path is not None:
-        with write_beside(json_path) as handle:
-            handle.write(text.encode("utf-8"))
+        write_together([(json_path, text.encode("utf-8"))])
         say(f"wrote {json_path}")
     for line in comparison_lines(comparison, first, second):
         click.echo(printable(line))

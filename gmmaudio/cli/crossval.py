@@ -78,6 +78,7 @@ def command(
     paths = report_files.ReportPaths(report_path, json_path, csv_folder)
     paths.check(corpus)
     labelled_clips = pipeline.read_corpus(corpus)
+    paths.keep_clips(labelled_clips)
     with show_progress(is_quiet=is_quiet) as progress:
         run = RunContext(n_jobs, progress)
         report = pipeline.run_crossval(labelled_clips, recipe, division, run, command=options.typed_command())

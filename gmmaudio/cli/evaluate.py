@@ -10,6 +10,7 @@ import click
 from gmmaudio.cli import options
 
 if TYPE_CHECKING:
+    from gmmaudio.cli.report_files import ReportPaths
     from gmmaudio.evaluation import Report
 
 
@@ -59,7 +60,7 @@ def command(
         raise click.UsageError("Name a MODEL and a CORPUS, or a table of predictions with --scores.")
     else:
         paths.check(model, corpus)
-        report = _evaluate(model, corpus, settings, is_quiet=is_quiet)
+        report = _evaluate(model, corpus, paths, settings, is_quiet=is_quiet)
         title = f"{model.name} on {report_files.corpus_name(corpus)}"
     click.get_current_context().exit(report_files.deliver(report, title, paths))
 
@@ -81,13 +82,14 @@ def _check_scores_options(model: Path | None) -> None:
         raise click.UsageError(f"With --scores these have no effect: {', '.join(unused)}.")
 
 
-def _evaluate(model: Path, corpus: Path, settings: dict[str, Any], *, is_quiet: bool) -> Report:
+def _evaluate(model: Path, corpus: Path, paths: ReportPaths, settings: dict[str, Any], *, is_quiet: bool) -> Report:
     """Return the report of a model file on a corpus."""
     from gmmaudio import pipeline
     from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.models import load_model
 
     trained, labelled_clips = load_model(model), pipeline.read_corpus(corpus)
+    paths.keep_clips(labelled_clips)
     with show_progress(is_quiet=is_quiet) as progress:
         return pipeline.evaluate(
             trained, labelled_clips, progress=progress, command=options.typed_command(), **settings

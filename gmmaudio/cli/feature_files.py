@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options
 
 if TYPE_CHECKING:
     from gmmaudio.cli.inputs import Input
+    from gmmaudio.cli.output_paths import Identity
+    from gmmaudio.evaluation import FailedInput
     from gmmaudio.pipeline.classification import FileRows
 
 
@@ -39,42 +42,95 @@ def command(
     from gmmaudio.cli import console, inputs
     from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.evaluation import FailedInput, printable
+    from gmmaudio.outputs import check_folder
 
     features = pipeline.make_recipe(preset).features
-    failed: list[FailedInput] = []
+    check_folder(output, parents=True)
     with inputs.resolve(paths) as files, show_progress(is_quiet=is_quiet) as progress:
-        names = _names(files)
+        failed, chosen = _plan(files, output)
         results = pipeline.read_rows(
             features,
-            [file.path for file in files],
+            [file.path for file, _ in chosen],
             min_duration_s=min_duration_s,
             n_jobs=n_jobs,
             progress=progress,
         )
-        for file, name, result in zip(files, names, results, strict=True):
-            if isinstance(result, FailedInput):
-                failed.append(FailedInput(file.shown, result.code, result.message))
-                continue
-            _write(output / name, result)
-            click.echo(printable(str(output / name)))
+        written: dict[Identity | None, Path] = {}
+        for (file, target), result in zip(chosen, results, strict=True):
+            failure = result if isinstance(result, FailedInput) else _write(target, result, written)
+            if failure is None:
+                click.echo(printable(str(target)))
+            else:
+                failed.append(FailedInput(file.shown, failure.code, failure.message))
     console.say_failed(failed)
     if failed:
         click.get_current_context().exit(EXIT_NOTHING if len(failed) == len(files) else EXIT_SOME_FAILED)
 
 
-def _write(path: Path, file_rows: FileRows) -> None:
-    """Write the rows of a file, in a folder that is made where it does not exist."""
+def _plan(files: Sequence[Input], output: Path) -> tuple[list[FailedInput], list[tuple[Input, Path]]]:
+    """Return the files whose array cannot be named, and the others, each with its array, which can be written."""
+    from gmmaudio.cli.output_paths import keep_inputs
+    from gmmaudio.outputs import longest_name
+
+    targets = {file: output / name for file, name in zip(files, _names(files), strict=True)}
+    longest = longest_name(output)
+    too_long = {f for f, path in targets.items() if any(len(os.fsencode(part)) > longest for part in path.parts)}
+    chosen = [(file, targets[file]) for file in files if file not in too_long]
+    keep_inputs(((f"-o {output} would overwrite", path) for _, path in chosen), (file.path for file in files))
+    _check_targets(output, dict.fromkeys(path for _, path in chosen))
+    return [_too_long(file.shown, targets[file].name) for file in files if file in too_long], chosen
+
+
+def _check_targets(output: Path, targets: Collection[Path]) -> None:
+    """Raise where an array could not be written later."""
+    from gmmaudio.errors import SettingError
+    from gmmaudio.outputs import check_folder, check_target, remove_left_over
+
+    for folder in dict.fromkeys(path.parent for path in targets):
+        inside = next((parent for parent in (folder, *folder.parents) if parent in targets), None)
+        if inside is not None:
+            raise SettingError(f"-o {output}: {inside} would be a file and a folder; name another folder for one input")
+        check_folder(folder, parents=True)
+        remove_left_over(folder)
+    for path in targets:
+        check_target(path)
+
+
+def _too_long(shown: str, name: str) -> FailedInput:
+    """Return the failure of a file whose array has a name that the file system does not take."""
+    from gmmaudio.evaluation import FailedInput
+
+    n_bytes = len(os.fsencode(name))
+    message = f"File name too long: that of its array would have {n_bytes} bytes; shorten the file's name"
+    return FailedInput(shown, "name_too_long", message)
+
+
+def _write(path: Path, file_rows: FileRows, written: dict[Identity | None, Path]) -> FailedInput | None:
+    """Write the rows of a file, in a folder that is made where it does not exist, and return the failure, if any.
+
+    ``written`` maps the arrays of this run: none is overwritten by another, whatever link its name leads through.
+    """
     import numpy as np
 
+    from gmmaudio.cli.output_paths import identify
     from gmmaudio.errors import WriteError
-    from gmmaudio.files import write_beside
+    from gmmaudio.evaluation import FailedInput
+    from gmmaudio.outputs import new_folder, write_beside
 
+    other = written.get(identify(path), path)
+    if other != path:
+        message = f"its array would overwrite {other}, which is the same file; name another folder for one of them"
+        return FailedInput(file_rows.path, "name_taken", message)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"{path.parent}: cannot be made ({error.strerror}); choose another path") from error
-    with write_beside(path) as handle:
-        np.save(handle, file_rows.rows.values, allow_pickle=False)
+        with new_folder(path.parent), write_beside(path) as handle:
+            np.save(handle, file_rows.rows.values, allow_pickle=False)
+    except WriteError as error:
+        # a path may also be too long as a whole
+        if getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG:
+            raise
+        return _too_long(file_rows.path, path.name)
+    written[identify(path)] = path
+    return None
 
 
 def _names(files: Sequence[Input]) -> list[str]:

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, the training clips included.")
 def command(model: Path, as_json: bool) -> None:
     """Describe MODEL and its training."""
+    from gmmaudio.cli.output_paths import keep_inputs
     from gmmaudio.evaluation import printable
     from gmmaudio.models import load_model
 
+    keep_inputs((), [model])
     trained = load_model(model)
     if as_json:
         click.echo(json.dumps(_everything(trained), indent=1))

@@ -18,6 +18,7 @@ from gmmaudio.cli.console import say_skipped
 from gmmaudio.corpus import list_audio
 from gmmaudio.errors import CorpusError, GmmaudioError, ReadError, WriteError
 from gmmaudio.files import LIST_BYTES, STDIN_AUDIO_BYTES, read_chunks, read_limited, read_stream
+from gmmaudio.outputs import remove_left_over, temporary_file
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,13 @@ def _stdin() -> BinaryIO:
 @contextlib.contextmanager
 def _stdin_file() -> Iterator[str]:
     """Give a file that holds the bytes of stdin: decoders need to seek."""
-    with tempfile.NamedTemporaryFile(prefix="gmmaudio-") as handle:
+    remove_left_over(tempfile.gettempdir())
+    with temporary_file(tempfile.gettempdir()) as (handle, name):
         try:
             handle.writelines(read_chunks(_stdin(), STDIN_AUDIO_BYTES, "standard input"))
             handle.flush()
         except OSError as error:
             if isinstance(error, GmmaudioError):
                 raise
-            raise WriteError(f"standard input cannot be copied to {handle.name} ({error.strerror})") from error
-        yield handle.name
+            raise WriteError(f"standard input cannot be copied to {name} ({error.strerror})") from error
+        yield name

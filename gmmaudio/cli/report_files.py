@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +11,12 @@ import click
 from gmmaudio.cli import EXIT_SOME_FAILED
 from gmmaudio.cli.console import say, say_failed, show_report
 from gmmaudio.cli.flags import report_with_flags
-from gmmaudio.errors import SettingError
+from gmmaudio.cli.output_paths import OutputPaths
+from gmmaudio.corpus import Corpus
 from gmmaudio.evaluation import Report, render_html
-from gmmaudio.evaluation.csv_tables import csv_text, tables
+from gmmaudio.evaluation.csv_tables import TABLES, csv_text, tables
 from gmmaudio.evaluation.report_file import to_json
-from gmmaudio.files import check_writable, make_folder, write_beside
+from gmmaudio.outputs import PathLike, write_together
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,18 @@ class ReportPaths:
     json_path: Path | None = None
     csv_folder: Path | None = None
 
+    @property
+    def json_file(self) -> Path | None:
+        """The JSON file; None where that is stdout."""
+        return None if str(self.json_path) == "-" else self.json_path
+
     def check(self, *inputs: Path) -> None:
         """Raise now where a report could not be written later, or would overwrite an input.
 
         Parameters
         ----------
         *inputs : sequence of Path
-            Files and folders that are read.
+            Files and folders that the command line names.
 
         Raises
         ------
@@ -52,46 +57,31 @@ class ReportPaths:
         WriteError
             If a file cannot be written.
         """
-        check_distinct(inputs, {"--report": self.report_path, "--json": self.json_path, "--csv": self.csv_folder})
-        if self.csv_folder is not None:
-            inside = [path for path in inputs if path.resolve().parent == self.csv_folder.resolve()]
-            if any(path.suffix == ".csv" for path in inside):
-                raise SettingError(f"--csv {self.csv_folder} holds the input {inside[0]}; choose another folder")
-        if self.report_path is not None:
-            check_writable(self.report_path)
-        if self.json_path is not None and str(self.json_path) != "-":
-            check_writable(self.json_path)
-        if self.csv_folder is not None:
-            make_folder(self.csv_folder)
+        self._outputs().check(*inputs)
 
+    def keep_clips(self, corpus: Corpus) -> None:
+        """Raise now where a clip of a corpus would be overwritten.
 
-def check_distinct(inputs: Sequence[Path], outputs: Mapping[str, Path | None]) -> None:
-    """Raise where two outputs are the same file, or an output is an input.
+        Parameters
+        ----------
+        corpus : Corpus
+            The clips.
 
-    Parameters
-    ----------
-    inputs : sequence of Path
-        Files and folders that are read.
-    outputs : mapping of str to Path or None
-        Option -> the file that it names.
+        Raises
+        ------
+        SettingError
+            If there is one.
+        """
+        self._outputs().keep_clips(corpus)
 
-    Raises
-    ------
-    SettingError
-        If a file would be overwritten.
-    """
-    seen = {os.path.realpath(path): f"the input {path}" for path in inputs}
-    for option, path in outputs.items():
-        if path is None or str(path) == "-":
-            continue
-        real_path = os.path.realpath(path)
-        if real_path in seen:
-            raise SettingError(f"{option} {path} would overwrite {seen[real_path]}; choose another path")
-        seen[real_path] = f"{option} {path}"
+    def _outputs(self) -> OutputPaths:
+        """Return the paths with the options that name them."""
+        tables = [f"{name}.csv" for name in TABLES]
+        return OutputPaths({"--report": self.report_path, "--json": self.json_file}, self.csv_folder, tables)
 
 
 def deliver(report: Report, title: str, paths: ReportPaths) -> int:
-    """Write a report to its files and to stdout, and return the exit code.
+    """Write a report to its files, all of them or none, and to stdout, and return the exit code.
 
     Parameters
     ----------
@@ -104,21 +94,38 @@ def deliver(report: Report, title: str, paths: ReportPaths) -> int:
     """
     text = to_json(report)
     # files first: a reader of stdout may close it early
+    write_together(_files(report, text, title, paths), folder=paths.csv_folder)
     if paths.report_path is not None:
-        _write(paths.report_path, render_html(report_with_flags(report), title))
+        say(f"wrote {paths.report_path}")
     if paths.csv_folder is not None:
-        for name, rows in tables(report).items():
-            with write_beside(paths.csv_folder / f"{name}.csv") as handle:
-                handle.write(csv_text(rows).encode("utf-8", "backslashreplace"))
         say(f"wrote the tables in {paths.csv_folder}")
+        _say_older_tables(report, paths.csv_folder)
     if str(paths.json_path) == "-":
         click.echo(text)
     else:
-        if paths.json_path is not None:
-            _write(paths.json_path, text)
+        if paths.json_file is not None:
+            say(f"wrote {paths.json_file}")
         show_report(report)
     say_failed(report.failed)
     return EXIT_SOME_FAILED if report.failed else 0
+
+
+def _files(report: Report, text: str, title: str, paths: ReportPaths) -> Iterator[tuple[PathLike, bytes]]:
+    """Yield the files of a report, each with its content."""
+    if paths.report_path is not None:
+        yield paths.report_path, _encoded(render_html(report_with_flags(report), title))
+    if paths.csv_folder is not None:
+        for name, rows in tables(report).items():
+            yield paths.csv_folder / f"{name}.csv", _encoded(csv_text(rows))
+    if paths.json_file is not None:
+        yield paths.json_file, _encoded(text)
+
+
+def _say_older_tables(report: Report, folder: Path) -> None:
+    """Write to stderr which tables in a folder are of an earlier run: this one has none of their name."""
+    older = [f"{name}.csv" for name in TABLES if name not in tables(report) and (folder / f"{name}.csv").exists()]
+    if older:
+        say(f"note: {folder} also holds tables of an earlier run: {', '.join(older)}")
 
 
 def corpus_name(corpus: Path) -> str:
@@ -137,8 +144,6 @@ def corpus_name(corpus: Path) -> str:
     return "/".join(corpus.resolve().parts[-2:]) if corpus.is_file() else corpus.name
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a text file, and say so on stderr."""
-    with write_beside(path) as handle:
-        handle.write(text.encode("utf-8", "backslashreplace"))
-    say(f"wrote {path}")
+def _encoded(text: str) -> bytes:
+    """Return the bytes of a text; parts of names that are no text are escaped."""
+    return text.encode("utf-8", "backslashreplace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,19 +39,19 @@ def command(
     or on another machine, numbers may differ by 1e-6.
     """
     from gmmaudio import pipeline
+    from gmmaudio.cli.output_paths import OutputPaths
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.cli.report_files import check_distinct
     from gmmaudio.evaluation import printable
     from gmmaudio.evaluation.report_file import read_report, to_json
-    from gmmaudio.files import check_writable, write_beside
     from gmmaudio.models import load_model
+    from gmmaudio.outputs import write_together
 
-    check_distinct([report], {"--json": json_path})
-    if json_path is not None:
-        check_writable(json_path)
+    outputs = OutputPaths({"--json": json_path})
+    outputs.check(*filter(None, (report, corpus, model)))
     recorded = read_report(report)
     root = corpus.parent if corpus is not None and _is_manifest(corpus, recorded) else corpus
     _check_root(recorded, root, model)
+    outputs.keep(_recorded_inputs(recorded, root))
     trained = None if model is None else load_model(model)
     try:
         with show_progress(is_quiet=is_quiet) as progress:
@@ -58,8 +59,7 @@ def command(
     except CorpusError as error:
         raise CorpusError(f"{report}: {error}") from error
     if json_path is not None:
-        with write_beside(json_path) as handle:
-            handle.write(to_json(reproduction.report).encode())
+        write_together([(json_path, to_json(reproduction.report).encode())])
     for line in _lines(reproduction):
         click.echo(printable(line))
     click.get_current_context().exit(0 if reproduction.identical else EXIT_SOME_FAILED)
@@ -73,6 +73,19 @@ def _check_root(recorded: dict[str, Any], root: Path | None, model: Path | None)
         raise CorpusError(f"{recorded_root}: is not there; name where the clips are now (--corpus)")
     if model is not None and isinstance(run, dict) and run.get("kind") != "evaluate":
         raise SettingError("--model has no effect: this is not the report of a model")
+
+
+def _recorded_inputs(recorded: dict[str, Any], root: Path | None) -> Iterator[str]:
+    """Yield the files that a recorded run reads; parts that are no record of a run are left out."""
+    run = recorded.get("run")
+    folder = root if root is not None or not isinstance(run, dict) else run.get("root")
+    if not isinstance(run, dict) or not isinstance(folder, str | Path):
+        return
+    yield str(folder)
+    rows = run.get("manifest")
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict) and isinstance(row.get("path"), str):
+            yield os.path.join(folder, row["path"])  # noqa: PTH118 - there may be many
 
 
 def _is_manifest(corpus: Path, recorded: dict[str, Any]) -> bool:

@@ -36,14 +36,16 @@ def command(
     """
     from gmmaudio import pipeline
     from gmmaudio.cli import console
+    from gmmaudio.cli.output_paths import OutputPaths
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.files import check_writable
     from gmmaudio.models import save_model
 
     options.check_tune({"tune": tune, **settings})
     recipe = pipeline.make_recipe(**settings)
-    check_writable(output)
+    outputs = OutputPaths({"-o": output})
+    outputs.check(corpus)
     labelled_clips = pipeline.read_corpus(corpus)
+    outputs.keep_clips(labelled_clips)
     console.say_skipped(labelled_clips.n_skipped)
     with show_progress(is_quiet=is_quiet) as progress:
         result = pipeline.train(

@@ -72,6 +72,25 @@ def csv_text(rows: Sequence[Row]) -> str:
     return out.getvalue()
 
 
+# the tables that a report may have
+TABLES = (
+    "metrics",
+    "per_label",
+    "confusion",
+    "clips",
+    "out_of_set",
+    "slices",
+    "repeats",
+    "spread",
+    "checks",
+    "failed",
+    "protocol",
+    "det",
+    "reliability",
+    "similarity",
+)
+
+
 def tables(report: Report) -> dict[str, list[Row]]:
     """Return all that a report holds as tables, each with its header.
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from gmmaudio.errors import GmmaudioError, ModelFileError, ReadError
 from gmmaudio.features import FeatureSettings
-from gmmaudio.files import MODEL_BYTES, read_limited, write_beside
+from gmmaudio.files import MODEL_BYTES, read_limited
 from gmmaudio.models.calibration import Calibration
 from gmmaudio.models.heads import Head
 from gmmaudio.models.kinds import KINDS
@@ -33,6 +33,7 @@ from gmmaudio.models.old_formats import upgrade_header
 from gmmaudio.models.open_set import OpenSetThreshold
 from gmmaudio.models.scorer import Scorer, Transform
 from gmmaudio.models.ubm import UBM
+from gmmaudio.outputs import write_together
 
 FORMAT_VERSION = "1.4"
 KEY = "gmmaudio"
@@ -62,8 +63,7 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
     >>> model = gmmaudio.train("my_music", gmmaudio.make_recipe(n_components=1)).model
     >>> gmmaudio.save_model(model, "music.safetensors")
     """
-    with write_beside(path) as handle:
-        handle.write(to_bytes(model))
+    write_together([(path, to_bytes(model))])
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:

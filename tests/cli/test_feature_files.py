@@ -55,7 +55,7 @@ def test_features_into_a_file_is_4(command, good, tmp_path):
     (tmp_path / "out").write_bytes(b"a file")
     result = command("features", good, "-o", tmp_path / "out")
     assert (result.code, result.out) == (4, "")
-    assert result.err == f"gmmaudio: {tmp_path}/out: cannot be made (File exists); choose another path\n"
+    assert result.err == f"gmmaudio: {tmp_path}/out: the folder cannot be made (File exists); choose another path\n"
     assert (tmp_path / "out").read_bytes() == b"a file"
 
 

@@ -197,7 +197,7 @@ def test_a_missing_folder_is_a_write_error(tmp_path):
 
 
 def test_a_write_error_is_an_os_error_too(tmp_path):
-    with pytest.raises(OSError, match="Is a directory"):
+    with pytest.raises(OSError, match="is a folder; name a file in it"):
         save_model(small_model(), tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert not list(tmp_path.parent.glob(f".{tmp_path.name}*"))

@@ -1,0 +1,198 @@
+"""The places that a command writes to, checked before its work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gmmaudio.corpus import Corpus
+from gmmaudio.errors import SettingError
+from gmmaudio.outputs import check_folder, check_writable, resolve_output
+
+# device and number of a file: the same through links, hard links, and names in another case where these are one file
+Identity = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class OutputPaths:
+    """The files that the options of a command name, and the folder of tables.
+
+    Parameters
+    ----------
+    files : mapping of str to Path or None
+        Option -> the file that it names, if any.
+    folder : Path or None
+        The folder that ``--csv`` names.
+    tables : sequence of str
+        Names of the files that may be written into the folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as song:
+    ...     OutputPaths({"-o": Path(song.name)}).check(song.name)
+    Traceback (most recent call last):
+    gmmaudio.errors.SettingError: -o ... would overwrite the input ...; choose another path
+    """
+
+    files: Mapping[str, Path | None] = field(default_factory=dict)
+    folder: Path | None = None
+    tables: Sequence[str] = ()
+
+    def check(self, *inputs: str | os.PathLike[str]) -> None:
+        """Raise where an output is an input or another output, or could not be written later.
+
+        Parameters
+        ----------
+        *inputs : sequence of path-like
+            Files and folders that the command line names.
+
+        Raises
+        ------
+        SettingError
+            If a file would be overwritten.
+        WriteError
+            If a file cannot be written.
+        """
+        self.keep(inputs)
+        folder = [] if self.folder is None else [(f"--csv {self.folder}", self.folder)]
+        check_distinct([*self._named(), *folder, *self._tables()])
+        for _, path in self._named():
+            check_writable(path)
+        if self.folder is not None:
+            check_folder(self.folder)
+        for _, path in self._tables():
+            if os.path.lexists(path):
+                check_writable(path)
+
+    def keep(self, inputs: Iterable[str | os.PathLike[str]]) -> None:
+        """Raise where an input would be overwritten, by whatever name it goes.
+
+        Parameters
+        ----------
+        inputs : iterable of path-like
+            Files and folders that are read.
+
+        Raises
+        ------
+        SettingError
+            If there is one.
+        """
+        outputs = [(f"{name} would overwrite", path) for name, path in self._named()]
+        if self.folder is not None:
+            outputs.append((f"--csv {self.folder} would overwrite", self.folder))
+            with contextlib.suppress(OSError):
+                held = [path for path in self.folder.iterdir() if path.suffix.lower() == ".csv"]
+                outputs += [(f"--csv {self.folder} holds", path) for path in held]
+        keep_inputs(outputs, inputs)
+
+    def keep_clips(self, corpus: Corpus) -> None:
+        """Raise where a clip of a corpus would be overwritten, also one that the run leaves out.
+
+        Parameters
+        ----------
+        corpus : Corpus
+            The clips.
+
+        Raises
+        ------
+        SettingError
+            If there is one.
+        """
+        self.keep(os.path.join(corpus.root, clip.path) for clip in corpus.clips)  # noqa: PTH118 - there may be many
+
+    def _named(self) -> Iterator[tuple[str, Path]]:
+        """Yield the files that options name, each with its option."""
+        for option, path in self.files.items():
+            if path is not None:
+                yield f"{option} {path}", path
+
+    def _tables(self) -> Iterator[tuple[str, Path]]:
+        """Yield the files that may be written into the folder, each with the option."""
+        if self.folder is not None:
+            for name in self.tables:
+                yield f"--csv {self.folder}", self.folder / name
+
+
+def keep_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Raise where an output, or the file that standard output goes to, is a file that is read.
+
+    Only outputs that exist can be inputs: where there are none, the inputs are not looked at.
+
+    Parameters
+    ----------
+    outputs : iterable of (str, Path)
+        The subject and the verb of the message, such as ``-o x would overwrite``, and the path.
+    inputs : iterable of path-like
+        Files and folders that are read.
+
+    Raises
+    ------
+    SettingError
+        If there is one.
+    """
+    existing = {identify(path): text for text, path in outputs}
+    existing[_stdout_identity()] = "standard output would overwrite"
+    existing.pop(None, None)
+    for path in inputs if existing else ():
+        text = existing.get(identify(path))
+        if text is not None:
+            remedy = "choose another folder" if text.endswith("holds") else "choose another path"
+            raise SettingError(f"{text} the input {path}; {remedy}")
+
+
+def check_distinct(outputs: Iterable[tuple[str, Path]]) -> None:
+    """Raise where two outputs are one file, or would be one where case or composition of names does not count.
+
+    Parameters
+    ----------
+    outputs : iterable of (str, Path)
+        The option with its value, and the path.
+
+    Raises
+    ------
+    SettingError
+        If there are two.
+    """
+    seen: dict[object, str] = {_stdout_identity(): "standard output"}
+    for name, path in outputs:
+        target = resolve_output(path)
+        place = (identify(target.parent) or target.parent, unicodedata.normalize("NFC", target.name).casefold())
+        for key in (place, identify(target)):
+            if key is not None and seen.setdefault(key, name) != name:
+                raise SettingError(f"{name} would overwrite {seen[key]}; choose another path")
+
+
+def identify(path: str | os.PathLike[str]) -> Identity | None:
+    """Return the identity of the file or folder at a path; None where there is none.
+
+    Parameters
+    ----------
+    path : path-like
+        Any path.
+
+    Examples
+    --------
+    >>> identify("/") == identify("/tmp/.."), identify("no_such_file") is None
+    (True, True)
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116 - there may be many
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _stdout_identity() -> Identity | None:
+    """Return the identity of the file that standard output goes to; None where it is no file."""
+    try:
+        status = os.fstat(sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
