@@ -26,5 +26,6 @@ def test_a_file_that_lost_more_than_a_tenth_is_damaged(lost_s, refused):
         note_of_losses([Loss(0.0, lost_s)], kept_s)
     assert caught.value.code == "damaged"
     assert caught.value.message == (
-        f"{lost_s:.2f} s lost in 1 damaged place, at 0.00 s, of 10.00 s; at most 10% may be lost: copy or record it again"
+        f"{lost_s:.2f} s lost in 1 damaged place, at 0.00 s, of 10.00 s; at most 10% may be lost: "
+        "copy or record it again"
     )
