@@ -2,7 +2,7 @@
 
 libsndfile (soundfile) decodes wav, flac, ogg, opus, mp3, aiff, caf, au, w64 and others, recognised by content and never
 by the file's suffix. Other formats are tried with FFmpeg (PyAV) where the ``media`` extra is installed. Channels are
-averaged and soxr resamples. Each reason for refusing a file has its own code (:data:`gmmaudio.audio.REASONS`).
+mixed to mono and soxr resamples. Each reason for refusing a file has its own code (:data:`gmmaudio.audio.REASONS`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from gmmaudio.audio.downmix import Downmix
 from gmmaudio.audio.formats import MAX_RATE_HZ, MIN_RATE_HZ, AudioInfo, AudioNote, Samples
 from gmmaudio.audio.recordings import Decoder, open_decoder
 from gmmaudio.errors import AudioError, SettingError
@@ -93,7 +94,7 @@ def read_audio(
     Returns
     -------
     ndarray, shape (n,), float32
-        Mean of the channels, full scale -1 to 1.
+        Mean of the channels that sound, or the loudest where they cancel; full scale -1 to 1.
 
     Raises
     ------
@@ -164,25 +165,23 @@ def read_blocks(
         info = decoder.info
         if not (0 <= start_s < math.inf and (end_s is None or start_s < end_s < math.inf)):
             raise _bad_segment(start_s, end_s, info.duration_s)
-        mono = (_finite_mono(block) for block in decoder.blocks(start_s, end_s))
-        yield from _resampled(_checked(mono, info, start_s, end_s, min_duration_s), info.sample_rate_hz, sr)
+        downmix = Downmix(info.sample_rate_hz, decoder.lfe_channels)
+        mono = downmix.mix(map(_finite, decoder.blocks(start_s, end_s)))
+        yield from _resampled(_checked(mono, decoder, start_s, end_s, min_duration_s), info.sample_rate_hz, sr)
         if on_note is not None:
-            for note in decoder.notes:
+            for note in (*decoder.notes, *downmix.notes()):
                 on_note(note)
 
 
-def _finite_mono(block: Samples) -> Samples:
-    """Return the mean of the channels, shape (n,), of a block of shape (n, n_channels)."""
+def _finite(block: Samples) -> Samples:
+    """Return a block, or raise AudioError if a sample is not a finite number."""
     if not (np.abs(block) < MAX_MAGNITUDE).all():
         raise AudioError("non_finite", "contains samples that are not finite numbers; export the file again")
-    if block.shape[1] == 1:
-        return block[:, 0]
-    mono: Samples = block.mean(axis=1, dtype=np.float64).astype(np.float32)
-    return mono
+    return block
 
 
 def _checked(
-    blocks: Iterable[Samples], info: AudioInfo, start_s: float, end_s: float | None, min_duration_s: float
+    blocks: Iterable[Samples], decoder: Decoder, start_s: float, end_s: float | None, min_duration_s: float
 ) -> Iterator[Samples]:
     """Yield the blocks, then check their total duration and level."""
     n, low, high = 0, np.inf, -np.inf
@@ -191,8 +190,9 @@ def _checked(
             n += len(block)
             low, high = min(low, float(block.min())), max(high, float(block.max()))
             yield block
-    duration_s = n / info.sample_rate_hz
-    _check_length(duration_s, info, start_s, end_s)
+    duration_s = n / decoder.info.sample_rate_hz
+    lost_s = sum(note.seconds for note in decoder.notes if note.code == "lost")
+    _check_length(duration_s, lost_s, decoder.info, start_s, end_s)
     if duration_s < min_duration_s:
         raise AudioError(
             "too_short", f"{duration_s:.2g} s of sound; at least {min_duration_s:g} s is needed (`min_duration_s`)"
@@ -211,7 +211,7 @@ def _bad_segment(start_s: float, end_s: float | None, declared_s: float | None) 
     )
 
 
-def _check_length(duration_s: float, info: AudioInfo, start_s: float, end_s: float | None) -> None:
+def _check_length(duration_s: float, lost_s: float, info: AudioInfo, start_s: float, end_s: float | None) -> None:
     """Raise AudioError if less was decoded than the header declares or the segment asks for."""
     declared_s = info.duration_s
     expected_end_s = end_s if end_s is not None else declared_s
@@ -222,7 +222,7 @@ def _check_length(duration_s: float, info: AudioInfo, start_s: float, end_s: flo
     if expected_end_s is None:
         return
     tolerance_s = MP3_LENGTH_TOLERANCE * expected_end_s if info.format == "MP3" else 0.0
-    if duration_s < expected_end_s - start_s - max(LENGTH_TOLERANCE_S, tolerance_s):
+    if duration_s + lost_s < expected_end_s - start_s - max(LENGTH_TOLERANCE_S, tolerance_s):
         raise AudioError(
             "truncated",
             f"{duration_s:.2f} s decoded of {expected_end_s - start_s:.2f} s declared; copy or export the file again",

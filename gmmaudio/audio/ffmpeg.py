@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from fractions import Fraction
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gmmaudio.audio.formats import BLOCK_S, AudioInfo, AudioNote, Samples, check_header
+from gmmaudio.audio.losses import Loss, note_of_losses
 from gmmaudio.audio.splice import SplicedFile
 from gmmaudio.errors import AudioError
 
@@ -19,6 +22,13 @@ CONTAINERS = (
 )
 # these declare no length; FFmpeg estimates one from the bit rate
 CONTAINERS_WITHOUT_LENGTH = ("aac", "ac3", "eac3", "mp3", "amr", "dts", "mpeg", "mpegts")
+# codecs whose frames all have the same number of samples
+CODECS_OF_EQUAL_FRAMES = ("aac", "mp3", "mp3float", "mp2", "ac3", "eac3", "opus", "alac", "flac")
+# a later segment is reached by a seek to a second before it, as frames depend on those before
+MIN_SEEK_S, PREROLL_S = 20.0, 1.0
+N_GRID_FRAMES = 8
+# time stamps of some containers are rounded to milliseconds
+MIN_GAP_S = 0.01
 MEDIA_REMEDY = "install the media extra: pip install 'gmmaudio[media]'"
 
 
@@ -48,7 +58,6 @@ def open_ffmpeg(content: SplicedFile, sndfile_error: str, notes: Iterable[AudioN
     """
     content.seek(0)
     head = content.read(4096)
-    content.seek(0)
     if head.startswith(b"caff") and "malformed" in sndfile_error:  # FFmpeg reads a truncated CAF without an error
         raise _decoding_error(head, sndfile_error)
     try:
@@ -58,26 +67,26 @@ def open_ffmpeg(content: SplicedFile, sndfile_error: str, notes: Iterable[AudioN
             raise AudioError("needs_media", f"is a format that libsndfile does not read; {MEDIA_REMEDY}") from error
         raise _decoding_error(head, sndfile_error) from error
     try:
-        container = av.open(content, metadata_errors="ignore", options={"format_whitelist": CONTAINERS})
+        decoder = FfmpegDecoder(content, notes)
+    except AudioError:
+        raise
     except (av.FFmpegError, OSError, ValueError) as error:
         raise _decoding_error(head, sndfile_error) from error
-    with container:
-        if not container.streams.audio:
-            raise AudioError("not_audio", "contains no audio stream; leave it out")
-        if container.streams.audio[0].codec_context is None:
-            raise AudioError("not_audio", "contains audio that no installed decoder reads; convert it")
-        yield FfmpegDecoder(container, notes)
+    try:
+        yield decoder
+    finally:
+        decoder.close()
 
 
 class FfmpegDecoder:
-    """An audio file that FFmpeg decodes.
+    """An audio file that FFmpeg decodes; of several audio tracks, the default one.
 
     Parameters
     ----------
-    container : av.container.InputContainer
-        The open container; its first audio stream is decoded.
+    content : SplicedFile
+        The bytes of a recording.
     notes : iterable of AudioNote
-        Facts about the file that are known already.
+        Facts about them that are known already.
 
     Attributes
     ----------
@@ -85,24 +94,38 @@ class FfmpegDecoder:
         The header's declarations.
     notes : list of AudioNote
         Facts about the file; complete once the blocks are read.
+    lfe_channels : tuple of int
+        Indices of the channels for low-frequency effects.
+
+    Raises
+    ------
+    AudioError
+        ``not_audio`` if there is no sound that FFmpeg decodes; ``bad_header`` as for
+        :func:`gmmaudio.audio.check_header`.
     """
 
-    def __init__(self, container: Any, notes: Iterable[AudioNote] = ()) -> None:
-        self._container = container
+    def __init__(self, content: SplicedFile, notes: Iterable[AudioNote] = ()) -> None:
+        self._content = content
         self.notes = list(notes)
-        stream = container.streams.audio[0]
-        check_header(int(stream.rate or 0), int(stream.channels or 0))
-        duration_s = None
-        if stream.duration and stream.time_base:
-            duration_s = float(stream.duration * stream.time_base)
-        elif container.duration:
-            duration_s = container.duration / 1e6
-        if container.format.name in CONTAINERS_WITHOUT_LENGTH:
-            duration_s = None
-        self.info = AudioInfo(int(stream.rate), int(stream.channels), duration_s, container.format.name)
+        self._losses: list[Loss] = []
+        self._gaps: list[float] = []
+        self._open()
+        try:
+            self.info = _declarations(self._container, self._stream)
+        except AudioError:
+            self.close()
+            raise
+        channels = self._stream.layout.channels
+        self.lfe_channels = tuple(index for index, channel in enumerate(channels) if channel.name.startswith("LFE"))
+
+    def close(self) -> None:
+        """Close the container."""
+        self._container.close()
 
     def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
         """Yield the samples of a segment, counted from the first sample decoded.
+
+        Packets that cannot be decoded are left out, and a note counts the time that they declare.
 
         Parameters
         ----------
@@ -117,35 +140,213 @@ class FfmpegDecoder:
         Raises
         ------
         AudioError
-            ``truncated`` if decoding fails.
+            ``damaged`` if too much is lost, ``truncated`` if the file cannot be read.
         """
+        sr = self.info.sample_rate_hz
+        first, last = round(start_s * sr), None if end_s is None else round(end_s * sr)
+        pending, n_pending, n_kept = [], 0, 0
+        for position, block in self._located_blocks(first):
+            inside = block[max(0, first - position) : None if last is None else max(0, last - position)]
+            # an empty part would keep the whole of its block in memory
+            if len(inside):
+                pending.append(inside)
+                n_pending += len(inside)
+                n_kept += len(inside)
+            if n_pending >= BLOCK_S * sr:
+                yield np.concatenate(pending)
+                pending, n_pending = [], 0
+            if last is not None and position + len(block) >= last:
+                break
+        if n_pending:
+            yield np.concatenate(pending)
+        self._note_losses(start_s, n_kept / sr)
+
+    def _open(self) -> None:
+        """Open the container at its start, and find its default audio track."""
+        import av
+
+        self._content.seek(0)
+        self._container: Any = av.open(
+            self._content, metadata_errors="ignore", options={"format_whitelist": CONTAINERS}
+        )
+        stream: Any = self._container.streams.best("audio")
+        if stream is None or stream.codec_context is None:
+            n_tracks = len(self._container.streams.audio)
+            self.close()
+            if n_tracks == 0:
+                raise AudioError("not_audio", "contains no audio stream; leave it out")
+            raise AudioError("not_audio", "contains audio that no installed decoder reads; convert it")
+        self._stream = stream
+
+    def _located_blocks(self, first: int) -> Iterator[tuple[int, Samples]]:
+        """Yield the position and the samples of every frame, from sample ``first`` or an earlier one on."""
         import av
 
         sr, n_channels = self.info.sample_rate_hz, self.info.n_channels
-        first, last = round(start_s * sr), None if end_s is None else round(end_s * sr)
-        planar = av.AudioResampler(format="fltp", layout=self._container.streams.audio[0].layout, rate=sr)
-        position, pending, n_pending = 0, [], 0
-        try:
-            for frame in self._container.decode(audio=0):
-                for part in planar.resample(frame):
-                    block = part.to_ndarray()[:n_channels].T.astype(np.float32, copy=False)
-                    inside = block[max(0, first - position) : None if last is None else max(0, last - position)]
-                    position += len(block)
-                    pending.append(inside)
-                    n_pending += len(inside)
-                if n_pending >= BLOCK_S * sr:
-                    yield np.concatenate(pending)
-                    pending, n_pending = [], 0
-                if last is not None and position >= last:
-                    break
-        except (av.FFmpegError, OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise AudioError(
-                "truncated",
-                f"decoding fails {position / sr:.2f} s into the file ({reason}); copy it again",
-            ) from error
-        if n_pending:
-            yield np.concatenate(pending)
+        self._position, frames = self._seek(first) if first > MIN_SEEK_S * sr else (0, self._frames())
+        planar = av.AudioResampler(format="fltp", layout=self._stream.layout, rate=sr)
+        for frame in frames:
+            for part in planar.resample(frame):
+                block = part.to_ndarray()[:n_channels].T.astype(np.float32, copy=False)
+                yield self._position, block
+                self._position += len(block)
+
+    def _seek(self, first: int) -> tuple[int, Iterator[Any]]:
+        """Return the frames from a second before sample ``first`` on, and the position of the first of them.
+
+        Where a time stamp does not give the position to a sample, they are the frames from the start.
+        """
+        import av
+
+        sr, stream = self.info.sample_rate_hz, self._stream
+        grid = _frame_grid(list(islice(self._frames(), N_GRID_FRAMES)), stream, sr)
+        if grid is not None:
+            target = grid.time_stamp(first - round(PREROLL_S * sr))
+            try:
+                self._container.seek(target, stream=stream, backward=True)
+                frames = self._frames()
+                frame = next(frames, None)
+            except (av.FFmpegError, OSError, ValueError):
+                frame = None
+            position = None if frame is None or frame.pts is None else grid.position(frame.pts)
+            if position is not None and position <= first:
+                return position, chain([frame], frames)
+        self.close()
+        self._open()
+        self._losses.clear()
+        self._gaps.clear()
+        return 0, self._frames()
+
+    def _frames(self) -> Iterator[Any]:
+        """Yield the decoded frames of all packets; what cannot be decoded is counted as lost."""
+        import av
+
+        self._position, self._pending_s = 0, 0.0
+        previous = None
+        for packet in self._packets():
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                self._pending_s += _duration_s(packet, previous)
+                continue
+            for frame in frames:
+                self._count_loss(previous, frame)
+                previous = frame
+                yield frame
+
+    def _packets(self) -> Iterator[Any]:
+        """Yield the packets of the track; where the container is damaged, those after the damaged place."""
+        import av
+
+        position = -1
+        while True:
+            try:
+                yield from self._container.demux(self._stream)
+                return
+            except av.FFmpegError as error:
+                if self._content.tell() <= position:
+                    raise self._failure(error) from error
+                position = self._content.tell()
+            except (OSError, ValueError) as error:
+                raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> AudioError:
+        """Return the error for a file that cannot be read on."""
+        reason = getattr(error, "strerror", None) or error
+        position_s = self._position / self.info.sample_rate_hz
+        return AudioError("truncated", f"decoding fails {position_s:.2f} s into the file ({reason}); copy it again")
+
+    def _count_loss(self, previous: Any, frame: Any) -> None:
+        """Count what is lost between two frames: packets that cannot be decoded, or a gap in the time stamps."""
+        gap_s = _gap_s(previous, frame)
+        # without a declared length, a recorder may have left out silence
+        lost_s = self._pending_s if self.info.duration_s is None else max(self._pending_s, gap_s)
+        if lost_s > 0:
+            self._losses.append(Loss(self._position / self.info.sample_rate_hz, lost_s))
+        elif gap_s > 0:
+            self._gaps.append(gap_s)
+        self._pending_s = 0.0
+
+    def _note_losses(self, start_s: float, kept_s: float) -> None:
+        """Add the notes of what is lost in a segment, left out, or cut off at the end."""
+        losses = [loss for loss in self._losses if loss.at_s >= start_s]
+        end_s = self._position / self.info.sample_rate_hz
+        if self._pending_s > 0 and self.info.duration_s is None:
+            self.notes.append(AudioNote("cut_off", f"ends within a packet, after {end_s:.2f} s", end_s))
+        elif self._pending_s > 0:
+            losses.append(Loss(end_s, self._pending_s))
+        if losses:
+            self.notes.append(note_of_losses(losses, kept_s))
+        if self._gaps:
+            text = f"time stamps leave out {sum(self._gaps):.2f} s, in {len(self._gaps)} places"
+            self.notes.append(AudioNote("lost", text, sum(self._gaps)))
+
+
+class _FrameGrid(NamedTuple):
+    """The positions of the frames of a track, by their time stamps."""
+
+    origin: int  # position and time stamp of one frame, samples and ticks
+    origin_pts: int
+    samples_per_tick: Fraction
+    frame_samples: int | None  # the length of every frame; None where a tick is one sample
+
+    def time_stamp(self, position: int) -> int:
+        """Return the last tick that is not after a position."""
+        return self.origin_pts + int((position - self.origin) // self.samples_per_tick)
+
+    def position(self, pts: int) -> int | None:
+        """Return the position of a frame, or None where the time stamp does not fit the grid."""
+        n_samples = (pts - self.origin_pts) * self.samples_per_tick
+        if self.frame_samples is None:
+            return self.origin + int(n_samples)
+        n_snapped = round(n_samples / self.frame_samples) * self.frame_samples
+        return self.origin + n_snapped if abs(n_samples - n_snapped) <= self.samples_per_tick else None
+
+
+def _frame_grid(frames: list[Any], stream: Any, sr: int) -> _FrameGrid | None:
+    """Return the grid that the first frames of a track show, or None where they show none."""
+    sizes = [frame.samples for frame in frames]
+    if len(frames) < N_GRID_FRAMES or any(frame.pts is None or frame.sample_rate != sr for frame in frames):
+        return None
+    # an encoder's delay is cut from the first frames
+    origin, origin_pts = sum(sizes[:2]), frames[2].pts
+    samples_per_tick = Fraction(stream.time_base) * sr
+    if stream.codec_context.name in CODECS_OF_EQUAL_FRAMES and len(set(sizes[2:])) == 1:
+        grid = _FrameGrid(origin, origin_pts, samples_per_tick, sizes[2])
+    elif samples_per_tick == 1:
+        grid = _FrameGrid(origin, origin_pts, samples_per_tick, None)
+    else:
+        return None
+    positions = [origin + sum(sizes[2:index]) for index in range(2, N_GRID_FRAMES)]
+    return grid if [grid.position(frame.pts) for frame in frames[2:]] == positions else None
+
+
+def _duration_s(packet: Any, previous: Any) -> float:
+    """Return the duration of a packet: the declared one, or that of the frame before it."""
+    if packet.duration:
+        return float(packet.duration * packet.time_base)
+    return 0.0 if previous is None else previous.samples / previous.sample_rate
+
+
+def _gap_s(previous: Any, frame: Any) -> float:
+    """Return the time that the time stamps of two frames leave out between them; 0 below their resolution."""
+    if previous is None or previous.pts is None or frame.pts is None:
+        return 0.0
+    gap_s = float((frame.pts - previous.pts) * frame.time_base) - previous.samples / previous.sample_rate
+    return gap_s if gap_s > max(MIN_GAP_S, 2 * float(frame.time_base)) else 0.0
+
+
+def _declarations(container: Any, stream: Any) -> AudioInfo:
+    """Return the declarations of a header."""
+    check_header(int(stream.rate or 0), int(stream.channels or 0))
+    duration_s = None
+    if stream.duration and stream.time_base:
+        duration_s = float(stream.duration * stream.time_base)
+    elif container.duration:
+        duration_s = container.duration / 1e6
+    if container.format.name in CONTAINERS_WITHOUT_LENGTH:
+        duration_s = None
+    return AudioInfo(int(stream.rate), int(stream.channels), duration_s, container.format.name)
 
 
 def _is_ffmpeg_format(head: bytes) -> bool:

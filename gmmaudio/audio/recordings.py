@@ -23,6 +23,8 @@ class Decoder(Protocol):
     info: AudioInfo
     # what is to be said of the file; complete once the blocks are read
     notes: list[AudioNote]
+    # indices of the channels for low-frequency effects
+    lfe_channels: tuple[int, ...]
 
     def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
         """Yield (n, n_channels) float32 blocks of the segment."""
@@ -92,6 +94,8 @@ class JoinedDecoder:
         The declarations of the first, with the sum of the durations; None where one of them declares none.
     notes : list of AudioNote
         ``joined``, and the notes of every recording that was read.
+    lfe_channels : tuple of int
+        Those of the first, where all have the same number of channels; else none.
 
     Raises
     ------
@@ -101,7 +105,8 @@ class JoinedDecoder:
 
     def __init__(self, handle: BinaryIO, recordings: Sequence[Recording]) -> None:
         self._handle, self._recordings = handle, recordings
-        self._infos = [self._info(recording) for recording in recordings]
+        declarations = [self._declarations(recording) for recording in recordings]
+        self._infos = [info for info, _ in declarations]
         rates = {info.sample_rate_hz: None for info in self._infos}
         if len(rates) > 1:
             raise AudioError(
@@ -114,6 +119,8 @@ class JoinedDecoder:
         first = self._infos[0]
         total_s = sum(known) if len(known) == len(durations) else None
         self.info = AudioInfo(first.sample_rate_hz, first.n_channels, total_s, first.format)
+        one_layout = len({info.n_channels for info in self._infos}) == 1
+        self.lfe_channels = declarations[0][1] if one_layout else ()
         self.notes = [AudioNote("joined", f"holds {len(recordings)} recordings, joined", total_s or 0.0)]
 
     def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
@@ -158,10 +165,10 @@ class JoinedDecoder:
             yield from decoder.blocks(0.0, None)
             self.notes += decoder.notes
 
-    def _info(self, recording: Recording) -> AudioInfo:
-        """Return the declarations of one recording."""
+    def _declarations(self, recording: Recording) -> tuple[AudioInfo, tuple[int, ...]]:
+        """Return the declarations of one recording, and its channels for low-frequency effects."""
         with _open_recording(self._handle, recording) as decoder:
-            return decoder.info
+            return decoder.info, decoder.lfe_channels
 
 
 def _mp3_length_is_estimated(content: SplicedFile) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +30,8 @@ class SndfileDecoder:
         The header's declarations.
     notes : list of AudioNote
         Facts about the file; complete once the blocks are read.
+    lfe_channels : tuple of int
+        Indices of the channels for low-frequency effects.
 
     Raises
     ------
@@ -44,6 +47,7 @@ class SndfileDecoder:
         sound.seekable = lambda: False
         check_header(sound.samplerate, sound.channels)
         self.info = AudioInfo(sound.samplerate, sound.channels, sound.frames / sound.samplerate, sound.format)
+        self.lfe_channels = _lfe_channels(sound)
         self._truncated = recording.truncated
         if _log_shows_truncation(sound.extra_info) or (sound.format == "OGG" and _ogg_truncated(content)):
             self._truncated = (
@@ -120,6 +124,22 @@ def _decoding_failed(error: Any, position_s: float) -> AudioError:
         f"decoding fails {position_s:.2f} s or more into the file "
         f"({error.error_string.rstrip('.')}); copy or export it again",
     )
+
+
+def _lfe_channels(sound: Any) -> tuple[int, ...]:
+    """Return the indices of the channels for low-frequency effects, where the layout is declared or fixed.
+
+    References
+    ----------
+    RFC 9639 (FLAC), section 9.1.3; Vorbis I specification, section 4.3.9, which RFC 7845 (Opus) takes over.
+    """
+    if sound.channels in (6, 7, 8) and sound.format == "FLAC":
+        return (3,)
+    if sound.channels in (6, 7, 8) and sound.format == "OGG" and sound.subtype in ("VORBIS", "OPUS"):
+        return (sound.channels - 1,)
+    layout = re.search(r"(?:Channel Mask|Layout) .*\((.*)\)", sound.extra_info)
+    names = layout.group(1).split(", ") if layout else []
+    return tuple(index for index, name in enumerate(names) if name.startswith("LFE"))
 
 
 def _log_shows_truncation(log: str) -> bool:
