@@ -1,4 +1,7 @@
-"""Fitting a Gaussian mixture by expectation-maximisation; the E-step and the M-step are in ``statistics``."""
+"""Fitting a Gaussian mixture by expectation-maximisation.
+
+The rows are whitened in ``fit_rows``; the E-step and the M-step are in ``statistics``.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.compute import one_thread
-from gmmaudio.errors import MixtureError, SettingError
+from gmmaudio.errors import SettingError
 from gmmaudio.mixture.components import split, take
 from gmmaudio.mixture.covariance import MIN_VARIANCE_SHARE, Mask, covariance_of
+from gmmaudio.mixture.fit_rows import FitRows
 from gmmaudio.mixture.gaussian import GaussianMixture, as_generator
-from gmmaudio.mixture.init import INITS, SAMPLES, distinct_rows, make_start
+from gmmaudio.mixture.init import INITS
 from gmmaudio.mixture.parallel import Mapper, count_threads
-from gmmaudio.mixture.product import log_joint_of
-from gmmaudio.mixture.rows import (
-    RowSource,
-    RowSummary,
-    check_weights,
-    draw_rows,
-    first_distinct_rows,
-    reread_chunks,
-    summarise,
-)
+from gmmaudio.mixture.rows import RowSource, first_distinct_rows
 from gmmaudio.mixture.squarem import extrapolate
-from gmmaudio.mixture.statistics import SufficientStats, maximise, sum_chunks
-from gmmaudio.mixture.whitening import Whitening, estimate_whitening
+from gmmaudio.mixture.statistics import SufficientStats, maximise
 
 # A function of iteration, mean log likelihood and mixture of whitened rows.
 Report = Callable[[int, float, GaussianMixture], None]
@@ -42,11 +36,12 @@ class EMTrace:
     ----------
     log_likelihoods : tuple of float
         Mean log density of a row, nats: of the start, then after every iteration. It never decreases, except at the
-        iterations of ``reseeded``.
+        iterations of ``reseeded``, and ends at its maximum.
     converged : bool
         Whether the increase fell below ``tol`` before ``max_iter`` iterations.
     reseeded : tuple of (int, tuple of int)
-        Iterations (counted from 1) at which components without rows were re-seeded, and these components.
+        Iterations (counted from 1) at which components without rows were re-seeded, and these components. The
+        likelihood ended no lower than it was before each of them.
     floored : tuple of int
         Components whose variances are all at the floor at the end.
     n_components_asked, n_components : int
@@ -55,6 +50,9 @@ class EMTrace:
         Number of variances (or eigenvalues) at the floor: at the start, then after every iteration.
     rejected : int
         Number of SQUAREM extrapolations that were rejected because the likelihood would have decreased.
+    taken_back : tuple of (int, tuple of int)
+        Re-seedings that EM did not make up for, in the form of ``reseeded``: the fit went on from the mixture before
+        them, and the iterations after them are in none of the other lists.
 
     Examples
     --------
@@ -71,6 +69,7 @@ class EMTrace:
     n_components: int
     floor_hits: tuple[int, ...] = ()
     rejected: int = 0
+    taken_back: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
     @property
     def n_iter(self) -> int:
@@ -87,7 +86,7 @@ class EMStep:
     start : int
         Index of the start, 0 to ``n_init - 1``.
     iteration : int
-        Number of iterations done, from 0.
+        Number of iterations done, from 0. It goes back where re-seeding is taken back.
     log_likelihood : float
         Mean log density of a row under ``mixture``, nats.
     mixture : GaussianMixture
@@ -208,7 +207,7 @@ def fit_gmm(
             raise SettingError(f"{name} is {function!r:.50}; expected a function, or None")
     k, floor = int(n_components), max(variance_floor, MIN_VARIANCE_SHARE)
     with one_thread():
-        rows = _Rows.of(X, weights, covariance_type)
+        rows = FitRows.of(X, weights, covariance_type)
         distinct = first_distinct_rows(X, rows.weights, k + 1)
         fits = []
         for i in range(n_init):
@@ -216,93 +215,21 @@ def fit_gmm(
                 first = rows.whiten_start(init, k, covariance_type, floor)
             else:
                 first = rows.make_start(distinct[:k], covariance_type, init, floor, rng)
-            report = None if callback is None else rows.make_report(callback, i)
+            report = None if callback is None else _make_report(callback, rows, i)
             # where every distinct row has a component already, re-seeding cannot help
-            fit = _Fit(rows, floor, len(distinct) > k, n_threads, mapper, report)
-            fits.append(fit.run(first, max_iter, tol, accelerate))
+            run = _Run(rows, floor, len(distinct) > k, n_threads, mapper, report)
+            fits.append(run.fit(first, max_iter, tol, accelerate))
         mixture, trace = max(fits, key=lambda fit: fit[1].log_likelihoods[-1])
         return rows.in_row_units(mixture), replace(trace, n_components_asked=k)
 
 
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """The rows of a fit, and the whitening of its computations."""
+def _make_report(callback: Callable[[EMStep], Any], rows: FitRows, i: int) -> Report:
+    """Return a function that reports the state of start ``i`` to a callback."""
 
-    X: RowSource
-    weights: npt.NDArray[np.float64] | None
-    summary: RowSummary
-    whitening: Whitening
-    allow_float32: bool
-    # the weight of one row
-    unit_weight: float
+    def report(iteration: int, log_likelihood: float, mixture: GaussianMixture) -> None:
+        callback(EMStep(i, iteration, log_likelihood, rows.in_row_units(mixture)))
 
-    @classmethod
-    def of(cls, X: RowSource, weights: npt.ArrayLike | None, covariance_type: str) -> _Rows:
-        """Return the rows of a source, after two passes over it."""
-        row_weights, unit_weight = _scale_weights(weights)
-        summary = summarise(X, row_weights)
-        whitening = estimate_whitening(X, row_weights, summary, isotropic=covariance_of(covariance_type).isotropic)
-        rounded = whitening.rounded() if summary.is_float32 else None
-        return cls(X, row_weights, summary, rounded or whitening, rounded is not None, unit_weight)
-
-    def in_row_units(self, mixture: GaussianMixture) -> GaussianMixture:
-        """Return a mixture of whitened rows in the units of the rows."""
-        whitening = self.whitening
-        # GaussianMixture.transform by the inverse whitening would round twice
-        return GaussianMixture(
-            mixture.weights,
-            mixture.means * whitening.scale + whitening.centre,
-            covariance_of(mixture.covariance_type).rescale(mixture.covariances, whitening.scale),
-            mixture.covariance_type,
-        )
-
-    def statistics(self, mixture: GaussianMixture, n_threads: int, mapper: Mapper | None) -> SufficientStats:
-        """Return the statistics of all whitened rows under a mixture; the likelihood is that in the rows' units."""
-        parameters = (mixture.weights, mixture.means, mixture.covariances)
-        joint = log_joint_of(mixture.covariance_type, [parameters], self.whitening, self.allow_float32)
-        chunks = reread_chunks(self.X, self.weights, self.summary)
-        return sum_chunks(joint, chunks, n_threads=n_threads, mapper=mapper)
-
-    def make_start(
-        self,
-        distinct: npt.NDArray[np.floating],
-        covariance_type: str,
-        init: str,
-        floor: float,
-        rng: np.random.Generator,
-    ) -> GaussianMixture:
-        """Return a start by a method of ``INITS``, with as many components as there are ``distinct`` rows."""
-        k = len(distinct)
-        rows, weights = draw_rows(self.X, self.weights, self.summary, max(SAMPLES[init], k), rng)
-        sample, sample_weights = distinct_rows(rows, weights, self.whitening)
-        if len(sample) < k:
-            rows, weights = np.concatenate([rows, distinct]), np.append(weights, np.full(k, weights.mean()))
-            sample, sample_weights = distinct_rows(rows, weights, self.whitening)
-        # distances are taken with every column at unit variance, also where the whitening has one scale for all
-        isotropic = covariance_of(covariance_type).isotropic
-        whitening = estimate_whitening(self.X, self.weights, self.summary) if isotropic else self.whitening
-        stretch = self.whitening.scale / whitening.scale
-        return make_start(sample, sample_weights, k, covariance_type, init, floor, rng, stretch)
-
-    def whiten_start(
-        self, init: GaussianMixture, n_components: int, covariance_type: str, floor: float
-    ) -> GaussianMixture:
-        """Return a start, given in the units of the rows, in whitened coordinates."""
-        given = (init.n_components, init.covariance_type, init.n_features)
-        expected = (n_components, covariance_type, len(self.whitening.centre))
-        if given != expected:
-            raise MixtureError(f"init is a mixture of (components, covariance, features) {given}; expected {expected}")
-        whitened = init.transform(self.whitening.centre, self.whitening.scale)
-        covariances = covariance_of(covariance_type).apply_floor(whitened.covariances, floor)
-        return GaussianMixture(whitened.weights, whitened.means, covariances, covariance_type)
-
-    def make_report(self, callback: Callable[[EMStep], Any], i: int) -> Report:
-        """Return a function that reports the state of start ``i`` to a callback."""
-
-        def report(iteration: int, log_likelihood: float, mixture: GaussianMixture) -> None:
-            callback(EMStep(i, iteration, log_likelihood, self.in_row_units(mixture)))
-
-        return report
+    return report
 
 
 @dataclass
@@ -311,10 +238,13 @@ class _History:
 
     likelihoods: list[float] = field(default_factory=list)
     reseeded: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    taken_back: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
     floor_hits: list[int] = field(default_factory=list)
     rejected: int = 0
     # the mixtures since the last extrapolation
     recent: list[GaussianMixture] = field(default_factory=list)
+    # the states before each re-seeding
+    checkpoints: list[_Checkpoint] = field(default_factory=list)
 
     def last_increase(self) -> float:
         """Increase of the likelihood by the last iteration; infinity at the start and after re-seeding."""
@@ -323,44 +253,83 @@ class _History:
             return np.inf
         return self.likelihoods[-1] - self.likelihoods[-2]
 
+    def reseed(self, lost: npt.NDArray[np.intp], mixture: GaussianMixture, n_left: int) -> None:
+        """Note that components are re-seeded, and how EM would go on without it: from ``mixture``."""
+        self.checkpoints.append(_Checkpoint(mixture, n_left, len(self.likelihoods), self.rejected))
+        self.reseeded.append((len(self.likelihoods), tuple(int(k) for k in lost)))
+        self.recent.clear()
+
+    def take_back(self) -> _Checkpoint | None:
+        """Return to before the last re-seeding that EM has not made up for, or None where there is none."""
+        while self.checkpoints:
+            checkpoint = self.checkpoints.pop()
+            n, end = checkpoint.n_likelihoods, self.likelihoods[-1]
+            if end >= self.likelihoods[n - 1]:
+                continue
+            # those of the iterations since then are of mixtures that are dropped
+            after = [(iteration, lost) for iteration, lost in self.reseeded if iteration >= n]
+            self.reseeded = self.reseeded[: -len(after)]
+            self.taken_back += after
+            self.likelihoods, self.floor_hits = self.likelihoods[:n], self.floor_hits[:n]
+            self.rejected = checkpoint.rejected
+            self.recent.clear()
+            return checkpoint
+        return None
+
 
 @dataclass(frozen=True, eq=False)
-class _Fit:
-    """One run of EM, in whitened coordinates."""
+class _Checkpoint:
+    """The state of a run where components were re-seeded: the mixture as it would have been without that."""
 
-    rows: _Rows
+    mixture: GaussianMixture
+    # iterations left after that mixture
+    n_left: int
+    n_likelihoods: int
+    rejected: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """EM from one start, in whitened coordinates."""
+
+    rows: FitRows
     floor: float
     reseed: bool
     n_threads: int
     mapper: Mapper | None
     report: Report | None
 
-    def run(
+    def fit(
         self, mixture: GaussianMixture, max_iter: int, tol: float, accelerate: bool
     ) -> tuple[GaussianMixture, EMTrace]:
         """Return the mixture after EM from ``mixture``, in whitened coordinates, and its trace."""
-        history, converged = _History(), False
+        history, n_left = _History(), max_iter
         # a component is re-seeded once: if it loses its rows again, another attempt would not help
         settled = np.full(mixture.n_components, not self.reseed)
         extrapolated: GaussianMixture | None = None
-        for n_left in range(max_iter, -1, -1):
+        while True:
             stats = self.rows.statistics(extrapolated or mixture, self.n_threads, self.mapper)
             # not (a >= b) holds for NaN too
             if extrapolated is not None and not stats.mean_log_likelihood >= history.likelihoods[-1]:
                 history.rejected, extrapolated = history.rejected + 1, None
+                n_left -= 1
                 continue
             is_extrapolated, mixture, extrapolated = extrapolated is not None, extrapolated or mixture, None
             self._record(stats, mixture, history)
             # a small increase by an extrapolation does not imply that those by the next EM steps are small
             converged = history.last_increase() < tol * mixture.n_features and tol > 0 and not is_extrapolated
             if converged or n_left == 0:
-                break
+                checkpoint = history.take_back()
+                if checkpoint is None:
+                    return mixture, self._trace(mixture, history, converged)
+                mixture, n_left = checkpoint.mixture, checkpoint.n_left
+                continue
             history.recent.append(mixture)
-            mixture = self._step(stats, mixture, history, settled, last=n_left == 1)
+            mixture = self._step(stats, mixture, history, settled, n_left)
             # a rejected extrapolation needs an iteration after it
             if accelerate and n_left > 2:
                 extrapolated = self._extrapolate(history, mixture)
-        return mixture, self._trace(mixture, history, converged)
+            n_left -= 1
 
     def _record(self, stats: SufficientStats, mixture: GaussianMixture, history: _History) -> None:
         """Add the likelihood of a mixture to the history, and report it."""
@@ -371,18 +340,18 @@ class _Fit:
             self.report(len(history.likelihoods) - 1, history.likelihoods[-1], mixture)
 
     def _step(
-        self, stats: SufficientStats, mixture: GaussianMixture, history: _History, settled: Mask, *, last: bool
+        self, stats: SufficientStats, mixture: GaussianMixture, history: _History, settled: Mask, n_left: int
     ) -> GaussianMixture:
         """Return the mixture after an M-step, in which components that lost their rows are re-seeded."""
         mixture = maximise(stats, mixture, floor=self.floor)
         covariance = covariance_of(mixture.covariance_type)
         _, floored = covariance.at_floor(mixture.covariances, self.floor, mixture.n_components)
         lost = np.flatnonzero(_has_lost_rows(stats, floored, self.rows.unit_weight) & ~settled)
-        if len(lost) and not last:
+        # in the last iteration a component would be returned before it had seen a row
+        if len(lost) and n_left > 1:
             settled[lost] = True
+            history.reseed(lost, mixture, n_left - 1)
             mixture = _reseed(mixture, lost, self.floor)
-            history.reseeded.append((len(history.likelihoods), tuple(int(k) for k in lost)))
-            history.recent.clear()
         return mixture
 
     def _extrapolate(self, history: _History, mixture: GaussianMixture) -> GaussianMixture | None:
@@ -405,22 +374,8 @@ class _Fit:
             n_components=mixture.n_components,
             floor_hits=tuple(history.floor_hits),
             rejected=history.rejected,
+            taken_back=tuple(history.taken_back),
         )
-
-
-def _scale_weights(weights: npt.ArrayLike | None) -> tuple[npt.NDArray[np.float64] | None, float]:
-    """Return weights scaled so that their sums and squares do not overflow, and the weight of one row.
-
-    The weight of one row is 1 where weights are integers, and the median weight otherwise. The scale is a power of
-    two, which changes no digits.
-    """
-    if weights is None:
-        return None, 1.0
-    row_weights = check_weights(weights)
-    are_counts = (row_weights == np.round(row_weights)).all()
-    unit_weight = 1.0 if are_counts else float(np.median(row_weights[row_weights > 0]))
-    power = 1 - int(np.frexp(row_weights.max(initial=0.0))[1])
-    return np.ldexp(row_weights, power), float(np.ldexp(unit_weight, power))
 
 
 def _has_lost_rows(stats: SufficientStats, floored: Mask, unit_weight: float) -> Mask:

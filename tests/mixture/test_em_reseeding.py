@@ -37,6 +37,83 @@ def test_component_without_rows_is_reseeded(covariance_type):
     assert trace.log_likelihoods[-1] > alone.log_likelihoods[-1] + 0.5
 
 
+# --- re-seeding that EM does not make up for --------------------------------------------------------------------------
+
+
+def few_rows(seed, dtype="float64", missing=False):
+    X = np.random.default_rng(seed).normal(size=(20, 5)).astype(dtype)
+    if missing:
+        X[np.random.default_rng(seed + 100).random(X.shape) < 0.1] = np.nan
+    return X
+
+
+def assert_best_of_all_seen(X, mixture, trace, steps, rounding=1e-9):
+    """The mixture is the best that the fit has seen, and nothing in the trace decreases but what it says."""
+    end, values = trace.log_likelihoods[-1], np.array(trace.log_likelihoods)
+    slack = rounding * (1 + abs(end))
+    assert end >= max(step.log_likelihood for step in steps) - slack
+    assert mixture.log_density(X).mean() == pytest.approx(end, rel=1e-5, abs=1e-5)
+    falls = set(np.flatnonzero(np.diff(values) < -slack) + 1)
+    assert falls <= {iteration for iteration, _ in trace.reseeded}
+    for iteration, _ in trace.reseeded:
+        assert end >= values[iteration - 1] - slack
+    assert len(trace.floor_hits) == len(values)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"accelerate": True},
+        {"n_init": 3},
+        {"max_iter": 6, "tol": 0},
+        {"tol": 0, "max_iter": 25, "accelerate": True},
+        {"variance_floor": 0},
+        {"weights": np.arange(20) % 4 + 1.0},
+    ],
+    ids=str,
+)
+def test_the_best_mixture_seen_is_returned(covariance_type, init, options):
+    for seed in (1, 52):
+        X, steps = few_rows(seed), []
+        mixture, trace = fit_gmm(X, 5, covariance_type=covariance_type, init=init, callback=steps.append, **options)
+        if "weights" in options:
+            end = np.average(mixture.log_density(X), weights=options["weights"])
+            assert end >= max(step.log_likelihood for step in steps) - 1e-9
+        else:
+            # a variance of 1e-10 of the rows' leaves fewer digits
+            assert_best_of_all_seen(X, mixture, trace, steps, rounding=1e-7 if "variance_floor" in options else 1e-9)
+        if options.get("tol") == 0:
+            assert trace.n_iter + trace.rejected == options["max_iter"]
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize(("dtype", "missing"), [("float32", False), ("float64", True), ("float32", True)])
+def test_the_best_mixture_seen_is_returned_for_hard_rows(covariance_type, dtype, missing):
+    for seed in (2, 5):
+        X, steps = few_rows(seed, dtype, missing), []
+        mixture, trace = fit_gmm(X, 5, covariance_type=covariance_type, callback=steps.append)
+        assert_best_of_all_seen(X, mixture, trace, steps, rounding=1e-9 if dtype == "float64" else 1e-5)
+
+
+def test_reseeding_that_costs_more_than_it_gains_is_taken_back():
+    X = few_rows(52)
+    steps = []
+    _, trace = fit_gmm(X, 5, covariance_type="spherical", callback=steps.append)
+    assert (trace.reseeded, trace.taken_back) == ((), ((1, (1, 3, 4)),))
+    iterations = [step.iteration for step in steps]
+    # the fit went back to where it was, and on from there
+    back = iterations.index(1, 2)
+    assert iterations[:back] == list(range(back))
+    assert iterations[back:] == list(range(1, trace.n_iter + 1))
+    kept = [steps[0], *steps[back:]]
+    assert tuple(step.log_likelihood for step in kept) == trace.log_likelihoods
+    assert trace.log_likelihoods[-1] > steps[back - 1].log_likelihood + 1
+    assert trace.converged
+
+
 def test_two_lost_components_are_reseeded_apart():
     X = np.vstack([two_groups(), two_groups() * [1, -1]])
     start = GaussianMixture([0.2, 0.3, 0.5], [[0, 0], [1e4, 0], [0, 1e4]], np.full((3, 2), 30.0))

@@ -1,0 +1,171 @@
+"""The rows of a fit: whitened for EM's products, and given back in their own units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.errors import MixtureError
+from gmmaudio.mixture.covariance import covariance_of
+from gmmaudio.mixture.gaussian import GaussianMixture
+from gmmaudio.mixture.init import SAMPLES, distinct_rows, make_start
+from gmmaudio.mixture.parallel import Mapper
+from gmmaudio.mixture.product import log_joint_of
+from gmmaudio.mixture.rows import RowSource, RowSummary, check_weights, draw_rows, reread_chunks, summarise
+from gmmaudio.mixture.statistics import SufficientStats, sum_chunks
+from gmmaudio.mixture.whitening import Whitening, estimate_whitening
+
+
+@dataclass(frozen=True, eq=False)
+class FitRows:
+    """The rows of a fit, and the whitening of its computations.
+
+    Parameters
+    ----------
+    X : array_like, list of array_like or of path, or callable
+        A source of rows.
+    weights : ndarray, shape (n,), or None
+        Weight of each row, scaled so that the greatest is near 1.
+    summary : RowSummary
+        Counts and ranges of the rows.
+    whitening : Whitening
+        Coordinates of all computations.
+    allow_float32 : bool
+        Whether products may be float32.
+    unit_weight : float
+        Weight of one row.
+
+    Examples
+    --------
+    >>> FitRows.of([[0.0], [2.0]], None, "diag").whitening.centre
+    array([1.])
+    """
+
+    X: RowSource
+    weights: npt.NDArray[np.float64] | None
+    summary: RowSummary
+    whitening: Whitening
+    allow_float32: bool
+    unit_weight: float
+
+    @classmethod
+    def of(cls, X: RowSource, weights: npt.ArrayLike | None, covariance_type: str) -> FitRows:
+        """Return the rows of a source, after two passes over it.
+
+        Parameters
+        ----------
+        X, weights, covariance_type
+            As for :func:`gmmaudio.mixture.fit_gmm`.
+        """
+        row_weights, unit_weight = _scale_weights(weights)
+        summary = summarise(X, row_weights)
+        whitening = estimate_whitening(X, row_weights, summary, isotropic=covariance_of(covariance_type).isotropic)
+        rounded = whitening.rounded() if summary.is_float32 else None
+        return cls(X, row_weights, summary, rounded or whitening, rounded is not None, unit_weight)
+
+    def in_row_units(self, mixture: GaussianMixture) -> GaussianMixture:
+        """Return a mixture of whitened rows in the units of the rows.
+
+        Parameters
+        ----------
+        mixture : GaussianMixture
+            Of whitened rows.
+        """
+        whitening = self.whitening
+        # GaussianMixture.transform by the inverse whitening would round twice
+        return GaussianMixture(
+            mixture.weights,
+            mixture.means * whitening.scale + whitening.centre,
+            covariance_of(mixture.covariance_type).rescale(mixture.covariances, whitening.scale),
+            mixture.covariance_type,
+        )
+
+    def statistics(self, mixture: GaussianMixture, n_threads: int, mapper: Mapper | None) -> SufficientStats:
+        """Return the statistics of all whitened rows under a mixture; the likelihood is that in the rows' units.
+
+        Parameters
+        ----------
+        mixture : GaussianMixture
+            Of whitened rows.
+        n_threads, mapper
+            As for :func:`gmmaudio.mixture.accumulate`.
+        """
+        parameters = (mixture.weights, mixture.means, mixture.covariances)
+        joint = log_joint_of(mixture.covariance_type, [parameters], self.whitening, self.allow_float32)
+        chunks = reread_chunks(self.X, self.weights, self.summary)
+        return sum_chunks(joint, chunks, n_threads=n_threads, mapper=mapper)
+
+    def make_start(
+        self,
+        distinct: npt.NDArray[np.floating],
+        covariance_type: str,
+        init: str,
+        floor: float,
+        rng: np.random.Generator,
+    ) -> GaussianMixture:
+        """Return a start by a method of ``INITS``, with as many components as there are ``distinct`` rows.
+
+        Parameters
+        ----------
+        distinct : ndarray, shape (n_components, n_features)
+            Distinct rows, in their own units.
+        covariance_type, init, rng
+            As for :func:`gmmaudio.mixture.fit_gmm`.
+        floor : float
+            Minimum variance of a whitened component, > 0.
+        """
+        k = len(distinct)
+        rows, weights = draw_rows(self.X, self.weights, self.summary, max(SAMPLES[init], k), rng)
+        sample, sample_weights = distinct_rows(rows, weights, self.whitening)
+        if len(sample) < k:
+            rows, weights = np.concatenate([rows, distinct]), np.append(weights, np.full(k, weights.mean()))
+            sample, sample_weights = distinct_rows(rows, weights, self.whitening)
+        # distances are taken with every column at unit variance, also where the whitening has one scale for all
+        isotropic = covariance_of(covariance_type).isotropic
+        whitening = estimate_whitening(self.X, self.weights, self.summary) if isotropic else self.whitening
+        stretch = self.whitening.scale / whitening.scale
+        return make_start(sample, sample_weights, k, covariance_type, init, floor, rng, stretch)
+
+    def whiten_start(
+        self, init: GaussianMixture, n_components: int, covariance_type: str, floor: float
+    ) -> GaussianMixture:
+        """Return a start, given in the units of the rows, in whitened coordinates.
+
+        Parameters
+        ----------
+        init : GaussianMixture
+            The start.
+        n_components, covariance_type
+            Expected of it.
+        floor : float
+            Minimum variance of a whitened component, > 0.
+
+        Raises
+        ------
+        MixtureError
+            If it does not fit the rows.
+        """
+        given = (init.n_components, init.covariance_type, init.n_features)
+        expected = (n_components, covariance_type, len(self.whitening.centre))
+        if given != expected:
+            raise MixtureError(f"init is a mixture of (components, covariance, features) {given}; expected {expected}")
+        whitened = init.transform(self.whitening.centre, self.whitening.scale)
+        covariances = covariance_of(covariance_type).apply_floor(whitened.covariances, floor)
+        return GaussianMixture(whitened.weights, whitened.means, covariances, covariance_type)
+
+
+def _scale_weights(weights: npt.ArrayLike | None) -> tuple[npt.NDArray[np.float64] | None, float]:
+    """Return weights scaled so that their sums and squares do not overflow, and the weight of one row.
+
+    The weight of one row is 1 where weights are integers, and the median weight otherwise. The scale is a power of
+    two, which changes no digits.
+    """
+    if weights is None:
+        return None, 1.0
+    row_weights = check_weights(weights)
+    are_counts = (row_weights == np.round(row_weights)).all()
+    unit_weight = 1.0 if are_counts else float(np.median(row_weights[row_weights > 0]))
+    power = 1 - int(np.frexp(row_weights.max(initial=0.0))[1])
+    return np.ldexp(row_weights, power), float(np.ldexp(unit_weight, power))
