@@ -29,14 +29,14 @@ REASONS: dict[str, str] = {
     "bad_segment": "a segment that lies outside the file",
 }
 
-# code of an AudioNote -> its meaning: the file is used, and this is said of it
+# code of an AudioNote -> its meaning; the file is used
 NOTES: dict[str, str] = {
-    "joined": "several recordings joined in one file, read one after another",
-    "length_wrong": "a header that declares no length or a wrong one; read to the end of the data",
     "lost": "damaged places, which are left out",
-    "cut_off": "a stream that ends without its end mark",
-    "channels_cancel": "channels of opposite sign; the loudest is used instead of their mean",
-    "silent_channels": "channels without sound beside others; they are left out of the mean",
+    "cut_off": "an end without its end mark",
+    "channels_cancel": "channels that cancel, where the loudest is used instead of the mean",
+    "silent_channels": "channels without sound beside others, which are left out of the mean",
+    "length_wrong": "a header that declares no length or a wrong one; read to the end of the data",
+    "joined": "several recordings joined, read one after another",
 }
 
 # suffixes that the search of a folder accepts; a file that is named itself is recognised by content

@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,7 @@ def command(
         write = _writer(output_format, top, len(labels))
         for file, prediction in zip(files, predictions, strict=True):
             write(file.shown, prediction)
+            console.say_notes(file.shown, prediction.notes)
             if not prediction.scores:
                 failed.append(FailedInput(file.shown, prediction.code or "", prediction.message or ""))
             n_errors += prediction.status == "error"
@@ -137,11 +139,12 @@ def _writer(output_format: str, top: int | None, n_labels: int) -> Callable[[str
             cell for label, score in (record["scores"] or {}).items() for cell in (label, score, probability.get(label))
         ]
         fixed = [record.get(name) for name in ("path", "status", "duration_s", "code", "message")]
+        fixed.append("; ".join(note.text for note in prediction.notes) or None)
         table.writerow([safe_cell(cell) for cell in (*fixed, *pairs, *[None] * (len(heads) - len(pairs)))])
 
     heads = [f"{name}_{i + 1}" for i in range(n_shown) for name in ("label", "score", "probability")]
     if output_format == "csv":
-        table.writerow(["path", "status", "duration_s", "code", "message", *heads])
+        table.writerow(["path", "status", "duration_s", "code", "message", "notes", *heads])
     return {"text": text, "jsonl": jsonl, "csv": rows}[output_format]
 
 
@@ -163,4 +166,5 @@ def _record(shown: str, prediction: Prediction, top: int) -> dict[str, Any]:
         "probability": None if prediction.probability is None else dict(prediction.probability),
         "duration_s": None if duration_s is None else round(duration_s, 3),
         **({} if prediction.code is None else {"code": prediction.code, "message": prediction.message}),
+        **({"notes": [asdict(note) for note in prediction.notes]} if prediction.notes else {}),
     }

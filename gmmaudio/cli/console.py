@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gmmaudio.audio import AudioNote
 from gmmaudio.cli.flags import with_flags
 from gmmaudio.evaluation import FailedInput, Report, Slice, percent, printable
 from gmmaudio.evaluation.metrics import shown_metrics
@@ -84,6 +85,20 @@ def say_failed(failed: Sequence[FailedInput]) -> None:
         say(f"skipped [{item.code}] {item.path}: {with_flags(item.message)}")
     if failed:
         say(f"{len(failed)} input{'s' * (len(failed) != 1)} failed")
+
+
+def say_notes(path: str, notes: Iterable[AudioNote]) -> None:
+    """Write to stderr what is to be said of a file that was used.
+
+    Parameters
+    ----------
+    path : str
+        The file, as it was named.
+    notes : iterable of AudioNote
+        What to write.
+    """
+    for note in notes:
+        say(f"note [{note.code}] {path}: {note.text}")
 
 
 def show_report(report: Report) -> None:

@@ -60,6 +60,7 @@ def command(
             failure = result if isinstance(result, FailedInput) else _write(target, result, written)
             if failure is None:
                 click.echo(printable(str(target)))
+                console.say_notes(file.shown, () if isinstance(result, FailedInput) else result.notes)
             else:
                 failed.append(FailedInput(file.shown, failure.code, failure.message))
     console.say_failed(failed)

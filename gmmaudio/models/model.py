@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.audio import AudioNote
 from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureSettings, Rows
 from gmmaudio.findings import Finding
@@ -161,6 +162,8 @@ class Prediction:
         :data:`gmmaudio.audio.REASONS` or of the feature stage.
     message : str or None
         The reason in words.
+    notes : tuple of AudioNote
+        What is to be said of the file: damaged places, joined recordings, channels that cancel.
 
     Examples
     --------
@@ -176,6 +179,7 @@ class Prediction:
     duration_s: float | None = None
     code: str | None = None
     message: str | None = None
+    notes: tuple[AudioNote, ...] = ()
 
     @property
     def best_label(self) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from gmmaudio.audio import AudioNote
 from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip
 from gmmaudio.errors import SettingError
@@ -32,11 +33,14 @@ class FileRows:
         Rows, gated and normalised over the file.
     duration_s : float
         Decoded length, seconds.
+    notes : tuple of AudioNote
+        What is to be said of the file: damaged places, joined recordings, channels that cancel.
     """
 
     path: str
     rows: Rows
     duration_s: float
+    notes: tuple[AudioNote, ...] = ()
 
 
 def classify(
@@ -150,7 +154,7 @@ def _rows(task: ExtractionTask) -> FileRows | FailedInput:
     extracted = extract_clip(task)
     if isinstance(extracted, FailedInput):
         return extracted
-    return FileRows(task.clip.path, make_rows([extracted.raw], task.features), extracted.duration_s)
+    return FileRows(task.clip.path, make_rows([extracted.raw], task.features), extracted.duration_s, extracted.notes)
 
 
 def _classify(model: Model, priors: Mapping[str, float] | None, task: ExtractionTask) -> Prediction:
@@ -160,4 +164,4 @@ def _classify(model: Model, priors: Mapping[str, float] | None, task: Extraction
         status = "unknown" if file_rows.code in TOO_LITTLE_SOUND else "error"
         return Prediction(file_rows.path, status, code=file_rows.code, message=file_rows.message)
     prediction = model.predict(file_rows.rows, priors)
-    return replace(prediction, path=file_rows.path, duration_s=file_rows.duration_s)
+    return replace(prediction, path=file_rows.path, duration_s=file_rows.duration_s, notes=file_rows.notes)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gmmaudio.audio import NOTES
 from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip
 from gmmaudio.evaluation import FailedInput
@@ -15,6 +16,9 @@ from gmmaudio.features import FeatureSettings, make_rows
 from gmmaudio.findings import Finding
 from gmmaudio.trials.extraction import Degradation, Extracted, check_lengths, extract_clips
 from gmmaudio.trials.trial import Segment, Trial, TrialSet
+
+# codes of the notes that tell of sound that is not there, or not as it was recorded
+NOTES_OF_LOSS = ("lost", "cut_off", "channels_cancel")
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,63 @@ def build_trial_set(
         trials = _with_copies(trials, make_trials(degraded, settings)[0])
         findings += _check_lost_copies(each, lost)
     sha256 = tuple(item.sha256 if isinstance(item, Extracted) else None for item in results)
-    return TrialSet(trials, failed + short, findings, tuple(clips), sha256)
+    return TrialSet(trials, failed + short, findings + check_notes(extracted), tuple(clips), sha256)
+
+
+def check_notes(extracted: Sequence[Extracted]) -> tuple[Finding, ...]:
+    """Return the findings on files that were decoded in another way than their header asks for.
+
+    Parameters
+    ----------
+    extracted : sequence of Extracted
+        Clips that were decoded.
+
+    Returns
+    -------
+    tuple of Finding
+        One for each code of a note.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmaudio.audio import AudioNote
+    >>> from gmmaudio.features import RawFrames
+    >>> raw, note = RawFrames(np.zeros((0, 13)), np.zeros(0), np.zeros(0)), AudioNote("lost", "0.03 s lost", 0.03)
+    >>> print(*check_notes([Extracted(Clip("a.mp3", "jazz"), raw, 3.0, "", notes=(note,))]))
+    in 1 of 1 clips: damaged places, which are left out; first a.mp3: 0.03 s lost; listen to them, or copy them again
+    """
+    return tuple(
+        finding
+        for code, meaning in NOTES.items()
+        for finding in _finding_of_note(code, meaning, [item for item in extracted if code in _codes(item)], extracted)
+    )
+
+
+def _codes(item: Extracted) -> set[str]:
+    """Return the codes of a clip's notes."""
+    return {note.code for note in item.notes}
+
+
+def _finding_of_note(
+    code: str, meaning: str, noted: Sequence[Extracted], extracted: Sequence[Extracted]
+) -> tuple[Finding, ...]:
+    """Return the finding on the clips that have a note, if there are any."""
+    if not noted:
+        return ()
+    first = next(note for note in noted[0].notes if note.code == code)
+    n_noted, n, path = len(noted), len(extracted), noted[0].clip.path
+    if code in NOTES_OF_LOSS:
+        return (
+            Finding(
+                "sound_lost",
+                "warning",
+                f"in {n_noted} of {n} clips: {meaning}; first {path}: {first.text}",
+                "listen to them, or copy them again",
+            ),
+        )
+    return (
+        Finding("sound_as_read", "information", f"in {n_noted} of {n} clips: {meaning}; first {path}: {first.text}"),
+    )
 
 
 def _usable(results: Sequence[Extracted | FailedInput]) -> tuple[list[Extracted], list[FailedInput]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gmmaudio.audio import AUGMENTATIONS, DEGRADATIONS, Samples, read_blocks
+from gmmaudio.audio import AUGMENTATIONS, DEGRADATIONS, AudioNote, Samples, read_blocks
 from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip, Fingerprint, compute_fingerprint
 from gmmaudio.errors import AudioError, FeatureError, SettingError
@@ -35,6 +35,8 @@ class Extracted:
     fingerprint : ndarray, shape (k,), uint64
         Sub-fingerprints, by which near-duplicates are recognised (:mod:`gmmaudio.corpus.fingerprint`); k = 0 for clips
         that are too short, silent or steady.
+    notes : tuple of AudioNote
+        What is to be said of the file: damaged places, joined recordings, channels that cancel.
     """
 
     clip: Clip
@@ -42,6 +44,7 @@ class Extracted:
     duration_s: float
     sha256: str
     fingerprint: Fingerprint = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    notes: tuple[AudioNote, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,7 @@ def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
     'is not there; check the path'
     """
     clip, sr = task.clip, task.features.frames.sample_rate_hz
-    tally = _Tally()
+    tally, notes = _Tally(), list[AudioNote]()
     try:
         blocks = read_blocks(
             task.root / clip.path,
@@ -187,6 +190,7 @@ def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
             start_s=clip.start_s,
             end_s=clip.end_s,
             min_duration_s=task.min_duration_s,
+            on_note=notes.append,
         )
         sound = tally.count(blocks)
         if task.degradation is not None:
@@ -200,7 +204,7 @@ def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
         return FailedInput(clip.path, "no_frames", str(error))
     except Exception as error:  # noqa: BLE001 - an unexpected error at one file must not stop the others
         return FailedInput(clip.path, "failed", f"cannot be used ({type(error).__name__}: {error})")
-    return Extracted(clip, raw, tally.n_samples / sr, tally.digest.hexdigest(), prints)
+    return Extracted(clip, raw, tally.n_samples / sr, tally.digest.hexdigest(), prints, tuple(notes))
 
 
 def _fingerprint(raw: RawFrames, features: FeatureSettings) -> Fingerprint:

@@ -7,7 +7,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from gmmaudio.audio import read_audio
 from gmmaudio.features import extract, make_features
@@ -83,7 +85,9 @@ def test_classify_jsonl_has_these_fields(command, model_file, good):
 def test_classify_csv_has_one_row_for_each_file(command, model_file, good):
     result = command("classify", model_file, good, "gone.wav", "--format", "csv", "--top", "2")
     head = result.out.splitlines()[0]
-    assert head == "path,status,duration_s,code,message,label_1,score_1,probability_1,label_2,score_2,probability_2"
+    assert head == (
+        "path,status,duration_s,code,message,notes,label_1,score_1,probability_1,label_2,score_2,probability_2"
+    )
     ok, error = rows_of_csv(result)
     assert (ok["path"], ok["status"], ok["duration_s"], ok["code"], ok["label_1"]) == (
         str(good),
@@ -162,6 +166,45 @@ def test_text_of_a_failed_file_goes_to_stderr_only(command, model_file, good, tm
     assert result.err == f"skipped [empty] {tmp_path}/empty.wav: has no bytes; copy the file again\n1 input failed\n"
 
 
+def test_what_is_to_be_said_of_a_file_stands_beside_its_label(command, model_file, good, tmp_path):
+    samples, sr = soundfile.read(good)
+    inverted = tmp_path / "inverted.wav"
+    soundfile.write(inverted, np.stack([samples, -samples], axis=1), sr)
+    note = {
+        "code": "channels_cancel",
+        "text": "the channels cancel in 1.00 s: the loudest is used there, not their mean",
+        "seconds": 1.0,
+    }
+    words = ("classify", model_file, inverted, good)
+    text = command(*words)
+    assert (text.code, text.err) == (0, f"note [channels_cancel] {inverted}: {note['text']}\n")
+    assert [line.split("\t")[1] for line in text.out.splitlines()] == ["low", "low"]
+    noted, plain = lines_of_json(command(*words, "--format", "jsonl"))
+    assert noted["notes"] == [note]
+    assert noted["scores"] == pytest.approx(plain["scores"])
+    assert "notes" not in plain
+    assert [row["notes"] for row in rows_of_csv(command(*words, "--format", "csv"))] == [note["text"], ""]
+    features = command("features", inverted, "-o", tmp_path / "frames")
+    assert (features.code, features.err) == (0, text.err)
+
+
+def test_training_says_what_is_to_be_said_of_its_files(command, corpus, tmp_path):
+    shutil.copytree(corpus.root / "low", tmp_path / "set" / "low")
+    shutil.copytree(corpus.root / "high", tmp_path / "set" / "high")
+    path = sorted((tmp_path / "set" / "high").rglob("*.*"))[0]
+    samples, sr = soundfile.read(path)
+    soundfile.write(path, np.stack([samples, -samples], axis=1), sr)
+    result = command("train", tmp_path / "set", "-o", tmp_path / "m.gmm", "--components", "1")
+    assert result.code == 0
+    n_clips = sum(1 for file in (tmp_path / "set").rglob("*.*") if file.is_file())
+    text = (
+        f"in 1 of {n_clips} clips: channels that cancel, where the loudest is used instead of the mean; "
+        f"first {path.relative_to(tmp_path / 'set')}: "
+    )
+    assert text in result.err
+    assert [finding.code for finding in load_model(tmp_path / "m.gmm").training.findings].count("sound_lost") == 1
+
+
 def test_a_clip_that_holds_nothing_to_go_by_is_unknown_and_says_why(command, model_file, good, corpus, tmp_path, tools):
     tools.make_bad_files(tmp_path / "bad", corpus.root / "low" / "ann" / "0.wav")
     silent, short = tmp_path / "bad" / "silent.wav", tmp_path / "bad" / "short.wav"
@@ -178,7 +221,7 @@ def test_a_clip_that_holds_nothing_to_go_by_is_unknown_and_says_why(command, mod
     assert command("classify", model_file, silent, tmp_path / "bad" / "empty.wav").code == 1
     assert command("classify", model_file, tmp_path / "bad" / "empty.wav").code == 3
     table = list(csv.reader(io.StringIO(command("classify", model_file, silent, good, "--format", "csv").out)))
-    assert {len(row) for row in table} == {8}
+    assert {len(row) for row in table} == {9}
     found = lines_of_json(alone)
     assert [(line["status"], line["label"], line["code"]) for line in found] == [
         ("unknown", None, "silent"), ("unknown", None, "too_short"),

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmmaudio import pipeline
+from gmmaudio.audio import NOTES, AudioNote
 from gmmaudio.corpus import Clip
 from gmmaudio.errors import SettingError
 from gmmaudio.features import RawFrames, make_features, make_rows
 from gmmaudio.trials import Extracted, TrialSettings, cut_trial, make_trials
+from gmmaudio.trials.building import check_notes
 from tests.conftest import trials_of
 
 # 100 frames a second, so that a number of frames reads as hundredths of a second
@@ -393,3 +395,21 @@ def test_a_cut_runs_over_the_edges_of_joined_clips(clips):
 
 def test_a_trial_shorter_than_the_cut_gives_none(clips):
     assert cut_trial(trials_of(clips, CLASSIC)[0], 1.2, CLASSIC.features) == []
+
+
+# --- notes of files --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", NOTES)
+def test_every_note_becomes_a_finding_with_its_first_clip(code):
+    raw = RawFrames(np.zeros((0, 13), dtype=np.float32), np.zeros(0), np.zeros(0))
+    note = AudioNote(code, "something to say", 1.0)
+    clips = [
+        Extracted(Clip(f"{index}.wav", "jazz"), raw, 1.0, "", notes=(note,) if index in (1, 2) else ())
+        for index in range(4)
+    ]
+    (finding,) = check_notes(clips)
+    assert finding.text == f"in 2 of 4 clips: {NOTES[code]}; first 1.wav: something to say"
+    lossy = code in ("lost", "cut_off", "channels_cancel")
+    assert (finding.code, finding.level) == (("sound_lost", "warning") if lossy else ("sound_as_read", "information"))
+    assert check_notes(clips[:1]) == ()
