@@ -21,6 +21,7 @@ REASONS: dict[str, str] = {
     "needs_media": "a format that needs the media extra",
     "damaged": "the format is recognised, but the content cannot be decoded",
     "bad_header": "an implausible sample rate or number of channels",
+    "mixed_rates": "joined recordings of different sample rates",
     "no_samples": "a header without samples",
     "truncated": "fewer samples than the header declares",
     "non_finite": "a sample that is not a finite number",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-from gmmaudio.audio.splice import Recording, Span
+from gmmaudio.audio.flac_frames import find_flac
+from gmmaudio.audio.ogg_pages import find_ogg
+from gmmaudio.audio.splice import Found, Recording, Span
 
 
 def find_recordings(handle: BinaryIO) -> list[Recording]:
@@ -30,6 +32,17 @@ def find_recordings(handle: BinaryIO) -> list[Recording]:
     --------
     >>> import io
     >>> find_recordings(io.BytesIO(b"no known format"))
-    [Recording(parts=(Span(start=0, stop=15),), notes=(), truncated=None)]
+    [Recording(parts=(Span(start=0, stop=15),), notes=(), truncated=None, continues=False, n_seekable=None)]
     """
-    return [Recording((Span(0, handle.seek(0, os.SEEK_END)),))]
+    size = handle.seek(0, os.SEEK_END)
+    recordings: list[Recording] = []
+    found = _find(handle, 0, size)
+    while found is not None:
+        recordings += found.recordings
+        found = _find(handle, found.end, size)
+    return recordings or [Recording((Span(0, size),))]
+
+
+def _find(handle: BinaryIO, start: int, stop: int) -> Found | None:
+    """Return the recordings that begin at an offset; None where no known format does."""
+    return find_ogg(handle, start, stop) or find_flac(handle, start, stop)

@@ -13,9 +13,6 @@ from gmmaudio.audio.sndfile import SndfileDecoder
 from gmmaudio.audio.splice import Recording, SplicedFile
 from gmmaudio.errors import AudioError
 
-# libsndfile's value for a length that the header leaves open (a FLAC written to a pipe)
-UNKNOWN_FRAMES = 2**62
-
 
 class Decoder(Protocol):
     """An open audio file."""
@@ -70,10 +67,9 @@ def _open_recording(handle: BinaryIO, recording: Recording) -> Iterator[Decoder]
             yield decoder
         return
     with sound:
-        if sound.frames < UNKNOWN_FRAMES and not (sound.format == "MP3" and _mp3_length_is_estimated(content)):
-            yield SndfileDecoder(sound, content, recording)
+        if not (sound.format == "MP3" and _mp3_length_is_estimated(content)):
+            yield SndfileDecoder(sound, recording)
             return
-    # libsndfile cannot step through a FLAC that was written to a pipe
     with open_ffmpeg(content, "its length is left open", recording.notes) as decoder:
         yield decoder
 
@@ -100,7 +96,7 @@ class JoinedDecoder:
     Raises
     ------
     AudioError
-        ``bad_header`` if their sample rates differ, or as for the decoder of a recording.
+        ``mixed_rates`` if their sample rates differ, or as for the decoder of a recording.
     """
 
     def __init__(self, handle: BinaryIO, recordings: Sequence[Recording]) -> None:
@@ -110,7 +106,7 @@ class JoinedDecoder:
         rates = {info.sample_rate_hz: None for info in self._infos}
         if len(rates) > 1:
             raise AudioError(
-                "bad_header",
+                "mixed_rates",
                 f"holds {len(recordings)} joined recordings with sample rates of {' and '.join(map(str, rates))} Hz; "
                 "expected one rate: split it, or export it at one rate",
             )
@@ -121,7 +117,9 @@ class JoinedDecoder:
         self.info = AudioInfo(first.sample_rate_hz, first.n_channels, total_s, first.format)
         one_layout = len({info.n_channels for info in self._infos}) == 1
         self.lfe_channels = declarations[0][1] if one_layout else ()
-        self.notes = [AudioNote("joined", f"holds {len(recordings)} recordings, joined", total_s or 0.0)]
+        n_joined = sum(not recording.continues for recording in recordings)
+        text = f"holds {n_joined} recordings, joined"
+        self.notes = [AudioNote("joined", text, total_s or 0.0)] if n_joined > 1 else []
 
     def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
         """Yield the samples of a segment of the joined sound.
@@ -151,19 +149,20 @@ class JoinedDecoder:
             if n_declared is not None and position + n_declared <= first:
                 position += n_declared
                 continue
-            for block in self._recording_blocks(recording):
-                inside = block[max(0, first - position) : None if last is None else max(0, last - position)]
+            n_skipped = max(0, first - position)
+            n_wanted = None if last is None else last - position
+            if n_declared is not None and n_wanted is not None and n_wanted >= n_declared:
+                n_wanted = None
+            position += n_skipped
+            for block in self._recording_blocks(recording, n_skipped / sr, None if n_wanted is None else n_wanted / sr):
                 position += len(block)
-                if len(inside):
-                    yield inside
-                if last is not None and position >= last:
-                    return
+                yield block
 
-    def _recording_blocks(self, recording: Recording) -> Iterator[Samples]:
-        """Yield the samples of one recording, and keep its notes."""
+    def _recording_blocks(self, recording: Recording, start_s: float, end_s: float | None) -> Iterator[Samples]:
+        """Yield the samples of a segment of one recording, and keep its notes."""
         with _open_recording(self._handle, recording) as decoder:
-            yield from decoder.blocks(0.0, None)
-            self.notes += decoder.notes
+            yield from decoder.blocks(start_s, end_s)
+            self.notes += [note for note in decoder.notes if note not in self.notes]
 
     def _declarations(self, recording: Recording) -> tuple[AudioInfo, tuple[int, ...]]:
         """Return the declarations of one recording, and its channels for low-frequency effects."""

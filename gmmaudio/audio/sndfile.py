@@ -1,14 +1,13 @@
-"""Decoding by libsndfile, with the detection of truncated files from its log and from Ogg pages."""
+"""Decoding by libsndfile, with the detection of truncated files from its log."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from gmmaudio.audio.formats import BLOCK_S, AudioInfo, Samples, check_header
-from gmmaudio.audio.splice import Recording, SplicedFile
+from gmmaudio.audio.splice import Recording
 from gmmaudio.errors import AudioError
 
 
@@ -19,8 +18,6 @@ class SndfileDecoder:
     ----------
     sound : soundfile.SoundFile
         The open file.
-    content : SplicedFile
-        The file that ``sound`` reads from.
     recording : Recording
         The recording that it is a part of.
 
@@ -39,17 +36,17 @@ class SndfileDecoder:
         ``bad_header`` as for :func:`gmmaudio.audio.check_header`.
     """
 
-    def __init__(self, sound: Any, content: SplicedFile, recording: Recording) -> None:
+    def __init__(self, sound: Any, recording: Recording) -> None:
         self._sound = sound
         self.notes = list(recording.notes)
         # soundfile seeks to the current position after every read, after which mpg123 lacks the bits that frames borrow
-        self._seekable = sound.seekable()
+        self._n_seekable = (sound.frames if recording.n_seekable is None else recording.n_seekable) * sound.seekable()
         sound.seekable = lambda: False
         check_header(sound.samplerate, sound.channels)
         self.info = AudioInfo(sound.samplerate, sound.channels, sound.frames / sound.samplerate, sound.format)
         self.lfe_channels = _lfe_channels(sound)
         self._truncated = recording.truncated
-        if _log_shows_truncation(sound.extra_info) or (sound.format == "OGG" and _ogg_truncated(content)):
+        if _log_shows_truncation(sound.extra_info):
             self._truncated = (
                 f"only {self.info.duration_s:.2f} s are left of a longer file; copy or export the file again"
             )
@@ -106,8 +103,8 @@ class SndfileDecoder:
         position = 0
         try:
             # mp3 frames borrow bits from those before, so decoding starts a second early; GSM cannot be sought
-            if self._seekable:
-                position = sound.seek(max(0, n - sr) if sound.format == "MP3" else n)
+            if self._n_seekable:
+                position = sound.seek(min(self._n_seekable, max(0, n - sr) if sound.format == "MP3" else n))
             while position < n:
                 n_read = len(sound.read(min(n - position, round(BLOCK_S * sr)), dtype="float32", always_2d=True))
                 if n_read == 0:
@@ -154,25 +151,3 @@ def _log_shows_truncation(log: str) -> bool:
         if all(size.isdigit() for size in sizes) and int(sizes[1]) < int(sizes[0]) < 0x7FFF0000:
             return True
     return False
-
-
-def _ogg_truncated(content: SplicedFile) -> bool:
-    """Return whether the last page of an Ogg file is incomplete; its header declares no length.
-
-    References
-    ----------
-    RFC 3533, section 6: a page is 27 bytes, a table of segment lengths, then the segments.
-    """
-    position = content.tell()
-    size = content.seek(0, os.SEEK_END)
-    # no page is longer than 27 + 255 + 255 * 255 bytes
-    content.seek(max(0, size - 66_000))
-    tail = content.read()
-    content.seek(position)
-    page = tail.rfind(b"OggS")
-    if page < 0:
-        return True
-    header = tail[page : page + 27]
-    if len(header) < 27 or len(tail) < page + 27 + header[26]:
-        return True
-    return len(tail) < page + 27 + header[26] + sum(tail[page + 27 : page + 27 + header[26]])

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol
 
 from gmmaudio.audio.formats import AudioNote
+
+
+class ReadableFile(Protocol):
+    """A binary file, or a part of one."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Return the new position."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to ``size`` bytes from the position on."""
 
 
 class Span(NamedTuple):
@@ -37,11 +47,35 @@ class Recording:
         Facts about these bytes, such as places that are lost.
     truncated : str or None
         The reason why the sound is not whole although its length is declared; None where it is whole.
+    continues : bool
+        Whether it goes on with the recording before, after a damaged place, and was not joined to it.
+    n_seekable : int or None
+        Number of samples from the start on among which the decoder finds one by its number; None for all.
     """
 
     parts: tuple[Span | bytes, ...]
     notes: tuple[AudioNote, ...] = ()
     truncated: str | None = None
+    continues: bool = False
+    n_seekable: int | None = None
+
+
+class Found(NamedTuple):
+    """What is found at an offset of a file.
+
+    Parameters
+    ----------
+    recordings : list of Recording
+        The recordings that begin there.
+    end : int
+        The offset behind them: the end of the file, or of what belongs to them.
+    is_open : bool
+        Whether the sound may go on there, although the header declares another length.
+    """
+
+    recordings: list[Recording]
+    end: int
+    is_open: bool = False
 
 
 class SplicedFile:
@@ -64,7 +98,7 @@ class SplicedFile:
     (b'<234>89', 2, b'34>')
     """
 
-    def __init__(self, handle: BinaryIO, parts: Sequence[Span | bytes] | None = None) -> None:
+    def __init__(self, handle: ReadableFile, parts: Sequence[Span | bytes] | None = None) -> None:
         self._handle = handle
         self._parts = tuple([Span(0, handle.seek(0, os.SEEK_END))] if parts is None else parts)
         # the offset of every part, and of the end
@@ -109,12 +143,75 @@ class SplicedFile:
         buffer[: len(data)] = data
         return len(data)
 
+    def resolve(self, parts: Iterable[Span | bytes]) -> list[Span | bytes]:
+        """Return parts of the file underneath, for parts of this one.
+
+        Parameters
+        ----------
+        parts : iterable of Span or bytes
+            Ranges of this file, and bytes between them.
+
+        Returns
+        -------
+        list of Span or bytes
+            The same bytes.
+
+        Examples
+        --------
+        >>> import io
+        >>> SplicedFile(io.BytesIO(b"0123456789"), [Span(2, 5), b"abc"]).resolve([Span(1, 4), b"x"])
+        [Span(start=3, stop=5), b'a', b'x']
+        """
+        resolved: list[Span | bytes] = []
+        for part in parts:
+            if isinstance(part, bytes):
+                resolved.append(part)
+                continue
+            index = bisect_right(self._offsets, part.start) - 1
+            while index < len(self._parts) and self._offsets[index] < part.stop:
+                inner, offset = self._parts[index], self._offsets[index]
+                index += 1
+                start, stop = max(0, part.start - offset), min(_length(inner), part.stop - offset)
+                if isinstance(inner, bytes):
+                    resolved.append(inner[start:stop])
+                else:
+                    resolved.append(Span(inner.start + start, inner.start + stop))
+        return resolved
+
     def _read_part(self, part: Span | bytes, skipped: int, size: int) -> bytes:
         """Return up to ``size`` bytes of a part, after ``skipped`` of its bytes."""
         if isinstance(part, bytes):
             return part[skipped : skipped + size]
         self._handle.seek(part.start + skipped)
         return self._handle.read(min(size, part.stop - part.start - skipped))
+
+
+def merge_parts(parts: Iterable[Span | bytes]) -> tuple[Span | bytes, ...]:
+    """Return the same bytes in fewer parts: ranges that follow each other become one.
+
+    Parameters
+    ----------
+    parts : iterable of Span or bytes
+        Ranges of a file, and bytes between them.
+
+    Returns
+    -------
+    tuple of Span or bytes
+        The parts.
+
+    Examples
+    --------
+    >>> merge_parts([Span(0, 5), Span(5, 8), b"x", Span(9, 10)])
+    (Span(start=0, stop=8), b'x', Span(start=9, stop=10))
+    """
+    merged: list[Span | bytes] = []
+    for part in parts:
+        last = merged[-1] if merged else None
+        if isinstance(part, Span) and isinstance(last, Span) and last.stop == part.start:
+            merged[-1] = Span(last.start, part.stop)
+        else:
+            merged.append(part)
+    return tuple(merged)
 
 
 def _length(part: Span | bytes) -> int:

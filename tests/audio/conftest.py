@@ -112,6 +112,70 @@ def streamed_flac(samples):
     return bytes(content)
 
 
+def frame_starts(content):
+    """Return the offsets of the frames of a FLAC by libsndfile, by their numbers, which go up by one."""
+    starts, at = [], 0
+    while (at := content.find(b"\xff\xf8", at)) >= 0:
+        number = len(starts)
+        utf8 = bytes([number]) if number < 0x80 else bytes([0xC0 | number >> 6, 0x80 | number & 0x3F])
+        if content[at + 4 : at + 4 + len(utf8)] == utf8:
+            starts.append(at)
+        at += 1
+    return starts
+
+
+def split_ogg(content):
+    """Return the pages of an Ogg file, by the lengths in their headers."""
+    pages = []
+    while content:
+        size = 27 + content[26] + sum(content[27 : 27 + content[26]])
+        pages.append(content[:size])
+        content = content[size:]
+    return pages
+
+
+def ogg_flac(flac, sr=SR, frames_per_page=3, length=None):
+    """Return a FLAC file in Ogg pages (mapping version 1.0), with another number of samples in its header if given."""
+    starts = frame_starts(flac)
+    comment = bytes(4) + bytes(4)
+    block = bytearray(flac[8:42])
+    if length is not None:
+        block[13] &= 0xF0
+        block[14:18] = struct.pack(">I", length)
+    packets = [b"\x7fFLAC\x01\x00\x00\x01fLaC\x00\x00\x00\x22" + bytes(block), b"\x84\x00\x00\x08" + comment]
+    frames = [flac[at:stop] for at, stop in zip(starts, [*starts[1:], len(flac)], strict=True)]
+    groups = [[packet] for packet in packets]
+    groups += [frames[at : at + frames_per_page] for at in range(0, len(frames), frames_per_page)]
+    n_samples = int.from_bytes(flac[18:26], "big") & (1 << 36) - 1
+    pages = []
+    for sequence, group in enumerate(groups):
+        segments = b"".join(b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255]) for packet in group)
+        is_last = sequence == len(groups) - 1
+        granule = 0 if sequence < 2 else n_samples if is_last else 4096 * frames_per_page * (sequence - 1)
+        flags = 2 * (sequence == 0) + 4 * is_last
+        head = b"OggS\0" + struct.pack("<BqII", flags, granule, 7, sequence)
+        pages.append(with_checksum(head + bytes(4) + bytes([len(segments)]) + segments + b"".join(group)))
+    return b"".join(pages)
+
+
+def with_checksum(page):
+    """Return an Ogg page with its checksum, bit by bit (RFC 3533, section 6)."""
+    page = page[:22] + bytes(4) + page[26:]
+    code = 0
+    for byte in page:
+        code ^= byte << 24
+        for _ in range(8):
+            code = (code << 1 ^ (0x104C11DB7 if code & 0x80000000 else 0)) & 0xFFFFFFFF
+    return page[:22] + struct.pack("<I", code) + page[26:]
+
+
+def read_with_notes(path, sr=SR, **kwargs):
+    """Return the samples of a file and its notes by code."""
+    notes = []
+    samples = read_audio(path, sr, on_note=notes.append, **kwargs)
+    return samples, {note.code: note for note in notes}
+
+
 def encode_media(path, samples, codec, container, sr=SR, **options):
     """Write a file by PyAV, or skip where it is not installed."""
     av = pytest.importorskip("av", reason="PyAV, the media extra, is not installed")

@@ -26,7 +26,6 @@ from tests.audio.conftest import (
     keep,
     media_tone,
     refusal,
-    streamed_flac,
     wav,
 )
 
@@ -199,15 +198,6 @@ def test_a_segment_outside_a_media_file_is_bad_segment(tmp_path):
     )
 
 
-def test_a_segment_outside_a_file_of_unknown_length_is_bad_segment(tmp_path):
-    pytest.importorskip("av", reason="PyAV, the media extra, is not installed")
-    path = keep(tmp_path / "clip.flac", streamed_flac(chirp()))
-    assert refusal(path, start_s=2.0, end_s=3.0) == (
-        "bad_segment",
-        f"the segment 2-3 s lies outside the file; {SEGMENT_REMEDY}",
-    )
-
-
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
@@ -263,14 +253,6 @@ def test_a_stream_without_a_length_may_end_within_a_packet(tmp_path):
     assert notes[0].seconds == pytest.approx(end_s)
 
 
-def test_a_cut_flac_without_a_length_ends_with_a_note(tmp_path):
-    pytest.importorskip("av", reason="PyAV, the media extra, is not installed")
-    content, notes = streamed_flac(chirp(3.0)), []
-    samples = read_audio(keep(tmp_path / "cut.flac", content[: len(content) // 2]), SR, on_note=notes.append)
-    assert np.array_equal(samples, chirp(3.0)[: len(samples)] / np.float32(32768))
-    assert [note.code for note in notes] == ["cut_off"]
-
-
 def test_a_playlist_is_not_followed_to_another_file(tmp_path, monkeypatch, media_or_not):
     monkeypatch.chdir(tmp_path)
     wav(Path("other.wav"))
@@ -292,20 +274,6 @@ def test_a_cut_caf_is_refused(tmp_path, media_or_not, kept):
 
 
 # --- streams without a length ---------------------------------------------------------------------------------------
-
-
-def test_a_flac_written_to_a_pipe_is_read_by_the_media_extra(tmp_path):
-    pytest.importorskip("av", reason="PyAV, the media extra, is not installed")
-    pcm = chirp(12.0)
-    path = keep(tmp_path / "clip.flac", streamed_flac(pcm))
-    assert read_info(path).duration_s is None
-    assert np.array_equal(read_audio(path, SR), pcm / np.float32(32768))
-    assert np.array_equal(read_audio(path, SR, start_s=1.0, end_s=2.0), pcm[SR : 2 * SR] / np.float32(32768))
-
-
-def test_a_flac_written_to_a_pipe_needs_the_media_extra(tmp_path, no_media):
-    path = keep(tmp_path / "clip.flac", streamed_flac(chirp()))
-    assert refusal(path) == ("needs_media", NEEDS_MEDIA)
 
 
 def test_a_variable_rate_mp3_without_a_length_tag_is_read_whole(tmp_path):

@@ -176,17 +176,7 @@ def test_a_cut_flac_is_truncated(tmp_path, kept):
     content = encode(chirp(3.0), SR, "FLAC")
     code, message = refusal(keep(tmp_path / "clip", content[: round(kept * len(content))]))
     assert code == "truncated"
-    assert re.fullmatch(r"decoding fails \d\.\d\d s or more into the file \(.+[^.]\); copy or export it again", message)
-
-
-@pytest.mark.parametrize("kept", [0.995, 0.9, 0.5])
-@pytest.mark.parametrize("name", ["ogg", "opus"])
-def test_a_cut_ogg_is_truncated(tmp_path, name, kept):
-    # its header declares no length: the last page is found to be cut short
-    content = content_of(name, 5.0)
-    code, message = refusal(keep(tmp_path / "clip", content[: round(kept * len(content))]))
-    assert code == "truncated"
-    assert re.fullmatch(r"only \d\.\d\d s are left of a longer file; copy or export the file again", message)
+    assert re.fullmatch(r"only \d\.\d\d s are left of 3\.00 s declared; copy or export the file again", message)
 
 
 @pytest.mark.parametrize("kept", [0.9, 0.5, 0.2])
