@@ -33,18 +33,17 @@ MODULES = {"features": "feature_files"}
 
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOTHING, EXIT_WRITE = 1, 2, 3, 4
 # 128 and the number of the signal, as shells count
-EXIT_INTERRUPTED, EXIT_CLOSED_PIPE, EXIT_TERMINATED = 130, 141, 143
-
-TRACKER_WARNINGS = "ignore:resource_tracker"
+EXIT_BY_SIGNAL = 128
+EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 130, 141
 
 EPILOG = (
     "Exit codes: 0 done; 1 done, but some inputs failed; 2 usage; 3 nothing usable in, or an unusable model; "
-    "4 cannot write; 130 interrupted; 141 the reader of standard output closed it; 143 terminated."
+    "4 cannot write; 129 hung up; 130 interrupted; 141 the reader of standard output closed it; 143 terminated."
 )
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM arrived: the run ends as if it were interrupted from the keyboard."""
+class Stopped(KeyboardInterrupt):
+    """A signal arrived that ends the run as an interrupt from the keyboard does; its argument is the exit code."""
 
 
 class ClosedPipe(Exception):  # noqa: N818 - ends the run, as an interrupt does
@@ -93,9 +92,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         Default: those of the process.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    if arguments is None:
-        # joblib's resource tracker, a process of its own, would warn where a signal comes while workers are started
-        os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), TRACKER_WARNINGS)))
     # file names may hold bytes that are no text; they are shown escaped rather than stopping the run
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -113,17 +109,23 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Raise an exception on SIGINT and SIGTERM while the block runs, so that files are closed and workers are ended."""
+    """Raise an exception on SIGINT, SIGTERM and SIGHUP while the block runs: files are closed and workers are ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        # the threads that serve the workers may fail while these are ended
-        threading.excepthook = lambda _arguments: None
-        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        # a wrapper may send the signal of the keyboard once more: it must not disturb the end
+        for each in previous:
+            signal.signal(each, signal.SIG_IGN)
+        raise Stopped(EXIT_BY_SIGNAL + number)
 
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # nohup ignores it for the commands that it starts
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        previous[signal.SIGHUP] = signal.getsignal(signal.SIGHUP)
+    for number in previous:
+        signal.signal(number, stop)
     try:
         yield
     finally:
@@ -133,8 +135,9 @@ def _stopped_by_signals() -> Iterator[None]:
 
 def _stopped(cause: BaseException | None) -> int:
     """Return the exit code of a run that a signal ended, with a word on stderr."""
-    click.echo("stopped", err=True)
-    return EXIT_TERMINATED if isinstance(cause, Terminated) else EXIT_INTERRUPTED
+    with contextlib.suppress(OSError):  # a terminal that was closed
+        click.echo("stopped", err=True)
+    return cause.args[0] if isinstance(cause, Stopped) else EXIT_INTERRUPTED
 
 
 def _discard_stdout() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from gmmaudio.compute.workers import count_jobs, ordered_map
+from gmmaudio.errors import WorkerError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -87,7 +88,14 @@ class RunContext:
     def __post_init__(self) -> None:
         count_jobs(self.n_jobs)
 
-    def map(self, function: Callable[[Item], Result], items: Sequence[Item], stage: str) -> Iterator[Result]:
+    def map(
+        self,
+        function: Callable[[Item], Result],
+        items: Sequence[Item],
+        stage: str,
+        *,
+        on_crash: Callable[[Item, WorkerError], Result] | None = None,
+    ) -> Iterator[Result]:
         """Return an iterator over ``function(item)`` in the order of the items, progress shown.
 
         Parameters
@@ -98,6 +106,9 @@ class RunContext:
             Items to pass to it.
         stage : str
             Name of the stage.
+        on_crash : callable, optional
+            What gives the result of an item whose worker process died, as for
+            :func:`gmmaudio.compute.ordered_map`.
 
         Returns
         -------
@@ -107,14 +118,15 @@ class RunContext:
         Raises
         ------
         WorkerError
-            If a worker process dies.
+            If worker processes cannot be started, or one dies at an item again and there is no ``on_crash``.
 
         Examples
         --------
         >>> list(RunContext(n_jobs=1).map(len, ["a", "bc"], "counting"))
         [1, 2]
         """
-        return iter(self.progress(ordered_map(function, items, self.n_jobs), len(items), stage))
+        results = ordered_map(function, items, self.n_jobs, on_crash=on_crash)
+        return iter(self.progress(results, len(items), stage))
 
     def track(self, items: Sequence[Item], stage: str) -> Iterator[Item]:
         """Return an iterator over the items of a loop in this process, progress shown.

@@ -1,49 +1,59 @@
-"""A function over many items: in this process, or in worker processes."""
+"""A function over many items: in this process, or in worker processes, of which any may die."""
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import NoReturn, TypeVar
 
 from gmmaudio.compute.threads import one_thread
 from gmmaudio.errors import SettingError, WorkerError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-# enough that the slowest item of a round matters little, few enough to bound memory
-ITEMS_PER_WORKER = 8
 
 
-def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], n_jobs: int = 1) -> Iterator[Result]:
+def ordered_map(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    n_jobs: int = 1,
+    *,
+    on_crash: Callable[[Item, WorkerError], Result] | None = None,
+) -> Iterator[Result]:
     """Return an iterator over ``function(item)`` for every item, in the order of the items, whatever ``n_jobs`` is.
 
     Workers are started once and kept for later calls, each with its numeric libraries at one thread, so that results
     are the same bits as in one process. Only a few items per worker are in flight: memory does not grow with their
     number.
 
+    A worker that dies, by a fault in a library or by the system when memory runs out, loses nothing but the item that
+    it had. That item is tried once more, alone, in a fresh worker. Workers end when this process ends, however it does.
+
     Parameters
     ----------
     function : callable
-        Function of one item, importable by name, as workers receive it by pickle. An exception that it raises stops
-        the iteration.
+        Function of one item, which workers receive by pickle. An exception that it raises stops the iteration at its
+        item.
     items : iterable
         Items that can be pickled.
     n_jobs : int
-        Worker processes; 1 runs in this process, -1 takes one for each core.
+        Worker processes; 1 runs in this process, -1 takes one for each core. Where the system is not POSIX, all runs
+        in this process.
+    on_crash : callable, optional
+        Function of an item whose worker died both times, and of the error that says how; it returns what takes the
+        place of the result. By default the error is raised.
 
     Returns
     -------
     iterator
-        In this process each result is computed when it is asked for; in worker processes a round ahead.
+        In this process each result is computed when it is asked for; in worker processes a little before.
 
     Raises
     ------
     SettingError
         If ``n_jobs`` is neither positive nor -1.
     WorkerError
-        If a worker process dies.
+        If worker processes cannot be started, or one dies at an item again and there is no ``on_crash``.
 
     Examples
     --------
@@ -51,7 +61,12 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], n_job
     [1, 2, 3]
     """
     n_workers = count_jobs(n_jobs)
-    return _in_process(function, items) if n_workers == 1 else _in_workers(function, items, n_workers)
+    if n_workers == 1 or os.name != "posix":
+        return _in_process(function, items)
+    # needs POSIX, and takes time to import
+    from gmmaudio.compute.crew import map_in_workers
+
+    return map_in_workers(function, items, n_workers, on_crash or _raise)
 
 
 def count_jobs(n_jobs: int) -> int:
@@ -93,21 +108,6 @@ def _in_process(function: Callable[[Item], Result], items: Iterable[Item]) -> It
         yield result
 
 
-def _in_workers(function: Callable[[Item], Result], items: Iterable[Item], n_workers: int) -> Iterator[Result]:
-    """Yield the results that worker processes compute, a few for each worker at a time."""
-    import joblib
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    pending = iter(items)
-    # not around the yield: joblib's settings are those of the whole thread, the caller's own loops included
-    with joblib.parallel_config("loky", n_jobs=n_workers, inner_max_num_threads=1):
-        parallel: Any = joblib.Parallel(batch_size=1)
-    while chunk := list(itertools.islice(pending, ITEMS_PER_WORKER * n_workers)):
-        try:
-            results = parallel(joblib.delayed(function)(item) for item in chunk)
-        except TerminatedWorkerError as error:
-            raise WorkerError(
-                "a worker process died, out of memory or in a decoder; run in one process to see at which file "
-                "(`n_jobs=1`)"
-            ) from error
-        yield from results
+def _raise(_item: object, error: WorkerError) -> NoReturn:
+    """Raise the error of an item at which a worker died."""
+    raise error

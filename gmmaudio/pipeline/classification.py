@@ -11,11 +11,11 @@ from pathlib import Path
 from gmmaudio.audio import AudioNote
 from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip
-from gmmaudio.errors import SettingError
+from gmmaudio.errors import SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, Rows, make_rows
 from gmmaudio.models import Model, Prediction
-from gmmaudio.trials import ExtractionTask, check_lengths, extract_clip
+from gmmaudio.trials import ExtractionTask, check_lengths, extract_clip, fail_crashed
 
 # reason codes of readable audio that is too short or too quiet to classify: its status is "unknown"
 TOO_LITTLE_SOUND = ("silent", "too_short")
@@ -80,6 +80,8 @@ def classify(
     ------
     SettingError
         If the priors do not match the labels of the model, or a setting is outside its bounds.
+    WorkerError
+        If worker processes cannot be started.
 
     Examples
     --------
@@ -93,7 +95,8 @@ def classify(
     if priors is not None:
         model.recogniser.prior_of(priors)
     tasks = _tasks(model.features, paths, min_duration_s)
-    return RunContext(n_jobs, progress).map(partial(_classify, model, priors), tasks, "classifying")
+    run = RunContext(n_jobs, progress)
+    return run.map(partial(_classify, model, priors), tasks, "classifying", on_crash=_fail_crashed)
 
 
 def read_rows(
@@ -128,6 +131,8 @@ def read_rows(
     ------
     SettingError
         If a setting is outside its bounds.
+    WorkerError
+        If worker processes cannot be started.
 
     Examples
     --------
@@ -136,7 +141,8 @@ def read_rows(
     >>> song.rows.values.shape, gone.code
     ((280, 5), 'vanished')
     """
-    return RunContext(n_jobs, progress).map(_rows, _tasks(features, paths, min_duration_s), "extracting features")
+    tasks = _tasks(features, paths, min_duration_s)
+    return RunContext(n_jobs, progress).map(_rows, tasks, "extracting features", on_crash=fail_crashed)
 
 
 def _tasks(
@@ -161,7 +167,17 @@ def _classify(model: Model, priors: Mapping[str, float] | None, task: Extraction
     """Return the prediction for one file."""
     file_rows = _rows(task)
     if isinstance(file_rows, FailedInput):
-        status = "unknown" if file_rows.code in TOO_LITTLE_SOUND else "error"
-        return Prediction(file_rows.path, status, code=file_rows.code, message=file_rows.message)
+        return _without_label(file_rows)
     prediction = model.predict(file_rows.rows, priors)
     return replace(prediction, path=file_rows.path, duration_s=file_rows.duration_s, notes=file_rows.notes)
+
+
+def _fail_crashed(task: ExtractionTask, error: WorkerError) -> Prediction:
+    """Return the prediction for a file whose worker process died."""
+    return _without_label(fail_crashed(task, error))
+
+
+def _without_label(failed: FailedInput) -> Prediction:
+    """Return the prediction for a file that failed."""
+    status = "unknown" if failed.code in TOO_LITTLE_SOUND else "error"
+    return Prediction(failed.path, status, code=failed.code, message=failed.message)

@@ -8,6 +8,7 @@ from gmmaudio.trials.extraction import (
     check_lengths,
     extract_clip,
     extract_clips,
+    fail_crashed,
 )
 from gmmaudio.trials.trial import Segment, Trial, TrialSet, clips_of, units_of
 
@@ -25,6 +26,7 @@ __all__ = [
     "cut_trial",
     "extract_clip",
     "extract_clips",
+    "fail_crashed",
     "make_trials",
     "units_of",
     "with_features",

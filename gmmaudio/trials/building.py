@@ -88,7 +88,7 @@ def build_trial_set(
     Raises
     ------
     WorkerError
-        If a worker process dies.
+        If worker processes cannot be started.
 
     Examples
     --------

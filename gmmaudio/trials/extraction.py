@@ -13,7 +13,7 @@ import numpy as np
 from gmmaudio.audio import AUGMENTATIONS, DEGRADATIONS, AudioNote, Samples, read_blocks
 from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip, Fingerprint, compute_fingerprint
-from gmmaudio.errors import AudioError, FeatureError, SettingError
+from gmmaudio.errors import AudioError, FeatureError, SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, RawFrames, raw_frames
 
@@ -148,7 +148,7 @@ def extract_clips(
     Raises
     ------
     WorkerError
-        If a worker process dies.
+        If worker processes cannot be started.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def extract_clips(
     """
     tasks = [ExtractionTask(root, clip, features, min_duration_s, degradation) for clip in clips]
     stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"
-    return list(run.map(extract_clip, tasks, stage))
+    return list(run.map(extract_clip, tasks, stage, on_crash=fail_crashed))
 
 
 def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
@@ -205,6 +205,31 @@ def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
     except Exception as error:  # noqa: BLE001 - an unexpected error at one file must not stop the others
         return FailedInput(clip.path, "failed", f"cannot be used ({type(error).__name__}: {error})")
     return Extracted(clip, raw, tally.n_samples / sr, tally.digest.hexdigest(), prints, tuple(notes))
+
+
+def fail_crashed(task: ExtractionTask, error: WorkerError) -> FailedInput:
+    """Return the failure of a clip whose worker process died.
+
+    Parameters
+    ----------
+    task : ExtractionTask
+        Clip and settings.
+    error : WorkerError
+        How the worker died.
+
+    Returns
+    -------
+    FailedInput
+        With the code ``crashed``.
+
+    Examples
+    --------
+    >>> from gmmaudio.features import make_features
+    >>> task = ExtractionTask(Path(), Clip("a.mp3", "jazz"), make_features(), 0.5)
+    >>> fail_crashed(task, WorkerError("the worker process died twice (SIGSEGV)")).message
+    'the worker process died twice (SIGSEGV); leave the file out, or convert it with another program'
+    """
+    return FailedInput(task.clip.path, "crashed", f"{error}; leave the file out, or convert it with another program")
 
 
 def _fingerprint(raw: RawFrames, features: FeatureSettings) -> Fingerprint:

@@ -66,8 +66,21 @@ def test_an_error_of_the_function_passes_as_it_is(n_jobs):
         list(ordered_map(fails_at_two, range(4), n_jobs))
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_error_comes_at_its_item_and_not_before(n_jobs):
+    def fails_at_two(item):
+        if item == 2:
+            raise KeyError("two")
+        return item
+
+    results = ordered_map(fails_at_two, range(20), n_jobs)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(KeyError, match="two"):
+        next(results)
+
+
 @pytest.mark.parametrize("n_items", [1, 30])
-def test_a_worker_that_dies_is_an_error_and_not_a_hang(n_items):
+def test_a_worker_that_dies_twice_is_an_error_and_not_a_hang(n_items):
     def dies_at_the_first(item):
         import os
 
@@ -77,11 +90,14 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang(n_items):
 
     with pytest.raises(WorkerError) as caught:
         list(ordered_map(dies_at_the_first, range(n_items), 2))
-    assert str(caught.value) == (
-        "a worker process died, out of memory or in a decoder; run in one process to see at which file (`n_jobs=1`)"
-    )
+    assert str(caught.value) == "the worker process died twice, the second time alone (exit status 3)"
     # the next run has workers again
     assert list(ordered_map(abs, [-1, -2], 2)) == [1, 2]
+
+
+def test_what_takes_the_place_of_a_lost_result_is_not_asked_for_in_one_process():
+    assert list(ordered_map(abs, [-1], 1, on_crash=None)) == [1]
+    assert list(ordered_map(abs, [-1], 2, on_crash=lambda item, error: 5)) == [1]
 
 
 def test_workers_take_few_items_ahead_of_the_reader():
@@ -106,11 +122,17 @@ def test_a_reader_may_stop_early():
     assert list(ordered_map(abs, [-1], 2)) == [1]
 
 
-def test_the_settings_of_workers_are_not_those_of_the_caller_between_results():
-    from joblib.parallel import get_active_backend
+def test_the_environment_of_workers_is_not_that_of_the_caller():
+    before = dict(os.environ)
+    results = ordered_map(lambda _: dict(os.environ), [1, 2], 2)
+    inside = next(results)
+    assert os.environ == before
+    assert inside["OMP_NUM_THREADS"] == "1"
+    assert inside["PATH"] == before["PATH"]
+    assert len(list(results)) == 1
 
-    before = [type(get_active_backend()[0]), get_active_backend()[1]]
-    results = ordered_map(abs, [-1, -2], 2)
-    next(results)
-    assert [type(get_active_backend()[0]), get_active_backend()[1]] == before
-    assert list(results) == [2]
+
+def test_a_system_without_posix_has_no_workers(monkeypatch):
+    pid = os.getpid()
+    monkeypatch.setattr(os, "name", "nt")
+    assert list(ordered_map(lambda _: os.getpid(), [1], 2)) == [pid]

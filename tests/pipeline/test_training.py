@@ -9,7 +9,7 @@ import pytest
 from gmmaudio import pipeline
 from gmmaudio.audio import read_audio
 from gmmaudio.corpus import Clip, Corpus
-from gmmaudio.errors import CorpusError, FeatureError, SettingError, WorkerError
+from gmmaudio.errors import CorpusError, FeatureError, SettingError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import make_features
 from gmmaudio.models import FrameGmmSettings, to_bytes
@@ -139,17 +139,6 @@ def test_an_unexpected_error_at_one_file_does_not_lose_the_others(clips, monkeyp
 
 
 # --- worker processes and progress -----------------------------------------------------------------------------------
-
-
-def test_a_worker_that_dies_is_an_error_of_this_package(clips, monkeypatch):
-    def dies(_):
-        import os
-
-        os._exit(1)
-
-    monkeypatch.setattr(extraction, "extract_clip", dies)
-    with pytest.raises(WorkerError, match="a worker process died"):
-        pipeline.train(clips, SMALL, n_jobs=2)
 
 
 def test_an_interrupt_in_a_decoder_is_not_taken_for_a_bad_file(clips, monkeypatch):

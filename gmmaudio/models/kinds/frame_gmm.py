@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
 from gmmaudio.compute import ordered_map
+from gmmaudio.errors import WorkerError
 from gmmaudio.mixture import EMTrace, GaussianMixture, adapt_gmm, fit_gmm
 from gmmaudio.models.heads import Mixtures
 from gmmaudio.models.kind import Candidate, Kind
@@ -183,6 +184,11 @@ def fit_mixtures(
     settings : EmSettings
         Settings of EM.
 
+    Raises
+    ------
+    WorkerError
+        If a worker process dies twice at the fit of a label, which the error names.
+
     Examples
     --------
     >>> rows = (np.array([[0.0], [2.0]]), np.array([[5.0], [7.0]]))
@@ -193,7 +199,16 @@ def fit_mixtures(
     """
     tasks = (_Task(label_rows, settings, (training.seed, i)) for i, label_rows in enumerate(rows))
     run, n_labels = training.run, len(training.labels)
-    fits = list(run.progress(ordered_map(_fit_label, tasks, run.n_jobs), n_labels, "fitting mixtures"))
+
+    def refuse(task: _Task, error: WorkerError) -> NoReturn:
+        label, n_rows = training.labels[task.seed[1]], len(task.rows)
+        raise WorkerError(
+            f"label {label!r}: {error} at the fit of {settings.n_components} components to {n_rows} rows; "
+            "run with fewer worker processes (`n_jobs`) or fewer components (`n_components`)"
+        ) from error
+
+    results = ordered_map(_fit_label, tasks, run.n_jobs, on_crash=refuse)
+    fits = list(run.progress(results, n_labels, "fitting mixtures"))
     return tuple(mixture for mixture, _ in fits), dict(zip(training.labels, (t for _, t in fits), strict=True))
 
 
