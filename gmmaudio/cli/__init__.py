@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _stopped_by_signals():
+        with _stopped_by_signals(is_last=arguments is None):
             code = _run(words)
     except KeyboardInterrupt as interrupt:
         code = _stopped(interrupt)
@@ -108,16 +108,22 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Raise an exception on SIGINT, SIGTERM and SIGHUP while the block runs: files are closed and workers are ended."""
+def _stopped_by_signals(*, is_last: bool) -> Iterator[None]:
+    """Raise an exception on SIGINT, SIGTERM and SIGHUP while the block runs: files are closed and workers are ended.
+
+    Parameters
+    ----------
+    is_last : bool
+        Whether the process ends after the block, which further signals must not disturb.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        # a wrapper may send the signal of the keyboard once more: it must not disturb the end
+        # a wrapper may send the signal of the keyboard once more
         for each in previous:
-            signal.signal(each, signal.SIG_IGN)
+            signal.signal(each, _do_nothing)
         raise Stopped(EXIT_BY_SIGNAL + number)
 
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -130,7 +136,11 @@ def _stopped_by_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, _do_nothing if is_last else handler)
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Let a signal pass. Python complains of one that arrives just before it is ignored by the system."""
 
 
 def _stopped(cause: BaseException | None) -> int:

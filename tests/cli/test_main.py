@@ -1,9 +1,8 @@
-"""The ``gmmaudio`` command itself: exit codes by signal."""
+"""The ``gmmaudio`` command itself: usage, exit codes and streams."""
 
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,21 +16,6 @@ from tests.cli.conftest import python
 pytestmark = pytest.mark.usefixtures("few_draws")
 
 GMMAUDIO = (sys.executable, "-m", "gmmaudio")
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_a_run_with_its_workers(corpus, model_file, number, code):
-    words = ["classify", model_file, *[corpus.root] * 60, "--format", "jsonl", "-j", "2"]
-    with subprocess.Popen(
-        [*GMMAUDIO, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    ) as process:
-        assert process.stdout.readline().startswith(b'{"path": ')
-        process.send_signal(number)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert len(out.splitlines()) < 60 * 18 - 1
-    assert err.endswith(b"stopped\n"), err.decode()
-    assert b"Traceback" not in err
 
 
 @pytest.mark.parametrize(

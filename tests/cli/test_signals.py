@@ -1,0 +1,129 @@
+"""Signals to a command that has workers: it ends soon and quietly, with its code, and nobody holds its pipes."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+GMMAUDIO = (sys.executable, "-m", "gmmaudio")
+CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)]
+N_COPIES, N_FILES = 60, 18
+
+
+def reset(number=signal.SIGHUP, to=signal.SIG_DFL):
+    """Make the disposition of signals in a child what a terminal gives, however the tests were started."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(number, to)
+
+
+@contextlib.contextmanager
+def started(*words, before=reset):
+    """Run the command in a session of its own, which is killed in the end so that no test hangs."""
+    with subprocess.Popen(
+        [*GMMAUDIO, *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        bufsize=0,
+        preexec_fn=before,  # noqa: PLW1509
+    ) as process:
+        killer = threading.Timer(120, os.killpg, [process.pid, signal.SIGKILL])
+        killer.start()
+        try:
+            yield process
+            assert killer.is_alive()
+        finally:
+            killer.cancel()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def words_of(err):
+    """Return what was said, but for the files that are skipped."""
+    return b"".join(line for line in err.splitlines(keepends=True) if not line.startswith(b"skipped "))
+
+
+def wait_for_workers(process, n):
+    """Wait until a process has started some workers."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while process.poll() is None and len(children.read_text().split()) < n:
+        os.sched_yield()
+
+
+needs_proc = pytest.mark.skipif(
+    not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists(), reason="counts children by Linux's /proc"
+)
+
+
+@pytest.mark.parametrize(("number", "code"), CODES)
+def test_a_signal_ends_a_run_with_its_workers(corpus, model_file, number, code):
+    with started("classify", model_file, *[corpus.root] * N_COPIES, "--format", "jsonl", "-j", "2") as process:
+        assert process.stdout.readline().startswith(b'{"path": ')
+        process.send_signal(number)
+        # ends when the last that holds the pipes is gone
+        out, err = process.communicate()
+    assert process.returncode == code
+    assert len(out.splitlines()) < N_COPIES * N_FILES - 1
+    assert words_of(err) == (b"" if number == signal.SIGKILL else b"\nstopped\n")
+
+
+def test_a_hang_up_that_is_ignored_does_not_end_a_run(corpus, model_file):
+    before = partial(reset, signal.SIGHUP, signal.SIG_IGN)
+    with started("classify", model_file, *[corpus.root] * 2, "--format", "jsonl", "-j", "2", before=before) as process:
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        out, err = process.communicate()
+    assert (process.returncode, words_of(err)) == (0, b"")
+    assert len((first + out).splitlines()) == 2 * N_FILES
+
+
+@needs_proc
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_an_interrupt_of_the_keyboard_while_workers_start_says_one_word(corpus, tmp_path, n_workers):
+    # the keyboard interrupts all processes of the terminal
+    with started("train", corpus.plain, "-o", tmp_path / "m.gmm", "-j", "2") as process:
+        wait_for_workers(process, n_workers)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate()
+    assert (process.returncode, out, err) == (130, b"", b"\nstopped\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_proc
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), CODES)
+@pytest.mark.parametrize("verb", ["train", "crossval", "evaluate", "features"])
+def test_a_signal_ends_every_verb_and_leaves_nothing(corpus, model_file, tmp_path, verb, number, code):
+    words = {
+        "train": [corpus.plain, "-o", tmp_path / "m.gmm"],
+        "crossval": [corpus.plain, "--json", tmp_path / "r.json"],
+        "evaluate": [model_file, corpus.plain, "--json", tmp_path / "r.json"],
+        "features": [*[corpus.root] * 20, "-o", tmp_path],
+    }[verb]
+    with started(verb, *words, "-j", "2") as process:
+        wait_for_workers(process, 2)
+        process.send_signal(number)
+        _, err = process.communicate()
+    assert process.returncode == code
+    assert words_of(err) == (b"" if number == signal.SIGKILL else b"\nstopped\n")
+    assert list(tmp_path.glob("*.gmm")) + list(tmp_path.glob("*.json")) == []
+
+
+def test_a_signal_that_comes_twice_does_not_disturb_the_end(corpus, model_file):
+    with started("classify", model_file, *[corpus.root] * N_COPIES, "--format", "jsonl", "-j", "2") as process:
+        process.stdout.readline()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(number)
+        _, err = process.communicate()
+    # which of them is handled first is not ours to say
+    assert process.returncode in (130, 143)
+    assert words_of(err) == b"\nstopped\n"
