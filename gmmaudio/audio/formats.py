@@ -37,6 +37,7 @@ NOTES: dict[str, str] = {
     "channels_cancel": "channels that cancel, where the loudest is used instead of the mean",
     "silent_channels": "channels without sound beside others, which are left out of the mean",
     "length_wrong": "a header that declares no length or a wrong one; read to the end of the data",
+    "left_out": "bytes between or after recordings that are of no known kind, which are left out",
     "joined": "several recordings joined, read one after another",
 }
 

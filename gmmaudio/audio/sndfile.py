@@ -1,4 +1,4 @@
-"""Decoding by libsndfile, with the detection of truncated files from its log."""
+"""Decoding by libsndfile."""
 
 from __future__ import annotations
 
@@ -46,10 +46,6 @@ class SndfileDecoder:
         self.info = AudioInfo(sound.samplerate, sound.channels, sound.frames / sound.samplerate, sound.format)
         self.lfe_channels = _lfe_channels(sound)
         self._truncated = recording.truncated
-        if _log_shows_truncation(sound.extra_info):
-            self._truncated = (
-                f"only {self.info.duration_s:.2f} s are left of a longer file; copy or export the file again"
-            )
 
     def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
         """Yield the samples of a segment.
@@ -137,17 +133,3 @@ def _lfe_channels(sound: Any) -> tuple[int, ...]:
     layout = re.search(r"(?:Channel Mask|Layout) .*\((.*)\)", sound.extra_info)
     names = layout.group(1).split(", ") if layout else []
     return tuple(index for index, name in enumerate(names) if name.startswith("LFE"))
-
-
-def _log_shows_truncation(log: str) -> bool:
-    """Return whether libsndfile's log shows a data chunk that is declared longer than the file."""
-    for line in log.splitlines():
-        name, _, rest = line.partition(":")
-        declared, _, actual = rest.partition("(should be")
-        if not actual or name.strip() not in {"data", "SSND", "BODY", "Data Size", "Riff size", "riff"}:
-            continue
-        sizes = declared.strip(), actual.strip(" )")
-        # a recorder that writes to a pipe cannot know the length: it declares none, or the maximum
-        if all(size.isdigit() for size in sizes) and int(sizes[1]) < int(sizes[0]) < 0x7FFF0000:
-            return True
-    return False

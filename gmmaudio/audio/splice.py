@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple, Protocol
@@ -76,6 +76,43 @@ class Found(NamedTuple):
     recordings: list[Recording]
     end: int
     is_open: bool = False
+
+
+def read_at(handle: ReadableFile, offset: int, size: int) -> bytes:
+    """Return up to ``size`` bytes of a file.
+
+    Parameters
+    ----------
+    handle : readable file
+        The open file.
+    offset, size : int
+        The first byte, and the number of bytes, 0 or more.
+    """
+    handle.seek(offset)
+    return handle.read(size)
+
+
+def edited(span: Span, edits: Mapping[int, bytes]) -> tuple[Span | bytes, ...]:
+    """Return the parts of a range of a file with some of its bytes replaced.
+
+    Parameters
+    ----------
+    span : Span
+        The range.
+    edits : mapping of int to bytes
+        New bytes at offsets in the file, inside the range and apart from each other.
+
+    Examples
+    --------
+    >>> edited(Span(0, 9), {4: b"????"})
+    (Span(start=0, stop=4), b'????', Span(start=8, stop=9))
+    """
+    parts: list[Span | bytes] = []
+    position = span.start
+    for offset in sorted(edits):
+        parts += [Span(position, offset), edits[offset]]
+        position = offset + len(edits[offset])
+    return (*parts, Span(position, span.stop))
 
 
 class SplicedFile:

@@ -50,7 +50,7 @@ REFUSALS = {
     "damaged": (
         b"RIFF\x24\x00\x00\x00WAVE",
         {},
-        "starts like an audio file but cannot be decoded (Error in WAV file. No 'data' chunk marker); copy it again",
+        "starts like an audio file but cannot be decoded (WAV: no data chunk); copy it again",
     ),
     "bad_header": (
         patched(encode(chirp()), 24, "<I", 1),

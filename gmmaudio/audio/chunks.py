@@ -1,0 +1,190 @@
+"""Files made of chunks that have a name and a size: WAV, RF64, Wave64, AIFF, CAF and 8SVX.
+
+The size of the sound is a claim. What a writer leaves that could not return to the header, or was killed, is replaced
+by the number of bytes that are there; a plausible size beyond the end of the file shows that the file was cut.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from gmmaudio.audio.chunk_formats import (
+    Chunk,
+    Dialect,
+    Head,
+    SoundFormat,
+    chunk_at,
+    chunks_from,
+    dialect_at,
+    end_of,
+    sound_format,
+    with_length,
+)
+from gmmaudio.audio.claims import (
+    SCAN_BYTES,
+    begins_header,
+    cut_message,
+    damaged,
+    is_placeholder,
+    length_note,
+    next_header,
+    places_of,
+    too_long,
+)
+from gmmaudio.audio.formats import AudioNote
+from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
+from gmmaudio.audio.tags import skip_tags
+
+# names of chunks that may stand after the sound
+_LATER_CHUNK_NAMES = (
+    b"LISTlistid3 ID3 bextiXMLaxmlchnaaXML_PMXcue smplinstcartJUNKjunkPAD FLLRfactPEAKafspDISPacid"
+    b"COMMNAMEAUTHANNO(c) MARKINSTCOMTAPPLMIDISAXLpaktinfochanfreeuuidstrgmarkkukimidiumidpeak"
+)
+_LATER_CHUNKS = tuple(_LATER_CHUNK_NAMES[place : place + 4] for place in range(0, len(_LATER_CHUNK_NAMES), 4))
+# decoders would hold a longer one in memory
+_MAX_METADATA_BYTES = 2**24
+
+
+def find_chunked(handle: ReadableFile, start: int, stop: int, *, reads_on: bool = False) -> Found | None:
+    """Return the recording of a file that is made of chunks.
+
+    Parameters
+    ----------
+    handle : readable file
+        The open file.
+    start, stop : int
+        Where it begins, and the end of the bytes to look at.
+    reads_on : bool
+        Take what follows the declared end for sound, as far as it is neither a chunk nor a header.
+
+    Returns
+    -------
+    Found or None
+        None where no such file begins; without recordings where it holds no sound.
+
+    Raises
+    ------
+    AudioError
+        ``damaged`` if a chunk before the sound is declared longer than the file, or if there is no sound chunk.
+    """
+    dialect = dialect_at(handle, start)
+    if dialect is None:
+        return None
+    head = _read_head(handle, dialect, start, stop)
+    left, is_length = stop - head.sound_start, not is_placeholder(head.declared)
+    if is_length and head.declared <= left and not reads_on:
+        return _as_declared(handle, head, stop)
+    # the remainder of a size of more than 32 bits
+    has_wrapped = left >= 2**32 and (left - head.declared) % 2**32 <= 1
+    is_longer = is_length and head.declared > left
+    end = stop if has_wrapped or is_longer else next_header(handle, head.sound_start, stop)
+    n_there = max(0, end - head.sound_start)
+    if n_there == 0:
+        return Found([], end)
+    if head.declared == n_there:
+        return _as_declared(handle, head, end)
+    if is_length and head.declared > n_there:
+        message = cut_message(dialect.sound_name, head.declared, n_there, head.format.byte_rate)
+        return Found([Recording(with_length(head, end, Span(end, end)), (), message)], end)
+    return _as_there(handle, head, end)
+
+
+def _read_head(handle: ReadableFile, dialect: Dialect, start: int, stop: int) -> Head:
+    """Return the chunks up to the sound's."""
+    chunks: list[Chunk] = []
+    form, wide_size = SoundFormat(), 0
+    for chunk in chunks_from(handle, dialect, start, start + dialect.first, stop):
+        chunks.append(chunk)
+        if chunk.name == dialect.sound:
+            is_wide = dialect.title == "RF64" and chunk.size == 0xFFFFFFFF
+            return Head(dialect, start, tuple(chunks), form, wide_size if is_wide else chunk.size - dialect.inner)
+        if not 0 <= chunk.size <= stop - chunk.start:
+            raise too_long(dialect.title, _in_words(chunk), chunk.size, stop - chunk.start)
+        if chunk.name == b"ds64" and chunk.size >= 24:
+            (wide_size,) = struct.unpack("<q", read_at(handle, chunk.start + 8, 8))
+        if chunk.name in (b"fmt ", b"COMM", b"desc", b"VHDR"):
+            form = sound_format(handle, dialect, chunk)
+    raise damaged(dialect.title, f"no {dialect.sound_name}")
+
+
+def _as_declared(handle: ReadableFile, head: Head, stop: int) -> Found:
+    """Return the recording whose sound has the declared length, with the chunks after it."""
+    dialect, sound = head.dialect, head.chunks[-1]._replace(size=head.declared + head.dialect.inner)
+    sound_stop = sound.start + sound.size
+    rest = end = end_of(handle, dialect, sound, head.start, stop)
+    is_whole = all(chunk.size <= _MAX_METADATA_BYTES for chunk in head.chunks[:-1])
+    for chunk in _later_chunks(handle, head, end, stop):
+        if not 0 <= chunk.size <= stop - chunk.start:
+            # the end of the file is missing, and it held no sound
+            return Found([Recording(with_length(head, sound_stop, Span(rest, end)))], end)
+        end = end_of(handle, dialect, chunk, head.start, stop)
+        is_whole = is_whole and chunk.size <= _MAX_METADATA_BYTES
+    if is_whole and read_at(handle, head.start, 4) != b"BW64":
+        return Found([Recording((Span(head.start, end),))], end, is_open=end == rest)
+    kept = Span(rest, end if is_whole else rest)
+    return Found([Recording(with_length(head, sound_stop, kept))], end, is_open=end == rest)
+
+
+def _as_there(handle: ReadableFile, head: Head, end: int) -> Found:
+    """Return the recording whose sound has as many bytes as there are, less the chunks and tags at the end."""
+    dialect = head.dialect
+    rest = _trailing_chunks(handle, head, end)
+    sound_stop = _without_tags(handle, head.sound_start, end) if rest.start == end else rest.start
+    n_there = sound_stop - head.sound_start
+    n_there -= n_there % head.format.frame_bytes
+    notes: tuple[AudioNote, ...] = ()
+    if n_there > 0 and not (dialect.title == "CAF" and head.declared == -1 - dialect.inner):
+        notes = (length_note(dialect.sound_name, head.chunks[-1].size, n_there, head.format.byte_rate),)
+    return Found([Recording(with_length(head, head.sound_start + n_there, rest), notes)], end)
+
+
+def _later_chunks(handle: ReadableFile, head: Head, offset: int, stop: int) -> list[Chunk]:
+    """Return the chunks after the sound; the last may be declared longer than the file if its name is known."""
+    chunks = []
+    while offset < stop:
+        chunk = chunk_at(handle, head.dialect, offset, stop)
+        is_other = skip_tags(handle, offset, stop) > offset or begins_header(handle, offset)
+        if chunk is None or is_other:
+            break
+        fits = 0 <= chunk.size <= stop - chunk.start
+        if fits or chunk.name in _LATER_CHUNKS:
+            chunks.append(chunk)
+        if not fits:
+            break
+        offset = end_of(handle, head.dialect, chunk, head.start, stop)
+    return chunks
+
+
+def _trailing_chunks(handle: ReadableFile, head: Head, end: int) -> Span:
+    """Return the range of the chunks at the end of sound of unknown length, empty at ``end`` where there are none."""
+    position = max(head.sound_start, end - _MAX_METADATA_BYTES)
+    while position < end:
+        piece = read_at(handle, position, min(SCAN_BYTES, end - position))
+        for place in places_of(_LATER_CHUNKS, piece):
+            if _reaches_end(handle, head, position + place, end):
+                return Span(position + place, end)
+        if position + len(piece) >= end or len(piece) < 4:
+            break
+        position += len(piece) - 3
+    return Span(end, end)
+
+
+def _reaches_end(handle: ReadableFile, head: Head, offset: int, end: int) -> bool:
+    """Return whether chunks from an offset on reach the end, with nothing but tags and padding after them."""
+    for chunk in chunks_from(handle, head.dialect, head.start, offset, end):
+        if not 0 <= chunk.size <= end - chunk.start:
+            return False
+        if skip_tags(handle, end_of(handle, head.dialect, chunk, head.start, end), end) == end:
+            return True
+    return False
+
+
+def _without_tags(handle: ReadableFile, start: int, end: int) -> int:
+    """Return the end of the sound before an ID3v1 tag at the end."""
+    has_tag = end - start > 128 and read_at(handle, end - 128, 3) == b"TAG"
+    return end - 128 if has_tag else end
+
+
+def _in_words(chunk: Chunk) -> str:
+    """Return the name of a chunk in words."""
+    return f"the chunk {chunk.name.decode('latin-1').strip()!r}"
