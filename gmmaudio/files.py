@@ -6,9 +6,11 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from gmmaudio.errors import GmmaudioError, ReadError
+from gmmaudio.names import file_text, normal, spellings
 
 # a mixture of 1,024 full covariances of 60 columns for each of 50 labels has 1.5 GB
 MODEL_BYTES = 2 * 2**30
@@ -25,6 +27,51 @@ CHUNK_BYTES = 2**20
 UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 # where a system shows the pipes that a process has open
 OPEN_PIPES = ("/dev/fd/", "/proc/")
+
+
+def find_path(path: str | os.PathLike[str]) -> Path:
+    r"""Return the path under which a file exists, whatever normal form of Unicode its names have.
+
+    Each folder and the file are tried as they are given, in NFC and in NFD, then compared in NFC with what is there.
+    A name that exists as it is given is always the one that is taken.
+
+    Parameters
+    ----------
+    path : path-like
+        Path that a person or a manifest names.
+
+    Returns
+    -------
+    Path
+        The path as it is given where there is no such file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "Zoe\u0301.wav").write_bytes(b"")
+    ...     find_path(f"{folder}/Zo\u00e9.wav").name == "Zoe\u0301.wav"
+    True
+    """
+    given = Path(path)
+    if str(given).isascii() or os.path.lexists(given):
+        return given
+    found = Path(given.anchor)
+    for name in given.relative_to(given.anchor).parts:
+        match = next((each for each in spellings(name) if os.path.lexists(found / each)), None) or _entry(found, name)
+        if match is None:
+            return given
+        found /= match
+    return found
+
+
+def _entry(folder: Path, name: str) -> str | None:
+    """Return the entry of a folder that has the same NFC form as a name, the first of several; None without one."""
+    try:
+        entries = sorted(os.listdir(folder))  # noqa: PTH208 - names, not paths
+    except (OSError, ValueError):
+        return None
+    return next((entry for entry in entries if normal(file_text(entry)) == normal(name)), None)
 
 
 def read_limited(
@@ -176,6 +223,7 @@ def check_regular(path: str | os.PathLike[str], *, may_be_pipe: bool = False) ->
 @contextlib.contextmanager
 def _open_for_reading(path: str | os.PathLike[str], *, may_be_pipe: bool) -> Iterator[BinaryIO]:
     """Give an open file that is not a folder, a device, a socket or a named pipe."""
+    path = find_path(path)
     # opening a device may have effects: its kind is checked before, and after, when it cannot change any more
     check_regular(path, may_be_pipe=may_be_pipe)
     with open(path, "rb", opener=_open_without_waiting) as handle:

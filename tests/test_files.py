@@ -13,7 +13,7 @@ import pytest
 
 from gmmaudio import files
 from gmmaudio.errors import ReadError
-from gmmaudio.files import check_regular, read_limited, read_stream
+from gmmaudio.files import check_regular, find_path, read_limited, read_stream
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +164,31 @@ def test_a_stream_is_read_up_to_its_limit():
     assert read_stream(io.BytesIO(bytes(1_000)), 1_000, "standard input") == bytes(1_000)
     with pytest.raises(ReadError, match="standard input: holds more than 999 bytes"):
         read_stream(io.BytesIO(bytes(1_000)), 999, "standard input")
+
+
+# --- one name in two normal forms ------------------------------------------------------------------------------------
+
+COMPOSED, DECOMPOSED = "Beyonc\u00e9", "Beyonce\u0301"
+
+
+@pytest.mark.parametrize("asked", [COMPOSED, DECOMPOSED])
+@pytest.mark.parametrize("there", [COMPOSED, DECOMPOSED])
+def test_a_file_is_found_under_either_normal_form_at_every_depth(tmp_path, asked, there):
+    (tmp_path / there).mkdir()
+    (tmp_path / there / f"{there}.wav").write_bytes(b"sound")
+    (tmp_path / there / f"{COMPOSED}-{DECOMPOSED}.wav").write_bytes(b"mixed")
+    assert find_path(tmp_path / COMPOSED / f"{asked}.wav").read_bytes() == b"sound"
+    assert read_limited(tmp_path / asked / f"{DECOMPOSED}-{COMPOSED}.wav", 9) == b"mixed"
+
+
+def test_a_name_that_exists_as_it_is_given_is_taken(tmp_path):
+    for name in (COMPOSED, DECOMPOSED):
+        (tmp_path / name).write_text(name)
+    if len(list(tmp_path.iterdir())) < 2:
+        pytest.skip("this file system keeps one normal form")
+    assert [find_path(tmp_path / name).read_text() for name in (COMPOSED, DECOMPOSED)] == [COMPOSED, DECOMPOSED]
+
+
+def test_a_path_that_is_not_there_stays_as_it_is_given(tmp_path):
+    for path in (tmp_path / COMPOSED, tmp_path / "a", Path(DECOMPOSED, "b"), Path("\0\u00e9")):
+        assert find_path(path) == path

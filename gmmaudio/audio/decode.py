@@ -21,6 +21,7 @@ from gmmaudio.audio.downmix import Downmix
 from gmmaudio.audio.formats import MAX_RATE_HZ, MIN_RATE_HZ, AudioInfo, AudioNote, Samples
 from gmmaudio.audio.recordings import Decoder, open_decoder
 from gmmaudio.errors import AudioError, SettingError
+from gmmaudio.files import find_path
 
 # a larger magnitude overflows in later steps
 MAX_MAGNITUDE = 1e30
@@ -251,6 +252,7 @@ def _open(path: Path) -> Iterator[Decoder]:
 
 def _open_handle(path: Path) -> BinaryIO:
     """Return the open file, or raise AudioError with the system's reason."""
+    path = find_path(path)
     try:
         mode = path.stat().st_mode
         handle = path.open("rb") if stat.S_ISREG(mode) else None
