@@ -18,10 +18,19 @@ DOCS = Path(__file__).parent.parent / "docs"
 CODES = {
     "alarm": {
         *("file_in_several_groups", "group_in_several_folds", "group_on_both_sides", "group_trained_on"),
-        *("groups_unknown", "near_duplicate", "same_audio_on_both_sides", "source_confounded", "trained_on"),
+        *("groups_unknown", "near_duplicate", "no_label_in_common", "same_audio_on_both_sides", "source_confounded"),
+        "trained_on",
     },
     "warning": {
-        *("copies_failed", "empty_folder", "few_groups", "file_outside_folders", "files_as_groups"),
+        *("class_folder_of_folders", "label_named_as_split", "similar_sources", "similar_values"),
+        *(
+            "splits_in_class_folders",
+            "copies_failed",
+            "empty_folder",
+            "few_groups",
+            "file_outside_folders",
+            "files_as_groups",
+        ),
         *("groups_not_comparable", "label_lost", "label_never_candidate", "label_not_scored", "label_of_one_source"),
         *("labels_not_in_model", "little_audio", "no_fingerprint", "not_calibrated", "one_group"),
         *("prediction_not_best", "same_audio_twice", "same_audio_two_labels", "sample_rates_differ", "short_clips"),
@@ -35,6 +44,7 @@ CODES = {
         ),
     },
     "information": {
+        "class_folders_alike",
         *("fewer_components", "fold_column_divides_group", "interval_inside_groups", "no_random_split", "note"),
         *("open_set_counts", "open_set_not_measured", "random_split_gap", "remainders_left_out", "sound_as_read"),
         "source_unknown",

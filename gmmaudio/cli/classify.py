@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options
+from gmmaudio.names import file_text, respell
 
 if TYPE_CHECKING:
     from gmmaudio.models import Prediction
@@ -99,7 +100,10 @@ def _priors(arguments: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, fl
         return None
     named: dict[str, float] = {}
     for argument in arguments:
-        label, _, number = argument.rpartition("=")
+        written, _, number = argument.rpartition("=")
+        (label,) = respell([file_text(written)], labels)
+        if label in named:
+            raise click.BadParameter(f"{label!r} is named twice; name each label once.", param_hint="--prior")
         try:
             named[label] = float(number)
         except ValueError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from gmmaudio.cli import options
 from gmmaudio.cli.flags import with_flags
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.findings import Finding, at_level
+from gmmaudio.names import respell
 
 if TYPE_CHECKING:
     from gmmaudio.evaluation import Comparison
@@ -66,7 +68,8 @@ def command(a: Path, b: Path, json_path: Path | None, is_quiet: bool) -> None:
     from gmmaudio.outputs import write_together
 
     OutputPaths({"--json": None if str(json_path) == "-" else json_path}).check(a, b)
-    first, second = read_evaluation(a), read_evaluation(b)
+    first = respell_evaluation(read_evaluation(a))
+    second = respell_evaluation(read_evaluation(b), first)
     keys, warnings = pair_clips(first, second)
     for warning in warnings:
         say(f"warning: {warning}")
@@ -151,6 +154,37 @@ def _is_clip(row: object) -> bool:
     if not isinstance(row, dict) or type(row.get("repeat", 0)) is not int:
         return False
     return all(isinstance(row.get(key), str) for key in ("name", "label", "predicted"))
+
+
+def respell_evaluation(side: Evaluation, known: Evaluation | None = None) -> Evaluation:
+    """Return an evaluation whose clips, labels and units have one spelling for each NFC form.
+
+    Parameters
+    ----------
+    side : Evaluation
+        As it was read.
+    known : Evaluation or None
+        Evaluation whose spelling goes before.
+    """
+    clips, before = list(side.clips.values()), list(known.clips.values()) if known else []
+    spelt = {
+        name: respell([read(clip) for clip in clips], [read(clip) for clip in before])
+        for name, read in (("name", itemgetter("name")), ("unit", resampling_unit))
+    }
+    labels = respell(
+        [clip[key] for clip in clips for key in ("label", "predicted")],
+        [clip[key] for clip in before for key in ("label", "predicted")],
+    )
+    keys = [(name, repeat) for name, (_, repeat) in zip(spelt["name"], side.clips, strict=True)]
+    if len(set(keys)) < len(keys):
+        # two files whose names differ by the normal form alone are two clips
+        keys = list(side.clips)
+    respelt = [
+        clip | {"label": labels[2 * i], "predicted": labels[2 * i + 1], "unit": spelt["unit"][i]}
+        for i, clip in enumerate(map(dict, clips))
+    ]
+    hashes = zip(respell(side.hashes, known.hashes if known else ()), side.hashes.values(), strict=True)
+    return replace(side, clips=dict(zip(keys, respelt, strict=True)), hashes=dict(hashes))
 
 
 def resampling_unit(clip: Mapping[str, Any]) -> str:

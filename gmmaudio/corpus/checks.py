@@ -8,10 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gmmaudio.errors import CorpusError
 from gmmaudio.findings import Finding, first_of, some_names
+from gmmaudio.names import difference, quoted, similar_names, split_names
+
+# sets of labels that look alike that are listed
+MAX_SETS = 5
 
 
 def check_labels(labels: Sequence[str]) -> tuple[Finding, ...]:
-    """Return the findings on labels: names that are nearly the same, and labels of a single clip.
+    """Return the findings on labels: names that are nearly the same or those of splits, and labels of a single clip.
 
     Parameters
     ----------
@@ -26,7 +30,7 @@ def check_labels(labels: Sequence[str]) -> tuple[Finding, ...]:
     Raises
     ------
     CorpusError
-        If there are fewer than two labels.
+        If there are fewer than two labels, or each is the name of a split.
 
     Examples
     --------
@@ -36,27 +40,95 @@ def check_labels(labels: Sequence[str]) -> tuple[Finding, ...]:
     counts = Counter(labels)
     if not counts:
         raise CorpusError("no clip is left to use; see the failures and findings above")
+    splits = split_names(counts)
+    if len(splits) == len(counts):
+        raise CorpusError(
+            f"every label is the name of a split ({some_names(splits)}); expected classes: name the folder of one "
+            "split, or write a manifest with the columns path, label and split"
+        )
     if len(counts) < 2:
         raise CorpusError(
             f"only one label, {next(iter(counts), 'none')!r}; expected two or more: add a folder or rows of another"
         )
-    return (*_check_similar_labels(counts), *_check_single_clips(counts))
+    return (*check_similar_labels(counts), *_check_split_labels(splits), *_check_single_clips(counts))
 
 
-def _check_similar_labels(counts: Mapping[str, int]) -> tuple[Finding, ...]:
-    """Return a finding for each set of labels that differ only by case or spaces."""
-    by_folded: dict[str, list[str]] = defaultdict(list)
-    for label in sorted(counts):
-        by_folded[" ".join(label.casefold().split())].append(label)
+def check_similar_labels(counts: Mapping[str, int]) -> tuple[Finding, ...]:
+    """Return a finding for each set of labels that look alike.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Label -> number of its clips.
+
+    Returns
+    -------
+    tuple of Finding
+        Empty where there is nothing to report.
+
+    Examples
+    --------
+    >>> print(*check_similar_labels({"1": 3, "1.0": 0}))
+    labels '1' (3), '1.0' (0) differ only by how a number is written; give them one name
+    """
+    sets = similar_names(counts)
+    more = f" (and {len(sets) - MAX_SETS} other sets of labels look alike)"
     return tuple(
         Finding(
             "similar_labels",
             "warning",
-            f"labels {', '.join(f'{name!r} ({counts[name]})' for name in names)} differ only by case or spaces",
+            f"labels {', '.join(f'{quoted(name)} ({counts[name]})' for name in names)} differ only by "
+            f"{difference(names)}{more if i == MAX_SETS and i < len(sets) else ''}",
             "give them one name",
         )
-        for names in by_folded.values()
-        if len(names) > 1
+        for i, names in enumerate(sets[:MAX_SETS], start=1)
+    )
+
+
+def check_similar_values(column: str, values: Iterable[str | None]) -> tuple[Finding, ...]:
+    """Return the finding on values of a column that look alike, and are taken as different.
+
+    Parameters
+    ----------
+    column : str
+        Name of the column.
+    values : iterable of str or None
+        Value of every clip.
+
+    Returns
+    -------
+    tuple of Finding
+        One or none.
+
+    Examples
+    --------
+    >>> print(*check_similar_values("split", ["train", "Train", "test"]))
+    values of the column 'split' differ only by case or spaces: 'Train'; 'train'; give them one name
+    """
+    alike = [name for names in similar_names(value for value in values if value) for name in names]
+    if not alike:
+        return ()
+    return (
+        Finding(
+            "similar_values",
+            "warning",
+            f"values of the column {column!r} differ only by {difference(alike)}: {first_of([*map(quoted, alike)])}",
+            "give them one name",
+        ),
+    )
+
+
+def _check_split_labels(splits: Sequence[str]) -> tuple[Finding, ...]:
+    """Return the finding on labels that are names of splits."""
+    if not splits:
+        return ()
+    return (
+        Finding(
+            "label_named_as_split",
+            "warning",
+            f"labels are called as parts of a corpus usually are: {some_names(splits)}",
+            "if they are splits, name the folder of one, or write a manifest with a column split",
+        ),
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gmmaudio.findings import Finding
+from gmmaudio.names import normal, respell
 
 # the columns of a manifest that have a meaning
 COLUMNS = ("path", "label", "group", "source", "split", "start", "end")
@@ -72,7 +73,9 @@ class Clip:
         if name in COLUMNS:
             value = getattr(self, {"start": "start_s", "end": "end_s"}.get(name, name))
             return None if value is None else str(value)
-        return self.extra.get(name)
+        if name in self.extra:
+            return self.extra[name]
+        return next((value for key, value in self.extra.items() if normal(key) == normal(name)), None)
 
 
 @dataclass(frozen=True)
@@ -101,3 +104,29 @@ class Corpus:
     clips: tuple[Clip, ...]
     findings: tuple[Finding, ...] = ()
     n_skipped: int = 0
+
+
+def respell_clips(clips: Sequence[Clip]) -> tuple[Clip, ...]:
+    r"""Return clips whose labels, groups, sources and splits have one spelling for each NFC form: the first.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        Clips in a fixed order.
+
+    Returns
+    -------
+    tuple of Clip
+        The same clips where nothing changes.
+
+    Examples
+    --------
+    >>> clips = [Clip("1.wav", "a", "Zo\u00e9"), Clip("2.wav", "b", "Zoe\u0301")]
+    >>> len({clip.group for clip in respell_clips(clips)})
+    1
+    """
+    columns = {name: [getattr(clip, name) for clip in clips] for name in ("label", "group", "source", "split")}
+    changed = {name: values for name, column in columns.items() if (values := respell(column)) != column}
+    if not changed:
+        return tuple(clips)
+    return tuple(replace(clip, **{name: changed[name][i] for name in changed}) for i, clip in enumerate(clips))

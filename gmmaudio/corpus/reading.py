@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 import os
 import posixpath
 import stat
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
-from gmmaudio.corpus.clip import COLUMNS, Clip, Corpus
+from gmmaudio.corpus.checks import check_similar_values
+from gmmaudio.corpus.clip import COLUMNS, Clip, Corpus, respell_clips
+from gmmaudio.corpus.folder_checks import check_folders
 from gmmaudio.errors import CorpusError, ReadError
-from gmmaudio.files import TABLE_BYTES, read_limited
+from gmmaudio.files import TABLE_BYTES, find_path, read_limited
 from gmmaudio.findings import Finding, some_names
+from gmmaudio.names import file_text, normal
+from gmmaudio.text_tables import TableRow, TextTable, check_known_columns, decode_text, parse_table
 
 
 def read_corpus(path: str | os.PathLike[str], suffixes: Collection[str]) -> Corpus:
@@ -44,7 +48,7 @@ def read_corpus(path: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
     >>> len(corpus.clips), corpus.clips[0].path, corpus.clips[0].label
     (12, 'jazz/album0/01.wav', 'jazz')
     """
-    path = Path(path)
+    path = find_path(path)
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except FileNotFoundError as error:
@@ -96,14 +100,16 @@ def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
             continue
         files, n_other = list_audio(folder, suffixes)
         n_skipped += n_other
-        clips += [Clip(file.relative_to(root).as_posix(), folder.name) for file in files]
+        label = file_text(folder.name)
+        clips += [Clip(file_text(file.relative_to(root).as_posix()), label) for file in files]
         if not files:
-            findings.append(_empty_folder(folder.name))
+            findings.append(_empty_folder(label))
     if not clips:
         raise CorpusError(
             f"{root}: no audio in any sub-folder; expected one folder for each class, such as {root.name}/jazz/01.wav"
         )
-    return Corpus(root, tuple(clips), tuple(findings), n_skipped)
+    findings += check_folders([clip.path for clip in clips])
+    return Corpus(root, respell_clips(clips), tuple(findings), n_skipped)
 
 
 def _outside_folders(name: str) -> Finding:
@@ -179,13 +185,14 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
     r"""Return the clips that a CSV manifest lists; their paths are relative to the manifest.
 
     The columns ``path`` (or Hugging Face's ``file_name``) and ``label`` are required. ``group``, ``source``, ``split``,
-    ``start`` and ``end`` are optional, and all other columns are kept in ``extra``. The separator is a comma, a
-    semicolon or a tab.
+    ``start`` and ``end`` are optional, and all other columns are kept in ``extra``. The table is read as
+    :func:`gmmaudio.text_tables.parse_table` describes. Labels, groups, sources and splits that have one NFC form
+    take the spelling that comes first.
 
     Parameters
     ----------
     path : path-like
-        Manifest, UTF-8.
+        Manifest, UTF-8 or UTF-16.
 
     Returns
     -------
@@ -204,8 +211,8 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
     >>> clip.path, clip.label, clip.group, clip.extra
     ('ann/1.wav', 'en', 'ann', {'age': '31'})
     """
-    path = Path(path)
-    clips = _read_rows(path)
+    path = find_path(path)
+    clips = _one_path_for_each_file(path.parent, _read_rows(path))
     if not clips:
         raise CorpusError(f"{path}: has a header and no rows; add one row for each clip")
     counts = Counter((posixpath.normpath(clip.path), clip.start_s, clip.end_s) for clip in clips)
@@ -214,20 +221,33 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
         raise CorpusError(
             f"{path}: more than one row for {some_names(repeated)}; keep one, or give each row another segment"
         )
-    return Corpus(path.parent, clips)
+    clips = respell_clips(clips)
+    return Corpus(path.parent, clips, check_similar_values("split", [clip.split for clip in clips]))
+
+
+def _one_path_for_each_file(root: Path, clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
+    """Return clips of which those of one file have one path, whatever normal form each row has."""
+    written = {posixpath.normpath(clip.path) for clip in clips}
+    if all(map(str.isascii, written)):
+        return clips
+    n_spellings = Counter(map(normal, written))
+    several = {path for path in written if n_spellings[normal(path)] > 1}
+    # two files whose names differ by the normal form alone are two files
+    first: dict[Path, str] = {}
+    return tuple(
+        replace(clip, path=first.setdefault(find_path(root / clip.path), clip.path))
+        if posixpath.normpath(clip.path) in several
+        else clip
+        for clip in clips
+    )
 
 
 def _read_rows(path: Path) -> tuple[Clip, ...]:
     """Return the clips that the rows of a manifest describe."""
     try:
-        data = read_limited(path, TABLE_BYTES, may_be_pipe=True)
-        handle = io.StringIO(data.decode("utf-8-sig"), newline="")
-        header = handle.readline()
-        handle.seek(0)
-        delimiter = max(",;\t", key=header.count)
-        reader = csv.DictReader(handle, delimiter=delimiter, restval="", strict=True)
-        name = _path_column(path, reader.fieldnames)
-        return tuple(_clip_of(path, reader.line_num, row, name) for row in reader)
+        table = parse_table(decode_text(read_limited(path, TABLE_BYTES, may_be_pipe=True)), str(path))
+        path_column = _path_column(table)
+        return tuple(_clip_of(path, row, path_column) for row in table)
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path}: is not a UTF-8 text; save the manifest as CSV in UTF-8") from error
     except csv.Error as error:
@@ -236,26 +256,21 @@ def _read_rows(path: Path) -> tuple[Clip, ...]:
         raise CorpusError(str(error)) from error
 
 
-def _path_column(path: Path, columns: Sequence[str] | None) -> str:
+def _path_column(table: TextTable) -> str:
     """Return the name of the column that holds paths."""
-    columns = [] if columns is None else columns
-    repeated = sorted(name for name, n in Counter(columns).items() if n > 1)
-    if repeated:
-        raise CorpusError(f"{path}: column {repeated[0]!r} occurs twice; rename or remove one")
-    name = next((c for c in ("path", "file_name") if c in columns), None)
-    if name is None or "label" not in columns:
+    name = next((column for column in ("path", "file_name") if column in table.columns), None)
+    if name is None or "label" not in table.columns:
         raise CorpusError(
-            f"{path}: has columns {', '.join(map(repr, columns)) or 'none'}; a manifest needs 'path' and 'label' "
-            "(and may have group, source, split, start, end)"
+            f"{table.name}: has columns {', '.join(map(repr, table.columns)) or 'none'}; a manifest needs 'path' and "
+            "'label' (and may have group, source, split, start, end)"
         )
+    check_known_columns(table.columns, COLUMNS, table.name)
     return name
 
 
-def _clip_of(manifest: Path, line: int, row: Mapping[str | None, str], path_column: str) -> Clip:
+def _clip_of(manifest: Path, row: TableRow, path_column: str) -> Clip:
     """Return the clip that a row describes."""
-    if None in row:
-        raise CorpusError(f"{manifest}, line {line}: more values than columns; quote values that hold the separator")
-    values = {key: value.strip() for key, value in row.items() if key}
+    line, values = row.line, row.cells
     for needed in (path_column, "label"):
         if not values[needed]:
             raise CorpusError(f"{manifest}, line {line}: no {needed}; every clip needs one")
@@ -280,7 +295,8 @@ def _seconds(manifest: Path, line: int, name: str, text: str) -> float | None:
     if not text:
         return None
     try:
-        value = float(text)
+        # Python's own separator of digits is no part of a number elsewhere
+        value = math.nan if "_" in text else float(text)
     except ValueError:
         value = math.nan
     if not 0 <= value < math.inf:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gmmaudio.corpus.clip import Clip
+from gmmaudio.corpus.clip import Clip, respell_clips
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.findings import some_names
+from gmmaudio.names import normal, respell
 
 NOTHING_SCORED = (
     "no label can be scored: each needs clips of two groups or more; record another speaker or artist, "
@@ -76,7 +77,7 @@ def select_split(clips: Sequence[Clip], split: str | None, default: str) -> tupl
     ['2.wav']
     """
     if split is not None:
-        chosen = tuple(clip for clip in clips if (clip.split or "") == split)
+        chosen = tuple(clip for clip in clips if normal(clip.split or "") == normal(split))
     elif default == "train":
         chosen = tuple(clip for clip in clips if clip.split in (None, "", "train"))
     else:
@@ -98,7 +99,8 @@ def plan_split(
 ) -> tuple[Clip, ...]:
     """Return the clips of a split with their fields ``held_out_by`` and ``fold`` set.
 
-    All other fields, such as ``group``, ``source`` and ``split``, keep their values.
+    All other fields, such as ``group``, ``source`` and ``split``, keep their values; names with one NFC form take the
+    spelling that comes first.
 
     Parameters
     ----------
@@ -131,12 +133,13 @@ def plan_split(
     >>> [(clip.path, clip.held_out_by) for clip in plan_split(clips, group_by="parent")]
     [('ann/1.wav', 'ann')]
     """
+    clips = respell_clips(clips)
     select_all = split is None and fold_column is not None and default == "train"
     chosen = clips if select_all else select_split(clips, split, default)
-    folds = [clip.column(fold_column) if fold_column else None for clip in chosen]
+    folds = respell(clip.column(fold_column) if fold_column else None for clip in chosen)
     return tuple(
         replace(clip, held_out_by=held_out_by, fold=fold)
-        for clip, held_out_by, fold in zip(chosen, _held_out_by(chosen, group_by), folds, strict=True)
+        for clip, held_out_by, fold in zip(chosen, respell(_held_out_by(chosen, group_by)), folds, strict=True)
     )
 
 

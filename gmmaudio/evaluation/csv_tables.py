@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -15,13 +16,16 @@ from gmmaudio.evaluation.report import Report
 SCORE, PROBABILITY = "score:", "probability:"
 # characters that start a formula in a spreadsheet
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+# control characters but tab, LF and CR, and surrogates, which no encoding holds
+UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 Row = Sequence[Any]
 
 
 def safe_cell(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula: such text gets an apostrophe before it.
+    r"""Return a cell that no spreadsheet takes for a formula, and that drives no terminal.
 
-    Numbers are unchanged; :func:`plain_cell` removes the apostrophe.
+    Text that starts as a formula gets an apostrophe before it, which :func:`plain_cell` removes. Control characters
+    but tabs and line ends, which CSV can hold, become escapes, and so do bytes that are no text. Numbers are unchanged.
 
     Parameters
     ----------
@@ -32,8 +36,13 @@ def safe_cell(value: Any) -> Any:
     --------
     >>> safe_cell("=1+1"), safe_cell(-1.5), safe_cell("jazz")
     ("'=1+1", -1.5, 'jazz')
+    >>> print(safe_cell("\x1b[31mjazz"))
+    \x1b[31mjazz
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    if not isinstance(value, str):
+        return value
+    text = UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), value)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def plain_cell(text: str) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from gmmaudio.errors import CorpusError, ReadError
 from gmmaudio.evaluation.csv_tables import PROBABILITY, SCORE, plain_cell
-from gmmaudio.evaluation.records import ScoredClip
+from gmmaudio.evaluation.records import ScoredClip, respell_scored
 from gmmaudio.files import TABLE_BYTES, read_limited
+from gmmaudio.names import normal, respell
+from gmmaudio.text_tables import TableRow, TextTable, check_known_columns, decode_text, parse_table
 
 NAMES = ("path", "name", "file_name")
+KNOWN = (*NAMES, "label", "predicted", "group", "unit", "source", "fold", "repeat", "duration_s")
 EXPECTED = "expected columns path, label, and predicted or score:LABEL or probability:LABEL for each label"
 # probabilities printed with four digits
 SUM_TOLERANCE = 1e-2
@@ -30,8 +33,8 @@ def read_predictions(path: str | os.PathLike[str]) -> tuple[list[ScoredClip], st
     One row for each clip. ``path`` (or ``name``) and ``label`` are needed; then ``score:LABEL`` or
     ``probability:LABEL`` for each candidate (an empty cell: it was none), or ``predicted``. ``group, source, fold,
     repeat, duration_s`` are read where they are there, and ``unit``, what intervals are drawn over where that is not
-    the group. Scores are taken as natural-log likelihoods up to a constant for each clip. Comma, semicolon or tab
-    separate.
+    the group. Scores are taken as natural-log likelihoods up to a constant for each clip. The table is read as
+    :func:`gmmaudio.text_tables.parse_table` describes, and names as :func:`respell_scored` describes.
 
     Parameters
     ----------
@@ -57,12 +60,9 @@ def read_predictions(path: str | os.PathLike[str]) -> tuple[list[ScoredClip], st
     try:
         # read once: a pipe cannot be read again
         data = read_limited(table, TABLE_BYTES, may_be_pipe=True)
-        lines = io.StringIO(data.decode("utf-8-sig"), newline="")
-        delimiter = max(",;\t", key=lines.readline().count)
-        lines.seek(0)
-        reader = csv.DictReader(lines, delimiter=delimiter, restval="", strict=True)
-        columns = _columns(table, reader.fieldnames)
-        clips = [_clip(f"{table}, line {reader.line_num}", row, columns) for row in reader]
+        parsed = parse_table(decode_text(data), str(table))
+        columns = _columns(parsed)
+        clips = [_clip(f"{table}, line {row.line}", row, columns) for row in parsed]
     except ReadError as error:
         raise CorpusError(f"{error}; {EXPECTED}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -71,40 +71,49 @@ def read_predictions(path: str | os.PathLike[str]) -> tuple[list[ScoredClip], st
         raise CorpusError(f"{table}: has a header and no rows; add one row for each clip")
     seen: set[tuple[str, int]] = set()
     for clip in clips:
-        if (clip.name, clip.repeat) in seen:
+        key = normal(clip.name), clip.repeat
+        if key in seen:
             raise CorpusError(
                 f"{table}: {clip.name!r} occurs twice in repeat {clip.repeat}; keep one row for each clip"
             )
-        seen.add((clip.name, clip.repeat))
+        seen.add(key)
     kinds = {(bool(clip.scores), clip.probability is None) for clip in clips}
     if len(kinds) > 1:
         raise CorpusError(
             f"{table}: some rows have scores or probabilities and some have not; fill or empty the columns"
         )
-    return clips, hashlib.sha256(data).hexdigest()
+    return list(respell_scored(clips)), hashlib.sha256(data).hexdigest()
 
 
-def _columns(table: Path, names: Sequence[str] | None) -> dict[str, dict[str, str]]:
+def _columns(table: TextTable) -> dict[str, dict[str, str]]:
     """Return the columns that hold scores and those that hold probabilities: column -> label."""
-    heads = [] if names is None else [name.strip() for name in names]
-    twice = sorted({name for name in heads if heads.count(name) > 1})
-    if twice:
-        raise CorpusError(f"{table}: column {twice[0]!r} occurs twice; rename or remove one")
+    heads = table.columns
     columns = {
         kind: {name: name.removeprefix(kind).strip() for name in heads if name.startswith(kind)}
         for kind in (SCORE, PROBABILITY)
     }
     decided = "predicted" in heads or any(columns.values())
     if "label" not in heads or not set(NAMES) & set(heads) or not decided:
-        raise CorpusError(f"{table}: has columns {', '.join(map(repr, heads)) or 'none'}; {EXPECTED}")
+        raise CorpusError(f"{table.name}: has columns {', '.join(map(repr, heads)) or 'none'}; {EXPECTED}")
+    check_known_columns(heads, KNOWN, table.name)
+    check_known_columns([head.partition(":")[0] + ":" for head in heads], columns, table.name)
+    for kind, label_of in columns.items():
+        labels = Counter(respell(label_of.values()))
+        twice = [label for label, n in labels.items() if n > 1]
+        if twice or not all(labels):
+            problem = f"two columns for the label {twice[0]!r}" if twice else "a column without a label"
+            raise CorpusError(f"{table.name}: has {problem} after {kind!r}; rename or remove one")
     return columns
 
 
-def _clip(where: str, row: Mapping[str | None, str], columns: Mapping[str, Mapping[str, str]]) -> ScoredClip:
+def _clip(where: str, row: TableRow, columns: Mapping[str, Mapping[str, str]]) -> ScoredClip:
     """Return the prediction in one row."""
-    if None in row:
-        raise CorpusError(f"{where}: more values than columns; quote values that hold the separator")
-    cells = {key.strip(): plain_cell(value.strip()) for key, value in row.items() if key}
+    lost = next((column for column in row.missing if any(column in known for known in columns.values())), None)
+    if lost is not None:
+        raise CorpusError(
+            f"{where}: ends before the column {lost!r}; fill the row, with an empty cell for no candidate"
+        )
+    cells = {column: plain_cell(cell) for column, cell in row.cells.items()}
     path = next((cells[name] for name in NAMES if cells.get(name)), "")
     name = cells.get("name") or path
     if not name or not cells["label"]:
@@ -141,7 +150,8 @@ def _numbers(where: str, cells: Mapping[str, str], columns: Mapping[str, str]) -
 def _number(where: str, name: str, text: str, low: float = -LARGEST) -> float:
     """Return the number in a cell."""
     try:
-        value = float(text)
+        # Python's own separator of digits is no part of a number elsewhere
+        value = math.nan if "_" in text else float(text)
     except ValueError:
         value = math.nan
     if not low <= value <= LARGEST:

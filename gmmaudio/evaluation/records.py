@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from gmmaudio.errors import SettingError
+from gmmaudio.names import respell
 
 
 @dataclass(frozen=True)
@@ -164,3 +167,61 @@ class FailedInput:
     path: str
     code: str
     message: str
+
+
+def respell_scored(clips: Sequence[ScoredClip], labels: Sequence[str] = ()) -> tuple[ScoredClip, ...]:
+    r"""Return predictions whose labels, groups, units and sources have one spelling for each NFC form.
+
+    Parameters
+    ----------
+    clips : sequence of ScoredClip
+        Predictions of any system.
+    labels : sequence of str
+        Labels whose spelling goes before; otherwise it is the first that occurs.
+
+    Returns
+    -------
+    tuple of ScoredClip
+        The same predictions where nothing changes.
+
+    Raises
+    ------
+    SettingError
+        If a prediction has two scores for one label.
+
+    Examples
+    --------
+    >>> clip = ScoredClip("1", ("1",), "Zo\u00e9", None, "1", None, "", 0, "Zoe\u0301", {})
+    >>> respell_scored([clip])[0].correct
+    True
+    """
+    names: set[str | None] = set()
+    for clip in clips:
+        names.update((clip.label, clip.predicted, clip.group, clip.unit, clip.source), clip.scores)
+        names.update(clip.probability or {})
+    if all(name is None or name.isascii() for name in names):
+        return tuple(clips)
+    in_order = [
+        name for clip in clips for name in (clip.label, clip.predicted, *clip.scores, *(clip.probability or {}))
+    ]
+    spelt = dict(zip(in_order, respell(in_order, labels), strict=True))
+    columns = {name: respell([getattr(clip, name) for clip in clips]) for name in ("group", "unit", "source")}
+    return tuple(
+        replace(
+            clip,
+            label=spelt[clip.label],
+            predicted=spelt[clip.predicted],
+            scores=_respelt(clip.name, clip.scores, spelt),
+            probability=None if clip.probability is None else _respelt(clip.name, clip.probability, spelt),
+            **{name: values[i] for name, values in columns.items()},
+        )
+        for i, clip in enumerate(clips)
+    )
+
+
+def _respelt(clip: str, values: Mapping[str, float], spelt: Mapping[str, str]) -> dict[str, float]:
+    """Return the scores of a clip by labels in one spelling each."""
+    by_label = {spelt[label]: value for label, value in values.items()}
+    if len(by_label) < len(values):
+        raise SettingError(f"{clip}: two scores for one label, in two normal forms of Unicode; keep one")
+    return by_label

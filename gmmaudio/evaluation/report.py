@@ -14,7 +14,7 @@ from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.confusion import Counts, Floats, accuracy, balanced_accuracy, confusion_matrix
 from gmmaudio.evaluation.intervals import Interval, Progress, silent
 from gmmaudio.evaluation.metric_set import MetricSet, compute_metrics
-from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
+from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip, respell_scored
 from gmmaudio.evaluation.slices import Slice, by_duration, by_source
 from gmmaudio.evaluation.warnings import check_scored_clips
 from gmmaudio.findings import Finding, at_level, sort_findings
@@ -246,6 +246,7 @@ def make_report(
     """
     if not clips:
         raise SettingError("no clip was scored; there is nothing to report")
+    clips = respell_scored(clips, labels)
     metrics = compute_metrics(clips, labels, progress, out_of_set=out_of_set)
     tables = {"source": by_source(clips), "duration": by_duration(clips)}
     tables |= {name: tuple(rows) for name, rows in (slices or {}).items()}

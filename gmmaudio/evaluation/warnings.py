@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from gmmaudio.evaluation.records import ScoredClip
 from gmmaudio.findings import Finding, some_names
+from gmmaudio.names import difference, quoted, similar_names
 
 # below this an interval is a rough indication: see docs/decisions/0006-intervals.md
 FEW_GROUPS = 10
@@ -124,10 +125,7 @@ def check_open_set(
 
 def _suspicious_groups(groups: Sequence[str]) -> list[Finding]:
     """Return the signs that groups are not artists or speakers: one clip each, names nearly the same."""
-    by_folded: dict[str, set[str]] = defaultdict(set)
-    for group in groups:
-        by_folded[" ".join(group.casefold().split())].add(group)
-    similar = [name for members in by_folded.values() if len(members) > 1 for name in sorted(members)]
+    similar = [name for names in similar_names(groups) for name in names]
     findings = []
     if len(set(groups)) == len(groups) > 1:
         findings.append(
@@ -144,7 +142,7 @@ def _suspicious_groups(groups: Sequence[str]) -> list[Finding]:
             Finding(
                 "similar_groups",
                 "warning",
-                f"groups {some_names(similar)} differ only by case or spaces: if they are one, this metric may be "
+                f"groups {_names(similar)} differ only by {difference(similar)}: if they are one, this metric may be "
                 "optimistic",
                 "give them one name",
             )
@@ -171,6 +169,34 @@ of another source
     known = {source for source in sources if source}
     if not known:
         return ()
+    return (*_check_similar_sources(known), *_check_confounded(labels, sources))
+
+
+def _check_similar_sources(sources: Iterable[str]) -> tuple[Finding, ...]:
+    """Return the finding on sources whose names look alike."""
+    similar = [name for names in similar_names(sources) for name in names]
+    if not similar:
+        return ()
+    return (
+        Finding(
+            "similar_sources",
+            "warning",
+            f"sources {_names(similar)} differ only by {difference(similar)}: if they are one, whether label and "
+            "source are confounded was not checked",
+            "give them one name",
+        ),
+    )
+
+
+def _names(names: Sequence[str], most: int = 3) -> str:
+    """Return the first names, quoted so that they can be told apart, and the number of the others."""
+    shown = ", ".join(map(quoted, names[:most]))
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _check_confounded(labels: Sequence[str], sources: Sequence[str | None]) -> tuple[Finding, ...]:
+    """Return the finding on labels that have one source each, where some sources are known."""
+    known = {source for source in sources if source}
     n_unknown = sum(not source for source in sources)
     if n_unknown:
         return (
@@ -334,6 +360,37 @@ def check_predictions(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
             )
         )
     return tuple(findings)
+
+
+def check_labels_meet(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
+    """Return the finding that no true label is one that is predicted, or a candidate.
+
+    Parameters
+    ----------
+    clips : sequence of ScoredClip
+        Every prediction.
+
+    Examples
+    --------
+    >>> clip = ScoredClip("1", ("1",), "1", None, "1", None, "", 0, "1.0", {"1.0": 0.0})
+    >>> print(*check_labels_meet([clip]))
+    no true label ('1') is among the predicted ones ('1.0'): every prediction counts as wrong; spell the labels of \
+both alike
+    """
+    true = {clip.label for clip in clips}
+    predicted = {clip.predicted for clip in clips}.union(*(clip.scores for clip in clips))
+    predicted.update(*(clip.probability or {} for clip in clips))
+    if true & predicted:
+        return ()
+    return (
+        Finding(
+            "no_label_in_common",
+            "alarm",
+            f"no true label ({_names(sorted(true))}) is among the predicted ones ({_names(sorted(predicted))}): every "
+            "prediction counts as wrong",
+            "spell the labels of both alike",
+        ),
+    )
 
 
 def check_n_groups(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:

@@ -18,6 +18,7 @@ from gmmaudio.models.kind_settings import KindSettings
 from gmmaudio.models.kinds import settings_from_dict
 from gmmaudio.models.open_set import OpenSetThreshold
 from gmmaudio.models.scorer import Scorer
+from gmmaudio.names import respell
 
 # reason code of a clip of no known label
 NO_LABEL = "no_label"
@@ -281,9 +282,10 @@ class Recogniser:
         labels = self.scorer.labels
         if self.calibration is None:
             raise SettingError("priors go with probabilities, and this model is not calibrated; leave them out")
-        if set(priors) != set(labels):
+        by_label = dict(zip(respell(priors, labels), priors.values(), strict=True))
+        if len(by_label) < len(priors) or set(by_label) != set(labels):
             raise SettingError(f"priors are of {', '.join(priors)}; expected one for each of {', '.join(labels)}")
-        prior = np.array([priors[label] for label in labels])
+        prior = np.array([by_label[label] for label in labels])
         if not (prior >= 0).all() or not 0 < prior.sum() < np.inf:
             raise SettingError(f"priors are {', '.join(f'{p:g}' for p in prior)}; expected numbers of 0 or more")
         shares: npt.NDArray[np.float64] = prior / prior.sum()

@@ -21,6 +21,7 @@ from gmmaudio.corpus import (
     plan_split,
     random_folds,
 )
+from gmmaudio.corpus.checks import check_similar_values
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
@@ -362,7 +363,8 @@ def _findings(
     scored_labels = sorted({clip.label for clip in scored})
     findings = check_crossval(trials, divisions, scored_labels, options.group_by)
     if options.fold_column:
-        findings += check_fold_column([trial.fold for trial in trials], units_of(trials))
+        folds = [trial.fold for trial in trials]
+        findings += check_fold_column(folds, units_of(trials)) + check_similar_values(options.fold_column, folds)
     if options.tune:
         findings += (
             Finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any
 
 from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip, Corpus, plan_split
+from gmmaudio.corpus.checks import check_similar_labels
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
 from gmmaudio.evaluation.warnings import check_open_set
 from gmmaudio.findings import Finding, some_names
 from gmmaudio.models import Model, model_sha256
+from gmmaudio.names import respell
 from gmmaudio.pipeline import analyses
 from gmmaudio.pipeline.arguments import as_corpus
 from gmmaudio.pipeline.leakage import check_copies, check_model
@@ -99,7 +102,7 @@ def evaluate(
         "robustness": robustness,
         "model_sha256": model_sha256(model),
     }
-    clips = plan_split(corpus.clips, default="test", split=split, group_by=group_by)
+    clips = _in_model_spelling(plan_split(corpus.clips, default="test", split=split, group_by=group_by), model)
     known, unknown_labels = _known_clips(model, clips)
     trial_set = build_trial_set(corpus.root, clips, settings, run=run)
     trials, on_intervals = interval_units(_with_labels(trial_set, model.scorer.labels), group_by)
@@ -111,7 +114,7 @@ def evaluate(
     if robustness:
         slices["robustness"] = _robustness(model, Corpus(corpus.root, tuple(known)), scored, settings, group_by, run)
     findings = check_model(model.training, trials, group_by) + corpus.findings + check_copies(trials)
-    findings += _check_labels(clips, known, unknown_labels) + trial_set.findings + on_intervals
+    findings += _check_labels(clips, known, unknown_labels, model.scorer.labels) + trial_set.findings + on_intervals
     findings += check_open_set(scored, out_of_set, _threshold_note(model))
     protocol = _protocol(model, options, _scored_part(corpus, split), trial_s, scored, unknown_labels)
     return make_report(
@@ -126,6 +129,12 @@ def evaluate(
         out_of_set=out_of_set,
         progress=run.progress,
     )
+
+
+def _in_model_spelling(clips: Sequence[Clip], model: Model) -> tuple[Clip, ...]:
+    """Return clips whose labels are spelt as those of the model are, where they have one NFC form."""
+    labels = respell([clip.label for clip in clips], model.scorer.labels)
+    return tuple(replace(clip, label=label) for clip, label in zip(clips, labels, strict=True))
 
 
 def _with_labels(trial_set: TrialSet, labels: Sequence[str]) -> list[Trial]:
@@ -205,12 +214,16 @@ def _known_clips(model: Model, clips: Sequence[Clip]) -> tuple[list[Clip], tuple
     return known, unknown_labels
 
 
-def _check_labels(clips: Sequence[Clip], known: Sequence[Clip], unknown_labels: Sequence[str]) -> tuple[Finding, ...]:
-    """Return the finding on clips whose labels the model does not have."""
+def _check_labels(
+    clips: Sequence[Clip], known: Sequence[Clip], unknown_labels: Sequence[str], labels: Sequence[str]
+) -> tuple[Finding, ...]:
+    """Return the findings on clips whose labels the model does not have."""
     n_left = len(clips) - len(known)
     if not n_left:
         return ()
+    counts = Counter(clip.label for clip in clips)
     return (
+        *check_similar_labels(dict.fromkeys(labels, 0) | counts),
         Finding(
             "labels_not_in_model",
             "warning",

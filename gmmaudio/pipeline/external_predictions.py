@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from gmmaudio.compute import Progress, quiet
+from gmmaudio.corpus.checks import check_similar_labels
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, make_report
 from gmmaudio.evaluation.predictions import read_predictions
-from gmmaudio.evaluation.warnings import check_fold_groups, check_groups, check_predictions, check_sources
+from gmmaudio.evaluation.warnings import (
+    check_fold_groups,
+    check_groups,
+    check_labels_meet,
+    check_predictions,
+    check_sources,
+)
 from gmmaudio.findings import Finding
 from gmmaudio.pipeline.provenance import Clock, machine, versions
 
@@ -48,8 +56,8 @@ def evaluate_predictions(path: str | os.PathLike[str], *, progress: Progress = q
     """
     clock = Clock.start()
     clips, sha256 = read_predictions(path)
-    findings = _findings(clips)
     labels = sorted({name for clip in clips for name in _labels_of(clip)})
+    findings = _findings(clips, labels)
     protocol = _protocol(clips, labels, command, clock)
     # the content identifies the table, wherever the file is
     row: dict[str, Any] = {"path": "table of predictions", "start_s": 0.0, "end_s": None, "sha256": sha256}
@@ -82,7 +90,7 @@ def _protocol(clips: Sequence[ScoredClip], labels: Sequence[str], command: str, 
     )
 
 
-def _findings(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
+def _findings(clips: Sequence[ScoredClip], candidates: Sequence[str]) -> tuple[Finding, ...]:
     """Return the findings on a table of predictions."""
     labels, groups = [clip.label for clip in clips], [clip.group for clip in clips]
     return (
@@ -97,6 +105,8 @@ def _findings(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
             replace(finding, remedy="add a group column") if finding.code == "groups_unknown" else finding
             for finding in check_groups(labels, groups)
         ),
+        *check_labels_meet(clips),
+        *check_similar_labels(dict.fromkeys(candidates, 0) | Counter(labels)),
         *check_sources(labels, [clip.source for clip in clips]),
         *check_fold_groups(groups, [(clip.repeat, clip.fold) for clip in clips]),
         *check_predictions(clips),

@@ -22,6 +22,7 @@ from gmmaudio.errors import AudioError
 from gmmaudio.evaluation.warnings import check_groups, check_sources, check_split_groups, one_group
 from gmmaudio.findings import Finding, first_of, some_names
 from gmmaudio.models import TrainingSummary
+from gmmaudio.names import normal, respell
 from gmmaudio.trials import Extracted, Trial, clips_of
 
 MAX_LABELS = 3
@@ -173,9 +174,10 @@ def check_model(training: TrainingSummary, trials: Sequence[Trial], group_by: st
     ['no_audio_trained_on', 'groups_unknown']
     """
     trained_by, group_by = ("group" if column is None else column for column in (training.group_by, group_by))
-    comparable = trained_by == group_by
-    trained = [clip.group for clip in training.clips] if comparable else []
-    labels, groups = [trial.label for trial in trials], [trial.held_out_by for trial in trials]
+    comparable = normal(trained_by) == normal(group_by)
+    trained = respell(clip.group for clip in training.clips) if comparable else []
+    labels = [trial.label for trial in trials]
+    groups = respell((trial.held_out_by for trial in trials), [group for group in trained if group is not None])
     findings = _check_trained_on(training, clips_of(trials))
     findings += _check_trained_groups(trained, groups) if comparable else (_not_comparable(trained_by, group_by),)
     if None in trained or None in groups:

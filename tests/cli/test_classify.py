@@ -231,3 +231,43 @@ def test_a_clip_that_holds_nothing_to_go_by_is_unknown_and_says_why(command, mod
 def test_no_header_of_csv_before_a_usage_error(command, model_file, good):
     result = command("classify", model_file, good, "--format", "csv", "-j", "0")
     assert (result.code, result.out) == (2, "")
+
+
+NFC, NFD = "Zo\u00e9", "Zoe\u0301"
+
+
+@pytest.fixture
+def accented(corpus, tmp_path, tools):
+    """A model one of whose labels and all of whose groups are in NFC, and a manifest of other clips of it in NFD."""
+    from gmmaudio import pipeline
+    from gmmaudio.models import save_model
+
+    names = {"low": NFC, "mid": "mid", "high": "high"}
+    rows = [row | {"path": corpus.root / row["path"], "label": names[row["label"]]} for row in corpus.rows]
+    train = tools.write_manifest(tmp_path / "train.csv", [row | {"group": row["group"] + NFC} for row in rows])
+    model = pipeline.train(pipeline.read_corpus(train), pipeline.make_recipe(n_components=1)).model
+    save_model(model, tmp_path / "m.gmm")
+    swapped = [row | {"label": row["label"].replace(NFC, NFD), "group": row["group"] + NFD} for row in rows]
+    return tmp_path / "m.gmm", tools.write_manifest(tmp_path / "test.csv", swapped)
+
+
+def test_priors_know_a_label_in_either_normal_form(command, accented, good):
+    model, _ = accented
+    one, other = (
+        command("classify", model, good, "--prior", f"{name}=0.9", "--format", "jsonl") for name in (NFC, NFD)
+    )
+    assert (one.code, one.out) == (0, other.out)
+    twice = command("classify", model, good, "--prior", f"{NFC}=0.2", "--prior", f"{NFD}=0.3")
+    assert (twice.code, f"{NFC!r} is named twice" in twice.err) == (2, True)
+    assert command("classify", model, good, "--prior", "mid=0.2", "--prior", "mid=0.2").code == 2
+
+
+def test_a_model_knows_the_labels_and_groups_of_a_corpus_in_the_other_normal_form(command, accented):
+    done = command("evaluate", *accented, "--split", "train", "--durations", "none", "--json", "-")
+    report = json.loads(done.out)
+    assert done.code == 0
+    assert (report["n"], report["accuracy"]) == (12, 1.0)
+    assert report["protocol"]["unscored_labels"] == []
+    codes = {finding["code"] for finding in report["findings"]}
+    assert "group_trained_on" in codes
+    assert "labels_not_in_model" not in codes

@@ -259,3 +259,32 @@ def test_numbers_too_large_for_json_are_no_report(command, tmp_path):
     path.write_text('{"clips": [{"name": "a", "label": "b", "predicted": "b", "x": 1e999}]}')
     said = command("compare", path, path)
     assert (said.code, "cannot be read as JSON" in said.err) == (3, True)
+
+
+NFC, NFD = "Zo\u00e9", "Zoe\u0301"
+
+
+def test_names_are_compared_in_nfc(command, pair, tmp_path):
+    a, b = ([json.loads(file.read_text())["clips"]] for file in pair)
+    sides = []
+    for (rows,), name in ((a, NFC), (b, NFD)):
+        renamed = [
+            row
+            | {"name": row["name"] + name, "group": row["group"] + name, "unit": row["unit"] + name}
+            | {key: row[key].replace("x", name) for key in ("label", "predicted")}
+            for row in rows
+        ]
+        sides.append(write(tmp_path / f"{len(sides)}.json", renamed))
+    done, plain = command("compare", *sides, "--json", "-"), command("compare", *pair, "--json", "-")
+    assert (done.code, done.err) == (0, "")
+    one, other = json.loads(done.out), json.loads(plain.out)
+    numbers = ("n", "n_groups", "accuracy_a", "accuracy_b", "difference", "interval", "permutation_p", "mcnemar_p")
+    assert [one[key] for key in numbers] == [other[key] for key in numbers]
+    assert {clip["label"] for clip in one["changed"]} == {NFC}
+
+
+def test_two_clips_whose_names_differ_by_the_normal_form_alone_stay_two(command, tmp_path):
+    rows = [row_of(name, "x", "x") for name in (NFC, NFD, "a", "b")]
+    files = write(tmp_path / "a.json", rows), write(tmp_path / "b.json", rows)
+    done = command("compare", *files, "--json", "-")
+    assert json.loads(done.out)["n"] == 4

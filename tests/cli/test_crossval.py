@@ -213,3 +213,36 @@ def test_the_command_augments(command, corpus, tmp_path, name):
     words = ("crossval", corpus.plain, "--folds", "3", "--durations", "none", "--components", "2", "--json", "-")
     plain, copied = (json.loads(command(*words, *more).out) for more in ((), ("--augment", name)))
     assert [c["scores"] for c in plain["clips"]] != [c["scores"] for c in copied["clips"]]
+
+
+def test_one_artist_in_two_normal_forms_is_never_on_both_sides(command, corpus, tmp_path, tools):
+    forms = ("Beyonc\u00e9", "Beyonce\u0301")
+    # each group has a clip in either form
+    rows = [row | {"path": corpus.root / row["path"]} for row in corpus.rows]
+    mixed = [row | {"group": row["group"] + forms[i % 2]} for i, row in enumerate(rows)]
+    plain = [row | {"group": row["group"] + forms[0]} for row in rows]
+    words = ("--components", "1", "--split", "train", "--folds", "2", "--durations", "none", "--json", "-")
+    reports = []
+    for name, each in (("mixed", mixed), ("plain", plain)):
+        table = tools.write_manifest(tmp_path / f"{name}.csv", each)
+        reports.append(json.loads(command("crossval", table, *words).out))
+    mixed_report, plain_report = reports
+    assert mixed_report["run"]["folds"] == plain_report["run"]["folds"]
+    assert {clip["group"] for clip in mixed_report["clips"]} == {clip["group"] for clip in plain_report["clips"]}
+    counted = {f["code"]: f["text"] for f in mixed_report["findings"]}["groups_known"]
+    assert counted == "groups are known: 6 of them"
+
+
+def test_folders_of_splits_are_refused_and_one_of_them_is_a_warning(command, corpus, tmp_path):
+    for split in ("train", "test"):
+        shutil.copytree(corpus.root / "low", tmp_path / "c" / split / "low")
+    for words in (("crossval", tmp_path / "c"), ("train", tmp_path / "c", "-o", tmp_path / "m.gmm")):
+        done = command(*words)
+        assert (done.code, done.out) == (3, "")
+        assert "every label is the name of a split ('test', 'train'); expected classes: " in done.err
+    shutil.copytree(corpus.root / "high", tmp_path / "c" / "high")
+    done = command("train", tmp_path / "c", "-o", tmp_path / "m.gmm", "--components", "1")
+    assert done.code == 0
+    assert (
+        "warning: labels are called as parts of a corpus usually are: 'test', 'train'; if they are splits, " in done.err
+    )

@@ -4,6 +4,7 @@ import pytest
 
 from gmmaudio.corpus import check_file_groups, check_labels, check_same_audio, check_shared_audio
 from gmmaudio.errors import CorpusError
+from tests.corpus.conftest import fails
 
 
 def lines_of(findings):
@@ -104,3 +105,34 @@ def test_files_in_several_groups_are_counted_and_unknown_groups_are_no_evidence(
     assert (finding.code, finding.level) == ("file_in_several_groups", "alarm")
     assert finding.text.startswith("one file in several groups: a ('1', '2'); b ('1', '2'); c ('1', '2') and 1 more: ")
     assert check_file_groups(["a", "a", "b"], ["1", None, "1"]) == ()
+
+
+def test_labels_that_are_all_names_of_splits_are_refused():
+    for labels in (["train", "test"], ["Train", "Dev", "Test"], ["fold1", "fold2"], ["train"], ["my_test", "my_train"]):
+        assert fails(check_labels, labels) == (
+            f"every label is the name of a split ({', '.join(map(repr, sorted(labels)))}); expected classes: name the "
+            "folder of one split, or write a manifest with the columns path, label and split"
+        )
+
+
+def test_a_label_that_is_the_name_of_a_split_is_a_warning():
+    finding = check_labels(["train", "train", "jazz", "jazz"])[0]
+    assert (finding.code, finding.level) == ("label_named_as_split", "warning")
+    assert finding.text == "labels are called as parts of a corpus usually are: 'train'"
+    assert check_labels(["trance", "jazz"])[0].code == "single_clip_label"
+
+
+def test_labels_that_differ_in_what_is_not_seen_are_told_apart():
+    finding = check_labels(["hip-hop", "hip-hop", "hip\u2011hop", "hip\u2011hop"])[0]
+    assert finding.text == (
+        "labels 'hip-hop' (2), 'hip\\u2011hop' (2) differ only by characters that look alike or are invisible"
+    )
+
+
+def test_of_many_labels_that_look_alike_some_are_listed_and_the_others_counted():
+    labels = [f"{i}{end}" for i in range(9) for end in ("", ".0")] * 2
+    findings = check_labels(labels)
+    assert [finding.code for finding in findings] == ["similar_labels"] * 5
+    assert findings[-1].text == (
+        "labels '4' (2), '4.0' (2) differ only by how a number is written (and 4 other sets of labels look alike)"
+    )

@@ -265,9 +265,16 @@ def test_many_clips_named_twice_are_counted_not_listed(tmp_path):
     assert "more than one row for '0.wav', '1.wav', '2.wav' and 2 more; " in message
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_other_encodings_are_refused_with_the_cure(tmp_path, encoding):
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_what_windows_calls_unicode_is_read(tmp_path, encoding):
     path = manifest(tmp_path, "path,label\né.wav,jazz\n", encoding)
+    assert places(read_manifest(path)) == [("é.wav", "jazz")]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "shift-jis"])
+def test_other_encodings_are_refused_with_the_cure(tmp_path, encoding):
+    text = "path,label\né.wav,jazz\n" if encoding != "shift-jis" else "path,label\n表.wav,jazz\n"
+    path = manifest(tmp_path, text, encoding)
     assert fails(read_manifest, path) == f"{path}: is not a UTF-8 text; save the manifest as CSV in UTF-8"
 
 
@@ -304,3 +311,61 @@ def test_a_column_that_stands_twice_is_refused(tmp_path):
 def test_an_index_column_without_a_name_is_kept_out_of_the_way(tmp_path):
     (tmp_path / "m.csv").write_text(",path,label\n0,a.wav,x\n1,b.wav,y\n")
     assert [clip.path for clip in read_manifest(tmp_path / "m.csv").clips] == ["a.wav", "b.wav"]
+
+
+NFC, NFD = "Beyonc\u00e9", "Beyonce\u0301"
+
+
+def test_names_in_two_normal_forms_are_one_in_the_first_spelling(tmp_path):
+    text = f"path,label,group,source,split\n1.wav,{NFD},{NFC},{NFD},{NFC}\n2.wav,{NFC},{NFD},{NFC},{NFD}\n"
+    one, two = read_manifest(manifest(tmp_path, text)).clips
+    assert (two.label, two.group, two.source, two.split) == (one.label, one.group, one.source, one.split)
+    assert (one.label, one.group) == (NFD, NFC)
+
+
+def test_class_folders_in_two_normal_forms_are_one_class(tmp_path):
+    make_files(tmp_path, f"{NFC}/a.wav", f"{NFD}/b.wav", "jazz/c.wav")
+    if len(list(tmp_path.iterdir())) < 3:
+        pytest.skip("this file system keeps one normal form")
+    corpus = scan_folder(tmp_path, SUFFIXES)
+    assert [clip.label for clip in corpus.clips] == [NFD, NFD, "jazz"]
+    assert all((tmp_path / clip.path).exists() for clip in corpus.clips)
+
+
+def test_one_file_in_two_normal_forms_is_one_clip_and_two_files_are_two(tmp_path):
+    rows = f"path,label\n{NFC}.wav,jazz\n{NFD}.wav,rock\n"
+    path = manifest(tmp_path, rows)
+    make_files(tmp_path, f"{NFD}.wav")
+    assert "more than one row for " in fails(read_manifest, path)
+    make_files(tmp_path, f"{NFC}.wav")
+    if len(list(tmp_path.glob("*.wav"))) < 2:
+        pytest.skip("this file system keeps one normal form")
+    assert places(read_manifest(path)) == [(f"{NFC}.wav", "jazz"), (f"{NFD}.wav", "rock")]
+
+
+def test_segments_of_one_file_in_two_normal_forms_have_one_path(tmp_path):
+    path = manifest(tmp_path, f"path,label,start,end\n{NFC}.wav,a,0,1\n./{NFD}.wav,a,1,2\n")
+    make_files(tmp_path, f"{NFD}.wav")
+    assert [clip.path for clip in read_manifest(path).clips] == [f"{NFC}.wav"] * 2
+
+
+def test_a_corpus_is_found_under_either_normal_form(tmp_path):
+    make_files(tmp_path, f"{NFD}/jazz/a.wav")
+    assert places(read_corpus(tmp_path / NFC, SUFFIXES)) == [("jazz/a.wav", "jazz")]
+    (tmp_path / f"{NFC}.csv").write_text("path,label\na.wav,jazz\n")
+    assert places(read_corpus(tmp_path / f"{NFD}.csv", SUFFIXES)) == [("a.wav", "jazz")]
+
+
+@pytest.mark.parametrize("column", ["Group", "SPLIT", "Source", "Start", "END"])
+def test_a_known_column_in_another_case_is_refused_rather_than_unused(tmp_path, column):
+    path = manifest(tmp_path, f"path,label,{column}\na.wav,jazz,1\n")
+    assert fails(read_manifest, path) == (
+        f"{path}: column {column!r} would not be used; call it {column.lower()!r}, or something else"
+    )
+
+
+def test_splits_that_look_alike_are_a_finding(tmp_path):
+    path = manifest(tmp_path, "path,label,split\na.wav,jazz,train\nb.wav,jazz,Train\nc.wav,rock,test\n")
+    (finding,) = read_manifest(path).findings
+    assert (finding.code, finding.level) == ("similar_values", "warning")
+    assert finding.text == "values of the column 'split' differ only by case or spaces: 'Train'; 'train'"

@@ -440,3 +440,21 @@ def test_as_many_folds_are_made_as_are_asked_for():
 def test_labels_of_one_group_each_are_told_as_such():
     with pytest.raises(CorpusError, match="no label can be scored"):
         random_folds(["a", "b"], ["1", "2"], 2, np.random.default_rng(0))
+
+
+NFC, NFD = "Zo\u00e9", "Zoe\u0301"
+
+
+def test_names_of_splits_groups_folds_and_columns_are_compared_in_nfc():
+    clips = [
+        Clip("1.wav", "a", NFC, split=NFC, extra={NFC: NFD}),
+        Clip("2.wav", NFC, NFD, split=NFD, extra={NFC: NFC}),
+        Clip("3.wav", NFD, "Bob", split="other", extra={NFC: "x"}),
+    ]
+    assert [clip.path for clip in select_split(clips, NFD, "test")] == ["1.wav", "2.wav"]
+    planned = plan_split(clips, split=NFC, group_by=NFD, fold_column=NFD)
+    assert [(clip.held_out_by, clip.fold, clip.group) for clip in planned] == [(NFD, NFD, NFC)] * 2
+    assert [clip.label for clip in planned] == ["a", NFC]
+    assert [clip.label for clip in plan_split(clips, split="other")] == [NFC], "the first spelling of the corpus"
+    folders = [Clip(f"{NFC}/1.wav", "a"), Clip(f"{NFD}/2.wav", "b")]
+    assert len({clip.held_out_by for clip in plan_split(folders, group_by="parent")}) == 1

@@ -226,3 +226,88 @@ def test_the_progress_of_a_table_covers_its_bootstraps_and_stops_it(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         pipeline.evaluate_predictions(table, progress=stopped)
+
+
+# --- names and the ways of writing a table ---------------------------------------------------------------------------
+
+NFC, NFD = "Zo\u00e9", "Zoe\u0301"
+
+
+def test_names_in_two_normal_forms_are_one(tmp_path):
+    text = f"path,label,group,source,score:{NFC},score:b\n1,{NFD},{NFC},{NFD},2,1\n2,b,{NFD},{NFC},2,1\n"
+    one, two = read_predictions(write(tmp_path / "a.csv", text))[0]
+    assert (one.correct, two.correct) == (True, False)
+    assert (one.label, one.predicted, set(one.scores)) == (NFD, NFD, {NFD, "b"})
+    assert (one.group, one.unit, one.source) == (two.group, two.unit, two.source) == (NFC, NFC, NFD)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            f"path,label,predicted\n{NFC},a,b\n{NFD},a,b\n",
+            f"'{NFD}' occurs twice in repeat 0; keep one row for each clip",
+        ),
+        (f"path,label,score:{NFC},score:{NFD}\n1,a,1,2\n", f"column 'score:{NFC}' occurs twice; rename or remove one"),
+        ("path,label,score:a,score: a\n1,a,1,2\n", "has two columns for the label 'a' after 'score:'"),
+        ("path,label,score:a,score:\n1,a,1,2\n", "has a column without a label after 'score:'"),
+        ("path,label,predicted,Score:a\n1,a,a,2\n", "column 'Score:' would not be used; call it 'score:'"),
+        ("path,label,predicted,Group\n1,a,a,g\n", "column 'Group' would not be used; call it 'group'"),
+        ("path,label,score:a,score:b\n1,a,1\n", "line 2: ends before the column 'score:b'; fill the row"),
+        ("path;label;score:a\n1;a;1_5\n", "line 2: the score of a is '1_5'; expected a number"),
+        ("path,label,score:a\n1,a,1,5\n", "line 2: more values than columns"),
+    ],
+)
+def test_what_would_be_read_as_something_else_is_refused(tmp_path, text, message):
+    with pytest.raises(CorpusError) as error:
+        read_predictions(write(tmp_path / "a.csv", text))
+    assert message in str(error.value)
+
+
+def test_the_table_of_a_spreadsheet_is_read(tmp_path):
+    text = 'sep=;\r\npath; label ;"score: a";score:b;;\r\n"1.wav" ;a; 2 ;1;;\r\n;;;;;\r\n'
+    (tmp_path / "a.csv").write_bytes(text.encode("utf-16"))
+    ((clip,), _) = read_predictions(tmp_path / "a.csv")
+    assert (clip.name, clip.label, clip.scores) == ("1.wav", "a", {"a": 2.0, "b": 1.0})
+
+
+def findings_of(command, table):
+    done = command("evaluate", "--scores", table, "--json", "-")
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    return document["accuracy"], {finding["code"]: finding["text"] for finding in document["findings"]}
+
+
+def test_labels_that_never_meet_are_an_alarm_and_those_that_look_alike_a_warning(tmp_path, command):
+    table = write(tmp_path / "a.csv", "path,label,predicted\n1,1,1.0\n2,2,2.0\n3,1,2.0\n")
+    accuracy, texts = findings_of(command, table)
+    assert accuracy == 0.0
+    assert texts["no_label_in_common"] == (
+        "no true label ('1', '2') is among the predicted ones ('1.0', '2.0'): every prediction counts as wrong"
+    )
+    # the last of two findings
+    assert texts["similar_labels"] == "labels '2' (1), '2.0' (0) differ only by how a number is written"
+    shown = command("evaluate", "--scores", table).out.splitlines()
+    assert any(line.startswith("alarm: no true label ('1', '2') is among") for line in shown)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,label,predicted\n1,Jazz,jazz\n2,rock,rock\n",
+        "path,label,score:jazz,score:rock\n1,Jazz,2,1\n2,rock,1,2\n",
+        "path,label,probability:jazz,probability:rock\n1,Jazz,0.9,0.1\n2,rock,0.2,0.8\n",
+    ],
+)
+def test_a_label_in_another_case_is_a_warning(tmp_path, command, text):
+    _, texts = findings_of(command, write(tmp_path / "a.csv", text))
+    assert texts["similar_labels"] == "labels 'Jazz' (1), 'jazz' (0) differ only by case or spaces"
+    assert "no_label_in_common" not in texts
+
+
+def test_groups_and_sources_that_look_alike_are_warnings(tmp_path, command):
+    rows = ["1,a,a,ann,radio", "2,a,a,An\u200bn,phone", "3,b,b,bob,Radio", "4,b,b,cy,phone"]
+    table = write(tmp_path / "a.csv", "\n".join(["path,label,predicted,group,source", *rows]))
+    _, texts = findings_of(command, table)
+    assert texts["similar_groups"].startswith("groups 'An\\u200bn', 'ann' differ only by ")
+    assert texts["similar_sources"].startswith("sources 'Radio', 'radio' differ only by case or spaces: ")
