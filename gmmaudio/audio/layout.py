@@ -57,12 +57,9 @@ def find_recordings(handle: BinaryIO) -> list[Recording]:
             found = _find(handle, following, stop)
     if not recordings:
         return [Recording((Span(0, stop),))]
-    last = recordings[-1]
-    # what is left of a frame or page at the end is said already
-    is_said = last.truncated is not None or any(note.code in ("cut_off", "lost") for note in last.notes)
-    if n_left_out and not is_said:
+    if n_left_out:
         note = AudioNote("left_out", f"{n_left_out} bytes are of no known kind and are left out")
-        recordings[-1] = replace(last, notes=(*last.notes, note))
+        recordings[-1] = replace(recordings[-1], notes=(*recordings[-1].notes, note))
     return recordings
 
 

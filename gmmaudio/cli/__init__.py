@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import importlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -36,6 +37,9 @@ EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOTHING, EXIT_WRITE = 1, 2, 3, 4
 EXIT_BY_SIGNAL = 128
 EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 130, 141
 
+# name of the error handler of stdout
+ESCAPES = "gmmaudio_escapes"
+
 EPILOG = (
     "Exit codes: 0 done; 1 done, but some inputs failed; 2 usage; 3 nothing usable in, or an unusable model; "
     "4 cannot write; 129 hung up; 130 interrupted; 141 the reader of standard output closed it; 143 terminated."
@@ -48,6 +52,15 @@ class Stopped(KeyboardInterrupt):
 
 class ClosedPipe(Exception):  # noqa: N818 - ends the run, as an interrupt does
     """The reader of standard output closed it."""
+
+
+@contextlib.contextmanager
+def _closed_pipes_raised() -> Iterator[None]:
+    """Raise ClosedPipe for a closed pipe, which click would answer itself, with the code 1."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ClosedPipe from error
 
 
 class LazyGroup(click.Group):
@@ -64,12 +77,15 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"gmmaudio.cli.{MODULES.get(cmd_name, cmd_name)}").command
         return command
 
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
+        """Return the context of a command line; ``--help`` and ``--version`` are answered here."""
+        with _closed_pipes_raised():
+            return super().make_context(*arguments, **settings)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a closed pipe is raised as what click does not answer itself."""
-        try:
+        """Run the command."""
+        with _closed_pipes_raised():
             return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise ClosedPipe from error
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands without importing them."""
@@ -92,19 +108,44 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         Default: those of the process.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    # file names may hold bytes that are no text; they are shown escaped rather than stopping the run
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed by the caller
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - lives as long as we
-        elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    lost: list[str] = []
+    _keep_writing(lost)
     try:
         with _stopped_by_signals(is_last=arguments is None):
             code = _run(words)
     except KeyboardInterrupt as interrupt:
         code = _stopped(interrupt)
+    if lost:
+        with contextlib.suppress(OSError):
+            click.echo(_lost_text(lost), err=True)
     sys.exit(code)
+
+
+def _keep_writing(lost: list[str]) -> None:
+    """Make stdout and stderr write escapes of what they cannot encode; what stdout could not is added to ``lost``."""
+
+    def escape(error: UnicodeError) -> tuple[str | bytes, int]:
+        if isinstance(error, UnicodeEncodeError):
+            # bytes that are no text are escaped in every encoding
+            lost.extend(c for c in error.object[error.start : error.end] if not "\ud800" <= c <= "\udfff")
+        return codecs.backslashreplace_errors(error)
+
+    codecs.register_error(ESCAPES, escape)
+    for name, handler in (("stdout", ESCAPES), ("stderr", "backslashreplace")):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - lives as long as we
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=handler)
+
+
+def _lost_text(lost: Sequence[str]) -> str:
+    """Return the words on characters that stdout could not encode."""
+    first = ascii(lost[0])[1:-1]
+    return (
+        f"warning: {len(lost)} character{'s' * (len(lost) != 1)} outside the encoding of standard output "
+        f"({sys.stdout.encoding}) written as escapes, such as {first}; set PYTHONIOENCODING=utf-8, or use a JSON format"
+    )
 
 
 @contextlib.contextmanager
@@ -150,12 +191,23 @@ def _stopped(cause: BaseException | None) -> int:
     return cause.args[0] if isinstance(cause, Stopped) else EXIT_INTERRUPTED
 
 
-def _discard_stdout() -> None:
-    """Send what is left in the buffer of stdout nowhere: it must not fail once more at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+def _discard(*descriptors: int) -> None:
+    """Send what is left in the buffers of stdout or stderr nowhere: it must not fail once more at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in descriptors:
+        os.dup2(nowhere, descriptor)
 
 
 def _run(words: list[str]) -> int:
+    """Return the exit code of a command line, whoever reads its output."""
+    try:
+        return _answer(words)
+    except (ClosedPipe, BrokenPipeError):
+        _discard(1, 2)
+        return EXIT_CLOSED_PIPE
+
+
+def _answer(words: list[str]) -> int:
     """Return the exit code of a command line, with its error on stderr."""
     try:
         code = cli.main(words, prog_name="gmmaudio", standalone_mode=False, obj=words)
@@ -165,9 +217,6 @@ def _run(words: list[str]) -> int:
         return error.exit_code
     except click.Abort as abort:
         return _stopped(abort.__context__)
-    except (ClosedPipe, BrokenPipeError):
-        _discard_stdout()
-        return EXIT_CLOSED_PIPE
     except errors.GmmaudioError as error:
         from gmmaudio.cli.console import say
         from gmmaudio.cli.flags import with_flags
@@ -175,7 +224,9 @@ def _run(words: list[str]) -> int:
         say(f"gmmaudio: {with_flags(str(error))}")
         return exit_code(error)
     except OSError as error:
-        _discard_stdout()
+        if isinstance(error, BrokenPipeError):
+            raise
+        _discard(1)
         click.echo(f"gmmaudio: standard output cannot be written ({error.strerror})", err=True)
         return EXIT_WRITE
     return int(code or 0)

@@ -17,8 +17,13 @@ from gmmaudio.audio import SUFFIXES
 from gmmaudio.cli.console import say_skipped
 from gmmaudio.corpus import list_audio
 from gmmaudio.errors import CorpusError, GmmaudioError, ReadError, WriteError
-from gmmaudio.files import LIST_BYTES, STDIN_AUDIO_BYTES, read_chunks, read_limited, read_stream
+from gmmaudio.files import LIST_BYTES, STDIN_AUDIO_BYTES, find_path, read_chunks, read_limited, read_stream
+from gmmaudio.names import file_text
 from gmmaudio.outputs import remove_left_over, temporary_file
+from gmmaudio.text_tables import decode_text, list_lines
+
+PLAYLISTS = (".m3u", ".m3u8")
+PLAYLIST_HEADER = "#EXTM3U"
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,8 @@ def resolve(paths: Sequence[str], list_file: str | None = None) -> Iterator[list
     paths : sequence of str
         A file, a folder (walked; only audio suffixes are taken), or ``-`` for one file's bytes on stdin.
     list_file : str or None
-        A file with one path on each line, or ``-`` for stdin.
+        A file with one path on each line, or a playlist, or ``-`` for stdin. Lines that start with # are comments, but
+        where there is such a file.
 
     Raises
     ------
@@ -69,12 +75,12 @@ def resolve(paths: Sequence[str], list_file: str | None = None) -> Iterator[list
         for name in named:
             if name == "-" and name in paths:
                 inputs.append(Input("-", stack.enter_context(_stdin_file()), "stdin"))
-            elif os.path.isdir(name):  # noqa: PTH112 - a name too long is no folder rather than an error
-                files, n_others = list_audio(Path(name), SUFFIXES)
+            elif os.path.isdir(folder := find_path(name)):  # noqa: PTH112 - a name too long is no folder
+                files, n_others = list_audio(folder, SUFFIXES)
                 n_skipped += n_others
-                inputs += [Input(str(file), str(file), str(file.relative_to(name))) for file in files]
+                inputs += [_input(str(file), str(file.relative_to(folder))) for file in files]
             else:
-                inputs.append(Input(name, name, Path(name).name))
+                inputs.append(_input(name, Path(name).name))
         say_skipped(n_skipped)
         if not inputs:
             raise CorpusError("no audio file among the paths; name a file, or a folder that holds audio")
@@ -90,8 +96,36 @@ def _listed(list_file: str) -> list[str]:
             data = read_limited(list_file, LIST_BYTES, may_be_pipe=True)
     except ReadError as error:
         raise CorpusError(f"{error}; expected one path on each line") from error
-    lines = data.decode("utf-8-sig", "surrogateescape").split("\n")
-    return [line.rstrip("\r") for line in lines if line.strip()]
+    try:
+        text = decode_text(data, "surrogateescape")
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{list_file}: is no text ({error.reason}); expected one path on each line") from error
+    if "\0" in text:
+        raise CorpusError(f"{list_file}: holds bytes of the value 0; expected one path on each line")
+    lines = list_lines(text)
+    is_playlist = Path(list_file).suffix.casefold() in PLAYLISTS or lines[:1] == [PLAYLIST_HEADER]
+    return [
+        _playlist_path(line, Path(list_file).parent) if is_playlist else line
+        for line in lines
+        if not _is_comment(line, is_playlist=is_playlist)
+    ]
+
+
+def _is_comment(line: str, *, is_playlist: bool) -> bool:
+    """Return whether a line of a list is a comment: it starts with #, and outside playlists no file is called so."""
+    return line.startswith("#") and (is_playlist or not os.path.lexists(find_path(line)))
+
+
+def _playlist_path(line: str, folder: Path) -> str:
+    """Return the path that a line of a playlist names: beside the playlist, where that is one there."""
+    path = line.strip()
+    beside = find_path(folder / path)
+    return str(beside) if os.path.lexists(beside) else path
+
+
+def _input(path: str, below: str) -> Input:
+    """Return a file to read, with the text of its names."""
+    return Input(file_text(path), path, below)
 
 
 def _stdin() -> BinaryIO:

@@ -160,9 +160,10 @@ def test_hostile_names_come_back_through_jsonl(command, model_file, hostile):
 def test_hostile_names_come_back_through_csv(command, model_file, hostile):
     result = command("classify", model_file, "--format", "csv", "--", *hostile)
     assert result.code == 0
-    # bytes that are no text are shown escaped; all else is kept by csv's own rules
+    # bytes that are no text, and characters that drive a terminal, are shown escaped; all else is kept by csv's rules
     paths = [row["path"] for row in rows_of_csv(result)]
-    assert [plain_cell(path) for path in paths] == [name.replace("\udce9", "\\udce9") for name in hostile]
+    shown = [name.replace("\udce9", "\\udce9").replace("\x1b", "\\x1b") for name in hostile]
+    assert [plain_cell(path) for path in paths] == shown
     # what a spreadsheet would take for a formula has an apostrophe before it
     assert paths[2:4] == ["'--help", "'-o.wav"]
     assert {row["label_1"] for row in rows_of_csv(result)} == {"low"}
@@ -218,3 +219,101 @@ def test_a_real_process_takes_bytes_that_are_no_text(model_file, good, tmp_path)
         [b"-", b"low"],
     ]
     assert result.stderr == b"skipped [vanished] gone: is not there; check the path\n1 input failed\n"
+
+
+# --- playlists, encodings and normal forms ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_list_is_read_in_any_form_of_unicode(command, model_file, good, tmp_path, encoding):
+    shutil.copy(good, tmp_path / "música.wav")
+    (tmp_path / "list.txt").write_bytes(f"{tmp_path}/música.wav\r\n{good}\r\n".encode(encoding))
+    for words, stdin in ((["--from-file", tmp_path / "list.txt"], b""), (["--from-file", "-"], None)):
+        data = (tmp_path / "list.txt").read_bytes() if stdin is None else stdin
+        result = command("classify", model_file, *words, "--format", "jsonl", stdin=data)
+        assert (result.code, result.err) == (0, "")
+        assert [line["path"] for line in lines_of_json(result)] == [f"{tmp_path}/música.wav", str(good)]
+
+
+@pytest.mark.parametrize("data", [b"a.wav\0b.wav\0", "a.wav\n".encode("utf-16") + b"\0"])
+def test_a_list_that_is_no_text_is_refused(command, model_file, tmp_path, data):
+    (tmp_path / "list").write_bytes(data)
+    result = command("classify", model_file, "--from-file", tmp_path / "list")
+    assert (result.code, result.out) == (3, "")
+    assert "expected one path on each line" in result.err
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("name", ["songs.m3u8", "songs.M3U", "songs.txt"])
+def test_a_playlist_names_files_beside_it_and_has_comments(command, model_file, good, tmp_path, encoding, name):
+    (tmp_path / "lists" / "low").mkdir(parents=True)
+    shutil.copy(good, tmp_path / "lists" / "low" / "é.wav")
+    text = f"#EXTM3U\r\n#EXTINF:123,Cy - É\r\nlow/é.wav\r\n\r\n#EXTVLCOPT:x\r\n{good}\r\n"
+    (tmp_path / "lists" / name).write_bytes(text.encode(encoding))
+    result = command("classify", model_file, "--from-file", tmp_path / "lists" / name)
+    assert (result.code, result.err) == (0, "")
+    assert [line.split("\t")[1] for line in result.out.splitlines()] == ["low", "low"]
+
+
+def test_in_a_plain_list_a_comment_is_what_no_file_is_called(command, model_file, good, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(good, tmp_path / "#1.wav")
+    (tmp_path / "list").write_text("# my songs\n#1.wav\n")
+    result = command("classify", model_file, "--from-file", "list")
+    assert (result.code, result.out.split("\t")[:2]) == (0, ["#1.wav", "low"])
+
+
+@pytest.mark.parametrize("named", ["outright", "list", "folder", "manifest"])
+def test_a_path_is_found_in_either_normal_form(command, model_file, good, tmp_path, named):
+    asked, there = "Beyonc\u00e9", "Beyonce\u0301"
+    (tmp_path / there).mkdir()
+    shutil.copy(good, tmp_path / there / f"{there}.wav")
+    path = f"{tmp_path}/{asked}/{asked}.wav"
+    if named == "manifest":
+        (tmp_path / "m.csv").write_text(f"path,label\n{asked}/{asked}.wav,low\n", encoding="utf-8")
+        result = command("evaluate", model_file, tmp_path / "m.csv", "--durations", "none")
+        assert (result.code, result.err) == (0, "")
+        return
+    (tmp_path / "list").write_text(f"{path}\n", encoding="utf-8")
+    words = {"outright": [path], "list": ["--from-file", tmp_path / "list"], "folder": [tmp_path / asked]}[named]
+    result = command("classify", model_file, *words, "--format", "jsonl")
+    assert (result.code, result.err) == (0, "")
+    shown = path if named != "folder" else f"{tmp_path}/{there}/{there}.wav"
+    assert lines_of_json(result)[0]["path"] == shown
+
+
+ASCII_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere names of files are always text")
+def test_names_are_the_same_in_an_old_locale(corpus, tmp_path):
+    shutil.copytree(corpus.root / "low", tmp_path / "c" / "日本é")
+    shutil.copytree(corpus.root / "high", tmp_path / "c" / "high")
+    (tmp_path / "list").write_text("c/日本é/cy/0.wav\n", encoding="utf-8")
+    models = []
+    for locale in ({}, ASCII_LOCALE):
+        words = ["train", "c", "-o", f"m{len(models)}.gmm", "--components", "1"]
+        run = {"cwd": tmp_path, "env": os.environ | locale, "capture_output": True}
+        subprocess.run([*GMMAUDIO, *words], check=True, **run)
+        models.append((tmp_path / f"m{len(models)}.gmm").read_bytes())
+    assert models[0] == models[1]
+    words = ["classify", "m0.gmm", "--from-file", "list", "--prior", "日本é=0.5", "--format", "jsonl"]
+    line = json.loads(subprocess.run([*GMMAUDIO, *words], check=True, **run).stdout)
+    assert (line["path"], line["label"]) == ("c/日本é/cy/0.wav", "日本é")
+
+
+@pytest.mark.parametrize(("words", "lost"), [(["--format", "csv"], True), (["--format", "jsonl"], False)])
+def test_what_stdout_cannot_encode_is_escaped_and_said(corpus, model_file, tmp_path, words, lost):
+    shutil.copy(corpus.root / "low" / "cy" / "0.wav", tmp_path / "日本.wav")
+    result = subprocess.run(
+        [*GMMAUDIO, "classify", model_file, tmp_path / "日本.wav", *words],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 0
+    assert b"/\\u65e5\\u672c.wav" in result.stdout
+    assert result.stderr.decode("latin-1") == lost * (
+        "warning: 2 characters outside the encoding of standard output (iso8859-1) written as escapes, such as "
+        "\\u65e5; set PYTHONIOENCODING=utf-8, or use a JSON format\n"
+    )

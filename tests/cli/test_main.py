@@ -32,6 +32,38 @@ def test_a_reader_that_closes_stdout_early_is_141_and_nothing_is_said(corpus, mo
     assert (process.returncode, err) == (141, b"")
 
 
+@pytest.mark.parametrize(
+    ("words", "closed"),
+    [
+        (["--help"], "stdout"),
+        (["--version"], "stdout"),
+        (["crossval", "--help"], "stdout"),
+        (["nosuch"], "stderr"),
+        (["info"], "stderr"),
+        ([], "stderr"),
+        (["info", "no_such_model.gmm"], "stderr"),
+        (["classify", "no_such_model.gmm", "x.wav"], "stderr"),
+    ],
+)
+def test_help_and_errors_whose_reader_is_gone_are_141_too(words, closed, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {closed: writer}
+    result = subprocess.run([*GMMAUDIO, *words], **streams, cwd=tmp_path, check=False)
+    os.close(writer)
+    assert (result.returncode, result.stdout or b"", result.stderr or b"") == (141, b"", b"")
+
+
+def test_a_reader_that_takes_one_line_of_many_ends_the_run_with_141(corpus, model_file):
+    words = ["classify", model_file, *[corpus.root / "low" / "ann" / "0.wav"] * 4, "--format", "csv"]
+    with subprocess.Popen([*GMMAUDIO, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
+        # the header alone fits in no buffer that waits for more
+        assert process.stdout.read(5) == b"path,"
+        process.stdout.close()
+        err = process.stderr.read()
+    assert (process.returncode, err) == (141, b"")
+
+
 HEAVY = ("librosa", "scipy", "sklearn", "soundfile", "joblib", "numpy")
 
 
