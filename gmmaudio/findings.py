@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gmmaudio.errors import SettingError
+from gmmaudio.values import convert_fields, shown
 
 Level = Literal["alarm", "warning", "information", "passed"]
 LEVELS: tuple[Level, ...] = ("alarm", "warning", "information", "passed")
@@ -46,10 +47,11 @@ class Finding:
     remedy: str = ""
 
     def __post_init__(self) -> None:
+        convert_fields(self, skip=("level",))
         if self.level not in LEVELS:
-            raise SettingError(f"the level of a finding is {self.level!r}; expected one of {', '.join(LEVELS)}")
+            raise SettingError(f"the level of a finding is {shown(self.level)}; expected one of {', '.join(LEVELS)}")
         if not re.fullmatch(r"[a-z]+(_[a-z]+)*", self.code):
-            raise SettingError(f"the code of a finding is {self.code!r}; expected words such as groups_unknown")
+            raise SettingError(f"the code of a finding is {shown(self.code)}; expected words such as groups_unknown")
 
     def __str__(self) -> str:
         return f"{self.text}; {self.remedy}" if self.remedy else self.text

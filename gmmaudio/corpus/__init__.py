@@ -4,7 +4,7 @@ A corpus is a folder with one sub-folder for each class, or a CSV manifest. Noth
 frames are arguments.
 """
 
-from gmmaudio.corpus.checks import check_file_groups, check_labels, check_same_audio, check_shared_audio
+from gmmaudio.corpus.checks import check_file_groups, check_labels, check_names, check_same_audio, check_shared_audio
 from gmmaudio.corpus.clip import Clip, Corpus
 from gmmaudio.corpus.fingerprint import (
     Fingerprint,
@@ -34,6 +34,7 @@ __all__ = [
     "Fold",
     "check_file_groups",
     "check_labels",
+    "check_names",
     "check_same_audio",
     "check_shared_audio",
     "column_folds",

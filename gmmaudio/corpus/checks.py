@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import posixpath
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from gmmaudio.errors import CorpusError
 from gmmaudio.findings import Finding, first_of, some_names
 from gmmaudio.names import difference, quoted, similar_names, split_names
+from gmmaudio.values import shown
 
 # sets of labels that look alike that are listed
 MAX_SETS = 5
+MAX_LABELS, MAX_LABEL_LENGTH = 5000, 1000
+# categories of Unicode: control characters, lone surrogates, separators of lines and paragraphs
+UNFIT = ("Cc", "Cs", "Zl", "Zp")
 
 
 def check_labels(labels: Sequence[str]) -> tuple[Finding, ...]:
@@ -50,7 +55,41 @@ def check_labels(labels: Sequence[str]) -> tuple[Finding, ...]:
         raise CorpusError(
             f"only one label, {next(iter(counts), 'none')!r}; expected two or more: add a folder or rows of another"
         )
+    check_names(counts)
     return (*check_similar_labels(counts), *_check_split_labels(splits), *_check_single_clips(counts))
+
+
+def check_names(labels: Iterable[str]) -> None:
+    r"""Raise CorpusError where labels cannot be those of a model.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        Different labels.
+
+    Raises
+    ------
+    CorpusError
+        If there are more than 5,000, or one is empty, longer than 1,000 characters, or holds a control character, a
+        line separator or a byte that is no text.
+
+    Examples
+    --------
+    >>> check_names(["jazz", "me\ttal"])
+    Traceback (most recent call last):
+    gmmaudio.errors.CorpusError: the label 'me\ttal' holds '\t'; expected a name on one line, without control characters
+    """
+    names = list(labels)
+    if len(names) > MAX_LABELS:
+        raise CorpusError(f"there are {len(names)} labels; expected at most {MAX_LABELS}")
+    for name in names:
+        unfit = next((character for character in name if unicodedata.category(character) in UNFIT), None)
+        if unfit is not None:
+            raise CorpusError(
+                f"the label {shown(name)} holds {unfit!r}; expected a name on one line, without control characters"
+            )
+        if not 0 < len(name.strip()) <= len(name) <= MAX_LABEL_LENGTH:
+            raise CorpusError(f"the label {shown(name)} is of {len(name)} characters; expected 1 to {MAX_LABEL_LENGTH}")
 
 
 def check_similar_labels(counts: Mapping[str, int]) -> tuple[Finding, ...]:

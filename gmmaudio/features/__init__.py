@@ -11,6 +11,7 @@ from gmmaudio.features.front_ends import FRONT_ENDS, Analysis, FrontEnd
 from gmmaudio.features.normalise import Frames, feature_warping, normalise_values, rasta, sliding_cmvn
 from gmmaudio.features.postprocess import Rows, extract, make_rows
 from gmmaudio.features.settings import (
+    MAX_FEATURES,
     FeatureSettings,
     FrameSettings,
     RowSettings,
@@ -22,6 +23,7 @@ from gmmaudio.features.settings import (
 __all__ = [
     "DESCRIPTORS",
     "FRONT_ENDS",
+    "MAX_FEATURES",
     "Analysis",
     "Descriptor",
     "FeatureSettings",

@@ -6,18 +6,24 @@ They are fixed, not learned, and travel in the model file.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from gmmaudio.errors import SettingError
 from gmmaudio.features.descriptors import DESCRIPTORS
 from gmmaudio.features.front_ends import FRONT_ENDS
+from gmmaudio.values import convert, convert_fields, shown
 
 NORMALISATIONS = ("none", "c0", "mean", "mean_variance", "sliding", "warp")
 WINDOWS = ("hann", "hamming")
 # each warp costs as much as the unwarped cepstra
 MAX_WARPS = 9
+# a model file must not ask for more memory or time than this
+MAX_WINDOW = 2**16
+MAX_COLUMNS, MAX_FEATURES = 4096, 2**16
+MAX_BLOCK_OVERLAP = 1000
+MAX_SHIFT = 100
 # silero's network takes samples at this rate only
 SPEECH_RATE_HZ = 16000
 # name, value, lower and upper bound
@@ -91,14 +97,11 @@ class FrameSettings:
     measure_speech: bool = False
 
     def __post_init__(self) -> None:
+        convert_fields(self, skip=("front_end", "window", "vtln", "descriptors"))
         _check_choice("front_end", self.front_end, tuple(FRONT_ENDS))
         object.__setattr__(self, "vtln", _warp_factors(self.vtln))
-        _check_whole((name, getattr(self, name)) for name in ("sample_rate_hz", "n_mels", "n_mfcc"))
         _check_bounds(self._bounds())
         _check_choice("window", self.window, WINDOWS)
-        for name in ("rasta", "measure_speech"):
-            if not isinstance(getattr(self, name), bool):
-                raise SettingError(f"{name} is {getattr(self, name)!r}; expected True or False")
         object.__setattr__(self, "descriptors", _in_table_order(self.descriptors))
         self._check_together()
 
@@ -118,6 +121,11 @@ class FrameSettings:
 
     def _check_together(self) -> None:
         """Raise where settings do not go together."""
+        if self.win_length > MAX_WINDOW:
+            raise SettingError(
+                f"window_s is {self.window_s:g}; expected at most {MAX_WINDOW / self.sample_rate_hz:g} at "
+                f"{self.sample_rate_hz} Hz"
+            )
         front_end = FRONT_ENDS[self.front_end]
         for check in (front_end.check, *(DESCRIPTORS[name].check for name in self.descriptors)):
             if check is not None:
@@ -238,17 +246,19 @@ class RowSettings:
     n_modulation: int = 8
 
     def __post_init__(self) -> None:
-        if self.sdc is not None:
-            object.__setattr__(self, "sdc", tuple(self.sdc))
-        whole = ("n_deltas", "delta_frames", "gate_margin", "normalise_frames", "n_modulation")
-        _check_whole([*((name, getattr(self, name)) for name in whole), *(("sdc", value) for value in self.sdc or ())])
+        convert_fields(self, skip=("normalise",))
         _check_bounds(self._bounds())
         _check_choice("normalise", self.normalise, NORMALISATIONS)
         for name in ("delta_frames", "normalise_frames"):
             if getattr(self, name) % 2 == 0:
                 raise SettingError(f"{name} is {getattr(self, name)}; expected an odd number")
-        if self.sdc is not None and (len(self.sdc) != 4 or min(self.sdc) < 1):
-            raise SettingError(f"sdc is {self.sdc}; expected (N, d, P, k), each 1 or more")
+        if self.sdc is not None and not 1 <= min(self.sdc) <= max(self.sdc) <= MAX_SHIFT:
+            raise SettingError(f"sdc is {self.sdc}; expected (N, d, P, k), each 1 to {MAX_SHIFT}")
+        if self.block_s is not None and self.block_s > MAX_BLOCK_OVERLAP * self.block_step_s:
+            raise SettingError(
+                f"block_s is {self.block_s:g} and block_step_s {self.block_step_s:g}; expected at most "
+                f"{MAX_BLOCK_OVERLAP} steps to a block"
+            )
 
     def _bounds(self) -> list[Bound]:
         """Return name, value, lower and upper bound of every number."""
@@ -303,6 +313,7 @@ class FeatureSettings:
     rows: RowSettings = field(default_factory=RowSettings)
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         sdc, n = self.rows.sdc, self.frames.n_coefficients
         if sdc is not None and sdc[0] > n:
             raise SettingError(f"sdc is {sdc}; expected (N, d, P, k), each 1 or more, N at most {n}")
@@ -310,6 +321,11 @@ class FeatureSettings:
             raise SettingError(f"speech_gate is {self.rows.speech_gate:g}; it needs `measure_speech`")
         if self.frames.vtln and self.rows.block_s is not None:
             raise SettingError("vtln warps cepstra only; leave out `vtln` or `block_s`")
+        if self.n_columns > MAX_COLUMNS or self.n_features > MAX_FEATURES:
+            raise SettingError(
+                f"a frame has {self.n_columns} columns and a row {self.n_features}; expected at most {MAX_COLUMNS} and "
+                f"{MAX_FEATURES}: keep fewer coefficients, deltas or bands"
+            )
 
     @property
     def n_columns(self) -> int:
@@ -385,17 +401,14 @@ class FeatureSettings:
         >>> FeatureSettings.from_dict({"n_mfcc": 13, "n_deltas": 1}) == make_features(n_mfcc=13, n_deltas=1)
         True
         """
-        try:
-            if set(values) & {"frames", "rows"}:
-                _check_known(values, ("frames", "rows"))
-                frames, rows = values.get("frames", {}), values.get("rows", {})
-                _check_known(frames, FRAME_NAMES)
-                _check_known(rows, ROW_NAMES)
-                return cls(FrameSettings(**frames), RowSettings(**rows))
-            _check_known(values, (*FRAME_NAMES, *ROW_NAMES))
+        nested = isinstance(values, Mapping) and set(values) & {"frames", "rows"}
+        _check_known(values, ("frames", "rows") if nested else (*FRAME_NAMES, *ROW_NAMES))
+        if not nested:
             return cls().replace(**values)
-        except TypeError as error:
-            raise SettingError(f"feature settings of the wrong kind: {error}") from error
+        frames, rows = values.get("frames", {}), values.get("rows", {})
+        _check_known(frames, FRAME_NAMES)
+        _check_known(rows, ROW_NAMES)
+        return cls(FrameSettings(**frames), RowSettings(**rows))
 
 
 def make_features(**settings: Any) -> FeatureSettings:
@@ -476,13 +489,6 @@ def describe(features: FeatureSettings) -> str:
     return ", ".join([*parts, f"normalise {rows.normalise}{window}"])
 
 
-def _check_whole(values: Iterable[tuple[str, Any]]) -> None:
-    """Raise SettingError where a value, given with its name, is not a whole number."""
-    for name, value in values:
-        if not isinstance(value, int):
-            raise SettingError(f"{name} is {value!r}; expected a whole number")
-
-
 def _check_bounds(bounds: Iterable[Bound]) -> None:
     """Raise SettingError where a value is outside its bounds."""
     for name, value, low, high in bounds:
@@ -492,12 +498,14 @@ def _check_bounds(bounds: Iterable[Bound]) -> None:
 
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Raise SettingError where a value is none of the choices."""
-    if value not in choices:
-        raise SettingError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
+    if not isinstance(value, str) or value not in choices:
+        raise SettingError(f"{name} is {shown(value)}; expected one of {', '.join(choices)}")
 
 
-def _check_known(values: dict[str, Any], names: tuple[str, ...]) -> None:
-    """Raise SettingError where a recorded setting has none of the names."""
+def _check_known(values: Any, names: tuple[str, ...]) -> None:
+    """Raise SettingError where recorded settings are no mapping, or one has none of the names."""
+    if not isinstance(values, Mapping):
+        raise SettingError(f"feature settings of the wrong kind: {shown(values)}; expected names and values")
     unknown = sorted(set(values).difference(names))
     if unknown:
         raise SettingError(f"unknown feature settings {', '.join(unknown)}; made by a newer version?")
@@ -505,22 +513,24 @@ def _check_known(values: dict[str, Any], names: tuple[str, ...]) -> None:
 
 def _in_table_order(descriptors: Iterable[str]) -> tuple[str, ...]:
     """Return descriptors, each once, in the order of their table; raise SettingError where one is unknown."""
-    names = tuple(descriptors)
-    unknown = [name for name in names if name not in tuple(DESCRIPTORS)]
+    # the table itself is a list of all
+    listed = tuple(descriptors) if isinstance(descriptors, Mapping) else descriptors
+    names: tuple[str, ...] = convert("descriptors", listed, tuple[str, ...])
+    unknown = [name for name in names if name not in DESCRIPTORS]
     if unknown:
-        raise SettingError(f"descriptors holds {unknown[0]!r}; expected any of {', '.join(DESCRIPTORS)}")
+        raise SettingError(f"descriptors holds {shown(unknown[0])}; expected any of {', '.join(DESCRIPTORS)}")
     return tuple(name for name in DESCRIPTORS if name in names)
 
 
 def _warp_factors(values: Any) -> tuple[float, ...]:
     """Return VTLN factors as floats; raise SettingError unless they differ from each other and from 1."""
     try:
-        factors = tuple(float(factor) for factor in values)
-    except (TypeError, ValueError):
+        factors: tuple[float, ...] = tuple(float(factor) for factor in convert("vtln", values, tuple[float, ...]))
+    except SettingError:
         factors = (1.0,)
-    if isinstance(values, str) or 1.0 in factors or len(set(factors)) < len(factors) or len(factors) > MAX_WARPS - 1:
+    if 1.0 in factors or len(set(factors)) < len(factors) or len(factors) > MAX_WARPS - 1:
         raise SettingError(
-            f"vtln is {values!r}; expected at most {MAX_WARPS - 1} different factors, none of them 1, "
+            f"vtln is {shown(values)}; expected at most {MAX_WARPS - 1} different factors, none of them 1, "
             "such as (0.92, 1.08)"
         )
     return factors

@@ -13,6 +13,7 @@ from gmmaudio.arrays import refuse_masked
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.confusion import as_columns, as_log_likelihoods
 from gmmaudio.models.linear_algebra import Array, Codes
+from gmmaudio.values import convert_fields, convert_mapping
 
 METHODS = ("auto", "temperature", "affine")
 # clips and groups of every label that "auto" needs before each label has its own offset
@@ -52,7 +53,10 @@ class Calibration:
     log_loss: float = math.nan
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale < math.inf or self.offsets.ndim != 1 or not np.isfinite(self.offsets).all():
+        convert_fields(self, skip=("log_loss",))
+        if min(self.n, self.n_groups) < 0:
+            raise SettingError(f"n is {self.n} and n_groups {self.n_groups}; expected counts")
+        if not self.scale > 0 or self.offsets.ndim != 1 or not np.isfinite(self.offsets).all():
             raise SettingError(
                 f"scale is {self.scale} and offsets {self.offsets}; expected a number above 0, and numbers"
             )
@@ -101,7 +105,7 @@ class Calibration:
         return asdict(self) | {"offsets": self.offsets.tolist(), "log_loss": _number(self.log_loss)}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Calibration:
+    def from_dict(cls, values: object) -> Calibration:
         """Return the calibration that plain values describe.
 
         Parameters
@@ -114,12 +118,13 @@ class Calibration:
         SettingError
             If a value is missing or of the wrong kind.
         """
-        try:
-            loss = math.nan if values["log_loss"] is None else float(values["log_loss"])
-            offsets = np.array(values["offsets"], dtype=np.float64)
-            return cls(float(values["scale"]), offsets, int(values["n"]), int(values["n_groups"]), loss)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise SettingError(f"no calibration ({error}); made by another version?") from error
+        known = convert_mapping("calibration", values, _PLAIN_TYPES)
+        loss = math.nan if known["log_loss"] is None else known["log_loss"]
+        return cls(**{**known, "offsets": np.array(known["offsets"], dtype=np.float64), "log_loss": loss})
+
+
+# as plain values have them
+_PLAIN_TYPES = {"scale": float, "offsets": tuple[float, ...], "n": int, "n_groups": int, "log_loss": float | None}
 
 
 def _number(value: float) -> float | None:

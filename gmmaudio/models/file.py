@@ -15,31 +15,42 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from gmmaudio.errors import GmmaudioError, ModelFileError, ReadError
+from gmmaudio.corpus import check_names
+from gmmaudio.errors import GmmaudioError, ModelFileError, ReadError, SettingError
 from gmmaudio.features import FeatureSettings
 from gmmaudio.files import MODEL_BYTES, read_limited
+from gmmaudio.json_text import from_json
 from gmmaudio.models.calibration import Calibration
 from gmmaudio.models.heads import Head
-from gmmaudio.models.kinds import KINDS
+from gmmaudio.models.kind_settings import MAX_COMPONENTS, KindSettings
+from gmmaudio.models.kinds import find_kind
 from gmmaudio.models.linear_algebra import Tensors
 from gmmaudio.models.model import Model, TrainingSummary
 from gmmaudio.models.old_formats import upgrade_header
 from gmmaudio.models.open_set import OpenSetThreshold
 from gmmaudio.models.scorer import Scorer, Transform
+from gmmaudio.models.tensor_table import check_tensors
 from gmmaudio.models.ubm import UBM
 from gmmaudio.outputs import write_together
+from gmmaudio.values import convert, convert_mapping, shown
 
 FORMAT_VERSION = "1.4"
 KEY = "gmmaudio"
 HEAD_PREFIXES = ("", "1:")
 # of a safetensors file
 MAX_HEADER_BYTES = 100_000_000
+# single and double precision
+STORED_TYPES = ("F32", "F64")
+# number of rows that every model must be able to score, and their sizes
+N_PROBES, PROBE_SIZES = 16, (0.0, 1.0, 1000.0)
 
 
 def save_model(model: Model, path: str | os.PathLike[str]) -> None:
@@ -147,7 +158,7 @@ def to_bytes(model: Model) -> bytes:
     }
     header["sha256"] = checksum(header, tensors)
     try:
-        return bytes(save(tensors, metadata={KEY: json.dumps(header, sort_keys=True)}))
+        return bytes(save(tensors, metadata={KEY: json.dumps(header, sort_keys=True, allow_nan=False)}))
     except SafetensorError as error:
         raise ModelFileError(
             f"a model of {len(model.training.clips)} clips does not fit the file format ({error}); train on fewer files"
@@ -173,7 +184,7 @@ def from_bytes(data: bytes) -> Model:
     refuse_damaged(header, tensors)
     try:
         model = _model(header, tensors)
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, GmmaudioError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, GmmaudioError) as error:
         raise ModelFileError(f"holds no usable model ({error}); train again") from error
     object.__setattr__(model, "file_sha256", hashlib.sha256(data).hexdigest())
     return model
@@ -191,11 +202,10 @@ def refuse_other_major_version(header: Mapping[str, Any]) -> None:
     --------
     >>> refuse_other_major_version({"format_version": "1.0"})
     """
-    version, readable = header.get("format_version", ""), FORMAT_VERSION.split(".", maxsplit=1)[0]
-    if str(version).split(".", maxsplit=1)[0] != readable:
+    version, readable = header.get("format_version"), FORMAT_VERSION.split(".", maxsplit=1)[0]
+    if not (isinstance(version, str) and re.fullmatch(rf"{readable}\.(0|[1-9][0-9]{{0,8}})", version)):
         raise ModelFileError(
-            f"has model format {header.get('format_version')!r}; this version reads {readable}.x: upgrade gmmaudio, or "
-            "train again"
+            f"has model format {shown(version)}; this version reads {readable}.x: upgrade gmmaudio, or train again"
         )
 
 
@@ -248,7 +258,7 @@ def _check_start(handle: BinaryIO) -> None:
     start += handle.read(max(size - 8, 0))
     _read_header(start)
     try:
-        entries = [entry for name, entry in json.loads(start[8 : 8 + size]).items() if name != "__metadata__"]
+        entries = [entry for name, entry in from_json(start[8 : 8 + size]).items() if name != "__metadata__"]
         end = 8 + size + max((int(entry["data_offsets"][1]) for entry in entries), default=0)
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"is damaged ({error}); copy it again, or train again") from error
@@ -274,14 +284,28 @@ def _read_header(data: bytes) -> dict[str, Any]:
     if len(data) < 8 + size:
         raise ModelFileError("is cut short; copy it again, or train again")
     try:
-        header = json.loads(json.loads(data[8 : 8 + size])["__metadata__"][KEY])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        described = from_json(data[8 : 8 + size])
+        text = described["__metadata__"][KEY]
+        header = from_json(text)
+    except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError) as error:
         raise ModelFileError(
             "is a safetensors file without a readable gmmaudio header: another program's, or damaged; train again"
         ) from error
+    except ValueError as error:
+        raise ModelFileError(f"holds no usable model ({error}); train again") from error
     if not isinstance(header, dict):
         raise ModelFileError("has a damaged gmmaudio header; copy it again, or train again")
     return header
+
+
+def _check_stored_types(data: bytes) -> None:
+    """Raise ModelFileError where a safetensors header describes a tensor of a type that no model has."""
+    for name, entry in from_json(data[8 : 8 + _header_size(data[:16])]).items():
+        if name != "__metadata__" and (not isinstance(entry, dict) or entry.get("dtype") not in STORED_TYPES):
+            raise ModelFileError(
+                f"holds no usable model (the tensor {shown(name)} is described by {shown(entry)}; expected the types "
+                f"{' and '.join(STORED_TYPES)}); train again"
+            )
 
 
 def _read_tensors(data: bytes) -> Tensors:
@@ -289,9 +313,10 @@ def _read_tensors(data: bytes) -> Tensors:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    _check_stored_types(data)
     try:
         return dict(load(data))
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise ModelFileError(f"is cut short or damaged ({error}); copy it again, or train again") from error
 
 
@@ -299,46 +324,85 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
     """Return the model that a verified header and tensors describe."""
     first_mean = tensors.get("0.means")
     header = upgrade_header(header, None if first_mean is None else first_mean.shape)
-    labels = header["labels"]
-    training = TrainingSummary.from_dict(header["training"])
-    for name, by_label in (("seconds", training.seconds), ("rows", training.rows)):
-        if set(by_label) != set(labels):
-            raise ModelFileError(f"its {name} are not those of its labels")
-    if not set(training.log_likelihood) <= {*labels, UBM}:
-        raise ModelFileError("its log_likelihood is not that of its labels")
+    missing = sorted({"labels", "features", "transform", "heads", "weights", "training"} - set(header))
+    if missing:
+        raise SettingError(f"its header lacks {', '.join(missing)}")
+    training, features = TrainingSummary.from_dict(header["training"]), FeatureSettings.from_dict(header["features"])
     calibration, open_set = header.get("calibration"), header.get("open_set")
-    return Model(
-        FeatureSettings.from_dict(header["features"]),
-        _scorer(header, tensors),
+    model = Model(
+        features,
+        _scorer(header, tensors, training.kind_settings, features.n_features),
         training,
         None if calibration is None else Calibration.from_dict(calibration),
-        None if open_set is None else OpenSetThreshold(**open_set),
+        None if open_set is None else OpenSetThreshold.from_dict(open_set),
     )
+    labels = set(model.scorer.labels)
+    for name, by_label in (("seconds", training.seconds), ("rows", training.rows)):
+        if set(by_label) != labels:
+            raise SettingError(f"its {name} are not those of its labels")
+    unknown = {clip.label for clip in training.clips} - labels
+    if unknown:
+        raise SettingError(f"its training clips have other labels than it: {shown(sorted(unknown))}")
+    if not set(training.log_likelihood) <= {*labels, UBM}:
+        raise SettingError("its log_likelihood is not that of its labels")
+    _check_scores(model)
+    return model
 
 
-def _scorer(header: dict[str, Any], tensors: Tensors) -> Scorer:
+def _scorer(header: dict[str, Any], tensors: Tensors, settings: KindSettings, n_features: int) -> Scorer:
     """Return the scorer that a header of this format and tensors describe."""
-    heads = [head for kind in KINDS.values() for head in kind.heads]
-    return Scorer(
-        tuple(header["labels"]),
-        _stage([kind.transform for kind in KINDS.values()], header["transform"], _tensors_under("transform.", tensors)),
-        tuple(
-            _stage(heads, described, _tensors_under(prefix, tensors))
-            for prefix, described in zip(HEAD_PREFIXES, header["heads"], strict=False)
-        ),
-        tuple(map(float, header["weights"])),
-    )
+    labels = convert("labels", header["labels"], tuple[str, ...])
+    check_names(labels)
+    heads = convert("heads", header["heads"], tuple[dict[str, Any], ...])
+    if not 0 < len(heads) <= len(HEAD_PREFIXES):
+        raise SettingError(f"there are {len(heads)} heads; expected 1 to {len(HEAD_PREFIXES)}")
+    kind, sizes = find_kind(settings.kind), {"n_labels": len(labels), "n_features": n_features}
+    read = partial(_stage, sizes=sizes, most_components=getattr(settings, "n_components", MAX_COMPONENTS))
+    parts = _divided(tensors, len(heads))
+    transform = read([kind.transform], "transform", header["transform"], parts["transform."])
+    # what the transform makes is what the heads score
+    sizes["d"] = transform.n_outputs
+    stages = [
+        read(kind.heads, "a head", described, parts[prefix])
+        for described, prefix in zip(heads, HEAD_PREFIXES, strict=False)
+    ]
+    return Scorer(labels, transform, tuple(stages), header["weights"])
 
 
-def _stage(classes: Sequence[type[Any]], described: dict[str, Any], tensors: Tensors) -> Any:
-    """Return the transform or head that a header describes."""
-    (stage,) = {stage for stage in classes if stage.kind == described["kind"]}
-    return stage.from_tensors({name: value for name, value in described.items() if name != "kind"}, tensors)
+def _stage(
+    classes: Sequence[type[Any]],
+    name: str,
+    described: object,
+    tensors: Tensors,
+    *,
+    sizes: dict[str, int],
+    most_components: int,
+) -> Any:
+    """Return the transform or head that a header describes, its settings and tensors checked by its class's tables."""
+    values = convert(name, described, dict[str, Any])
+    kinds = {each.kind: each for each in classes}
+    stage = kinds.get(convert(f"kind of {name}", values.pop("kind", None), str))
+    if stage is None:
+        raise SettingError(f"the kind of {name} is none of {', '.join(kinds)}")
+    settings = convert_mapping(name, values, stage.setting_types)
+    table = stage.tensor_table(settings, sizes["n_labels"])
+    check_tensors(tensors, table, sizes, {"n_components": most_components})
+    return stage.from_tensors(settings, tensors)
 
 
-def _tensors_under(prefix: str, tensors: Tensors) -> Tensors:
-    """Return the tensors whose names begin with a prefix, without it; those of the first head have none."""
-    others = ("transform.", *filter(None, HEAD_PREFIXES))
-    if not prefix:
-        return {name: tensor for name, tensor in tensors.items() if not name.startswith(others)}
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+def _divided(tensors: Tensors, n_heads: int) -> dict[str, Tensors]:
+    """Return the tensors of every part by its prefix, their names without it; those of the first head have none."""
+    parts: dict[str, Tensors] = {prefix: {} for prefix in ("transform.", *HEAD_PREFIXES[:n_heads])}
+    for name, tensor in tensors.items():
+        prefix = next((prefix for prefix in parts if prefix and name.startswith(prefix)), "")
+        parts[prefix][name.removeprefix(prefix)] = tensor
+    return parts
+
+
+def _check_scores(model: Model) -> None:
+    """Raise SettingError where rows of usual sizes have scores that are no numbers: of no use, whatever the reason."""
+    rows = np.cos(np.outer(np.arange(N_PROBES), 1 + np.arange(model.scorer.n_features))).astype(np.float32)
+    with np.errstate(all="ignore"):
+        scores = np.stack([model.scorer.score(np.float32(size) * rows) for size in PROBE_SIZES])
+    if not np.isfinite(scores).all():
+        raise SettingError("its scores of rows of usual sizes are not finite")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
@@ -13,8 +14,13 @@ from gmmaudio.arrays import refuse_masked
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import GaussianMixture, divergences, stacked_log_density
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_means
+from gmmaudio.models.tensor_table import TensorLayout
+from gmmaudio.values import convert_fields
 
 MIXTURE_TENSORS = ("weights", "means", "covariances")
+# by which a mixture's weights may miss a sum of 1
+WEIGHT_TOLERANCE = 1e-6
+MAX_COEFFICIENT = 1e15
 MAX_LOGISTIC_STEPS = 300
 # rows drawn of each mixture; the divergences are then within about 0.01 nats
 N_SAMPLES = 2_000
@@ -27,9 +33,12 @@ class Head(Protocol):
     ----------
     kind : str
         Name in the model file.
+    setting_types : mapping of str to type
+        Type of every one of its settings in the model file.
     """
 
     kind: ClassVar[str]
+    setting_types: ClassVar[Mapping[str, Any]]
 
     @property
     def n_labels(self) -> int:
@@ -54,7 +63,19 @@ class Head(Protocol):
         """Return arrays by name for the model file."""
 
     @classmethod
-    def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Self:
+    def tensor_table(cls, settings: Mapping[str, Any], n_labels: int, /) -> dict[str, TensorLayout]:
+        """Return the tensors that a head is stored in, by name: their types, shapes and bounds.
+
+        Parameters
+        ----------
+        settings : mapping
+            Result of :meth:`settings`.
+        n_labels : int
+            Number of labels of the model.
+        """
+
+    @classmethod
+    def from_tensors(cls, settings: Mapping[str, Any], tensors: Tensors) -> Self:
         """Return the head that settings and tensors describe.
 
         Parameters
@@ -82,6 +103,10 @@ class Mixtures:
 
     mixtures: tuple[GaussianMixture, ...]
     kind: ClassVar[str] = "mixtures"
+    setting_types: ClassVar[Mapping[str, Any]] = {"covariance_type": str, "n_labels": int}
+
+    def __post_init__(self) -> None:
+        convert_fields(self)
 
     @property
     def n_labels(self) -> int:
@@ -115,7 +140,24 @@ class Mixtures:
         return {f"{i}.{name}": getattr(m, name) for i, m in enumerate(self.mixtures) for name in MIXTURE_TENSORS}
 
     @classmethod
-    def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Mixtures:
+    def tensor_table(cls, settings: Mapping[str, Any], n_labels: int) -> dict[str, TensorLayout]:
+        """Return the tensors that it is stored in: those of one mixture for each label, named by the label's index.
+
+        Parameters
+        ----------
+        settings, n_labels
+            As for :class:`Head`.
+        """
+        if settings["n_labels"] != n_labels:
+            raise SettingError(f"{n_labels} labels and {settings['n_labels']} mixtures; expected one for each")
+        return {
+            f"{i}.{name}": layout
+            for i in range(n_labels)
+            for name, layout in mixture_table(settings["covariance_type"], f"n_components.{i}", "d").items()
+        }
+
+    @classmethod
+    def from_tensors(cls, settings: Mapping[str, Any], tensors: Tensors) -> Mixtures:
         """Return the head that settings and tensors describe.
 
         Parameters
@@ -124,7 +166,7 @@ class Mixtures:
             Results of :meth:`settings` and :meth:`tensors`.
         """
         covariance_type = settings["covariance_type"]
-        each = ([tensors[f"{i}.{name}"] for name in MIXTURE_TENSORS] for i in range(int(settings["n_labels"])))
+        each = ([tensors[f"{i}.{name}"] for name in MIXTURE_TENSORS] for i in range(settings["n_labels"]))
         return cls(tuple(GaussianMixture(w, m, c, covariance_type) for w, m, c in each))
 
 
@@ -153,6 +195,7 @@ class Linear:
     coefficients: npt.NDArray[np.float32]
     intercepts: Array
     kind: ClassVar[str] = "linear"
+    setting_types: ClassVar[Mapping[str, Any]] = {}
 
     def __post_init__(self) -> None:
         if self.coefficients.ndim != 2 or self.intercepts.shape != self.coefficients.shape[:1]:
@@ -185,7 +228,8 @@ class Linear:
     def label_distances(self) -> tuple[Array, str]:
         """Return one minus the cosine between the labels' coefficients, shape (n_labels, n_labels), and its name."""
         # in exact symmetry and from exactly zero, which rounding would not give
-        unit = self.coefficients / np.linalg.norm(self.coefficients, axis=1, keepdims=True)
+        lengths = np.linalg.norm(self.coefficients, axis=1, keepdims=True)
+        unit = self.coefficients / np.where(lengths > 0, lengths, 1)
         distances = np.linalg.norm(unit[:, None] - unit[None], axis=2).astype(np.float64) ** 2 / 2
         return distances, "one minus the cosine between the labels' vectors of one model (0 to 2)"
 
@@ -198,7 +242,20 @@ class Linear:
         return {"coefficients": self.coefficients, "intercepts": self.intercepts}
 
     @classmethod
-    def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Linear:
+    def tensor_table(cls, _settings: Mapping[str, Any], _n_labels: int) -> dict[str, TensorLayout]:
+        """Return the tensors that it is stored in.
+
+        Parameters
+        ----------
+        _settings, _n_labels
+            As for :class:`Head`.
+        """
+        # of single precision, whose squares must be finite
+        coefficients = TensorLayout("float32", ("n_labels", "d"), -MAX_COEFFICIENT, MAX_COEFFICIENT)
+        return {"coefficients": coefficients, "intercepts": TensorLayout("float64", ("n_labels",))}
+
+    @classmethod
+    def from_tensors(cls, settings: Mapping[str, Any], tensors: Tensors) -> Linear:
         """Return the head that settings and tensors describe.
 
         Parameters
@@ -207,6 +264,44 @@ class Linear:
             Results of :meth:`settings` and :meth:`tensors`.
         """
         return cls(**tensors, **settings)
+
+
+def mixture_table(covariance_type: str, n_components: str, n_features: str) -> dict[str, TensorLayout]:
+    """Return the tensors that a mixture is stored in.
+
+    Parameters
+    ----------
+    covariance_type : {"diag", "full", "tied", "spherical"}
+        Type of its covariances.
+    n_components, n_features : str
+        Names of the axes.
+
+    Raises
+    ------
+    SettingError
+        If there is no such type.
+
+    Examples
+    --------
+    >>> mixture_table("tied", "K", "D")["covariances"].shape
+    ('D', 'D')
+    """
+    shapes = {
+        "diag": (n_components, n_features),
+        "full": (n_components, n_features, n_features),
+        "tied": (n_features, n_features),
+        "spherical": (n_components,),
+    }
+    if covariance_type not in shapes:
+        raise SettingError(f"covariance_type is {covariance_type!r}; expected one of {', '.join(shapes)}")
+    shape = shapes[covariance_type]
+    # off the diagonal of a matrix there may be any number
+    is_matrix = covariance_type in ("full", "tied")
+    return {
+        "weights": TensorLayout("float64", (n_components,), 0.0, 1.0 + WEIGHT_TOLERANCE),
+        "means": TensorLayout("float64", (n_components, n_features)),
+        "covariances": TensorLayout("float64", shape) if is_matrix else TensorLayout.positive(*shape),
+    }
 
 
 def fit_cosine(vectors: Matrix, codes: Codes, weights: Array) -> Linear:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture import check_settings
+from gmmaudio.models.tensor_table import LARGEST, SMALLEST
+from gmmaudio.values import MAX_WHOLE, convert_fields, shown
 
 EM_SETTINGS = ("n_components", "covariance_type", "init", "n_init", "max_iter", "tol", "variance_floor")
 # back ends that combine the scores of two heads
 FUSIONS = ("mean", "trained")
+# bounds of what multiplies the work of a fit, and the memory of a model
+MAX_COMPONENTS, MAX_N_INIT, MAX_MAX_ITER = 4096, 1000, 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,9 @@ class KindSettings:
     """
 
     kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        convert_fields(self)
 
     @property
     def has_separate_labels(self) -> bool:
@@ -81,10 +87,13 @@ class KindSettings:
         SettingError
             If a name is unknown or a value is outside its bounds.
         """
-        unknown = sorted(set(values) - {field.name for field in fields(cls)} - {"kind"})
+        unknown = sorted(set(map(str, values)) - {field.name for field in fields(cls)} - {"kind"})
         if unknown:
             raise SettingError(f"unknown settings of {cls.kind}: {', '.join(unknown)}; made by a newer version?")
-        return cls(**{name: value for name, value in values.items() if name != "kind"})
+        settings = cls(**{name: value for name, value in values.items() if name != "kind"})
+        # whether or not the kind's own checks begin with those of this class
+        convert_fields(settings)
+        return settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +137,16 @@ class EmSettings(KindSettings):
     variance_floor: float = 1e-3
 
     def __post_init__(self) -> None:
-        check_settings(**self.em_settings())
+        super().__post_init__()
+        check_settings(**self.em_settings() | {"covariance_type": self.mixture_covariance_type})
+        check_whole("n_components", self.n_components, 1, MAX_COMPONENTS)
+        check_whole("n_init", self.n_init, 1, MAX_N_INIT)
+        check_whole("max_iter", self.max_iter, 0, MAX_MAX_ITER)
+
+    @property
+    def mixture_covariance_type(self) -> str:
+        """Covariance type of the mixtures that are fitted."""
+        return self.covariance_type
 
     def em_settings(self) -> dict[str, Any]:
         """Return the arguments of :func:`gmmaudio.mixture.fit_gmm`."""
@@ -151,43 +169,47 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     --------
     >>> check_choice("back_end", "cosine", ("cosine", "logistic"))
     """
-    if value not in choices:
-        raise SettingError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
+    if not isinstance(value, str) or value not in choices:
+        raise SettingError(f"{name} is {shown(value)}; expected one of {', '.join(choices)}")
 
 
-def check_whole(name: str, value: object, minimum: int) -> None:
-    """Raise SettingError where a value is not a whole number of at least a minimum.
+def check_whole(name: str, value: int, minimum: int, maximum: int = MAX_WHOLE) -> None:
+    """Raise SettingError where a whole number is outside its bounds.
 
     Parameters
     ----------
     name : str
         Name of the setting.
-    value : object
+    value : int
         Its value.
-    minimum : int
-        The lowest value allowed.
+    minimum, maximum : int
+        The lowest and the highest value allowed.
 
     Examples
     --------
     >>> check_whole("n_pca", 20, 1)
     """
-    if not isinstance(value, int) or value < minimum:
+    if value < minimum:
         raise SettingError(f"{name} is {value}; expected a whole number, {minimum} or more")
+    if value > maximum:
+        raise SettingError(f"{name} is {value}; expected at most {maximum}")
 
 
-def check_positive(name: str, value: object) -> None:
-    """Raise SettingError where a value is not a number above 0.
+def check_positive(name: str, value: float) -> None:
+    """Raise SettingError where a number is not above 0, or so near to it, or so large, that products are no numbers.
 
     Parameters
     ----------
     name : str
         Name of the setting.
-    value : object
+    value : float
         Its value.
 
     Examples
     --------
     >>> check_positive("penalty", 0.01)
     """
-    if not isinstance(value, int | float) or not 0 < value < math.inf:
+    if not value > 0:
         raise SettingError(f"{name} is {value}; expected a number above 0")
+    if not SMALLEST <= value <= LARGEST:
+        raise SettingError(f"{name} is {value}; expected {SMALLEST:g} to {LARGEST:g}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -14,11 +15,13 @@ from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureSettings, Rows
 from gmmaudio.findings import Finding
 from gmmaudio.models.calibration import Calibration
-from gmmaudio.models.kind_settings import KindSettings
+from gmmaudio.models.kind_settings import KindSettings, check_whole
 from gmmaudio.models.kinds import settings_from_dict
 from gmmaudio.models.open_set import OpenSetThreshold
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.names import respell
+from gmmaudio.trials import check_lengths
+from gmmaudio.values import MAX_WHOLE, convert, convert_fields, shown
 
 # reason code of a clip of no known label
 NO_LABEL = "no_label"
@@ -52,6 +55,12 @@ class TrainingClip:
     group: str | None
     sha256: str
     fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        convert_fields(self)
+        for name, hexadecimal in (("sha256", self.sha256), ("fingerprint", self.fingerprint)):
+            if not re.fullmatch("([0-9a-f]{2})*", hexadecimal):
+                raise SettingError(f"{name} is {shown(hexadecimal)}; expected hexadecimal digits")
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,14 @@ class TrainingSummary:
     tuning: dict[str, Any] | None = None
     group_by: str | None = None
 
+    def __post_init__(self) -> None:
+        convert_fields(self, skip=("log_likelihood",))
+        check_lengths(self.min_duration_s, self.trial_s)
+        check_whole("`seed`", self.seed, 0)
+        for name, by_label in (("seconds", self.seconds), ("rows", self.rows)):
+            if not all(0 <= value <= MAX_WHOLE for value in by_label.values()):
+                raise SettingError(f"{name} are {shown(by_label)}; expected 0 or more of each label, below 2**63")
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return asdict(self) | {"kind_settings": self.kind_settings.to_dict()}
@@ -123,17 +140,20 @@ class TrainingSummary:
         SettingError
             If a setting is unknown or outside its bounds.
         """
+        if not isinstance(values, Mapping):
+            raise SettingError(f"the training summary is {shown(values)}; expected names and values")
         summary = dict(values)
-        unknown = sorted(set(summary) - {field.name for field in fields(cls)})
+        unknown = sorted(set(map(str, summary)) - {field.name for field in fields(cls)})
         if unknown:
             raise SettingError(
                 f"unknown fields of the training summary: {', '.join(unknown)}; made by a newer version?"
             )
         summary["kind_settings"] = settings_from_dict(summary["kind_settings"])
-        summary["clips"] = tuple(TrainingClip(**clip) for clip in summary["clips"])
-        summary["findings"] = tuple(map(Finding.of, summary.get("findings", ())))
-        summary["augment"] = tuple(summary.get("augment", ()))
-        summary["versions"] = {str(name): str(number) for name, number in summary["versions"].items()}
+        clips = convert("clips", summary["clips"], tuple[dict[str, Any], ...])
+        summary["clips"] = tuple(TrainingClip(**clip) for clip in clips)
+        findings = convert("findings", summary.get("findings", ()), tuple[str | dict[str, Any], ...])
+        summary["findings"] = tuple(map(Finding.of, findings))
+        summary["log_likelihood"] = convert("log_likelihood", summary["log_likelihood"], dict[str, float])
         return cls(**summary)
 
 
@@ -347,6 +367,7 @@ class Model:
     file_sha256: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        convert_fields(self, skip=("file_sha256",))
         n_warps, labels = self.scorer.transform.n_warps, self.scorer.labels
         if n_warps != self.features.frames.n_warps:
             raise SettingError(
@@ -356,6 +377,8 @@ class Model:
             raise SettingError(
                 f"the scorer takes {self.scorer.n_features} features and the front end makes {self.features.n_features}"
             )
+        if self.open_set is not None and self.open_set.statistic == "probability" and self.calibration is None:
+            raise SettingError("the open-set threshold is on probabilities, and the model is not calibrated")
         if self.calibration is not None and len(self.calibration.offsets) != len(labels):
             raise SettingError(f"the calibration is of {len(self.calibration.offsets)} labels; expected {len(labels)}")
 

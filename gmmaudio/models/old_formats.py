@@ -193,7 +193,9 @@ def _upgrade_training(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the training summary with settings of one kind, and the UBM and findings by their names of today."""
     upgraded = {"group_by": "", **upgrade_recipe(values)}
     likelihoods = upgraded.get("log_likelihood")
-    if isinstance(likelihoods, Mapping) and "classifier" in values and "background" not in upgraded.get("rows", ()):
+    rows = upgraded.get("rows")
+    labels = rows if isinstance(rows, Mapping) else ()
+    if isinstance(likelihoods, Mapping) and "classifier" in values and "background" not in labels:
         upgraded["log_likelihood"] = {"ubm" if k == "background" else k: v for k, v in likelihoods.items()}
     if isinstance(upgraded.get("tuning"), Mapping):
         upgraded["tuning"] = upgrade_tuning(upgraded["tuning"])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_type_hints
 
 import numpy as np
 
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.detection import as_trials
 from gmmaudio.models.linear_algebra import Array
+from gmmaudio.values import convert_fields, convert_mapping
 
 # name of a statistic -> why a clip below the threshold is unknown
 EXPLANATIONS = {
@@ -67,10 +69,30 @@ class OpenSetThreshold:
     reason: str
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         if self.statistic not in STATISTICS:
             raise SettingError(f"statistic is {self.statistic!r}; expected one of {', '.join(STATISTICS)}")
-        if self.threshold is not None and not math.isfinite(self.threshold):
-            raise SettingError(f"threshold is {self.threshold}; expected a number, or None to reject nothing")
+        for name, share in (("false_rejection", self.false_rejection), ("auroc", self.auroc)):
+            if share is not None and not 0 <= share <= 1:
+                raise SettingError(f"{name} is {share:g}; expected a share, 0 to 1")
+        if min(self.n_known, self.n_unknown) < 0:
+            raise SettingError(f"n_known is {self.n_known} and n_unknown {self.n_unknown}; expected counts")
+
+    @classmethod
+    def from_dict(cls, values: object) -> OpenSetThreshold:
+        """Return the threshold that plain values describe.
+
+        Parameters
+        ----------
+        values : mapping
+            The fields by name, as :func:`dataclasses.asdict` gives them.
+
+        Raises
+        ------
+        SettingError
+            If a field is missing, unknown, or of the wrong kind.
+        """
+        return cls(**convert_mapping("open_set", values, get_type_hints(cls)))
 
     def explain(self, scores: Array, probability: Array | None) -> str | None:
         """Return the reason why a clip is unknown, None where it is not.

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
 from gmmaudio.arrays import refuse_masked
+from gmmaudio.corpus import check_names
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import GaussianMixture
 from gmmaudio.models.heads import Head, Mixtures
 from gmmaudio.models.linear_algebra import Array, Matrix, Tensors
+from gmmaudio.models.tensor_table import LARGEST, TensorLayout
+from gmmaudio.values import convert_fields
 
 
 class Transform(Protocol):
@@ -22,16 +25,23 @@ class Transform(Protocol):
     ----------
     kind : str
         Name in the model file.
+    setting_types : mapping of str to type
+        Type of every one of its settings in the model file.
     scores_rows : bool
         Whether single rows have scores, and not only whole clips.
     """
 
     kind: ClassVar[str]
+    setting_types: ClassVar[Mapping[str, Any]]
     scores_rows: ClassVar[bool]
 
     @property
     def n_features(self) -> int:
         """Number of columns of the rows."""
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of columns of the transformed rows."""
 
     @property
     def n_warps(self) -> int:
@@ -53,7 +63,19 @@ class Transform(Protocol):
         """Return arrays by name for the model file."""
 
     @classmethod
-    def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Self:
+    def tensor_table(cls, settings: Mapping[str, Any], n_labels: int, /) -> dict[str, TensorLayout]:
+        """Return the tensors that a transform is stored in, by name: their types, shapes and bounds.
+
+        Parameters
+        ----------
+        settings : mapping
+            Result of :meth:`settings`.
+        n_labels : int
+            Number of labels of the model.
+        """
+
+    @classmethod
+    def from_tensors(cls, settings: Mapping[str, Any], tensors: Tensors) -> Self:
         """Return the transform that settings and tensors describe.
 
         Parameters
@@ -98,12 +120,14 @@ class Scorer:
     weights: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         for head in self.heads:
             if len(self.labels) != head.n_labels or len(set(self.labels)) < max(2, len(self.labels)):
                 raise SettingError(
                     f"{len(self.labels)} labels and {head.n_labels} mixtures; expected two or more of each"
                 )
-        if not self.heads or len(self.heads) != len(self.weights) or not all(0 <= w < math.inf for w in self.weights):
+        check_names(self.labels)
+        if not self.heads or len(self.heads) != len(self.weights) or not all(0 <= w <= LARGEST for w in self.weights):
             raise SettingError(
                 f"{len(self.heads)} heads and weights {self.weights}; expected one of 0 or more for each"
             )

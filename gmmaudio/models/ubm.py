@@ -11,6 +11,8 @@ from gmmaudio.models.kind_settings import EmSettings
 from gmmaudio.models.training_rows import TrainingRows
 
 Traces = dict[str, EMTrace]
+# rows of a UBM's training set at most
+MAX_UBM_ROWS = 1_000_000_000
 # the name of the UBM's trace, beside those of labels
 UBM = "ubm"
 

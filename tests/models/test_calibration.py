@@ -58,7 +58,7 @@ def test_scores_without_probabilities_are_refused(scores):
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, INF, float("nan")])
 def test_a_scale_is_a_number_above_zero(scale):
-    with pytest.raises(SettingError, match="expected a number above 0"):
+    with pytest.raises(SettingError, match=r"scale is .*; expected a (finite )?number"):
         Calibration(scale, np.zeros(2))
 
 
@@ -309,7 +309,7 @@ def test_scores_of_another_number_of_labels_are_refused():
 
 @pytest.mark.parametrize("bad", [None, {}, {"scale": "loud", "offsets": [0.0], "n": 1, "n_groups": 1, "log_loss": 0.0}])
 def test_nonsense_is_no_calibration(bad):
-    with pytest.raises(SettingError, match="no calibration"):
+    with pytest.raises(SettingError, match=r"calibration (is|has)|calibration.scale is 'loud'"):
         Calibration.from_dict(bad)
 
 

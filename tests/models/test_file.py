@@ -5,13 +5,14 @@ import errno
 import hashlib
 import json
 import os
+import re
 import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gmmaudio.errors import WriteError
+from gmmaudio.errors import CorpusError, WriteError
 from gmmaudio.findings import Finding
 from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture
 from gmmaudio.models import (
@@ -27,6 +28,8 @@ from gmmaudio.models import (
     save_model,
     to_bytes,
 )
+from gmmaudio.models.heads import Mixtures
+from gmmaudio.models.kinds.block_gaussian import Projection
 from tests.models.conftest import (
     assert_same,
     golden_model,
@@ -56,7 +59,10 @@ def test_the_settings_of_every_preset_are_kept(preset):
     n_warps = preset.features.frames.n_warps
     mixture = GaussianMixture(np.ones(1), np.zeros((1, d // n_warps)), np.ones((1, d // n_warps)))
     scorer = gmm_scorer(("a", "b"), (mixture, mixture))
-    if n_warps > 1:
+    if preset.kind_settings.kind == "blocks":
+        unit = GaussianMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
+        scorer = Scorer(("a", "b"), Projection(np.zeros(d), np.ones(d), np.ones((d, 1))), (Mixtures((unit, unit)),))
+    if preset.kind_settings.kind == "supervector":
         size = d // n_warps
         mean, directions = np.zeros(size, np.float32), np.zeros((0, size), np.float32)
         scorer = Scorer(("a", "b"), Supervectors(mixture, 8.0, 0, mean, directions, n_warps), scorer.heads)
@@ -78,9 +84,6 @@ def test_the_settings_of_every_preset_are_kept(preset):
         "with space ",
         'a "quote"',
         "back\\slash",
-        "line\nbreak",
-        "nul\0",
-        "caf\udce9",
         "0.weights",
         "__metadata__",
         "x" * 300,
@@ -90,6 +93,24 @@ def test_a_label_may_be_any_text(label):
     loaded = from_bytes(to_bytes(small_model((label, "z" + label))))
     assert loaded.scorer.labels == (label, "z" + label)
     assert set(loaded.training.seconds) == {label, "z" + label}
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("line\nbreak", "holds '\\n'"),
+        ("nul\0", "holds '\\x00'"),
+        ("escape\x1b[2J", "holds '\\x1b'"),
+        ("two\u2028lines", "holds '\\u2028'"),
+        ("caf\udce9", "holds '\\udce9'"),
+        ("", "is of 0 characters"),
+        ("  ", "is of 2 characters"),
+        ("x" * 1001, "is of 1001 characters"),
+    ],
+)
+def test_a_label_is_a_name_on_one_line(label, said):
+    with pytest.raises(CorpusError, match=re.escape(said)):
+        small_model((label, "z"))
 
 
 def test_labels_are_never_names_of_tensors():

@@ -165,7 +165,7 @@ def test_an_infinite_threshold_turns_it_off_and_nan_is_refused():
     assert fit_open_set_threshold(known, [(known, {"margin": np.zeros(30)})]).threshold is None
     with pytest.raises(SettingError, match="NaN"):
         fit_open_set_threshold({"margin": np.full(30, np.nan)}, [(values(3, 30, 0), values(0, 30, 1))])
-    with pytest.raises(SettingError, match="expected a number, or None"):
+    with pytest.raises(SettingError, match="threshold is inf; expected a finite number, or None"):
         OpenSetThreshold("margin", INF, 0.05, 0.9, 50, 50, "")
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from gmmaudio.errors import SettingError
-from gmmaudio.mixture import GaussianMixture, check_settings
+from gmmaudio.features import MAX_FEATURES
+from gmmaudio.mixture import GaussianMixture
 from gmmaudio.models.heads import Head, Mixtures, fit_logistic
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import FUSIONS, EmSettings, check_choice, check_positive, check_whole
 from gmmaudio.models.kinds.frame_gmm import fit_mixtures
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_means, signed_axes
 from gmmaudio.models.scorer import Scorer
+from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.models.training_rows import TrainingRows
 from gmmaudio.models.ubm import Traces
+from gmmaudio.values import convert_fields
 
 BACK_ENDS = ("gaussian", "logistic", *FUSIONS)
 # one covariance for all labels, beside the types of a mixture
@@ -74,7 +78,7 @@ class BlockGaussianSettings(EmSettings):
     penalty: float = 0.01
 
     def __post_init__(self) -> None:
-        check_settings(**self.em_settings() | ({"covariance_type": "full"} if self.is_shared else {}))
+        super().__post_init__()
         if self.is_shared and self.n_components != 1:
             raise SettingError(
                 f"n_components is {self.n_components}; expected 1 where labels share a covariance: for more, take "
@@ -82,7 +86,7 @@ class BlockGaussianSettings(EmSettings):
             )
         check_choice("back_end", self.back_end, BACK_ENDS)
         if self.n_pca is not None:
-            check_whole("n_pca", self.n_pca, 1)
+            check_whole("n_pca", self.n_pca, 1, MAX_FEATURES)
         if self.soft_clip is not None:
             check_positive("soft_clip", self.soft_clip)
         if self.shrinkage is not None and not 0 <= self.shrinkage <= 1:
@@ -93,6 +97,11 @@ class BlockGaussianSettings(EmSettings):
     def is_shared(self) -> bool:
         """Whether all labels have one covariance."""
         return self.covariance_type == SHARED
+
+    @property
+    def mixture_covariance_type(self) -> str:
+        """Covariance type of the mixtures that are fitted: a shared covariance is full."""
+        return "full" if self.is_shared else self.covariance_type
 
     @property
     def fusion(self) -> str | None:
@@ -142,8 +151,10 @@ class Projection:
     kind: ClassVar[str] = "projection"
     scores_rows: ClassVar[bool] = True
     n_warps: ClassVar[int] = 1
+    setting_types: ClassVar[Mapping[str, Any]] = {"soft_clip": float | None}
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         n = len(self.matrix)
         if self.matrix.ndim != 2 or self.mean.shape != (n,) or self.scale.shape != (n,):
             raise SettingError(
@@ -157,6 +168,11 @@ class Projection:
     def n_features(self) -> int:
         """Number of columns of the rows."""
         return len(self.matrix)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of columns of the transformed rows."""
+        return int(self.matrix.shape[1])
 
     def apply(self, values: Matrix) -> Array:
         """Return the projected rows, shape (n, d).
@@ -177,7 +193,22 @@ class Projection:
         return {"mean": self.mean, "scale": self.scale, "matrix": self.matrix}
 
     @classmethod
-    def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Projection:
+    def tensor_table(cls, _settings: Mapping[str, Any], _n_labels: int) -> dict[str, TensorLayout]:
+        """Return the tensors that it is stored in; the scale of a constant column is infinite.
+
+        Parameters
+        ----------
+        _settings, _n_labels
+            As for :class:`gmmaudio.models.scorer.Transform`.
+        """
+        return {
+            "mean": TensorLayout("float64", ("n_features",)),
+            "scale": TensorLayout.positive("n_features", may_be_infinite=True),
+            "matrix": TensorLayout("float64", ("n_features", "d")),
+        }
+
+    @classmethod
+    def from_tensors(cls, settings: Mapping[str, Any], tensors: Tensors) -> Projection:
         """Return the transform that settings and tensors describe.
 
         Parameters
@@ -185,7 +216,7 @@ class Projection:
         settings, tensors
             Results of :meth:`settings` and :meth:`tensors`.
         """
-        return cls(**tensors, soft_clip=settings["soft_clip"])
+        return cls(tensors["mean"], tensors["scale"], tensors["matrix"], settings["soft_clip"])
 
 
 def standardise(values: Matrix, mean: Array, scale: Array, soft_clip: float | None) -> Array:
@@ -273,7 +304,9 @@ def whiten_projection(projection: Projection, rows: Array, codes: Codes, shrinka
         level = np.trace(covariance) / len(covariance)
         covariance = (1 - shrinkage) * covariance + shrinkage * level * np.eye(len(covariance))
     values, axes = np.linalg.eigh(covariance)
-    root = axes / np.sqrt(np.maximum(values, 1e-9 * max(values.max(), 1e-300)))
+    # rows that never differ from those of their label are not scaled
+    largest = max(values.max(), 0.0)
+    root = axes / np.sqrt(np.maximum(values, 1e-9 * largest)) if largest else axes
     return Projection(projection.mean, projection.scale, projection.matrix @ root, projection.soft_clip)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
@@ -16,8 +16,10 @@ from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import EmSettings, check_positive, check_whole
 from gmmaudio.models.linear_algebra import Matrix, Tensors
 from gmmaudio.models.scorer import Scorer
+from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.models.training_rows import TrainingRows
-from gmmaudio.models.ubm import UBM, Traces, fit_ubm
+from gmmaudio.models.ubm import MAX_UBM_ROWS, UBM, Traces, fit_ubm
+from gmmaudio.values import convert_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ class FrameGmmSettings(EmSettings):
         super().__post_init__()
         if self.relevance is not None:
             check_positive("relevance", self.relevance)
-        check_whole("n_ubm_rows", self.n_ubm_rows, 100)
+        check_whole("n_ubm_rows", self.n_ubm_rows, 100, MAX_UBM_ROWS)
 
     @property
     def needs_ubm(self) -> bool:
@@ -85,6 +87,15 @@ class Identity:
     kind: ClassVar[str] = "identity"
     scores_rows: ClassVar[bool] = True
     n_warps: ClassVar[int] = 1
+    setting_types: ClassVar[Mapping[str, Any]] = {"n_features": int}
+
+    def __post_init__(self) -> None:
+        convert_fields(self)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of columns of the transformed rows."""
+        return self.n_features
 
     def apply(self, values: Matrix) -> Matrix:
         """Return the rows, shape (n, n_features).
@@ -105,15 +116,26 @@ class Identity:
         return {}
 
     @classmethod
-    def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Identity:
+    def tensor_table(cls, _settings: Mapping[str, Any], _n_labels: int) -> dict[str, TensorLayout]:
+        """Return the tensors that it is stored in: none.
+
+        Parameters
+        ----------
+        _settings, _n_labels
+            As for :class:`gmmaudio.models.scorer.Transform`.
+        """
+        return {}
+
+    @classmethod
+    def from_tensors(cls, settings: Mapping[str, Any], _tensors: Tensors) -> Identity:
         """Return the transform that settings and tensors describe.
 
         Parameters
         ----------
-        settings, tensors
+        settings, _tensors
             Results of :meth:`settings` and :meth:`tensors`.
         """
-        return cls(int(settings["n_features"]), **tensors)
+        return cls(n_features=settings["n_features"])
 
 
 def gmm_scorer(labels: tuple[str, ...], mixtures: tuple[GaussianMixture, ...]) -> Scorer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -11,13 +11,15 @@ import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture import EMTrace, GaussianMixture
-from gmmaudio.models.heads import MIXTURE_TENSORS, Head, fit_cosine, fit_logistic
+from gmmaudio.models.heads import MIXTURE_TENSORS, Head, fit_cosine, fit_logistic, mixture_table
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import FUSIONS, EmSettings, check_choice, check_positive, check_whole
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_means, signed_axes
 from gmmaudio.models.scorer import Scorer
+from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.models.training_rows import TrainingRows
-from gmmaudio.models.ubm import UBM, Traces, fit_ubm
+from gmmaudio.models.ubm import MAX_UBM_ROWS, UBM, Traces, fit_ubm
+from gmmaudio.values import convert_fields
 
 BACK_ENDS = ("cosine", "logistic", *FUSIONS)
 # expected counts below this are none
@@ -28,6 +30,9 @@ MIN_VARIANCE = 1e-6
 MIN_LENGTH = 1e-6
 # nuisance directions are estimated from this many clips at most: the work grows with their cube
 MAX_NUISANCE_CLIPS = 1500
+MAX_BIGRAM_LAG = 10_000
+# of vectors of unit length, and of their mean, up to rounding
+MAX_ENTRY = 1.001
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +95,10 @@ class SupervectorSettings(EmSettings):
             raise SettingError(f"covariance_type is {self.covariance_type!r}; the UBM of supervectors takes diag")
         check_choice("back_end", self.back_end, BACK_ENDS)
         check_positive("relevance", self.relevance)
-        check_whole("n_nuisance", self.n_nuisance, 0)
-        check_whole("bigram_lag", self.bigram_lag, 0)
+        check_whole("n_nuisance", self.n_nuisance, 0, MAX_NUISANCE_CLIPS)
+        check_whole("bigram_lag", self.bigram_lag, 0, MAX_BIGRAM_LAG)
         check_positive("penalty", self.penalty)
-        check_whole("n_ubm_rows", self.n_ubm_rows, 100)
+        check_whole("n_ubm_rows", self.n_ubm_rows, 100, MAX_UBM_ROWS)
 
     @property
     def fusion(self) -> str | None:
@@ -158,12 +163,15 @@ class Supervectors:
     n_warps: int = 1
     kind: ClassVar[str] = "supervector"
     scores_rows: ClassVar[bool] = False
+    setting_types: ClassVar[Mapping[str, Any]] = {"relevance": float, "bigram_lag": int, "n_warps": int}
 
     def __post_init__(self) -> None:
-        if self.ubm.covariance_type != "diag" or not self.relevance > 0 or self.bigram_lag < 0:
-            raise SettingError("supervectors need a diagonal UBM, a relevance above 0 and a lag of 0 or more")
-        if self.n_warps < 1:
-            raise SettingError(f"n_warps is {self.n_warps}; expected 1 or more")
+        convert_fields(self)
+        if self.ubm.covariance_type != "diag":
+            raise SettingError(f"the UBM has {self.ubm.covariance_type} covariances; supervectors take diag")
+        check_positive("relevance", self.relevance)
+        check_whole("bigram_lag", self.bigram_lag, 0, MAX_BIGRAM_LAG)
+        check_whole("n_warps", self.n_warps, 1)
         size = self.ubm.means.size + (self.ubm.n_components**2 if self.bigram_lag else 0)
         directions = self.nuisance_directions
         if self.mean.shape != (size,) or directions.shape[1:] != (size,) or directions.ndim != 2:
@@ -176,6 +184,11 @@ class Supervectors:
     def n_features(self) -> int:
         """Number of columns of the rows."""
         return self.ubm.n_features * self.n_warps
+
+    @property
+    def n_outputs(self) -> int:
+        """Length of a clip's vector."""
+        return len(self.mean)
 
     def apply(self, values: Matrix) -> Array:
         """Return the vector of a clip, shape (1, len(mean)), of unit length.
@@ -201,7 +214,22 @@ class Supervectors:
         return ubm | {"mean": self.mean, "directions": self.nuisance_directions}
 
     @classmethod
-    def from_tensors(cls, settings: dict[str, Any], tensors: Tensors) -> Supervectors:
+    def tensor_table(cls, _settings: Mapping[str, Any], _n_labels: int) -> dict[str, TensorLayout]:
+        """Return the tensors that it is stored in.
+
+        Parameters
+        ----------
+        _settings, _n_labels
+            As for :class:`gmmaudio.models.scorer.Transform`.
+        """
+        return {
+            **mixture_table("diag", "n_components", "warp_features"),
+            "mean": TensorLayout("float32", ("d",), -MAX_ENTRY, MAX_ENTRY),
+            "directions": TensorLayout("float32", ("n_nuisance", "d"), -MAX_ENTRY, MAX_ENTRY),
+        }
+
+    @classmethod
+    def from_tensors(cls, settings: Mapping[str, Any], tensors: Tensors) -> Supervectors:
         """Return the transform that settings and tensors describe.
 
         Parameters
@@ -210,8 +238,7 @@ class Supervectors:
             Results of :meth:`settings` and :meth:`tensors`.
         """
         ubm = GaussianMixture(tensors["weights"], tensors["means"], tensors["covariances"], "diag")
-        lag, n_warps = int(settings["bigram_lag"]), int(settings["n_warps"])
-        return cls(ubm, float(settings["relevance"]), lag, tensors["mean"], tensors["directions"], n_warps)
+        return cls(ubm, mean=tensors["mean"], nuisance_directions=tensors["directions"], **settings)
 
 
 def split_warps(values: Matrix, n_warps: int) -> list[Matrix]:

@@ -94,7 +94,7 @@ def test_the_kind_changes_the_scores():
     [
         (FrameGmmSettings, {"covariance_type": "shared"}, "covariance_type is 'shared'; expected one of diag, full"),
         (BlockGaussianSettings, {"n_components": 16}, "n_components is 16; expected 1 where labels share"),
-        (SupervectorSettings, {"relevance": None}, "relevance is None; expected a number above 0"),
+        (SupervectorSettings, {"relevance": None}, "relevance is None; expected a finite number"),
         (
             SupervectorSettings,
             {"covariance_type": "full"},
