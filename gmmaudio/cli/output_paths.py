@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gmmaudio.corpus import Corpus
 from gmmaudio.errors import SettingError
+from gmmaudio.files import find_path
 from gmmaudio.outputs import check_folder, check_writable, resolve_output
 
 # device and number of a file: the same through links, hard links, and names in another case where these are one file
@@ -141,7 +142,8 @@ def keep_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[str | os.P
     existing[_stdout_identity()] = "standard output would overwrite"
     existing.pop(None, None)
     for path in inputs if existing else ():
-        text = existing.get(identify(path))
+        # a file is also read under another normal form of its name
+        text = existing.get(identify(path) or identify(find_path(path)))
         if text is not None:
             remedy = "choose another folder" if text.endswith("holds") else "choose another path"
             raise SettingError(f"{text} the input {path}; {remedy}")
