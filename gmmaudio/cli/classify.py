@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     help="Number of labels to show, best first. [default: 1; jsonl: all]",
 )
 @click.option(
-    "--from-file", "list_file", metavar="FILE|-", help="Read paths from a file, one on each line; - is stdin."
+    "--from-file",
+    "list_file",
+    metavar="FILE|-",
+    help="Read paths from a list, one on each line, or from a playlist; - is stdin.",
 )
 @click.option(
     "--prior",

@@ -31,7 +31,7 @@ OPTIONS = (
 @click.option(
     "--folds", default="5", show_default=True, metavar="N|loo", help="Number of folds, or loo: leave one group out."
 )
-@click.option("--fold-column", metavar="NAME", help="Manifest column that holds the folds.")
+@click.option("--fold-column", callback=options.name_text, metavar="NAME", help="Manifest column that holds the folds.")
 @click.option("--repeats", default=1, show_default=True, metavar="R", help="Number of repeats, with seeds N, N+1, ...")
 @options.group_by
 @options.durations

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -117,10 +118,16 @@ def _is_comment(line: str, *, is_playlist: bool) -> bool:
 
 
 def _playlist_path(line: str, folder: Path) -> str:
-    """Return the path that a line of a playlist names: beside the playlist, where that is one there."""
+    """Return the path that a line of a playlist names: beside the playlist, where there is one, as a URI or a path."""
     path = line.strip()
-    beside = find_path(folder / path)
-    return str(beside) if os.path.lexists(beside) else path
+    if path.casefold().startswith("file:"):
+        path = unquote(urlsplit(path).path)
+    # Windows writes backslashes
+    for written in (path, path.replace("\\", "/")):
+        beside = find_path(folder / written)
+        if os.path.lexists(beside):
+            return str(beside)
+    return path
 
 
 def _input(path: str, below: str) -> Input:

@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
+from gmmaudio.names import file_text
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 PRESET_NAMES = ("genre", "language")
@@ -107,6 +109,17 @@ def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> t
     return tuple(value.split(",")) if value else ()
 
 
+def name_text(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Return the text of a name, which Python decodes by the locale.
+
+    Parameters
+    ----------
+    value : str or None
+        The name as it was typed.
+    """
+    return None if value is None else file_text(value)
+
+
 def _kind(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     """Return the name of a kind of model, checked by the table of kinds: imported here, not for the help page."""
     if value is not None:
@@ -139,9 +152,10 @@ min_duration = click.option(
     metavar="S",
     help="Minimum decoded duration of a clip or trial, seconds.",
 )
-split = click.option("--split", metavar="NAME", help="Use the clips of this split only.")
+split = click.option("--split", callback=name_text, metavar="NAME", help="Use the clips of this split only.")
 group_by = click.option(
     "--group-by",
+    callback=name_text,
     metavar="COLUMN|parent|none",
     help="Source of groups: a manifest column, the folder that holds the file, or none. [default: group]",
 )

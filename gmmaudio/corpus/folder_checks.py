@@ -39,7 +39,7 @@ the classes; if they are, name 'my_music' as the corpus
 
 
 def _check_depth(inner: Mapping[str, Set[str]], with_files: Set[str]) -> tuple[Finding, ...]:
-    """Return the finding on a class folder of several folders beside one of files: the first may be a whole corpus."""
+    """Return the finding on a class folder of folders beside one of files: the first may be a whole corpus."""
     deep = sorted(label for label in inner if label not in with_files and len(inner[label]) > 1)
     flat = sorted(label for label in inner if label in with_files and not inner[label])
     if len(deep) != 1 or not flat:

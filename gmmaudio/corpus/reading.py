@@ -18,7 +18,7 @@ from gmmaudio.corpus.folder_checks import check_folders
 from gmmaudio.errors import CorpusError, ReadError
 from gmmaudio.files import TABLE_BYTES, find_path, read_limited
 from gmmaudio.findings import Finding, some_names
-from gmmaudio.names import file_text, normal
+from gmmaudio.names import file_text, normal, skeleton
 from gmmaudio.text_tables import TableRow, TextTable, check_known_columns, decode_text, parse_table
 
 
@@ -272,7 +272,8 @@ def _clip_of(manifest: Path, row: TableRow, path_column: str) -> Clip:
     """Return the clip that a row describes."""
     line, values = row.line, row.cells
     for needed in (path_column, "label"):
-        if not values[needed]:
+        # a cell may hold invisible characters alone
+        if not values[needed] or (needed == "label" and not skeleton(values[needed])):
             raise CorpusError(f"{manifest}, line {line}: no {needed}; every clip needs one")
     start_s = _seconds(manifest, line, "start", values.get("start", ""))
     end_s = _seconds(manifest, line, "end", values.get("end", ""))

@@ -18,6 +18,7 @@ from gmmaudio.corpus import (
     near_duplicates_within,
     straddling_groups,
 )
+from gmmaudio.corpus.checks import check_similar_values
 from gmmaudio.errors import AudioError
 from gmmaudio.evaluation.warnings import check_groups, check_sources, check_split_groups, one_group
 from gmmaudio.findings import Finding, first_of, some_names
@@ -323,6 +324,8 @@ def check_training_set(trials: Sequence[Trial], short_s: float, root: Path) -> t
     labels = sorted({trial.label for trial in trials})
     trials_of = {label: [trial for trial in trials if trial.label == label] for label in labels}
     findings = [*_check_training_groups(trials_of), *_check_training_sources(trials_of), *_check_amounts(trials_of)]
+    findings += check_similar_values("group", [trial.held_out_by for trial in trials])
+    findings += check_similar_values("source", [trial.source for trial in trials])
     short = [trial.name for trial in trials if trial.duration_s < short_s]
     if 2 * len(short) > len(trials):
         findings.append(

@@ -246,3 +246,16 @@ def test_folders_of_splits_are_refused_and_one_of_them_is_a_warning(command, cor
     assert (
         "warning: labels are called as parts of a corpus usually are: 'test', 'train'; if they are splits, " in done.err
     )
+
+
+def test_folds_and_groups_in_nearly_one_spelling_are_findings(command, corpus, tmp_path, tools):
+    rows = [row | {"path": corpus.root / row["path"]} for row in corpus.rows]
+    rows = [row | {"fold": f"{row['fold']}{'.0' * (i % 2)}", "split": ""} for i, row in enumerate(rows)]
+    table = tools.write_manifest(tmp_path / "m.csv", rows)
+    done = command(
+        "crossval", table, "--fold-column", "fold", "--components", "1", "--durations", "none", "--json", "-"
+    )
+    texts = {finding["code"]: finding["text"] for finding in json.loads(done.out)["findings"]}
+    assert texts["similar_values"].startswith(
+        "values of the column 'fold' differ only by how a number is written: '0'; "
+    )

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -320,17 +319,10 @@ def test_what_stdout_cannot_encode_is_escaped_and_said(corpus, model_file, tmp_p
     )
 
 
-def test_a_copy_of_stdin_that_a_killed_run_left_is_removed_by_the_next(
-    command, model_file, good, tmp_path, monkeypatch
-):
-    code = (
-        "import os, signal, sys; from gmmaudio import pipeline\n"
-        "pipeline.classify = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "from gmmaudio.cli import main; main(sys.argv[1:])"
-    )
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    python("-c", code, "classify", model_file, "-", stdin=good.read_bytes())
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [good.read_bytes()]
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    assert command("classify", model_file, "-", stdin=good.read_bytes()).code == 0
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("line", ["low\\é è.wav", "file://{0}/low/%C3%A9%20%C3%A8.wav", "  low/é è.wav  "])
+def test_a_playlist_may_be_of_windows_or_name_uris(command, model_file, good, tmp_path, line):
+    (tmp_path / "low").mkdir()
+    shutil.copy(good, tmp_path / "low" / "é è.wav")
+    (tmp_path / "songs.m3u8").write_text(line.format(tmp_path) + "\r\n", encoding="utf-8")
+    result = command("classify", model_file, "--from-file", tmp_path / "songs.m3u8")
+    assert (result.code, result.out.split("\t")[1]) == (0, "low")

@@ -369,3 +369,8 @@ def test_splits_that_look_alike_are_a_finding(tmp_path):
     (finding,) = read_manifest(path).findings
     assert (finding.code, finding.level) == ("similar_values", "warning")
     assert finding.text == "values of the column 'split' differ only by case or spaces: 'Train'; 'train'"
+
+
+def test_a_label_of_invisible_characters_alone_is_no_label(tmp_path):
+    path = manifest(tmp_path, "path,label\na.wav,\u200b\u00ad\n")
+    assert fails(read_manifest, path) == f"{path}, line 2: no label; every clip needs one"
