@@ -29,6 +29,8 @@ SYSTEM_FOLDERS = ("/dev", "/proc", "/sys")
 # as many as Linux follows
 MAX_LINKS = 40
 USUAL_LONGEST_NAME = 255
+# a block of most file systems
+PROBE_BYTES = 4096
 
 PREFIX = ".gmmaudio-"
 # a lock may be seen on one computer only: the name says on which one the writer runs
@@ -213,8 +215,7 @@ def check_writable(path: PathLike) -> None:
             raise WriteError(f"{path}: the folder {folder} cannot be written; choose another path")
         if existing is not None and _keeps_others(folder.stat(), existing):
             raise WriteError(f"{path}: is a file of another user in a shared folder; choose another path")
-        with temporary_file(folder):
-            pass
+        _try_to_write(folder)
 
 
 def check_folder(path: PathLike, *, parents: bool = False) -> None:
@@ -249,8 +250,7 @@ def check_folder(path: PathLike, *, parents: bool = False) -> None:
             raise _no_folder(path, errno.ENOENT)
         if not os.access(existing, os.W_OK):
             raise WriteError(f"{path}: the folder cannot be written; choose another path")
-        with temporary_file(existing):
-            pass
+        _try_to_write(existing)
 
 
 def check_target(path: PathLike) -> None:
@@ -490,6 +490,13 @@ def _check_kind(path: PathLike, target: Path) -> os.stat_result | None:
     if not stat.S_ISREG(status.st_mode):
         raise WriteError(f"{path}: is a pipe or a device; name a file")
     return status
+
+
+def _try_to_write(folder: Path) -> None:
+    """Write a few bytes into a folder and remove them: a disk may be full, or not be written for other reasons."""
+    with temporary_file(folder) as (handle, _):
+        handle.write(bytes(PROBE_BYTES))
+        handle.flush()
 
 
 def _keeps_others(folder: os.stat_result, file: os.stat_result) -> bool:

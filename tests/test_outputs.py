@@ -290,6 +290,18 @@ def test_a_folder_that_takes_no_file_is_refused_early_whatever_its_permissions(t
             check(tmp_path / "m")
 
 
+def test_a_disk_that_is_full_is_noticed_early(tmp_path):
+    code = (
+        "import resource, sys; from gmmaudio.outputs import check_folder, check_writable\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "(check_folder if sys.argv[1] == 'tables' else check_writable)(sys.argv[1])"
+    )
+    for name in ("m.gmm", "tables"):
+        done = subprocess.run([sys.executable, "-c", code, name], cwd=tmp_path, capture_output=True, check=False)
+        assert f"WriteError: {name}: cannot be written (File too large); choose another path" in done.stderr.decode()
+    assert list(tmp_path.iterdir()) == []
+
+
 # several files
 
 

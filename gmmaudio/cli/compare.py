@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
@@ -45,6 +45,8 @@ class Evaluation:
         Its alarms and warnings.
     hashes : mapping of str to str
         Path -> SHA-256 of its samples, where that is known.
+    root : str
+        Folder that the paths are relative to, where that is known.
     """
 
     path: Path
@@ -52,6 +54,16 @@ class Evaluation:
     protocol: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
+    root: str = ""
+
+    @property
+    def paths(self) -> Iterator[str]:
+        """The files of the clips, as they are written."""
+        for clip in self.clips.values():
+            paths = clip.get("paths")
+            for path in paths if isinstance(paths, list) else [clip.get("path")]:
+                if isinstance(path, str):
+                    yield path
 
 
 @click.command(name="compare")
@@ -67,9 +79,12 @@ def command(a: Path, b: Path, json_path: Path | None, is_quiet: bool) -> None:
     from gmmaudio.evaluation import compare, printable
     from gmmaudio.outputs import write_together
 
-    OutputPaths({"--json": None if str(json_path) == "-" else json_path}).check(a, b)
+    outputs = OutputPaths({"--json": None if str(json_path) == "-" else json_path})
+    outputs.check(a, b)
     first = respell_evaluation(read_evaluation(a))
     second = respell_evaluation(read_evaluation(b), first)
+    for side in (first, second):
+        outputs.keep_named(side.paths, "", side.root)
     keys, warnings = pair_clips(first, second)
     for warning in warnings:
         say(f"warning: {warning}")
@@ -122,13 +137,15 @@ def read_evaluation(path: Path) -> Evaluation:
         if key in clips:
             raise CorpusError(f"{path}: names clip {key[0]} twice in repeat {key[1]}; {EXPECTED}")
         clips[key] = row
-    protocol = document.get("protocol")
+    protocol, run = document.get("protocol"), document.get("run")
+    root = run.get("root") if isinstance(run, dict) else None
     return Evaluation(
         path,
         clips,
         protocol if isinstance(protocol, dict) else {},
         _warnings(document),
-        _hashes(document.get("run")),
+        _hashes(run),
+        root if isinstance(root, str) else "",
     )
 
 

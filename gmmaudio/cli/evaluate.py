@@ -55,6 +55,7 @@ def command(
         paths.check(scores_path)
         with show_progress(is_quiet=is_quiet) as progress:
             report = pipeline.evaluate_predictions(scores_path, progress=progress, command=options.typed_command())
+        paths.keep_scored(report, scores_path)
         title = f"Predictions in {scores_path.name}"
     elif model is None or corpus is None:
         raise click.UsageError("Name a MODEL and a CORPUS, or a table of predictions with --scores.")

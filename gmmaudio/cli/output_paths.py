@@ -106,7 +106,24 @@ class OutputPaths:
         SettingError
             If there is one.
         """
-        self.keep(os.path.join(corpus.root, clip.path) for clip in corpus.clips)  # noqa: PTH118 - there may be many
+        self.keep_named((clip.path for clip in corpus.clips), corpus.root)
+
+    def keep_named(self, paths: Iterable[str], *folders: str | os.PathLike[str]) -> None:
+        """Raise where a file would be overwritten that an input names, whether it is read or not.
+
+        Parameters
+        ----------
+        paths : iterable of str
+            Paths as they are written in the input.
+        *folders : sequence of path-like
+            Folders that the paths may be relative to.
+
+        Raises
+        ------
+        SettingError
+            If there is one.
+        """
+        self.keep(os.path.join(folder, path) for path in paths for folder in folders)  # noqa: PTH118 - may be many
 
     def _named(self) -> Iterator[tuple[str, Path]]:
         """Yield the files that options name, each with its option."""

@@ -74,6 +74,24 @@ class ReportPaths:
         """
         self._outputs().keep_clips(corpus)
 
+    def keep_scored(self, report: Report, table: Path) -> None:
+        """Raise now where a clip would be overwritten that a table of predictions names.
+
+        Parameters
+        ----------
+        report : Report
+            The report of the table.
+        table : Path
+            The table; its paths may be relative to its folder, or to the current one.
+
+        Raises
+        ------
+        SettingError
+            If there is one.
+        """
+        clips = (*report.clips, *report.out_of_set)
+        self._outputs().keep_named((path for clip in clips for path in clip.paths), "", table.parent)
+
     def _outputs(self) -> OutputPaths:
         """Return the paths with the options that name them."""
         tables = [f"{name}.csv" for name in TABLES]

@@ -11,23 +11,33 @@ from types import SimpleNamespace
 import pytest
 
 from gmmaudio.cli.output_paths import OutputPaths, check_distinct, keep_inputs
+from gmmaudio.evaluation import intervals
 from gmmaudio.evaluation.csv_tables import TABLES
 from tests.cli.conftest import GMMAUDIO
 
 CLIP, LEFT_OUT = "low/ann/0.wav", "mid/cy/1.flac"
 
 
+@pytest.fixture(scope="module")
+def recorded(corpus):
+    """The report of a cross-validation of the corpus, as plain values."""
+    from gmmaudio import pipeline
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intervals, "N_DRAWS", 50)
+        recipe = pipeline.make_recipe(n_components=1)
+        return pipeline.crossval(corpus.plain, recipe, folds=3, durations_s=()).to_dict()
+
+
 @pytest.fixture
-def inputs(corpus, model_file, tmp_path):
+def inputs(corpus, recorded, model_file, tmp_path):
     """Inputs of every kind that may be destroyed: a corpus, its manifest, a model, reports, a table of predictions."""
     folder = tmp_path / "inputs"
     root = folder / "c"
     shutil.copytree(corpus.root, root)
     shutil.copy(model_file, folder / "m.gmm")
-    rows = [{"path": row["path"], "start_s": 0.0, "end_s": None} for row in corpus.rows]
-    report = {"format": "1.1", "clips": [], "run": {"kind": "crossval", "root": str(root), "manifest": rows}}
     for name in ("a.json", "b.json"):
-        (folder / name).write_text(json.dumps(report))
+        (folder / name).write_text(json.dumps(recorded | {"run": recorded["run"] | {"root": str(root)}}))
     (folder / "scores.csv").write_text("path,label,predicted\n1.wav,a,a\n2.wav,b,b\n")
     return SimpleNamespace(folder=folder, root=root, before={path: path.read_bytes() for path in files_in(folder)})
 
@@ -67,6 +77,7 @@ RUNS = [
     (["reproduce", "{i}/a.json"], "--json", ["a.json", f"c/{CLIP}"]),
     (["reproduce", "{i}/a.json", "--corpus", "{c}/plain.csv"], "--json", ["c/plain.csv", f"c/{CLIP}"]),
     (["reproduce", "{i}/a.json", "--model", "{i}/m.gmm"], "--json", ["m.gmm"]),
+    (["compare", "{i}/a.json", "{i}/b.json"], "--json", [f"c/{CLIP}"]),
 ]
 CASES = [(words, option, victim) for words, option, victims in RUNS for victim in victims]
 
@@ -93,6 +104,34 @@ def test_no_table_replaces_what_the_run_reads(command, inputs, tmp_path, victim,
     assert result.code == 2
     assert f"--csv {tmp_path}/tables holds the input {inputs.folder / victim}; choose another folder" in result.err
     assert {file: file.read_bytes() for file in files_in(inputs.folder)} == inputs.before
+
+
+@pytest.mark.parametrize("is_absolute", [True, False])
+@pytest.mark.parametrize("option", ["--json", "--report", "--csv"])
+def test_a_clip_that_a_table_of_predictions_names_is_kept(command, good, tmp_path, option, is_absolute):
+    (tmp_path / "s").mkdir()
+    clip = tmp_path / "s" / "1.csv"
+    shutil.copy(good, clip)
+    rows = [f"{clip if is_absolute else '1.csv'},a,g,a", "2.wav,a,h,b", "3.wav,b,i,b", "4.wav,b,j,b"]
+    (tmp_path / "s" / "scores.txt").write_text("\n".join(["path,label,group,predicted", *rows]))
+    output = tmp_path / "s" if option == "--csv" else clip
+    result = command("evaluate", "--scores", tmp_path / "s" / "scores.txt", option, output)
+    assert (result.code, result.out) == (2, "")
+    assert f"the input {clip}; choose another" in result.err
+    assert clip.read_bytes() == good.read_bytes()
+
+
+@pytest.mark.parametrize("row", [{"path": CLIP}, {"paths": ["1.wav", CLIP]}])
+@pytest.mark.parametrize("side", ["a.json", "b.json"])
+def test_a_clip_that_an_evaluation_names_is_kept(command, inputs, row, side):
+    clips = [{"name": name, "label": "low", "predicted": "low", "path": f"{name}.wav"} for name in "xyz"]
+    for name in ("a.json", "b.json"):
+        rows = [clips[0] | row, *clips[1:]] if name == side else clips
+        document = {"format": "1.1", "clips": rows, "run": {"root": str(inputs.root)}}
+        (inputs.folder / name).write_text(json.dumps(document))
+    result = command("compare", inputs.folder / "a.json", inputs.folder / "b.json", "--json", inputs.root / CLIP)
+    assert (result.code, result.out) == (2, "")
+    assert f"--json {inputs.root / CLIP} would overwrite the input {inputs.root / CLIP}; choose another" in result.err
 
 
 def test_standard_output_that_is_added_to_an_input_is_refused(inputs):
