@@ -251,7 +251,23 @@ def _check_mode(path: str | os.PathLike[str], mode: int, *, may_be_pipe: bool) -
     raise ReadError(f"{path}: is {kind}; name a regular file")
 
 
+def in_units(n_bytes: int) -> str:
+    """Return a size as a whole number of the largest unit that divides it.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Size, bytes.
+
+    Examples
+    --------
+    >>> in_units(2**29), in_units(2_000)
+    ('512 MiB', '2,000 bytes')
+    """
+    size, unit = next(((n_bytes // n, unit) for n, unit in UNITS if n_bytes % n == 0), (n_bytes, "bytes"))
+    return f"{size:,} {unit}"
+
+
 def _too_large(name: str, limit: int) -> ReadError:
     """Return the error for what is larger than its limit."""
-    size, unit = next(((limit // n, unit) for n, unit in UNITS if limit % n == 0), (limit, "bytes"))
-    return ReadError(f"{name}: holds more than {size:,} {unit}, the most that is read of such a file")
+    return ReadError(f"{name}: holds more than {in_units(limit)}, the most that is read of such a file")

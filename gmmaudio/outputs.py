@@ -272,8 +272,13 @@ def check_target(path: PathLike) -> None:
     Traceback (most recent call last):
     gmmaudio.errors.WriteError: /: is a folder; name a file in it
     """
-    if os.path.lexists(path):
-        with _write_errors(path):
+    with _write_errors(path):
+        try:
+            mode = os.lstat(path).st_mode
+        except FileNotFoundError:
+            return
+        # there may be many, and most are plain files
+        if not stat.S_ISREG(mode):
             _check_kind(path, resolve_output(path))
 
 

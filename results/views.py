@@ -331,11 +331,29 @@ def findings_table() -> str:
     return findings_markdown()
 
 
+def size_limits_table() -> str:
+    """Return the table of the largest sizes of files that are read."""
+    from gmmaudio import files
+
+    rows = [
+        ("model", files.MODEL_BYTES, "no"),
+        ("manifest, table of predictions", files.TABLE_BYTES, "yes"),
+        ("report (JSON)", files.REPORT_BYTES, "yes"),
+        ("list of paths (`--from-file`)", files.LIST_BYTES, "yes, and `-`"),
+        ("audio on standard input (`-`)", files.STDIN_AUDIO_BYTES, "yes"),
+    ]
+    return table(
+        ["file", "at most", "from an open pipe (`/dev/stdin`, `<(...)`)"],
+        [[name, files.in_units(limit), pipe] for name, limit, pipe in rows],
+    )
+
+
 # tables of the code itself, which no file of results holds
 CODE_VIEWS: Mapping[str, Callable[[], str]] = {
     "metrics": metrics_table,
     "slices": slices_table,
     "findings": findings_table,
+    "size_limits": size_limits_table,
 }
 
 

@@ -35,6 +35,14 @@ def places(tmp_path_factory):
         }
 
 
+def sparse(path, start, size):
+    """Write a file of a start and a size that takes no room on the disk."""
+    with path.open("wb") as handle:
+        handle.write(start)
+        handle.truncate(size)
+    return path
+
+
 @pytest.mark.parametrize("i", range(6))
 def test_what_is_no_regular_file_is_refused_at_once(places, i):
     kind, path = list(places.items())[i]

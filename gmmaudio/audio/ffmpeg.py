@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 
 from gmmaudio.audio.formats import BLOCK_S, AudioInfo, AudioNote, Samples, check_header
 from gmmaudio.audio.losses import Loss, note_of_losses
-from gmmaudio.audio.splice import SplicedFile
+from gmmaudio.audio.splice import Recording, SplicedFile
 from gmmaudio.errors import AudioError
 
 # FFmpeg also reads playlists that lead to other files and session descriptions that wait for the network
@@ -33,7 +34,7 @@ MEDIA_REMEDY = "install the media extra: pip install 'gmmaudio[media]'"
 
 
 @contextmanager
-def open_ffmpeg(content: SplicedFile, sndfile_error: str, notes: Iterable[AudioNote] = ()) -> Iterator[FfmpegDecoder]:
+def open_ffmpeg(content: SplicedFile, sndfile_error: str, recording: Recording) -> Iterator[FfmpegDecoder]:
     """Open a file that libsndfile does not read; a context manager.
 
     Parameters
@@ -42,8 +43,8 @@ def open_ffmpeg(content: SplicedFile, sndfile_error: str, notes: Iterable[AudioN
         The bytes of a recording, at any position.
     sndfile_error : str
         The message of libsndfile, which an error repeats.
-    notes : iterable of AudioNote
-        Facts about these bytes that are known already.
+    recording : Recording
+        What is known of these bytes already.
 
     Yields
     ------
@@ -67,7 +68,7 @@ def open_ffmpeg(content: SplicedFile, sndfile_error: str, notes: Iterable[AudioN
             raise AudioError("needs_media", f"is a format that libsndfile does not read; {MEDIA_REMEDY}") from error
         raise _decoding_error(head, sndfile_error) from error
     try:
-        decoder = FfmpegDecoder(content, notes)
+        decoder = FfmpegDecoder(content, recording)
     except AudioError:
         raise
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -85,8 +86,8 @@ class FfmpegDecoder:
     ----------
     content : SplicedFile
         The bytes of a recording.
-    notes : iterable of AudioNote
-        Facts about them that are known already.
+    recording : Recording
+        What is known of them already.
 
     Attributes
     ----------
@@ -104,14 +105,16 @@ class FfmpegDecoder:
         :func:`gmmaudio.audio.check_header`.
     """
 
-    def __init__(self, content: SplicedFile, notes: Iterable[AudioNote] = ()) -> None:
+    def __init__(self, content: SplicedFile, recording: Recording) -> None:
         self._content = content
-        self.notes = list(notes)
+        self._truncated = recording.truncated
+        self.notes = list(recording.notes)
         self._losses: list[Loss] = []
         self._gaps: list[float] = []
         self._open()
         try:
-            self.info = _declarations(self._container, self._stream)
+            info = _declarations(self._container, self._stream)
+            self.info = info if recording.has_length else replace(info, duration_s=None)
         except AudioError:
             self.close()
             raise
@@ -140,8 +143,11 @@ class FfmpegDecoder:
         Raises
         ------
         AudioError
-            ``damaged`` if too much is lost, ``truncated`` if the file cannot be read.
+            ``damaged`` if too much is lost; ``truncated`` if the file cannot be read, or if the whole of a truncated
+            file is asked for.
         """
+        if self._truncated is not None and end_s is None:
+            raise AudioError("truncated", self._truncated)
         sr = self.info.sample_rate_hz
         first, last = round(start_s * sr), None if end_s is None else round(end_s * sr)
         pending, n_pending, n_kept = [], 0, 0
@@ -271,8 +277,11 @@ class FfmpegDecoder:
         """Add the notes of what is lost in a segment, left out, or cut off at the end."""
         losses = [loss for loss in self._losses if loss.at_s >= start_s]
         end_s = self._position / self.info.sample_rate_hz
-        if self._pending_s > 0 and self.info.duration_s is None:
-            self.notes.append(AudioNote("cut_off", f"ends within a packet, after {end_s:.2f} s", end_s))
+        is_cut = any(note.code == "cut_off" for note in self.notes)
+        if is_cut:
+            self.notes = [_ending_at(note, end_s) if note.code == "cut_off" else note for note in self.notes]
+        elif self._pending_s > 0 and self.info.duration_s is None:
+            self.notes.append(_ending_at(AudioNote("cut_off", "ends within a packet"), end_s))
         elif self._pending_s > 0:
             losses.append(Loss(end_s, self._pending_s))
         if losses:
@@ -319,6 +328,11 @@ def _frame_grid(frames: list[Any], stream: Any, sr: int) -> _FrameGrid | None:
         return None
     positions = [origin + sum(sizes[2:index]) for index in range(2, N_GRID_FRAMES)]
     return grid if [grid.position(frame.pts) for frame in frames[2:]] == positions else None
+
+
+def _ending_at(note: AudioNote, end_s: float) -> AudioNote:
+    """Return a note with the time at which the sound ends."""
+    return AudioNote(note.code, f"{note.text.partition(', after')[0]}, after {end_s:.2f} s", end_s)
 
 
 def _duration_s(packet: Any, previous: Any) -> float:

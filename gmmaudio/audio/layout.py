@@ -6,15 +6,37 @@ import os
 from dataclasses import replace
 from typing import BinaryIO
 
+from gmmaudio.audio.asf import find_asf
 from gmmaudio.audio.au import find_au
+from gmmaudio.audio.avi import find_avi
+from gmmaudio.audio.boxes import find_boxes
 from gmmaudio.audio.chunks import find_chunked
 from gmmaudio.audio.claims import next_header
+from gmmaudio.audio.ebml import find_ebml
 from gmmaudio.audio.flac_frames import find_flac
 from gmmaudio.audio.formats import AudioNote
+from gmmaudio.audio.frame_streams import find_adts, find_amr
 from gmmaudio.audio.ogg_pages import find_ogg
 from gmmaudio.audio.splice import Found, Recording, Span
+from gmmaudio.audio.tagged_blocks import find_flv, find_tta, find_wavpack
 from gmmaudio.audio.tags import skip_tags
 
+# every format is recognised by its first bytes
+FINDERS = (
+    find_chunked,
+    find_au,
+    find_ogg,
+    find_flac,
+    find_boxes,
+    find_ebml,
+    find_avi,
+    find_asf,
+    find_flv,
+    find_wavpack,
+    find_tta,
+    find_amr,
+    find_adts,
+)
 # what follows the last recording and is shorter is no sound, or next to none
 MAX_BYTES_LEFT_OUT = 1_024
 
@@ -40,41 +62,51 @@ def find_recordings(handle: BinaryIO) -> list[Recording]:
     Examples
     --------
     >>> import io
-    >>> find_recordings(io.BytesIO(b"no known format"))
-    [Recording(parts=(Span(start=0, stop=15),), notes=(), truncated=None, continues=False, n_seekable=None)]
+    >>> find_recordings(io.BytesIO(b"no known format"))  # doctest: +ELLIPSIS
+    [Recording(parts=(Span(start=0, stop=15),), ...)]
     """
     stop = handle.seek(0, os.SEEK_END)
     recordings: list[Recording] = []
-    start, n_left_out = skip_tags(handle, 0, stop), 0
-    found = _find(handle, start, stop)
+    n_left_out = 0
+    start, found = _next(handle, 0, stop)
     while found is not None:
+        following, next_found = _next(handle, found.end, stop)
+        if found.is_open and next_found is None and stop - following > MAX_BYTES_LEFT_OUT:
+            found = _read_on(handle, start, stop) or found
+            following, next_found = _next(handle, found.end, stop)
         recordings += found.recordings
-        start = skip_tags(handle, found.end, stop)
-        found = _find(handle, start, stop)
-        if found is None and stop - start > MAX_BYTES_LEFT_OUT:
-            following = next_header(handle, start, stop)
-            n_left_out += following - start
-            found = _find(handle, following, stop)
+        if next_found is None and stop - following > MAX_BYTES_LEFT_OUT:
+            header = next_header(handle, following, stop)
+            n_left_out += header - following
+            following, next_found = _next(handle, header, stop)
+        start, found = following, next_found
     if not recordings:
         return [Recording((Span(0, stop),))]
-    if n_left_out:
+    last = recordings[-1]
+    # what is left of a frame or page at the end is said already
+    is_said = last.truncated is not None or any(note.code in ("cut_off", "lost") for note in last.notes)
+    if n_left_out and not is_said:
         note = AudioNote("left_out", f"{n_left_out} bytes are of no known kind and are left out")
-        recordings[-1] = replace(recordings[-1], notes=(*recordings[-1].notes, note))
+        recordings[-1] = replace(last, notes=(*last.notes, note))
     return recordings
 
 
-def _find(handle: BinaryIO, start: int, stop: int) -> Found | None:
-    """Return the recordings that begin at an offset; None where no known format does."""
-    found = _begin(handle, start, stop) if start < stop else None
-    if found is None or not found.is_open:
-        return found
-    following = skip_tags(handle, found.end, stop)
-    if stop - following <= MAX_BYTES_LEFT_OUT or _begin(handle, following, stop) is not None:
-        return found
+def _next(handle: BinaryIO, offset: int, stop: int) -> tuple[int, Found | None]:
+    """Return what begins at an offset or behind the tags and padding there, and where."""
+    found = _begin(handle, offset, stop)
+    if found is None:
+        offset, position = skip_tags(handle, offset, stop), offset
+        found = _begin(handle, offset, stop) if offset > position else None
+    return offset, found
+
+
+def _read_on(handle: BinaryIO, start: int, stop: int) -> Found | None:
+    """Return the recording at an offset with what follows its declared end, which begins nothing else."""
     return find_chunked(handle, start, stop, reads_on=True) or find_au(handle, start, stop, reads_on=True)
 
 
 def _begin(handle: BinaryIO, start: int, stop: int) -> Found | None:
     """Return the recordings that begin at an offset, by what they declare; None where no known format does."""
-    finders = (find_chunked, find_au, find_ogg, find_flac)
-    return next((found for finder in finders if (found := finder(handle, start, stop)) is not None), None)
+    if start >= stop:
+        return None
+    return next((found for finder in FINDERS if (found := finder(handle, start, stop)) is not None), None)

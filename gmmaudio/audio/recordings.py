@@ -63,14 +63,14 @@ def _open_recording(handle: BinaryIO, recording: Recording) -> Iterator[Decoder]
     try:
         sound = soundfile.SoundFile(content)
     except soundfile.LibsndfileError as error:
-        with open_ffmpeg(content, str(error.error_string), recording.notes) as decoder:
+        with open_ffmpeg(content, str(error.error_string), recording) as decoder:
             yield decoder
         return
     with sound:
         if not (sound.format == "MP3" and _mp3_length_is_estimated(content)):
             yield SndfileDecoder(sound, recording)
             return
-    with open_ffmpeg(content, "its length is left open", recording.notes) as decoder:
+    with open_ffmpeg(content, "its length is left open", recording) as decoder:
         yield decoder
 
 

@@ -51,6 +51,8 @@ class Recording:
         Whether it goes on with the recording before, after a damaged place, and was not joined to it.
     n_seekable : int or None
         Number of samples from the start on among which the decoder finds one by its number; None for all.
+    has_length : bool
+        Whether its header declares a length; otherwise a length that the decoder reports is a guess.
     """
 
     parts: tuple[Span | bytes, ...]
@@ -58,6 +60,7 @@ class Recording:
     truncated: str | None = None
     continues: bool = False
     n_seekable: int | None = None
+    has_length: bool = True
 
 
 class Found(NamedTuple):

@@ -17,6 +17,7 @@ from gmmaudio.cli.flags import with_flags
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.findings import Finding, at_level
 from gmmaudio.names import respell
+from gmmaudio.values import shown
 
 if TYPE_CHECKING:
     from gmmaudio.evaluation import Comparison
@@ -253,7 +254,7 @@ def pair_clips(a: Evaluation, b: Evaluation) -> tuple[list[Key], list[str]]:
             "compare two evaluations of the same corpus"
         )
     warnings = [
-        f"protocols differ: {name} is {a.protocol.get(name)!r} in A and {b.protocol.get(name)!r} in B"
+        f"protocols differ: {name} is {shown(a.protocol.get(name))} in A and {shown(b.protocol.get(name))} in B"
         for name in SAME_PROTOCOL
         if a.protocol.get(name) != b.protocol.get(name)
     ]

@@ -159,7 +159,8 @@ def keep_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[str | os.P
     existing[_stdout_identity()] = "standard output would overwrite"
     existing.pop(None, None)
     for path in inputs if existing else ():
-        text = existing.get(identify(find_path(path)))
+        # a file is also read under another normal form of its name
+        text = existing.get(identify(path) or identify(find_path(path)))
         if text is not None:
             remedy = "choose another folder" if text.endswith("holds") else "choose another path"
             raise SettingError(f"{text} the input {path}; {remedy}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ N_SHOWN = 20
 @click.argument("report", type=options.FILE)
 @click.option(
     "--corpus",
+    "root",
     type=options.FILE,
     metavar="PATH",
     help="Folder of the clips, a manifest in it, or the table of predictions. [default: as recorded]",
@@ -31,7 +31,7 @@ N_SHOWN = 20
 @options.jobs
 @options.quiet
 def command(
-    report: Path, corpus: Path | None, model: Path | None, json_path: Path | None, n_jobs: int, is_quiet: bool
+    report: Path, root: Path | None, model: Path | None, json_path: Path | None, n_jobs: int, is_quiet: bool
 ) -> None:
     """Run the evaluation in REPORT (a JSON file) again, with its clips, folds, settings and seed.
 
@@ -45,15 +45,17 @@ def command(
     from gmmaudio.evaluation.report_file import read_report, to_json
     from gmmaudio.models import load_model
     from gmmaudio.outputs import write_together
+    from gmmaudio.pipeline.recorded_run import read_run
 
     outputs = OutputPaths({"--json": json_path})
-    outputs.check(*filter(None, (report, corpus, model)))
+    outputs.check(*filter(None, (report, root, model)))
     recorded = read_report(report)
-    root = corpus.parent if corpus is not None and _is_manifest(corpus, recorded) else corpus
     _check_root(recorded, root, model)
-    outputs.keep(_recorded_inputs(recorded, root))
-    trained = None if model is None else load_model(model)
     try:
+        run = read_run(recorded.get("run"), root)
+        outputs.keep([run.corpus.root])
+        outputs.keep_clips(run.corpus)
+        trained = None if model is None else load_model(model)
         with show_progress(is_quiet=is_quiet) as progress:
             reproduction = pipeline.reproduce(recorded, root=root, model=trained, n_jobs=n_jobs, progress=progress)
     except CorpusError as error:
@@ -73,24 +75,6 @@ def _check_root(recorded: dict[str, Any], root: Path | None, model: Path | None)
         raise CorpusError(f"{recorded_root}: is not there; name where the clips are now (--corpus)")
     if model is not None and isinstance(run, dict) and run.get("kind") != "evaluate":
         raise SettingError("--model has no effect: this is not the report of a model")
-
-
-def _recorded_inputs(recorded: dict[str, Any], root: Path | None) -> Iterator[str]:
-    """Yield the files that a recorded run reads; parts that are no record of a run are left out."""
-    run = recorded.get("run")
-    folder = root if root is not None or not isinstance(run, dict) else run.get("root")
-    if not isinstance(run, dict) or not isinstance(folder, str | Path):
-        return
-    yield str(folder)
-    rows = run.get("manifest")
-    for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, dict) and isinstance(row.get("path"), str):
-            yield os.path.join(folder, row["path"])  # noqa: PTH118 - there may be many
-
-
-def _is_manifest(corpus: Path, recorded: dict[str, Any]) -> bool:
-    """Return whether ``corpus`` is a manifest, beside which the clips are."""
-    return corpus.is_file() and (recorded.get("run") or {}).get("kind") != "predictions"
 
 
 def _lines(reproduction: Reproduction) -> list[str]:

@@ -7,17 +7,17 @@ there was one; :func:`upgrade` is the only place that knows their names.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any, NoReturn
+from typing import Any
 
 from gmmaudio.errors import CorpusError, ReadError
 from gmmaudio.evaluation.report import FORMAT, Report
 from gmmaudio.files import REPORT_BYTES, read_limited
 from gmmaudio.findings import Finding, Level
+from gmmaudio.json_text import from_json
 
 EXPECTED = "expected the JSON of a report, as evaluate and crossval write it"
 # key of what was another format
@@ -64,6 +64,7 @@ def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "report.json")
     ...     _ = path.write_text('{"accuracy": 0.5, "figures_from": "score"}')
@@ -72,10 +73,10 @@ def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     try:
         data = read_limited(path, REPORT_BYTES, may_be_pipe=True)
-        document = json.loads(data, parse_constant=_refuse_constant, parse_float=_finite_float)
+        document = from_json(data)
     except ReadError as error:
         raise CorpusError(f"{error}; {EXPECTED}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise CorpusError(f"{path}: cannot be read as JSON ({error}); {EXPECTED}") from error
     if not isinstance(document, dict):
         raise CorpusError(f"{path}: is not the JSON of a report; {EXPECTED}")
@@ -154,16 +155,3 @@ def _as_findings(texts: Any, level: Level) -> list[dict[str, str]]:
 def _renamed(values: Any, names: Mapping[str, str]) -> Any:
     """Return a mapping with some keys renamed, in its order; anything else as it is."""
     return {names.get(key, key): value for key, value in values.items()} if isinstance(values, Mapping) else values
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    """Raise ValueError: NaN and Infinity are no JSON."""
-    raise ValueError(f"{word} is no JSON number")
-
-
-def _finite_float(text: str) -> float:
-    """Return a number; raise ValueError where it is too large to be one."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:30]} is too large a number")
-    return value

@@ -12,13 +12,16 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from tokenize import TokenError
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.arrays import as_numbers
-from gmmaudio.errors import MixtureError
+from gmmaudio.errors import MixtureError, ReadError
+from gmmaudio.files import check_regular
 from gmmaudio.mixture.covariance import Array, Floats
 
 # Rows of one task of a thread or a process. The sums over chunks are added in the order of the chunks.
@@ -26,6 +29,9 @@ CHUNK_ROWS = 8192
 # Rows of one matrix product within a chunk: large enough for full speed, small enough for a block's moments and
 # responsibilities to stay in cache. Times measured for 256 to 1024 rows are alike.
 BLOCK_ROWS = 512
+
+# Raised by numpy for files that it did not write; its headers are parsed as Python.
+NOT_NPY = (OSError, ValueError, EOFError, SyntaxError, TokenError, TypeError, OverflowError, MemoryError, BadZipFile)
 
 # A source of rows: see the module's docstring.
 RowSource = Any
@@ -404,9 +410,15 @@ def _divide_masked(part: Any) -> list[Any]:
 def _open_npy(path: str | os.PathLike[str]) -> Floats:
     """Return the matrix of a ``.npy`` file as a memory map."""
     try:
-        rows: Floats = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        # a pipe would be waited for, and a device read without end
+        check_regular(path)
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ReadError as error:
+        raise MixtureError(f"{error}; expected a .npy file of rows") from error
+    except NOT_NPY as error:
         raise MixtureError(f"{os.fspath(path)}: cannot be read ({error}); expected a .npy file of rows") from error
+    if not isinstance(rows, np.ndarray):
+        raise MixtureError(f"{os.fspath(path)}: holds several arrays; expected a .npy file of rows")
     return rows
 
 

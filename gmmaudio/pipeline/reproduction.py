@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gmmaudio.compute import Progress, RunContext, quiet
-from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import Report
 from gmmaudio.evaluation.report_file import EXPECTED, UPGRADED_FROM, upgrade
 from gmmaudio.features import FeatureSettings
-from gmmaudio.findings import Finding
-from gmmaudio.models import Model, Recipe
+from gmmaudio.json_text import MAX_DEPTH, depth_of
+from gmmaudio.models import Model
 from gmmaudio.models.old_formats import upgrade_report_settings
-from gmmaudio.pipeline.crossvalidation import CrossvalOptions, run_crossval
+from gmmaudio.pipeline.crossvalidation import run_crossval
 from gmmaudio.pipeline.evaluation_run import evaluate
 from gmmaudio.pipeline.external_predictions import evaluate_predictions
 from gmmaudio.pipeline.provenance import machine, versions
+from gmmaudio.pipeline.recorded_run import UNREADABLE, Input, RecordedRun, read_run
+from gmmaudio.values import shown
 
 # rounding on other machines and by other versions stays within this, absolutely or relatively
 TOLERANCE = 1e-6
@@ -34,7 +35,8 @@ NOT_COMPARED = {
     "protocol": ("versions", "machine", "command", "began", "seconds"),
     "run": ("kind", "root", "findings", "options", "manifest"),
 }
-EVALUATE_OPTIONS = ("split", "trial_s", "min_duration_s", "group_by", "durations_s", "robustness")
+# characters of a value
+MAX_SHOWN = 1_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ class Reproduction:
 def reproduce(
     recorded: Mapping[str, Any],
     *,
-    root: Path | None = None,
+    root: str | os.PathLike[str] | None = None,
     model: Model | None = None,
     n_jobs: int = 1,
     progress: Progress = quiet,
@@ -78,8 +80,10 @@ def reproduce(
     ----------
     recorded : mapping
         JSON of a report, of any format.
-    root : Path or None
-        Folder that the clips' paths are relative to, or the table of predictions; None takes the recorded one.
+    root : path-like or None
+        Folder that the clips' paths are relative to, a manifest in it, or the table of predictions; None takes the
+        recorded one. Files outside the folder are not read, unless the manifest lists them; links that lead out of it
+        are followed only where it is named here.
     model : Model or None
         The model, for a report of :func:`gmmaudio.evaluate`.
     n_jobs : int
@@ -95,7 +99,10 @@ def reproduce(
     Raises
     ------
     CorpusError
-        If the report holds no run, or has a newer format.
+        If the report holds no run that can be made again, asks for more than is done for a report, or names files
+        outside the folder; if it has a newer format, or no clip can be used.
+    SettingError
+        If ``n_jobs`` is out of bounds.
 
     Examples
     --------
@@ -104,17 +111,15 @@ def reproduce(
     >>> gmmaudio.reproduce(report.to_dict()).identical
     True
     """
+    run_context = RunContext(n_jobs, progress)
+    if depth_of(recorded) > MAX_DEPTH:
+        raise CorpusError(f"is nested more than {MAX_DEPTH} levels deep; {EXPECTED}")
     document = upgrade(recorded)
-    try:
-        run = _decoded(document, model)
-        run_again = _prepare(run, root, model)
-        environment = _changed_environment(document["protocol"])
-        old = [(row["path"], row["start_s"], row["end_s"], row["sha256"]) for row in run["manifest"]]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CorpusError(f"holds no run ({type(error).__name__}: {error}); {EXPECTED}") from error
-    report = run_again(n_jobs, progress)
-    inputs = tuple(_changed_audio(old, report.run["manifest"]))
-    if run["options"].get("model_sha256") != report.run["options"].get("model_sha256"):
+    run = _decoded(read_run(document.get("run"), root), document, model)
+    environment = _changed_environment(document)
+    report = _run_again(run, model, run_context, is_root_recorded=root is None)
+    inputs = tuple(_changed_audio(run.inputs, report.run["manifest"]))
+    if run.model_sha256 != report.run["options"].get("model_sha256"):
         inputs = ("the model: is another one", *inputs)
     new = report.to_dict()
     older = UPGRADED_FROM in document or document["format"] != new["format"]
@@ -152,12 +157,13 @@ def differences(
     return list(_walk("", before, _known_keys(now, before) if known_only else now, tolerance))
 
 
-def _decoded(document: Mapping[str, Any], model: Model | None) -> Mapping[str, Any]:
-    """Return the record of a run; older versions did not decode clips of labels that the model does not have."""
-    run: Mapping[str, Any] = document["run"]
-    if UPGRADED_FROM not in document or model is None or run["kind"] != "evaluate":
+def _decoded(run: RecordedRun, document: Mapping[str, Any], model: Model | None) -> RecordedRun:
+    """Return a run; older versions did not decode clips of labels that the model does not have."""
+    if UPGRADED_FROM not in document or model is None or run.kind != "evaluate":
         return run
-    return {**run, "manifest": [row for row in run["manifest"] if row["label"] in model.scorer.labels]}
+    kept = [i for i, clip in enumerate(run.corpus.clips) if clip.label in model.scorer.labels]
+    corpus = replace(run.corpus, clips=tuple(run.corpus.clips[i] for i in kept))
+    return replace(run, corpus=corpus, inputs=tuple(run.inputs[i] for i in kept))
 
 
 def _without_text(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,7 +192,12 @@ def _compared(report: Mapping[str, Any]) -> dict[str, Any]:
         kept["protocol"]["settings"] = _completed(kept["protocol"]["settings"])
     if "findings" in report:
         # their text changes between versions, their codes do not
-        kept["findings"] = [finding["code"] for finding in report["findings"]]
+        rows = report["findings"]
+        kept["findings"] = (
+            [row.get("code") if isinstance(row, Mapping) else row for row in rows]
+            if isinstance(rows, list | tuple)
+            else rows
+        )
     return {**report, **kept}
 
 
@@ -194,10 +205,10 @@ def _completed(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return recorded settings with defaults for those that did not exist then."""
     completed = dict(settings)
     # settings that cannot be read any more are compared as they are
-    with contextlib.suppress(SettingError, KeyError, TypeError):
+    with contextlib.suppress(*UNREADABLE):
         completed = upgrade_report_settings(settings)
     if isinstance(completed.get("features"), Mapping):
-        with contextlib.suppress(SettingError, TypeError):
+        with contextlib.suppress(*UNREADABLE):
             completed["features"] = asdict(FeatureSettings.from_dict(completed["features"]))
     return completed
 
@@ -218,7 +229,7 @@ def _walk(path: str, old: Any, new: Any, tolerance: float) -> Iterator[str]:
             name = a.get("name") if isinstance(a, Mapping) else None
             yield from _walk(f"{path}[{i if name is None else name}]", a, b, tolerance)
     elif not _equal(old, new, tolerance):
-        yield f"{path}: {old} -> {new}"
+        yield f"{path}: {_short(old)} -> {_short(new)}"
 
 
 def _equal(old: Any, new: Any, tolerance: float) -> bool:
@@ -229,33 +240,26 @@ def _equal(old: Any, new: Any, tolerance: float) -> bool:
     return bool(old == new)
 
 
-def _prepare(run: Mapping[str, Any], root: Path | None, model: Model | None) -> Callable[[int, Progress], Report]:
-    """Return a function that runs the evaluation of a record again; the record is checked first."""
-    kind, options = run["kind"], dict(run["options"])
-    path = Path(run["root"]) if root is None else root
-    if kind == "predictions":
-        return lambda _jobs, progress: evaluate_predictions(path, progress=progress)
-    if kind not in ("crossval", "evaluate"):
-        raise CorpusError(f"holds a run of kind {kind!r}, which cannot be run again; {EXPECTED}")
-    corpus = Corpus(path, tuple(_clip(row) for row in run["manifest"]), tuple(map(Finding.of, run["findings"])))
-    if kind == "crossval":
-        recipe, crossval_options = Recipe.from_dict(options["recipe"]), CrossvalOptions(**options["division"])
-        return lambda jobs, progress: run_crossval(corpus, recipe, crossval_options, RunContext(jobs, progress))
-    if model is None:
-        raise CorpusError("is the report of a model; name its file (`model`)")
-    settings = {name: options[name] for name in EVALUATE_OPTIONS}
-    # in a record without a length every clip was a trial
-    settings["trial_s"] = settings["trial_s"] or 0.0
-    return lambda jobs, progress: evaluate(model, corpus, n_jobs=jobs, progress=progress, **settings)
+def _run_again(run: RecordedRun, model: Model | None, context: RunContext, *, is_root_recorded: bool) -> Report:
+    """Return the report of a run that is made once more."""
+    try:
+        if run.kind == "predictions":
+            return evaluate_predictions(run.corpus.root, progress=context.progress)
+        if run.recipe is not None and run.division is not None:
+            return run_crossval(run.corpus, run.recipe, run.division, context)
+        if model is None:
+            raise CorpusError("is the report of a model; name its file (`model`)")
+        return evaluate(model, run.corpus, n_jobs=context.n_jobs, progress=context.progress, **run.options)
+    except SettingError as error:
+        raise CorpusError(f"holds settings that cannot be used ({error}); {EXPECTED}") from error
+    except CorpusError as error:
+        if run.kind != "predictions" or not is_root_recorded:
+            raise
+        # the message may hold the first line of any file that a report names
+        raise CorpusError(f"names {run.corpus.root}, which is no table of predictions; name it (`root`)") from error
 
 
-def _clip(row: Mapping[str, Any]) -> Clip:
-    """Return the clip that a row of the recorded manifest describes."""
-    known = {name: value for name, value in row.items() if name != "sha256"}
-    return Clip(**known | {"extra": {str(key): str(value) for key, value in row["extra"].items()}})
-
-
-def _changed_audio(old: Sequence[tuple[str, float, float | None, str | None]], new: Any) -> Iterator[str]:
+def _changed_audio(old: Sequence[Input], new: Any) -> Iterator[str]:
     """Yield the files whose content has changed."""
     now = {(row["path"], row["start_s"], row["end_s"]): row["sha256"] for row in new}
     for path, start_s, end_s, sha256 in old:
@@ -265,10 +269,21 @@ def _changed_audio(old: Sequence[tuple[str, float, float | None, str | None]], n
             yield f"{path}: {'could not be read, and can now' if sha256 is None else state}"
 
 
-def _changed_environment(protocol: Mapping[str, Any]) -> tuple[str, ...]:
+def _changed_environment(document: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the versions and the machine that differ from those of the record."""
-    then, now = dict(protocol["versions"]), versions()
-    changed = [f"{name} {then.get(name)} then, {now.get(name)} now" for name in now if then.get(name) != now.get(name)]
-    if protocol["machine"] != machine():
-        changed.append(f"machine {protocol['machine']} then, {machine()} now")
+    protocol = document.get("protocol")
+    if not isinstance(protocol, Mapping) or not isinstance(protocol.get("versions"), Mapping):
+        raise CorpusError(f"holds no protocol with the versions of libraries; {EXPECTED}")
+    then, now = protocol["versions"], versions()
+    changed = [
+        f"{name} {_short(then.get(name))} then, {now.get(name)} now" for name in now if then.get(name) != now.get(name)
+    ]
+    if protocol.get("machine") != machine():
+        changed.append(f"machine {_short(protocol.get('machine'))} then, {machine()} now")
     return tuple(changed)
+
+
+def _short(value: Any) -> str:
+    """Return a value as text, the middle left out where it is long."""
+    text = shown(value) if isinstance(value, int) and value.bit_length() > MAX_SHOWN * 4 else str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN // 2]} ... {text[-MAX_SHOWN // 2 :]}"

@@ -194,21 +194,6 @@ def encode_media(path, samples, codec, container, sr=SR, **options):
     return path
 
 
-def damage(content, rng):
-    """Return the bytes with a random piece cut off, dropped or overwritten; headers are hit as often as sound."""
-    content = bytearray(content)
-    kind = rng.integers(4)
-    if kind == 0:
-        return bytes(content[: rng.integers(len(content))])
-    if kind == 1:
-        at = rng.integers(len(content))
-        return bytes(content[:at] + content[at + rng.integers(1, 200) :])
-    reach = len(content) if kind == 2 else min(len(content), 120)
-    for _ in range(rng.integers(1, 6)):
-        content[rng.integers(reach)] = rng.choice([0, 1, 0x7F, 0x80, 0xFF, rng.integers(256)])
-    return bytes(content)
-
-
 def refusal(path, sr=SR, **kwargs):
     """Return the code and the message with which a file is refused."""
     with pytest.raises(AudioError) as caught:

@@ -26,7 +26,6 @@ from tests.audio.conftest import (
     VANISHED,
     chirp,
     content_of,
-    damage,
     encode,
     encode_media,
     keep,
@@ -36,6 +35,7 @@ from tests.audio.conftest import (
     streamed_flac,
     wav,
 )
+from tests.fuzz.mutations import damage
 
 # --- samples --------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -317,6 +318,22 @@ def test_what_stdout_cannot_encode_is_escaped_and_said(corpus, model_file, tmp_p
         "warning: 2 characters outside the encoding of standard output (iso8859-1) written as escapes, such as "
         "\\u65e5; set PYTHONIOENCODING=utf-8, or use a JSON format\n"
     )
+
+
+def test_a_copy_of_stdin_that_a_killed_run_left_is_removed_by_the_next(
+    command, model_file, good, tmp_path, monkeypatch
+):
+    code = (
+        "import os, signal, sys; from gmmaudio import pipeline\n"
+        "pipeline.classify = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from gmmaudio.cli import main; main(sys.argv[1:])"
+    )
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    python("-c", code, "classify", model_file, "-", stdin=good.read_bytes())
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [good.read_bytes()]
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert command("classify", model_file, "-", stdin=good.read_bytes()).code == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("line", ["low\\é è.wav", "file://{0}/low/%C3%A9%20%C3%A8.wav", "  low/é è.wav  "])

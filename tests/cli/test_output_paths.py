@@ -95,6 +95,16 @@ def test_no_output_replaces_what_the_run_reads(command, inputs, tmp_path, words,
     assert {file: file.read_bytes() for file in files_in(inputs.folder)} == inputs.before
 
 
+def test_a_clip_that_is_found_in_another_normal_form_is_kept(command, inputs, good, tmp_path):
+    asked, there = "\u00e9.wav", "e\u0301.wav"
+    shutil.copy(good, tmp_path / there)
+    (tmp_path / "m.csv").write_text(f"path,label\n{asked},low\n{inputs.root}/{CLIP},mid\n", encoding="utf-8")
+    result = command("train", tmp_path / "m.csv", "-o", tmp_path / there)
+    assert result.code == 2
+    assert f"would overwrite the input {tmp_path}/" in result.err
+    assert (tmp_path / there).read_bytes() == good.read_bytes()
+
+
 @pytest.mark.parametrize("victim", [f"c/{CLIP}", f"c/{LEFT_OUT}", "c/split.csv", "m.gmm"])
 @pytest.mark.parametrize("link", [os.symlink, os.link])
 def test_no_table_replaces_what_the_run_reads(command, inputs, tmp_path, victim, link):

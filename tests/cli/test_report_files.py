@@ -1,10 +1,13 @@
 """Where reports are written, and what is refused before any work is done."""
 
+import errno
+import os
 import shutil
+import signal
 
 import pytest
 
-from tests.cli.conftest import UNKNOWN_GROUPS
+from tests.cli.conftest import UNKNOWN_GROUPS, python
 
 pytestmark = pytest.mark.usefixtures("few_draws")
 
@@ -79,3 +82,106 @@ def test_an_output_named_twice_or_closed_is_refused(command, corpus, tmp_path, f
     names = {"same": tmp_path / "r", "corpus": corpus}
     result = command("crossval", corpus.plain, "--csv", folder.format(**names), "--json", names["same"])
     assert (result.code, complaint.format(**names) in result.err) == (code, True)
+
+
+# all files of a run, or none
+
+
+def places(folder):
+    """Return options that write a page, JSON and tables, of which the page and one table are there already."""
+    (folder / "t").mkdir()
+    for name in ("r.html", "t/clips.csv"):
+        (folder / name).write_bytes(b"older")
+    return ["--report", folder / "r.html", "--json", folder / "r.json", "--csv", folder / "t"]
+
+
+def files_in(folder):
+    """Return the names and contents of all files below a folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("n", [2, 11])
+def test_where_one_file_of_a_report_fails_all_stay_as_they_were(command, model_file, corpus, tmp_path, monkeypatch, n):
+    words, before, synced = places(tmp_path), files_in(tmp_path), []
+
+    def full(_descriptor):
+        synced.append(1)
+        if len(synced) == n:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = command("evaluate", model_file, corpus.split, *words)
+    assert (result.code, result.out) == (4, "")
+    assert "cannot be written (No space left on device); choose another path" in result.err
+    assert "wrote" not in result.err
+    assert files_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("n", [2, 11])
+def test_where_the_last_step_is_interrupted_all_stay_as_they_were(
+    command, model_file, corpus, tmp_path, monkeypatch, n
+):
+    words, before, replace, replaced = places(tmp_path), files_in(tmp_path), os.replace, []
+
+    def interrupted(source, target):
+        replace(source, target)
+        replaced.append(target)
+        if len(replaced) == n:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    assert command("evaluate", model_file, corpus.split, *words).code == 130
+    assert files_in(tmp_path) == before
+
+
+def test_all_files_of_a_report_are_replaced(command, model_file, corpus, tmp_path):
+    words = places(tmp_path)
+    assert command("evaluate", model_file, corpus.split, *words).code == 0
+    after = files_in(tmp_path)
+    assert {"r.html", "r.json", "t/clips.csv", "t/metrics.csv"} <= after.keys()
+    assert b"older" not in after.values()
+
+
+@pytest.mark.parametrize("verb", ["crossval", "evaluate"])
+def test_a_run_that_is_interrupted_leaves_no_folder_of_tables(command, model_file, corpus, tmp_path, monkeypatch, verb):
+    from gmmaudio import pipeline
+
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    for name in ("run_crossval", "evaluate"):
+        monkeypatch.setattr(pipeline, name, interrupted)
+    words = [model_file, corpus.split] if verb == "evaluate" else [corpus.split]
+    assert command(verb, *words, "--csv", tmp_path / "t").code == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_of_an_earlier_run_are_named(command, model_file, corpus, tmp_path):
+    (tmp_path / "t").mkdir()
+    for name in ("det.csv", "spread.csv", "similarity.csv", "mine.csv"):
+        (tmp_path / "t" / name).write_bytes(b"older")
+    scores = tmp_path / "scores.csv"
+    scores.write_text("path,label,group,predicted\n1,a,g,a\n2,a,h,b\n3,b,i,b\n4,b,j,b\n")
+    result = command("evaluate", "--scores", scores, "--csv", tmp_path / "t")
+    assert f"note: {tmp_path}/t also holds tables of an earlier run: det.csv, similarity.csv\n" in result.err
+    assert {"det.csv": b"older", "mine.csv": b"older"}.items() <= files_in(tmp_path / "t").items()
+
+
+KILLED = """
+import os, signal, sys
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+from gmmaudio.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    "words", [["train", "{c}", "-o", "m.gmm", "--components", "1"], ["features", "{f}", "-o", "."]]
+)
+def test_what_a_killed_command_left_is_swept_by_the_next(command, corpus, tmp_path, monkeypatch, words):
+    words = [word.format(c=corpus.split, f=corpus.root / "low/ann/0.wav") for word in words]
+    assert python("-c", KILLED, *words, cwd=tmp_path).returncode == -signal.SIGKILL
+    assert [path.name[:10] for path in tmp_path.iterdir()] == [".gmmaudio-"]
+    monkeypatch.chdir(tmp_path)
+    assert command(*words).code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["m.gmm" if words[0] == "train" else "0.wav.npy"]

@@ -2,9 +2,12 @@
 
 import csv
 import json
+import os
 import shutil
 
 import pytest
+
+from tests.pipeline.test_recorded_run import changed, crossval_run, predictions_run
 
 # settings of a mixture for each label on frames, as formats before 1.4 wrote them, without what came later still
 FLAT = {
@@ -164,7 +167,7 @@ def test_a_table_of_predictions_is_read_again(command, tmp_path):
     [
         ("no json", "cannot be read as JSON"),
         ("[1]", "is not the JSON of a report"),
-        ("{}", "holds no run (KeyError: 'run')"),
+        ("{}", "holds no run that can be made again (run is None; expected "),
         ('{"run": {"kind": "dance", "root": ".", "manifest": [], "notes": [], "options": {}}}', "holds a run of kind"),
         ('{"run": {"kind": "crossval", "root": ".", "manifest": [], "notes": [], "options": {}}}', "holds no run"),
     ],
@@ -197,3 +200,88 @@ def test_settings_that_came_later_stand_for_what_was_done_before(recorded, comma
     said = command("reproduce", old)
     assert said.code == 1
     assert "protocol.settings.features.frames.n_mfcc" in said.err + said.out
+
+
+# --- reports from others -------------------------------------------------------------------------------------------
+
+
+def written(path, run, **others):
+    """Return the path of a report of which only the record of the run is there."""
+    path.write_text(json.dumps({"format": "1.1", "run": run, "protocol": {"versions": {}, "machine": ""}} | others))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "complaint"),
+    [
+        (
+            ("manifest", 0, "path"),
+            "../../secret.wav",
+            "which is not below {root}; name a manifest that lists it (--corpus)",
+        ),
+        (("manifest", 0, "path"), "/dev/zero", "which is not below {root}; name a manifest that lists it (--corpus)"),
+        (("manifest", 0, "path"), "link.wav", "a link that leads out of {root}; name that folder where this is meant"),
+        (("manifest", 0, "path"), 5, "run.manifest[0].path is 5"),
+        (("manifest", 0, "label"), None, "run.manifest[0].label is None"),
+        (("manifest", 0, "label"), [], "run.manifest[0].label is []"),
+        (("options", "division", "repeats"), 10**9, "at most 1,000 is accepted in a report"),
+        (("options", "division", "durations_s"), 3, "run.options.division.durations_s is 3"),
+        (("options", "recipe", "kind_settings", "n_init"), 10**9, "at most 1,000 is accepted in a report"),
+        (("options", "recipe", "seed"), "0", "seed is '0'"),
+        (("root",), "/", "which is the system's; name that of the clips (--corpus)"),
+        (("root",), [], "run.root is []"),
+        (("findings",), 3, "run.findings is 3"),
+    ],
+)
+def test_a_hostile_report_is_refused_with_its_reason(command, corpus, tmp_path, keys, value, complaint):
+    root = tmp_path / "music"
+    root.mkdir()
+    (root / "link.wav").symlink_to(corpus.root / "low/ann/0.wav")
+    report = written(tmp_path / "r.json", changed(crossval_run(root), keys, value))
+    done = command("reproduce", report)
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith(f"gmmaudio: {report}: ")
+    assert complaint.format(root=root) in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "document", ["[" * 100_000, '{"run": ' * 200 + "1" + "}" * 200, '{"run": NaN}', '{"a": 1e999}']
+)
+def test_what_only_looks_like_a_report_is_refused(command, tmp_path, document):
+    (tmp_path / "r.json").write_text(document)
+    for words in (("reproduce", tmp_path / "r.json"), ("compare", tmp_path / "r.json", tmp_path / "r.json")):
+        done = command(*words)
+        assert (done.code, len(done.err.splitlines())) == (3, 1), done.err
+
+
+@pytest.mark.parametrize("protocol", [None, 3, {"versions": 3}, {"versions": "abc"}])
+def test_a_report_without_versions_is_refused_before_anything_is_decoded(command, corpus, tmp_path, protocol):
+    report = written(tmp_path / "r.json", crossval_run(corpus.root), protocol=protocol)
+    done = command("reproduce", report)
+    assert (done.code, "holds no protocol with the versions of libraries" in done.err) == (3, True)
+
+
+def test_a_pipe_among_the_clips_is_not_waited_for(command, corpus, tmp_path):
+    run = changed(crossval_run(tmp_path), ("options", "division", "folds"), 2)
+    run["manifest"] = [row | {"path": f"{row['label']}{i}.wav"} for row in run["manifest"] for i in range(2)]
+    for row in run["manifest"]:
+        os.mkfifo(tmp_path / row["path"])
+    done = command("reproduce", written(tmp_path / "r.json", run), "--corpus", tmp_path)
+    assert (done.code, "is not a regular file" in done.err) == (3, True), done.err
+
+
+def test_a_file_that_is_no_table_is_not_printed(command, tmp_path):
+    (tmp_path / "secret").write_text("root:x:0:0,password\n")
+    report = written(tmp_path / "r.json", predictions_run(tmp_path / "secret"))
+    done = command("reproduce", report)
+    assert (done.code, "password" in done.err + done.out) == (3, False)
+    assert "is no table of predictions; name it (--corpus)" in done.err
+
+
+def test_absolute_paths_are_read_below_a_folder_or_from_a_manifest_that_the_user_names(absolute, command, tmp_path):
+    report = tmp_path / "r.json"
+    assert command("crossval", absolute, *SMALL, "--durations", "none", "--json", report).code == 0
+    refused = command("reproduce", report)
+    assert (refused.code, "name a manifest that lists it (--corpus)" in refused.err) == (3, True)
+    assert command("reproduce", report, "--corpus", absolute).code == 0

@@ -20,6 +20,7 @@ from gmmaudio.models import (
 )
 from gmmaudio.models.file import FORMAT_VERSION
 from tests.models.conftest import assert_same, header_and_tensors, sealed, small_model
+from tests.test_files import sparse
 
 
 def refused(data):
@@ -188,14 +189,6 @@ def test_a_place_that_cannot_be_read_is_named(tmp_path, name, said):
     with pytest.raises(ModelFileError) as caught:
         load_model(path)
     assert str(caught.value) == f"{path}: {said}; expected a model made by train"
-
-
-def sparse(path, start, size):
-    """Write a file of a start and a size that takes no room on the disk."""
-    with path.open("wb") as handle:
-        handle.write(start)
-        handle.truncate(size)
-    return path
 
 
 @pytest.mark.parametrize(
