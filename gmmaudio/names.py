@@ -230,8 +230,8 @@ def file_text(name: str) -> str:
 def spellings(name: str) -> Iterator[str]:
     r"""Yield the ways in which a file system may hold a name: as it is, in NFC, in NFD.
 
-    A name that is no text is also read as Latin-1, the encoding of old playlists. Where Python encodes names by an old
-    locale, each comes in UTF-8 too.
+    A name that is no text is also read in the encodings of old playlists, Windows-1252 and Latin-1. Where Python
+    encodes names by an old locale, each comes in UTF-8 too.
 
     Parameters
     ----------
@@ -250,8 +250,9 @@ def spellings(name: str) -> Iterator[str]:
     """
     names = [name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)]
     if any("\udc80" <= c <= "\udcff" for c in name):
-        with_bytes = name.encode("utf-8", "surrogateescape").decode("latin-1")
-        names += [with_bytes, unicodedata.normalize("NFD", with_bytes)]
+        data = name.encode("utf-8", "surrogateescape")
+        for read in (data.decode("cp1252", "replace"), data.decode("latin-1")):
+            names += [read, unicodedata.normalize("NFD", read)]
     for each in names:
         yield each
         if not _encodes_utf8():

@@ -122,6 +122,7 @@ def test_a_word_beside_the_split_counts_where_another_split_has_it_too():
 def test_spellings_begin_with_the_one_given_and_read_old_playlists():
     assert list(spellings(NFD)) == [NFD, NFC, NFD]
     assert "caf\u00e9.mp3" in list(spellings("caf\udce9.mp3"))
+    assert "N\u2019 Roses" in list(spellings("N\udc92 Roses"))
 
 
 @pytest.mark.skipif(not names._encodes_utf8(), reason="the locale of this run is another one")

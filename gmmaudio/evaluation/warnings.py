@@ -377,9 +377,10 @@ def check_labels_meet(clips: Sequence[ScoredClip]) -> tuple[Finding, ...]:
     no true label ('1') is among the predicted ones ('1.0'): every prediction counts as wrong; spell the labels of \
 both alike
     """
-    true = {clip.label for clip in clips}
-    predicted = {clip.predicted for clip in clips}.union(*(clip.scores for clip in clips))
-    predicted.update(*(clip.probability or {} for clip in clips))
+    true, predicted = {clip.label for clip in clips}, {clip.predicted for clip in clips}
+    if true & predicted:
+        return ()
+    predicted.update(*(clip.scores for clip in clips), *(clip.probability or {} for clip in clips))
     if true & predicted:
         return ()
     return (

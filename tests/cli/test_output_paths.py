@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from gmmaudio.cli.output_paths import OutputPaths, check_distinct, keep_inputs
+from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import intervals
 from gmmaudio.evaluation.csv_tables import TABLES
 from tests.cli.conftest import GMMAUDIO
@@ -304,3 +305,10 @@ def test_every_table_is_known(command, corpus, model_file, tmp_path):
     written = {path.stem for path in (tmp_path / "t").iterdir()}
     assert written <= set(TABLES)
     assert {"clips", "det", "reliability", "similarity", "slices"} <= written
+
+
+def test_an_output_over_an_input_named_in_the_other_normal_form_is_refused(tmp_path):
+    asked, there = "Zo\u00e9.wav", "Zoe\u0301.wav"
+    (tmp_path / there).write_bytes(b"sound")
+    with pytest.raises(SettingError, match="would overwrite the input"):
+        keep_inputs([("-o would overwrite", tmp_path / there)], [tmp_path / asked])

@@ -63,3 +63,12 @@ def test_a_label_may_be_called_as_a_thing_of_ours():
     report = example_report(labels=("pooled", "accuracy", "all labels pooled"))
     assert [label for label, _ in report.metrics.det] == [None, "pooled", "accuracy", "all labels pooled"]
     assert report.to_dict()["accuracy"] == report.accuracy
+
+
+def test_no_cell_drives_a_terminal_and_csv_keeps_its_own_line_ends():
+    controls = "".join(map(chr, (*range(32), *range(127, 160))))
+    text = csv_text([(f"a{controls}b", "caf\udce9", 1.5)])
+    assert {c for c in text if not c.isprintable()} == set("\t\r\n")
+    assert r"\x1b" in text
+    assert r"\udce9" in text
+    text.encode("utf-8")
