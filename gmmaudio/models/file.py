@@ -26,7 +26,7 @@ import numpy as np
 from gmmaudio.corpus import check_names
 from gmmaudio.errors import GmmaudioError, ModelFileError, ReadError, SettingError
 from gmmaudio.features import FeatureSettings
-from gmmaudio.files import MODEL_BYTES, read_limited
+from gmmaudio.files import MODEL_BYTES, in_units, read_limited
 from gmmaudio.json_text import from_json
 from gmmaudio.models.calibration import Calibration
 from gmmaudio.models.heads import Head
@@ -157,6 +157,10 @@ def to_bytes(model: Model) -> bytes:
         "training": model.training.to_dict(),
     }
     header["sha256"] = checksum(header, tensors)
+    if sum(tensor.nbytes for tensor in tensors.values()) > MODEL_BYTES - MAX_HEADER_BYTES:
+        raise ModelFileError(
+            f"a model of more than {in_units(MODEL_BYTES)} could not be read again; take fewer components"
+        )
     try:
         return bytes(save(tensors, metadata={KEY: json.dumps(header, sort_keys=True, allow_nan=False)}))
     except SafetensorError as error:

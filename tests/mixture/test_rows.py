@@ -1,5 +1,6 @@
 """Sources of rows: the same bits for every source; weights; sources that cannot be used."""
 
+import os
 import tracemalloc
 
 import numpy as np
@@ -299,3 +300,29 @@ def test_numbers_of_other_kinds_are_cast_chunk_by_chunk(kind):
 def test_dates_and_records_are_no_numbers(X):
     with pytest.raises(MixtureError, match="rows must be a matrix of real numbers"):
         fit_gmm(X, 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "folder"])
+def test_rows_are_read_from_regular_files_only(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(MixtureError, match=r"name a regular file; expected a \.npy file of rows"):
+        fit_gmm([tmp_path / name], 1)
+
+
+HUGE = b"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 1" + b"0" * 30 + b")}"
+
+
+@pytest.mark.parametrize("header", [b"(((", b"{'descr': ", b"'''", HUGE])
+def test_a_npy_file_whose_header_is_of_no_array_is_refused(tmp_path, header):
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    (tmp_path / "rows.npy").write_bytes(content)
+    with pytest.raises(MixtureError, match=r"cannot be read .*; expected a \.npy file of rows"):
+        fit_gmm([tmp_path / "rows.npy"], 1)
+
+
+def test_an_archive_of_arrays_is_no_matrix(tmp_path):
+    np.savez(tmp_path / "rows.npz", np.ones((3, 2)), np.ones((3, 2)))
+    with pytest.raises(MixtureError, match="holds several arrays"):
+        fit_gmm([tmp_path / "rows.npz"], 1)

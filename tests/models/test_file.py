@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmmaudio.errors import CorpusError, WriteError
+from gmmaudio.errors import CorpusError, ModelFileError, WriteError
 from gmmaudio.findings import Finding
 from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture
 from gmmaudio.models import (
@@ -21,6 +21,7 @@ from gmmaudio.models import (
     Scorer,
     Supervectors,
     TrainingSummary,
+    file,
     from_bytes,
     gmm_scorer,
     load_model,
@@ -247,3 +248,10 @@ def test_a_header_of_any_length_is_read():
 def test_a_model_may_have_a_long_name_in_any_script(tmp_path, name):
     assert len(name.encode()) <= 255
     save_model(small_model(), tmp_path / name)
+
+
+def test_a_model_that_could_not_be_read_again_is_not_written(monkeypatch, tmp_path):
+    monkeypatch.setattr(file, "MODEL_BYTES", file.MAX_HEADER_BYTES + 100)
+    with pytest.raises(ModelFileError, match="could not be read again; take fewer components"):
+        save_model(small_model(), tmp_path / "m.gmm")
+    assert list(tmp_path.iterdir()) == []
