@@ -9,6 +9,7 @@ from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, edited, 
 
 # the format's own value for a length that is not known
 UNKNOWN_LENGTH = 0xFFFFFFFF
+_HEAD_BYTES = 24
 # encoding -> bytes of a sample; others have blocks
 _SAMPLE_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
 
@@ -33,15 +34,15 @@ def find_au(handle: ReadableFile, start: int, stop: int, *, reads_on: bool = Fal
     Raises
     ------
     AudioError
-        ``damaged`` if the header is declared longer than the file.
+        ``damaged`` if the header is declared shorter than it is, or longer than the file.
     """
-    head = read_at(handle, start, 24)
-    if head[:4] not in (b".snd", b"dns.") or len(head) < 24:
+    head = read_at(handle, start, _HEAD_BYTES)
+    if head[:4] not in (b".snd", b"dns.") or len(head) < _HEAD_BYTES:
         return None
     order = ">" if head[:4] == b".snd" else "<"
     header_bytes, declared, encoding, rate, n_channels = struct.unpack(f"{order}5I", head[4:])
     sound_start = start + header_bytes
-    if sound_start > stop:
+    if header_bytes < _HEAD_BYTES or sound_start > stop:
         raise too_long("AU", "the header", header_bytes, stop - start)
     frame_bytes = max(1, n_channels * _SAMPLE_BYTES.get(encoding, 1))
     byte_rate = rate * frame_bytes if encoding in _SAMPLE_BYTES else 0.0

@@ -63,9 +63,11 @@ def find_avi(handle: ReadableFile, start: int, stop: int) -> Found | None:
     # the index holds no sound
     is_cut = last.stop > stop + 1 and last.name != b"idx1"
     is_open = any(is_placeholder(chunk.size) for chunk in lists)
-    end = min(stop, max(chunk.stop for chunk in chunks if chunk not in lists or not is_placeholder(chunk.size)))
-    span = (Span(start, end if not is_open and not longer else min(stop, max(last.stop, last.start + 12))),)
-    end = span[0].stop
+    known = [
+        chunk.stop for chunk in chunks if chunk not in lists or not (is_placeholder(chunk.size) or chunk in longer)
+    ]
+    end = min(stop, max(known, default=stop))
+    span = (Span(start, end),)
     if longer and last.name != b"idx1":
         message = cut_message("data", longer[-1].size, stop - longer[-1].start - 8, 0)
         return Found([Recording(span, (), message)], end)

@@ -20,11 +20,13 @@ from gmmaudio.audio.ogg_pages import find_ogg
 from gmmaudio.audio.splice import Found, Recording, Span
 from gmmaudio.audio.tagged_blocks import find_flv, find_tta, find_wavpack
 from gmmaudio.audio.tags import skip_tags
+from gmmaudio.audio.voc import find_voc
 
 # every format is recognised by its first bytes
 FINDERS = (
     find_chunked,
     find_au,
+    find_voc,
     find_ogg,
     find_flac,
     find_boxes,
@@ -92,7 +94,7 @@ def find_recordings(handle: BinaryIO) -> list[Recording]:
 
 
 def _next(handle: BinaryIO, offset: int, stop: int) -> tuple[int, Found | None]:
-    """Return what begins at an offset or behind the tags and padding there, and where."""
+    """Return the offset of what begins here or behind tags and padding, and what is found there."""
     found = _begin(handle, offset, stop)
     if found is None:
         offset, position = skip_tags(handle, offset, stop), offset

@@ -279,8 +279,9 @@ def test_a_cut_chunk_after_the_sound_takes_no_sound_away(tmp_path, media_or_not,
     assert codes == []
 
 
-def test_an_au_whose_header_is_longer_than_the_file_is_damaged(tmp_path, media_or_not):
-    content = patched(encode(PCM, SR, "AU"), 4, ">I", 2**31)
+@pytest.mark.parametrize("size", [0, 23, 2**31])
+def test_an_au_whose_header_has_no_such_length_is_damaged(tmp_path, media_or_not, size):
+    content = patched(encode(PCM, SR, "AU"), 4, ">I", size)
     assert refusal(keep(tmp_path / "clip.au", content))[0] == "damaged"
 
 
@@ -316,3 +317,30 @@ def test_a_clean_file_is_one_recording_found_without_reading_it(tmp_path, contai
 def test_a_repaired_file_is_read_in_blocks(tmp_path):
     path = keep(tmp_path / "clip.wav", declaring("WAV", 0, encode(np.tile(PCM, (6, 1)))))
     assert [len(block) / SR for block in read_blocks(path, SR)] == [10.0, 2.0]
+
+
+# --- Creative Voice files -------------------------------------------------------------------------------------------
+
+
+def voc(sound, block_bytes, bits=16, channels=2):
+    """Return a Creative Voice file of blocks."""
+    content = b"Creative Voice File\x1a" + struct.pack("<HHH", 26, 0x114, 0x111F)
+    for place in range(0, len(sound), block_bytes):
+        head = struct.pack("<IBBHI", SR, bits, channels, 4 if bits == 16 else 0, 0) if place == 0 else b""
+        block = head + sound[place : place + block_bytes]
+        content += bytes([9 if place == 0 else 2]) + len(block).to_bytes(3, "little") + block
+    return content + b"\0"
+
+
+@pytest.mark.parametrize("block_bytes", [4_096, 16_000, 1_000_000])
+def test_the_heads_of_blocks_are_no_sound(tmp_path, block_bytes):
+    samples, codes = read_with_notes(keep(tmp_path / "clip.voc", voc(PCM.tobytes(), block_bytes)))
+    assert_equal_sound(samples, mono(PCM))
+    assert codes == []
+
+
+def test_joined_creative_voice_files_are_read_whole(tmp_path):
+    content = voc(PCM.tobytes(), 4_096) + voc(OTHER.tobytes(), 4_096, channels=1)
+    samples, codes = read_with_notes(keep(tmp_path / "clip.voc", content))
+    assert_equal_sound(samples, np.concatenate([mono(PCM), mono(OTHER)]))
+    assert codes == ["joined"]
