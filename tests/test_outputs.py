@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import signal
 import socket
 import stat
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gmmaudio import outputs
+from gmmaudio import temporary_files
 from gmmaudio.errors import WriteError
 from gmmaudio.outputs import (
     check_folder,
@@ -22,9 +21,7 @@ from gmmaudio.outputs import (
     check_writable,
     longest_name,
     new_folder,
-    remove_left_over,
     resolve_output,
-    temporary_file,
     write_beside,
     write_together,
 )
@@ -205,7 +202,7 @@ SYSTEM = ["/dev/stdout", "/dev/fd/1", "/dev/null", "/dev/m.gmm", "/proc/self/fd/
 @pytest.mark.parametrize("check", [check_writable, write, check_folder, resolve_output])
 @pytest.mark.parametrize("place", SYSTEM)
 def test_what_lies_below_dev_proc_or_sys_is_refused_also_through_links(tmp_path, monkeypatch, place, check):
-    monkeypatch.setattr(outputs.tempfile, "mkstemp", None)  # nothing may be made there, whoever runs this
+    monkeypatch.setattr(temporary_files.tempfile, "mkstemp", None)  # nothing may be made there, whoever runs this
     (tmp_path / "link").symlink_to(place)
     (tmp_path / "folder").symlink_to(Path(place).parent)
     up = os.path.relpath("/", os.path.realpath(tmp_path))
@@ -284,7 +281,7 @@ def test_a_folder_that_takes_no_file_is_refused_early_whatever_its_permissions(t
     def read_only(**_options):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(outputs.tempfile, "mkstemp", read_only)
+    monkeypatch.setattr(temporary_files.tempfile, "mkstemp", read_only)
     for check in (check_writable, check_folder):
         with pytest.raises(WriteError, match=r"m: cannot be written .Read-only file system.; choose another path"):
             check(tmp_path / "m")
@@ -389,98 +386,6 @@ def test_a_folder_that_another_run_has_filled_stays(tmp_path):
     assert contents(tmp_path / "a") == {"other": b""}
 
 
-# left-over files
-
-
-KILLED = """
-import os, signal, sys
-from gmmaudio import outputs
-os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
-outputs.write_together([(name, b"half") for name in sys.argv[1:]], folder="tables")
-"""
-
-
-def test_what_a_killed_run_left_is_removed_by_the_next_that_writes_there(older):
-    done = subprocess.run([sys.executable, "-c", KILLED, *FILES], cwd=older, check=False)
-    assert done.returncode == -signal.SIGKILL
-    (older / "tables").rmdir()
-    left = set(contents(older)) - set(FILES)
-    assert len(left) == 1
-    assert (older / left.pop()).name.startswith(".gmmaudio-")
-    write_together([(older / "other", b"1")])
-    assert contents(older) == dict.fromkeys(FILES[:2], b"old") | {"other": b"1"}
-
-
-def test_what_another_run_is_writing_stays(tmp_path):
-    code = (
-        "import sys; from gmmaudio.outputs import write_beside\n"
-        "with write_beside('m') as handle: handle.write(b'other'); print(flush=True); sys.stdin.readline()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        other.stdout.readline()
-        write_together([(tmp_path / "n", b"ours")])
-        assert len(contents(tmp_path)) == 2
-        other.communicate(b"go on\n")
-    assert contents(tmp_path) == {"m": b"other", "n": b"ours"}
-
-
-def test_only_files_that_are_certainly_ours_are_removed(tmp_path, monkeypatch):
-    ours = [f".gmmaudio-{outputs.HOST}-abcd123_", ".gmmaudio-abcd1234"]
-    others = [
-        ".gmmaudio-other.host-abcd1234",
-        ".gmmaudio-notes",
-        ".gmmaudio-settings.toml",
-        f".gmmaudio-{outputs.HOST}-abcd1234.txt",
-        "gmmaudio-abcd1234",
-        ".gmmaudio-settings",
-    ]
-    for name in (*ours, *others):
-        (tmp_path / name).write_bytes(b"")
-        (tmp_path / name).chmod(0o600 if name in ours else 0o644)
-    (tmp_path / "target").write_bytes(b"kept")
-    (tmp_path / f".gmmaudio-{outputs.HOST}-linked00").symlink_to("target")
-    (tmp_path / f".gmmaudio-{outputs.HOST}-folder00").mkdir()
-    os.mkfifo(tmp_path / f".gmmaudio-{outputs.HOST}-pipe0000")
-    before = names_in(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)  # of another user
-        remove_left_over(tmp_path)
-    assert names_in(tmp_path) == before
-    remove_left_over(tmp_path)
-    assert before - names_in(tmp_path) == set(ours)
-    remove_left_over(tmp_path / "missing")
-
-
-def test_where_there_are_no_locks_nothing_is_removed_and_all_is_written(tmp_path, monkeypatch):
-    import fcntl
-
-    def flock(*_):
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    name = f".gmmaudio-{outputs.HOST}-abcd1234"
-    (tmp_path / name).write_bytes(b"")
-    write_together([(tmp_path / "m", b"1")])
-    assert contents(tmp_path) == {name: b"", "m": b"1"}
-
-
-def test_a_temporary_file_that_was_removed_before_its_lock_was_held_is_made_again(tmp_path, monkeypatch):
-    lock, names = outputs._lock, []
-
-    def removed_first(descriptor, *, is_waiting):
-        if is_waiting and not names:
-            names.extend(names_in(tmp_path))
-            (tmp_path / names[0]).unlink()
-        return lock(descriptor, is_waiting=is_waiting)
-
-    monkeypatch.setattr(outputs, "_lock", removed_first)
-    write(tmp_path / "m")
-    assert len(names) == 1
-    assert contents(tmp_path) == {"m": b"new"}
-
-
 def test_runs_that_write_one_file_at_once_leave_one_of_them_whole(tmp_path):
     texts = [bytes([i]) * 10_000 for i in range(4)]
     errors = []
@@ -500,16 +405,6 @@ def test_runs_that_write_one_file_at_once_leave_one_of_them_whole(tmp_path):
     assert errors == []
     assert set(contents(tmp_path)) == {"m", "n"}
     assert set(contents(tmp_path).values()) <= set(texts)
-
-
-def test_a_temporary_file_is_removed_at_the_end(tmp_path):
-    with temporary_file(tmp_path) as (handle, name):
-        handle.write(b"sound")
-        handle.flush()
-        assert Path(name).read_bytes() == b"sound"
-        remove_left_over(tmp_path)
-        assert Path(name).exists()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_longest_name_is_that_of_the_file_system(tmp_path):

@@ -85,7 +85,8 @@ def _plan(files: Sequence[Input], output: Path) -> tuple[list[FailedInput], list
 def _check_targets(output: Path, targets: Collection[Path]) -> None:
     """Raise where an array could not be written later."""
     from gmmaudio.errors import SettingError
-    from gmmaudio.outputs import check_folder, check_target, remove_left_over
+    from gmmaudio.outputs import check_folder, check_target
+    from gmmaudio.temporary_files import remove_left_over
 
     for folder in dict.fromkeys(path.parent for path in targets):
         inside = next((parent for parent in (folder, *folder.parents) if parent in targets), None)

@@ -20,7 +20,7 @@ from gmmaudio.corpus import list_audio
 from gmmaudio.errors import CorpusError, GmmaudioError, ReadError, WriteError
 from gmmaudio.files import LIST_BYTES, STDIN_AUDIO_BYTES, find_path, read_chunks, read_limited, read_stream
 from gmmaudio.names import file_text
-from gmmaudio.outputs import remove_left_over, temporary_file
+from gmmaudio.temporary_files import remove_left_over, temporary_file
 from gmmaudio.text_tables import decode_text, list_lines
 
 PLAYLISTS = (".m3u", ".m3u8")

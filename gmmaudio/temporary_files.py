@@ -1,0 +1,122 @@
+"""Temporary files: their lock is held while they are written, and those that killed runs left are removed.
+
+A lock ends with its process, however that ends. A file whose name only this package gives, and whose lock is free, was
+left by a run that was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from typing import BinaryIO
+
+PathLike = str | os.PathLike[str]
+
+PREFIX = ".gmmaudio-"
+# a lock may be seen on one computer only: the name says on which one the writer runs
+HOST = re.sub(r"[^A-Za-z0-9.]", "_", socket.gethostname())[:32]
+LEFT_OVER = re.compile(re.escape(f"{PREFIX}{HOST}-") + "[a-z0-9_]{8}")
+# up to version 0.2 without the computer; their mode tells them from files of users
+OLD_LEFT_OVER, OLD_MODE = re.compile(re.escape(PREFIX) + "[a-z0-9_]{8}"), 0o600
+
+
+@contextlib.contextmanager
+def temporary_file(folder: PathLike) -> Iterator[tuple[BinaryIO, str]]:
+    """Return a context manager that opens a new file, holds its lock, and removes it at the end.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder to make it in.
+
+    Returns
+    -------
+    context manager of (file, str)
+        The file, opened for writing, and its name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder, temporary_file(folder) as (handle, name):
+    ...     Path(name).parent == Path(folder)
+    True
+    """
+    while True:
+        descriptor, name = tempfile.mkstemp(dir=folder, prefix=f"{PREFIX}{HOST}-")
+        _lock(descriptor, is_waiting=True)
+        with contextlib.suppress(FileNotFoundError):
+            # another run may have taken it for a left-over before the lock was held
+            if os.path.samestat(os.lstat(name), os.fstat(descriptor)):
+                break
+        os.close(descriptor)
+    handle = os.fdopen(descriptor, "wb")
+    try:
+        yield handle, name
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)  # noqa: PTH108 - a name, not a Path
+        # closing writes once more what could not be written
+        with contextlib.suppress(OSError):
+            handle.close()
+
+
+def remove_left_over(folder: PathLike) -> None:
+    """Remove the temporary files that killed runs left in a folder.
+
+    Such a file has a name that only this package gives, belongs to this user, was made on this computer, and no process
+    holds its lock. All others stay.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder that exists.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, f".gmmaudio-{HOST}-abcd1234").write_bytes(b"half a mod")
+    ...     remove_left_over(folder)
+    ...     list(Path(folder).iterdir())
+    []
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        names = [entry.path for entry in entries if entry.name.startswith(PREFIX)]
+        for name in names:
+            with contextlib.suppress(OSError):
+                _remove_if_left_over(name)
+
+
+def _remove_if_left_over(name: str) -> None:
+    """Remove a file that a killed run has left; any other stays."""
+    base = os.path.basename(name)  # noqa: PTH119
+    if not (LEFT_OVER.fullmatch(base) or OLD_LEFT_OVER.fullmatch(base)):
+        return
+    descriptor = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        is_ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+        if not LEFT_OVER.fullmatch(base):
+            is_ours = is_ours and stat.S_IMODE(status.st_mode) == OLD_MODE
+        if is_ours and _lock(descriptor, is_waiting=False):
+            os.unlink(name)  # noqa: PTH108
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, *, is_waiting: bool) -> bool:
+    """Return whether the lock of a file is held now; file systems without locks give none."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if is_waiting else fcntl.LOCK_NB))
+    except (ImportError, OSError):
+        return False
+    return True
