@@ -8,18 +8,24 @@ ISO/IEC 14496-12, the ISO base media file format, sections 4.2 and 8.8; Apple, Q
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from gmmaudio.audio.claims import cut_message, damaged, too_long
 from gmmaudio.audio.formats import AudioNote
-from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
+from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, edited, read_at
 
 # the first box of a file; old QuickTime files have no ftyp
 _FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"skip", b"free")
 _CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"moof", b"traf", b"mvex")
 
 
+# some 40 hours of AAC; FFmpeg keeps 24 bytes for each
+MAX_SAMPLES = 2**23
+# FFmpeg would keep what these hold, such as a picture
+_METADATA = (b"udta", b"meta", b"uuid")
+MAX_METADATA_BYTES = 2**24
 # where a table says how many entries it has, and the bytes of one; the sizes of samples may be all the same
 _TABLES = {
     b"stsz": (8, 4),
@@ -91,7 +97,8 @@ def find_boxes(handle: ReadableFile, start: int, stop: int) -> Found | None:
         if box.kind in (b"moov", b"moof") and box.stop <= stop:
             _check_sizes(handle, box, stop - start)
     end = min(last.stop, stop)
-    recording = Recording((Span(start, end),))
+    edits = {box.start + 4: b"free" for box in _long_metadata(handle, boxes, stop)}
+    recording = Recording(edited(Span(start, end), edits))
     if last.stop <= stop:
         return Found([recording], end)
     name, n_there = f"{last.kind.decode('latin-1')} box", stop - last.start
@@ -99,8 +106,8 @@ def find_boxes(handle: ReadableFile, start: int, stop: int) -> Found | None:
         return Found([recording], end)
     if any(box.kind == b"moof" for box in boxes) and not _declares_duration(handle, index):
         note = AudioNote("cut_off", f"ends within its last {name}")
-        return Found([Recording((Span(start, end),), (note,), has_length=False)], end)
-    return Found([Recording((Span(start, end),), (), cut_message(name, last.stop - last.start, n_there, 0))], end)
+        return Found([replace(recording, notes=(note,), has_length=False)], end)
+    return Found([replace(recording, truncated=cut_message(name, last.stop - last.start, n_there, 0))], end)
 
 
 def _box_at(handle: ReadableFile, offset: int, stop: int) -> Box | None:
@@ -148,8 +155,19 @@ def _check_table(handle: ReadableFile, table: Box, n_bytes: int) -> None:
     most = (table.stop - table.body - place - 4) // entry_bytes
     if (table.kind == b"stsz" and head[4:8] != bytes(4)) or table.kind == b"trun":
         most = n_bytes
+    if table.kind == b"trun" or (table.kind == b"stsz" and head[4:8] == bytes(4)):
+        most = min(most, MAX_SAMPLES)
     if n_entries > most:
         raise damaged("MP4", f"the box {table.kind.decode('latin-1')!r} declares {n_entries} entries; {most} have room")
+
+
+def _long_metadata(handle: ReadableFile, boxes: Iterable[Box], stop: int) -> Iterator[Box]:
+    """Yield the boxes of metadata that are too long to be read, in those given and in their containers."""
+    for box in boxes:
+        if box.kind in _METADATA and box.stop - box.start > MAX_METADATA_BYTES:
+            yield box
+        elif box.kind in _CONTAINERS and box.stop <= stop:
+            yield from _long_metadata(handle, _boxes_in(handle, box.body, box.stop), stop)
 
 
 def _declares_duration(handle: ReadableFile, index: Box) -> bool:

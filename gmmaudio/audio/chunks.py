@@ -42,7 +42,7 @@ _LATER_CHUNK_NAMES = (
 )
 _LATER_CHUNKS = tuple(_LATER_CHUNK_NAMES[place : place + 4] for place in range(0, len(_LATER_CHUNK_NAMES), 4))
 # decoders would hold a longer one in memory
-_MAX_METADATA_BYTES = 2**24
+MAX_METADATA_BYTES = 2**24
 
 
 def find_chunked(handle: ReadableFile, start: int, stop: int, *, reads_on: bool = False) -> Found | None:
@@ -112,17 +112,21 @@ def _as_declared(handle: ReadableFile, head: Head, stop: int) -> Found:
     dialect, sound = head.dialect, head.chunks[-1]._replace(size=head.declared + head.dialect.inner)
     sound_stop = sound.start + sound.size
     rest = end = end_of(handle, dialect, sound, head.start, stop)
-    is_whole = all(chunk.size <= _MAX_METADATA_BYTES for chunk in head.chunks[:-1])
+    is_whole = all(chunk.size <= MAX_METADATA_BYTES for chunk in head.chunks[:-1])
+    further: list[Recording] = []
     for chunk in _later_chunks(handle, head, end, stop):
         if not 0 <= chunk.size <= stop - chunk.start:
             # the end of the file is missing, and it held no sound
-            return Found([Recording(with_length(head, sound_stop, Span(rest, end)))], end)
+            return Found([Recording(with_length(head, sound_stop, Span(rest, end))), *further], end)
         end = end_of(handle, dialect, chunk, head.start, stop)
-        is_whole = is_whole and chunk.size <= _MAX_METADATA_BYTES
+        is_whole = is_whole and chunk.size <= MAX_METADATA_BYTES and chunk.name != dialect.sound
+        if chunk.name == dialect.sound and chunk.size > dialect.inner:
+            before = Span(head.start, head.chunks[-1].header)
+            further.append(Recording((before, Span(chunk.header, chunk.start + chunk.size))))
     if is_whole and read_at(handle, head.start, 4) != b"BW64":
         return Found([Recording((Span(head.start, end),))], end, is_open=end == rest)
     kept = Span(rest, end if is_whole else rest)
-    return Found([Recording(with_length(head, sound_stop, kept))], end, is_open=end == rest)
+    return Found([Recording(with_length(head, sound_stop, kept)), *further], end, is_open=end == rest)
 
 
 def _as_there(handle: ReadableFile, head: Head, end: int) -> Found:
@@ -157,7 +161,7 @@ def _later_chunks(handle: ReadableFile, head: Head, offset: int, stop: int) -> l
 
 def _trailing_chunks(handle: ReadableFile, head: Head, end: int) -> Span:
     """Return the range of the chunks at the end of sound of unknown length, empty at ``end`` where there are none."""
-    position = max(head.sound_start, end - _MAX_METADATA_BYTES)
+    position = max(head.sound_start, end - MAX_METADATA_BYTES)
     while position < end:
         piece = read_at(handle, position, min(SCAN_BYTES, end - position))
         for place in places_of(_LATER_CHUNKS, piece):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gmmaudio.audio.claims import cut_message, too_long
 from gmmaudio.audio.formats import AudioNote
-from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
+from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, edited, read_at
 
 _HEADER, _SEGMENT, _CLUSTER, _INFO, _DURATION = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0x1549A966, 0x4489
 # the other elements of a segment: SeekHead, Tracks, Cues, Attachments, Chapters, Tags, and those of any level
@@ -29,6 +29,10 @@ _IN_SEGMENT = (_CLUSTER, _INFO, _SEEK_HEAD, _TRACKS, _CUES, _ATTACHMENTS, _CHAPT
 # no cluster of unknown size goes on behind these
 _ENDS_CLUSTER = frozenset((*_IN_SEGMENT[:8], _HEADER, _SEGMENT))
 _NESTED = (_INFO, _TRACKS, _ATTACHMENTS, _TAGS, 0xAE, 0xE1, 0x6D80, 0x6240, 0x5035, 0x61A7, 0x7373, 0x67C8)
+
+
+# FFmpeg would keep longer ones in memory
+MAX_METADATA_BYTES = 2**24
 
 
 class Element(NamedTuple):
@@ -76,7 +80,8 @@ def find_ebml(handle: ReadableFile, start: int, stop: int) -> Found | None:
     segment = _element_at(handle, header.stop, stop)
     if segment is None or segment.code != _SEGMENT:
         return None
-    declared_end = segment.stop
+    # a recorder that was killed left no size
+    declared_end = None if segment.stop == segment.body else segment.stop
     end = stop if declared_end is None else min(stop, declared_end)
     elements = list(_elements_of_segment(handle, segment.body, end))
     for element in elements:
@@ -84,10 +89,11 @@ def find_ebml(handle: ReadableFile, start: int, stop: int) -> Found | None:
     if declared_end is None and elements and elements[-1].stop is not None:
         end = min(stop, elements[-1].stop)
     has_duration = any(_declares_duration(handle, element) for element in elements if element.code == _INFO)
-    span, name = (Span(start, end),), "segment"
+    long = [element for element in elements if _is_long_metadata(element)]
+    span = edited(Span(start, end), {element.start: _void_head(element) for element in long})
     is_whole = elements[-1].code != _CLUSTER if elements else True
     if declared_end is not None and declared_end > stop and not is_whole:
-        message = cut_message(name, declared_end - segment.body, stop - segment.body, 0)
+        message = cut_message("segment", declared_end - segment.body, stop - segment.body, 0)
         return Found([Recording(span, (), message)], end)
     if elements and elements[-1].code == _CLUSTER and (elements[-1].stop or 0) > stop:
         note = AudioNote("cut_off", "ends within a cluster")
@@ -155,6 +161,23 @@ def _check_sizes(handle: ReadableFile, element: Element, stop: int) -> None:
             return
         _check_sizes(handle, inner, element.stop)
         position = inner.stop
+
+
+def _is_long_metadata(element: Element) -> bool:
+    """Return whether an element holds files or tags that are too long to be read."""
+    return (
+        element.code in (_ATTACHMENTS, _TAGS)
+        and element.stop is not None
+        and element.stop - element.body > MAX_METADATA_BYTES
+    )
+
+
+def _void_head(element: Element) -> bytes:
+    """Return the head of elements without meaning (Void) that take the place of an element, in as many bytes."""
+    n_head, n_content = element.body - element.start, (element.stop or element.body) - element.body
+    before = {10: b"\xec\x80", 11: b"\xec\x80", 12: b"\xec\x81\0"}.get(n_head, b"")
+    size_bytes = n_head - len(before) - 1
+    return before + b"\xec" + (1 << (7 * size_bytes) | n_content).to_bytes(size_bytes, "big")
 
 
 def _declares_duration(handle: ReadableFile, info: Element) -> bool:

@@ -5,9 +5,9 @@ import struct
 import numpy as np
 import pytest
 
-from gmmaudio.audio import read_audio, read_blocks, read_info
+from gmmaudio.audio import chunks, read_audio, read_blocks, read_info
 from gmmaudio.audio.layout import find_recordings
-from gmmaudio.audio.splice import Span
+from gmmaudio.audio.splice import Span, SplicedFile
 from tests.audio.conftest import NO_SAMPLES, SR, chirp, encode, keep, patched, refusal
 
 CONTAINERS = ["WAV", "AIFF", "CAF", "AU", "W64", "RF64"]
@@ -221,6 +221,26 @@ def test_a_cut_file_before_another_is_truncated(tmp_path, container):
 def test_a_header_without_sound_beside_others_is_left_out(tmp_path):
     # libsndfile writes its header again and again to a pipe
     path = keep(tmp_path / "clip", encode(PCM[:0]) + encode(PCM) + encode(PCM[:0]))
+    assert_equal_sound(read_audio(path, SR), mono(PCM))
+
+
+@pytest.mark.parametrize("container", ["WAV", "AIFF", "CAF", "W64"])
+def test_a_second_chunk_of_sound_is_read(tmp_path, container):
+    first, second = encode(PCM, SR, container), encode(OTHER[:, None].repeat(2, axis=1), SR, container)
+    name = SIZE_FIELDS[container][0]
+    samples, codes = read_with_notes(keep(tmp_path / "clip", first + second[second.find(name) :]))
+    assert_equal_sound(samples, np.concatenate([mono(PCM), mono(OTHER)]))
+    assert codes == ["joined"]
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_long_chunk_without_sound_is_not_given_to_the_decoder(tmp_path, monkeypatch, place):
+    monkeypatch.setattr(chunks, "MAX_METADATA_BYTES", 1_000)
+    content, long = encode(PCM), b"id3 " + struct.pack("<I", 3_000) + bytes(3_000)
+    path = keep(tmp_path / "clip.wav", content + long if place == "after" else content[:12] + long + content[12:])
+    with path.open("rb") as handle:
+        (recording,) = find_recordings(handle)
+        assert len(SplicedFile(handle, recording.parts)) < len(content) + (1_000 if place == "after" else 5_000)
     assert_equal_sound(read_audio(path, SR), mono(PCM))
 
 

@@ -2,13 +2,15 @@
 
 import io
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from gmmaudio.audio import read_audio, read_info
+from gmmaudio.audio import boxes, ebml, read_audio, read_info
 from gmmaudio.audio.layout import FINDERS, find_recordings
-from gmmaudio.audio.splice import Span
+from gmmaudio.audio.splice import Span, SplicedFile
 from tests.audio.conftest import SR, chirp, content_of, encode, encode_media, keep, refusal
 
 # name -> codec, container, options; those of a lossless codec are compared exactly
@@ -209,6 +211,75 @@ def test_an_element_longer_than_what_is_around_it_is_damaged(tmp_path, name, ele
     code, message = refusal(path)
     assert code == "damaged"
     assert "declares 2147483643" in message or "no whole moov" in message or "2147483643 entries" in message
+
+
+def test_hostile_sizes_take_bounded_memory(tmp_path):
+    pytest.importorskip("av", reason="PyAV, the media extra, is not installed")
+    pytest.importorskip("resource", reason="there is no count of memory")
+    mp3_in_wav = bytearray(encode(chirp()))
+    mp3_in_wav[20] = 0x55
+    sources = [
+        mp3_in_wav[:12] + b"LIST" + struct.pack("<I", 2**31 - 5) + b"INFO" + mp3_in_wav[12:],
+        with_size(media(tmp_path, "avi"), b"INFO", -4, "<I"),
+        with_size(media(tmp_path, "m4a"), b"stsz", 12, ">I", 2**27),
+        with_size(media(tmp_path, "mkv"), b"\x63\xa2", 2, ">Q", 0x01000000 << 32 | 2**31 - 5),
+    ]
+    paths = [keep(tmp_path / f"hostile{number}", bytes(content)) for number, content in enumerate(sources)]
+    good = keep(tmp_path / "good", media(tmp_path, "m4a"))
+    program = (
+        "import resource, sys\nfrom gmmaudio.audio import read_audio\nfrom gmmaudio.errors import AudioError\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "read_audio(sys.argv[1], 16_000)\nbefore = peak()\n"
+        "for path in sys.argv[2:]:\n    try: read_audio(path, 16_000)\n    except AudioError: pass\n"
+        "print(peak() - before)"
+    )
+    out = subprocess.run([sys.executable, "-c", program, good, *paths], check=True, capture_output=True, text=True)
+    unit = 1 if sys.platform == "darwin" else 1_024
+    assert int(out.stdout) * unit < 50 * 2**20
+
+
+@pytest.mark.parametrize(("name", "kind"), [("m4a", b"udta"), ("mkv", b"\x12\x54\xc3\x67")])
+def test_long_metadata_is_not_given_to_the_decoder(tmp_path, monkeypatch, name, kind):
+    content = media(tmp_path, name)
+    expected, _ = sound_of(keep(tmp_path / "clip", content))
+    monkeypatch.setattr(boxes, "MAX_METADATA_BYTES", 10)
+    monkeypatch.setattr(ebml, "MAX_METADATA_BYTES", 10)
+    (recording,) = find_recordings(io.BytesIO(content))
+    spliced = SplicedFile(io.BytesIO(content), recording.parts)
+    assert len(spliced) == len(content)
+    # the table at the start of an mkv names the element too
+    assert spliced.read().count(kind) == content.count(kind) - 1
+    assert np.array_equal(sound_of(keep(tmp_path / "clip", content))[0], expected)
+
+
+@pytest.mark.parametrize("n_head", range(5, 13))
+def test_the_head_of_a_void_element_is_as_long_as_the_one_it_replaces(n_head):
+    head = ebml._void_head(ebml.Element(0x1254C367, 100, 100 + n_head, 100 + n_head + 20_000_000))
+    assert len(head) == n_head
+    content = io.BytesIO(head + b"...")
+    elements, position = [], 0
+    while position < n_head:
+        element = ebml._element_at(content, position, 30_000_000)
+        elements.append(element)
+        position = element.stop
+    assert {element.code for element in elements} == {0xEC}
+    assert position == n_head + 20_000_000
+
+
+def test_the_parts_of_a_long_avi_are_one_recording(tmp_path):
+    content = media(tmp_path, "avi")
+    movi = b"LIST" + struct.pack("<I", 4) + b"movi"
+    content += b"RIFF" + struct.pack("<I", 4 + len(movi)) + b"AVIX" + movi
+    (recording,) = find_recordings(io.BytesIO(content))
+    assert recording.parts == (Span(0, len(content)),)
+
+
+def test_an_mkv_of_a_killed_recorder_is_read(tmp_path):
+    content = bytearray(media(tmp_path, "live_mkv"))
+    segment = content.find(b"\x18\x53\x80\x67")
+    content[segment + 4 : segment + 12] = b"\x01" + bytes(7)
+    samples, _ = sound_of(keep(tmp_path / "clip", bytes(content)))
+    assert np.array_equal(samples, chirp(2.0) / np.float32(32768))
 
 
 # --- every format ---------------------------------------------------------------------------------------------------
