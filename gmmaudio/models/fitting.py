@@ -6,7 +6,7 @@ of out-of-fold scores on inner folds that keep groups whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -114,7 +114,7 @@ def learn_open_set_threshold(
     fused = out_of_fold.fused(scorer.weights)
     known = score_statistics(fused, calibration.probability(fused))
     if len(out_of_fold.labels) < 3:
-        rounds = []
+        rounds: Iterable[tuple[Array, Array]] = ()
     elif recipe.kind_settings.has_separate_labels:
         rounds = _leave_columns_out(fused, labels_and_groups(trials, out_of_fold)[0])
     else:
@@ -128,34 +128,31 @@ def learn_open_set_threshold(
     in_sample = fuse(np.stack(head_scores(scorer, trials, out_of_fold.labels)), scorer.weights)
     return fit_open_set_threshold(
         known,
-        [(without_offsets(inside), without_offsets(outside)) for inside, outside in rounds],
+        ((without_offsets(inside), without_offsets(outside)) for inside, outside in rounds),
         in_sample=score_statistics(in_sample, calibration.probability(in_sample)),
     )
 
 
-def _leave_columns_out(fused: Array, codes: Codes) -> list[tuple[Array, Array]]:
-    """Return, for each label left out, the scores of clips of the other labels, and of that label.
+def _leave_columns_out(fused: Array, codes: Codes) -> Iterator[tuple[Array, Array]]:
+    """Yield, for each label left out, the scores of clips of the other labels, and of that label.
 
     Where labels are fitted separately, a scorer without a label is the scorer with it, less a column.
     """
-    rounds = []
     for k in range(fused.shape[1]):
         others = np.delete(fused, k, axis=1)
         usable = np.isfinite(others).sum(axis=1) > 1
         inside, outside = others[usable & (codes != k)], others[usable & (codes == k)]
         if len(inside) and len(outside):
-            rounds.append((inside, outside))
-    return rounds
+            yield inside, outside
 
 
 def _leave_labels_out(
     trials: Sequence[Trial], recipe: Recipe, labels: Sequence[str], weights: Sequence[float], run: RunContext
-) -> list[tuple[Array, Array]]:
-    """Return, for each label left out, the scores of held-out clips of the other labels, and of that label.
+) -> Iterator[tuple[Array, Array]]:
+    """Yield, for each label left out, the scores of held-out clips of the other labels, and of that label.
 
     Each label takes inner folds, starting with another one, until they have held ``ENOUGH_CLIPS`` of its clips.
     """
-    rounds = []
     folds = make_inner_folds(trials, recipe.seed)
     for i, label in run.track(list(enumerate(labels)), "leaving labels out"):
         others = [name for name in labels if name != label]
@@ -173,5 +170,4 @@ def _leave_labels_out(
             if len(outside_scores) >= ENOUGH_CLIPS:
                 break
         if outside_scores:
-            rounds.append((fuse(np.stack(inside_scores), weights), fuse(np.stack(outside_scores), weights)))
-    return rounds
+            yield fuse(np.stack(inside_scores), weights), fuse(np.stack(outside_scores), weights)

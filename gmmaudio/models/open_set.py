@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_type_hints
 
@@ -164,7 +164,7 @@ def auroc(known: Array, unknown: Array) -> float:
 
 def fit_open_set_threshold(
     known: Mapping[str, Array],
-    rounds: Sequence[tuple[Mapping[str, Array], Mapping[str, Array]]],
+    rounds: Iterable[tuple[Mapping[str, Array], Mapping[str, Array]]],
     *,
     in_sample: Mapping[str, Array] | None = None,
     false_rejection: float = 0.05,
@@ -179,9 +179,9 @@ def fit_open_set_threshold(
     ----------
     known : mapping of str to ndarray, shape (n,)
         Out-of-fold statistics of clips whose label every model knew: the threshold is learned from them.
-    rounds : sequence of (mapping, mapping)
+    rounds : iterable of (mapping, mapping)
         For each label left out: statistics of clips of the other labels, and of that label, by one model that was
-        trained on neither their groups nor that label.
+        trained on neither their groups nor that label. No more than the last round is held.
     in_sample : mapping of str to ndarray, shape (n,), optional
         Statistics of the training clips by the model of all of them.
     false_rejection : float
@@ -207,13 +207,17 @@ def fit_open_set_threshold(
     """
     if not 0 < false_rejection < 1:
         raise SettingError(f"the rate of false rejections is {false_rejection:g}; expected above 0 and below 1")
-    areas = {
-        name: float(np.mean([auroc(inside[name], outside[name]) for inside, outside in rounds]))
-        for name in known
-        if rounds and all(name in a and len(a[name]) and len(b[name]) for a, b in rounds)
-    }
-    n_known = len(next(iter(known.values()), ()))
-    n_unknown = sum(len(next(iter(outside.values()))) for _, outside in rounds)
+    # all rounds at once would take memory cubic in the number of labels
+    areas_of_rounds: dict[str, list[float]] = {name: [] for name in known}
+    n_known, n_unknown, n_rounds = len(next(iter(known.values()), ())), 0, 0
+    for inside, outside in rounds:
+        n_rounds += 1
+        n_unknown += len(next(iter(outside.values())))
+        for name, found in areas_of_rounds.items():
+            if len(inside.get(name, ())) and len(outside.get(name, ())):
+                found.append(auroc(inside[name], outside[name]))
+    # a statistic that a round lacks is no candidate
+    areas = {name: float(np.mean(found)) for name, found in areas_of_rounds.items() if len(found) == n_rounds > 0}
     if not areas or min(n_known, n_unknown) < MIN_CLIPS:
         reason = "off: too few labels, groups or clips to leave one label out in turn"
         return OpenSetThreshold("score", None, false_rejection, None, n_known, n_unknown, reason)
@@ -221,7 +225,7 @@ def fit_open_set_threshold(
     # where none is usable, the reason names the best of all
     best = max(usable or areas, key=lambda name: areas[name])
     threshold = _threshold(known[best], false_rejection) if usable and areas[best] > MIN_AUROC else None
-    basis = f"each of {len(rounds)} labels left out in turn, AUROC {areas[best]:.2f} by {best}"
+    basis = f"each of {n_rounds} labels left out in turn, AUROC {areas[best]:.2f} by {best}"
     if areas[best] <= MIN_AUROC:
         reason = f"off: {basis}, and more than {MIN_AUROC:g} is needed"
     elif not usable:

@@ -1,5 +1,8 @@
 """The open-set threshold: statistics by hand, AUROC by scikit-learn, guarantees for finite samples."""
 
+import tracemalloc
+import weakref
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -9,6 +12,7 @@ from gmmaudio.models import (
     OpenSetThreshold,
     fit_open_set_threshold,
 )
+from gmmaudio.models.fitting import _leave_columns_out
 from gmmaudio.models.open_set import auroc, score_statistics
 from tests.models.conftest import INF
 
@@ -209,3 +213,35 @@ def test_a_statistic_that_rejects_the_training_clips_is_passed_over():
         fit_open_set_threshold(known, rounds, in_sample=own | {"score": np.r_[np.full(10, -1.0), np.full(90, 50.0)]})
         == free
     )
+
+
+def test_no_more_than_the_last_round_is_held():
+    known = values(3, 50, 0)
+    held = []
+
+    def rounds():
+        for k in range(5):
+            assert sum(each() is not None for each in held) <= 1
+            inside, outside = values(3, 50, k), values(0, 50, k + 10)
+            held.append(weakref.ref(inside["margin"]))
+            yield inside, outside
+            del inside, outside
+
+    found = fit_open_set_threshold(known, rounds())
+    assert "each of 5 labels left out in turn" in found.reason
+    assert found == fit_open_set_threshold(known, [(values(3, 50, k), values(0, 50, k + 10)) for k in range(5)])
+
+
+def test_memory_grows_no_faster_than_the_scores_of_all_clips_for_all_labels():
+    n_labels = 120
+    rng = np.random.default_rng(0)
+    codes = np.repeat(np.arange(n_labels), 2)
+    fused = rng.normal(size=(len(codes), n_labels)) + 3 * (codes[:, None] == np.arange(n_labels))
+    tracemalloc.start()
+    rounds = ((score_statistics(a, None), score_statistics(b, None)) for a, b in _leave_columns_out(fused, codes))
+    found = fit_open_set_threshold(score_statistics(fused, None), rounds)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "each of 120 labels left out in turn" in found.reason
+    # all rounds at once take 120 times the scores
+    assert peak < 12 * fused.nbytes
