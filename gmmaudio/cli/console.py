@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+# a table of more labels is wider than any terminal, and takes seconds
+MATRIX_LABELS = 100
 LEVEL_WORDS = {"alarm": "alarm", "warning": "warning", "information": "note", "passed": "ok"}
 
 
@@ -131,12 +133,11 @@ def _print_report(console: Console, report: Report) -> None:
         for label, row in report.per_label.items()
     ]
     console.print(_table("Per label", ("label", "precision", "recall", "F1", "n"), rates))
-    confusion = [
-        [label, *(str(count) if count else "·" for count in counts)]
-        for label, counts in zip(report.labels, report.confusion.tolist(), strict=True)
-        if sum(counts)
-    ]
-    console.print(_table("Confusion (rows: true, columns: predicted)", ("", *report.labels), confusion))
+    if len(report.labels) <= MATRIX_LABELS:
+        console.print(_confusion(report))
+    else:
+        n_labels = len(report.labels)
+        console.print(Text(f"Confusion: {n_labels} labels are too many for a table here; --json and --csv have it"))
     for kind, rows in slice_tables(report.slices):
         console.print(_slices(kind.title, rows))
 
@@ -154,6 +155,16 @@ def _lines(report: Report) -> list[str]:
     shown = [f"{metric.title} {metric.text(value)}" for metric, value in values if value is not None]
     calibrated = " (the scores are not calibrated: only the minima of Cavg and Cllr are informative)"
     return [*lines, ", ".join(shown) + (calibrated if report.metrics.computed_from == "score" else "")]
+
+
+def _confusion(report: Report) -> Table:
+    """Return the confusion matrix as a table, without the rows of labels that have no clips."""
+    rows = [
+        [label, *(str(count) if count else "·" for count in counts)]
+        for label, counts in zip(report.labels, report.confusion.tolist(), strict=True)
+        if sum(counts)
+    ]
+    return _table("Confusion (rows: true, columns: predicted)", ("", *report.labels), rows)
 
 
 def _slices(title: str, rows: Sequence[Slice]) -> Table:

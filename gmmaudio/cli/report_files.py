@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from gmmaudio.cli.flags import report_with_flags
 from gmmaudio.cli.output_paths import OutputPaths
 from gmmaudio.corpus import Corpus
 from gmmaudio.evaluation import Report, render_html
-from gmmaudio.evaluation.csv_tables import TABLES, csv_text, tables
+from gmmaudio.evaluation.csv_tables import TABLES, Row, csv_text, tables
 from gmmaudio.evaluation.report_file import to_json
 from gmmaudio.outputs import PathLike, write_together
 
@@ -110,14 +110,16 @@ def deliver(report: Report, title: str, paths: ReportPaths) -> int:
     paths : ReportPaths
         Files to write.
     """
-    text = to_json(report)
+    # made only where it is asked for: it holds every score of every clip
+    text = "" if paths.json_path is None else to_json(report)
+    by_name = {} if paths.csv_folder is None else tables(report)
     # files first: a reader of stdout may close it early
-    write_together(_files(report, text, title, paths), folder=paths.csv_folder)
+    write_together(_files(report, text, by_name, title, paths), folder=paths.csv_folder)
     if paths.report_path is not None:
         say(f"wrote {paths.report_path}")
     if paths.csv_folder is not None:
         say(f"wrote the tables in {paths.csv_folder}")
-        _say_older_tables(report, paths.csv_folder)
+        _say_older_tables(by_name, paths.csv_folder)
     if str(paths.json_path) == "-":
         click.echo(text)
     else:
@@ -128,20 +130,22 @@ def deliver(report: Report, title: str, paths: ReportPaths) -> int:
     return EXIT_SOME_FAILED if report.failed else 0
 
 
-def _files(report: Report, text: str, title: str, paths: ReportPaths) -> Iterator[tuple[PathLike, bytes]]:
+def _files(
+    report: Report, text: str, by_name: Mapping[str, list[Row]], title: str, paths: ReportPaths
+) -> Iterator[tuple[PathLike, bytes]]:
     """Yield the files of a report, each with its content."""
     if paths.report_path is not None:
         yield paths.report_path, _encoded(render_html(report_with_flags(report), title))
     if paths.csv_folder is not None:
-        for name, rows in tables(report).items():
+        for name, rows in by_name.items():
             yield paths.csv_folder / f"{name}.csv", _encoded(csv_text(rows))
     if paths.json_file is not None:
         yield paths.json_file, _encoded(text)
 
 
-def _say_older_tables(report: Report, folder: Path) -> None:
+def _say_older_tables(by_name: Mapping[str, list[Row]], folder: Path) -> None:
     """Write to stderr which tables in a folder are of an earlier run: this one has none of their name."""
-    older = [f"{name}.csv" for name in TABLES if name not in tables(report) and (folder / f"{name}.csv").exists()]
+    older = [f"{name}.csv" for name in TABLES if name not in by_name and (folder / f"{name}.csv").exists()]
     if older:
         say(f"note: {folder} also holds tables of an earlier run: {', '.join(older)}")
 

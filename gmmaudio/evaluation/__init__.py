@@ -12,15 +12,13 @@ from gmmaudio.evaluation.confusion import (
 )
 from gmmaudio.evaluation.detection import (
     DetCurve,
-    cavg,
     det_curve,
     detection_llrs,
     eer,
     label_trials,
-    min_cavg,
-    min_dcf,
     pooled_trials,
 )
+from gmmaudio.evaluation.detection_cost import cavg, min_cavg, min_dcf
 from gmmaudio.evaluation.intervals import bootstrap_intervals, weighted_interval
 from gmmaudio.evaluation.metric_set import MetricSet, compute_metrics
 from gmmaudio.evaluation.metrics import METRICS, Metric, MetricInput

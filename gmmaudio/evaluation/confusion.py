@@ -8,7 +8,8 @@ and a weight of 2 is the same as the clip twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
+from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +79,54 @@ def confusion_matrix(
     return counts
 
 
+@dataclass(frozen=True, eq=False)
+class Margins:
+    """Diagonal and margins of confusion matrices: their size is that of the labels, not of the pairs of labels.
+
+    Parameters
+    ----------
+    hits : ndarray, shape (..., n_labels)
+        Clips of each label that are correctly classified, counts or sums of weights.
+    n_true, n_predicted : ndarray, shape (..., n_labels)
+        Clips of each label, and clips classified as it.
+    """
+
+    hits: Floats
+    n_true: Floats
+    n_predicted: Floats
+
+    @classmethod
+    def of(cls, confusion: npt.ArrayLike) -> Margins:
+        """Return the margins of confusion matrices.
+
+        Parameters
+        ----------
+        confusion : array_like, shape (..., n_labels, n_labels)
+            Counts; leading axes are kept.
+
+        Examples
+        --------
+        >>> Margins.of([[1, 1], [0, 2]]).n_predicted
+        array([1., 3.])
+        """
+        counts = _as_floats(confusion, "a confusion matrix must hold real numbers")
+        return cls(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1), counts.sum(axis=-2))
+
+    def accuracy(self) -> Floats:
+        """Return the values of :func:`accuracy`, shape (...); its last bit may differ, as sums have another order."""
+        return _ratio(self.hits.sum(axis=-1), self.n_true.sum(axis=-1))
+
+    def balanced_accuracy(self) -> Floats:
+        """Return the values of :func:`balanced_accuracy`, shape (...)."""
+        recall = self.hits / np.where(self.n_true > 0, self.n_true, 1.0)
+        return _ratio(recall.sum(axis=-1), (self.n_true > 0).sum(axis=-1))
+
+    def macro_f1(self) -> Floats:
+        """Return the values of :func:`macro_f1`, shape (...)."""
+        f1 = 2 * self.hits / np.where(self.n_true > 0, self.n_true + self.n_predicted, 1.0)
+        return _ratio(f1.sum(axis=-1), (self.n_true > 0).sum(axis=-1))
+
+
 def accuracy(confusion: npt.ArrayLike) -> Floats:
     """Return the share of clips that are correctly classified, 0..1; NaN where there are none.
 
@@ -112,10 +161,7 @@ def balanced_accuracy(confusion: npt.ArrayLike) -> Floats:
     >>> float(balanced_accuracy([[1, 1], [0, 2]]))
     0.75
     """
-    counts = _as_floats(confusion, "a confusion matrix must hold real numbers")
-    n = counts.sum(axis=-1)
-    recall = np.diagonal(counts, axis1=-2, axis2=-1) / np.where(n > 0, n, 1.0)
-    return _ratio(recall.sum(axis=-1), (n > 0).sum(axis=-1))
+    return Margins.of(confusion).balanced_accuracy()
 
 
 def macro_f1(confusion: npt.ArrayLike) -> Floats:
@@ -140,11 +186,7 @@ def macro_f1(confusion: npt.ArrayLike) -> Floats:
     >>> float(macro_f1([[1, 1], [0, 2]]).round(4))
     0.7333
     """
-    counts = _as_floats(confusion, "a confusion matrix must hold real numbers")
-    n = counts.sum(axis=-1)
-    either = n + counts.sum(axis=-2)
-    f1 = 2 * np.diagonal(counts, axis1=-2, axis2=-1) / np.where(n > 0, either, 1.0)
-    return _ratio(f1.sum(axis=-1), (n > 0).sum(axis=-1))
+    return Margins.of(confusion).macro_f1()
 
 
 def per_label(confusion: Counts, labels: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
@@ -234,12 +276,54 @@ def log_loss(probabilities: npt.ArrayLike, true: npt.ArrayLike, weights: npt.Arr
     >>> round(log_loss([[0.5, 0.5]], [0]), 4)
     0.6931
     """
+    return mean_log_loss(true_log_probabilities(probabilities, true), weights)
+
+
+def true_log_probabilities(probabilities: npt.ArrayLike, true: npt.ArrayLike) -> Floats:
+    """Return the log probability given to the true label of every clip, nats, shape (n,), at least -708.4.
+
+    Parameters
+    ----------
+    probabilities, true
+        As for :func:`log_loss`.
+
+    Raises
+    ------
+    SettingError
+        If rows do not sum to 1, or ``true`` does not fit them.
+
+    Examples
+    --------
+    >>> true_log_probabilities([[0.5, 0.5]], [0]).round(4)
+    array([-0.6931])
+    """
     rows = as_probabilities(probabilities)
     true_probabilities = rows[np.arange(len(rows)), as_columns(true, rows)]
-    counted = as_weights(weights, len(rows))
-    return float(
-        _ratio(0.0 - np.log(np.maximum(true_probabilities, np.finfo(np.float64).tiny)) @ counted, counted.sum())
-    )
+    return np.log(np.maximum(true_probabilities, np.finfo(np.float64).tiny))
+
+
+def mean_log_loss(log_probabilities: Floats, weights: npt.ArrayLike | None = None) -> float:
+    """Return the weighted mean of minus the log probabilities, nats; NaN without clips.
+
+    Parameters
+    ----------
+    log_probabilities : ndarray, shape (n,)
+        As :func:`true_log_probabilities` returns.
+    weights : array_like, shape (n,), optional
+        What every clip counts, >= 0. Default: 1 each.
+
+    Raises
+    ------
+    SettingError
+        If a weight is negative or not finite.
+
+    Examples
+    --------
+    >>> mean_log_loss(np.array([-1.0, -4.0]), [2, 1])
+    2.0
+    """
+    counted = as_weights(weights, len(log_probabilities))
+    return float(_ratio(0.0 - log_probabilities @ counted, counted.sum()))
 
 
 def as_scores(scores: npt.ArrayLike) -> Floats:
@@ -325,7 +409,7 @@ def as_probabilities(probabilities: npt.ArrayLike) -> Floats:
     return as_scores(rows)
 
 
-def as_columns(true: npt.ArrayLike, rows: Floats) -> Counts:
+def as_columns(true: npt.ArrayLike, rows: npt.NDArray[Any]) -> Counts:
     """Return the column of every row's true label as int64, shape (n,).
 
     Parameters

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from scipy import sparse, special
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.confusion import Floats, accuracy, balanced_accuracy, macro_f1
+from gmmaudio.evaluation.confusion import Floats, Margins, accuracy, balanced_accuracy, macro_f1
 
 N_DRAWS = 2000
 LEVEL = 0.95
@@ -74,16 +74,19 @@ class CountStatistic:
         From confusion matrices, shape (..., n_labels, n_labels), to shares, shape (...), 0..1.
     balanced : bool
         Whether every label weighs the same in it, or every clip.
+    of_margins : callable or None
+        The same from diagonal and margins, for more labels than have their matrices held.
     """
 
     function: Callable[[Floats], Floats]
     balanced: bool
+    of_margins: Callable[[Margins], Floats] | None = None
 
 
 COUNT_STATISTICS: Mapping[str, CountStatistic] = {
-    "accuracy": CountStatistic(accuracy, balanced=False),
-    "balanced_accuracy": CountStatistic(balanced_accuracy, balanced=True),
-    "macro_f1": CountStatistic(macro_f1, balanced=True),
+    "accuracy": CountStatistic(accuracy, balanced=False, of_margins=Margins.accuracy),
+    "balanced_accuracy": CountStatistic(balanced_accuracy, balanced=True, of_margins=Margins.balanced_accuracy),
+    "macro_f1": CountStatistic(macro_f1, balanced=True, of_margins=Margins.macro_f1),
 }
 
 
@@ -286,21 +289,47 @@ def bootstrap_intervals(
         return dict.fromkeys(statistics)
     shape = len(labels), len(labels)
     whole = np.bincount(cell, minlength=len(labels) ** 2).reshape(shape).astype(np.float64)
-    rows: dict[str, list[Floats]] = {name: [] for name in statistics}
-    blocks = progress(draws.sums(cell, len(labels) ** 2), draws.n_blocks(len(labels) ** 2), "bootstrap")
-    for sums in blocks:
-        for name, statistic in statistics.items():
-            rows[name].append(statistic.function(sums.reshape(-1, *shape)))
+    drawn_values = _drawn(statistics, draws, cell, len(labels), progress)
     intervals: dict[str, Interval | None] = {}
     for name, statistic in statistics.items():
-        value = float(statistic.function(whole))
-        drawn = np.concatenate(rows[name])
+        value, drawn = float(statistic.function(whole)), drawn_values[name]
         if 0 < value < 1 and np.ptp(drawn) > UNMOVED:
             intervals[name] = t_interval(value, drawn, draws.degrees, "logit")
         else:
             n_groups = effective_groups(true, draws.unit, balanced=statistic.balanced)
             intervals[name] = exact_interval(value, n_groups)
     return intervals
+
+
+def _drawn(
+    statistics: Mapping[str, CountStatistic],
+    draws: Draws,
+    cell: npt.NDArray[np.intp],
+    n_labels: int,
+    progress: Progress,
+) -> dict[str, Floats]:
+    """Return each statistic of every draw, shape (n_draws,)."""
+    n_cells, of_margins = n_labels**2, {name: each.of_margins for name, each in statistics.items()}
+    rows: dict[str, list[Floats]] = {name: [] for name in statistics}
+    if n_cells <= BLOCK or None in of_margins.values():
+        for sums in progress(draws.sums(cell, n_cells), draws.n_blocks(n_cells), "bootstrap"):
+            for name, statistic in statistics.items():
+                rows[name].append(statistic.function(sums.reshape(-1, n_labels, n_labels)))
+    else:
+        # one matrix alone is more than is held at a time
+        for margins in progress(_margins(draws, cell, n_labels), draws.n_blocks(n_labels + 1), "bootstrap"):
+            for name, function in of_margins.items():
+                rows[name] += [] if function is None else [function(margins)]
+    return {name: np.concatenate(values) for name, values in rows.items()}
+
+
+def _margins(draws: Draws, cell: npt.NDArray[np.intp], n_labels: int) -> Iterator[Margins]:
+    """Yield diagonal and margins of the confusion matrices of some draws at a time."""
+    true, predicted = np.divmod(cell, n_labels)
+    # what is wrong goes to a column of its own
+    columns = (np.where(true == predicted, true, n_labels), true, predicted)
+    for sums in zip(*(draws.sums(column, n_labels + 1) for column in columns), strict=True):
+        yield Margins(*(each[:, :n_labels] for each in sums))
 
 
 def weighted_interval(

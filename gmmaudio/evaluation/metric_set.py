@@ -142,14 +142,14 @@ def _count_statistic(metric: Metric, data: MetricInput) -> CountStatistic:
     def statistic(confusion: Floats) -> Floats:
         return np.asarray(metric.function(replace(data, confusion=confusion)), dtype=np.float64)
 
-    return CountStatistic(statistic, balanced=metric.interval == "label_mean")
+    return CountStatistic(statistic, balanced=metric.interval == "label_mean", of_margins=metric.of_margins)
 
 
 def _weighted_statistic(metric: Metric, data: MetricInput) -> Callable[[Floats], float]:
     """Return a metric as a function of the weights of the clips."""
 
     def statistic(weights: Floats) -> float:
-        value = metric.function(replace(data, weights=weights))
+        value = metric.function(data.with_weights(weights))
         return math.nan if value is None else float(value)
 
     return statistic

@@ -18,25 +18,25 @@ import numpy.typing as npt
 from gmmaudio.evaluation.confusion import (
     Counts,
     Floats,
+    Margins,
     accuracy,
     balanced_accuracy,
     confusion_matrix,
-    log_loss,
     macro_f1,
+    mean_log_loss,
     top_k_accuracy,
+    true_log_probabilities,
 )
-from gmmaudio.evaluation.detection import (
-    cavg,
-    cavg_primary,
-    detection_llrs,
-    eer,
-    label_trials,
-    min_cavg,
-    min_dcf,
-    pooled_trials,
-)
+from gmmaudio.evaluation.detection import detection_llrs, eer, pooled_trials
+from gmmaudio.evaluation.detection_cost import cavg_of_decisions, cavg_primary, min_cavg, min_dcf
 from gmmaudio.evaluation.records import ScoredClip
-from gmmaudio.evaluation.reliability import Reliability, cllr, min_cllr, reliability_curve
+from gmmaudio.evaluation.reliability import (
+    Reliability,
+    cllr_of_losses,
+    min_cllr,
+    reliability_curve,
+    true_label_losses,
+)
 
 Place: TypeAlias = Literal["headline", "console", "page"]
 
@@ -144,13 +144,47 @@ class MetricInput:
         """Target and nontarget scores of every label that has both."""
         if self.llrs is None:
             return {}
-        sides = {label: label_trials(self.llrs, self.columns, i) for i, label in enumerate(self.labels)}
-        return {label: pair for label, pair in sides.items() if len(pair[0]) and len(pair[1])}
+        # one label after another: their scores side by side
+        of_labels = np.ascontiguousarray(self.llrs.T)
+        sides = {}
+        for i in np.unique(self.columns):
+            is_target = self.columns == i
+            if not is_target.all():
+                sides[self.labels[i]] = of_labels[i, is_target], of_labels[i, ~is_target]
+        return sides
 
     @cached_property
     def detection(self) -> Mapping[str, Mapping[str, float]]:
         """``eer`` and ``min_dcf`` of every label that has clips, where others have clips too."""
         return {label: {"eer": eer(*sides), "min_dcf": min_dcf(*sides)} for label, sides in self.trials.items()}
+
+    @cached_property
+    def losses(self) -> Floats:
+        """Loss of every clip, of :func:`gmmaudio.evaluation.reliability.true_label_losses`; needs log-likelihoods."""
+        return true_label_losses(np.asarray(self.log_likelihoods), self.columns)
+
+    @cached_property
+    def true_log_probabilities(self) -> Floats:
+        """Log probability of every clip's true label; needs probabilities."""
+        return true_log_probabilities(np.asarray(self.probabilities), self.columns)
+
+    @cached_property
+    def accepted(self) -> npt.NDArray[np.bool_]:
+        """Clips accepted as of each label where the ratio is above 0, shape (n, n_labels); needs ratios."""
+        return np.asarray(self.llrs) >= 0.0
+
+    def with_weights(self, weights: Floats) -> MetricInput:
+        """Return the same predictions with weights; what does not depend on them is not computed again.
+
+        Parameters
+        ----------
+        weights : ndarray, shape (n,)
+            What every clip counts, >= 0.
+        """
+        weighted = replace(self, weights=weights)
+        computed = {name: value for name, value in vars(self).items() if name not in vars(weighted)}
+        vars(weighted).update(computed)
+        return weighted
 
     @cached_property
     def reliability(self) -> Reliability | None:
@@ -205,6 +239,9 @@ class Metric:
         computed from weights, the interval symmetric on that scale. None has no interval.
     shown : tuple of {"headline", "console", "page"}
         ``headline`` is a card on top of the page, ``page`` a row of its table, ``console`` the terminal.
+    of_margins : callable or None
+        The same from :class:`gmmaudio.evaluation.confusion.Margins`, where a ``share`` or ``label_mean`` needs no more:
+        its interval then takes time in the number of labels, not of their pairs, where labels are many.
     """
 
     name: str
@@ -215,6 +252,7 @@ class Metric:
     function: Callable[[MetricInput], float | Floats | None]
     interval: Literal["share", "label_mean", "linear", "log", "logit"] | None = None
     shown: tuple[Place, ...] = ("console", "page")
+    of_margins: Callable[[Margins], Floats] | None = None
 
     def text(self, value: float | None) -> str:
         """Return a value as it is shown, with its unit; a dash where it is undefined.
@@ -242,7 +280,7 @@ def _top_k(data: MetricInput, k: int) -> float | None:
 
 
 def _log_loss(data: MetricInput) -> float | None:
-    return None if data.probabilities is None else log_loss(data.probabilities, data.columns, weights=data.weights)
+    return None if data.probabilities is None else mean_log_loss(data.true_log_probabilities, data.weights)
 
 
 def _ece(data: MetricInput) -> float | None:
@@ -294,6 +332,7 @@ METRICS: tuple[Metric, ...] = (
         function=lambda data: accuracy(data.confusion),
         interval="share",
         shown=("headline",),
+        of_margins=Margins.accuracy,
     ),
     Metric(
         "balanced_accuracy",
@@ -304,6 +343,7 @@ METRICS: tuple[Metric, ...] = (
         function=lambda data: balanced_accuracy(data.confusion),
         interval="label_mean",
         shown=("headline",),
+        of_margins=Margins.balanced_accuracy,
     ),
     Metric(
         "macro_f1",
@@ -314,6 +354,7 @@ METRICS: tuple[Metric, ...] = (
         function=lambda data: macro_f1(data.confusion),
         interval="label_mean",
         shown=("headline", "console"),
+        of_margins=Margins.macro_f1,
     ),
     Metric(
         "top_2_accuracy",
@@ -386,7 +427,7 @@ METRICS: tuple[Metric, ...] = (
         direction="lower",
         explanation="average cost of detecting every label against every other, as NIST defines it, at the Bayes "
         "threshold of calibrated scores; 0.5 is the cost of deciding without the audio",
-        function=_of_ratios(lambda llrs, data: cavg(llrs, data.columns, weights=data.weights)),
+        function=_of_ratios(lambda _llrs, data: cavg_of_decisions(data.accepted, data.columns, data.weights)),
         interval="logit",
     ),
     Metric(
@@ -414,7 +455,7 @@ METRICS: tuple[Metric, ...] = (
         direction="lower",
         explanation="cost of the scores as log-likelihoods: multi-class cross entropy under a flat prior over labels; "
         "0 is perfect, log2 of the number of labels is the cost of deciding without the audio",
-        function=_of_likelihoods(lambda logs, data: cllr(logs, data.columns, weights=data.weights)),
+        function=_of_likelihoods(lambda _logs, data: cllr_of_losses(data.losses, data.columns, data.weights)),
         interval="log",
     ),
     Metric(

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # more labels than this have a matrix of small squares, and no DET curve each
 FEW_LABELS = 12
+# a matrix of more labels would take megabytes, and nobody would find a square in it
+MATRIX_LABELS = 400
 N_CONFUSIONS = 20
 
 
@@ -178,13 +180,24 @@ def _confusion(confusion: Counts, labels: Sequence[str]) -> dict[str, Any]:
     """
     rows = [
         {"label": label, "n": sum(counts), "cells": _cells(counts, label, labels)}
-        for label, counts in zip(labels, confusion.tolist(), strict=True)
+        for label, counts in zip(labels, confusion.tolist() if len(labels) <= MATRIX_LABELS else (), strict=False)
         if sum(counts)
     ]
-    wrong = [cell | {"true": row["label"]} for row in rows for cell in row["cells"] if cell["count"]]
-    pairs = sorted((c for c in wrong if not c["right"]), key=lambda cell: (-cell["count"], -cell["rate"]))
+    of_label = confusion.sum(axis=1).tolist()
+    wrong = [
+        {
+            "true": labels[i],
+            "label": labels[j],
+            "count": int(confusion[i, j]),
+            "rate": int(confusion[i, j]) / of_label[i],
+        }
+        for i, j in np.argwhere(confusion).tolist()
+        if i != j
+    ]
+    pairs = sorted(wrong, key=lambda pair: (-pair["count"], -pair["rate"]))
     large = len(labels) > FEW_LABELS
-    return {"rows": rows, "large": large, "pairs": pairs[:N_CONFUSIONS], "n_pairs": len(pairs)}
+    content = {"rows": rows, "large": large, "has_matrix": len(labels) <= MATRIX_LABELS}
+    return content | {"pairs": pairs[:N_CONFUSIONS], "n_pairs": len(pairs)}
 
 
 def _cells(counts: Sequence[int], label: str, labels: Sequence[str]) -> list[dict[str, Any]]:

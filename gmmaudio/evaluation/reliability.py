@@ -56,16 +56,67 @@ def cllr(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike, weights: npt.Array
     """
     rows = as_log_likelihoods(log_likelihoods)
     columns = as_columns(true, rows)
-    shares = _shares_of_clips(columns, as_weights(weights, len(rows)), rows.shape[1])
-    kept = shares > 0
-    rows, true_rows = rows[kept], rows[kept, columns[kept]]
-    if not len(rows):
-        return float("nan")
-    if np.isneginf(true_rows).any():
-        return float("inf")
+    return cllr_of_losses(true_label_losses(rows, columns), columns, weights)
+
+
+def true_label_losses(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike) -> Floats:
+    """Return minus the log of the flat-prior posterior of the true label of every clip, nats, shape (n,).
+
+    Parameters
+    ----------
+    log_likelihoods, true
+        As for :func:`cllr`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        At least 0; +inf where the true label was no candidate.
+
+    Raises
+    ------
+    SettingError
+        If a log-likelihood is NaN or +inf, or true labels do not fit.
+
+    Examples
+    --------
+    >>> true_label_losses([[0.0, 0.0], [-np.inf, 0.0]], [0, 0]).round(4)
+    array([0.6931,    inf])
+    """
+    rows = as_log_likelihoods(log_likelihoods)
+    columns = as_columns(true, rows)
+    true_rows = rows[np.arange(len(rows)), columns]
+    losses = np.full(len(rows), np.inf)
+    known = true_rows > -np.inf
     # sums of what is at most 1 for the true label: a posterior next to 1 keeps all its digits
-    losses = np.logaddexp.reduce(rows - true_rows[:, None], axis=1)
-    return float(shares[kept] @ losses / np.log(2))
+    losses[known] = np.logaddexp.reduce(rows[known] - true_rows[known, None], axis=1)
+    return losses
+
+
+def cllr_of_losses(losses: Floats, columns: Counts, weights: npt.ArrayLike | None = None) -> float:
+    """Return the :func:`cllr` of losses, bits: the mean over labels of the mean over their clips.
+
+    Parameters
+    ----------
+    losses : ndarray, shape (n,)
+        As :func:`true_label_losses` returns.
+    columns : ndarray of int, shape (n,)
+        Column of the true label.
+    weights : array_like, shape (n,), optional
+        What every clip counts, >= 0. Default: 1 each.
+
+    Raises
+    ------
+    SettingError
+        If weights do not fit.
+
+    Examples
+    --------
+    >>> cllr_of_losses(np.log([2.0, 2.0, 8.0]), np.array([0, 0, 1]))
+    2.0
+    """
+    shares = _shares_of_clips(columns, as_weights(weights, len(losses)), 1 + columns.max(initial=0))
+    kept = shares > 0
+    return float(shares[kept] @ losses[kept] / np.log(2)) if kept.any() else float("nan")
 
 
 def min_cllr(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike) -> float:

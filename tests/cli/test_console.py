@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from gmmaudio.cli import console
 from gmmaudio.cli.console import show_report
 from gmmaudio.evaluation import (
     make_report,
@@ -109,3 +110,16 @@ def test_rows_are_whole_lines_where_stdout_is_no_terminal(capsys):
         # once in the table of labels and once in the matrix
         assert sum(line.strip().startswith(f"{label} ") for line in lines) == 2
     assert f"note: {'word ' * 100}".strip() in [line.strip() for line in lines]
+
+
+@pytest.mark.usefixtures("plain_terminal")
+@pytest.mark.parametrize("n_labels", [2, 3])
+def test_a_matrix_of_many_labels_is_named_and_not_printed(capsys, monkeypatch, n_labels):
+    monkeypatch.setattr(console, "MATRIX_LABELS", 2)
+    labels = "abc"[:n_labels]
+    show_report(report_of([(label, label) for label in labels for _ in range(3)], labels))
+    out = capsys.readouterr().out
+    assert (["a", "3", "·"] in rows_of(out)) == (n_labels == 2)
+    assert ("Confusion: 3 labels are too many for a table here; --json and --csv have it" in out) == (n_labels == 3)
+    # all other numbers are there
+    assert ["a", "100.0", "%", "100.0", "%", "100.0", "%", "3"] in rows_of(out)

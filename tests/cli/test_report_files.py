@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from gmmaudio.cli import report_files
 from tests.cli.conftest import UNKNOWN_GROUPS, python
 
 pytestmark = pytest.mark.usefixtures("few_draws")
@@ -140,6 +141,20 @@ def test_all_files_of_a_report_are_replaced(command, model_file, corpus, tmp_pat
     after = files_in(tmp_path)
     assert {"r.html", "r.json", "t/clips.csv", "t/metrics.csv"} <= after.keys()
     assert b"older" not in after.values()
+
+
+def test_json_and_tables_are_made_only_where_they_are_asked_for_and_once(command, tmp_path, monkeypatch):
+    made = []
+    for name in ("to_json", "tables"):
+        whole = getattr(report_files, name)
+        monkeypatch.setattr(
+            report_files, name, lambda report, name=name, whole=whole: made.append(name) or whole(report)
+        )
+    (tmp_path / "p.csv").write_text("path,label,predicted\na,x,x\nb,y,x\n")
+    for more, wanted in ([], []), (["--csv", tmp_path / "t"], ["tables"]), (["--json", tmp_path / "j"], ["to_json"]):
+        made.clear()
+        assert command("evaluate", "--scores", tmp_path / "p.csv", *more).code == 0
+        assert made == wanted
 
 
 @pytest.mark.parametrize("verb", ["crossval", "evaluate"])

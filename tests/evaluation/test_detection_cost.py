@@ -13,7 +13,7 @@ from gmmaudio.evaluation import (
     min_dcf,
     pooled_trials,
 )
-from gmmaudio.evaluation.detection import cavg_primary
+from gmmaudio.evaluation.detection_cost import cavg_primary
 from tests.evaluation.conftest import random_rows, random_trials, swept_rates
 
 INF = float("inf")

@@ -14,6 +14,7 @@ from gmmaudio.evaluation import (
     Similarity,
     make_report,
     make_slice,
+    page,
     plots,
     printable,
     render_html,
@@ -203,6 +204,14 @@ def test_no_count_of_the_matrix_is_lost(n_labels):
     shown = [[0 if cell == none else int(cell) for cell in row[1:]] for row in rows]
     assert [row[:-1] for row in shown] == report.confusion.tolist() == report.to_dict()["confusion"]
     assert [row[-1] for row in shown] == report.confusion.sum(axis=1).tolist()
+
+
+def test_a_matrix_of_too_many_labels_is_named_and_not_drawn(monkeypatch):
+    monkeypatch.setattr(page, "MATRIX_LABELS", 2)
+    html = render_html(report_of([("a", "b"), ("b", "b"), ("c", "c")], "abc"), "a table")
+    assert "The matrix of 3 labels is too large for a page" in html
+    assert 'class="matrix' not in html
+    assert "Most frequent confusions" in html
 
 
 def test_a_square_of_a_large_matrix_says_all_in_its_title():

@@ -54,9 +54,8 @@ def test_degraded_copies_are_trained_on_by_seed_and_never_scored(clips):
 
 def test_labels_that_are_fitted_separately_are_left_out_without_new_fits(corpus, monkeypatch):
     trials, recipe, fitted = fitted_recogniser(corpus, None, n_components=1)
-    rounds = fitting._leave_columns_out(
-        fitted.out_of_fold.fused((1.0,)), fitting.labels_and_groups(trials, fitted.out_of_fold)[0]
-    )
+    codes, _ = fitting.labels_and_groups(trials, fitted.out_of_fold)
+    rounds = list(fitting._leave_columns_out(fitted.out_of_fold.fused((1.0,)), codes))
     # the same by hand, fold by fold: with one component EM has no start that could differ
     expected = [([], []) for _ in fitted.out_of_fold.labels]
     for fold in fitting.make_inner_folds(trials, recipe.seed):
@@ -77,13 +76,13 @@ def test_labels_that_are_fitted_separately_are_left_out_without_new_fits(corpus,
 
 def test_a_label_is_left_out_of_as_few_folds_as_hold_enough_clips(corpus, monkeypatch):
     trials, recipe, fitted = fitted_recogniser(corpus, "genre")
-    rounds = fitting._leave_labels_out(trials, recipe, fitted.out_of_fold.labels, (1.0,), QUIET)
+    rounds = list(fitting._leave_labels_out(trials, recipe, fitted.out_of_fold.labels, (1.0,), QUIET))
     # clips come two by two, a singer's; a fold that holds one label only has no other to tell it from
     assert [len(outside) for _, outside in rounds] == [4, 6, 6]
     assert all(scores.shape[1] == 2 for sides in rounds for scores in sides)
     assert fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET).n_unknown == 16
     monkeypatch.setattr(fitting, "ENOUGH_CLIPS", 1)
-    fewer = fitting._leave_labels_out(trials, recipe, fitted.out_of_fold.labels, (1.0,), QUIET)
+    fewer = list(fitting._leave_labels_out(trials, recipe, fitted.out_of_fold.labels, (1.0,), QUIET))
     assert [len(outside) for _, outside in fewer] == [2, 2, 2]
 
 
