@@ -29,8 +29,6 @@ MAX_MAGNITUDE = 1e30
 SILENCE_PEAK_TO_PEAK = 1e-4
 # headers of compressed formats may round the length, and encoders pad it
 LENGTH_TOLERANCE_S = 0.1
-# an mp3 without a length tag declares an estimate
-MP3_LENGTH_TOLERANCE = 0.05
 SEGMENT_REMEDY = "correct the manifest's start and end"
 
 
@@ -222,8 +220,7 @@ def _check_length(duration_s: float, lost_s: float, info: AudioInfo, start_s: fl
         raise _bad_segment(start_s, end_s, declared_s)
     if expected_end_s is None:
         return
-    tolerance_s = MP3_LENGTH_TOLERANCE * expected_end_s if info.format == "MP3" else 0.0
-    if duration_s + lost_s < expected_end_s - start_s - max(LENGTH_TOLERANCE_S, tolerance_s):
+    if duration_s + lost_s < expected_end_s - start_s - LENGTH_TOLERANCE_S:
         raise AudioError(
             "truncated",
             f"{duration_s:.2f} s decoded of {expected_end_s - start_s:.2f} s declared; copy or export the file again",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+import time
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import BinaryIO
 
 from gmmaudio.audio.asf import find_asf
@@ -16,6 +18,7 @@ from gmmaudio.audio.ebml import find_ebml
 from gmmaudio.audio.flac_frames import find_flac
 from gmmaudio.audio.formats import AudioNote
 from gmmaudio.audio.frame_streams import find_adts, find_amr
+from gmmaudio.audio.mpeg_frames import find_mpeg
 from gmmaudio.audio.ogg_pages import find_ogg
 from gmmaudio.audio.splice import Found, Recording, Span
 from gmmaudio.audio.tagged_blocks import find_flv, find_tta, find_wavpack
@@ -38,9 +41,12 @@ FINDERS = (
     find_tta,
     find_amr,
     find_adts,
+    find_mpeg,
 )
 # what follows the last recording and is shorter is no sound, or next to none
 MAX_BYTES_LEFT_OUT = 1_024
+# a file that was changed later than this may change again without another time of change
+MIN_AGE_S = 5.0
 
 
 def find_recordings(handle: BinaryIO) -> list[Recording]:
@@ -67,6 +73,32 @@ def find_recordings(handle: BinaryIO) -> list[Recording]:
     >>> find_recordings(io.BytesIO(b"no known format"))  # doctest: +ELLIPSIS
     [Recording(parts=(Span(start=0, stop=15),), ...)]
     """
+    return list(_find_in(_Source(handle, _identity(handle))))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """An open file, equal to another of the same file as long as that is not changed."""
+
+    handle: BinaryIO = field(compare=False)
+    identity: object
+
+
+def _identity(handle: BinaryIO) -> object:
+    """Return the identity of an open file and of its content; that of the handle where a change may go unnoticed."""
+    try:
+        status = os.fstat(handle.fileno())
+    except (AttributeError, OSError):
+        return id(handle), time.monotonic_ns()
+    if abs(time.time() - status.st_mtime) < MIN_AGE_S:
+        return id(handle), time.monotonic_ns()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@lru_cache(maxsize=4)
+def _find_in(source: _Source) -> tuple[Recording, ...]:
+    """Return the recordings of a file; kept for the segments of a file, which follow each other."""
+    handle = source.handle
     stop = handle.seek(0, os.SEEK_END)
     recordings: list[Recording] = []
     n_left_out = 0
@@ -83,14 +115,14 @@ def find_recordings(handle: BinaryIO) -> list[Recording]:
             following, next_found = _next(handle, header, stop)
         start, found = following, next_found
     if not recordings:
-        return [Recording((Span(0, stop),))]
+        return (Recording((Span(0, stop),)),)
     last = recordings[-1]
     # what is left of a frame or page at the end is said already
     is_said = last.truncated is not None or any(note.code in ("cut_off", "lost") for note in last.notes)
     if n_left_out and not is_said:
         note = AudioNote("left_out", f"{n_left_out} bytes are of no known kind and are left out")
         recordings[-1] = replace(last, notes=(*last.notes, note))
-    return recordings
+    return tuple(recordings)
 
 
 def _next(handle: BinaryIO, offset: int, stop: int) -> tuple[int, Found | None]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, Protocol
 
 from gmmaudio.audio.ffmpeg import open_ffmpeg
 from gmmaudio.audio.formats import AudioInfo, AudioNote, Samples
 from gmmaudio.audio.layout import find_recordings
-from gmmaudio.audio.sndfile import SndfileDecoder
+from gmmaudio.audio.sndfile import SndfileDecoder, open_sndfile
 from gmmaudio.audio.splice import Recording, SplicedFile
 from gmmaudio.errors import AudioError
 
@@ -60,18 +60,13 @@ def _open_recording(handle: BinaryIO, recording: Recording) -> Iterator[Decoder]
     import soundfile
 
     content = SplicedFile(handle, recording.parts)
-    try:
-        sound = soundfile.SoundFile(content)
-    except soundfile.LibsndfileError as error:
-        with open_ffmpeg(content, str(error.error_string), recording) as decoder:
-            yield decoder
-        return
-    with sound:
-        if not (sound.format == "MP3" and _mp3_length_is_estimated(content)):
+    with ExitStack() as stack:
+        try:
+            sound = stack.enter_context(open_sndfile(content))
+        except soundfile.LibsndfileError as error:
+            yield stack.enter_context(open_ffmpeg(content, str(error.error_string), recording))
+        else:
             yield SndfileDecoder(sound, recording)
-            return
-    with open_ffmpeg(content, "its length is left open", recording) as decoder:
-        yield decoder
 
 
 class JoinedDecoder:
@@ -168,21 +163,3 @@ class JoinedDecoder:
         """Return the declarations of one recording, and its channels for low-frequency effects."""
         with _open_recording(self._handle, recording) as decoder:
             return decoder.info, decoder.lfe_channels
-
-
-def _mp3_length_is_estimated(content: SplicedFile) -> bool:
-    """Return True for an mp3 without a length tag where PyAV is installed, which reads past libsndfile's estimate."""
-    try:
-        import av  # noqa: F401
-    except ImportError:
-        return False
-    position = content.tell()
-    content.seek(0)
-    head = content.read(10)
-    start = 0
-    if head[:3] == b"ID3":
-        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-    content.seek(start)
-    head = content.read(4096)
-    content.seek(position)
-    return not any(tag in head for tag in (b"Xing", b"Info", b"VBRI"))

@@ -4,11 +4,44 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from gmmaudio.audio.formats import BLOCK_S, AudioInfo, Samples, check_header
-from gmmaudio.audio.splice import Recording
+from gmmaudio.audio.losses import Loss, note_of_losses
+from gmmaudio.audio.mpeg_headers import frame_duration_s
+from gmmaudio.audio.splice import Recording, SplicedFile
+from gmmaudio.audio.stderr_lines import decoder_lines
 from gmmaudio.errors import AudioError
+
+
+@contextmanager
+def open_sndfile(content: SplicedFile) -> Iterator[Any]:
+    """Open a file with libsndfile; a context manager.
+
+    Parameters
+    ----------
+    content : SplicedFile
+        The bytes of a recording.
+
+    Yields
+    ------
+    soundfile.SoundFile
+        The file, open until the context ends.
+
+    Raises
+    ------
+    soundfile.LibsndfileError
+        If libsndfile does not read it.
+    """
+    import soundfile
+
+    is_mpeg = content.read(1) == b"\xff"
+    content.seek(0)
+    with _lines_of_mpeg(is_mpeg):
+        sound = soundfile.SoundFile(content)
+    with sound:
+        yield sound
 
 
 class SndfileDecoder:
@@ -40,10 +73,11 @@ class SndfileDecoder:
         self._sound = sound
         self.notes = list(recording.notes)
         # soundfile seeks to the current position after every read, after which mpg123 lacks the bits that frames borrow
+        self._n_samples = sound.frames if recording.n_samples is None else min(sound.frames, recording.n_samples)
         self._n_seekable = (sound.frames if recording.n_seekable is None else recording.n_seekable) * sound.seekable()
         sound.seekable = lambda: False
         check_header(sound.samplerate, sound.channels)
-        self.info = AudioInfo(sound.samplerate, sound.channels, sound.frames / sound.samplerate, sound.format)
+        self.info = AudioInfo(sound.samplerate, sound.channels, self._n_samples / sound.samplerate, sound.format)
         self.lfe_channels = _lfe_channels(sound)
         self._truncated = recording.truncated
 
@@ -63,31 +97,44 @@ class SndfileDecoder:
         Raises
         ------
         AudioError
-            ``truncated`` if decoding fails, or if the whole of a truncated file is asked for.
+            ``truncated`` if decoding fails, or if the whole of a truncated file is asked for; ``damaged`` if too many
+            frames cannot be decoded.
         """
         import soundfile
 
-        sound, sr = self._sound, self.info.sample_rate_hz
-        if sound.frames == 0:
+        sr, losses = self.info.sample_rate_hz, []
+        if self._n_samples == 0:
             return
         if self._truncated is not None and end_s is None:
             raise AudioError("truncated", self._truncated)
         first = round(start_s * sr)
-        last = sound.frames if end_s is None else min(sound.frames, round(end_s * sr))
+        last = self._n_samples if end_s is None else min(self._n_samples, round(end_s * sr))
         n_left = max(0, last - first)
         n_done = 0
         if n_left > 0:
-            self._skip(first)
+            with _lines_of_mpeg(self._sound.format == "MP3"):
+                self._skip(first)
         while n_left > 0:
             try:
-                block = sound.read(min(n_left, round(BLOCK_S * sr)), dtype="float32", always_2d=True)
+                with _lines_of_mpeg(self._sound.format == "MP3") as lines:
+                    block = self._read(min(n_left, round(BLOCK_S * sr)))
             except soundfile.LibsndfileError as error:
                 raise _decoding_failed(error, (first + n_done) / sr) from error
             if len(block) == 0:
-                return
+                break
+            n_failed = sum("error" in line for line in lines)
+            if n_failed:
+                losses.append(Loss((first + n_done) / sr, n_failed * frame_duration_s(sr)))
             n_left -= len(block)
             n_done += len(block)
             yield block
+        if losses:
+            self.notes.append(note_of_losses(losses, n_done / sr))
+
+    def _read(self, n: int) -> Samples:
+        """Return the next ``n`` samples, shape (n, n_channels), or fewer."""
+        block: Samples = self._sound.read(n, dtype="float32", always_2d=True)
+        return block
 
     def _skip(self, n: int) -> None:
         """Move to sample ``n`` from the start of the file."""
@@ -102,12 +149,17 @@ class SndfileDecoder:
             if self._n_seekable:
                 position = sound.seek(min(self._n_seekable, max(0, n - sr) if sound.format == "MP3" else n))
             while position < n:
-                n_read = len(sound.read(min(n - position, round(BLOCK_S * sr)), dtype="float32", always_2d=True))
+                n_read = len(self._read(min(n - position, round(BLOCK_S * sr))))
                 if n_read == 0:
                     return
                 position += n_read
         except soundfile.LibsndfileError as error:
             raise _decoding_failed(error, position / sr) from error
+
+
+def _lines_of_mpeg(is_mpeg: bool) -> AbstractContextManager[list[str]]:
+    """Return a context manager of the lines of the mp3 decoder, one for each frame that it cannot decode."""
+    return decoder_lines() if is_mpeg else nullcontext([])
 
 
 def _decoding_failed(error: Any, position_s: float) -> AudioError:

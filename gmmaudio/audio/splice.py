@@ -49,6 +49,8 @@ class Recording:
         The reason why the sound is not whole although its length is declared; None where it is whole.
     continues : bool
         Whether it goes on with the recording before, after a damaged place, and was not joined to it.
+    n_samples : int or None
+        Number of samples, where the decoder may guess more; None where it declares them.
     n_seekable : int or None
         Number of samples from the start on among which the decoder finds one by its number; None for all.
     has_length : bool
@@ -59,6 +61,7 @@ class Recording:
     notes: tuple[AudioNote, ...] = ()
     truncated: str | None = None
     continues: bool = False
+    n_samples: int | None = None
     n_seekable: int | None = None
     has_length: bool = True
 

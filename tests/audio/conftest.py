@@ -169,6 +169,28 @@ def with_checksum(page):
     return page[:22] + struct.pack("<I", code) + page[26:]
 
 
+@functools.cache
+def mp3(seconds, rate, n_channels, seed=0, quiet_s=0.0):
+    """Return an mp3 of variable bit rate with a length tag, and the offsets of its frames and of its end."""
+    rng = np.random.default_rng(seed)
+    n = round(seconds * rate)
+    # a sweep and noise, which differs little between the channels
+    phase = np.cumsum(np.linspace(0.02, 1.0, n))
+    sound = np.sin(phase)[:, None] + 0.5 * rng.normal(size=(n, 1)) + 0.05 * rng.normal(size=(n, n_channels))
+    level = np.where(np.arange(n) < quiet_s * rate, 1e-4, 0.2 * (1.2 + np.sin(np.arange(n) / rate)))[:, None]
+    content = encode(np.clip(level * sound, -0.9, 0.9), rate, *LOSSY["mp3"])
+    starts = [0]
+    while starts[-1] < len(content):
+        header = content[starts[-1] : starts[-1] + 4]
+        version = 1 if header[1] & 8 else 2
+        table = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+        if version == 2:
+            table = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+        size = (144 if version == 1 else 72) * 1_000 * table[header[2] >> 4] // rate + (header[2] >> 1 & 1)
+        starts.append(starts[-1] + size)
+    return content, starts
+
+
 def read_with_notes(path, sr=SR, **kwargs):
     """Return the samples of a file and its notes by code."""
     notes = []
