@@ -14,7 +14,7 @@ from gmmaudio.errors import CorpusError, ReadError
 from gmmaudio.evaluation.csv_tables import PROBABILITY, SCORE, plain_cell
 from gmmaudio.evaluation.records import ScoredClip, respell_scored
 from gmmaudio.files import TABLE_BYTES, read_limited
-from gmmaudio.names import normal, respell
+from gmmaudio.names import normal, respell, skeleton
 from gmmaudio.text_tables import TableRow, TextTable, check_known_columns, decode_text, parse_table
 
 NAMES = ("path", "name", "file_name")
@@ -116,8 +116,10 @@ def _clip(where: str, row: TableRow, columns: Mapping[str, Mapping[str, str]]) -
     cells = {column: plain_cell(cell) for column, cell in row.cells.items()}
     path = next((cells[name] for name in NAMES if cells.get(name)), "")
     name = cells.get("name") or path
-    if not name or not cells["label"]:
-        raise CorpusError(f"{where}: no {'path' if cells['label'] else 'label'}; every clip needs one")
+    # a cell may hold invisible characters alone
+    has_label = bool(skeleton(cells["label"]))
+    if not name or not has_label:
+        raise CorpusError(f"{where}: no {'path' if has_label else 'label'}; every clip needs one")
     scores = _numbers(where, cells, columns[SCORE])
     probability = _probability(where, _numbers(where, cells, columns[PROBABILITY])) if columns[PROBABILITY] else None
     ranked = scores or probability or {}

@@ -256,6 +256,7 @@ def test_names_in_two_normal_forms_are_one(tmp_path):
         ("path,label,score:a,score:b\n1,a,1\n", "line 2: ends before the column 'score:b'; fill the row"),
         ("path;label;score:a\n1;a;1_5\n", "line 2: the score of a is '1_5'; expected a number"),
         ("path,label,score:a\n1,a,1,5\n", "line 2: more values than columns"),
+        ("path,label,predicted\n1,\u200b\u00ad,a\n", "line 2: no label; every clip needs one"),
     ],
 )
 def test_what_would_be_read_as_something_else_is_refused(tmp_path, text, message):
