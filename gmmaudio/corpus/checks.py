@@ -77,7 +77,7 @@ def check_names(labels: Iterable[str]) -> None:
     --------
     >>> check_names(["jazz", "me\ttal"])
     Traceback (most recent call last):
-    gmmaudio.errors.CorpusError: the label 'me\ttal' holds '\t'; expected a name on one line, without control characters
+    gmmaudio.errors.CorpusError: the label 'me\ttal' holds '\t'; expected one line without control characters: rename it
     """
     names = list(labels)
     if len(names) > MAX_LABELS:
@@ -86,7 +86,7 @@ def check_names(labels: Iterable[str]) -> None:
         unfit = next((character for character in name if unicodedata.category(character) in UNFIT), None)
         if unfit is not None:
             raise CorpusError(
-                f"the label {shown(name)} holds {unfit!r}; expected a name on one line, without control characters"
+                f"the label {shown(name)} holds {unfit!r}; expected one line without control characters: rename it"
             )
         if not 0 < len(name.strip()) <= len(name) <= MAX_LABEL_LENGTH:
             raise CorpusError(f"the label {shown(name)} is of {len(name)} characters; expected 1 to {MAX_LABEL_LENGTH}")

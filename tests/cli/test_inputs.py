@@ -182,25 +182,33 @@ def test_hostile_names_do_not_drive_the_terminal(command, model_file, hostile):
     assert "skipped [empty] \\x1b[2J.wav: " in result.err
 
 
-def test_hostile_names_in_a_folder_are_found_trained_on_and_told(command, hostile, corpus, tmp_path):
-    (tmp_path / "c").mkdir()
-    shutil.copytree(corpus.root / "high", tmp_path / "c" / "hi\x1b[31mgh")
-    label = os.fsdecode(b"l\xf8w,\n")
-    (tmp_path / "c" / label).mkdir()
+def test_hostile_names_in_a_folder_are_found_trained_on_and_shown(command, hostile, corpus, tmp_path):
+    (tmp_path / "c" / "lów, 'ünd").mkdir(parents=True)
+    shutil.copytree(corpus.root / "high", tmp_path / "c" / "high")
     found = [name for name in hostile if name.endswith(".wav")]
     for name in found:
-        shutil.move(tmp_path / name, tmp_path / "c" / label / name)
+        shutil.move(tmp_path / name, tmp_path / "c" / "lów, 'ünd" / name)
     result = command("train", tmp_path / "c", "-o", "m.gmm", "--components", "2")
     assert result.code == 0
     assert all(c.isprintable() or c == "\n" for c in result.err)
     clips = load_model("m.gmm").training.clips
-    assert {clip.path for clip in clips if clip.label == label} == {f"{label}/{name}" for name in found}
+    assert {clip.path for clip in clips if clip.label == "lów, 'ünd"} == {f"lów, 'ünd/{name}" for name in found}
     result = command("evaluate", "m.gmm", tmp_path / "c", "--report", "r.html", "--json", "r.json")
     assert result.code == 0
     assert all(c.isprintable() or c == "\n" for c in result.out)
-    assert {clip["label"] for clip in json.loads(Path("r.json").read_text())["clips"]} == {label, "hi\x1b[31mgh"}
-    assert "l\\udcf8w,\\n" in Path("r.html").read_text(encoding="utf-8")
-    assert command("info", "m.gmm").out.splitlines()[0] == "labels: hi\\x1b[31mgh, l\\udcf8w,\\n"
+    assert {clip["label"] for clip in json.loads(Path("r.json").read_text())["clips"]} == {"lów, 'ünd", "high"}
+    assert command("info", "m.gmm").out.splitlines()[0] == "labels: high, lów, 'ünd"
+
+
+@pytest.mark.parametrize("label", ["hi\x1b[31mgh", "low\nhigh", os.fsdecode(b"l\xf8w")])
+def test_a_class_folder_whose_name_is_no_label_is_refused(command, corpus, tmp_path, label):
+    shutil.copytree(corpus.root / "high", tmp_path / "c" / label)
+    shutil.copytree(corpus.root / "low", tmp_path / "c" / "low")
+    result = command("train", tmp_path / "c", "-o", "m.gmm", "--components", "2")
+    shown = label.encode("unicode_escape").decode()
+    assert (result.code, result.out) == (3, "")
+    assert result.err.startswith(f"gmmaudio: the label '{shown}' holds ")
+    assert not Path("m.gmm").exists()
 
 
 def test_a_name_that_looks_like_an_option_needs_the_two_dashes(command, model_file, hostile):
