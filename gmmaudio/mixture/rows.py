@@ -138,7 +138,8 @@ def read_chunks(
                 f"there are {len(row_weights)} weights and {stop} rows or more; expected one for each row"
             )
         chunk_weights = None if row_weights is None else row_weights[start:stop]
-        chunk = Chunk(start, rows, chunk_weights, _check_missing(rows, start))
+        has_missing = _check_missing(rows, start)
+        chunk = Chunk(start, _with_quiet_nan(rows) if has_missing else rows, chunk_weights, has_missing)
         yield chunk if all_rows else _drop_empty_rows(chunk)
         start = stop
     if row_weights is not None and start != len(row_weights):
@@ -456,6 +457,13 @@ def _check_missing(rows: Floats, start: int) -> bool:
             "drop or repair such rows"
         )
     return True
+
+
+def _with_quiet_nan(rows: Floats) -> Floats:
+    """Return rows in which no NaN is a signalling one, as a file may hold them: arithmetic would warn of them."""
+    quiet = rows.copy(order="K")
+    quiet[np.isnan(rows)] = np.nan
+    return quiet
 
 
 def _drop_empty_rows(chunk: Chunk) -> Chunk:

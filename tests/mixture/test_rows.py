@@ -326,3 +326,11 @@ def test_an_archive_of_arrays_is_no_matrix(tmp_path):
     np.savez(tmp_path / "rows.npz", np.ones((3, 2)), np.ones((3, 2)))
     with pytest.raises(MixtureError, match="holds several arrays"):
         fit_gmm([tmp_path / "rows.npz"], 1)
+
+
+def test_a_signalling_nan_is_a_missing_value_without_a_warning():
+    rows = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
+    quiet = rows.copy()
+    rows.view(np.uint32)[3, 1], quiet[3, 1] = 0x7FA00000, np.nan
+    one, two = (fit_gmm(each, 2)[0] for each in (rows, quiet))
+    assert np.array_equal(one.means, two.means)
