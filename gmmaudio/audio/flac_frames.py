@@ -23,6 +23,8 @@ MAX_HEADER_SIZE = 16
 TRAILING_TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"\x00\x00\x00\x00")
 # sync and blocking strategy, then codes of block size, rate, channels and bits that are not reserved
 HEADER = re.compile(rb"\xff[\xf8\xf9](?=[\x10-\xff][\x00-\xaf])")
+# other bytes look like a header every 50,000 bytes; more often, they are made to
+MIN_TRIED, TRIED_EVERY = 10_000, 64
 BITS_OF_CODE = {1: 8, 2: 12, 4: 16, 5: 20, 6: 24, 7: 32}
 SIZE_OF_CODE = {1: 192} | {n: 576 << (n - 2) for n in range(2, 6)} | {n: 256 << (n - 8) for n in range(8, 16)}
 RATES_HZ = (88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000)
@@ -294,8 +296,10 @@ def _whole_length(data: bytes, info: StreamInfo) -> int:
 
 def _iterate_headers(buffer: bytes, info: StreamInfo) -> Iterator[tuple[int, int, int]]:
     """Yield the offset, the first sample and the number of samples of every frame header with a right checksum."""
-    for match in HEADER.finditer(buffer):
+    for n_tried, match in enumerate(HEADER.finditer(buffer)):
         at = match.start()
+        if n_tried > MIN_TRIED + at // TRIED_EVERY:
+            return
         header = buffer[at : at + MAX_HEADER_SIZE]
         channels, bits_code = header[3] >> 4, header[3] >> 1 & 7
         if (min(channels + 1, 2) if channels >= 8 else channels + 1) != info.n_channels:

@@ -36,10 +36,13 @@ from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, edited, 
 from gmmaudio.audio.tags import skip_tags
 
 READ_SIZE = 1 << 20
-HEADER = re.compile(rb"\xff[\xe2-\xff]")
+# sync, then a bit rate that is neither open nor reserved
+HEADER = re.compile(rb"\xff[\xe2-\xff](?=[\x10-\xef])")
 # frames that must follow each other before a stream is believed, and before one goes on after damage
 N_FIRST, N_AGAIN = 4, 2
 N_AFTER_JUNK = 16
+# other bytes look like a header every 2,500 bytes; more often, they are made to
+MIN_TRIED, TRIED_EVERY = 1_000, 256
 # what comes before the first whole frame of a stream that is recorded while it runs
 MAX_JUNK = 4_096
 TAG_MARKS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
@@ -227,11 +230,13 @@ def _find_again(handle: ReadableFile, piece: Piece, stop: int) -> int | None:
     """Return the offset at which a stream goes on after damage, which is counted; None where it does not."""
     # a frame that is not followed by another is the damaged one
     broken = piece.spans[-1].stop - piece.last_size
-    at = broken + 1
+    at, n_tried = broken + 1, 0
     while at < stop:
         data = read_at(handle, at, min(READ_SIZE, stop - at))
         for match in HEADER.finditer(data):
-            candidate = at + match.start()
+            candidate, n_tried = at + match.start(), n_tried + 1
+            if n_tried > MIN_TRIED + (candidate - broken) // TRIED_EVERY:
+                return None
             format = read_format(data[match.start() : match.start() + HEADER_SIZE])
             n_needed = N_AGAIN if format == piece.format else N_AFTER_JUNK
             if _read_chain(handle, candidate, stop, n_needed) is None:

@@ -269,13 +269,13 @@ def _read_page(handle: ReadableFile, start: int, stop: int) -> tuple[Page | None
     handle.seek(start)
     head = handle.read(HEADER_SIZE)
     if len(head) < HEADER_SIZE or head[:5] != CAPTURE + b"\0":
-        return None, False
+        return None, head.startswith(CAPTURE)
     flags, granule, serial, sequence, checksum, n_segments = struct.unpack_from("<BqIIIB", head, 5)
     segments = handle.read(n_segments)
     body = start + HEADER_SIZE + n_segments
     end = body + sum(segments)
     if end > stop or len(segments) < n_segments:
-        return None, False
+        return None, True
     if page_checksum(head[:22] + bytes(4) + head[26:] + segments + handle.read(end - body)) != checksum:
         return None, True
     # a segment of less than 255 bytes is the last of its packet

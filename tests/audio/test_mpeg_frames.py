@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from gmmaudio.audio import read_audio, read_info
+from gmmaudio.audio import mpeg_frames, read_audio, read_info
 from gmmaudio.audio.layout import find_recordings
 from gmmaudio.audio.splice import Span
 from gmmaudio.audio.stderr_lines import decoder_lines
@@ -312,6 +312,15 @@ def test_a_recording_of_a_running_stream_begins_within_a_frame(tmp_path, media_o
     end = len(whole) + 1_105 - 50 * FRAME
     np.testing.assert_allclose(samples[end - n : end], whole[-n:], rtol=0, atol=1e-5)
     assert set(notes) <= {"lost"}
+
+
+def test_bytes_that_are_made_to_look_like_headers_are_searched_only_so_far(monkeypatch):
+    tried = []
+    original = mpeg_frames.read_format
+    monkeypatch.setattr(mpeg_frames, "read_format", lambda head: (tried.append(0), original(head))[1])
+    content = tagless(60.0) + b"\xff\xfb\x90\x0f" * 15_000
+    assert find_recordings(io.BytesIO(content))[0].notes[0].code == "lost"
+    assert len(tried) < 10_000
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -260,10 +260,9 @@ def test_a_stream_whose_header_is_damaged_is_lost(tmp_path):
 
 
 def test_very_many_broken_pages_are_refused_soon(tmp_path):
-    fake = b"OggS\0\0" + bytes(8) + bytes(12) + b"\x02\xff\xff"
-    content = content_of("ogg", 1.0) + fake * 20_000
-    code, message = refusal(keep(tmp_path / "clip", content))
-    assert (code, message) == ("damaged", "has more than 10000 broken pages; copy or record it again")
+    for fake in (b"OggS\0\0" + bytes(8) + bytes(12) + b"\x02\xff\xff", b"OggS"):
+        path = keep(tmp_path / "clip", content_of("ogg", 1.0) + fake * 20_000)
+        assert refusal(path) == ("damaged", "has more than 10000 broken pages; copy or record it again")
 
 
 def test_granules_that_are_out_of_all_bounds_give_a_reason(tmp_path):
