@@ -166,13 +166,17 @@ def adapt(
     covariance = covariance_of(ubm.covariance_type)
     # beyond these bounds the smaller term is lost to rounding errors; within them every component has rows
     n_prior = float(np.clip(relevance, EPSILON * stats.n_rows, stats.n_rows / EPSILON))
-    posterior = stats + _prior_statistics(ubm, n_prior)
+    # moments of a component far from 0 are taken about a point near it
+    prior_means = ubm.means if stats.origin is None else ubm.means - stats.origin
+    posterior = stats + _prior_statistics(ubm, prior_means, n_prior)
     means, covariances = covariance.estimate(posterior.n, posterior.f, posterior.s)
     if "means" not in parameters:
         # the covariance about the estimated means would be too small for the means that are kept
-        covariances = covariance.covariances_about(posterior.n, posterior.f, posterior.s, ubm.means)
+        covariances = covariance.covariances_about(posterior.n, posterior.f, posterior.s, prior_means)
     if "covariances" in parameters:
         covariances = _apply_relative_floor(covariance, ubm, covariances, variance_floor)
+    if stats.origin is not None:
+        means = means + stats.origin
     alpha = stats.n / posterior.n
     weights = alpha * stats.n / stats.n_rows + (1 - alpha) * ubm.weights
     return _replace_parameters(parameters, ubm, weights / weights.sum(), means, covariances)
@@ -196,12 +200,12 @@ def _whitening_for(ubm: GaussianMixture, X: RowSource) -> tuple[Whitening, bool]
     return (whitening, False) if rounded is None else (rounded, True)
 
 
-def _prior_statistics(ubm: GaussianMixture, n: float) -> SufficientStats:
-    """Return the expected statistics of ``n`` rows of each component of the UBM."""
+def _prior_statistics(ubm: GaussianMixture, means: Array, n: float) -> SufficientStats:
+    """Return the expected statistics of ``n`` rows of each component of the UBM, its means taken from a point."""
     covariance = covariance_of(ubm.covariance_type)
     counts = np.full(ubm.n_components, n)
-    second_moments = covariance.expected_second_moments(counts, ubm.means, ubm.covariances)
-    return SufficientStats(counts, n * ubm.means, second_moments, 0.0, float(counts.sum()), covariance.name)
+    second_moments = covariance.expected_second_moments(counts, means, ubm.covariances)
+    return SufficientStats(counts, n * means, second_moments, 0.0, float(counts.sum()), covariance.name)
 
 
 def _apply_relative_floor(covariance: Covariance, ubm: GaussianMixture, covariances: Array, share: float) -> Array:

@@ -53,6 +53,12 @@ class EMTrace:
     taken_back : tuple of (int, tuple of int)
         Re-seedings that EM did not make up for, in the form of ``reseeded``: the fit went on from the mixture before
         them, and the iterations after them are in none of the other lists.
+    stretched : tuple of int
+        Columns that a few far rows stretch: the standard deviation of the others is their scale.
+    min_variances : tuple of float
+        Minimum variance of a component in each column, in squared units of the rows: ``variance_floor`` times the
+        variance of the column, or that of its bulk where it is stretched. Where covariances are matrices, the bound is
+        on the eigenvalues after the columns are divided by the roots of these numbers.
 
     Examples
     --------
@@ -70,6 +76,8 @@ class EMTrace:
     floor_hits: tuple[int, ...] = ()
     rejected: int = 0
     taken_back: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    stretched: tuple[int, ...] = ()
+    min_variances: tuple[float, ...] = ()
 
     @property
     def n_iter(self) -> int:
@@ -86,7 +94,7 @@ class EMStep:
     start : int
         Index of the start, 0 to ``n_init - 1``.
     iteration : int
-        Number of iterations done, from 0. It goes back where re-seeding is taken back.
+        Number of iterations done, from 0. It goes back where re-seeding is taken back, or another is tried.
     log_likelihood : float
         Mean log density of a row under ``mixture``, nats.
     mixture : GaussianMixture
@@ -126,9 +134,9 @@ def fit_gmm(
     """Return a Gaussian mixture fitted to rows by EM, and the trace of the fit.
 
     Rows are centred and scaled by their global mean and standard deviation first, so the result does not depend on
-    units or offsets. Memory beyond the rows is a few chunks of 8,192 rows: no matrix of rows by components is ever
-    held. All sums run in a fixed order, so the same rows and seed give bit-identical results, however the rows are
-    divided and for any number of threads.
+    units or offsets; where a few far rows stretch a column, by those of the others. Memory beyond the rows is a few
+    chunks of 8,192 rows: no matrix of rows by components is ever held. All sums run in a fixed order, so the same rows
+    and seed give bit-identical results, however the rows are divided and for any number of threads.
 
     Parameters
     ----------
@@ -154,8 +162,8 @@ def fit_gmm(
         Stop when an iteration increases the mean log density of a row by less than ``tol`` nats for each feature. 0
         runs exactly ``max_iter`` iterations, rejected extrapolations included.
     variance_floor : float
-        Minimum variance (or eigenvalue) of a component, as a share of the global variance, 0..1. At 0 a share of
-        1e-10 remains, as at zero variance the likelihood has no maximum.
+        Minimum variance (or eigenvalue) of a component, as a share of the global variance, 0..1; far rows are not
+        counted in it. At 0 a share of 1e-10 remains, as at zero variance the likelihood has no maximum.
     accelerate : bool
         Whether to extrapolate after every second iteration (SQUAREM), and reject extrapolations that decrease the
         likelihood. It helps where EM converges slowly: many iterations, a small ``tol``.
@@ -217,8 +225,10 @@ def fit_gmm(
                 first = rows.make_start(distinct[:k], covariance_type, init, floor, rng)
             report = None if callback is None else _make_report(callback, rows, i)
             # where every distinct row has a component already, re-seeding cannot help
-            run = _Run(rows, floor, len(distinct) > k, n_threads, mapper, report)
+            run = _Run(rows, floor, len(distinct) > k, True, n_threads, mapper, report)
             fits.append(run.fit(first, max_iter, tol, accelerate))
+            if rows.is_far(fits[-1][0]).any():
+                fits.append(replace(run, keep_far=False).fit(first, max_iter, tol, accelerate))
         mixture, trace = max(fits, key=lambda fit: fit[1].log_likelihoods[-1])
         return rows.in_row_units(mixture), replace(trace, n_components_asked=k)
 
@@ -230,6 +240,10 @@ def _make_report(callback: Callable[[EMStep], Any], rows: FitRows, i: int) -> Re
         callback(EMStep(i, iteration, log_likelihood, rows.in_row_units(mixture)))
 
     return report
+
+
+# A mixture of whitened rows, after the statistics of the rows under it.
+_State = tuple[SufficientStats, GaussianMixture]
 
 
 @dataclass
@@ -253,9 +267,14 @@ class _History:
             return np.inf
         return self.likelihoods[-1] - self.likelihoods[-2]
 
-    def reseed(self, lost: npt.NDArray[np.intp], mixture: GaussianMixture, n_left: int) -> None:
-        """Note that components are re-seeded, and how EM would go on without it: from ``mixture``."""
-        self.checkpoints.append(_Checkpoint(mixture, n_left, len(self.likelihoods), self.rejected))
+    def decreases(self, stats: SufficientStats) -> bool:
+        """Whether the likelihood of the next mixture is below that of the last, without a re-seeding."""
+        just_reseeded = self.reseeded and self.reseeded[-1][0] == len(self.likelihoods)
+        return not just_reseeded and stats.mean_log_likelihood < self.likelihoods[-1]
+
+    def reseed(self, lost: npt.NDArray[np.intp], checkpoint: _Checkpoint) -> None:
+        """Note that components are re-seeded, and how EM would go on without it."""
+        self.checkpoints.append(checkpoint)
         self.reseeded.append((len(self.likelihoods), tuple(int(k) for k in lost)))
         self.recent.clear()
 
@@ -281,6 +300,8 @@ class _History:
 class _Checkpoint:
     """The state of a run where components were re-seeded: the mixture as it would have been without that."""
 
+    # of the iteration before that mixture
+    before: _State
     mixture: GaussianMixture
     # iterations left after that mixture
     n_left: int
@@ -295,6 +316,8 @@ class _Run:
     rows: FitRows
     floor: float
     reseed: bool
+    # whether a row that is far from all others may keep a component of its own
+    keep_far: bool
     n_threads: int
     mapper: Mapper | None
     report: Report | None
@@ -307,6 +330,7 @@ class _Run:
         # a component is re-seeded once: if it loses its rows again, another attempt would not help
         settled = np.full(mixture.n_components, not self.reseed)
         extrapolated: GaussianMixture | None = None
+        before: _State | None = None
         while True:
             stats = self.rows.statistics(extrapolated or mixture, self.n_threads, self.mapper)
             # not (a >= b) holds for NaN too
@@ -315,6 +339,10 @@ class _Run:
                 n_left -= 1
                 continue
             is_extrapolated, mixture, extrapolated = extrapolated is not None, extrapolated or mixture, None
+            # beside far rows, rounding errors of a step may exceed its increase
+            if before is not None and self.rows.whitening.stretched and history.decreases(stats):
+                stats, mixture = before
+            before = stats, mixture
             self._record(stats, mixture, history)
             # a small increase by an extrapolation does not imply that those by the next EM steps are small
             converged = history.last_increase() < tol * mixture.n_features and tol > 0 and not is_extrapolated
@@ -322,10 +350,10 @@ class _Run:
                 checkpoint = history.take_back()
                 if checkpoint is None:
                     return mixture, self._trace(mixture, history, converged)
-                mixture, n_left = checkpoint.mixture, checkpoint.n_left
+                mixture, n_left, before = checkpoint.mixture, checkpoint.n_left, checkpoint.before
                 continue
             history.recent.append(mixture)
-            mixture = self._step(stats, mixture, history, settled, n_left)
+            mixture = self._step(before, history, settled, n_left)
             # a rejected extrapolation needs an iteration after it
             if accelerate and n_left > 2:
                 extrapolated = self._extrapolate(history, mixture)
@@ -339,18 +367,18 @@ class _Run:
         if self.report is not None:
             self.report(len(history.likelihoods) - 1, history.likelihoods[-1], mixture)
 
-    def _step(
-        self, stats: SufficientStats, mixture: GaussianMixture, history: _History, settled: Mask, n_left: int
-    ) -> GaussianMixture:
+    def _step(self, before: _State, history: _History, settled: Mask, n_left: int) -> GaussianMixture:
         """Return the mixture after an M-step, in which components that lost their rows are re-seeded."""
+        stats, mixture = before
         mixture = maximise(stats, mixture, floor=self.floor)
         covariance = covariance_of(mixture.covariance_type)
         _, floored = covariance.at_floor(mixture.covariances, self.floor, mixture.n_components)
-        lost = np.flatnonzero(_has_lost_rows(stats, floored, self.rows.unit_weight) & ~settled)
+        alone = floored & ~self.rows.is_far(mixture) if self.keep_far else floored
+        lost = np.flatnonzero(_has_lost_rows(stats, alone, self.rows.unit_weight) & ~settled)
         # in the last iteration a component would be returned before it had seen a row
         if len(lost) and n_left > 1:
             settled[lost] = True
-            history.reseed(lost, mixture, n_left - 1)
+            history.reseed(lost, _Checkpoint(before, mixture, n_left - 1, len(history.likelihoods), history.rejected))
             mixture = _reseed(mixture, lost, self.floor)
         return mixture
 
@@ -375,6 +403,8 @@ class _Run:
             floor_hits=tuple(history.floor_hits),
             rejected=history.rejected,
             taken_back=tuple(history.taken_back),
+            stretched=self.rows.whitening.stretched,
+            min_variances=tuple(float(v) for v in self.floor * np.square(self.rows.whitening.scale)),
         )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import MixtureError
-from gmmaudio.mixture.covariance import covariance_of
+from gmmaudio.mixture.bulk import REACH
+from gmmaudio.mixture.covariance import Mask, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.init import SAMPLES, distinct_rows, make_start
 from gmmaudio.mixture.parallel import Mapper
@@ -61,7 +62,8 @@ class FitRows:
         """
         row_weights, unit_weight = _scale_weights(weights)
         summary = summarise(X, row_weights)
-        whitening = estimate_whitening(X, row_weights, summary, isotropic=covariance_of(covariance_type).isotropic)
+        isotropic = covariance_of(covariance_type).isotropic
+        whitening = estimate_whitening(X, row_weights, summary, isotropic=isotropic, unit_weight=unit_weight)
         rounded = whitening.rounded() if summary.is_float32 else None
         return cls(X, row_weights, summary, rounded or whitening, rounded is not None, unit_weight)
 
@@ -97,6 +99,17 @@ class FitRows:
         chunks = reread_chunks(self.X, self.weights, self.summary)
         return sum_chunks(joint, chunks, n_threads=n_threads, mapper=mapper)
 
+    def is_far(self, mixture: GaussianMixture) -> Mask:
+        """Return a mask of the components that are not in the bulk of the rows, shape (n_components,).
+
+        Parameters
+        ----------
+        mixture : GaussianMixture
+            Of whitened rows.
+        """
+        columns = list(self.whitening.stretched)
+        return np.asarray((np.abs(mixture.means[:, columns]) > REACH).any(axis=1))
+
     def make_start(
         self,
         distinct: npt.NDArray[np.floating],
@@ -124,7 +137,9 @@ class FitRows:
             sample, sample_weights = distinct_rows(rows, weights, self.whitening)
         # distances are taken with every column at unit variance, also where the whitening has one scale for all
         isotropic = covariance_of(covariance_type).isotropic
-        whitening = estimate_whitening(self.X, self.weights, self.summary) if isotropic else self.whitening
+        whitening = self.whitening
+        if isotropic:
+            whitening = estimate_whitening(self.X, self.weights, self.summary, unit_weight=self.unit_weight)
         stretch = self.whitening.scale / whitening.scale
         return make_start(sample, sample_weights, k, covariance_type, init, floor, rng, stretch)
 

@@ -11,11 +11,14 @@ import numpy.typing as npt
 from gmmaudio.arrays import as_numbers
 from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
+from gmmaudio.mixture.bulk import bulk_of_components
 from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of
 from gmmaudio.mixture.missing import conditional_means, log_joint_observed
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, log_joint_of, log_sums
 from gmmaudio.mixture.rows import as_rows, read_chunks
 from gmmaudio.mixture.whitening import Whitening
+
+Rows = slice | npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +154,7 @@ class GaussianMixture:
         with one_thread():
             for block, values, _ in _score(joint, rows):
                 _, total = exponentiate(values)
-                np.divide(values, total, out=responsibilities[block].T)
+                responsibilities[block] = (values / total).T
         # the smallest exponential is not 0
         responsibilities[:, self.weights == 0] = 0.0
         return responsibilities
@@ -353,8 +356,8 @@ def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -
     with one_thread():
         for block, values, shared in _score(joint, rows):
             result[block] = (log_sums(values, joint.edges)[0] + shared).T
-            # for a row without any value, the sum is that of the weights: 1 up to rounding errors
-            result[block][np.isnan(rows[block]).all(axis=1)] = 0.0
+    # for a row without any value, the sum is that of the weights: 1 up to rounding errors
+    result[np.isnan(rows).all(axis=1)] = 0.0
     return result
 
 
@@ -419,6 +422,8 @@ def stacked_log_joint(mixtures: Sequence[GaussianMixture], allow_float32: bool) 
 def whitening_of(mixtures: Sequence[GaussianMixture]) -> Whitening:
     """Return the whitening by the mean and the standard deviation of all mixtures together, equally weighted.
 
+    Where a few far components stretch a column, those of the others.
+
     Parameters
     ----------
     mixtures : sequence of GaussianMixture
@@ -437,16 +442,17 @@ def whitening_of(mixtures: Sequence[GaussianMixture]) -> Whitening:
     # relative to the first mean, so that the centre of equal means is exact at any offset
     centre = means[0] + weights @ (means - means[0])
     spread = weights @ (variances + (means - centre) ** 2)
+    centre, spread = bulk_of_components(weights, means, variances, centre, spread)
     if covariance.isotropic:
         spread = np.full_like(spread, spread.mean())
     return Whitening(centre, np.sqrt(spread))
 
 
-def _score(joint: LogJoint, rows: Floats) -> Iterator[tuple[slice, Floats, Array]]:
-    """Yield (slice of the rows, log joint (n_components, n), shared term (n_mixtures or 1, n)) of blocks of rows.
+def _score(joint: LogJoint, rows: Floats) -> Iterator[tuple[Rows, Floats, Array]]:
+    """Yield (indices of rows, log joint (n_components, n), shared term (n_mixtures or 1, n)) of blocks of rows.
 
     The log density under a mixture is the log of the summed exponentials of its components' log joint, plus the
-    shared term.
+    shared term. A far row comes twice, and the last time is exact.
     """
     work, log_scale = Workspace(joint), np.log(joint.whitening.scale)
     for chunk in read_chunks(rows, all_rows=True):
@@ -460,3 +466,6 @@ def _score(joint: LogJoint, rows: Floats) -> Iterator[tuple[slice, Floats, Array
             else:
                 block = work.evaluate(part)
                 yield rows_slice, block.values, joint.shared_term(block.moments) - log_scale.sum()
+            far, z = joint.far_rows(part)
+            if len(far):
+                yield start + far, joint.far_values(z), -(~np.isnan(z) @ log_scale)[None]

@@ -13,13 +13,12 @@ Little, Rubin, *Statistical Analysis with Missing Data* (2002), section 11.2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-import numpy.typing as npt
 
 from gmmaudio.mixture.covariance import Array, Covariance, Mask, covariance_of, log_weights, moments_of
-from gmmaudio.mixture.product import Parameters, exponentiate
+from gmmaudio.mixture.far import Parameters, far_distance, far_rows, log_joint_by_differences, remote_components
+from gmmaudio.mixture.patterns import patterns_of
+from gmmaudio.mixture.product import exponentiate
 
 Sums = tuple[Array, Array, Array]
 
@@ -47,7 +46,7 @@ def log_joint_observed(covariance: Covariance, parameters: Parameters, z: Array)
     if covariance.independent:
         return _masked_coefficients(covariance, parameters) @ _masked_moments(z).T
     values = np.repeat(log_weights(weights)[:, None], len(z), axis=1)
-    for observed, rows in _patterns(z):
+    for observed, rows in patterns_of(z):
         if observed.any():
             marginal = _Marginal(covariance, parameters, observed)
             values[:, rows] = marginal.coefficients @ marginal.moments(z[rows])
@@ -84,7 +83,7 @@ def expected_sums(covariance: Covariance, parameters: Parameters, z: Array, row_
     k, d = means.shape
     n, f, s = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
     density = np.empty(len(z))
-    for observed, rows in _patterns(z):
+    for observed, rows in patterns_of(z):
         marginal = _Marginal(covariance, parameters, observed)
         moments = marginal.moments(z[rows])
         values = marginal.coefficients @ moments
@@ -111,27 +110,23 @@ def conditional_means(covariance: Covariance, parameters: Parameters, z: Array) 
     >>> conditional_means(covariance_of("full"), parameters, np.array([[2.0, np.nan]]))
     array([[2., 1.]])
     """
-    _, means, _ = parameters
+    _, means, covariances = parameters
     values = log_joint_observed(covariance, parameters, z)
+    with np.errstate(over="ignore"):
+        remote = remote_components(means, covariance.sensitivity(means, covariances))
+    far = far_rows(z, far_distance(covariance, [parameters], remote))
+    if len(far):
+        values[:, far] = log_joint_by_differences(covariance, [parameters], z[far])
     _, total = exponentiate(values)
     responsibilities = values / total
     complete = z.copy()
-    for observed, rows in _patterns(z):
+    for observed, rows in patterns_of(z):
         if covariance.independent or not observed.any():
             complete[np.ix_(rows, ~observed)] = responsibilities[:, rows].T @ means[:, ~observed]
             continue
         marginal = _Marginal(covariance, parameters, observed)
         complete[np.ix_(rows, ~observed)] = marginal.predict(z[np.ix_(rows, observed)], responsibilities[:, rows])
     return complete
-
-
-def _patterns(z: Array) -> Iterator[tuple[Mask, npt.NDArray[np.intp]]]:
-    """Yield each pattern of observed columns, a mask (n_features,), with the indices of its rows."""
-    observed = ~np.isnan(z)
-    _, first, pattern = np.unique(np.packbits(observed, axis=1), axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(pattern.ravel(), kind="stable")
-    for i, rows in enumerate(np.split(order, np.cumsum(np.bincount(pattern.ravel()))[:-1])):
-        yield observed[first[i]], rows
 
 
 class _Marginal:

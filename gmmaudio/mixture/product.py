@@ -16,11 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of, moments_of
+from gmmaudio.mixture.covariance import Array, Covariance, Floats, Mask, covariance_of, moments_of
+from gmmaudio.mixture.far import Parameters, far_distance, far_rows, log_joint_by_differences, remote_components
 from gmmaudio.mixture.whitening import Whitening
-
-# Parameters of a mixture of whitened rows: weights, means, covariances.
-Parameters = tuple[Array, Array, Array]
 
 # Largest sensitivity (see Covariance.sensitivity) at which a component is computed in float32. The error of a row's
 # log density is 3e-7 times the sensitivity (root mean square), so 1e-4 at five times that: docs/decisions/0004.
@@ -55,6 +53,10 @@ class LogJoint:
         Subtracted from all constants, so that sums are near 0, where the resolution of float32 is highest.
     shared_roots : tuple of ndarray, shape (n_features, n_features)
         Root of the quadratic term that the components of each mixture share; empty where there is none.
+    remote : ndarray of bool, shape (n_components,)
+        Components so narrow and far from 0 that products lose their digits.
+    far_distance : float
+        Whitened rows beyond it may be near a remote component; infinity where there is none.
     """
 
     covariance: Covariance
@@ -67,6 +69,8 @@ class LogJoint:
     float32_error: Array
     offset: float
     shared_roots: tuple[Array, ...]
+    remote: Mask
+    far_distance: float
 
     @property
     def n_components(self) -> int:
@@ -101,6 +105,30 @@ class LogJoint:
         """
         return moments[-1 - self.n_features : -1]
 
+    def far_rows(self, rows: Floats) -> tuple[npt.NDArray[np.intp], Array]:
+        """Return the indices of rows that may be near a remote component, and these rows whitened, (n, n_features).
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, n_features)
+            In their own units.
+        """
+        if self.far_distance == np.inf:
+            return _NO_NEAR_ROWS
+        z = self.whitening.whiten(rows)
+        far = far_rows(z, self.far_distance)
+        return far, z[far]
+
+    def far_values(self, z: Array) -> Array:
+        """Return log(weight x density of the observed values) of whitened far rows, shape (n_components, n).
+
+        Parameters
+        ----------
+        z : ndarray, shape (n, n_features)
+            Whitened rows.
+        """
+        return log_joint_by_differences(self.covariance, self.parameters, z)
+
 
 def log_joint_of(
     covariance_type: str, mixtures: Sequence[Parameters], whitening: Whitening, allow_float32: bool
@@ -134,12 +162,15 @@ def log_joint_of(
     double = np.vstack([covariance.coefficients(*parameters) for parameters in mixtures])
     weights = np.concatenate([weights for weights, _, _ in mixtures]) / len(mixtures)
     means = np.vstack([means for _, means, _ in mixtures])
-    mean_moments = moments_of(covariance, means)
-    # expected log density: that at the mean, less half a nat for each feature
-    offset = float(weights @ (double.T * mean_moments).sum(axis=0)) - (0.0 if covariance.pooled else means.shape[1] / 2)
-    double[:, -1] -= offset
     with np.errstate(over="ignore"):
         sensitivity = np.concatenate([covariance.sensitivity(m, c) for _, m, c in mixtures])
+    remote = remote_components(means, sensitivity)
+    at_means = (double.T * moments_of(covariance, means)).sum(axis=0)
+    if remote.any():
+        weights, at_means = np.where(remote, 0.0, weights), np.where(remote, 0.0, at_means)
+    # expected log density: that at the mean, less half a nat for each feature
+    offset = float(weights @ at_means) - (0.0 if covariance.pooled else means.shape[1] / 2)
+    double[:, -1] -= offset
     # sensitive components, and those whose coefficients float32 cannot hold
     exact = np.flatnonzero(~(sensitivity <= MAX_SENSITIVITY) | (np.abs(double[:, :-1]).max(axis=1) > 1e30))
     # computing most components twice would cost more than computing all in float64 once; and the term that components
@@ -157,6 +188,8 @@ def log_joint_of(
         float32_error=1e-5 * sensitivity[exact][:, None] if use_float32 else np.zeros((0, 1)),
         offset=offset,
         shared_roots=tuple(root for root in roots if root is not None),
+        remote=remote,
+        far_distance=far_distance(covariance, mixtures, remote),
     )
 
 

@@ -15,6 +15,7 @@ from gmmaudio.arrays import as_numbers, refuse_masked
 from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import MIN_VARIANCE_SHARE, Array, Covariance, Floats, covariance_of
+from gmmaudio.mixture.far import sums_by_differences
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.missing import expected_sums
 from gmmaudio.mixture.parallel import Mapper, count_threads, thread_map
@@ -45,6 +46,8 @@ class SufficientStats:
         Number of rows, or the sum of their weights. Rows without any value are not counted.
     covariance_type : {"diag", "full", "tied", "spherical"}
         Type of the mixture, and so the meaning of ``s``.
+    origin : ndarray, shape (n_components, n_features), or None
+        Points that the moments are taken about; None is 0.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class SufficientStats:
     log_likelihood: float
     n_rows: float
     covariance_type: str = "diag"
+    origin: Array | None = None
 
     def __post_init__(self) -> None:
         for name in ("n", "f", "s"):
@@ -83,6 +87,7 @@ class SufficientStats:
             self.log_likelihood + other.log_likelihood,
             self.n_rows + other.n_rows,
             self.covariance_type,
+            self.origin,
         )
 
     @property
@@ -228,11 +233,12 @@ def chunk_statistics(joint: LogJoint, chunk: Chunk) -> SufficientStats:
     """
     covariance, k, d = joint.covariance, joint.n_components, joint.n_features
     n, f, s = np.zeros(k), np.zeros((k, d)), np.zeros(covariance.shape(k, d))
-    complete, log_likelihood = _MomentSums(joint), 0.0
+    complete, far, log_likelihood = _MomentSums(joint), _FarSums(joint), 0.0
     # weights are scaled to a maximum of 1, so that they cannot overflow float32
     unit = 1.0 if chunk.weights is None else float(chunk.weights.max(initial=0.0)) or 1.0
     for block, rows in chunk.blocks():
         row_weights = np.ones(len(rows)) if chunk.weights is None else chunk.weights[block] / unit
+        log_likelihood += far.add(rows, row_weights)
         if chunk.has_missing and np.isnan(rows).any():
             z = joint.whitening.whiten(rows)
             expected, density = expected_sums(covariance, joint.parameters[0], z, row_weights)
@@ -243,14 +249,51 @@ def chunk_statistics(joint: LogJoint, chunk: Chunk) -> SufficientStats:
     sums = complete.sums64 + complete.sums32
     log_determinant = float(observed_weight(chunk) @ np.log(joint.whitening.scale))
     log_likelihood = unit * (log_likelihood + complete.rounding_correction()) - log_determinant
-    return SufficientStats(
-        unit * (n + sums[:, -1]),
-        unit * (f + sums[:, -1 - d : -1]),
-        unit * (s + complete.pooled + covariance.second_moments(sums[:, : -1 - d], d)),
-        log_likelihood,
-        chunk.total,
-        covariance.name,
+    near = (
+        n + sums[:, -1],
+        f + sums[:, -1 - d : -1],
+        s + complete.pooled + covariance.second_moments(sums[:, : -1 - d], d),
     )
+    n, f, s = far.join(near)
+    return SufficientStats(unit * n, unit * f, unit * s, log_likelihood, chunk.total, covariance.name, far.origin)
+
+
+class _FarSums:
+    """Statistics of the far rows of a chunk, about the means of remote components."""
+
+    def __init__(self, joint: LogJoint) -> None:
+        self._joint = joint
+        means = joint.parameters[0][1]
+        self.origin = np.where(joint.remote[:, None], means, 0.0) if joint.remote.any() else None
+        self._sums: list[tuple[Array, Array, Array]] = []
+
+    def add(self, rows: Floats, row_weights: Array) -> float:
+        """Add the far rows of a block, set their weights to 0, and return their log likelihood."""
+        far, z = self._joint.far_rows(rows)
+        if self.origin is None or not len(far):
+            return 0.0
+        values = self._joint.far_values(z)
+        density, total = exponentiate(values)
+        shares = values * (row_weights[far] / total)
+        parameters = self._joint.parameters[0]
+        self._sums.append(sums_by_differences(self._joint.covariance, parameters, self.origin, z, shares))
+        log_likelihood = float(row_weights[far] @ density)
+        row_weights[far] = 0.0
+        return log_likelihood
+
+    def join(self, near: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        """Return the statistics of all rows of the chunk about the origin; ``near`` are those of the others about 0."""
+        if self.origin is None:
+            return near
+        n, f, s = near
+        if not n.any():
+            return tuple(np.sum(parts, axis=0) for parts in zip(near, *self._sums, strict=True))
+        about = self._joint.covariance.covariances_about(n, f, s, self.origin)
+        s = self._joint.covariance.expected_second_moments(n, np.zeros_like(f), about)
+        f = f - n[:, None] * self.origin
+        for far in self._sums:
+            n, f, s = n + far[0], f + far[1], s + far[2]
+        return n, f, s
 
 
 class _MomentSums:
@@ -302,6 +345,8 @@ def _in_row_units(stats: SufficientStats, joint: LogJoint) -> SufficientStats:
     """Return statistics of whitened rows in the units of the rows."""
     covariance = joint.covariance
     centre, scale = joint.whitening.centre, joint.whitening.scale
+    if stats.origin is not None:
+        centre = centre + scale * stats.origin
     about = covariance.covariances_about(stats.n, stats.f, stats.s, np.broadcast_to(-centre / scale, stats.f.shape))
     s = covariance.expected_second_moments(stats.n, np.zeros_like(stats.f), covariance.rescale(about, scale))
     f = stats.n[:, None] * centre + scale * stats.f
@@ -357,6 +402,8 @@ def maximise(
         np.where(empty[:, None], 0.0, stats.f),
         covariance.where(empty, np.zeros_like(stats.s), stats.s),
     )
+    if stats.origin is not None:
+        means = means + stats.origin
     if floor is None:
         min_variance = MIN_VARIANCE_SHARE * _global_variance(stats)
     else:

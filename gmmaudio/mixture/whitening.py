@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import MixtureError
+from gmmaudio.mixture.bulk import bulk_moments
 from gmmaudio.mixture.covariance import Array, Floats
 from gmmaudio.mixture.rows import Chunk, RowSource, RowSummary, reread_chunks
 
@@ -22,6 +23,8 @@ class Whitening:
     ----------
     centre, scale : ndarray, shape (n_features,), float64
         In the units of the rows; scale > 0.
+    stretched : tuple of int
+        Columns that are stretched by far rows, and have the centre and the scale of their bulk.
 
     Examples
     --------
@@ -32,6 +35,7 @@ class Whitening:
 
     centre: Array
     scale: Array
+    stretched: tuple[int, ...] = ()
 
     def rounded(self) -> Whitening | None:
         """Return the whitening with float32 parameters, which float32 rows need; None where float32 cannot hold them.
@@ -41,7 +45,7 @@ class Whitening:
         with np.errstate(over="ignore", under="ignore"):
             centre, scale = (v.astype(np.float32).astype(np.float64) for v in (self.centre, self.scale))
         fits = (np.abs(centre) < 1e30).all() and (scale > 1e-30).all() and (scale < 1e30).all()
-        return Whitening(centre, scale) if fits else None
+        return replace(self, centre=centre, scale=scale) if fits else None
 
     def whiten(self, rows: Floats) -> Array:
         """Return ``(rows - centre) / scale`` in float64, shape (n, n_features).
@@ -74,12 +78,18 @@ class Whitening:
 
 
 def estimate_whitening(
-    X: RowSource, weights: npt.ArrayLike | None, summary: RowSummary, *, isotropic: bool = False
+    X: RowSource,
+    weights: npt.ArrayLike | None,
+    summary: RowSummary,
+    *,
+    isotropic: bool = False,
+    unit_weight: float = 1.0,
 ) -> Whitening:
-    """Return the whitening by the mean and the standard deviation of each column.
+    """Return the whitening by the mean and the standard deviation of each column, or of its bulk.
 
     The moments are exact at any offset of the rows, and free of overflow at any scale. A column that is constant, or
-    varies by rounding errors only, is not scaled by its standard deviation, but keeps its units.
+    varies by rounding errors only, is not scaled by its standard deviation, but keeps its units. A column that a few
+    far rows stretch is scaled by the standard deviation of the others.
 
     Parameters
     ----------
@@ -89,6 +99,8 @@ def estimate_whitening(
         Of the same rows.
     isotropic : bool
         Whether to scale all columns by the square root of their mean variance.
+    unit_weight : float
+        Weight of one row.
 
     Raises
     ------
@@ -113,18 +125,24 @@ def estimate_whitening(
     for chunk in reread_chunks(X, weights, summary):
         n, mean, squares = _merge_moments((n, mean, squares), _column_moments(chunk, rough))
     centre, std = middle + half * mean, half * np.where(flat, 0.0, np.sqrt(squares / n))
-    if isotropic:
-        half[:] = half.max()
-        max_std = std.max() or 1.0
-        std[:] = max_std * np.sqrt(np.square(std / max_std).mean())
-    scale = np.maximum(np.where(std > 0, std, half), 1e-151)
+    scale = _scale(std, half, isotropic=isotropic)
     too_wide = np.flatnonzero(scale > 1e152)
     if len(too_wide):
         raise MixtureError(
             f"column {too_wide[0]} has a standard deviation of {scale[too_wide[0]]:.3g}, whose square exceeds float64; "
             "expected 1e152 or less: divide the column by a constant"
         )
-    return Whitening(centre, scale)
+    centre, std, stretched = bulk_moments(X, weights, summary, centre, std, unit_weight)
+    return Whitening(centre, _scale(std, half, isotropic=isotropic) if stretched else scale, stretched)
+
+
+def _scale(std: Array, half: Array, *, isotropic: bool) -> Array:
+    """Return the scale of columns, > 0: their deviation, or half their range where it is 0."""
+    if isotropic:
+        half = np.full_like(half, half.max())
+        max_std = std.max() or 1.0
+        std = np.full_like(std, max_std * np.sqrt(np.square(std / max_std).mean()))
+    return np.maximum(np.where(std > 0, std, half), 1e-151)
 
 
 ColumnMoments = tuple[Array, Array, Array]

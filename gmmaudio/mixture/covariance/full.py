@@ -7,6 +7,10 @@ import numpy.typing as npt
 
 from gmmaudio.mixture.covariance.interface import Array, Floats, Mask, divisor, log_weights
 
+# The trace of a whitened covariance that far rows alone can give, and the least share of it that an eigenvalue has.
+FAR_VARIANCE = 1e7
+FAR_SHARE = 1e-11
+
 
 class Full:
     """Full covariances, given as matrices (k, d, d)."""
@@ -200,9 +204,11 @@ def log_determinants(chol: Floats) -> Array:
 
 
 def _rounding(covariances: Array) -> Array:
-    """Return the rounding error (k,) of an eigenvalue."""
-    d = covariances.shape[1]
-    size: Array = 8 * d * np.finfo(np.float64).eps * np.trace(covariances, axis1=1, axis2=2)
+    """Return the smallest eigenvalue (k,) that float64 can tell from 0, beside the others of each matrix."""
+    d, total = covariances.shape[1], np.trace(covariances, axis1=1, axis2=2)
+    # a matrix that holds far rows and others too must keep its digits in the units of the rows
+    share = np.where(total > FAR_VARIANCE, FAR_SHARE, 8 * d * np.finfo(np.float64).eps)
+    size: Array = share * total
     return size
 
 
