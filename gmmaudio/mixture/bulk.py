@@ -20,6 +20,8 @@ STRETCH = 3.0
 FAR_SHARE, FAR_ROWS, MAX_FAR_SHARE = 0.01, 5, 0.1
 # The bulk reaches this many standard deviations of the nearest rows from their median.
 REACH = 10.0
+# Smallest scale, as a share of the distance of the furthest row: float64 has no digits for less beside that row.
+MIN_SCALE = 1e-12
 # Number of rows from which the bulk is estimated.
 SAMPLE = 20_000
 # The narrow components of a mixture are its bulk where its standard deviation is more than this many times theirs:
@@ -62,9 +64,10 @@ def bulk_moments(
     >>> bulk_moments(X, None, summarise(X), X.mean(axis=0), X.std(axis=0))
     (array([0.]), array([1.]), (0,))
     """
-    n = summary.observed / unit_weight
-    share = np.minimum(np.maximum(FAR_SHARE, FAR_ROWS / n), MAX_FAR_SHARE)
-    with np.errstate(over="ignore"):
+    # weights may differ by more than float64 holds, and distances too
+    with np.errstate(over="ignore", divide="ignore"):
+        n = summary.observed / unit_weight
+        share = np.minimum(np.maximum(FAR_SHARE, FAR_ROWS / n), MAX_FAR_SHARE)
         reach = np.maximum(summary.high - centre, centre - summary.low)
     # no smaller distance could stretch a column so far
     suspect = np.flatnonzero((std > 0) & (reach > (1 - share) * np.sqrt((1 - STRETCH**-2) / share) * std))
@@ -77,8 +80,7 @@ def bulk_moments(
         mean, deviation = _bulk(rows[:, j].astype(np.float64), row_weights, float(share[j]))
         # a column whose bulk is constant, but for rounding errors, has no other scale
         if deviation > resolution * abs(mean) and STRETCH * deviation < std[j]:
-            # far rows must stay within the range of float64 when they are squared
-            bulk_centre[j], bulk_std[j] = mean, max(deviation, 1e-90 * reach[j])
+            bulk_centre[j], bulk_std[j] = mean, max(deviation, MIN_SCALE * reach[j])
             stretched.append(int(j))
     return (bulk_centre, bulk_std, tuple(stretched)) if stretched else (centre, std, ())
 

@@ -175,6 +175,15 @@ def test_sources_and_threads_give_the_same_bits():
         assert other == trace
 
 
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("size", [1e12, 1e15, 1e20, 1e100, 1e140])
+def test_any_distance_is_fitted_soundly(covariance_type, size):
+    X = with_far_rows(size, n=200, n_far=2, d=3)
+    for k in (1, 3, 8):
+        mixture, trace = fit_gmm(X, k, covariance_type=covariance_type)
+        assert mixture.log_density(X).mean() == pytest.approx(trace.log_likelihoods[-1], rel=1e-5)
+
+
 def test_a_far_row_keeps_its_component_and_lost_ones_are_still_placed_anew():
     X = with_far_rows(1e5, n=400, n_far=1, d=2)
     covariances = np.ones((3, 2))
