@@ -138,8 +138,15 @@ def _as_there(handle: ReadableFile, head: Head, end: int) -> Found:
     n_there -= n_there % head.format.frame_bytes
     notes: tuple[AudioNote, ...] = ()
     if n_there > 0 and not (dialect.title == "CAF" and head.declared == -1 - dialect.inner):
-        notes = (length_note(dialect.sound_name, head.chunks[-1].size, n_there, head.format.byte_rate),)
+        notes = (length_note(dialect.sound_name, _field_of_size(head), n_there, head.format.byte_rate),)
     return Found([Recording(with_length(head, head.sound_start + n_there, rest), notes)], end)
+
+
+def _field_of_size(head: Head) -> int:
+    """Return the size of the sound as it stands in the header."""
+    if head.dialect.title == "RF64":
+        return head.declared
+    return head.chunks[-1].size + (head.dialect.header_bytes if head.dialect.counts_header else 0)
 
 
 def _later_chunks(handle: ReadableFile, head: Head, offset: int, stop: int) -> list[Chunk]:
