@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from gmmaudio.audio.claims import damaged
+from gmmaudio.audio.claims import begins_header, damaged
 from gmmaudio.audio.splice import ReadableFile, Span, edited, read_at
 
 # the end of the identifiers of Wave64's chunks
@@ -149,7 +149,7 @@ def chunk_at(handle: ReadableFile, dialect: Dialect, offset: int, stop: int) -> 
     return Chunk(name, offset, offset + n_header, size - n_header if dialect.counts_header else size)
 
 
-def end_of(handle: ReadableFile, dialect: Dialect, chunk: Chunk, start: int, stop: int) -> int:
+def end_of(handle: ReadableFile, dialect: Dialect, chunk: Chunk, stop: int) -> int:
     """Return the offset behind a chunk and its padding; writers forget the padding, and it is not skipped then.
 
     Parameters
@@ -160,17 +160,19 @@ def end_of(handle: ReadableFile, dialect: Dialect, chunk: Chunk, start: int, sto
         Its format.
     chunk : Chunk
         The chunk.
-    start, stop : int
-        Where the recording begins, and the end of the bytes to look at.
+    stop : int
+        The end of the bytes to look at.
     """
     end = chunk.start + chunk.size
-    padded = min(stop, end + (start - end) % dialect.alignment)
-    if padded in (end, stop) or chunk_at(handle, dialect, padded, stop) is not None:
+    padded = min(stop, end + -chunk.size % dialect.alignment)
+    if padded == end or begins_header(handle, end):
+        return end
+    if padded == stop or chunk_at(handle, dialect, padded, stop) is not None:
         return padded
     return end if chunk_at(handle, dialect, end, stop) is not None else padded
 
 
-def chunks_from(handle: ReadableFile, dialect: Dialect, start: int, offset: int, stop: int) -> Iterator[Chunk]:
+def chunks_from(handle: ReadableFile, dialect: Dialect, offset: int, stop: int) -> Iterator[Chunk]:
     """Yield the chunks from an offset on, up to and with the first that is declared longer than the file.
 
     Parameters
@@ -179,8 +181,8 @@ def chunks_from(handle: ReadableFile, dialect: Dialect, start: int, offset: int,
         The open file.
     dialect : Dialect
         Its format.
-    start, offset, stop : int
-        Where the recording and the first of the chunks begin, and the end of the bytes to look at.
+    offset, stop : int
+        Where the first of the chunks begins, and the end of the bytes to look at.
 
     Yields
     ------
@@ -192,7 +194,7 @@ def chunks_from(handle: ReadableFile, dialect: Dialect, start: int, offset: int,
         yield chunk
         if not 0 <= chunk.size <= stop - chunk.start:
             return
-        chunk = chunk_at(handle, dialect, end_of(handle, dialect, chunk, start, stop), stop)
+        chunk = chunk_at(handle, dialect, end_of(handle, dialect, chunk, stop), stop)
 
 
 class SoundFormat(NamedTuple):
@@ -297,7 +299,7 @@ def with_length(head: Head, sound_stop: int, rest: Span) -> tuple[Span | bytes, 
     """
     dialect, start, sound = head.dialect, head.start, head.chunks[-1]
     size = sound_stop - sound.start
-    padding = bytes(-(sound_stop - start) % dialect.alignment)
+    padding = bytes(-size % dialect.alignment)
     after = (Span(sound.start, sound_stop), padding, rest)
     total = sound_stop - start + len(padding) + rest.stop - rest.start
     if dialect.title == "RF64" or (dialect.magic.startswith(b"RIFF") and total >= 2**32):

@@ -93,7 +93,7 @@ def _read_head(handle: ReadableFile, dialect: Dialect, start: int, stop: int) ->
     """Return the chunks up to the sound's."""
     chunks: list[Chunk] = []
     form, wide_size = SoundFormat(), 0
-    for chunk in chunks_from(handle, dialect, start, start + dialect.first, stop):
+    for chunk in chunks_from(handle, dialect, start + dialect.first, stop):
         chunks.append(chunk)
         if chunk.name == dialect.sound:
             is_wide = dialect.title == "RF64" and chunk.size == 0xFFFFFFFF
@@ -111,14 +111,14 @@ def _as_declared(handle: ReadableFile, head: Head, stop: int) -> Found:
     """Return the recording whose sound has the declared length, with the chunks after it."""
     dialect, sound = head.dialect, head.chunks[-1]._replace(size=head.declared + head.dialect.inner)
     sound_stop = sound.start + sound.size
-    rest = end = end_of(handle, dialect, sound, head.start, stop)
+    rest = end = end_of(handle, dialect, sound, stop)
     is_whole = all(chunk.size <= MAX_METADATA_BYTES for chunk in head.chunks[:-1])
     further: list[Recording] = []
     for chunk in _later_chunks(handle, head, end, stop):
         if not 0 <= chunk.size <= stop - chunk.start:
             # the end of the file is missing, and it held no sound
             return Found([Recording(with_length(head, sound_stop, Span(rest, end))), *further], end)
-        end = end_of(handle, dialect, chunk, head.start, stop)
+        end = end_of(handle, dialect, chunk, stop)
         is_whole = is_whole and chunk.size <= MAX_METADATA_BYTES and chunk.name != dialect.sound
         if chunk.name == dialect.sound and chunk.size > dialect.inner:
             before = Span(head.start, head.chunks[-1].header)
@@ -162,7 +162,7 @@ def _later_chunks(handle: ReadableFile, head: Head, offset: int, stop: int) -> l
             chunks.append(chunk)
         if not fits:
             break
-        offset = end_of(handle, head.dialect, chunk, head.start, stop)
+        offset = end_of(handle, head.dialect, chunk, stop)
     return chunks
 
 
@@ -182,10 +182,10 @@ def _trailing_chunks(handle: ReadableFile, head: Head, end: int) -> Span:
 
 def _reaches_end(handle: ReadableFile, head: Head, offset: int, end: int) -> bool:
     """Return whether chunks from an offset on reach the end, with nothing but tags and padding after them."""
-    for chunk in chunks_from(handle, head.dialect, head.start, offset, end):
+    for chunk in chunks_from(handle, head.dialect, offset, end):
         if not 0 <= chunk.size <= end - chunk.start:
             return False
-        if skip_tags(handle, end_of(handle, head.dialect, chunk, head.start, end), end) == end:
+        if skip_tags(handle, end_of(handle, head.dialect, chunk, end), end) == end:
             return True
     return False
 

@@ -7,12 +7,15 @@ ISO/IEC 13818-7, section 6.2 (ADTS); RFC 4867, section 5 (AMR and AMR-WB files).
 
 from __future__ import annotations
 
+import re
+
 from gmmaudio.audio.claims import next_header
-from gmmaudio.audio.formats import AudioNote
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
 from gmmaudio.audio.tags import skip_tags
 
-_WINDOW_BYTES = 65_536
+_WINDOW_BYTES, _PIECE_BYTES = 65_536, 16_384
+# the bits that all ADTS frames begin with
+_SYNC = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
 # bytes of the frames of each type, with the byte that says the type
 _AMR_BYTES = {
     b"#!AMR\n": (13, 14, 16, 18, 20, 21, 27, 32, 6, 1, 1, 1, 1, 1, 1, 1),
@@ -36,39 +39,42 @@ def find_adts(handle: ReadableFile, start: int, stop: int) -> Found | None:
         None where no two such frames begin.
     """
     window = _Window(handle)
-    first = _adts_frame(window.read(start, 7))
-    if first is None or (start + first[1] < stop and _adts_frame(window.read(start + first[1], 7)) is None):
+    kind = _adts_kind(window, start, stop)
+    if kind is None:
         return None
     recordings: list[Recording] = []
     parts: list[Span | bytes] = []
-    kind, run, position = first[0], start, start
+    run = position = header = start
     while position < stop:
         frame = _adts_frame(window.read(position, 7))
         if frame is not None and frame[0] == kind:
             position = min(stop, position + frame[1])
             continue
         following = skip_tags(handle, position, stop)
-        frame = _adts_frame(window.read(following, 7))
-        if frame is None and following < stop:  # damage, which the decoder leaves out and counts
-            following = next_header(handle, position, stop)
-            position = _next_adts_frame(window, kind, position + 1, following)
-            if position == following < stop:
+        next_kind = _adts_kind(window, following, stop)
+        if next_kind is None and following < stop:  # damage, which the decoder leaves out and counts
+            header = header if header > position else next_header(handle, position, stop)
+            position = _next_adts_frame(window, kind, position + 1, header)
+            if position == header < stop:
                 break
             continue
         parts.append(Span(run, position))
         run = position = following
-        if frame is None:
-            break
-        if frame[0] != kind:
+        if next_kind not in (kind, None):
             recordings.append(Recording(tuple(parts), has_length=False))
-            kind, parts = frame[0], []
-    parts.append(Span(run, position))
-    recordings.append(
-        Recording(
-            tuple(part for part in parts if not isinstance(part, Span) or part.start < part.stop), has_length=False
-        )
-    )
-    return Found(recordings, position)
+            parts = []
+        kind = next_kind or kind
+    last = (*parts, Span(run, position)) if run < position else tuple(parts)
+    return Found([*recordings, Recording(last, has_length=False)], position)
+
+
+def _adts_kind(window: _Window, position: int, stop: int) -> tuple[int, int] | None:
+    """Return the rate and channels of the frame at an offset; None where none begins that another follows."""
+    frame = _adts_frame(window.read(position, 7)) if position < stop else None
+    if frame is None or position + frame[1] >= stop:
+        return frame and frame[0]
+    following = _adts_frame(window.read(position + frame[1], 7))
+    return frame[0] if following is not None and following[0] == frame[0] else None
 
 
 def _adts_frame(head: bytes) -> tuple[tuple[int, int], int] | None:
@@ -81,12 +87,14 @@ def _adts_frame(head: bytes) -> tuple[tuple[int, int], int] | None:
 
 def _next_adts_frame(window: _Window, kind: tuple[int, int], start: int, stop: int) -> int:
     """Return the offset of the next frame of the same kind that another follows; ``stop`` where there is none."""
-    for position in range(start, stop):
-        frame = _adts_frame(window.read(position, 7))
-        if frame is not None and frame[0] == kind:
-            following = _adts_frame(window.read(position + frame[1], 7))
-            if position + frame[1] >= stop or (following is not None and following[0] == kind):
-                return position
+    position = start
+    while position < stop:
+        piece = window.read(position, _PIECE_BYTES)
+        for match in _SYNC.finditer(piece):
+            place = position + match.start()
+            if place < stop and _adts_kind(window, place, stop) == kind:
+                return place
+        position += max(1, len(piece) - 1)
     return stop
 
 
@@ -115,12 +123,9 @@ def find_amr(handle: ReadableFile, start: int, stop: int) -> Found | None:
         kind = window.read(position, 1)[0]
         if kind & 0x83:
             break
-        size = _AMR_BYTES[magic][kind >> 3 & 15]
-        if position + size > stop:
-            note = AudioNote("cut_off", "ends within a frame")
-            return Found([Recording((Span(start, position),), (note,), has_length=False)], stop)
-        position += size
-    return Found([Recording((Span(start, position),), has_length=False)], position)
+        position += _AMR_BYTES[magic][kind >> 3 & 15]
+    end = min(position, stop)
+    return Found([Recording((Span(start, end),), has_length=False)], end)
 
 
 class _Window:

@@ -233,6 +233,17 @@ def test_a_second_chunk_of_sound_is_read(tmp_path, container):
     assert codes == ["joined"]
 
 
+@pytest.mark.parametrize("padding", [b"\0", b""], ids=["padded", "forgotten"])
+def test_an_odd_number_of_bytes_is_padded_or_not(tmp_path, padding):
+    quiet = OTHER[:-1] // 256 / np.float32(128)
+    first = encode(quiet, SR, "WAV", "PCM_U8")[: 44 + len(quiet)] + padding + LIST
+    samples, codes = read_with_notes(keep(tmp_path / "clip", first + encode(OTHER)))
+    assert_equal_sound(samples, np.concatenate([quiet, mono(OTHER)]))
+    assert codes == ["joined"]
+    with (tmp_path / "clip").open("rb") as handle:
+        assert next(recording.parts for recording in find_recordings(handle)) == (Span(0, len(first)),)
+
+
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_a_long_chunk_without_sound_is_not_given_to_the_decoder(tmp_path, monkeypatch, place):
     monkeypatch.setattr(chunks, "MAX_METADATA_BYTES", 1_000)

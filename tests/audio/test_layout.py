@@ -97,10 +97,20 @@ def test_files_of_different_containers_may_be_joined(tmp_path):
 def test_a_cut_media_file_with_a_length_is_truncated(tmp_path, name, kept):
     content = media(tmp_path, name, 3.0)
     path = keep(tmp_path / "clip", content[: round(kept * len(content))])
-    assert refusal(path, RATE.get(name, SR))[0] == "truncated"
+    code, message = refusal(path, RATE.get(name, SR))
+    assert code == "truncated"
+    assert message.endswith("left of a longer file; copy or export the file again")
     if name not in ("wavpack", "tta"):  # their blocks are long
         # what is there can be used by a segment
         assert len(read_audio(path, SR, start_s=0.2, end_s=0.9)) == round(0.7 * SR)
+
+
+def test_a_segment_of_declared_size_that_is_cut_is_truncated_without_a_duration(tmp_path):
+    content = bytearray(media(tmp_path, "mkv", 3.0))
+    duration = content.find(b"\x44\x89\x88")
+    content[duration : duration + 11] = b"\xec\x89" + bytes(9)
+    assert read_info(keep(tmp_path / "clip", bytes(content))).duration_s is None
+    assert refusal(keep(tmp_path / "clip", bytes(content[:-3_000])))[0] == "truncated"
 
 
 @pytest.mark.parametrize("kept", [0.95, 0.5])
@@ -135,7 +145,9 @@ def test_an_avi_of_undeclared_length_is_read(tmp_path, value):
     content = bytearray(media(tmp_path, "avi", 2.0))
     struct.pack_into("<I", content, 4, value)
     struct.pack_into("<I", content, content.find(b"movi") - 4, value)
-    samples, _ = sound_of(keep(tmp_path / "clip", bytes(content[: content.rfind(b"idx1")])))
+    path = keep(tmp_path / "clip", bytes(content[: content.rfind(b"idx1")]))
+    assert read_info(path).duration_s is None
+    samples, _ = sound_of(path)
     assert np.array_equal(samples, chirp(2.0) / np.float32(32768))
     both = bytes(content) + bytes(content)
     samples, codes = sound_of(keep(tmp_path / "clip", both))
@@ -185,6 +197,16 @@ def test_tags_between_joined_aac_files_are_no_sound(tmp_path, between):
     samples, codes = sound_of(keep(tmp_path / "clip", between + between.join(pieces) + between))
     assert np.array_equal(samples, expected)
     assert codes == []
+
+
+def test_bytes_in_damage_that_look_like_another_frame_are_no_recording(tmp_path):
+    content = bytearray(media(tmp_path, "adts", 3.0))
+    middle = len(content) // 2
+    # a frame of 44.1 kHz, which none follows
+    content[middle : middle + 400] = b"\xff\xf1\x50\x80\x20\x1f\xfc" + b"\x55" * 393
+    samples, codes = sound_of(keep(tmp_path / "clip", bytes(content)))
+    assert codes == ["lost"]
+    assert 2.7 < len(samples) / SR < 3.2
 
 
 # --- elements longer than the file ----------------------------------------------------------------------------------
