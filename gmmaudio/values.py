@@ -12,6 +12,7 @@ import reprlib
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from gmmaudio.errors import SettingError
@@ -139,8 +140,8 @@ def convert(name: str, value: object, hint: Any) -> Any:
     """Return a value as the type that an annotation names.
 
     Scalars of numpy become those of Python; a bool is no number, and a number is finite. Whole numbers serve where a
-    number is expected, and stay whole. Lists become tuples where the type is a tuple. A type that cannot be checked,
-    such as that of an array, takes every value.
+    number is expected, and stay whole. Lists become tuples where the type is a tuple, and strings paths where it is
+    Path. A type that cannot be checked, such as that of an array, takes every value.
 
     Parameters
     ----------
@@ -242,7 +243,8 @@ def _converted(value: Any, hint: Any) -> Any:
     if scalar is not None or hint is Any:
         return value if scalar is None else scalar(value)
     if _is_path(hint):
-        return _kept_if(value, isinstance(value, str | os.PathLike) and isinstance(os.fspath(value), str))
+        _kept_if(value, isinstance(value, str | os.PathLike) and isinstance(os.fspath(value), str))
+        return hint(value) if hint is Path else value
     if getattr(hint, "_is_protocol", False):
         return _kept_if(value, callable(value) or "__call__" not in vars(hint))
     return _kept_if(value, not isinstance(hint, type) or isinstance(value, hint))

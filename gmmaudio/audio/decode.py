@@ -22,6 +22,7 @@ from gmmaudio.audio.formats import MAX_RATE_HZ, MIN_RATE_HZ, AudioInfo, AudioNot
 from gmmaudio.audio.recordings import Decoder, open_decoder
 from gmmaudio.errors import AudioError, SettingError
 from gmmaudio.files import find_path
+from gmmaudio.values import checked
 
 # a larger magnitude overflows in later steps
 MAX_MAGNITUDE = 1e30
@@ -64,6 +65,7 @@ def read_info(path: str | os.PathLike[str]) -> AudioInfo:
         return decoder.info
 
 
+@checked
 def read_audio(
     path: str | os.PathLike[str],
     sr: int,

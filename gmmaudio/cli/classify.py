@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options
+from gmmaudio.json_text import to_json
 from gmmaudio.names import file_text, respell
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _writer(output_format: str, top: int | None, n_labels: int) -> Callable[[str
             click.echo("\t".join(printable(cell) for cell in (shown, *cells)))
 
     def jsonl(shown: str, prediction: Prediction) -> None:
-        click.echo(json.dumps(_record(shown, prediction, top or n_labels)))
+        click.echo(to_json(_record(shown, prediction, top or n_labels)))
 
     table = csv.writer(sys.stdout)
     n_shown = min(top or 1, n_labels)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from operator import itemgetter
@@ -16,6 +15,7 @@ from gmmaudio.cli import options
 from gmmaudio.cli.flags import with_flags
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.findings import Finding, at_level
+from gmmaudio.json_text import to_json
 from gmmaudio.names import respell
 from gmmaudio.values import shown
 
@@ -100,7 +100,7 @@ def command(a: Path, b: Path, json_path: Path | None, is_quiet: bool) -> None:
             repeats=[repeat for _, repeat in keys],
             progress=progress,
         )
-    text = json.dumps(to_dict(comparison, first, second, warnings), indent=1, allow_nan=False)
+    text = to_json(to_dict(comparison, first, second, warnings), indent=1)
     if str(json_path) == "-":
         click.echo(text)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +21,13 @@ def command(model: Path, as_json: bool) -> None:
     """Describe MODEL and its training."""
     from gmmaudio.cli.output_paths import keep_inputs
     from gmmaudio.evaluation import printable
+    from gmmaudio.json_text import to_json
     from gmmaudio.models import load_model
 
     keep_inputs((), [model])
     trained = load_model(model)
     if as_json:
-        click.echo(json.dumps(_everything(trained), indent=1))
+        click.echo(to_json(_everything(trained), indent=1))
         return
     for line in _lines(trained):
         click.echo(printable(line))

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from gmmaudio.compute.workers import count_jobs, ordered_map
 from gmmaudio.errors import WorkerError
+from gmmaudio.values import convert_fields
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -86,6 +87,7 @@ class RunContext:
     progress: Progress = quiet
 
     def __post_init__(self) -> None:
+        convert_fields(self, mark="`")
         count_jobs(self.n_jobs)
 
     def map(

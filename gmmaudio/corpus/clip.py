@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gmmaudio.findings import Finding
 from gmmaudio.names import normal, respell
+from gmmaudio.values import convert_fields
 
 # the columns of a manifest that have a meaning
 COLUMNS = ("path", "label", "group", "source", "split", "start", "end")
@@ -93,6 +94,11 @@ class Corpus:
     n_skipped : int
         Number of files that were skipped because their suffix is not one of audio.
 
+    Raises
+    ------
+    SettingError
+        If a value is of another type.
+
     Examples
     --------
     >>> corpus = Corpus(Path("recordings"), (Clip("ann/1.wav", "en"), Clip("bob/1.wav", "fr")))
@@ -104,6 +110,9 @@ class Corpus:
     clips: tuple[Clip, ...]
     findings: tuple[Finding, ...] = ()
     n_skipped: int = 0
+
+    def __post_init__(self) -> None:
+        convert_fields(self, mark="`")
 
 
 def respell_clips(clips: Sequence[Clip]) -> tuple[Clip, ...]:

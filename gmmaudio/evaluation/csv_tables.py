@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import Any
 
 from gmmaudio.evaluation.records import ScoredClip
 from gmmaudio.evaluation.report import Report
+from gmmaudio.json_text import to_json
 
 SCORE, PROBABILITY = "score:", "probability:"
 # characters that start a formula in a spreadsheet
@@ -195,4 +195,4 @@ def _records(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 def _cell(value: Any) -> Any:
     """Return a value as one cell: lists and mappings as JSON."""
-    return json.dumps(value, sort_keys=True, default=str) if isinstance(value, dict | list | tuple) else value
+    return to_json(value, sort_keys=True) if isinstance(value, dict | list | tuple) else value

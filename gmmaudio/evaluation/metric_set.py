@@ -16,6 +16,8 @@ from gmmaudio.evaluation.intervals import (
     Interval,
     Progress,
     bootstrap_intervals,
+    effective_groups,
+    exact_interval,
     silent,
     weighted_interval,
 )
@@ -130,9 +132,14 @@ def _intervals(
         if metric.interval is None or metric.name in intervals:
             continue
         statistic, rng = _weighted_statistic(metric, data), np.random.default_rng(0)
-        intervals[metric.name] = weighted_interval(
-            statistic, true, units, rng, scale=metric.interval, progress=progress
-        )
+        scale = "logit" if metric.interval == "weighted_share" else metric.interval
+        interval = weighted_interval(statistic, true, units, rng, scale=scale, progress=progress)
+        if interval is None and metric.interval == "weighted_share" and len(set(units)) > 1:
+            # where all groups are alike, draws do not vary
+            codes = np.unique(np.asarray(units), return_inverse=True)[1]
+            share = statistic(np.ones(len(true)))
+            interval = exact_interval(share, effective_groups(true, codes, balanced=False))
+        intervals[metric.name] = interval
     return intervals
 
 

@@ -233,10 +233,11 @@ class Metric:
     function : callable
         From a :class:`MetricInput` to the value, shape (...) of its confusion matrices; None where these predictions
         have no such metric (no scores, no probabilities), NaN where it is undefined.
-    interval : {"share", "label_mean", "linear", "log", "logit"} or None
+    interval : {"share", "label_mean", "weighted_share", "linear", "log", "logit"} or None
         How its 95 % interval is made by bootstrap over groups. A ``share`` of clips and a ``label_mean``, in which all
         labels weigh the same, are 0..1 and computed from the confusion matrices alone, leading axes kept. Others are
-        computed from weights, the interval symmetric on that scale. None has no interval.
+        computed from weights, the interval symmetric on that scale; that of a ``weighted_share`` on the scale of the
+        logit, and exact where all groups are alike. None has no interval.
     shown : tuple of {"headline", "console", "page"}
         ``headline`` is a card on top of the page, ``page`` a row of its table, ``console`` the terminal.
     of_margins : callable or None
@@ -250,7 +251,7 @@ class Metric:
     direction: Literal["higher", "lower"]
     explanation: str
     function: Callable[[MetricInput], float | Floats | None]
-    interval: Literal["share", "label_mean", "linear", "log", "logit"] | None = None
+    interval: Literal["share", "label_mean", "weighted_share", "linear", "log", "logit"] | None = None
     shown: tuple[Place, ...] = ("console", "page")
     of_margins: Callable[[Margins], Floats] | None = None
 
@@ -473,7 +474,7 @@ METRICS: tuple[Metric, ...] = (
         direction="higher",
         explanation="share of the clips of known labels that the open-set threshold did not classify as unknown",
         function=_coverage,
-        interval="logit",
+        interval="weighted_share",
     ),
     Metric(
         "selective_accuracy",

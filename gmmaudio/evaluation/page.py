@@ -5,7 +5,6 @@ The content is gathered here; the text is in the templates.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,8 @@ from gmmaudio.evaluation.records import Protocol, ScoredClip
 from gmmaudio.evaluation.reliability import Reliability
 from gmmaudio.evaluation.report import Report, Similarity, spread_over_repeats
 from gmmaudio.evaluation.slices import slice_tables
+from gmmaudio.json_text import to_json
+from gmmaudio.values import checked
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -54,6 +55,7 @@ class Section:
     content: Mapping[str, Any] = field(default_factory=dict)
 
 
+@checked
 def render_html(report: Report, title: str) -> str:
     """Return a report as one HTML page: no network, no scripts, every name escaped.
 
@@ -286,7 +288,7 @@ def _nearest(row: Floats, i: int, labels: Sequence[str]) -> dict[str, Any]:
 
 def _run(protocol: Protocol) -> dict[str, Any]:
     """Return the lines of the settings as JSON; line breaks in names are escaped by JSON itself."""
-    settings = json.dumps(dict(protocol.settings), indent=2, sort_keys=True, default=str, ensure_ascii=False)
+    settings = to_json(dict(protocol.settings), indent=2, sort_keys=True, ensure_ascii=False)
     return {"settings": settings.split("\n")}
 
 

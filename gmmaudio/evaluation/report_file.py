@@ -6,18 +6,17 @@ there was one; :func:`upgrade` is the only place that knows their names.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from gmmaudio import json_text
 from gmmaudio.errors import CorpusError, ReadError
 from gmmaudio.evaluation.report import FORMAT, Report
 from gmmaudio.files import REPORT_BYTES, read_limited
 from gmmaudio.findings import Finding, Level
-from gmmaudio.json_text import from_json
 
 EXPECTED = "expected the JSON of a report, as evaluate and crossval write it"
 # key of what was another format
@@ -42,10 +41,10 @@ def to_json(report: Report) -> str:
     >>> from gmmaudio.evaluation import Protocol, ScoredClip, make_report
     >>> clip = ScoredClip("a.wav", ("a.wav",), "jazz", "ann", "ann", None, "1", 0, "jazz", {})
     >>> report = make_report([clip], ["jazz"], Protocol("by hand", "group", 0, ("1",), 1, ("jazz",), ()))
-    >>> json.loads(to_json(report))["accuracy"]
+    >>> json_text.from_json(to_json(report))["accuracy"]
     1.0
     """
-    return json.dumps(report.to_dict(), indent=1, allow_nan=False)
+    return json_text.to_json(report.to_dict(), indent=1)
 
 
 def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -73,7 +72,7 @@ def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     try:
         data = read_limited(path, REPORT_BYTES, may_be_pipe=True)
-        document = from_json(data)
+        document = json_text.from_json(data)
     except ReadError as error:
         raise CorpusError(f"{error}; {EXPECTED}") from error
     except ValueError as error:
@@ -112,7 +111,7 @@ def upgrade(document: Mapping[str, Any]) -> dict[str, Any]:
     if "format" not in document:
         return {"format": FORMAT, UPGRADED_FROM: None} | _from_unversioned(document)
     version = document["format"]
-    if not (isinstance(version, str) and re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,9}", version)):
+    if not (isinstance(version, str) and re.fullmatch(r"[1-9][0-9]{0,8}\.(0|[1-9][0-9]{0,8})", version)):
         raise CorpusError(f"has format {version!r}; expected a version such as {FORMAT}")
     if int(version.split(".")[0]) > int(FORMAT.split(".")[0]):
         raise CorpusError(f"has format {version}, and this version reads up to {FORMAT}; update gmmaudio")

@@ -23,6 +23,7 @@ from gmmaudio.mixture.parallel import Mapper, count_threads
 from gmmaudio.mixture.rows import RowSource, first_distinct_rows
 from gmmaudio.mixture.squarem import extrapolate
 from gmmaudio.mixture.statistics import SufficientStats, maximise
+from gmmaudio.values import checked
 
 # A function of iteration, mean log likelihood and mixture of whitened rows.
 Report = Callable[[int, float, GaussianMixture], None]
@@ -114,6 +115,7 @@ class EMStep:
     mixture: GaussianMixture
 
 
+@checked
 def fit_gmm(
     X: RowSource,
     n_components: int,

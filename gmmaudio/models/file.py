@@ -40,7 +40,7 @@ from gmmaudio.models.scorer import Scorer, Transform
 from gmmaudio.models.tensor_table import check_tensors
 from gmmaudio.models.ubm import UBM
 from gmmaudio.outputs import write_together
-from gmmaudio.values import convert, convert_mapping, shown
+from gmmaudio.values import checked, convert, convert_mapping, shown
 
 FORMAT_VERSION = "1.4"
 KEY = "gmmaudio"
@@ -53,6 +53,7 @@ STORED_TYPES = ("F32", "F64")
 N_PROBES, PROBE_SIZES = 16, (0.0, 1.0, 1000.0)
 
 
+@checked
 def save_model(model: Model, path: str | os.PathLike[str]) -> None:
     """Write a model to a file, whole or not at all.
 
@@ -77,6 +78,7 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
     write_together([(path, to_bytes(model))])
 
 
+@checked
 def load_model(path: str | os.PathLike[str]) -> Model:
     """Return the model that a file holds.
 

@@ -253,8 +253,8 @@ class Recogniser:
 
     @property
     def is_open_set(self) -> bool:
-        """Whether an open-set threshold was learned, on or off."""
-        return self.open_set is not None
+        """Whether a clip may be classified as unknown: an open-set threshold was learned, and is not off."""
+        return self.open_set is not None and self.open_set.threshold is not None
 
     def predict(self, values: npt.NDArray[np.floating], priors: Mapping[str, float] | None = None) -> Prediction:
         """Return the prediction for a clip.
@@ -302,6 +302,7 @@ class Recogniser:
         labels = self.scorer.labels
         if self.calibration is None:
             raise SettingError("priors go with probabilities, and this model is not calibrated; leave them out")
+        priors = convert("`priors`", priors, dict[str, float])
         by_label = dict(zip(respell(priors, labels), priors.values(), strict=True))
         if len(by_label) < len(priors) or set(by_label) != set(labels):
             raise SettingError(f"priors are of {', '.join(priors)}; expected one for each of {', '.join(labels)}")

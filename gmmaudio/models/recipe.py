@@ -15,6 +15,7 @@ from gmmaudio.models.kinds.frame_gmm import FrameGmmSettings
 from gmmaudio.models.old_formats import upgrade_recipe
 from gmmaudio.models.presets import preset_of
 from gmmaudio.trials import Degradation, TrialSettings
+from gmmaudio.values import checked, convert_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +59,9 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        convert_fields(self, mark="`")
         TrialSettings(self.features, self.trial_s, self.min_duration_s)
-        object.__setattr__(self, "augment", tuple(self.augment))
+        object.__setattr__(self, "trial_s", self.trial_s or None)
         unknown = [name for name in self.augment if name not in AUGMENTATIONS]
         if unknown or len(set(self.augment)) < len(self.augment):
             raise SettingError(
@@ -115,6 +117,7 @@ class Recipe:
             raise SettingError(f"no settings of a training run ({error}); made by another version?") from error
 
 
+@checked
 def make_recipe(
     preset: str | None = None,
     *,

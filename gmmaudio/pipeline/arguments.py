@@ -7,8 +7,10 @@ import os
 from gmmaudio.audio import SUFFIXES
 from gmmaudio.corpus import Corpus, reading
 from gmmaudio.models import Recipe, make_recipe
+from gmmaudio.values import checked
 
 
+@checked
 def read_corpus(path: str | os.PathLike[str]) -> Corpus:
     """Return the corpus at ``path``: a folder with a sub-folder for each class, or a CSV manifest.
 
@@ -37,6 +39,7 @@ def read_corpus(path: str | os.PathLike[str]) -> Corpus:
     return reading.read_corpus(path, SUFFIXES)
 
 
+@checked
 def as_corpus(corpus: str | os.PathLike[str] | Corpus) -> Corpus:
     """Return a corpus, which is read where the argument is a path.
 
@@ -64,6 +67,7 @@ def as_corpus(corpus: str | os.PathLike[str] | Corpus) -> Corpus:
     return corpus if isinstance(corpus, Corpus) else read_corpus(corpus)
 
 
+@checked
 def as_recipe(preset: str | Recipe | None) -> Recipe:
     """Return all settings of a training run, those of a preset where the argument is its name.
 

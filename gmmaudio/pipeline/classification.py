@@ -16,6 +16,7 @@ from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, Rows, make_rows
 from gmmaudio.models import Model, Prediction
 from gmmaudio.trials import ExtractionTask, check_lengths, extract_clip, fail_crashed
+from gmmaudio.values import checked
 
 # reason codes of readable audio that is too short or too quiet to classify: its status is "unknown"
 TOO_LITTLE_SOUND = ("silent", "too_short")
@@ -43,6 +44,7 @@ class FileRows:
     notes: tuple[AudioNote, ...] = ()
 
 
+@checked
 def classify(
     model: Model,
     paths: Sequence[str | os.PathLike[str]],
@@ -99,6 +101,7 @@ def classify(
     return run.map(partial(_classify, model, priors), tasks, "classifying", on_crash=_fail_crashed)
 
 
+@checked
 def read_rows(
     features: FeatureSettings,
     paths: Sequence[str | os.PathLike[str]],

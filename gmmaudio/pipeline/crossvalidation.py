@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,11 @@ from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_trials
 from gmmaudio.pipeline.training import check_lost_labels, check_trial_set
 from gmmaudio.trials import Degradation, Trial, TrialSet, build_trial_set, units_of, with_features
+from gmmaudio.values import checked, convert_fields, shown
 
 # of the random split beside a division that has no number of folds
 N_RANDOM_FOLDS = 5
+MAX_REPEATS = 1000
 NO_RANDOM_SPLIT = Finding(
     "no_random_split",
     "information",
@@ -100,15 +102,15 @@ class CrossvalOptions:
     open_set: bool | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "durations_s", tuple(self.durations_s))
+        convert_fields(self, mark="`")
         analyses.check_durations(self.durations_s)
-        if self.folds != "loo" and not isinstance(self.folds, int):
-            raise SettingError(f"`folds` is {self.folds!r}; expected a number, or loo")
+        if isinstance(self.folds, str) and self.folds != "loo":
+            raise SettingError(f"`folds` is {shown(self.folds)}; expected a number, or loo")
         fixed = self.fold_column is not None or self.folds == "loo"
-        if self.repeats < 1 or (self.repeats > 1 and fixed):
+        if not 1 <= self.repeats <= MAX_REPEATS or (self.repeats > 1 and fixed):
             raise SettingError(
-                f'`repeats` is {self.repeats}; expected 1 or more, and 1 with `fold_column` or `folds="loo"`, whose '
-                "division is fixed"
+                f"`repeats` is {self.repeats}; expected 1 to {MAX_REPEATS}, and 1 with `fold_column` or "
+                '`folds="loo"`, whose division is fixed'
             )
 
     def scheme(self, *, groups_known: bool) -> str:
@@ -182,6 +184,7 @@ class CrossvalOptions:
         return random_folds(labels, units, int(self.folds), np.random.default_rng(seed))
 
 
+@checked
 def crossval(
     corpus: str | Path | Corpus,
     preset: str | Recipe | None = None,
@@ -302,7 +305,7 @@ def run_crossval(
     on_corpus = (*corpus.findings, *check_trial_set(trial_set), *check_lost_labels(clips, trials))
     divisions = _divide(trials, options, recipe.seed)
     results = _run_folds(trials, divisions, recipe, options, run)
-    scored = [clip for result in results for clip in result.scored]
+    scored = _all_scored(results)
     slices = _slices(trials, results, divisions[0], recipe, options, run)
     if options.robustness:
         slices["robustness"] = _robustness(corpus, clips, trials, results, recipe, options, run)
@@ -312,7 +315,7 @@ def run_crossval(
         scored,
         labels,
         _protocol(recipe, options, divisions, results, labels, command, clock),
-        (*findings, *_check_open_set(scored, results), *on_corpus, *on_intervals),
+        (*findings, *_check_open_set(scored, results, options), *on_corpus, *on_intervals),
         trial_set.failed,
         slices=slices,
         similarity=analyses.model_similarity(results[0].recogniser.scorer),
@@ -342,6 +345,16 @@ def _run_folds(
             trials, fold, recipe, repeat, run, tuned=options.tune, open_set=open_set, durations_s=options.durations_s
         )
         for repeat, fold in run.track(planned, "cross-validation folds")
+    ]
+
+
+def _all_scored(results: Sequence[FoldResult]) -> list[ScoredClip]:
+    """Return the predictions of all folds; a threshold that is off beside others that are on rejects nothing."""
+    some_on = any(result.recogniser.is_open_set for result in results)
+    return [
+        replace(clip, rejected=False) if some_on and result.recogniser.open_set and clip.rejected is None else clip
+        for result in results
+        for clip in result.scored
     ]
 
 
@@ -376,14 +389,19 @@ def _findings(
     return findings
 
 
-def _check_open_set(scored: Sequence[ScoredClip], results: Sequence[FoldResult]) -> tuple[Finding, ...]:
+def _check_open_set(
+    scored: Sequence[ScoredClip], results: Sequence[FoldResult], options: CrossvalOptions
+) -> tuple[Finding, ...]:
     """Return the finding on the open set: the number of clips that the thresholds of the folds classify as unknown."""
     thresholds = [result.recogniser.open_set for result in results]
     if None in thresholds:
         # all folds of a run have a threshold or none has, except folds that cannot be calibrated
         n_without = sum(threshold is None for threshold in thresholds)
         text = f"no open-set threshold was learned in {n_without} of {len(thresholds)} folds"
-        return check_open_set(scored, (), text, "`open_set=True` learns one where groups allow it, which takes time")
+        remedy = "`open_set=True` learns one where groups allow it, which takes time"
+        # where it was asked for already, groups do not allow it
+        remedy = "give every label more groups (`group_by`)" if options.open_set else remedy
+        return check_open_set(scored, (), text, remedy)
     reasons = [threshold.reason for threshold in thresholds if threshold and threshold.threshold is None]
     if not reasons:
         return check_open_set(scored, (), "")

@@ -24,8 +24,10 @@ from gmmaudio.pipeline.leakage import check_copies, check_model
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_durations, score_trials
 from gmmaudio.trials import Degradation, Trial, TrialSet, TrialSettings, build_trial_set
+from gmmaudio.values import checked
 
 
+@checked
 def evaluate(
     model: Model,
     corpus: str | Path | Corpus,

@@ -21,8 +21,10 @@ from gmmaudio.evaluation.warnings import (
 )
 from gmmaudio.findings import Finding
 from gmmaudio.pipeline.provenance import Clock, machine, versions
+from gmmaudio.values import checked
 
 
+@checked
 def evaluate_predictions(path: str | os.PathLike[str], *, progress: Progress = quiet, command: str = "") -> Report:
     r"""Return the report of the predictions in a CSV table.
 

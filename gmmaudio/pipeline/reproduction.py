@@ -22,7 +22,7 @@ from gmmaudio.pipeline.evaluation_run import evaluate
 from gmmaudio.pipeline.external_predictions import evaluate_predictions
 from gmmaudio.pipeline.provenance import machine, versions
 from gmmaudio.pipeline.recorded_run import UNREADABLE, Input, RecordedRun, read_run
-from gmmaudio.values import shown
+from gmmaudio.values import checked, shown
 
 # rounding on other machines and by other versions stays within this, absolutely or relatively
 TOLERANCE = 1e-6
@@ -66,6 +66,7 @@ class Reproduction:
         return not (self.changed_inputs or self.changed_values)
 
 
+@checked
 def reproduce(
     recorded: Mapping[str, Any],
     *,

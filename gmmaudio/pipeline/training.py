@@ -28,6 +28,7 @@ from gmmaudio.pipeline.arguments import as_corpus, as_recipe
 from gmmaudio.pipeline.leakage import check_training_set
 from gmmaudio.pipeline.provenance import versions
 from gmmaudio.trials import Trial, TrialSet, build_trial_set, clips_of, with_features
+from gmmaudio.values import checked
 
 FILES_AS_GROUPS = Finding(
     "files_as_groups",
@@ -57,6 +58,7 @@ class TrainResult:
     failed: tuple[FailedInput, ...]
 
 
+@checked
 def train(
     corpus: str | Path | Corpus,
     preset: str | Recipe | None = None,

@@ -16,6 +16,7 @@ from gmmaudio.features import FeatureSettings, make_rows
 from gmmaudio.findings import Finding
 from gmmaudio.trials.extraction import Degradation, Extracted, check_lengths, extract_clips
 from gmmaudio.trials.trial import Segment, Trial, TrialSet
+from gmmaudio.values import convert_fields
 
 # codes of the notes that tell of sound that is not there, or not as it was recorded
 NOTES_OF_LOSS = ("lost", "cut_off", "channels_cancel")
@@ -30,7 +31,7 @@ class TrialSettings:
     features : FeatureSettings
         The front end; gate and normalisation run over each trial.
     trial_s : float or None
-        Length that clips are joined or cut to, seconds; with None every clip is a trial.
+        Length that clips are joined or cut to, seconds; with None or 0 every clip is a trial.
     min_duration_s : float
         Shortest trial, seconds.
 
@@ -51,7 +52,9 @@ class TrialSettings:
     min_duration_s: float = 0.5
 
     def __post_init__(self) -> None:
+        convert_fields(self, mark="`")
         check_lengths(self.min_duration_s, self.trial_s)
+        object.__setattr__(self, "trial_s", self.trial_s or None)
 
 
 def build_trial_set(

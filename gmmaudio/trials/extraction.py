@@ -16,6 +16,7 @@ from gmmaudio.corpus import Clip, Fingerprint, compute_fingerprint
 from gmmaudio.errors import AudioError, FeatureError, SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, RawFrames, raw_frames
+from gmmaudio.values import convert
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,21 +249,23 @@ def check_lengths(min_duration_s: float, trial_s: float | None = None) -> None:
     min_duration_s : float
         Shortest clip or trial, seconds.
     trial_s : float or None
-        Length that clips are joined or cut to, seconds.
+        Length that clips are joined or cut to, seconds; 0 or None takes clips as they are.
 
     Raises
     ------
     SettingError
-        If ``min_duration_s`` is not within 0 to 3600, or ``trial_s`` not within 0.1 to 3600.
+        If ``min_duration_s`` is not within 0 to 3600, or ``trial_s`` neither 0 nor within 0.1 to 3600.
 
     Examples
     --------
     >>> check_lengths(0.5, 6.0)
     """
+    min_duration_s = convert("`min_duration_s`", min_duration_s, float)
+    trial_s = convert("`trial_s`", trial_s, float | None)
     if not 0 <= min_duration_s <= 3600:
         raise SettingError(f"`min_duration_s` is {min_duration_s:g}; expected 0 to 3600 s")
-    if trial_s is not None and not 0.1 <= trial_s <= 3600:
-        raise SettingError(f"`trial_s` is {trial_s:g}; expected 0.1 to 3600 s")
+    if trial_s and not 0.1 <= trial_s <= 3600:
+        raise SettingError(f"`trial_s` is {trial_s:g}; expected 0.1 to 3600 s, or 0 to take clips as they are")
 
 
 class _Tally:

@@ -123,4 +123,5 @@ def test_json_and_csv_name_parameters_and_page_and_terminal_flags(command, corpu
 
 def test_errors_name_flags(command, corpus):
     done = command("crossval", corpus.plain, "--trial-seconds", "0.05")
-    assert (done.code, done.err) == (2, "gmmaudio: --trial-seconds is 0.05; expected 0.1 to 3600 s\n")
+    said = "--trial-seconds is 0.05; expected 0.1 to 3600 s, or 0 to take clips as they are"
+    assert (done.code, done.err) == (2, f"gmmaudio: {said}\n")

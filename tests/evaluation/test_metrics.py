@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -69,6 +70,19 @@ def test_the_open_set_is_counted_by_hand():
 def test_where_all_clips_are_called_unknown_the_rest_has_no_accuracy():
     report = make_report([replace(clip, rejected=True) for clip in scored_clips()], LABELS, PROTOCOL)
     assert (report.metrics.values["coverage"], report.metrics.values["selective_accuracy"]) == (0.0, None)
+
+
+@pytest.mark.parametrize("rejected", [False, True])
+def test_a_coverage_of_all_or_nothing_has_the_exact_interval(rejected):
+    clips = [replace(clip, rejected=rejected) for clip in scored_clips()]
+    report = make_report(clips, LABELS, PROTOCOL)
+    n_groups = 1 / sum((n / len(clips)) ** 2 for n in Counter(clip.unit for clip in clips).values())
+    low, high = report.intervals["coverage"]
+    # Clopper and Pearson: the share at which n of n groups are seen once in 40 times
+    edge = 0.025 ** (1 / n_groups)
+    assert (low, high) == pytest.approx((0.0, 1 - edge) if rejected else (edge, 1.0), abs=1e-12)
+    alone = make_report([replace(clip, unit="one") for clip in clips], LABELS, PROTOCOL)
+    assert alone.intervals["coverage"] is None
 
 
 def test_names_are_unique_and_no_other_key_of_the_json():

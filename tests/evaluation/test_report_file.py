@@ -79,7 +79,9 @@ def test_a_later_minor_format_is_read_and_a_later_major_one_refused_with_the_cur
     )
 
 
-@pytest.mark.parametrize("version", [1, 1.0, None, "1", "1.x", "-1.0", "1.0\n", "", "1.٢", "9" * 5000 + ".0"])
+@pytest.mark.parametrize(
+    "version", [1, 1.0, None, "1", "1.x", "-1.0", "1.0\n", "", "1.٢", "9" * 5000 + ".0", "0.1", "01.0", "1.04", "00.0"]
+)
 def test_a_format_that_is_no_version_is_refused(version):
     with pytest.raises(CorpusError, match="expected a version such as"):
         upgrade({"format": version})

@@ -11,8 +11,26 @@ from gmmaudio import pipeline
 from gmmaudio.audio import DEGRADATIONS, DegradationSpec
 from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import CorpusError
-from gmmaudio.models import OpenSetThreshold
+from gmmaudio.evaluation import ScoredClip
+from gmmaudio.mixture import GaussianMixture
+from gmmaudio.models import OpenSetThreshold, gmm_scorer
+from gmmaudio.models.model import Recogniser
+from gmmaudio.pipeline import crossvalidation
+from gmmaudio.pipeline.crossvalidation import CrossvalOptions
+from gmmaudio.pipeline.fold_runs import FoldResult
 from tests.pipeline.conftest import QUICK, SMALL, texts_of
+
+
+def fold_result(open_set, rejected=None):
+    """Return the result of a fold with one clip and a threshold."""
+    unit = GaussianMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
+    recogniser = Recogniser(gmm_scorer(("a", "b"), (unit, unit)), None, open_set)
+    clip = ScoredClip("1", ("1",), "a", None, "1", None, "", 0, "a", {"a": 1.0}, rejected=rejected)
+    return FoldResult(None, 0, [clip], {}, recogniser, None, None)
+
+
+def threshold_at(value):
+    return OpenSetThreshold("score", value, 0.05, 0.9, 50, 50, "")
 
 
 @pytest.fixture(scope="module")
@@ -83,28 +101,50 @@ def test_without_a_threshold_nothing_is_counted_and_there_is_a_finding(model, sp
     assert str(finding) == "no clip is classified as unknown: the model has no open-set threshold"
 
 
-def test_a_threshold_that_is_off_calls_nothing_unknown(model, split_clips):
-    report = gmmaudio.evaluate(with_threshold(model, None), split_clips, **QUICK)
-    assert report.metrics.values["coverage"] == 1.0
-    (finding,) = [finding for finding in report.findings if finding.code == "open_set_counts"]
-    assert finding.text.endswith("; the threshold is set by hand)")
+def test_a_threshold_that_is_off_has_no_metrics(model, split_clips):
+    # a coverage of 100 % and a recall of 0 % would be those of a threshold that is on
+    report = gmmaudio.evaluate(with_threshold(model, None), relabelled(split_clips, "low"), **QUICK)
+    assert not {"coverage", "selective_accuracy", "out_of_set_recall"} & set(report.metrics.values)
+    assert {clip.rejected for clip in (*report.clips, *report.out_of_set)} == {None}
+    (finding,) = [finding for finding in report.findings if finding.code.startswith("open_set")]
+    assert str(finding) == "no clip is classified as unknown: the threshold is set by hand"
 
 
 @pytest.mark.parametrize("open_set", [None, True, False])
 def test_crossval_learns_a_threshold_in_every_fold_unless_it_is_turned_off(corpus, open_set):
     recipe = gmmaudio.make_recipe(n_components=1)
     report = gmmaudio.crossval(corpus.plain, recipe, folds=3, open_set=open_set, **QUICK)
-    assert ("coverage" in report.metrics.values) == (open_set is not False)
-    code = "open_set_not_measured" if open_set is False else "open_set_counts"
-    assert code in [finding.code for finding in report.findings]
+    (finding,) = [finding for finding in report.findings if finding.code.startswith("open_set")]
+    # of so few clips, a threshold is off in every fold
+    learned = "no open-set threshold was learned" if open_set is False else "the threshold is off"
+    assert finding.code == "open_set_not_measured"
+    assert f"{learned} in 3 of 3 folds" in finding.text
+    assert "coverage" not in report.metrics.values
+    assert ("`open_set=True` learns one" in finding.remedy) == (open_set is False)
+
+
+@pytest.mark.parametrize(("open_set", "remedy"), [(None, "`open_set=True` learns one"), (True, "(`group_by`)")])
+def test_what_was_asked_for_is_no_remedy(open_set, remedy):
+    result = fold_result(None)
+    (finding,) = crossvalidation._check_open_set(result.scored, [result], CrossvalOptions(open_set=open_set))
+    assert remedy in finding.remedy
+    assert ("open_set" in finding.remedy) == (open_set is None)
+
+
+def test_a_fold_whose_threshold_is_off_rejects_nothing_beside_one_that_is_on():
+    results = [fold_result(threshold_at(None)), fold_result(threshold_at(1.0), rejected=True)]
+    assert [clip.rejected for clip in crossvalidation._all_scored(results)] == [False, True]
+    assert [clip.rejected for clip in crossvalidation._all_scored(results[:1])] == [None]
+    assert [clip.rejected for clip in crossvalidation._all_scored([fold_result(None), *results])] == [None, False, True]
 
 
 def test_crossval_does_not_fit_a_ubm_for_every_label_left_out_unless_it_is_asked_to(corpus):
     recipe = gmmaudio.make_recipe(kind="supervector", n_components=2)
     plain = gmmaudio.crossval(corpus.plain, recipe, folds=3, **QUICK)
     asked = gmmaudio.crossval(corpus.plain, recipe, folds=3, open_set=True, **QUICK)
-    assert "coverage" not in plain.metrics.values
-    assert "coverage" in asked.metrics.values
+    texts = [next(f.text for f in r.findings if f.code == "open_set_not_measured") for r in (plain, asked)]
+    assert "no open-set threshold was learned in 3 of 3 folds" in texts[0]
+    assert "the threshold is off in 3 of 3 folds" in texts[1]
     assert {name: value for name, value in asked.metrics.values.items() if name in plain.metrics.values} == dict(
         plain.metrics.values
     )

@@ -1,5 +1,6 @@
 """Clips joined and cut into trials: their clips and lengths, and no frame lost without a finding."""
 
+import math
 import re
 from collections import defaultdict
 from dataclasses import replace
@@ -197,11 +198,16 @@ def test_frames_of_a_cut_clip_keep_their_times():
     np.testing.assert_array_equal(trials[1].rows.time_s, np.arange(1000, 2000, dtype=np.float32) / 100)
 
 
-@pytest.mark.parametrize("trial_s", [0.0, 0.099, -3.0, 3600.5, float("nan"), float("inf")])
+@pytest.mark.parametrize("trial_s", [0.099, -3.0, 3600.5, float("nan"), float("inf")])
 def test_a_length_outside_its_bounds_is_refused(trial_s):
     with pytest.raises(SettingError) as caught:
         make([clip_of("a.wav", 300)], trial_s)
-    assert str(caught.value) == f"`trial_s` is {trial_s:g}; expected 0.1 to 3600 s"
+    words = "0.1 to 3600 s, or 0 to take clips as they are" if math.isfinite(trial_s) else "a finite number, or None"
+    assert str(caught.value) == f"`trial_s` is {trial_s:g}; expected {words}"
+
+
+def test_a_length_of_zero_takes_clips_as_they_are():
+    assert TrialSettings(make_features(), 0.0) == TrialSettings(make_features(), None)
 
 
 # --- too short ---------------------------------------------------------------------------------------------------
