@@ -212,10 +212,10 @@ READERS = {
     "sound": Reader(read_sound, sounds, mutate_container, few=12, many=700),
     "media": Reader(read_sound, media, mutate_container, few=12, many=500),
     "manifest": Reader(read_manifest, lambda _: {"manifest": MANIFEST}, mutate_table, few=60, many=4_000),
-    "table": Reader(read_table, lambda _: {"scores": TABLE, "votes": PROBABILITIES}, mutate_table, few=25, many=1_500),
+    "table": Reader(read_table, lambda _: {"scores": TABLE, "votes": PROBABILITIES}, mutate_table, few=15, many=1_500),
     "list": Reader(read_list, lambda _: {"list": LIST}, damage, few=60, many=4_000),
-    "report": Reader(read_json, partial(golden, "report-*.json"), mutate_json, few=20, many=500),
+    "report": Reader(read_json, partial(golden, "report-*.json"), mutate_json, few=8, many=500),
     "run": Reader(read_run, cross_validation, mutate_run, few=12, many=400),
-    "model": Reader(read_model, partial(golden, "model-1.4-*.safetensors"), mutate_model, few=25, many=500),
+    "model": Reader(read_model, partial(golden, "model-1.4-*.safetensors"), mutate_model, few=12, many=500),
     "matrix": Reader(read_matrix, matrices, damage, few=40, many=4_000),
 }

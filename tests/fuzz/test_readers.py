@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,6 @@ from gmmaudio.evaluation import comparison, intervals
 from tests.fuzz.readers import READERS, outcome
 
 ROOT = Path(__file__).parents[2]
-MPG123 = re.compile(r"Note: |Warning: |\[src/libmpg123/")
 
 
 @pytest.fixture
@@ -22,13 +20,6 @@ def few_draws(monkeypatch):
     """Intervals are tested elsewhere, and are most of the time that a report takes."""
     for module in (intervals, comparison):
         monkeypatch.setattr(module, "N_DRAWS", 50)
-
-
-def assert_nothing_said(capfd):
-    """Check that nothing was written, by a library either; libmpg123 writes lines of its own."""
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert [line for line in err.splitlines() if line and not MPG123.match(line)] == []
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -49,7 +40,8 @@ def test_some_mutations_give_a_result_or_a_reason(name, tmp_path, few_draws, cap
             found.add(outcome(reader, tmp_path / "file"))
     # a list of paths may hold any bytes
     assert len(found) > 1 or name == "list"
-    assert_nothing_said(capfd)
+    # not even by a library written in C
+    assert capfd.readouterr() == ("", "")
 
 
 def test_sound_is_read_without_the_media_extra_too(tmp_path, capfd, monkeypatch):
@@ -59,20 +51,23 @@ def test_sound_is_read_without_the_media_extra_too(tmp_path, capfd, monkeypatch)
         for _ in range(6):
             (tmp_path / "file").write_bytes(reader.mutate(content, rng))
             outcome(reader, tmp_path / "file")
-    assert_nothing_said(capfd)
+    # not even by a library written in C
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", [*READERS, "sound without av"])
 def test_many_mutations_in_little_memory_give_a_result_or_a_reason(name, seed, tmp_path):
+    if name == "media":
+        pytest.importorskip("av", reason="PyAV, the media extra, is not installed")
+    n = READERS[name.split()[0]].many
     done = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz.child", name, tmp_path, str(seed), str(READERS[name].many)],
+        [sys.executable, "-m", "tests.fuzz.child", name, tmp_path, str(seed), str(n)],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         check=False,
     )
-    said = [line for line in done.stderr.decode().splitlines() if line and not MPG123.match(line)]
-    assert (done.returncode, said) == (0, [])
-    assert sum(json.loads(done.stdout).values()) >= READERS[name].many
+    assert (done.returncode, done.stderr.decode()[-3_000:]) == (0, "")
+    assert sum(json.loads(done.stdout).values()) >= n
