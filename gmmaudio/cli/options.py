@@ -142,7 +142,11 @@ jobs = click.option(
     "-j", "--jobs", "n_jobs", default=1, show_default=True, help="Number of worker processes; -1: one for each core."
 )
 quiet = click.option(
-    "-q", "--quiet", "is_quiet", is_flag=True, help="Show no progress; warnings and errors are still shown."
+    "-q",
+    "--quiet",
+    "is_quiet",
+    is_flag=True,
+    help="Show no progress and no account of training; warnings and errors are still shown.",
 )
 min_duration = click.option(
     "--min-duration",

@@ -61,7 +61,7 @@ def command(
     save_model(result.model, output)
     console.say_failed(result.failed)
     console.say_findings(result.model.training.findings)
-    for line in _lines(result):
+    for line in () if is_quiet else _lines(result):
         console.say(line)
     console.say(
         f"wrote {output}: {len(result.model.scorer.labels)} labels from {len(result.model.training.clips)} clips"

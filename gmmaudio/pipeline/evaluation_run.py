@@ -109,9 +109,9 @@ def evaluate(
     trial_set = build_trial_set(corpus.root, clips, settings, run=run)
     trials, on_intervals = interval_units(_with_labels(trial_set, model.scorer.labels), group_by)
     _check_scorable(trials, len(known), trial_set)
-    scored = score_trials(trials, model.recogniser)
-    out_of_set = score_trials(_with_labels(trial_set, unknown_labels), model.recogniser)
-    durations = score_durations(trials, model.recogniser, durations_s, model.features)
+    scored = score_trials(trials, model.recogniser, run=run)
+    out_of_set = score_trials(_with_labels(trial_set, unknown_labels), model.recogniser, run=run)
+    durations = score_durations(trials, model.recogniser, durations_s, model.features, run=run)
     slices: dict[str, Sequence[Slice]] = {"durations": analyses.duration_slices([durations])}
     if robustness:
         slices["robustness"] = _robustness(model, Corpus(corpus.root, tuple(known)), scored, settings, group_by, run)
@@ -157,7 +157,7 @@ def _robustness(
     def score(name: str) -> list[ScoredClip]:
         degradation = Degradation(name, model.training.seed)
         degraded = analyses.degraded_trials(corpus.root, corpus.clips, settings, degradation, group_by, run)
-        return score_trials(degraded, model.recogniser)
+        return score_trials(degraded, model.recogniser, run=run)
 
     return analyses.robustness(clean, settings.trial_s, score, run)
 

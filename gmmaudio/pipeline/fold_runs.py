@@ -173,9 +173,9 @@ def run_fold(
     ([('jazz', 'jazz'), ('metal', 'metal')], 4)
     """
     fitted = fit_fold(trials, fold, replace(recipe, seed=recipe.seed + repeat), run, tuned=tuned, open_set=open_set)
-    scored = score_trials(fitted.test, fitted.recogniser, fold=fold.name, repeat=repeat)
+    scored = score_trials(fitted.test, fitted.recogniser, fold=fold.name, repeat=repeat, run=run)
     durations = score_durations(
-        fitted.test, fitted.recogniser, durations_s, fitted.features, fold=fold.name, repeat=repeat
+        fitted.test, fitted.recogniser, durations_s, fitted.features, fold=fold.name, repeat=repeat, run=run
     )
     return FoldResult(fold, repeat, scored, durations, fitted.recogniser, fitted.features, fitted.tuned)
 
@@ -208,4 +208,4 @@ def score_fold(
     [('jazz', 'jazz', None), ('metal', 'metal', None)]
     """
     fitted = fit_fold(trials, fold, recipe, run, tuned=tuned, calibrated=False)
-    return score_trials(fitted.test, fitted.recogniser, fold=fold.name)
+    return score_trials(fitted.test, fitted.recogniser, fold=fold.name, run=run)

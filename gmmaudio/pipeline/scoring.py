@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gmmaudio.compute import one_thread
+from gmmaudio.compute import QUIET, RunContext, one_thread
 from gmmaudio.evaluation import ScoredClip
 from gmmaudio.evaluation.warnings import FEW_GROUPS
 from gmmaudio.features import FeatureSettings
@@ -15,7 +15,7 @@ from gmmaudio.trials import Trial, cut_trial, units_of
 
 
 def score_trials(
-    trials: Sequence[Trial], recogniser: Recogniser, *, fold: str = "", repeat: int = 0
+    trials: Sequence[Trial], recogniser: Recogniser, *, fold: str = "", repeat: int = 0, run: RunContext = QUIET
 ) -> list[ScoredClip]:
     """Return the predictions for trials, with labels, groups and units of the trials.
 
@@ -29,6 +29,8 @@ def score_trials(
         Name of the fold in which the trials were held out.
     repeat : int
         The repeat, from 0.
+    run : RunContext
+        Shows progress.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def score_trials(
     scored = []
     # one thread, so that a score is the same bits on any machine with the same libraries
     with one_thread():
-        for trial, unit in zip(trials, units, strict=True):
+        for trial, unit in zip(run.track(trials, "scoring"), units, strict=True):
             prediction = recogniser.predict(trial.rows.values)
             scored.append(
                 ScoredClip(
@@ -80,6 +82,7 @@ def score_durations(
     *,
     fold: str = "",
     repeat: int = 0,
+    run: RunContext = QUIET,
 ) -> dict[float, list[ScoredClip]]:
     """Return the predictions for trials cut to each length; a trial that is shorter has none.
 
@@ -93,7 +96,7 @@ def score_durations(
         Lengths, seconds.
     features : FeatureSettings
         The front end of the recogniser.
-    fold, repeat
+    fold, repeat, run
         As for :func:`score_trials`.
 
     Returns
@@ -119,6 +122,7 @@ def score_durations(
             recogniser,
             fold=fold,
             repeat=repeat,
+            run=run,
         )
         for seconds in durations_s
     }

@@ -30,6 +30,13 @@ def test_train_writes_a_model_and_says_what_it_did(command, corpus, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["m.gmm"]
 
 
+def test_a_quiet_training_says_what_it_wrote_and_no_account(command, corpus, tmp_path):
+    result = command("train", corpus.split, "-o", tmp_path / "m.gmm", "-q")
+    assert (result.code, result.out) == (0, "")
+    assert result.err.splitlines()[-1] == f"wrote {tmp_path}/m.gmm: 3 labels from 12 clips"
+    assert "iterations" not in result.err
+
+
 def test_a_model_remembers_the_training_of_each_clip(command, corpus, tmp_path):
     command("train", corpus.split, "-o", tmp_path / "m.gmm", "--seed", "5", "--preset", "genre")
     training = load_model(tmp_path / "m.gmm").training

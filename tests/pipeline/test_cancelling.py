@@ -17,9 +17,9 @@ STAGES = {
     "train": ["extracting features", "extracting features, noise", "tuning", *FITS, "leaving labels out"],
     "crossval": [
         *("extracting features", "cross-validation folds", "tuning", *FITS, "leaving labels out", "learning curve"),
-        *("random split", "robustness", f"extracting features, {NOISE}", "bootstrap", "permutation test"),
+        *("random split", "robustness", f"extracting features, {NOISE}", "bootstrap", "permutation test", "scoring"),
     ],
-    "evaluate": ["extracting features", "robustness", f"extracting features, {NOISE}", "bootstrap"],
+    "evaluate": ["extracting features", "robustness", f"extracting features, {NOISE}", "bootstrap", "scoring"],
     "classify": ["classifying"],
     "read_rows": ["extracting features"],
 }
