@@ -226,3 +226,17 @@ def test_a_tensor_of_a_type_that_numpy_may_not_know_is_refused(dtype):
     text = json.dumps(described).encode()
     with pytest.raises(ModelFileError, match="expected the types F32 and F64"):
         from_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
+
+
+# The command.
+
+
+@pytest.mark.parametrize("verb", ["classify", "evaluate", "info", "info --json"])
+def test_a_hostile_model_ends_a_command_with_one_line_before_the_first_file(command, tmp_path, verb):
+    header, tensors = parts("model-1.4-blocks-mean")
+    matrix = np.full_like(tensors["transform.matrix"], np.nan)
+    path = tmp_path / "hostile.gmm"
+    path.write_bytes(sealed(header, {**tensors, "transform.matrix": matrix}))
+    done = command(*verb.split(), path, *([] if verb.startswith("info") else [tmp_path / "gone"]))
+    said = "holds no usable model (the tensor matrix holds nan; expected numbers of -1e+50 to 1e+50); train again"
+    assert (done.code, done.out, done.err) == (3, "", f"gmmaudio: {path}: {said}\n")

@@ -5,6 +5,7 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from gmmaudio.models import (
+    BlockGaussianSettings,
     fit_scorer,
 )
 from tests.models.conftest import BLOCKS, clips_of
@@ -29,3 +30,14 @@ def test_blocks_with_a_shared_covariance_are_linear_discriminant_analysis():
     plain = LinearDiscriminantAnalysis(solver="lsqr").fit(X, y)
     given = [classifier.labels[classifier.score_rows(r[None]).argmax()] for r in X]
     assert np.mean(plain.predict(X) == np.array(given)) > 0.97  # it shrinks, and weighs labels by their number
+
+
+def test_one_row_of_each_label_gives_a_model_that_tells_them_apart():
+    # the covariance within labels is zero: whitening by it made numbers of 1e153
+    rows = [np.array([[0.0, 1.0, 5.0]]), np.array([[2.0, 3.0, 5.0]]), np.array([[9.0, -3.0, 5.0]])]
+    scorer, _ = fit_scorer(rows, ["a", "b", "c"], BlockGaussianSettings())
+    assert np.abs(scorer.transform.matrix).max() <= 1.0
+    for label, row in zip("abc", rows, strict=True):
+        scores = scorer.score(row)
+        assert np.isfinite(scores).all()
+        assert scorer.labels[scores.argmax()] == label
