@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gmmaudio.errors import CorpusError
 from gmmaudio.findings import Finding, first_of, some_names
-from gmmaudio.names import difference, quoted, similar_names, split_names
+from gmmaudio.names import difference, normal, quoted, similar_names, split_names
 from gmmaudio.values import shown
 
 # sets of labels that look alike that are listed
@@ -70,8 +70,8 @@ def check_names(labels: Iterable[str]) -> None:
     Raises
     ------
     CorpusError
-        If there are more than 5,000, or one is empty, longer than 1,000 characters, or holds a control character, a
-        line separator or a byte that is no text.
+        If there are more than 5,000, two have the same NFC form, or one is empty, longer than 1,000 characters, or
+        holds a control character, a line separator or a byte that is no text.
 
     Examples
     --------
@@ -82,6 +82,8 @@ def check_names(labels: Iterable[str]) -> None:
     names = list(labels)
     if len(names) > MAX_LABELS:
         raise CorpusError(f"there are {len(names)} labels; expected at most {MAX_LABELS}")
+    if len({normal(name) for name in names}) < len(set(names)):
+        raise CorpusError("two labels differ only by the normal form of Unicode (NFC); expected one spelling of each")
     for name in names:
         unfit = next((character for character in name if unicodedata.category(character) in UNFIT), None)
         if unfit is not None:

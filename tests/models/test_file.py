@@ -114,6 +114,11 @@ def test_a_label_is_a_name_on_one_line(label, said):
         small_model((label, "z"))
 
 
+def test_two_spellings_of_one_label_are_refused():
+    with pytest.raises(CorpusError, match="differ only by the normal form"):
+        small_model(("caf\u00e9", "cafe\u0301"))
+
+
 def test_labels_are_never_names_of_tensors():
     assert b"samba.means" not in to_bytes(small_model(("rumba", "samba")))
 
