@@ -229,7 +229,7 @@ def damage_frames(content, kind, at, rng):
 def test_damage_is_left_out_and_counted(tmp_path, media_or_not, capfd, has_tag, kind):
     content = tagged()[0] if has_tag else tagless()
     whole = read_audio(keep(tmp_path / "clip", content), RATE)
-    rng = np.random.default_rng(0)
+    rng, silent_s = np.random.default_rng(0), []
     for at in rng.integers(5_000, len(content) - 5_000, 5):
         path = keep(tmp_path / "clip", damage_frames(content, kind, at, rng))
         samples, notes = read_with_notes(path, RATE)
@@ -238,6 +238,7 @@ def test_damage_is_left_out_and_counted(tmp_path, media_or_not, capfd, has_tag, 
         assert "lost" in notes
         # frames after the place that borrow lost bytes are silent, and count
         assert lost_s - 0.06 < notes["lost"].seconds < lost_s + 0.2
+        silent_s.append(notes["lost"].seconds - lost_s)
         differs = np.flatnonzero(np.abs(samples - whole[: len(samples)]) > 1e-5)
         place_s = float(notes["lost"].text.split(" at ")[1].split()[0])
         assert place_s == pytest.approx((differs[0] if len(differs) else len(samples)) / RATE, abs=0.06)
@@ -245,6 +246,8 @@ def test_damage_is_left_out_and_counted(tmp_path, media_or_not, capfd, has_tag, 
         if tail > 0:
             np.testing.assert_allclose(samples[-tail:], whole[-tail:], rtol=0, atol=1e-5)
         assert_slices(path, samples, (1.0, 2.0), (4.1, None))
+    # the length tag tells how many frames are missing, and nearly all frames borrow
+    assert not has_tag or max(silent_s) > 0.9 * FRAME_S
     assert capfd.readouterr() == ("", "")
 
 
