@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,6 +187,29 @@ def test_what_is_to_be_said_of_a_file_stands_beside_its_label(command, model_fil
     assert [row["notes"] for row in rows_of_csv(command(*words, "--format", "csv"))] == [note["text"], ""]
     features = command("features", inverted, "-o", tmp_path / "frames")
     assert (features.code, features.err) == (0, text.err)
+
+
+def test_joined_and_cut_streams_are_classified_whole(command, model_file, good, tmp_path, monkeypatch):
+    samples, sr = soundfile.read(good)
+    pieces = {}
+    for name, container, encoding in [("flac", "FLAC", "PCM_16"), ("ogg", "OGG", "VORBIS"), ("mp3", "MP3", None)]:
+        out = io.BytesIO()
+        soundfile.write(out, samples, sr, format=container, subtype=encoding)
+        pieces[name] = out.getvalue()
+    paths = {name: tmp_path / f"clip.{name}" for name in pieces}
+    for name, path in paths.items():
+        path.write_bytes(3 * pieces[name])
+    paths["cut"] = tmp_path / "cut.ogg"
+    paths["cut"].write_bytes(pieces["ogg"][: pieces["ogg"].rfind(b"OggS")])
+    monkeypatch.setitem(sys.modules, "av", None)
+    result = command("classify", model_file, *paths.values(), "--format", "jsonl")
+    answers = dict(zip(paths, lines_of_json(result), strict=True))
+    assert result.code == 0
+    assert answers["flac"]["label"] == "low"
+    for name in pieces:
+        assert answers[name]["duration_s"] == pytest.approx(3 * len(samples) / sr, abs=0.01)
+        assert [note["text"] for note in answers[name]["notes"]] == ["holds 3 recordings, joined"]
+    assert [note["code"] for note in answers["cut"]["notes"]] == ["cut_off"]
 
 
 def test_training_says_what_is_to_be_said_of_its_files(command, corpus, tmp_path):
