@@ -20,7 +20,7 @@ MAX_SECONDS = 60
 
 
 def main(name, folder, seed, n):
-    """Read n mutations of every good file, and print how many ended in which way; "sound without av" blocks a module."""
+    """Read n mutations of every good file, and print the outcomes; "sound without av" blocks a module."""
     name, _, blocked = name.partition(" without ")
     if blocked:
         sys.modules[blocked] = None
