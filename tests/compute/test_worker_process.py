@@ -15,8 +15,8 @@ from gmmaudio.compute.worker_process import WorkerProcess, keep_worker, take_wor
 BUSY = {
     "sleeping": "import time; time.sleep(1000)",
     "in Python": "\n        while True: pass",
-    "in a library that holds the lock": "import ctypes; ctypes.PyDLL(None).sleep(1000)",
-    "in numpy": "import numpy as np; a = np.ones((3000, 3000))\n        while True: a @ a",
+    "in a library that holds the lock": "ctypes.PyDLL(None).sleep(1000)",
+    "in numpy": "a = numpy.ones((3000, 3000))\n        while True: a @ a",
     "deaf to signals": (
         "import signal, time; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})\n"
         "        time.sleep(1000)"
@@ -27,11 +27,14 @@ import os, signal, sys
 from gmmaudio.compute import ordered_map
 def work(item):
     if item:
+        import ctypes, numpy
+        print("at work", flush=True)
         {busy}
     return item
 results = ordered_map(work, [0, 1, 1], 2)
 next(results)
 print("busy", flush=True)
+sys.stdin.readline()
 {end}
 """
 ENDS = {
@@ -51,8 +54,8 @@ ENDS = {
 }
 
 
-def assert_all_end(script):
-    """Run a script, and wait until nobody holds its standard error any more."""
+def assert_all_end(script, n_workers=1):
+    """Run a script until its workers are at work, let it end, and wait until nobody holds its standard error."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
         [sys.executable, "-c", script],
@@ -67,6 +70,10 @@ def assert_all_end(script):
         killer.start()
         try:
             assert process.stdout.readline() == b"busy\n"
+            for _ in range(n_workers):
+                assert process.stderr.readline() == b"at work\n"
+            process.stdin.write(b"\n")
+            process.stdin.flush()
             said = process.stderr.read()
             assert killer.is_alive()
         finally:
@@ -94,7 +101,7 @@ def test_a_worker_ends_whose_parent_is_killed_before_it_has_started():
         "print('busy', flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    assert assert_all_end(script) == b""
+    assert assert_all_end(script, n_workers=0) == b""
 
 
 @pytest.mark.parametrize("closed", [(), (0,), (2,), (0, 1, 2)], ids=str)
