@@ -71,7 +71,7 @@ def write_frame(pipe: FileIO, payload: bytes | memoryview) -> None:
     >>> with tempfile.TemporaryFile(buffering=0) as pipe:
     ...     write_frame(pipe, b"abc")
     ...     _ = pipe.seek(0)
-    ...     read_frame(pipe)
+    ...     bytes(read_frame(pipe))
     b'abc'
     """
     for part in (len(payload).to_bytes(LENGTH_BYTES, "little"), payload):
@@ -166,9 +166,9 @@ def pickle_any(value: object) -> bytes | memoryview:
         if b"__main__" not in payload:
             return payload
     # takes long to import
-    from joblib.externals.loky.backend.reduction import dumps
+    import cloudpickle
 
-    by_code: memoryview = dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    by_code: bytes = cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     return by_code
 
 

@@ -64,7 +64,7 @@ def ordered_map(
     if n_workers == 1 or os.name != "posix":
         return _in_process(function, items)
     # needs POSIX, and takes time to import
-    from gmmaudio.compute.crew import map_in_workers
+    from gmmaudio.compute.worker_pool import map_in_workers
 
     return map_in_workers(function, items, n_workers, on_crash or _raise)
 

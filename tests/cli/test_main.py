@@ -64,7 +64,7 @@ def test_a_reader_that_takes_one_line_of_many_ends_the_run_with_141(corpus, mode
     assert (process.returncode, err) == (141, b"")
 
 
-HEAVY = ("librosa", "scipy", "sklearn", "soundfile", "joblib", "numpy")
+HEAVY = ("librosa", "scipy", "sklearn", "soundfile", "cloudpickle", "numpy")
 
 
 def test_help_of_all_commands_imports_nothing_heavy():

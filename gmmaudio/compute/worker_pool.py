@@ -74,7 +74,7 @@ def map_in_workers(
     >>> list(map_in_workers(abs, [-1, -2], 2, lambda item, error: None))
     [1, 2]
     """
-    crew = Crew(function, n_workers, on_crash)
+    pool = WorkerPool(function, n_workers, on_crash)
     unread = (Task[Item, Result](item) for item in items)
     # the tasks between the reader and the items that are taken
     window: deque[Task[Item, Result]] = deque()
@@ -82,26 +82,26 @@ def map_in_workers(
     try:
         while True:
             # a task that may have killed its worker waits until it is alone
-            while not crashed and crew.has_room() and len(window) < ITEMS_PER_WORKER * n_workers:
+            while not crashed and pool.has_room() and len(window) < ITEMS_PER_WORKER * n_workers:
                 task = next(unread, None)
                 if task is None:
                     break
                 window.append(task)
-                crew.start(task)
-            if crashed and not crew.busy:
-                crew.start(crashed.popleft())
+                pool.start(task)
+            if crashed and not pool.busy:
+                pool.start(crashed.popleft())
             if not window:
                 return
-            crashed += crew.collect(must_wait=window[0].outcome is None)
+            crashed += pool.collect(must_wait=window[0].outcome is None)
             outcome = window[0].outcome
             if outcome is not None:
                 window.popleft()
                 yield outcome()
     finally:
-        crew.disband()
+        pool.close()
 
 
-class Crew(Generic[Item, Result]):
+class WorkerPool(Generic[Item, Result]):
     """The workers of one map.
 
     Parameters
@@ -194,7 +194,7 @@ class Crew(Generic[Item, Result]):
         task.outcome = partial(self.on_crash, task.item, error)
         return task
 
-    def disband(self) -> None:
+    def close(self) -> None:
         """End the workers that are busy, and keep the others for the next map."""
         for worker in self.busy:
             worker.end()

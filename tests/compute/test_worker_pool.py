@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gmmaudio.compute import ordered_map
-from gmmaudio.compute.crew import explain_end
+from gmmaudio.compute.worker_pool import explain_end
 from gmmaudio.errors import WorkerError
 
 
