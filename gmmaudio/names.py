@@ -32,7 +32,9 @@ SPLIT_WORDS = (
     "train|training|trn|test|testing|tst|dev|devel|development|val|valid|validation|eval|evaluation|holdout|heldout"
 )
 SPLIT_NAME = re.compile(
-    rf"(?:{SPLIT_WORDS}|held out|fold|split)(?: ?(?:set|data|split|clean|other))*(?: ?[0-9]+)?", re.ASCII
+    rf"(?:[0-9]+ )?(?:(?:{SPLIT_WORDS}|hold out|held out|(?:cv )?fold|split)(?: ?(?:set|data|split|clean|other))*"
+    r"(?: ?[0-9]+| [a-z])?|cv ?[0-9]+)",
+    re.ASCII,
 )
 
 

@@ -112,6 +112,16 @@ def test_names_of_classes_are_no_splits(name):
     assert split_names([name, "jazz"]) == []
 
 
+@pytest.mark.parametrize("name", ["Hold-Out", "1_train", "02-test", "fold_a", "Split B", "cv_3", "cv fold 2"])
+def test_splits_with_numbers_and_letters_are_known(name):
+    assert split_names([name, "jazz"]) == [name]
+
+
+@pytest.mark.parametrize("name", ["cv", "2 step", "a test", "1 jazz", "test tones a", "cv music"])
+def test_numbers_and_letters_make_no_split(name):
+    assert split_names([name, "jazz"]) == []
+
+
 def test_a_word_beside_the_split_counts_where_another_split_has_it_too():
     both = ["FSDKaggle2018.audio_test", "FSDKaggle2018.audio_train"]
     assert split_names(both) == both

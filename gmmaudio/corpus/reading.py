@@ -265,6 +265,12 @@ def _path_column(table: TextTable) -> str:
             "'label' (and may have group, source, split, start, end)"
         )
     check_known_columns(table.columns, COLUMNS, table.name)
+    times = next(
+        (time for time in ("start", "end") if f"{time}_s" in table.columns and time not in table.columns), None
+    )
+    if times is not None:
+        # as clips of a report are called, which somebody may have saved as a manifest
+        raise CorpusError(f"{table.name}: column '{times}_s' would not be used; call it {times!r}, or something else")
     return name
 
 

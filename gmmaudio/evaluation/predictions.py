@@ -14,7 +14,7 @@ from gmmaudio.errors import CorpusError, ReadError
 from gmmaudio.evaluation.csv_tables import PROBABILITY, SCORE, plain_cell
 from gmmaudio.evaluation.records import ScoredClip, respell_scored
 from gmmaudio.files import TABLE_BYTES, read_limited
-from gmmaudio.names import normal, respell, skeleton
+from gmmaudio.names import normal, quoted, respell, skeleton
 from gmmaudio.text_tables import TableRow, TextTable, check_known_columns, decode_text, parse_table
 
 NAMES = ("path", "name", "file_name")
@@ -96,7 +96,12 @@ def _columns(table: TextTable) -> dict[str, dict[str, str]]:
     if "label" not in heads or not set(NAMES) & set(heads) or not decided:
         raise CorpusError(f"{table.name}: has columns {', '.join(map(repr, heads)) or 'none'}; {EXPECTED}")
     check_known_columns(heads, KNOWN, table.name)
-    check_known_columns([head.partition(":")[0] + ":" for head in heads], columns, table.name)
+    for head in heads:
+        kind = skeleton(head).partition(":")[0].strip() + ":"
+        if kind in columns and not head.startswith(kind):
+            raise CorpusError(
+                f"{table.name}: column {quoted(head)} would not be used; let its name begin with {kind!r}, or rename it"
+            )
     for kind, label_of in columns.items():
         labels = Counter(respell(label_of.values()))
         twice = [label for label, n in labels.items() if n > 1]

@@ -364,6 +364,16 @@ def test_a_known_column_in_another_case_is_refused_rather_than_unused(tmp_path, 
     )
 
 
+@pytest.mark.parametrize("column", ["start", "end"])
+def test_times_called_as_in_reports_are_refused_rather_than_unused(tmp_path, column):
+    path = manifest(tmp_path, f"path,label,{column}_s\na.wav,jazz,1\n")
+    assert fails(read_manifest, path) == (
+        f"{path}: column '{column}_s' would not be used; call it {column!r}, or something else"
+    )
+    path = manifest(tmp_path, f"path,label,{column},{column}_s\na.wav,jazz,1,2\n")
+    assert read_manifest(path).clips[0].extra == {f"{column}_s": "2"}
+
+
 def test_splits_that_look_alike_are_a_finding(tmp_path):
     path = manifest(tmp_path, "path,label,split\na.wav,jazz,train\nb.wav,jazz,Train\nc.wav,rock,test\n")
     (finding,) = read_manifest(path).findings
