@@ -13,15 +13,18 @@ import click
 
 from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options
 from gmmaudio.json_text import to_json
-from gmmaudio.names import file_text, respell
+from gmmaudio.names import file_text, quoted, respell
 
 if TYPE_CHECKING:
     from gmmaudio.models import Prediction
 
+# what rounding may leave of priors that are named for all labels
+LARGEST_REST = 1e-2
+
 
 @click.command(name="classify")
 @click.argument("model", type=options.FILE)
-@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.argument("paths", nargs=-1, type=options.WRITTEN, metavar="PATH...")
 @click.option(
     "--format",
     "output_format",
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--from-file",
     "list_file",
+    type=options.WRITTEN,
     metavar="FILE|-",
     help="Read paths from a list, one on each line, or from a playlist; - is stdin.",
 )
@@ -114,8 +118,13 @@ def _priors(arguments: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, fl
     rest, others = 1.0 - sum(named.values()), [label for label in labels if label not in named]
     if not all(0 <= p <= 1 for p in named.values()) or rest < -1e-9 or not set(named) <= set(labels):
         raise click.BadParameter(
-            f"{', '.join(arguments)}: expected labels of the model ({', '.join(labels)}), each with 0 to 1, "
-            "and at most 1 together.",
+            f"{', '.join(map(quoted, arguments))}: expected labels of the model ({', '.join(labels)}), each with 0 to "
+            "1, and at most 1 together.",
+            param_hint="--prior",
+        )
+    if not others and rest > LARGEST_REST:
+        raise click.BadParameter(
+            f"all labels are named, and their priors are {1 - rest:.4g} together; expected 1, or leave one label out.",
             param_hint="--prior",
         )
     return named | {label: max(0.0, rest) / len(others) for label in others}

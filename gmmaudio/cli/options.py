@@ -17,8 +17,23 @@ PRESET_NAMES = ("genre", "language")
 COVARIANCE_TYPES = ("diag", "full", "tied", "spherical", "shared")
 INIT_NAMES = ("kmeans", "hierarchical", "binary", "random")
 
-# A path that may hold any bytes the file system allows, or "-".
-FILE = click.Path(path_type=Path, allow_dash=True)
+
+class FilePath(click.Path):
+    """A path that may hold any bytes the file system allows, or ``-``, and is not empty.
+
+    An empty path, as of a variable that is not set, would mean the current folder.
+    """
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if value == "":
+            self.fail("the path is empty; name a file or a folder (. is the current one).", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = FilePath(path_type=Path, allow_dash=True)
+# as it was typed, for messages and output
+WRITTEN = FilePath(allow_dash=True)
 
 
 class RenamedOption(click.Option):

@@ -308,7 +308,9 @@ class Recogniser:
             raise SettingError(f"priors are of {', '.join(priors)}; expected one for each of {', '.join(labels)}")
         prior = np.array([by_label[label] for label in labels])
         if not (prior >= 0).all() or not 0 < prior.sum() < np.inf:
-            raise SettingError(f"priors are {', '.join(f'{p:g}' for p in prior)}; expected numbers of 0 or more")
+            raise SettingError(
+                f"priors are {', '.join(f'{p:g}' for p in prior)}; expected numbers of 0 or more, not all 0"
+            )
         shares: npt.NDArray[np.float64] = prior / prior.sum()
         return shares
 

@@ -60,6 +60,20 @@ def test_classify_ranks_by_what_it_prints(command, model_file, good):
     assert dict(zip(pairs[::2], chances, strict=True))["low"] == 0.0
 
 
+def test_priors_of_all_labels_are_1_together(command, model_file, good):
+    labels = load_model(model_file).scorer.labels
+    for prior, code in ((1 / len(labels), 0), (round(1 / len(labels), 3), 0), (0.5 / len(labels), 2), (0.0, 2)):
+        words = [word for label in labels for word in ("--prior", f"{label}={prior}")]
+        result = command("classify", model_file, good, *words)
+        assert result.code == code
+        assert code == 0 or f"all labels are named, and their priors are {prior * len(labels):.4g} tog" in result.err
+
+
+def test_a_prior_of_no_label_shows_its_invisible_characters(command, model_file, good):
+    result = command("classify", model_file, good, "--prior", "lo\u200bw=0.5")
+    assert (result.code, "'lo\\u200bw=0.5': expected labels of the model" in result.err) == (2, True)
+
+
 def test_classify_jsonl_has_these_fields(command, model_file, good):
     result = command("classify", model_file, good, "gone.wav", "--format", "jsonl")
     ok, error = lines_of_json(result)

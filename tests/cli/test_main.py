@@ -128,6 +128,30 @@ def test_wrong_usage_is_2_and_says_what_is_wrong(command, monkeypatch, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "", "-o", "m"],
+        ["train", "x", "-o", ""],
+        ["classify", "m", ""],
+        ["classify", "m", "x", "--from-file", ""],
+        ["features", "x", "", "-o", "y"],
+        ["evaluate", "m", ""],
+        ["evaluate", "--scores", ""],
+        ["crossval", "x", "--csv", ""],
+        ["compare", "", "x"],
+        ["reproduce", "x", "--corpus", ""],
+        ["info", ""],
+    ],
+)
+def test_an_empty_path_is_usage_rather_than_the_current_folder(command, monkeypatch, tmp_path, words):
+    monkeypatch.chdir(tmp_path)
+    result = command(*words)
+    assert (result.code, result.out) == (2, "")
+    assert "the path is empty; name a file or a folder" in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_words_at_all_show_the_help(command):
     result = command()
     assert result.code == 2
