@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="features")
-@click.argument("paths", nargs=-1, type=options.WRITTEN, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=options.WRITTEN, metavar="PATH...")
 @click.option("-o", "--output", required=True, type=options.FILE, metavar="DIR", help="Folder to write into.")
 @options.preset
 @options.min_duration

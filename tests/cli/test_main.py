@@ -115,7 +115,7 @@ def test_version(command):
         (["crossval", "x", "--folds", "2.5"], "'2.5' is neither a number nor loo"),
         (["crossval", "x", "--repeats", "many"], "'many' is not a valid integer"),
         (["features", "x"], "Missing option '-o'"),
-        (["features", "-o", "x"], "Name at least one PATH, or a list with --from-file."),
+        (["features", "-o", "x"], "Missing argument 'PATH...'"),
         (["info"], "Missing argument 'MODEL'"),
     ],
 )

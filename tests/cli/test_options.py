@@ -233,7 +233,7 @@ def test_every_option_of_every_command_is_in_the_table():
     # these stand alone, or need a report first: another module has them
     elsewhere = {("evaluate", "scores_path"), ("compare", "json_path"), ("classify", "priors"), ("train", "group_by")}
     elsewhere |= {("train", "tune"), ("crossval", "tune")}
-    elsewhere |= {("reproduce", name) for name in ("corpus", "model", "json_path", "n_jobs")}
+    elsewhere |= {("reproduce", name) for name in ("root", "model", "json_path", "n_jobs")}
     elsewhere |= {(verb, name) for verb, name in options if name == "is_quiet"}
     assert options == {*OPTIONS, *elsewhere}
     others = [path for path in Path(__file__).parents[1].rglob("test_*.py") if path != Path(__file__)]
