@@ -270,10 +270,19 @@ def test_a_segment_outside_the_file_is_bad_segment(tmp_path, start_s, end_s, seg
 
 @pytest.mark.parametrize(
     ("start_s", "end_s"),
-    [(-1.0, None), (-0.5, 0.5), (0.0, 0.0), (0.0, -1.0), (np.nan, None), (0.0, np.nan), (0.0, np.inf), (np.inf, None)],
+    [(-1.0, None), (-0.5, 0.5), (0.0, 0.0), (0.0, -1.0)],
 )
 def test_an_impossible_segment_is_bad_segment(tmp_path, start_s, end_s):
     assert refusal(wav(tmp_path / "clip.wav"), start_s=start_s, end_s=end_s)[0] == "bad_segment"
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "name"),
+    [(np.nan, None, "start_s"), (np.inf, None, "start_s"), (0.0, np.nan, "end_s"), (0.0, np.inf, "end_s")],
+)
+def test_a_segment_that_is_no_number_is_refused_by_name(tmp_path, start_s, end_s, name):
+    with pytest.raises(SettingError, match=f"`{name}` is (nan|inf); expected a finite number"):
+        read_audio(wav(tmp_path / "clip.wav"), SR, start_s=start_s, end_s=end_s)
 
 
 # --- files that cannot be opened ------------------------------------------------------------------------------------

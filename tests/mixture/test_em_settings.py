@@ -159,18 +159,18 @@ def test_rows_that_cannot_be_fitted_are_refused(X, message):
     ("bad", "message"),
     [
         ({"n_components": 0}, "n_components is 0; expected a whole number, 1 or more"),
-        ({"n_components": 2.5}, "n_components is 2.5; expected a whole number, 1 or more"),
+        ({"n_components": 2.5}, "`n_components` is 2.5; expected a whole number"),
         ({"n_init": 0}, "n_init is 0; expected a whole number, 1 or more"),
         ({"max_iter": -1}, "max_iter is -1; expected a whole number, 0 or more"),
         ({"tol": -1e-3}, "tol is -0.001; expected 0 or more"),
-        ({"tol": np.nan}, "tol is nan; expected 0 or more"),
-        ({"tol": np.inf}, "tol is inf; expected 0 or more"),
+        ({"tol": np.nan}, "`tol` is nan; expected a finite number"),
+        ({"tol": np.inf}, "`tol` is inf; expected a finite number"),
         (
             {"variance_floor": -0.1},
             "variance_floor is -0.1; expected a share of the global variance, 0 to 1",
         ),
         ({"variance_floor": 2}, "variance_floor is 2; expected a share of the global variance, 0 to 1"),
-        ({"variance_floor": np.nan}, "variance_floor is nan; expected a share of the global variance, 0 to 1"),
+        ({"variance_floor": np.nan}, "`variance_floor` is nan; expected a finite number"),
         ({"covariance_type": "cubic"}, "covariance_type is 'cubic'; expected one of diag, full, tied, spherical"),
         (
             {"init": "k-means"},
@@ -247,5 +247,5 @@ def test_whole_numbers_of_numpy_are_whole_numbers(k):
     ids=lambda bad: next(iter(bad)),
 )
 def test_things_of_the_wrong_kind_are_refused_by_name(bad):
-    with pytest.raises(SettingError, match=f"{next(iter(bad))} is"):
+    with pytest.raises(SettingError, match=f"`{next(iter(bad))}` is"):
         fit_gmm(np.random.default_rng(0).normal(size=(20, 2)), **({"n_components": 2} | bad))

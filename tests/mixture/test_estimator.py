@@ -1,5 +1,6 @@
 """The scikit-learn estimators: their results, their settings and what they refuse."""
 
+import inspect
 import re
 
 import numpy as np
@@ -323,7 +324,11 @@ def test_threads_are_asked_for_and_change_no_bit(kind, monkeypatch):
 
 
 def test_parameters_and_defaults_are_those_of_the_core():
-    defaults = fit_gmm.__kwdefaults__
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(fit_gmm).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
     ours = GMMEstimator().get_params()
     assert ours.pop("n_components") == 1
     assert ours.pop("random_state") is None

@@ -33,7 +33,7 @@ def test_classify_scores_are_the_same_bits_for_one_worker_and_two(model, corpus)
 
 @pytest.mark.parametrize("path", ["song.mp3", b"song.mp3", Path("song.mp3")])
 def test_one_path_in_place_of_several_is_refused(model, path):
-    with pytest.raises(SettingError, match="expected several paths"):
+    with pytest.raises(SettingError, match="expected a list of paths"):
         list(pipeline.classify(model, path))
 
 
