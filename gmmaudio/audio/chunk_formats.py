@@ -206,10 +206,13 @@ class SoundFormat(NamedTuple):
         Bytes of a frame, 1 or more; of a block of frames where it is compressed.
     byte_rate : float
         Bytes of a second; 0 where that is not known.
+    is_mpeg : bool
+        Whether it is MPEG audio, which has frames of its own.
     """
 
     frame_bytes: int = 1
     byte_rate: float = 0.0
+    is_mpeg: bool = False
 
 
 def sound_format(handle: ReadableFile, dialect: Dialect, chunk: Chunk) -> SoundFormat:
@@ -225,6 +228,7 @@ def sound_format(handle: ReadableFile, dialect: Dialect, chunk: Chunk) -> SoundF
         The chunk with the sound's format: ``fmt``, ``COMM``, ``desc`` or ``VHDR``.
     """
     body = read_at(handle, chunk.start, min(chunk.size, 64))
+    is_mpeg = chunk.name == b"fmt " and body[:2] in (b"\x50\0", b"\x55\0")
     try:
         if chunk.name == b"fmt ":
             byte_rate, frame_bytes = struct.unpack_from(("<" if dialect.size[0] == "<" else ">") + "IH", body, 8)
@@ -238,7 +242,7 @@ def sound_format(handle: ReadableFile, dialect: Dialect, chunk: Chunk) -> SoundF
     except struct.error:
         return SoundFormat()
     plausible = 0 <= byte_rate < 2**40
-    return SoundFormat(max(1, int(frame_bytes)), float(byte_rate) if plausible else 0.0)
+    return SoundFormat(max(1, int(frame_bytes)), float(byte_rate) if plausible else 0.0, is_mpeg)
 
 
 def _common_chunk(body: bytes) -> tuple[int, float]:

@@ -32,6 +32,7 @@ from gmmaudio.audio.claims import (
     too_long,
 )
 from gmmaudio.audio.formats import AudioNote
+from gmmaudio.audio.mpeg_frames import find_mpeg
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
 from gmmaudio.audio.tags import skip_tags
 
@@ -124,9 +125,17 @@ def _as_declared(handle: ReadableFile, head: Head, stop: int) -> Found:
             before = Span(head.start, head.chunks[-1].header)
             further.append(Recording((before, Span(chunk.header, chunk.start + chunk.size))))
     if is_whole and read_at(handle, head.start, 4) != b"BW64":
-        return Found([Recording((Span(head.start, end),))], end, is_open=end == rest)
+        recordings = _damaged_frames(handle, head, sound_stop) or [Recording((Span(head.start, end),))]
+        return Found(recordings, end, is_open=end == rest)
     kept = Span(rest, end if is_whole else rest)
     return Found([Recording(with_length(head, sound_stop, kept)), *further], end, is_open=end == rest)
+
+
+def _damaged_frames(handle: ReadableFile, head: Head, sound_stop: int) -> list[Recording]:
+    """Return the recordings of MPEG audio in which something is lost; none where all of it is there."""
+    found = find_mpeg(handle, head.sound_start, sound_stop) if head.format.is_mpeg else None
+    is_damaged = found is not None and any(note.code == "lost" for note in found.recordings[0].notes)
+    return found.recordings if found is not None and is_damaged else []
 
 
 def _as_there(handle: ReadableFile, head: Head, end: int) -> Found:

@@ -193,7 +193,7 @@ def _checked(
             yield block
     duration_s = n / decoder.info.sample_rate_hz
     lost_s = sum(note.seconds for note in decoder.notes if note.code == "lost")
-    _check_length(duration_s, lost_s, decoder.info, start_s, end_s)
+    _check_length(duration_s, lost_s, decoder, start_s, end_s)
     if duration_s < min_duration_s:
         raise AudioError(
             "too_short", f"{duration_s:.2g} s of sound; at least {min_duration_s:g} s is needed (`min_duration_s`)"
@@ -212,17 +212,17 @@ def _bad_segment(start_s: float, end_s: float | None, declared_s: float | None) 
     )
 
 
-def _check_length(duration_s: float, lost_s: float, info: AudioInfo, start_s: float, end_s: float | None) -> None:
+def _check_length(duration_s: float, lost_s: float, decoder: Decoder, start_s: float, end_s: float | None) -> None:
     """Raise AudioError if less was decoded than the header declares or the segment asks for."""
-    declared_s = info.duration_s
+    declared_s, tolerance_s = decoder.info.duration_s, LENGTH_TOLERANCE_S * decoder.n_recordings
     expected_end_s = end_s if end_s is not None else declared_s
     if duration_s == 0 and start_s == 0:
         raise AudioError("no_samples", "has a header but no samples; record or export it again")
-    if (declared_s is not None and max(start_s, end_s or 0.0) > declared_s + LENGTH_TOLERANCE_S) or duration_s == 0:
+    if (declared_s is not None and max(start_s, end_s or 0.0) > declared_s + tolerance_s) or duration_s == 0:
         raise _bad_segment(start_s, end_s, declared_s)
     if expected_end_s is None:
         return
-    if duration_s + lost_s < expected_end_s - start_s - LENGTH_TOLERANCE_S:
+    if duration_s + lost_s < expected_end_s - start_s - tolerance_s:
         raise AudioError(
             "truncated",
             f"{duration_s:.2f} s decoded of {expected_end_s - start_s:.2f} s declared; copy or export the file again",

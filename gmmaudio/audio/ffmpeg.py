@@ -30,6 +30,10 @@ MIN_SEEK_S, PREROLL_S = 20.0, 1.0
 N_GRID_FRAMES = 8
 # time stamps of some containers are rounded to milliseconds
 MIN_GAP_S = 0.01
+# fewer frames of another rate are damage
+N_FRAMES_OF_OTHER_RATE = 4
+# lossy codecs overshoot full scale by little; 18 dB above it are damage
+MAX_DECODED_MAGNITUDE = 8.0
 MEDIA_REMEDY = "install the media extra: pip install 'gmmaudio[media]'"
 
 
@@ -105,12 +109,15 @@ class FfmpegDecoder:
         :func:`gmmaudio.audio.check_header`.
     """
 
+    n_recordings = 1
+
     def __init__(self, content: SplicedFile, recording: Recording) -> None:
         self._content = content
         self._truncated = recording.truncated
         self.notes = list(recording.notes)
         self._losses: list[Loss] = []
         self._gaps: list[float] = []
+        self._frame_rate, self._n_other_rate = 0, 0
         self._open()
         try:
             info = _declarations(self._container, self._stream)
@@ -150,9 +157,13 @@ class FfmpegDecoder:
             raise AudioError("truncated", self._truncated)
         sr = self.info.sample_rate_hz
         first, last = round(start_s * sr), None if end_s is None else round(end_s * sr)
-        pending, n_pending, n_kept = [], 0, 0
+        pending: list[Samples] = []
+        n_pending = n_kept = 0
         for position, block in self._located_blocks(first):
             inside = block[max(0, first - position) : None if last is None else max(0, last - position)]
+            if pending and inside.shape[1] != pending[0].shape[1]:
+                yield np.concatenate(pending)
+                pending, n_pending = [], 0
             # an empty part would keep the whole of its block in memory
             if len(inside):
                 pending.append(inside)
@@ -190,10 +201,14 @@ class FfmpegDecoder:
 
         sr, n_channels = self.info.sample_rate_hz, self.info.n_channels
         self._position, frames = self._seek(first) if first > MIN_SEEK_S * sr else (0, self._frames())
-        planar = av.AudioResampler(format="fltp", layout=self._stream.layout, rate=sr)
+        planar, layout = None, self._stream.layout
         for frame in frames:
+            if planar is None or frame.layout.nb_channels != layout.nb_channels:
+                # joined streams may go on with other channels
+                layout = frame.layout if frame.layout.nb_channels != n_channels else self._stream.layout
+                planar = av.AudioResampler(format="fltp", layout=layout, rate=sr)
             for part in planar.resample(frame):
-                block = part.to_ndarray()[:n_channels].T.astype(np.float32, copy=False)
+                block = part.to_ndarray()[: layout.nb_channels].T.astype(np.float32, copy=False)
                 yield self._position, block
                 self._position += len(block)
 
@@ -236,9 +251,33 @@ class FfmpegDecoder:
                 self._pending_s += _duration_s(packet, previous)
                 continue
             for frame in frames:
+                if not self._has_first_rate(frame) or self._is_garbage(frame):
+                    self._pending_s += frame.samples / frame.sample_rate
+                    continue
                 self._count_loss(previous, frame)
                 previous = frame
                 yield frame
+
+    def _has_first_rate(self, frame: Any) -> bool:
+        """Return whether a frame has the rate of the first one, or raise AudioError after several that do not."""
+        self._frame_rate = self._frame_rate or frame.sample_rate
+        if frame.sample_rate == self._frame_rate:
+            self._n_other_rate = 0
+            return True
+        self._n_other_rate += 1
+        if self._n_other_rate >= N_FRAMES_OF_OTHER_RATE:
+            raise AudioError(
+                "mixed_rates",
+                f"holds joined sound with sample rates of {self._frame_rate} and {frame.sample_rate} Hz; "
+                "expected one rate: split it, or export it at one rate",
+            )
+        return False
+
+    def _is_garbage(self, frame: Any) -> bool:
+        """Return whether a frame of a lossy codec is so loud that only damaged bytes give it."""
+        if self._stream.codec_context.codec.lossless or frame.format.name not in ("flt", "fltp"):
+            return False
+        return bool(np.abs(frame.to_ndarray()).max(initial=0.0) > MAX_DECODED_MAGNITUDE)
 
     def _packets(self) -> Iterator[Any]:
         """Yield the packets of the track; where the container is damaged, those after the damaged place."""

@@ -168,6 +168,8 @@ def _find_first(handle: ReadableFile, start: int, stop: int) -> int | None:
     if _read_chain(handle, start, stop, N_FIRST) is not None:
         return start
     junk = read_at(handle, start, min(MAX_JUNK, stop - start))
+    if junk.startswith(TAG_MARKS) and skip_tags(handle, start, stop) > start:
+        return None
     for match in HEADER.finditer(junk):
         if _read_chain(handle, start + match.start(), stop, N_AFTER_JUNK) is not None:
             return start + match.start()

@@ -180,8 +180,8 @@ def find_ogg(handle: ReadableFile, start: int, stop: int) -> Found | None:
     Returns
     -------
     Found or None
-        None where no Ogg stream begins, or where it is to be read as it is: several streams at once, as in a film, a
-        codec other than Vorbis, Opus, FLAC and Speex, or no whole header.
+        None where no Ogg stream begins, or where it is to be read as it is: no stream of Vorbis, Opus, FLAC or Speex,
+        or no whole header.
 
     Raises
     ------
@@ -193,15 +193,15 @@ def find_ogg(handle: ReadableFile, start: int, stop: int) -> Found | None:
     RFC 3533, the Ogg encapsulation format; RFC 7845, Opus in Ogg; the mapping of FLAC to Ogg by xiph.org.
     """
     handle.seek(start)
-    links = _read_links(handle, start, stop) if handle.read(len(CAPTURE)) == CAPTURE else None
-    if links is None or not any(link.has_headers for link in links):
+    read = _read_links(handle, start, stop) if handle.read(len(CAPTURE)) == CAPTURE else None
+    if read is None or not any(link.has_headers for link in read[0]):
         return None
+    links, end = read
     notes = _notes_of(links)
     recordings: list[Recording] = []
     for link in links:
         if link.has_headers and (link.runs or len(links) == 1):
             recordings += _recordings_of(handle, link, notes)
-    end = max(link.last.stop for link in links if link.last is not None)
     return Found(recordings, end) if recordings else None
 
 
@@ -284,23 +284,37 @@ def _read_page(handle: ReadableFile, start: int, stop: int) -> tuple[Page | None
     return Page(start, body, end, flags, granule, serial, sequence, ends), False
 
 
-def _read_links(handle: ReadableFile, start: int, stop: int) -> list[Link] | None:
-    """Return the streams of a file, in order; None where several run at once, or one cannot be identified."""
+def _read_links(handle: ReadableFile, start: int, stop: int) -> tuple[list[Link], int] | None:
+    """Return the streams of sound of a file, in order, and the end of its pages; None where none can be identified.
+
+    Of several streams at once, as in a film, the first of sound is taken.
+    """
     links: list[Link] = []
+    others: set[int] = set()
+    end, begins, has_sound = start, False, True
     for page in iterate_pages(handle, start, stop):
+        end = page.stop
         if page.flags & FIRST_PAGE:
+            if not begins:
+                others, begins, has_sound = set(), True, False
             handle.seek(page.body)
             codec = _identify_codec(handle.read(min(80, page.stop - page.body)))
-            if codec is None or (links and links[-1].last is not None and links[-1].last.flags & FIRST_PAGE):
-                return None
+            if codec is None or has_sound:
+                others.add(page.serial)
+                continue
+            has_sound = True
             links.append(Link(codec, page.serial))
-        elif not links:
+        elif not links or not has_sound:
             return None
+        elif page.serial in others:
+            begins = False
+            continue
         elif page.serial != links[-1].serial:
             # the first page of the stream is lost
             links.append(Link(links[-1].codec, page.serial, last=page._replace(sequence=page.sequence - 1)))
+        begins = bool(page.flags & FIRST_PAGE)
         links[-1].add(page)
-    return links
+    return (links, end) if has_sound else None
 
 
 def _identify_codec(packet: bytes) -> Codec | None:

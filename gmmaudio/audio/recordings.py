@@ -22,6 +22,8 @@ class Decoder(Protocol):
     notes: list[AudioNote]
     # indices of the channels for low-frequency effects
     lfe_channels: tuple[int, ...]
+    # each may declare a little more than it has
+    n_recordings: int
 
     def blocks(self, start_s: float, end_s: float | None) -> Iterator[Samples]:
         """Yield (n, n_channels) float32 blocks of the segment."""
@@ -87,6 +89,8 @@ class JoinedDecoder:
         ``joined``, and the notes of every recording that was read.
     lfe_channels : tuple of int
         Those of the first, where all have the same number of channels; else none.
+    n_recordings : int
+        Their number.
 
     Raises
     ------
@@ -96,6 +100,7 @@ class JoinedDecoder:
 
     def __init__(self, handle: BinaryIO, recordings: Sequence[Recording]) -> None:
         self._handle, self._recordings = handle, recordings
+        self.n_recordings = len(recordings)
         declarations = [self._declarations(recording) for recording in recordings]
         self._infos = [info for info, _ in declarations]
         rates = {info.sample_rate_hz: None for info in self._infos}

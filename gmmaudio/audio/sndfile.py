@@ -69,6 +69,8 @@ class SndfileDecoder:
         ``bad_header`` as for :func:`gmmaudio.audio.check_header`.
     """
 
+    n_recordings = 1
+
     def __init__(self, sound: Any, recording: Recording) -> None:
         self._sound = sound
         self.notes = list(recording.notes)

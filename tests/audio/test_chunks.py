@@ -8,7 +8,7 @@ import pytest
 from gmmaudio.audio import chunks, read_audio, read_blocks, read_info
 from gmmaudio.audio.layout import find_recordings
 from gmmaudio.audio.splice import Span, SplicedFile
-from tests.audio.conftest import NO_SAMPLES, SR, chirp, encode, keep, patched, refusal
+from tests.audio.conftest import NO_SAMPLES, SR, chirp, encode, keep, mp3, patched, refusal
 
 CONTAINERS = ["WAV", "AIFF", "CAF", "AU", "W64", "RF64"]
 # where the size of the sound stands: the name of its chunk, bytes behind it, layout
@@ -370,8 +370,50 @@ def test_the_heads_of_blocks_are_no_sound(tmp_path, block_bytes):
     assert codes == []
 
 
-def test_joined_creative_voice_files_are_read_whole(tmp_path):
-    content = voc(PCM.tobytes(), 4_096) + voc(OTHER.tobytes(), 4_096, channels=1)
+@pytest.mark.parametrize("block_bytes", [4_096, 1_000_000])
+def test_joined_creative_voice_files_are_read_whole(tmp_path, block_bytes):
+    content = voc(PCM.tobytes(), block_bytes) + voc(OTHER.tobytes(), block_bytes, channels=1)
     samples, codes = read_with_notes(keep(tmp_path / "clip.voc", content))
     assert_equal_sound(samples, np.concatenate([mono(PCM), mono(OTHER)]))
     assert codes == ["joined"]
+
+
+@pytest.mark.parametrize("block_bytes", [4_096, 1_000_000])
+def test_a_cut_creative_voice_file_is_truncated(tmp_path, block_bytes):
+    content = voc(PCM.tobytes(), block_bytes)
+    path = keep(tmp_path / "clip.voc", content[: len(content) // 2 + 1_000])
+    assert refusal(path)[0] == "truncated"
+    assert_equal_sound(read_audio(path, SR, end_s=0.5), mono(PCM)[: SR // 2])
+
+
+def test_the_block_before_a_block_of_stereo_declares_its_format(tmp_path):
+    sound = (PCM >> 8).astype(np.int8).view(np.uint8) ^ 0x80
+    divisor = 65_536 - 256_000_000 // (2 * SR)
+    content = b"Creative Voice File\x1a" + struct.pack("<HHH", 26, 0x114, 0x111F)
+    content += b"\x05\x06\0\0text.\0" + b"\x08\x04\0\0" + struct.pack("<HBB", divisor, 0, 1)
+    content += b"\x01" + (sound.size + 2).to_bytes(3, "little") + bytes([200, 0]) + sound.tobytes() + b"\0"
+    samples, codes = read_with_notes(keep(tmp_path / "clip.voc", content))
+    assert_equal_sound(samples, mono(PCM >> 8) * 256)
+    assert codes == []
+
+
+def test_a_block_without_sound_that_is_longer_than_the_file_is_damaged(tmp_path):
+    content = voc(PCM.tobytes(), 4_096)[:-1] + b"\x05\xff\xff\xff"
+    assert refusal(keep(tmp_path / "clip.voc", content))[0] == "damaged"
+
+
+# --- MPEG audio in WAV files ----------------------------------------------------------------------------------------
+
+
+def test_damage_of_mpeg_audio_in_a_wav_is_counted(tmp_path, capfd, media_or_not):
+    frames = mp3(10.0, 44_100, 2)[0]
+    form = struct.pack("<HHIIHHH", 0x55, 2, 44_100, 16_000, 1, 0, 12) + struct.pack("<HIHHH", 1, 2, 417, 1, 0)
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(frames)) + frames
+    content = bytearray(b"RIFF" + struct.pack("<I", len(body)) + body)
+    whole, codes = read_with_notes(keep(tmp_path / "clip.wav", bytes(content)))
+    assert codes == []
+    content[len(content) // 2 : len(content) // 2 + 500] = bytes(500)
+    samples, codes = read_with_notes(keep(tmp_path / "clip.wav", bytes(content)))
+    assert codes == ["lost"]
+    assert len(samples) > 0.9 * len(whole)
+    assert capfd.readouterr().err == ""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmmaudio.audio import read_audio, read_blocks, read_info
+from gmmaudio.audio import ffmpeg, read_audio, read_blocks, read_info
 from gmmaudio.audio.ffmpeg import FfmpegDecoder
 from tests.audio.conftest import (
     FORMATS,
@@ -188,6 +188,40 @@ def test_a_media_file_that_lost_more_than_a_tenth_is_damaged(tmp_path):
     code, message = refusal(keep(tmp_path / "damaged", bytes(content)))
     assert code == "damaged"
     assert re.fullmatch(r"\d\.\d\d s lost in .* at most 10% may be lost: copy or record it again", message)
+
+
+def test_sound_that_only_damage_gives_is_left_out(tmp_path, monkeypatch):
+    samples = media_tone(10.0) // 4
+    samples[5 * 48_000 : 11 * 24_000] *= 4
+    path = encode_media(tmp_path / "clip", samples, *MEDIA["m4a"], sr=48_000)
+    monkeypatch.setattr(ffmpeg, "MAX_DECODED_MAGNITUDE", 0.3)
+    notes = []
+    samples = read_audio(path, 48_000, on_note=notes.append)
+    assert [note.code for note in notes] == ["lost"]
+    assert notes[0].seconds == pytest.approx(0.5, abs=0.06)
+    assert np.abs(samples).max() < 0.3
+
+
+# --- streams that change --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("codec", "container"), [("ac3", "ac3"), ("eac3", "eac3"), ("aac", "mpegts"), ("mp2", "mpeg")])
+def test_a_stream_may_go_on_with_other_channels(tmp_path, codec, container):
+    mono = encode_media(tmp_path / "clip", media_tone(2.0), codec, container, sr=48_000).read_bytes()
+    stereo = encode_media(tmp_path / "clip", media_tone(2.0, 2), codec, container, sr=48_000).read_bytes()
+    for content in (mono + stereo, stereo + mono + stereo):
+        path = keep(tmp_path / "joined", content)
+        samples = read_audio(path, 48_000)
+        n_pieces = 2 if content.startswith(mono) else 3
+        assert len(samples) / 48_000 == pytest.approx(2.0 * n_pieces, abs=0.2)
+        assert np.sqrt(np.mean(samples**2)) == pytest.approx(0.354, abs=0.03)
+
+
+@pytest.mark.parametrize(("codec", "container"), [("ac3", "ac3"), ("aac", "mpegts"), ("mp2", "mpeg")])
+def test_a_stream_that_goes_on_with_another_rate_is_refused(tmp_path, codec, container):
+    first = encode_media(tmp_path / "clip", media_tone(2.0), codec, container, sr=48_000).read_bytes()
+    second = encode_media(tmp_path / "clip", media_tone(2.0), codec, container, sr=44_100).read_bytes()
+    assert refusal(keep(tmp_path / "joined", first + second))[0] == "mixed_rates"
 
 
 def test_a_segment_outside_a_media_file_is_bad_segment(tmp_path):

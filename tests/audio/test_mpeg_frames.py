@@ -371,3 +371,13 @@ def test_a_changed_file_is_looked_at_again(tmp_path):
     first = len(read_audio(path, SR))
     keep(path, content[: len(content) // 2].ljust(len(content), b"\0"))
     assert len(read_audio(path, SR)) < 0.6 * first
+
+
+def test_frames_inside_a_tag_are_no_sound(tmp_path, media_or_not):
+    content, _ = mp3(3.0, 44_100, 2)
+    other, _ = mp3(2.0, 44_100, 2, seed=1)
+    size = bytes(len(other) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    expected, _ = read_with_notes(keep(tmp_path / "clip", content), 44_100)
+    samples, notes = read_with_notes(keep(tmp_path / "clip", b"ID3\3\0\0" + size + other + content), 44_100)
+    assert np.array_equal(samples, expected)
+    assert notes == {}

@@ -111,10 +111,44 @@ def test_chained_streams_of_different_rates_are_refused(tmp_path):
     assert refusal(keep(tmp_path / "clip", content))[0] == "mixed_rates"
 
 
-def test_streams_that_run_at_once_are_left_alone():
+def film(sound, *, sound_first=False):
+    """Return an Ogg file in which pages of video stand between those of the sound."""
+    head = ogg_page(b"\x80theora" + bytes(40), flags=2, sequence=0)
+    video = [ogg_page(bytes([sequence]) * 5_000, flags=0, sequence=sequence) for sequence in range(1, 1 + len(sound))]
+    heads = [sound[0], head] if sound_first else [head, sound[0]]
+    return b"".join([*heads, *(page for pair in zip(video, sound[1:], strict=False) for page in pair), video[-1]])
+
+
+def ogg_page(body, flags, sequence):
+    segments = b"\xff" * (len(body) // 255) + bytes([len(body) % 255])
+    head = b"OggS\0" + struct.pack("<BqII", flags, 0, 99, sequence) + bytes(4) + bytes([len(segments)])
+    return with_checksum(head + segments + body)
+
+
+@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("sound_first", [True, False])
+def test_the_sound_of_a_film_is_read(tmp_path, media_or_not, name, sound_first):
+    pages = split_ogg(ogg(name, 5.0))
+    path = keep(tmp_path / "clip", film(pages, sound_first=sound_first))
+    samples, notes = read_with_notes(path)
+    assert np.array_equal(samples, expected_of(name, 5.0))
+    assert notes == {}
+    samples, notes = read_with_notes(keep(tmp_path / "clip", film(pages) + film(pages)))
+    assert np.array_equal(samples, np.tile(expected_of(name, 5.0), 2))
+    assert set(notes) == {"joined"}
+    path = keep(tmp_path / "clip", film(pages[:-2]))
+    if name == "flac":  # declares its length
+        assert refusal(path)[0] == "truncated"
+    else:
+        assert set(read_with_notes(path)[1]) == {"cut_off"}
+
+
+def test_of_several_streams_of_sound_the_first_is_read(tmp_path):
     first, second = split_ogg(content_of("ogg", 1.0)), split_ogg(content_of("opus", 1.0))
     content = b"".join([first[0], second[0], *first[1:], *second[1:]])
-    assert find_ogg(io.BytesIO(content), 0, len(content)) is None
+    samples, notes = read_with_notes(keep(tmp_path / "clip", content))
+    assert np.array_equal(samples, reference(content_of("ogg", 1.0)))
+    assert notes == {}
 
 
 def test_a_stream_of_another_codec_is_left_alone():
