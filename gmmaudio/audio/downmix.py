@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -66,10 +67,11 @@ class Downmix:
             The mean of the channels that sound, or the loudest channel where they cancel.
         """
         for block in blocks:
-            mono, code = mix_block(block, self.sample_rate_hz, self.lfe_channels)
-            if code is not None:
-                self.seconds[code] = self.seconds.get(code, 0.0) + len(block) / self.sample_rate_hz
-            yield mono
+            for part in _split_where_channels_cancel(block, self.sample_rate_hz, self.lfe_channels):
+                mono, code = mix_block(part, self.sample_rate_hz, self.lfe_channels)
+                if code is not None:
+                    self.seconds[code] = self.seconds.get(code, 0.0) + len(part) / self.sample_rate_hz
+                yield mono
 
     def notes(self) -> list[AudioNote]:
         """Return the notes of the blocks that were mixed in another way than by the mean of all channels."""
@@ -125,6 +127,21 @@ def mix_block(block: Samples, sample_rate_hz: int, lfe_channels: Sequence[int] =
         if _cancel(covariance, sounding) or _cancel(low, sounding):
             return np.ascontiguousarray(block[:, strongest]), "channels_cancel"
     return _mean(block, sounding), None if sounding == full_range else "silent_channels"
+
+
+def _split_where_channels_cancel(block: Samples, sample_rate_hz: int, lfe_channels: Sequence[int]) -> list[Samples]:
+    """Return a block, or its parts where the channels cancel in some seconds and not in others."""
+    full_range = [index for index in range(block.shape[1]) if index not in lfe_channels]
+    if len(full_range) < 2:
+        return [block]
+    seconds = [_covariance(block[start : start + sample_rate_hz]) for start in range(0, len(block), sample_rate_hz)]
+    loudest = max((float(covariance.diagonal()[full_range].max()) for covariance in seconds), default=0.0)
+    cancelling = [
+        covariance.diagonal()[full_range].max() > SILENT_RATIO * loudest and _cancel(covariance, full_range)
+        for covariance in seconds
+    ]
+    changes = [index for index, (one, other) in enumerate(pairwise(cancelling), 1) if one != other]
+    return np.split(block, [index * sample_rate_hz for index in changes])
 
 
 def _cancel(covariance: Matrix, channels: Sequence[int]) -> bool:

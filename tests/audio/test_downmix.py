@@ -188,3 +188,24 @@ def test_a_file_whose_channels_cancel_in_a_part_is_mixed_there_only(tmp_path):
     assert codes == {"channels_cancel": 10.0}
     assert np.array_equal(samples[: 10 * SR], sound[: 10 * SR].mean(axis=1, dtype=np.float64).astype(np.float32))
     assert np.array_equal(samples[10 * SR : 20 * SR], sound[10 * SR : 20 * SR, 0])
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(0, 5), (3, 5), (7, 10), (4, 5)])
+def test_channels_that_cancel_in_a_part_of_a_block_are_measured_there(start_s, end_s):
+    sound = np.random.default_rng(0).normal(scale=0.1, size=10 * 8_000).astype(np.float32)
+    stereo = np.stack([sound, sound], axis=1)
+    stereo[start_s * 8_000 : end_s * 8_000, 1] *= -0.99
+    downmix = Downmix(8_000)
+    assert np.array_equal(np.concatenate(list(downmix.mix([stereo]))), sound)
+    assert [(note.code, note.seconds) for note in downmix.notes()] == [("channels_cancel", end_s - start_s)]
+
+
+def test_faint_seconds_of_opposite_sign_do_not_matter():
+    rng = np.random.default_rng(0)
+    stereo = rng.normal(scale=0.1, size=(10 * 8_000, 2)).astype(np.float32)
+    stereo[8_000:16_000, 0] *= 1e-4
+    stereo[8_000:16_000, 1] = -stereo[8_000:16_000, 0]
+    downmix = Downmix(8_000)
+    (mono,) = downmix.mix([stereo])
+    assert np.array_equal(mono, (stereo[:, 0] + stereo[:, 1]) * np.float32(0.5))
+    assert downmix.notes() == []
