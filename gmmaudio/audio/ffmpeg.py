@@ -399,6 +399,9 @@ def _declarations(container: Any, stream: Any) -> AudioInfo:
         duration_s = container.duration / 1e6
     if container.format.name in CONTAINERS_WITHOUT_LENGTH:
         duration_s = None
+    if duration_s and container.format.name == "avi" and stream.frames and stream.codec_context.name.startswith("pcm"):
+        # writers of AVI round the length up by more than a packet; the index counts samples
+        duration_s = min(duration_s, stream.frames / stream.rate)
     return AudioInfo(int(stream.rate), int(stream.channels), duration_s, container.format.name)
 
 

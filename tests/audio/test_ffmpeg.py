@@ -202,6 +202,11 @@ def test_sound_that_only_damage_gives_is_left_out(tmp_path, monkeypatch):
     assert np.abs(samples).max() < 0.3
 
 
+def test_an_avi_declares_more_than_its_index_counts(tmp_path):
+    path = encode_media(tmp_path / "clip", media_tone(60.0, sr=22_050), "pcm_s16le", "avi", sr=22_050)
+    assert len(read_audio(path, 22_050)) == 60 * 22_050
+
+
 # --- streams that change --------------------------------------------------------------------------------------------
 
 
