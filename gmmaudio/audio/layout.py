@@ -8,22 +8,22 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import BinaryIO
 
-from gmmaudio.audio.asf import find_asf
-from gmmaudio.audio.au import find_au
-from gmmaudio.audio.avi import find_avi
-from gmmaudio.audio.boxes import find_boxes
-from gmmaudio.audio.chunks import find_chunked
-from gmmaudio.audio.claims import next_header
-from gmmaudio.audio.ebml import find_ebml
-from gmmaudio.audio.flac_frames import find_flac
+from gmmaudio.audio.containers.asf import find_asf
+from gmmaudio.audio.containers.au import find_au
+from gmmaudio.audio.containers.avi import find_avi
+from gmmaudio.audio.containers.boxes import find_boxes
+from gmmaudio.audio.containers.chunks import find_chunked
+from gmmaudio.audio.containers.claims import next_header
+from gmmaudio.audio.containers.ebml import find_ebml
+from gmmaudio.audio.containers.flac_frames import find_flac
+from gmmaudio.audio.containers.frame_streams import find_adts, find_amr
+from gmmaudio.audio.containers.mpeg_frames import find_mpeg
+from gmmaudio.audio.containers.ogg_pages import find_ogg
+from gmmaudio.audio.containers.tagged_blocks import find_flv, find_tta, find_wavpack
+from gmmaudio.audio.containers.tags import skip_tags
+from gmmaudio.audio.containers.voc import find_voc
 from gmmaudio.audio.formats import AudioNote
-from gmmaudio.audio.frame_streams import find_adts, find_amr
-from gmmaudio.audio.mpeg_frames import find_mpeg
-from gmmaudio.audio.ogg_pages import find_ogg
 from gmmaudio.audio.splice import Found, Recording, Span
-from gmmaudio.audio.tagged_blocks import find_flv, find_tta, find_wavpack
-from gmmaudio.audio.tags import skip_tags
-from gmmaudio.audio.voc import find_voc
 
 # every format is recognised by its first bytes
 FINDERS = (

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+from gmmaudio.audio.containers.mpeg_headers import frame_duration_s
 from gmmaudio.audio.formats import BLOCK_S, AudioInfo, Samples, check_header
 from gmmaudio.audio.losses import Loss, note_of_losses
-from gmmaudio.audio.mpeg_headers import frame_duration_s
 from gmmaudio.audio.splice import Recording, SplicedFile
 from gmmaudio.audio.stderr_lines import decoder_lines
 from gmmaudio.errors import AudioError

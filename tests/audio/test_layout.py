@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from gmmaudio.audio import boxes, ebml, read_audio, read_info
+from gmmaudio.audio import read_audio, read_info
+from gmmaudio.audio.containers import boxes, ebml
 from gmmaudio.audio.layout import FINDERS, find_recordings
 from gmmaudio.audio.splice import Span, SplicedFile
 from tests.audio.conftest import SR, chirp, content_of, encode, encode_media, keep, refusal

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import NamedTuple
 
-from gmmaudio.audio.flac_frames import STREAM_STARTS, find_flac
+from gmmaudio.audio.containers.flac_frames import STREAM_STARTS, find_flac
 from gmmaudio.audio.formats import AudioNote
 from gmmaudio.audio.losses import N_PLACES_SHOWN, Loss, note_of_losses
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, SplicedFile, merge_parts

@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gmmaudio.audio.claims import begins_header
-from gmmaudio.audio.formats import AudioNote
-from gmmaudio.audio.losses import Loss, note_of_losses
-from gmmaudio.audio.mpeg_headers import (
+from gmmaudio.audio.containers.claims import begins_header
+from gmmaudio.audio.containers.mpeg_headers import (
     HEAD_SIZE,
     HEADER_SIZE,
     MpegFormat,
@@ -23,7 +21,7 @@ from gmmaudio.audio.mpeg_headers import (
     read_format,
     silent_head,
 )
-from gmmaudio.audio.mpeg_tags import (
+from gmmaudio.audio.containers.mpeg_tags import (
     TAG_NAMES,
     VBRI_OFFSET,
     LengthTag,
@@ -32,8 +30,10 @@ from gmmaudio.audio.mpeg_tags import (
     tag_offsets,
     without_end_padding,
 )
+from gmmaudio.audio.containers.tags import skip_tags
+from gmmaudio.audio.formats import AudioNote
+from gmmaudio.audio.losses import Loss, note_of_losses
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, edited, read_at
-from gmmaudio.audio.tags import skip_tags
 
 READ_SIZE = 1 << 20
 # sync, then a bit rate that is neither open nor reserved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gmmaudio.audio.mpeg_headers import HEADER_SIZE, MpegFormat, frame_lengths
+from gmmaudio.audio.containers.mpeg_headers import HEADER_SIZE, MpegFormat, frame_lengths
 from gmmaudio.audio.splice import ReadableFile, Span, read_at
 
 TAG_NAMES = (b"Xing", b"Info", b"VBRI")

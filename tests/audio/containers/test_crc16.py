@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from gmmaudio.audio.crc16 import PIECE_SIZE, compute_crc16, find_crc16_zeros
+from gmmaudio.audio.containers.crc16 import PIECE_SIZE, compute_crc16, find_crc16_zeros
 
 
 def bitwise(data):

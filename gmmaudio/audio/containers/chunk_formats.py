@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from gmmaudio.audio.claims import begins_header, damaged
+from gmmaudio.audio.containers.claims import begins_header, damaged
 from gmmaudio.audio.splice import ReadableFile, Span, edited, read_at
 
 # the end of the identifiers of Wave64's chunks

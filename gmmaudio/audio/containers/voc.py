@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from gmmaudio.audio.claims import cut_message, too_long
+from gmmaudio.audio.containers.claims import cut_message, too_long
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
 
 _MAGIC = b"Creative Voice File\x1a"

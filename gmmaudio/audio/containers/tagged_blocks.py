@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from gmmaudio.audio.claims import cut_message
+from gmmaudio.audio.containers.claims import cut_message
 from gmmaudio.audio.formats import AudioNote
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
 

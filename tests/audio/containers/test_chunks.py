@@ -5,7 +5,8 @@ import struct
 import numpy as np
 import pytest
 
-from gmmaudio.audio import chunks, read_audio, read_blocks, read_info
+from gmmaudio.audio import read_audio, read_blocks, read_info
+from gmmaudio.audio.containers import chunks
 from gmmaudio.audio.layout import find_recordings
 from gmmaudio.audio.splice import Span, SplicedFile
 from tests.audio.conftest import NO_SAMPLES, SR, chirp, encode, keep, mp3, patched, refusal

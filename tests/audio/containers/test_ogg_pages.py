@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from gmmaudio.audio import read_audio, read_info
-from gmmaudio.audio.ogg_pages import find_ogg, iterate_pages, page_checksum
+from gmmaudio.audio.containers.ogg_pages import find_ogg, iterate_pages, page_checksum
 from gmmaudio.audio.splice import Span
 from tests.audio.conftest import (
     SR,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from gmmaudio.audio.chunk_formats import (
+from gmmaudio.audio.containers.chunk_formats import (
     Chunk,
     Dialect,
     Head,
@@ -20,7 +20,7 @@ from gmmaudio.audio.chunk_formats import (
     sound_format,
     with_length,
 )
-from gmmaudio.audio.claims import (
+from gmmaudio.audio.containers.claims import (
     SCAN_BYTES,
     begins_header,
     cut_message,
@@ -31,10 +31,10 @@ from gmmaudio.audio.claims import (
     places_of,
     too_long,
 )
+from gmmaudio.audio.containers.mpeg_frames import find_mpeg
+from gmmaudio.audio.containers.tags import skip_tags
 from gmmaudio.audio.formats import AudioNote
-from gmmaudio.audio.mpeg_frames import find_mpeg
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
-from gmmaudio.audio.tags import skip_tags
 
 # names of chunks that may stand after the sound
 _LATER_CHUNK_NAMES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from gmmaudio.audio.claims import cut_message, is_placeholder, length_note, next_header, too_long
+from gmmaudio.audio.containers.claims import cut_message, is_placeholder, length_note, next_header, too_long
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, edited, read_at
 
 # the format's own value for a length that is not known

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmmaudio.audio.mpeg_headers import (
+from gmmaudio.audio.containers.mpeg_headers import (
     HEAD_SIZE,
     borrowed_bytes,
     find_bad_side_information,

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gmmaudio.audio.claims import cut_message, is_placeholder, too_long
+from gmmaudio.audio.containers.claims import cut_message, is_placeholder, too_long
 from gmmaudio.audio.formats import AudioNote
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from gmmaudio.audio.claims import SCAN_BYTES, cut_message, is_placeholder, too_long
+from gmmaudio.audio.containers.claims import SCAN_BYTES, cut_message, is_placeholder, too_long
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
 
 _HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")

@@ -5,7 +5,8 @@ import io
 import numpy as np
 import pytest
 
-from gmmaudio.audio import flac_frames, read_audio, read_info
+from gmmaudio.audio import read_audio, read_info
+from gmmaudio.audio.containers import flac_frames
 from gmmaudio.audio.splice import Span
 from tests.audio.conftest import (
     NO_SAMPLES,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from gmmaudio.audio import mpeg_frames, read_audio, read_info
+from gmmaudio.audio import read_audio, read_info
+from gmmaudio.audio.containers import mpeg_frames
 from gmmaudio.audio.layout import find_recordings
 from gmmaudio.audio.splice import Span
 from gmmaudio.audio.stderr_lines import decoder_lines

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from gmmaudio.audio.claims import cut_message, damaged, too_long
+from gmmaudio.audio.containers.claims import cut_message, damaged, too_long
 from gmmaudio.audio.formats import AudioNote
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, edited, read_at
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gmmaudio.audio.claims import cut_message, too_long
+from gmmaudio.audio.containers.claims import cut_message, too_long
 from gmmaudio.audio.formats import AudioNote
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, edited, read_at
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-from gmmaudio.audio.claims import next_header
+from gmmaudio.audio.containers.claims import next_header
+from gmmaudio.audio.containers.tags import skip_tags
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
-from gmmaudio.audio.tags import skip_tags
 
 _WINDOW_BYTES, _PIECE_BYTES = 65_536, 16_384
 # the bits that all ADTS frames begin with

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gmmaudio.audio.crc16 import compute_crc16, find_crc16_zeros
+from gmmaudio.audio.containers.crc16 import compute_crc16, find_crc16_zeros
 from gmmaudio.audio.formats import AudioNote
 from gmmaudio.audio.losses import Loss, note_of_losses
 from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.audio.crc16 import compute_crc16
+from gmmaudio.audio.containers.crc16 import compute_crc16
 
 HEADER_SIZE = 4
 # a header, its checksum and the longest side information
