@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gmmaudio.audio.formats import BLOCK_S, AudioInfo, AudioNote, Samples, check_header
+from gmmaudio.audio.formats import BLOCK_S, AudioInfo, AudioNote, Samples, check_header, mixed_rates
 from gmmaudio.audio.losses import Loss, note_of_losses
 from gmmaudio.audio.splice import Recording, SplicedFile
 from gmmaudio.errors import AudioError
@@ -266,11 +266,7 @@ class FfmpegDecoder:
             return True
         self._n_other_rate += 1
         if self._n_other_rate >= N_FRAMES_OF_OTHER_RATE:
-            raise AudioError(
-                "mixed_rates",
-                f"holds joined sound with sample rates of {self._frame_rate} and {frame.sample_rate} Hz; "
-                "expected one rate: split it, or export it at one rate",
-            )
+            raise mixed_rates([self._frame_rate, frame.sample_rate])
         return False
 
     def _is_garbage(self, frame: Any) -> bool:

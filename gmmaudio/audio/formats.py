@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,6 +120,26 @@ class AudioNote:
     code: str
     text: str
     seconds: float = 0.0
+
+
+def mixed_rates(rates_hz: Iterable[int]) -> AudioError:
+    """Return the error for a file whose parts have different sample rates.
+
+    Parameters
+    ----------
+    rates_hz : iterable of int
+        The rates, in the order of the parts, each once.
+
+    Examples
+    --------
+    >>> mixed_rates([16_000, 22_050]).code
+    'mixed_rates'
+    """
+    return AudioError(
+        "mixed_rates",
+        f"holds joined recordings with sample rates of {' and '.join(map(str, rates_hz))} Hz; "
+        "expected one rate: split it, or export it at one rate",
+    )
 
 
 def check_header(sample_rate_hz: int, n_channels: int) -> None:

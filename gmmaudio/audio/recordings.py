@@ -7,11 +7,10 @@ from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, Protocol
 
 from gmmaudio.audio.ffmpeg import open_ffmpeg
-from gmmaudio.audio.formats import AudioInfo, AudioNote, Samples
+from gmmaudio.audio.formats import AudioInfo, AudioNote, Samples, mixed_rates
 from gmmaudio.audio.layout import find_recordings
 from gmmaudio.audio.sndfile import SndfileDecoder, open_sndfile
 from gmmaudio.audio.splice import Recording, SplicedFile
-from gmmaudio.errors import AudioError
 
 
 class Decoder(Protocol):
@@ -105,11 +104,7 @@ class JoinedDecoder:
         self._infos = [info for info, _ in declarations]
         rates = {info.sample_rate_hz: None for info in self._infos}
         if len(rates) > 1:
-            raise AudioError(
-                "mixed_rates",
-                f"holds {len(recordings)} joined recordings with sample rates of {' and '.join(map(str, rates))} Hz; "
-                "expected one rate: split it, or export it at one rate",
-            )
+            raise mixed_rates(rates)
         durations = [info.duration_s for info in self._infos]
         known = [duration for duration in durations if duration is not None]
         first = self._infos[0]

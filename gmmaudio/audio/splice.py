@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 from gmmaudio.audio.formats import AudioNote
+
+PIECE_BYTES = 1_048_576
 
 
 class ReadableFile(Protocol):
@@ -96,6 +98,32 @@ def read_at(handle: ReadableFile, offset: int, size: int) -> bytes:
     """
     handle.seek(offset)
     return handle.read(size)
+
+
+def overlapping_pieces(handle: ReadableFile, start: int, stop: int, overlap: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the offsets and the bytes of a range piece by piece, each with the last bytes of the one before it.
+
+    Parameters
+    ----------
+    handle : readable file
+        The open file.
+    start, stop : int
+        The range.
+    overlap : int
+        Bytes that stand in two pieces, so that what is searched is whole in one of them.
+
+    Examples
+    --------
+    >>> import io
+    >>> [(offset, len(piece)) for offset, piece in overlapping_pieces(io.BytesIO(bytes(1_500_000)), 10, 1_500_000, 4)]
+    [(10, 1048576), (1048582, 451418)]
+    """
+    while start < stop:
+        piece = read_at(handle, start, min(PIECE_BYTES, stop - start))
+        yield start, piece
+        if start + len(piece) >= stop or len(piece) <= overlap:
+            return
+        start += len(piece) - overlap
 
 
 def edited(span: Span, edits: Mapping[int, bytes]) -> tuple[Span | bytes, ...]:

@@ -60,7 +60,7 @@ REFUSALS = {
     "mixed_rates": (
         encode(chirp(), SR, "FLAC") + encode(chirp(), 22_050, "FLAC"),
         {},
-        "holds 2 joined recordings with sample rates of 16000 and 22050 Hz; expected one rate: split it, or export it "
+        "holds joined recordings with sample rates of 16000 and 22050 Hz; expected one rate: split it, or export it "
         "at one rate",
     ),
     "no_samples": (encode(chirp(0.0)), {}, NO_SAMPLES),

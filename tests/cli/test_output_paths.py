@@ -188,7 +188,11 @@ def test_inputs_are_looked_at_only_where_an_output_exists(tmp_path):
 
 def test_an_input_that_is_not_there_is_no_output(tmp_path):
     (tmp_path / "m").write_bytes(b"")
-    keep_inputs([("-o m would overwrite", tmp_path / "m")], [tmp_path / "gone", "\0", tmp_path / ("a" * 300)])
+    absent = [tmp_path / "gone", "\0", tmp_path / ("a" * 300)]
+    keep_inputs([("-o m would overwrite", tmp_path / "m")], absent)
+    # those that follow are looked at all the same
+    with pytest.raises(SettingError, match="-o m would overwrite the input"):
+        keep_inputs([("-o m would overwrite", tmp_path / "m")], [*absent, tmp_path / "m"])
 
 
 # output and output

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import struct
 
-from gmmaudio.audio.containers.claims import SCAN_BYTES, cut_message, is_placeholder, too_long
-from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
+from gmmaudio.audio.containers.claims import cut_message, is_placeholder, too_long
+from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, overlapping_pieces, read_at
 
 _HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
@@ -88,12 +88,8 @@ def _is_broadcast(handle: ReadableFile, position: int, stop: int) -> bool:
 
 def _next_header(handle: ReadableFile, position: int, stop: int) -> int:
     """Return the offset of the next header; ``stop`` where there is none."""
-    while position < stop:
-        piece = read_at(handle, position, min(SCAN_BYTES, stop - position))
+    for offset, piece in overlapping_pieces(handle, position, stop, len(_HEADER)):
         place = piece.find(_HEADER)
         if place >= 0:
-            return position + place
-        if len(piece) <= len(_HEADER) or position + len(piece) >= stop:
-            break
-        position += len(piece) - len(_HEADER)
+            return offset + place
     return stop

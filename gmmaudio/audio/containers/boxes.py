@@ -19,8 +19,6 @@ from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, edited, 
 # the first box of a file; old QuickTime files have no ftyp
 _FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"skip", b"free")
 _CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"moof", b"traf", b"mvex")
-
-
 # some 40 hours of AAC; FFmpeg keeps 24 bytes for each
 MAX_SAMPLES = 2**23
 # FFmpeg would keep what these hold, such as a picture

@@ -21,7 +21,6 @@ from gmmaudio.audio.containers.chunk_formats import (
     with_length,
 )
 from gmmaudio.audio.containers.claims import (
-    SCAN_BYTES,
     begins_header,
     cut_message,
     damaged,
@@ -34,7 +33,7 @@ from gmmaudio.audio.containers.claims import (
 from gmmaudio.audio.containers.mpeg_frames import find_mpeg
 from gmmaudio.audio.containers.tags import skip_tags
 from gmmaudio.audio.formats import AudioNote
-from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
+from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, overlapping_pieces, read_at
 
 # names of chunks that may stand after the sound
 _LATER_CHUNK_NAMES = (
@@ -177,15 +176,11 @@ def _later_chunks(handle: ReadableFile, head: Head, offset: int, stop: int) -> l
 
 def _trailing_chunks(handle: ReadableFile, head: Head, end: int) -> Span:
     """Return the range of the chunks at the end of sound of unknown length, empty at ``end`` where there are none."""
-    position = max(head.sound_start, end - MAX_METADATA_BYTES)
-    while position < end:
-        piece = read_at(handle, position, min(SCAN_BYTES, end - position))
+    start = max(head.sound_start, end - MAX_METADATA_BYTES)
+    for position, piece in overlapping_pieces(handle, start, end, 3):
         for place in places_of(_LATER_CHUNKS, piece):
             if _reaches_end(handle, head, position + place, end):
                 return Span(position + place, end)
-        if position + len(piece) >= end or len(piece) < 4:
-            break
-        position += len(piece) - 3
     return Span(end, end)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from gmmaudio.audio.formats import AudioNote
-from gmmaudio.audio.splice import ReadableFile, read_at
+from gmmaudio.audio.splice import ReadableFile, overlapping_pieces, read_at
 from gmmaudio.errors import AudioError
 
 # what programs write that cannot return to the header: the maximum of a type, rounded to blocks, or less some header;
@@ -17,7 +17,6 @@ _PLACEHOLDERS = (0x7F000000, 2**31, 2**32)
 _PLACEHOLDER_REACH = 0x10100
 # no file is longer: 256 TiB
 _MAX_SIZE = 2**48
-SCAN_BYTES = 1_048_576
 # the first bytes of files of known formats, eight or more of them fixed
 _HEADER = re.compile(
     rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE|FORM.{4}(?:AIF[FC]|8SVX|16SV)|caff\x00\x01\x00\x00desc|riff\x2e\x91\xcf\x11\xa5\xd6"
@@ -100,15 +99,10 @@ def next_header(handle: ReadableFile, start: int, stop: int) -> int:
     >>> next_header(io.BytesIO(b"12345RIFF....WAVEfmt "), 0, 21)
     5
     """
-    position = start
-    while position < stop:
-        piece = read_at(handle, position, min(SCAN_BYTES, stop - position))
+    for position, piece in overlapping_pieces(handle, start, stop, _HEADER_BYTES):
         for place in places_of(_HEADER_NAMES, piece):
             if _HEADER.match(piece, place):
                 return position + place
-        if position + len(piece) >= stop or len(piece) <= _HEADER_BYTES:
-            break
-        position += len(piece) - _HEADER_BYTES
     return stop
 
 
