@@ -6,14 +6,8 @@ frames are arguments.
 
 from gmmaudio.corpus.checks import check_file_groups, check_labels, check_names, check_same_audio, check_shared_audio
 from gmmaudio.corpus.clip import Clip, Corpus
-from gmmaudio.corpus.fingerprint import (
-    Fingerprint,
-    compute_fingerprint,
-    from_hex,
-    near_duplicates,
-    near_duplicates_within,
-    to_hex,
-)
+from gmmaudio.corpus.duplicate_search import near_duplicates, near_duplicates_within
+from gmmaudio.corpus.fingerprint import Fingerprint, compute_fingerprint, from_hex, to_hex
 from gmmaudio.corpus.reading import list_audio, read_manifest, scan_folder
 from gmmaudio.corpus.split import (
     Fold,
