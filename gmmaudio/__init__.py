@@ -7,32 +7,11 @@ The names below are the public interface; they are imported when they are first 
 352
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gmmaudio.lazy_names import import_on_use
 
 __version__ = "0.2.0"
-
-# name -> the package that has it
-_PACKAGES = {
-    "Corpus": "corpus",
-    "Model": "models",
-    "Prediction": "models",
-    "Recipe": "models",
-    "Report": "evaluation",
-    "classify": "pipeline",
-    "crossval": "pipeline",
-    "evaluate": "pipeline",
-    "evaluate_predictions": "pipeline",
-    "fit_gmm": "mixture",
-    "load_model": "models",
-    "make_recipe": "models",
-    "read_audio": "audio",
-    "read_corpus": "pipeline",
-    "render_html": "evaluation",
-    "reproduce": "pipeline",
-    "save_model": "models",
-    "train": "pipeline",
-}
 
 if TYPE_CHECKING:
     from gmmaudio.audio import read_audio
@@ -49,6 +28,18 @@ if TYPE_CHECKING:
         reproduce,
         train,
     )
+else:
+    __getattr__ = import_on_use(
+        __name__,
+        {
+            "gmmaudio.audio": "read_audio",
+            "gmmaudio.corpus": "Corpus",
+            "gmmaudio.evaluation": "Report render_html",
+            "gmmaudio.mixture": "fit_gmm",
+            "gmmaudio.models": "Model Prediction Recipe load_model make_recipe save_model",
+            "gmmaudio.pipeline": "classify crossval evaluate evaluate_predictions read_corpus reproduce train",
+        },
+    )[0]
 
 __all__ = [
     "Corpus",
@@ -70,12 +61,6 @@ __all__ = [
     "save_model",
     "train",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PACKAGES:
-        raise AttributeError(f"module 'gmmaudio' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"gmmaudio.{_PACKAGES[name]}"), name)
 
 
 def __dir__() -> list[str]:

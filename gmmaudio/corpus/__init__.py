@@ -4,22 +4,46 @@ A corpus is a folder with one sub-folder for each class, or a CSV manifest. Noth
 frames are arguments.
 """
 
-from gmmaudio.corpus.checks import check_file_groups, check_labels, check_names, check_same_audio, check_shared_audio
-from gmmaudio.corpus.clip import Clip, Corpus
-from gmmaudio.corpus.duplicate_search import near_duplicates, near_duplicates_within
-from gmmaudio.corpus.fingerprint import Fingerprint, compute_fingerprint, from_hex, to_hex
-from gmmaudio.corpus.reading import list_audio, read_manifest, scan_folder
-from gmmaudio.corpus.split import (
-    Fold,
-    column_folds,
-    group_keys,
-    leave_one_group_out,
-    plan_split,
-    random_folds,
-    scored_labels,
-    select_split,
-    straddling_groups,
-)
+from typing import TYPE_CHECKING
+
+from gmmaudio.lazy_names import import_on_use
+
+if TYPE_CHECKING:
+    from gmmaudio.corpus.checks import (
+        check_file_groups,
+        check_labels,
+        check_names,
+        check_same_audio,
+        check_shared_audio,
+    )
+    from gmmaudio.corpus.clip import Clip, Corpus
+    from gmmaudio.corpus.duplicate_search import near_duplicates, near_duplicates_within
+    from gmmaudio.corpus.fingerprint import Fingerprint, compute_fingerprint, from_hex, to_hex
+    from gmmaudio.corpus.reading import list_audio, read_manifest, scan_folder
+    from gmmaudio.corpus.split import (
+        Fold,
+        column_folds,
+        group_keys,
+        leave_one_group_out,
+        plan_split,
+        random_folds,
+        scored_labels,
+        select_split,
+        straddling_groups,
+    )
+else:
+    __getattr__, __dir__ = import_on_use(
+        __name__,
+        {
+            "gmmaudio.corpus.checks": "check_file_groups check_labels check_names check_same_audio check_shared_audio",
+            "gmmaudio.corpus.clip": "Clip Corpus",
+            "gmmaudio.corpus.duplicate_search": "near_duplicates near_duplicates_within",
+            "gmmaudio.corpus.fingerprint": "Fingerprint compute_fingerprint from_hex to_hex",
+            "gmmaudio.corpus.reading": "list_audio read_manifest scan_folder",
+            "gmmaudio.corpus.split": "Fold column_folds group_keys leave_one_group_out plan_split random_folds "
+            "scored_labels select_split straddling_groups",
+        },
+    )
 
 __all__ = [
     "Clip",

@@ -12,17 +12,35 @@ Examples
 ('kmeans', 'hierarchical', 'binary', 'random')
 """
 
-from gmmaudio.mixture.adaptation import adapt, adapt_gmm
-from gmmaudio.mixture.components import merge, split
-from gmmaudio.mixture.covariance import COVARIANCES
-from gmmaudio.mixture.divergence import divergences
-from gmmaudio.mixture.em import EMStep, EMTrace, check_settings, fit_gmm
-from gmmaudio.mixture.gaussian import GaussianMixture, stacked_log_density
-from gmmaudio.mixture.init import INITS
-from gmmaudio.mixture.selection import Candidate, Selection, select_gmm
-from gmmaudio.mixture.statistics import SufficientStats, accumulate, maximise
+from typing import TYPE_CHECKING
 
-COVARIANCE_TYPES = tuple(COVARIANCES)
+from gmmaudio.lazy_names import import_on_use
+
+if TYPE_CHECKING:
+    from gmmaudio.mixture.adaptation import adapt, adapt_gmm
+    from gmmaudio.mixture.components import merge, split
+    from gmmaudio.mixture.covariance import COVARIANCE_TYPES
+    from gmmaudio.mixture.divergence import divergences
+    from gmmaudio.mixture.em import EMStep, EMTrace, check_settings, fit_gmm
+    from gmmaudio.mixture.gaussian import GaussianMixture, stacked_log_density
+    from gmmaudio.mixture.init import INITS
+    from gmmaudio.mixture.selection import Candidate, Selection, select_gmm
+    from gmmaudio.mixture.statistics import SufficientStats, accumulate, maximise
+else:
+    __getattr__, __dir__ = import_on_use(
+        __name__,
+        {
+            "gmmaudio.mixture.adaptation": "adapt adapt_gmm",
+            "gmmaudio.mixture.components": "merge split",
+            "gmmaudio.mixture.covariance": "COVARIANCE_TYPES",
+            "gmmaudio.mixture.divergence": "divergences",
+            "gmmaudio.mixture.em": "EMStep EMTrace check_settings fit_gmm",
+            "gmmaudio.mixture.gaussian": "GaussianMixture stacked_log_density",
+            "gmmaudio.mixture.init": "INITS",
+            "gmmaudio.mixture.selection": "Candidate Selection select_gmm",
+            "gmmaudio.mixture.statistics": "SufficientStats accumulate maximise",
+        },
+    )
 
 __all__ = [
     "COVARIANCE_TYPES",

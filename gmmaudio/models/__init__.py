@@ -1,24 +1,54 @@
 """Models: kinds of scorers, their calibration and open-set threshold, presets, recipes and the model file."""
 
-from gmmaudio.models.calibration import Calibration, fit_calibration
-from gmmaudio.models.file import from_bytes, load_model, model_sha256, save_model, to_bytes
-from gmmaudio.models.fitting import Fitted, fit_trials, learn_open_set_threshold
-from gmmaudio.models.heads import Head, Linear, Mixtures
-from gmmaudio.models.inner_folds import OutOfFold, out_of_fold_scores
-from gmmaudio.models.kind import Candidate, Kind
-from gmmaudio.models.kind_settings import EmSettings, KindSettings
-from gmmaudio.models.kinds import KINDS, find_kind, fit_scorer, settings_from_dict
-from gmmaudio.models.kinds.block_gaussian import SHARED, BlockGaussianSettings, Projection
-from gmmaudio.models.kinds.frame_gmm import FrameGmmSettings, Identity, gmm_scorer
-from gmmaudio.models.kinds.supervector import Supervectors, SupervectorSettings
-from gmmaudio.models.model import Model, Prediction, Recogniser, TrainingClip, TrainingSummary
-from gmmaudio.models.open_set import OpenSetThreshold, fit_open_set_threshold
-from gmmaudio.models.presets import PRESETS, Preset, preset_of
-from gmmaudio.models.recipe import Recipe, make_recipe
-from gmmaudio.models.scorer import Scorer, Transform
-from gmmaudio.models.training_rows import TrainingRows
-from gmmaudio.models.tuning import Tuned, tune
-from gmmaudio.models.ubm import UBM, Traces
+from typing import TYPE_CHECKING
+
+from gmmaudio.lazy_names import import_on_use
+
+if TYPE_CHECKING:
+    from gmmaudio.models.calibration import Calibration, fit_calibration
+    from gmmaudio.models.file import from_bytes, load_model, model_sha256, save_model, to_bytes
+    from gmmaudio.models.fitting import Fitted, fit_trials, learn_open_set_threshold
+    from gmmaudio.models.heads import Head, Linear, Mixtures
+    from gmmaudio.models.inner_folds import OutOfFold, out_of_fold_scores
+    from gmmaudio.models.kind import Candidate, Kind
+    from gmmaudio.models.kind_settings import EmSettings, KindSettings
+    from gmmaudio.models.kinds import KINDS, find_kind, fit_scorer, settings_from_dict
+    from gmmaudio.models.kinds.block_gaussian import SHARED, BlockGaussianSettings, Projection
+    from gmmaudio.models.kinds.frame_gmm import FrameGmmSettings, Identity, gmm_scorer
+    from gmmaudio.models.kinds.supervector import Supervectors, SupervectorSettings
+    from gmmaudio.models.model import Model, Prediction, Recogniser, TrainingClip, TrainingSummary
+    from gmmaudio.models.open_set import OpenSetThreshold, fit_open_set_threshold
+    from gmmaudio.models.presets import PRESETS, Preset, preset_of
+    from gmmaudio.models.recipe import Recipe, make_recipe
+    from gmmaudio.models.scorer import Scorer, Transform
+    from gmmaudio.models.training_rows import TrainingRows
+    from gmmaudio.models.tuning import Tuned, tune
+    from gmmaudio.models.ubm import UBM, Traces
+else:
+    __getattr__, __dir__ = import_on_use(
+        __name__,
+        {
+            "gmmaudio.models.calibration": "Calibration fit_calibration",
+            "gmmaudio.models.file": "from_bytes load_model model_sha256 save_model to_bytes",
+            "gmmaudio.models.fitting": "Fitted fit_trials learn_open_set_threshold",
+            "gmmaudio.models.heads": "Head Linear Mixtures",
+            "gmmaudio.models.inner_folds": "OutOfFold out_of_fold_scores",
+            "gmmaudio.models.kind": "Candidate Kind",
+            "gmmaudio.models.kind_settings": "EmSettings KindSettings",
+            "gmmaudio.models.kinds": "KINDS find_kind fit_scorer settings_from_dict",
+            "gmmaudio.models.kinds.block_gaussian": "SHARED BlockGaussianSettings Projection",
+            "gmmaudio.models.kinds.frame_gmm": "FrameGmmSettings Identity gmm_scorer",
+            "gmmaudio.models.kinds.supervector": "Supervectors SupervectorSettings",
+            "gmmaudio.models.model": "Model Prediction Recogniser TrainingClip TrainingSummary",
+            "gmmaudio.models.open_set": "OpenSetThreshold fit_open_set_threshold",
+            "gmmaudio.models.presets": "PRESETS Preset preset_of",
+            "gmmaudio.models.recipe": "Recipe make_recipe",
+            "gmmaudio.models.scorer": "Scorer Transform",
+            "gmmaudio.models.training_rows": "TrainingRows",
+            "gmmaudio.models.tuning": "Tuned tune",
+            "gmmaudio.models.ubm": "UBM Traces",
+        },
+    )
 
 __all__ = [
     "KINDS",

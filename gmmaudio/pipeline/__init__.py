@@ -1,13 +1,32 @@
 """Training, classification, cross-validation, evaluation and reproduction over many clips."""
 
-from gmmaudio.models import Recipe, make_recipe
-from gmmaudio.pipeline.arguments import read_corpus
-from gmmaudio.pipeline.classification import FileRows, classify, read_rows
-from gmmaudio.pipeline.crossvalidation import CrossvalOptions, crossval, run_crossval
-from gmmaudio.pipeline.evaluation_run import evaluate
-from gmmaudio.pipeline.external_predictions import evaluate_predictions
-from gmmaudio.pipeline.reproduction import Reproduction, reproduce
-from gmmaudio.pipeline.training import TrainResult, train
+from typing import TYPE_CHECKING
+
+from gmmaudio.lazy_names import import_on_use
+
+if TYPE_CHECKING:
+    from gmmaudio.models import Recipe, make_recipe
+    from gmmaudio.pipeline.arguments import read_corpus
+    from gmmaudio.pipeline.classification import FileRows, classify, read_rows
+    from gmmaudio.pipeline.crossvalidation import CrossvalOptions, crossval, run_crossval
+    from gmmaudio.pipeline.evaluation_run import evaluate
+    from gmmaudio.pipeline.external_predictions import evaluate_predictions
+    from gmmaudio.pipeline.reproduction import Reproduction, reproduce
+    from gmmaudio.pipeline.training import TrainResult, train
+else:
+    __getattr__, __dir__ = import_on_use(
+        __name__,
+        {
+            "gmmaudio.models": "Recipe make_recipe",
+            "gmmaudio.pipeline.arguments": "read_corpus",
+            "gmmaudio.pipeline.classification": "FileRows classify read_rows",
+            "gmmaudio.pipeline.crossvalidation": "CrossvalOptions crossval run_crossval",
+            "gmmaudio.pipeline.evaluation_run": "evaluate",
+            "gmmaudio.pipeline.external_predictions": "evaluate_predictions",
+            "gmmaudio.pipeline.reproduction": "Reproduction reproduce",
+            "gmmaudio.pipeline.training": "TrainResult train",
+        },
+    )
 
 __all__ = [
     "CrossvalOptions",

@@ -30,9 +30,11 @@ from gmmaudio.mixture.covariance.spherical import Spherical
 from gmmaudio.mixture.covariance.tied import Tied
 
 COVARIANCES: dict[str, Covariance] = {"diag": Diagonal(), "full": Full(), "tied": Tied(), "spherical": Spherical()}
+COVARIANCE_TYPES = tuple(COVARIANCES)
 
 __all__ = [
     "COVARIANCES",
+    "COVARIANCE_TYPES",
     "MIN_VARIANCE_SHARE",
     "Array",
     "Covariance",
