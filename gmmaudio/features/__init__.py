@@ -7,7 +7,7 @@ from gmmaudio.features.blocks import block_features
 from gmmaudio.features.deltas import shifted_deltas
 from gmmaudio.features.descriptors import DESCRIPTORS, Descriptor, Spectra
 from gmmaudio.features.frames import RawFrames, raw_frames
-from gmmaudio.features.front_ends import FRONT_ENDS, Analysis, FrontEnd
+from gmmaudio.features.front_ends import FRONT_ENDS, Analysis, FrontEnd, TableLayout
 from gmmaudio.features.normalise import Frames, feature_warping, normalise_values, rasta, sliding_cmvn
 from gmmaudio.features.postprocess import Rows, extract, make_rows
 from gmmaudio.features.settings import (
@@ -19,6 +19,7 @@ from gmmaudio.features.settings import (
     make_features,
     same_frames,
 )
+from gmmaudio.features.tables import FrontEndTables, check_designed, design_tables, table_sizes, tensor_table
 
 __all__ = [
     "DESCRIPTORS",
@@ -30,12 +31,16 @@ __all__ = [
     "FrameSettings",
     "Frames",
     "FrontEnd",
+    "FrontEndTables",
     "RawFrames",
     "RowSettings",
     "Rows",
     "Spectra",
+    "TableLayout",
     "block_features",
+    "check_designed",
     "describe",
+    "design_tables",
     "extract",
     "feature_warping",
     "make_features",
@@ -46,4 +51,6 @@ __all__ = [
     "same_frames",
     "shifted_deltas",
     "sliding_cmvn",
+    "table_sizes",
+    "tensor_table",
 ]

@@ -50,11 +50,11 @@ class Spectra:
     ----------
     samples : ndarray, shape (n_fft + (n - 1) * hop_length or more,), float32
         What the frames cover: frame t begins at sample ``t * hop_length``.
-    magnitude : ndarray, shape (n_fft // 2 + 1, n), float32
+    magnitude : ndarray, shape (n, n_fft // 2 + 1), float32
         Magnitudes of the short-time Fourier transform.
-    log_bands : ndarray, shape (n_bands, n), float32
+    log_bands : ndarray, shape (n, n_bands), float32
         Power in the bands of the front end, decibel.
-    previous_log_bands : ndarray, shape (n_bands, 1), float32
+    previous_log_bands : ndarray, shape (1, n_bands), float32
         That of the frame before these; at the start of a clip that of its first frame.
     framing : Framing
         Rate, length and step of the frames.
@@ -62,9 +62,9 @@ class Spectra:
     Examples
     --------
     >>> from gmmaudio.features import FrameSettings
-    >>> magnitude = np.zeros((1025, 3), dtype=np.float32)
-    >>> bands = np.zeros((128, 3), dtype=np.float32)
-    >>> spectra = Spectra(np.zeros(3072, dtype=np.float32), magnitude, bands, bands[:, :1], FrameSettings())
+    >>> magnitude = np.zeros((3, 1025), dtype=np.float32)
+    >>> bands = np.zeros((3, 128), dtype=np.float32)
+    >>> spectra = Spectra(np.zeros(3072, dtype=np.float32), magnitude, bands, bands[:1], FrameSettings())
     >>> len(spectra), round(float(spectra.bins_khz[-1]), 3)
     (3, 11.025)
     """
@@ -76,7 +76,7 @@ class Spectra:
     framing: Framing
 
     def __len__(self) -> int:
-        return len(self.magnitude.T)
+        return len(self.magnitude)
 
     @property
     def bins_khz(self) -> Frames:
@@ -106,7 +106,7 @@ class Descriptor:
     --------
     >>> DESCRIPTORS["centroid"].n_columns, DESCRIPTORS["centroid"].unit
     (1, 'kHz')
-    >>> level = Descriptor(1, "1", "mean magnitude", lambda spectra: spectra.magnitude.mean(axis=0))
+    >>> level = Descriptor(1, "1", "mean magnitude", lambda spectra: spectra.magnitude.mean(axis=1))
     """
 
     n_columns: int
@@ -129,8 +129,8 @@ def compute_descriptors(names: Sequence[str], spectra: Spectra) -> Frames:
     Examples
     --------
     >>> from gmmaudio.features import FrameSettings
-    >>> magnitude, bands = np.ones((1025, 3), dtype=np.float32), np.zeros((128, 3), dtype=np.float32)
-    >>> spectra = Spectra(np.zeros(3072, dtype=np.float32), magnitude, bands, bands[:, :1], FrameSettings())
+    >>> magnitude, bands = np.ones((3, 1025), dtype=np.float32), np.zeros((3, 128), dtype=np.float32)
+    >>> spectra = Spectra(np.zeros(3072, dtype=np.float32), magnitude, bands, bands[:1], FrameSettings())
     >>> compute_descriptors(("centroid", "zero_crossings"), spectra)[0].round(1).tolist()
     [5.5, 0.0]
     """
@@ -156,7 +156,7 @@ def compute_contrast(spectra: Spectra) -> npt.NDArray[np.float64]:
     ----------
     Jiang et al., "Music type classification by spectral contrast feature", ICME 2002.
     """
-    rows, framing = spectra.magnitude.T, spectra.framing
+    rows, framing = spectra.magnitude, spectra.framing
     hz = np.fft.rfftfreq(framing.n_fft, 1 / framing.sample_rate_hz)
     bands = list(itertools.pairwise(CONTRAST_EDGES_HZ))
     contrast = np.empty((len(rows), len(bands)))
@@ -195,7 +195,7 @@ def compute_centroid(spectra: Spectra) -> Frames:
     spectra : Spectra
         The frames.
     """
-    rows = spectra.magnitude.T
+    rows = spectra.magnitude
     return np.asarray((rows @ spectra.bins_khz) / np.maximum(rows.sum(axis=1), np.finfo(np.float32).tiny))
 
 
@@ -207,7 +207,7 @@ def compute_rolloff(spectra: Spectra) -> Frames:
     spectra : Spectra
         The frames.
     """
-    total = np.cumsum(spectra.magnitude.T, axis=1)
+    total = np.cumsum(spectra.magnitude, axis=1)
     return np.asarray(spectra.bins_khz[np.count_nonzero(total < ROLLOFF * total[:, -1:], axis=1)])
 
 
@@ -219,9 +219,9 @@ def compute_flatness(spectra: Spectra) -> npt.NDArray[Any]:
     spectra : Spectra
         The frames.
     """
-    from librosa.feature import spectral_flatness
-
-    return np.asarray(np.log10(spectral_flatness(S=spectra.magnitude)[0]))
+    power = np.maximum(spectra.magnitude**2, np.float32(FLOOR))
+    # the logarithm of a geometric mean is the mean of logarithms
+    return np.asarray(np.log10(np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1)))
 
 
 def compute_zero_crossings(spectra: Spectra) -> npt.NDArray[np.float64]:
@@ -247,10 +247,8 @@ def compute_onset(spectra: Spectra) -> npt.NDArray[Any]:
     spectra : Spectra
         The frames.
     """
-    from librosa.onset import onset_strength
-
-    bands = np.concatenate([spectra.previous_log_bands, spectra.log_bands], axis=1)
-    return np.asarray(onset_strength(S=bands, center=False)[1:])
+    bands = np.concatenate([spectra.previous_log_bands, spectra.log_bands])
+    return np.asarray(np.maximum(np.diff(bands, axis=0), 0).mean(axis=1))
 
 
 # In the order of their columns: a new one goes last, so that the columns of others keep their order.

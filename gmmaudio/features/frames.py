@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from gmmaudio.arrays import refuse_masked
 from gmmaudio.errors import FeatureError
@@ -19,6 +20,7 @@ from gmmaudio.features.front_ends import FRONT_ENDS
 from gmmaudio.features.normalise import Frames, rasta
 from gmmaudio.features.settings import FrameSettings
 from gmmaudio.features.speech import SpeechDetector
+from gmmaudio.features.tables import FrontEndTables, check_designed, design_tables
 
 # Frames computed at once. Fixed, and counted from the clip's start, so that blocks and the whole give the same bits.
 CHUNK_FRAMES = 1024
@@ -84,7 +86,9 @@ class RawFrames:
         return RawFrames(self.values, self.level_db[part], self.time_s[part], speech, self.n_before + first)
 
 
-def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings) -> RawFrames:
+def raw_frames(
+    blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings, tables: FrontEndTables | None = None
+) -> RawFrames:
     """Return the raw frames of samples that arrive in blocks; the same numbers however they are divided.
 
     Parameters
@@ -93,12 +97,16 @@ def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSetting
         Consecutive mono samples at ``settings.sample_rate_hz``, full scale -1..1.
     settings : FrameSettings
         Settings of the frames.
+    tables : FrontEndTables or None
+        What :func:`design_tables` gave for these settings, such as those of a model; None designs them.
 
     Raises
     ------
     FeatureError
         If there are no samples, some are masked, or frames are not finite; or speech is to be measured without the
         ``vad`` extra.
+    SettingError
+        If the tables were designed for other settings.
 
     Examples
     --------
@@ -109,7 +117,10 @@ def raw_frames(blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSetting
     """
     detector = SpeechDetector() if settings.measure_speech else None
     observed = blocks if detector is None else detector.observe(blocks)
-    parts = list(_analyse(_chunks(_emphasised(observed, settings.preemphasis), settings), settings))
+    if tables is None:
+        tables = design_tables(settings)
+    check_designed(tables, settings)
+    parts = list(_analyse(_chunks(_emphasised(observed, settings.preemphasis), settings), settings, tables))
     if not parts:
         raise FeatureError("no samples; at least one is needed")
     coefficients, descriptors, level_db = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -162,25 +173,16 @@ def _chunks(blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings) 
 
 
 def _analyse(
-    chunks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings
+    chunks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings, tables: FrontEndTables
 ) -> Iterator[tuple[Frames, Frames, Frames]]:
     """Yield coefficients (n, n_warps * n_coefficients), descriptors (n, d) and levels (n,), dB, of padded samples."""
-    import librosa
-
     front_end = FRONT_ENDS[settings.front_end]
     previous: Frames | None = None
     for samples in chunks:
-        spectrum = librosa.stft(
-            samples,
-            n_fft=settings.n_fft,
-            hop_length=settings.hop_length,
-            win_length=settings.win_length,
-            window=settings.window,
-            center=False,
-        )
-        magnitude = np.abs(spectrum)
-        analysis = front_end.analyse(samples, magnitude, settings)
+        windowed = sliding_window_view(samples, settings.n_fft)[:: settings.hop_length] * tables.window
+        magnitude = np.abs(np.fft.rfft(windowed).astype(np.complex64))
+        analysis = front_end.analyse(samples, magnitude**2, tables.own, settings)
         bands = analysis.log_bands
-        spectra = Spectra(samples, magnitude, bands, bands[:, :1] if previous is None else previous, settings)
-        previous = bands[:, -1:]
+        spectra = Spectra(samples, magnitude, bands, bands[:1] if previous is None else previous, settings)
+        previous = bands[-1:]
         yield analysis.coefficients, compute_descriptors(settings.descriptors, spectra), analysis.level_db

@@ -15,6 +15,7 @@ from gmmaudio.features.frames import RawFrames, raw_frames
 from gmmaudio.features.gate import passing_frames
 from gmmaudio.features.normalise import Frames, normalise_values
 from gmmaudio.features.settings import FeatureSettings
+from gmmaudio.features.tables import FrontEndTables
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,7 @@ class Rows:
         return len(self.values)
 
 
-def extract(samples: npt.NDArray[np.float32], features: FeatureSettings) -> Rows:
+def extract(samples: npt.NDArray[np.float32], features: FeatureSettings, tables: FrontEndTables | None = None) -> Rows:
     """Return the rows of mono samples: raw frames, then :func:`make_rows`.
 
     Parameters
@@ -50,11 +51,15 @@ def extract(samples: npt.NDArray[np.float32], features: FeatureSettings) -> Rows
         Mono, at ``features.frames.sample_rate_hz``, full scale -1..1.
     features : FeatureSettings
         The front end.
+    tables : FrontEndTables or None
+        Its tables, such as those of a model; None designs them.
 
     Raises
     ------
     FeatureError
         If there are no samples, or frames that are not finite; or speech is to be measured without the ``vad`` extra.
+    SettingError
+        If the tables were designed for other settings.
 
     Examples
     --------
@@ -62,7 +67,7 @@ def extract(samples: npt.NDArray[np.float32], features: FeatureSettings) -> Rows
     >>> rows.values.shape
     (44, 20)
     """
-    return make_rows([raw_frames([samples], features.frames)], features)
+    return make_rows([raw_frames([samples], features.frames, tables)], features)
 
 
 def make_rows(clips: Sequence[RawFrames], features: FeatureSettings) -> Rows:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from gmmaudio.audio import AudioNote
 from gmmaudio.errors import SettingError
-from gmmaudio.features import FeatureSettings, Rows
+from gmmaudio.features import FeatureSettings, FrontEndTables, Rows, check_designed
 from gmmaudio.findings import Finding
 from gmmaudio.models.calibration import Calibration
 from gmmaudio.models.kind_settings import KindSettings, check_whole
@@ -342,6 +342,8 @@ class Model:
         Makes scores probabilities.
     open_set : OpenSetThreshold or None
         When a clip is of no known label.
+    tables : FrontEndTables or None
+        Tables of the front end; None, as in older files, leaves them to be designed.
 
     Attributes
     ----------
@@ -351,7 +353,7 @@ class Model:
     Raises
     ------
     SettingError
-        If the scorer was not made for these features.
+        If the scorer or the tables were not made for these features.
 
     Examples
     --------
@@ -366,11 +368,14 @@ class Model:
     training: TrainingSummary
     calibration: Calibration | None = None
     open_set: OpenSetThreshold | None = None
+    tables: FrontEndTables | None = None
     # not copied by dataclasses.replace: a changed model is not that of the file
     file_sha256: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         convert_fields(self, skip=("file_sha256",))
+        if self.tables is not None:
+            check_designed(self.tables, self.features.frames)
         n_warps, labels = self.scorer.transform.n_warps, self.scorer.labels
         if n_warps != self.features.frames.n_warps:
             raise SettingError(

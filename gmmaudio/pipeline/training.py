@@ -12,6 +12,7 @@ from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip, Corpus, check_labels, check_same_audio, plan_split, to_hex
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import FailedInput
+from gmmaudio.features import design_tables
 from gmmaudio.findings import Finding
 from gmmaudio.mixture import EMTrace
 from gmmaudio.models import (
@@ -134,7 +135,8 @@ def train(
     tuned = None if choice is None else choice.to_dict()
     summary = summarise(trials, fitted.traces, recipe, findings, tuned, group_by)
     recogniser = fitted.recogniser
-    model = Model(recipe.features, recogniser.scorer, summary, recogniser.calibration, open_set)
+    tables = design_tables(recipe.features.frames)
+    model = Model(recipe.features, recogniser.scorer, summary, recogniser.calibration, open_set, tables)
     return TrainResult(model, fitted.traces, tuple(trial_set.failed))
 
 

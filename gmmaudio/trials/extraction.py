@@ -15,7 +15,7 @@ from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip, Fingerprint, compute_fingerprint
 from gmmaudio.errors import AudioError, FeatureError, SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureSettings, RawFrames, raw_frames
+from gmmaudio.features import FeatureSettings, FrontEndTables, RawFrames, design_tables, raw_frames
 from gmmaudio.values import convert
 
 
@@ -106,6 +106,8 @@ class ExtractionTask:
         Shortest decoded length, seconds.
     degradation : Degradation or None
         Degradation of the sound before features are computed.
+    tables : FrontEndTables or None
+        Tables of the front end, designed once for all clips; None designs them where they are applied.
     """
 
     root: Path
@@ -113,6 +115,7 @@ class ExtractionTask:
     features: FeatureSettings
     min_duration_s: float
     degradation: Degradation | None = None
+    tables: FrontEndTables | None = None
 
 
 def extract_clips(
@@ -158,7 +161,9 @@ def extract_clips(
     >>> [item.code for item in extract_clips(Path(), clips, make_features(), min_duration_s=0.5)]
     ['vanished']
     """
-    tasks = [ExtractionTask(root, clip, features, min_duration_s, degradation) for clip in clips]
+    # by the caller's process: workers need not import what designs them
+    tables = design_tables(features.frames)
+    tasks = [ExtractionTask(root, clip, features, min_duration_s, degradation, tables) for clip in clips]
     stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"
     return list(run.map(extract_clip, tasks, stage, on_crash=fail_crashed))
 
@@ -197,7 +202,7 @@ def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
         if task.degradation is not None:
             degraded = task.degradation.apply(np.concatenate(list(sound)), sr, clip.path)
             tally.n_samples, sound = len(degraded), iter([degraded])
-        raw = raw_frames(sound, task.features.frames)
+        raw = raw_frames(sound, task.features.frames, task.tables)
         prints = _fingerprint(raw, task.features)
     except AudioError as error:
         return FailedInput(clip.path, error.code, error.message)

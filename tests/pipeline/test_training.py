@@ -118,14 +118,14 @@ def test_a_shortest_duration_outside_its_bounds_is_refused(clips, min_duration_s
 def test_an_unexpected_error_at_one_file_does_not_lose_the_others(clips, monkeypatch):
     whole = extraction.raw_frames
 
-    def surprised(blocks, config):
+    def surprised(blocks, config, tables=None):
         blocks = list(blocks)
         surprised.calls += 1
         if surprised.calls == 2:
             raise ZeroDivisionError("what nobody thought of")
         if surprised.calls == 3:
             raise FeatureError("no frames here")
-        return whole(blocks, config)
+        return whole(blocks, config, tables)
 
     surprised.calls = 0
     monkeypatch.setattr(extraction, "raw_frames", surprised)
