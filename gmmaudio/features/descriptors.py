@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,8 @@ CONTRAST_EDGES_HZ = (0, 200, 400, 800, 1600, 3200, 6400, 12_800)
 # share of a band's bins that its peak and its valley are the means of; share of the magnitude below the rolloff
 CONTRAST_QUANTILE = 0.02
 ROLLOFF = 0.85
+# bins summed before they are compared with the rolloff
+RUN_BINS = 32
 # librosa's floor of magnitudes and samples
 FLOOR = 1e-10
 
@@ -52,6 +55,8 @@ class Spectra:
         What the frames cover: frame t begins at sample ``t * hop_length``.
     magnitude : ndarray, shape (n, n_fft // 2 + 1), float32
         Magnitudes of the short-time Fourier transform.
+    power : ndarray, shape (n, n_fft // 2 + 1), float32
+        Their squares.
     log_bands : ndarray, shape (n, n_bands), float32
         Power in the bands of the front end, decibel.
     previous_log_bands : ndarray, shape (1, n_bands), float32
@@ -64,13 +69,14 @@ class Spectra:
     >>> from gmmaudio.features import FrameSettings
     >>> magnitude = np.zeros((3, 1025), dtype=np.float32)
     >>> bands = np.zeros((3, 128), dtype=np.float32)
-    >>> spectra = Spectra(np.zeros(3072, dtype=np.float32), magnitude, bands, bands[:1], FrameSettings())
+    >>> spectra = Spectra(np.zeros(3072, dtype=np.float32), magnitude, magnitude**2, bands, bands[:1], FrameSettings())
     >>> len(spectra), round(float(spectra.bins_khz[-1]), 3)
     (3, 11.025)
     """
 
     samples: npt.NDArray[np.float32]
     magnitude: Frames
+    power: Frames
     log_bands: Frames
     previous_log_bands: Frames
     framing: Framing
@@ -81,7 +87,15 @@ class Spectra:
     @property
     def bins_khz(self) -> Frames:
         """Frequency of every bin, shape (n_fft // 2 + 1,), kilohertz."""
-        return np.fft.rfftfreq(self.framing.n_fft, 1000 / self.framing.sample_rate_hz).astype(np.float32)
+        return _bins_khz(self.framing.n_fft, self.framing.sample_rate_hz)
+
+
+@lru_cache(maxsize=16)
+def _bins_khz(n_fft: int, sample_rate_hz: int) -> Frames:
+    """Return the frequency of every bin, kilohertz."""
+    bins = np.fft.rfftfreq(n_fft, 1000 / sample_rate_hz).astype(np.float32)
+    bins.setflags(write=False)
+    return bins
 
 
 @dataclass(frozen=True)
@@ -130,7 +144,7 @@ def compute_descriptors(names: Sequence[str], spectra: Spectra) -> Frames:
     --------
     >>> from gmmaudio.features import FrameSettings
     >>> magnitude, bands = np.ones((3, 1025), dtype=np.float32), np.zeros((3, 128), dtype=np.float32)
-    >>> spectra = Spectra(np.zeros(3072, dtype=np.float32), magnitude, bands, bands[:1], FrameSettings())
+    >>> spectra = Spectra(np.zeros(3072, dtype=np.float32), magnitude, magnitude**2, bands, bands[:1], FrameSettings())
     >>> compute_descriptors(("centroid", "zero_crossings"), spectra)[0].round(1).tolist()
     [5.5, 0.0]
     """
@@ -142,7 +156,7 @@ def compute_descriptors(names: Sequence[str], spectra: Spectra) -> Frames:
     return np.concatenate(columns, axis=1)
 
 
-def compute_contrast(spectra: Spectra) -> npt.NDArray[np.float64]:
+def compute_contrast(spectra: Spectra) -> Frames:
     """Return the contrast of peaks and valleys in each octave band, shape (n, 7), decibel of magnitude as in librosa.
 
     librosa also lifts what lies 80 dB below the loudest moment, by which a frame would depend on its neighbours.
@@ -156,21 +170,31 @@ def compute_contrast(spectra: Spectra) -> npt.NDArray[np.float64]:
     ----------
     Jiang et al., "Music type classification by spectral contrast feature", ICME 2002.
     """
-    rows, framing = spectra.magnitude, spectra.framing
-    hz = np.fft.rfftfreq(framing.n_fft, 1 / framing.sample_rate_hz)
-    bands = list(itertools.pairwise(CONTRAST_EDGES_HZ))
-    contrast = np.empty((len(rows), len(bands)))
-    for k, (low, high) in enumerate(bands):
-        inside = np.flatnonzero((hz >= low) & (hz <= high))
+    # magnitudes are not negative: their bits, taken as whole numbers, have the same order and are faster to sort
+    rows, framing = spectra.magnitude.view(np.int32), spectra.framing
+    bands = _contrast_bands(framing.n_fft, framing.sample_rate_hz)
+    peaks, valleys = np.empty((2, len(rows), len(bands)), dtype=np.float32)
+    for k, (first, end, n) in enumerate(bands):
+        ordered = np.sort(rows[:, first:end], axis=1).view(np.float32)
+        np.add.reduce(ordered[:, -n:], axis=1, out=peaks[:, k])
+        np.add.reduce(ordered[:, :n], axis=1, out=valleys[:, k])
+    sizes = np.array([n for _, _, n in bands], dtype=np.float32)
+    floor = np.float32(FLOOR)
+    return np.asarray(10 * np.log10(np.maximum(peaks / sizes, floor) / np.maximum(valleys / sizes, floor)))
+
+
+@lru_cache(maxsize=16)
+def _contrast_bands(n_fft: int, sample_rate_hz: int) -> tuple[tuple[int, int, int], ...]:
+    """Return the first bin of each band, the one after its last, and the number of bins of its peak and valley."""
+    hz = np.fft.rfftfreq(n_fft, 1 / sample_rate_hz)
+    edges = list(itertools.pairwise(CONTRAST_EDGES_HZ))
+    bands = []
+    for k, (low, high) in enumerate(edges):
+        inside, is_last = np.flatnonzero((hz >= low) & (hz <= high)), k == len(edges) - 1
         # librosa's bands begin one bin early and end one bin early; the last takes all that is left
-        first, end = inside[0] - (k > 0), inside[-1]
-        if k == len(bands) - 1:
-            end = len(hz)
-        n = max(1, round(CONTRAST_QUANTILE * (end - first + (k < len(bands) - 1))))
-        ordered = np.sort(rows[:, first:end], axis=1)
-        peak, valley = ordered[:, -n:].mean(axis=1), ordered[:, :n].mean(axis=1)
-        contrast[:, k] = 10 * np.log10(np.maximum(peak, FLOOR) / np.maximum(valley, FLOOR))
-    return contrast
+        first, end = int(inside[0]) - (k > 0), len(hz) if is_last else int(inside[-1])
+        bands.append((first, end, max(1, round(CONTRAST_QUANTILE * (end - first + (not is_last))))))
+    return tuple(bands)
 
 
 def check_contrast(framing: Framing) -> None:
@@ -207,8 +231,17 @@ def compute_rolloff(spectra: Spectra) -> Frames:
     spectra : Spectra
         The frames.
     """
-    total = np.cumsum(spectra.magnitude, axis=1)
-    return np.asarray(spectra.bins_khz[np.count_nonzero(total < ROLLOFF * total[:, -1:], axis=1)])
+    rows = spectra.magnitude
+    n_bins, frame = rows.shape[1], np.arange(len(rows))
+    # sums of runs of bins first, then of the bins of one run: sums over all bins take four times as long
+    ends = np.cumsum(np.add.reduceat(rows, np.arange(0, n_bins, RUN_BINS), axis=1), axis=1)
+    below = ROLLOFF * ends[:, -1]
+    run = (ends >= below[:, None]).argmax(axis=1)
+    rest = below - np.where(run > 0, ends[frame, run - 1], np.float32(0))
+    places = np.minimum(run[:, None] * RUN_BINS + np.arange(RUN_BINS), n_bins - 1)
+    inside = np.cumsum(rows[frame[:, None], places], axis=1)
+    n_below = np.add.reduce(inside < rest[:, None], axis=1)
+    return np.asarray(spectra.bins_khz[np.minimum(run * RUN_BINS + n_below, n_bins - 1)])
 
 
 def compute_flatness(spectra: Spectra) -> npt.NDArray[Any]:
@@ -219,9 +252,12 @@ def compute_flatness(spectra: Spectra) -> npt.NDArray[Any]:
     spectra : Spectra
         The frames.
     """
-    power = np.maximum(spectra.magnitude**2, np.float32(FLOOR))
+    power = np.maximum(spectra.power, np.float32(FLOOR))
+    n_bins = np.float32(power.shape[1])
+    arithmetic = np.log(np.add.reduce(power, axis=1) / n_bins)
     # the logarithm of a geometric mean is the mean of logarithms
-    return np.asarray(np.log10(np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1)))
+    geometric = np.add.reduce(np.log(power, out=power), axis=1) / n_bins
+    return np.asarray((geometric - arithmetic) / np.float32(np.log(10)))
 
 
 def compute_zero_crossings(spectra: Spectra) -> npt.NDArray[np.float64]:
@@ -234,9 +270,10 @@ def compute_zero_crossings(spectra: Spectra) -> npt.NDArray[np.float64]:
     """
     n_fft = spectra.framing.n_fft
     below = spectra.samples < -FLOOR
-    crossed = np.concatenate([[0], np.cumsum(below[1:] != below[:-1])])
+    crossings = np.flatnonzero(below[1:] != below[:-1])
     first = np.arange(len(spectra)) * spectra.framing.hop_length
-    return np.asarray((crossed[first + n_fft - 1] - crossed[first]) / n_fft)
+    n_before, n_until = np.searchsorted(crossings, first), np.searchsorted(crossings, first + n_fft - 1)
+    return np.asarray((n_until - n_before) / n_fft)
 
 
 def compute_onset(spectra: Spectra) -> npt.NDArray[Any]:

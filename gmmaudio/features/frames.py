@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from gmmaudio.arrays import refuse_masked
 from gmmaudio.errors import FeatureError
@@ -19,11 +18,12 @@ from gmmaudio.features.descriptors import Spectra, compute_descriptors
 from gmmaudio.features.front_ends import FRONT_ENDS
 from gmmaudio.features.normalise import Frames, rasta
 from gmmaudio.features.settings import FrameSettings
+from gmmaudio.features.spectrum import ShortTimeSpectrum
 from gmmaudio.features.speech import SpeechDetector
 from gmmaudio.features.tables import FrontEndTables, check_designed, design_tables
 
-# Frames computed at once. Fixed, and counted from the clip's start, so that blocks and the whole give the same bits.
-CHUNK_FRAMES = 1024
+# Samples of the frames computed at once, overlaps counted again: their spectra stay in the processor's cache.
+CHUNK_SAMPLES = 2**17
 NOT_FINITE = "the samples give frames that are not finite; check the file for NaN or infinite values"
 
 
@@ -133,6 +133,24 @@ def raw_frames(
     return RawFrames(values, level_db, time_s, speech)
 
 
+def chunk_frames(n_fft: int) -> int:
+    """Return the number of frames computed at once, 16 to 1,024.
+
+    It is fixed, and counted from the clip's start, so that blocks and the whole give the same bits.
+
+    Parameters
+    ----------
+    n_fft : int
+        Length of the FFT, samples.
+
+    Examples
+    --------
+    >>> chunk_frames(2048), chunk_frames(512)
+    (64, 256)
+    """
+    return min(max(CHUNK_SAMPLES // n_fft, 16), 1024)
+
+
 def _emphasised(blocks: Iterable[npt.NDArray[np.float32]], preemphasis: float) -> Iterator[npt.NDArray[np.float32]]:
     """Yield the blocks that hold samples, high passed: ``y[n] - preemphasis * y[n-1]``."""
     last = np.float32(0.0)
@@ -140,36 +158,43 @@ def _emphasised(blocks: Iterable[npt.NDArray[np.float32]], preemphasis: float) -
         if len(block) == 0:
             continue
         refuse_masked(block, "samples must be real numbers", FeatureError)
-        if not np.isfinite(block).all():
+        # their sum is quicker than to look at each, and overflows where they are not far from it
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = block.sum()
+        if not np.isfinite(total) and not np.isfinite(block).all():
             raise FeatureError(NOT_FINITE)
         if preemphasis:
-            shifted = np.concatenate([[last], block[:-1]])
+            emphasised = np.empty(len(block), dtype=np.float32)
+            emphasised[0] = last
+            emphasised[1:] = block[:-1]
             last = block[-1]
-            yield (block - np.float32(preemphasis) * shifted).astype(np.float32)
+            emphasised *= np.float32(preemphasis)
+            yield np.subtract(block, emphasised, out=emphasised, casting="same_kind")
         else:
             yield block
 
 
 def _chunks(blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the samples that each run of CHUNK_FRAMES frames covers, frame centres starting at the first sample.
+    """Yield the samples that each run of :func:`chunk_frames` covers, frame centres starting at the first sample.
 
     Half an FFT of zeros stands before the first sample and after the last, as in librosa's ``center=True``.
     """
     half, hop = settings.n_fft // 2, settings.hop_length
-    span = (CHUNK_FRAMES - 1) * hop + settings.n_fft
+    n_frames = chunk_frames(settings.n_fft)
+    span = (n_frames - 1) * hop + settings.n_fft
     held, is_empty = np.zeros(half, dtype=np.float32), True
     for block in blocks:
         is_empty = False
-        held = np.concatenate([held, block])
-        while len(held) >= max(span, CHUNK_FRAMES * hop):
+        held = np.concatenate([held, block], dtype=np.float32)
+        while len(held) >= max(span, n_frames * hop):
             yield held[:span]
-            held = held[CHUNK_FRAMES * hop :]
+            held = held[n_frames * hop :]
     if not is_empty:
         held = np.concatenate([held, np.zeros(half, dtype=np.float32)])
         # frames may lie further apart than they are long: the zeros can complete a chunk
         while len(held) >= settings.n_fft:
             yield held[:span]
-            held = held[CHUNK_FRAMES * hop :]
+            held = held[n_frames * hop :]
 
 
 def _analyse(
@@ -177,12 +202,17 @@ def _analyse(
 ) -> Iterator[tuple[Frames, Frames, Frames]]:
     """Yield coefficients (n, n_warps * n_coefficients), descriptors (n, d) and levels (n,), dB, of padded samples."""
     front_end = FRONT_ENDS[settings.front_end]
+    prepared = front_end.prepare(tables.own, settings)
+    spectrum = ShortTimeSpectrum(tables.window, settings.hop_length, chunk_frames(settings.n_fft))
     previous: Frames | None = None
     for samples in chunks:
-        windowed = sliding_window_view(samples, settings.n_fft)[:: settings.hop_length] * tables.window
-        magnitude = np.abs(np.fft.rfft(windowed).astype(np.complex64))
-        analysis = front_end.analyse(samples, magnitude**2, tables.own, settings)
-        bands = analysis.log_bands
-        spectra = Spectra(samples, magnitude, bands, bands[:1] if previous is None else previous, settings)
-        previous = bands[-1:]
-        yield analysis.coefficients, compute_descriptors(settings.descriptors, spectra), analysis.level_db
+        # a power that overflows makes frames that are not finite, which are refused
+        with np.errstate(over="ignore", invalid="ignore"):
+            magnitude, power = spectrum.analyse(samples)
+            analysis = front_end.analyse(samples, power, prepared, settings)
+            bands = analysis.log_bands
+            before = bands[:1] if previous is None else previous
+            spectra = Spectra(samples, magnitude, power, bands, before, settings)
+            previous = bands[-1:]
+            descriptors = compute_descriptors(settings.descriptors, spectra)
+        yield analysis.coefficients, descriptors, analysis.level_db

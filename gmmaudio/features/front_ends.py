@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # librosa's floor of power
 POWER_FLOOR = 1e-10
+DECIBELS = np.float32(10 / np.log(10))
+# mel bands made by one product: more multiply by more zeros, fewer take more calls
+BLOCK_BANDS = 16
 Tables = Mapping[str, npt.NDArray[Any]]
 
 
@@ -85,8 +88,8 @@ class FrontEnd:
         Takes the settings, and returns the number of coefficients of a frame, of one warp.
     analyse : callable
         Takes samples, shape (n_samples,), the power of their spectra, shape (n, n_fft // 2 + 1), the front end's tables
-        by name, and the settings. A frame must not depend on others, so that frames are the same however the samples
-        arrive.
+        as ``prepare`` gave them, and the settings. A frame must not depend on others, so that frames are the same
+        however the samples arrive.
     check : callable or None
         Takes the settings, and raises SettingError where one of them is outside its bounds.
     has_warps : bool
@@ -96,6 +99,8 @@ class FrontEnd:
         takes a library that is slow to import belongs here.
     layouts : mapping of str to TableLayout
         Type, shape and bounds of each of these tables.
+    prepare : callable
+        Takes these tables and the settings, and returns them in the form in which they are applied.
     check_tables : callable or None
         Takes such tables and the settings, and raises SettingError where they do not go together.
 
@@ -109,15 +114,53 @@ class FrontEnd:
     unit: str
     explanation: str
     n_coefficients: Callable[[FrameSettings], int]
-    analyse: Callable[[npt.NDArray[np.float32], Frames, Tables, FrameSettings], Analysis]
+    analyse: Callable[[npt.NDArray[np.float32], Frames, Any, FrameSettings], Analysis]
     check: Callable[[FrameSettings], None] | None = None
     has_warps: bool = False
     design: Callable[[FrameSettings], dict[str, npt.NDArray[Any]]] = lambda _settings: {}
     layouts: Mapping[str, TableLayout] = field(default_factory=dict)
+    prepare: Callable[[Tables, FrameSettings], Any] = lambda tables, _settings: tables
     check_tables: Callable[[Tables, FrameSettings], None] | None = None
 
 
-def analyse_mfcc(_samples: npt.NDArray[np.float32], power: Frames, tables: Tables, settings: FrameSettings) -> Analysis:
+@dataclass(frozen=True, eq=False)
+class MelBlock:
+    """Some neighbouring mel bands: dense where they lie, so that one small product makes them.
+
+    Parameters
+    ----------
+    bands : slice
+        The bands, those of all warps in one row.
+    bins : slice
+        Bins of the spectrum that they hold.
+    weights : ndarray, shape (n_bins, n_bands), float32
+        Weight of each bin in each band.
+    """
+
+    bands: slice
+    bins: slice
+    weights: Frames
+
+
+@dataclass(frozen=True, eq=False)
+class MfccTables:
+    """The tables of MFCC in the form in which they are applied.
+
+    Parameters
+    ----------
+    blocks : tuple of MelBlock
+        The mel bands of all warps.
+    transform : ndarray, shape (n_mels, n_coefficients), float64
+        From natural logarithms of power to cepstra of decibels.
+    """
+
+    blocks: tuple[MelBlock, ...]
+    transform: npt.NDArray[np.float64]
+
+
+def analyse_mfcc(
+    _samples: npt.NDArray[np.float32], power: Frames, tables: MfccTables, settings: FrameSettings
+) -> Analysis:
     """Return mel-frequency cepstral coefficients: the DCT-II of the decibels of mel bands, orthonormal, as in librosa.
 
     Parameters
@@ -126,8 +169,8 @@ def analyse_mfcc(_samples: npt.NDArray[np.float32], power: Frames, tables: Table
         Not used: all is in the spectra.
     power : ndarray, shape (n, n_fft // 2 + 1), float32
         Power of the short-time Fourier transform.
-    tables : mapping of str to ndarray
-        What :func:`design_mfcc` gave.
+    tables : MfccTables
+        What :func:`prepare_mfcc` gave.
     settings : FrameSettings
         Its settings.
 
@@ -136,28 +179,56 @@ def analyse_mfcc(_samples: npt.NDArray[np.float32], power: Frames, tables: Table
     Davis, Mermelstein, "Comparison of parametric representations for monosyllabic word recognition in continuously
     spoken sentences", IEEE Trans. Acoustics, Speech, and Signal Processing 28(4) (1980).
     """
-    mel = power @ _dense(tables, power.shape[1])
+    n, n_mels = len(power), settings.n_mels
+    mel = np.empty((n, settings.n_warps * n_mels), dtype=np.float32)
+    for block in tables.blocks:
+        np.matmul(power[:, block.bins], block.weights, out=mel[:, block.bands])
+    level = _log_power(mel[:, :n_mels].sum(axis=1))
     # no top_db: it would make a frame depend on the clip's loudest moment, and a block differ from the whole
-    log_mel = _decibels(mel)
-    n_mels = settings.n_mels
-    warps = [log_mel[:, k : k + n_mels] @ tables["dct"].T for k in range(0, mel.shape[1], n_mels)]
-    level = _decibels(mel[:, :n_mels].sum(axis=1))
-    return Analysis(np.concatenate(warps, axis=1).astype(np.float32), log_mel[:, :n_mels], level)
+    log_mel = _log_power(mel)
+    # c0 is near 1,000, where a step of float32 is 6e-5: only the result is rounded to it
+    cepstra = log_mel.reshape(-1, n_mels) @ tables.transform
+    coefficients = cepstra.astype(np.float32).reshape(n, -1)
+    return Analysis(coefficients, DECIBELS * log_mel[:, :n_mels], DECIBELS * level)
 
 
-def _decibels(power: Frames) -> Frames:
-    """Return powers in decibel, at least -100."""
-    decibels: Frames = np.float32(10) * np.log10(np.maximum(power, np.float32(POWER_FLOOR)))
-    return decibels
+def _log_power(power: Frames) -> Frames:
+    """Return natural logarithms of powers, which take a third of the time of decimal ones; a floor under them."""
+    logarithm: Frames = np.log(np.maximum(power, np.float32(POWER_FLOOR)))
+    return logarithm
 
 
-def _dense(tables: Tables, n_bins: int) -> Frames:
-    """Return the mel banks of all warps side by side, shape (n_bins, n_warps * n_mels)."""
-    first, weights = tables["mel_first"], tables["mel_weights"]
-    bank = np.zeros((first.size, n_bins), dtype=np.float32)
-    columns = first.reshape(-1, 1) + np.arange(weights.shape[2])
-    np.put_along_axis(bank, columns, weights.reshape(first.size, -1), axis=1)
-    return bank.T
+def prepare_mfcc(tables: Tables, settings: FrameSettings) -> MfccTables:
+    """Return the tables of MFCC in the form in which they are applied.
+
+    Parameters
+    ----------
+    tables : mapping of str to ndarray
+        What :func:`design_mfcc` gave.
+    settings : FrameSettings
+        Its settings.
+
+    Examples
+    --------
+    >>> from gmmaudio.features import FrameSettings
+    >>> tables = prepare_mfcc(design_mfcc(FrameSettings()), FrameSettings())
+    >>> len(tables.blocks), tables.blocks[0].weights.shape
+    (8, (40, 16))
+    """
+    n_mels, width = settings.n_mels, tables["mel_weights"].shape[2]
+    blocks = []
+    for warp, (first, weights) in enumerate(zip(tables["mel_first"], tables["mel_weights"], strict=True)):
+        for start in range(0, n_mels, BLOCK_BANDS):
+            begins = first[start : start + BLOCK_BANDS]
+            low, n = int(begins.min()), len(begins)
+            dense = np.zeros((n, int(begins.max()) - low + width), dtype=np.float32)
+            places = (begins - low)[:, None] + np.arange(width)
+            np.put_along_axis(dense, places, weights[start : start + n], axis=1)
+            # narrow bands are as many weights long as the widest, with zeros at the end
+            dense = dense[:, : 1 + int(dense.nonzero()[1].max(initial=0))]
+            bands = slice(warp * n_mels + start, warp * n_mels + start + n)
+            blocks.append(MelBlock(bands, slice(low, low + dense.shape[1]), np.ascontiguousarray(dense.T)))
+    return MfccTables(tuple(blocks), np.ascontiguousarray(tables["dct"].T) * (10 / np.log(10)))
 
 
 def design_mfcc(settings: FrameSettings) -> dict[str, npt.NDArray[Any]]:
@@ -232,6 +303,7 @@ FRONT_ENDS: dict[str, FrontEnd] = {
             "mel_weights": TableLayout("float32", ("n_warps", "n_mels", "mel_width"), 0.0, 2.0),
             "dct": TableLayout("float64", ("n_coefficients", "n_mels"), -1.0, 1.0),
         },
+        prepare=prepare_mfcc,
         check_tables=check_mfcc_tables,
     ),
 }

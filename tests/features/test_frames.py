@@ -29,15 +29,18 @@ from tests.features.conftest import (
     sound,
 )
 
+# frames computed at once by the quick settings
+CHUNK = frames.chunk_frames(QUICK.frames.n_fft)
+
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_mfcc_and_level_equal_librosas_of_the_whole_clip(name):
     config = CONFIGS[name]
     # long enough for a second block, and with a digital silence that top_db would lift
-    samples = noise(int((frames.CHUNK_FRAMES + 300) * config.frames.hop_length))
+    samples = noise(int((frames.chunk_frames(config.frames.n_fft) + 300) * config.frames.hop_length))
     samples[10_000:30_000] = 0.0
     raw = raw_frames([samples], config.frames)
-    assert len(raw) > frames.CHUNK_FRAMES
+    assert len(raw) > frames.chunk_frames(config.frames.n_fft)
     # float32 cepstra of up to 1,000 are 6e-5 fine, and librosa may add them up in another order; measured are 0, and
     # 4e-5 where the preemphasis of the reference is rounded from float64
     expected = librosa_mfcc(samples, config)
@@ -114,7 +117,7 @@ def test_there_is_a_frame_at_the_first_sample_and_after_every_hop(name, n):
     )
 
 
-@pytest.mark.parametrize("n_frames", [frames.CHUNK_FRAMES + k for k in (-1, 0, 1, 2)] + [2 * frames.CHUNK_FRAMES])
+@pytest.mark.parametrize("n_frames", [CHUNK + k for k in (-1, 0, 1, 2)] + [2 * CHUNK])
 @pytest.mark.parametrize("over", [0, 1, 127])
 @pytest.mark.parametrize("name", ["quick", "apart"])
 def test_frames_are_counted_right_about_the_edges_of_blocks(name, n_frames, over):
@@ -133,7 +136,7 @@ def test_frames_lie_where_their_times_say():
     assert raw.time_s[raw.level_db.argmax()] == pytest.approx(0.625, abs=QUICK.frames.hop_s / 2)
 
 
-SPAN = (frames.CHUNK_FRAMES - 1) * QUICK.frames.hop_length + QUICK.frames.n_fft // 2
+SPAN = (CHUNK - 1) * QUICK.frames.hop_length + QUICK.frames.n_fft // 2
 
 CUT = st.one_of(
     st.integers(0, 200_000),
@@ -167,7 +170,7 @@ def test_frames_in_blocks_equal_the_whole_exactly(changes):
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("size", [1, 7, 1_000])
 def test_even_blocks_of_any_size_equal_the_whole_exactly(monkeypatch, name, size):
-    monkeypatch.setattr(frames, "CHUNK_FRAMES", 5)
+    monkeypatch.setattr(frames, "chunk_frames", lambda _n_fft: 5)
     samples = noise(6_000)
     blocks = (samples[i : i + size] for i in range(0, len(samples), size))
     assert np.array_equal(
@@ -190,7 +193,7 @@ def test_empty_blocks_are_passed_over():
     ids=["descriptors", "rasta", "speech"],
 )
 def test_descriptors_rasta_and_speech_in_blocks_equal_the_whole_exactly(monkeypatch, fake_silero, changes):
-    monkeypatch.setattr(frames, "CHUNK_FRAMES", 20)
+    monkeypatch.setattr(frames, "chunk_frames", lambda _n_fft: 20)
     config = QUICK_16K.replace(preemphasis=0.9, **changes)
     samples = sound(20_000)
     whole = raw_frames([samples], config.frames)
@@ -208,7 +211,7 @@ def test_descriptors_rasta_and_speech_in_blocks_equal_the_whole_exactly(monkeypa
 
 @pytest.mark.parametrize("hop_s", [0.033, 0.064, 0.2])
 def test_frames_further_apart_than_long_in_blocks_equal_the_whole(monkeypatch, hop_s):
-    monkeypatch.setattr(frames, "CHUNK_FRAMES", 5)
+    monkeypatch.setattr(frames, "chunk_frames", lambda _n_fft: 5)
     config = QUICK.replace(hop_s=hop_s)
     samples = noise(60_000)
     for blocks in ([samples], *(np.split(samples, range(size, 60_000, size)) for size in (1, 97, 1_000))):
