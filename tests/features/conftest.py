@@ -65,6 +65,29 @@ def sound(n, seed=0):
     return (swell * (0.02 * np.random.default_rng(seed).normal(size=n) + 0.1 * chord)).astype(np.float32)
 
 
+def hard_sounds(n, seed=0):
+    """Return sounds by name, each of shape (n,), float32: of one bin, of few, of none, faint, loud and uneven ones."""
+    t, white = np.arange(n), np.random.default_rng(seed).normal(size=n)
+    sounds = {
+        "noise": 0.1 * white,
+        "tone": 0.9 * np.sin(0.3 * t),
+        "tones": 0.5 * np.sin(0.05 * t) + 0.4 * np.sin(2.9 * t),
+        "silence": np.zeros(n),
+        "clicks": t % 5_000 == 0,
+        "steady": np.ones(n),
+        "square": np.sign(np.sin(0.07 * t)),
+        "tiny": 1e-12 * white,
+        "subnormal": 1e-40 * white,
+        "huge": 1e12 * white,
+        "near overflow": 1e17 * white,
+        "fading": white * np.exp(-60 * t / n),
+        "burst": np.where(t < n // 2, 1e-7, 0.9) * white,
+        "few steps of 16 bits": np.round(3 * np.sin(0.1 * t)) / 32_768,
+        "gaps": np.where(t // 4_000 % 2 == 0, 0.1 * white, 0.0),
+    }
+    return {name: sound.astype(np.float32) for name, sound in sounds.items()}
+
+
 def rows_of(n, d=3, seed=0):
     """Return frames that wander, shape (n, d), float32, with ties."""
     rng = np.random.default_rng(seed)
