@@ -271,6 +271,19 @@ def test_samples_that_are_not_finite_are_refused(name, value):
         )
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_sample_that_is_not_finite_between_frames_is_refused_too(value):
+    config = QUICK.replace(hop_s=0.2)
+    samples = noise(8_000)
+    # frames are 256 samples long, 1,600 apart
+    samples[800] = value
+    with pytest.raises(FeatureError, match="frames that are not finite"):
+        raw_frames([samples], config.frames)
+    # samples whose sum alone overflows are none such
+    samples[790:810] = 3e38
+    assert np.isfinite(raw_frames([samples], config.frames).values).all()
+
+
 @pytest.mark.parametrize("rasta", [False, True])
 def test_a_warp_is_the_frames_of_mel_bands_with_edges_moved(rasta):
     config, samples = WARPED.replace(rasta=rasta), noise(40_000)
