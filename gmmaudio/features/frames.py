@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +24,8 @@ from gmmaudio.features.spectrum import ShortTimeSpectrum
 from gmmaudio.features.speech import SpeechDetector
 from gmmaudio.features.tables import FrontEndTables, check_designed, design_tables
 
-# Samples of the frames computed at once, overlaps counted again: their spectra stay in the processor's cache.
-CHUNK_SAMPLES = 2**17
+# Samples of the frames computed at once, overlaps counted again: few enough that memory is used again.
+CHUNK_SAMPLES, MAX_CHUNK = 2**18, 256
 NOT_FINITE = "the samples give frames that are not finite; check the file for NaN or infinite values"
 
 
@@ -134,7 +136,7 @@ def raw_frames(
 
 
 def chunk_frames(n_fft: int) -> int:
-    """Return the number of frames computed at once, 16 to 1,024.
+    """Return the number of frames computed at once, 16 to 256.
 
     It is fixed, and counted from the clip's start, so that blocks and the whole give the same bits.
 
@@ -146,9 +148,9 @@ def chunk_frames(n_fft: int) -> int:
     Examples
     --------
     >>> chunk_frames(2048), chunk_frames(512)
-    (64, 256)
+    (128, 256)
     """
-    return min(max(CHUNK_SAMPLES // n_fft, 16), 1024)
+    return min(max(CHUNK_SAMPLES // n_fft, 16), MAX_CHUNK)
 
 
 def _emphasised(blocks: Iterable[npt.NDArray[np.float32]], preemphasis: float) -> Iterator[npt.NDArray[np.float32]]:
@@ -197,12 +199,18 @@ def _chunks(blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings) 
             held = held[n_frames * hop :]
 
 
+@lru_cache(maxsize=4)
+def _prepared(tables: FrontEndTables, settings: FrameSettings) -> Any:
+    """Return the front end's own tables in the form in which they are applied, made once for many clips."""
+    return FRONT_ENDS[settings.front_end].prepare(tables.own, settings)
+
+
 def _analyse(
     chunks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings, tables: FrontEndTables
 ) -> Iterator[tuple[Frames, Frames, Frames]]:
     """Yield coefficients (n, n_warps * n_coefficients), descriptors (n, d) and levels (n,), dB, of padded samples."""
     front_end = FRONT_ENDS[settings.front_end]
-    prepared = front_end.prepare(tables.own, settings)
+    prepared = _prepared(tables, settings)
     spectrum = ShortTimeSpectrum(tables.window, settings.hop_length, chunk_frames(settings.n_fft))
     previous: Frames | None = None
     for samples in chunks:
