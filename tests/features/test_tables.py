@@ -1,5 +1,10 @@
 """The tables of a front end: librosa's, through a file and back, and those of other settings."""
 
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
 import librosa
 import numpy as np
 import pytest
@@ -7,6 +12,7 @@ from scipy.fft import dct
 
 from gmmaudio.errors import SettingError
 from gmmaudio.features import (
+    DESCRIPTORS,
     FrontEndTables,
     check_designed,
     design_tables,
@@ -15,7 +21,7 @@ from gmmaudio.features import (
     table_sizes,
     tensor_table,
 )
-from tests.features.conftest import CONFIGS, QUICK, WARPED, noise
+from tests.features.conftest import CONFIGS, QUICK, QUICK_16K, WARPED, noise
 
 ALL = {**CONFIGS, "warped": WARPED, "few bands": QUICK.replace(n_mels=2, n_mfcc=2)}
 
@@ -83,6 +89,32 @@ def test_the_tables_given_are_those_applied():
     doubled = FrontEndTables.from_tensors({**tensors, "mel_weights": tensors["mel_weights"] * 2}, settings)
     levels = [raw_frames([noise(8_000)], settings, tables).level_db for tables in (doubled, None)]
     np.testing.assert_allclose(levels[0] - levels[1], 10 * np.log10(2), rtol=0, atol=1e-4)
+
+
+WITHOUT_LIBRARIES = """
+import pickle, sys
+tables, features, samples = pickle.load(sys.stdin.buffer)
+from gmmaudio.features import raw_frames
+raw = raw_frames([samples], features.frames, tables)
+loaded = {"librosa", "numba", "scipy", "sklearn", "joblib"} & {name.split(".")[0] for name in sys.modules}
+assert not loaded, loaded
+sys.stdout.buffer.write(raw.values.tobytes())
+"""
+
+
+@pytest.mark.parametrize("name", ["classic", "warped", "descriptors"])
+def test_frames_by_given_tables_need_numpy_only(name):
+    config = {**ALL, "descriptors": QUICK_16K.replace(descriptors=DESCRIPTORS)}[name]
+    samples = noise(30_000)
+    tables = design_tables(config.frames)
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_LIBRARIES],
+        input=pickle.dumps((tables, config, samples)),
+        capture_output=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert result.stdout == raw_frames([samples], config.frames, tables).values.tobytes()
 
 
 def test_tables_are_designed_once_and_nobody_can_change_them():
