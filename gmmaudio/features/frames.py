@@ -26,6 +26,8 @@ from gmmaudio.features.tables import FrontEndTables, check_designed, design_tabl
 
 # Samples of the frames computed at once, overlaps counted again: few enough that memory is used again.
 CHUNK_SAMPLES, MAX_CHUNK = 2**18, 256
+# samples emphasised at once
+PIECE = 2**15
 NOT_FINITE = "the samples give frames that are not finite; check the file for NaN or infinite values"
 
 
@@ -154,11 +156,10 @@ def chunk_frames(n_fft: int) -> int:
 
 
 def _emphasised(blocks: Iterable[npt.NDArray[np.float32]], preemphasis: float) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the blocks that hold samples, high passed: ``y[n] - preemphasis * y[n-1]``."""
+    """Yield the samples in short blocks, high passed: ``y[n] - preemphasis * y[n-1]``."""
     last = np.float32(0.0)
-    for block in blocks:
-        if len(block) == 0:
-            continue
+    pieces = (block[start : start + PIECE] for block in blocks for start in range(0, len(block), PIECE))
+    for block in pieces:
         refuse_masked(block, "samples must be real numbers", FeatureError)
         # their sum is quicker than to look at each, and overflows where they are not far from it
         with np.errstate(over="ignore", invalid="ignore"):
@@ -177,26 +178,33 @@ def _emphasised(blocks: Iterable[npt.NDArray[np.float32]], preemphasis: float) -
 
 
 def _chunks(blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the samples that each run of :func:`chunk_frames` covers, frame centres starting at the first sample.
+    """Yield the samples that each run of :func:`chunk_frames` covers; the next writes over them.
 
-    Half an FFT of zeros stands before the first sample and after the last, as in librosa's ``center=True``.
+    Frame centres start at the first sample: half an FFT of zeros stands before it and after the last, as in librosa's
+    ``center=True``.
     """
     half, hop = settings.n_fft // 2, settings.hop_length
     n_frames = chunk_frames(settings.n_fft)
     span = (n_frames - 1) * hop + settings.n_fft
-    held, is_empty = np.zeros(half, dtype=np.float32), True
+    step = n_frames * hop
+    # one place for all: to ask for new memory takes longer than to fill it
+    held, n_held, is_empty = np.zeros(max(span, step), dtype=np.float32), half, True
     for block in blocks:
-        is_empty = False
-        held = np.concatenate([held, block], dtype=np.float32)
-        while len(held) >= max(span, n_frames * hop):
-            yield held[:span]
-            held = held[n_frames * hop :]
+        is_empty, start = False, 0
+        while start < len(block):
+            n = min(len(held) - n_held, len(block) - start)
+            held[n_held : n_held + n] = block[start : start + n]
+            start, n_held = start + n, n_held + n
+            if n_held == len(held):
+                yield held[:span]
+                n_held -= step
+                held[:n_held] = held[step:]
     if not is_empty:
-        held = np.concatenate([held, np.zeros(half, dtype=np.float32)])
+        rest = np.concatenate([held[:n_held], np.zeros(half, dtype=np.float32)])
         # frames may lie further apart than they are long: the zeros can complete a chunk
-        while len(held) >= settings.n_fft:
-            yield held[:span]
-            held = held[n_frames * hop :]
+        while len(rest) >= settings.n_fft:
+            yield rest[:span]
+            rest = rest[step:]
 
 
 @lru_cache(maxsize=4)
