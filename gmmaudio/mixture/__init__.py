@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from gmmaudio.mixture.covariance import COVARIANCE_TYPES
     from gmmaudio.mixture.divergence import divergences
     from gmmaudio.mixture.em import EMStep, EMTrace, check_settings, fit_gmm
-    from gmmaudio.mixture.gaussian import GaussianMixture, stacked_log_density
+    from gmmaudio.mixture.gaussian import GaussianMixture
     from gmmaudio.mixture.init import INITS
     from gmmaudio.mixture.selection import Candidate, Selection, select_gmm
+    from gmmaudio.mixture.stack import MixtureStack, stacked_log_density
     from gmmaudio.mixture.statistics import SufficientStats, accumulate, maximise
 else:
     __getattr__, __dir__ = import_on_use(
@@ -35,9 +36,10 @@ else:
             "gmmaudio.mixture.covariance": "COVARIANCE_TYPES",
             "gmmaudio.mixture.divergence": "divergences",
             "gmmaudio.mixture.em": "EMStep EMTrace check_settings fit_gmm",
-            "gmmaudio.mixture.gaussian": "GaussianMixture stacked_log_density",
+            "gmmaudio.mixture.gaussian": "GaussianMixture",
             "gmmaudio.mixture.init": "INITS",
             "gmmaudio.mixture.selection": "Candidate Selection select_gmm",
+            "gmmaudio.mixture.stack": "MixtureStack stacked_log_density",
             "gmmaudio.mixture.statistics": "SufficientStats accumulate maximise",
         },
     )
@@ -49,6 +51,7 @@ __all__ = [
     "EMStep",
     "EMTrace",
     "GaussianMixture",
+    "MixtureStack",
     "Selection",
     "SufficientStats",
     "accumulate",

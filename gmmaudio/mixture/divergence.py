@@ -26,7 +26,8 @@ import numpy as np
 
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array
-from gmmaudio.mixture.gaussian import GaussianMixture, as_generator, stacked_log_density
+from gmmaudio.mixture.gaussian import GaussianMixture, as_generator
+from gmmaudio.mixture.stack import MixtureStack
 
 
 def divergences(
@@ -84,8 +85,9 @@ def divergences(
     rng = as_generator(rng)
     seed = int(rng.integers(2**63))
     half = np.empty((len(mixtures), len(mixtures)))
+    log_densities = _log_densities_under(mixtures)
     for i, mixture in enumerate(mixtures):
-        density = _log_densities(mixtures, mixture.sample(int(n_samples), np.random.default_rng(seed)))
+        density = log_densities(mixture.sample(int(n_samples), np.random.default_rng(seed)))
         terms = KINDS[kind](density[:, [i]] - density)
         # rounding errors of the sum must not raise a mean above the largest term
         half[i] = np.minimum(terms.mean(axis=0), terms.max(axis=0))
@@ -124,8 +126,8 @@ def _check(mixtures: Sequence[GaussianMixture], kind: str, n_samples: int) -> No
         raise SettingError(f"n_samples is {n_samples!r}; expected a number of rows for each mixture, 1 or more")
 
 
-def _log_densities(mixtures: Sequence[GaussianMixture], rows: Array) -> Array:
-    """Return the log density of every row under every mixture, (n, n_mixtures), whatever their covariance types."""
+def _log_densities_under(mixtures: Sequence[GaussianMixture]) -> Callable[[Array], Array]:
+    """Return a function of rows: their log density under every mixture, (n, n_mixtures), whatever their types."""
     if len({mixture.covariance_type for mixture in mixtures}) == 1:
-        return stacked_log_density(mixtures, rows)
-    return np.column_stack([mixture.log_density(rows) for mixture in mixtures])
+        return MixtureStack(tuple(mixtures)).log_density
+    return lambda rows: np.column_stack([mixture.log_density(rows) for mixture in mixtures])

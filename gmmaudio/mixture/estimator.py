@@ -24,8 +24,9 @@ from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.components import take
 from gmmaudio.mixture.covariance import Array, Floats, covariance_of
 from gmmaudio.mixture.em import EMTrace, fit_gmm
-from gmmaudio.mixture.gaussian import GaussianMixture, stacked_log_density
+from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.rows import check_weights
+from gmmaudio.mixture.stack import stacked_log_density
 
 RandomState: TypeAlias = int | np.random.RandomState | np.random.Generator | None
 

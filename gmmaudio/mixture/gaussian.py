@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +14,12 @@ from gmmaudio.arrays import as_numbers
 from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.bulk import bulk_of_components
-from gmmaudio.mixture.covariance import Array, Covariance, Floats, covariance_of
-from gmmaudio.mixture.missing import conditional_means, log_joint_observed
-from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate, log_joint_of, log_sums
+from gmmaudio.mixture.covariance import Array, Covariance, covariance_of
+from gmmaudio.mixture.density import log_densities, score_blocks
+from gmmaudio.mixture.missing import conditional_means
+from gmmaudio.mixture.product import LogJoint, exponentiate, log_joint_of
 from gmmaudio.mixture.rows import as_rows, read_chunks
 from gmmaudio.mixture.whitening import Whitening
-
-Rows = slice | npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +86,21 @@ class GaussianMixture:
         if not self._covariance.is_positive_definite(self.covariances):
             raise MixtureError(f"{self.covariance_type} covariances must be positive (definite)")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # a copy is made of the parameters alone, which are checked and read-only again
+        return type(self), (self.weights, self.means, self.covariances, self.covariance_type)
+
     @property
     def _covariance(self) -> Covariance:
         return covariance_of(self.covariance_type)
+
+    @cached_property
+    def _joint32(self) -> LogJoint:
+        return stacked_log_joint([self], allow_float32=True)
+
+    @cached_property
+    def _joint64(self) -> LogJoint:
+        return stacked_log_joint([self], allow_float32=False)
 
     @property
     def n_components(self) -> int:
@@ -124,7 +137,8 @@ class GaussianMixture:
         >>> mixture.log_density([[0.0, 1.0], [0.0, np.nan]]).round(4)
         array([-2.3379, -0.9189])
         """
-        return stacked_log_density([self], X)[:, 0]
+        rows = as_rows(X, self.n_features)
+        return log_densities(self.log_joint(rows.dtype == np.float32), rows)[:, 0]
 
     def responsibilities(self, X: npt.ArrayLike) -> Array:
         """Return the responsibility of each component for every row, shape (n, n_components).
@@ -152,7 +166,7 @@ class GaussianMixture:
         responsibilities = np.empty((len(rows), self.n_components))
         joint = self.log_joint(rows.dtype == np.float32)
         with one_thread():
-            for block, values, _ in _score(joint, rows):
+            for block, values, _ in score_blocks(joint, rows):
                 _, total = exponentiate(values)
                 responsibilities[block] = (values / total).T
         # the smallest exponential is not 0
@@ -314,51 +328,14 @@ class GaussianMixture:
     def log_joint(self, allow_float32: bool) -> LogJoint:
         """Return the coefficients of the log(weight x density) of rows under each component.
 
+        They are made when they are first asked for, and kept.
+
         Parameters
         ----------
         allow_float32 : bool
             Whether float32 rows may be computed in float32.
         """
-        return stacked_log_joint([self], allow_float32)
-
-
-def stacked_log_density(mixtures: Sequence[GaussianMixture], X: npt.ArrayLike) -> Array:
-    """Return the log density of every row under every mixture, shape (n, n_mixtures), in nats.
-
-    All components of all mixtures are computed in one matrix product. float32 rows are computed in float32 where the
-    error is less than 1e-4 nats for a row near a mixture, and less than 1e-5 of the log density far from it; float64
-    rows are computed in float64.
-
-    Parameters
-    ----------
-    mixtures : sequence of GaussianMixture
-        At least one, all over the same features and of the same covariance type.
-    X : array_like, shape (n, n_features)
-        Rows; n may be 0. NaN is a missing value.
-
-    Raises
-    ------
-    MixtureError
-        If the mixtures differ in features or covariance type, or the rows do not fit them.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> a = GaussianMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
-    >>> b = GaussianMixture(np.ones(1), np.ones((1, 1)), np.ones((1, 1)))
-    >>> stacked_log_density([a, b], np.zeros((1, 1))).round(3)
-    array([[-0.919, -1.419]])
-    """
-    _check_alike(mixtures)
-    rows = as_rows(X, mixtures[0].n_features)
-    result = np.empty((len(rows), len(mixtures)))
-    joint = stacked_log_joint(mixtures, rows.dtype == np.float32)
-    with one_thread():
-        for block, values, shared in _score(joint, rows):
-            result[block] = (log_sums(values, joint.edges)[0] + shared).T
-    # for a row without any value, the sum is that of the weights: 1 up to rounding errors
-    result[np.isnan(rows).all(axis=1)] = 0.0
-    return result
+        return self._joint32 if allow_float32 else self._joint64
 
 
 def as_generator(rng: np.random.Generator | None) -> np.random.Generator:
@@ -384,15 +361,6 @@ def as_generator(rng: np.random.Generator | None) -> np.random.Generator:
     if not isinstance(rng, np.random.Generator):
         raise SettingError(f"rng is {rng!r}; expected a numpy.random.Generator, such as numpy.random.default_rng(0)")
     return rng
-
-
-def _check_alike(mixtures: Sequence[GaussianMixture]) -> None:
-    """Raise MixtureError where mixtures cannot be scored together."""
-    signatures = {(m.n_features, m.covariance_type) for m in mixtures}
-    if len(signatures) != 1:
-        raise MixtureError(
-            f"mixtures to be scored together must share features and covariance type; got {sorted(signatures)}"
-        )
 
 
 def stacked_log_joint(mixtures: Sequence[GaussianMixture], allow_float32: bool) -> LogJoint:
@@ -446,26 +414,3 @@ def whitening_of(mixtures: Sequence[GaussianMixture]) -> Whitening:
     if covariance.isotropic:
         spread = np.full_like(spread, spread.mean())
     return Whitening(centre, np.sqrt(spread))
-
-
-def _score(joint: LogJoint, rows: Floats) -> Iterator[tuple[Rows, Floats, Array]]:
-    """Yield (indices of rows, log joint (n_components, n), shared term (n_mixtures or 1, n)) of blocks of rows.
-
-    The log density under a mixture is the log of the summed exponentials of its components' log joint, plus the
-    shared term. A far row comes twice, and the last time is exact.
-    """
-    work, log_scale = Workspace(joint), np.log(joint.whitening.scale)
-    for chunk in read_chunks(rows, all_rows=True):
-        for chunk_slice, part in chunk.blocks():
-            start = chunk.start + chunk_slice.start
-            rows_slice = slice(start, start + len(part))
-            if chunk.has_missing and np.isnan(part).any():
-                z = joint.whitening.whiten(part)
-                values: Floats = np.vstack([log_joint_observed(joint.covariance, p, z) for p in joint.parameters])
-                yield rows_slice, values, -(~np.isnan(z) @ log_scale)[None]
-            else:
-                block = work.evaluate(part)
-                yield rows_slice, block.values, joint.shared_term(block.moments) - log_scale.sum()
-            far, z = joint.far_rows(part)
-            if len(far):
-                yield start + far, joint.far_values(z), -(~np.isnan(z) @ log_scale)[None]

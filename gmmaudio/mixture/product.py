@@ -215,7 +215,7 @@ class Block(NamedTuple):
 
 
 class Workspace:
-    """Arrays that are reused for the blocks of one chunk, as allocating them would cost as much as the sums.
+    """Arrays that are reused for many blocks, as allocating them would cost as much as the sums.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ class Workspace:
 
     def __init__(self, joint: LogJoint) -> None:
         self._joint = joint
-        self._buffers: dict[tuple[type[np.floating], int], tuple[Floats, Floats]] = {}
+        self._buffers: dict[type[np.floating], tuple[Floats, Floats]] = {}
 
     def evaluate(self, rows: Floats) -> Block:
         """Return the moments and log joint densities of rows; the next call overwrites them.
@@ -252,9 +252,10 @@ class Workspace:
     def _load(self, rows: Floats, kind: type[np.floating]) -> tuple[Floats, Floats]:
         """Return arrays for moments, in which the whitened rows are filled in, and for values."""
         k, m = self._joint.coefficients64.shape
-        if (kind, len(rows)) not in self._buffers:
-            self._buffers[kind, len(rows)] = np.ones((m, len(rows)), kind), np.empty((k, len(rows)), kind)
-        moments, values = self._buffers[kind, len(rows)]
+        n, (moments, values) = len(rows), self._buffers.get(kind, (np.empty(0, kind), np.empty(0, kind)))
+        if len(values) < k * n:
+            moments, values = self._buffers[kind] = np.empty(m * n, kind), np.empty(k * n, kind)
+        moments, values = moments[: m * n].reshape(m, n), values[: k * n].reshape(k, n)
         moments[-1] = 1.0
         self._joint.whitening.whiten_columns(rows, self._joint.whitened_rows(moments))
         return moments, values

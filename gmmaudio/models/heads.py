@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from gmmaudio.arrays import refuse_masked
 from gmmaudio.errors import MixtureError, SettingError
-from gmmaudio.mixture import GaussianMixture, divergences, stacked_log_density
+from gmmaudio.mixture import GaussianMixture, MixtureStack, divergences
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_means
 from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.values import convert_fields
@@ -108,6 +109,10 @@ class Mixtures:
     def __post_init__(self) -> None:
         convert_fields(self)
 
+    @cached_property
+    def _stack(self) -> MixtureStack:
+        return MixtureStack(self.mixtures)
+
     @property
     def n_labels(self) -> int:
         """Number of labels scored."""
@@ -121,7 +126,7 @@ class Mixtures:
         rows : ndarray, shape (n, d)
             Transformed rows.
         """
-        return stacked_log_density(self.mixtures, rows)
+        return self._stack.log_density(rows)
 
     def label_distances(self) -> tuple[Array, str]:
         """Return the Jensen-Shannon divergence between the labels' mixtures, shape (n_labels, n_labels), and its name.
