@@ -352,6 +352,11 @@ def log_sums(values: Floats, edges: Sequence[int]) -> tuple[Array, Floats]:
     array([[4.],
            [5.]])
     """
+    if len(edges) == len(values) + 1:
+        # a component alone has its mixture's density, exactly
+        logs = values.astype(np.float64)
+        values[...] = 1.0
+        return logs, values
     maxima, totals = (np.empty((len(edges) - 1, values.shape[1]), values.dtype) for _ in range(2))
     # numpy's maximum is twice as fast against a row as against a scalar; and the loop over mixtures is twice as fast
     # as reduceat, as each part stays in cache

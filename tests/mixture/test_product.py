@@ -15,6 +15,7 @@ from gmmaudio.mixture import (
 )
 from gmmaudio.mixture.covariance import covariance_of
 from gmmaudio.mixture.gaussian import stacked_log_joint
+from gmmaudio.mixture.product import log_sums
 
 TYPES = COVARIANCE_TYPES
 
@@ -229,3 +230,15 @@ def test_tiny_variance_in_float32_overflows_nothing():
     mixture = GaussianMixture([0.5, 0.5], [[0.0], [0.0]], [[1e-40], [1.0]])
     X = np.linspace(-1, 1, 9, dtype=np.float32)[:, None]
     np.testing.assert_allclose(mixture.log_density(X), mixture.log_density(X.astype(float)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log_sums_of_single_components_are_their_values(dtype):
+    values = np.random.default_rng(0).normal(-40, 30, (6, 50)).astype(dtype)
+    # a pair of components among them takes the sums of all through the general way
+    general, scaled = values.copy(), values.copy()
+    expected, _ = log_sums(general, [0, 1, 2, 3, 4, 6])
+    logs, totals = log_sums(scaled, range(7))
+    np.testing.assert_array_equal(logs[:4], expected[:4], strict=True)
+    np.testing.assert_array_equal(logs, values.astype(np.float64), strict=True)
+    np.testing.assert_array_equal(scaled / totals, np.ones((6, 50), dtype), strict=True)
