@@ -1,4 +1,4 @@
-"""Input files that are read up to a limit."""
+"""Input files that are read up to a limit, and folders in which there are none."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ REPORT_BYTES = 512 * 2**20
 LIST_BYTES = 256 * 2**20
 # sound on standard input: a WAV header states no more
 STDIN_AUDIO_BYTES = 4 * 2**30
+
+# marks a folder of ours in which everything can be computed again: no audio is searched for in it
+CACHE_TAG_FILE = "CACHEDIR.TAG"
+CACHE_TAG = (
+    b"Signature: 8a477f597d28d172789f06886806bc55\n"
+    b"# This file is a cache directory tag created by gmmaudio: what is in this folder can be computed again.\n"
+    b"# See https://bford.info/cachedir/\n"
+)
 
 CHUNK_BYTES = 2**20
 UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
@@ -63,6 +71,30 @@ def find_path(path: str | os.PathLike[str]) -> Path:
             return given
         found /= match
     return found
+
+
+def is_cache(folder: str | os.PathLike[str]) -> bool:
+    """Return whether a folder has the tag of a cache of this program.
+
+    Parameters
+    ----------
+    folder : path-like
+        A folder, which need not exist.
+
+    References
+    ----------
+    Cache Directory Tagging Specification, https://bford.info/cachedir/.
+
+    Examples
+    --------
+    >>> is_cache("no_such_folder")
+    False
+    """
+    try:
+        with Path(folder, CACHE_TAG_FILE).open("rb") as handle:
+            return handle.read(len(CACHE_TAG) + 1) == CACHE_TAG
+    except (OSError, ValueError):
+        return False
 
 
 def _entry(folder: Path, name: str) -> str | None:

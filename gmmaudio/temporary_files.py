@@ -94,6 +94,23 @@ def remove_left_over(folder: PathLike) -> None:
                 _remove_if_left_over(name)
 
 
+def wait_for_lock(descriptor: int) -> None:
+    """Take the lock of a file, which is free again when the file is closed; file systems without locks give none.
+
+    Parameters
+    ----------
+    descriptor : int
+        An open file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryFile() as handle:
+    ...     wait_for_lock(handle.fileno())
+    """
+    _lock(descriptor, is_waiting=True)
+
+
 def _remove_if_left_over(name: str) -> None:
     """Remove a file that a killed run has left; any other stays."""
     base = os.path.basename(name)  # noqa: PTH119

@@ -16,7 +16,7 @@ from gmmaudio.corpus.checks import check_similar_values
 from gmmaudio.corpus.clip import COLUMNS, Clip, Corpus, respell_clips
 from gmmaudio.corpus.folder_checks import check_folders
 from gmmaudio.errors import CorpusError, ReadError
-from gmmaudio.files import TABLE_BYTES, find_path, read_limited
+from gmmaudio.files import TABLE_BYTES, find_path, is_cache, read_limited
 from gmmaudio.findings import Finding, some_names
 from gmmaudio.names import file_text, normal, skeleton
 from gmmaudio.text_tables import TableRow, TextTable, check_known_columns, decode_text, parse_table
@@ -63,8 +63,8 @@ def read_corpus(path: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
 def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corpus:
     """Return the clips in the class folders of ``root``, at any depth; the name of a class folder is the label.
 
-    Hidden files and folders are ignored. Symbolic links are followed, and loops of them are harmless. Files whose
-    suffix is not in ``suffixes`` are counted.
+    Hidden files and folders are ignored, and the folder of a cache of features. Symbolic links are followed, and loops
+    of them are harmless. Files whose suffix is not in ``suffixes`` are counted.
 
     Parameters
     ----------
@@ -97,6 +97,8 @@ def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
             n_skipped += 1
             if folder.suffix.lower() in suffixes:
                 findings.append(_outside_folders(folder.name))
+            continue
+        if is_cache(folder):
             continue
         files, n_other = list_audio(folder, suffixes)
         n_skipped += n_other
@@ -135,7 +137,8 @@ def list_audio(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int
     Parameters
     ----------
     folder : Path
-        Folder to search; hidden files and folders are ignored, and symbolic links followed.
+        Folder to search; hidden files and folders are ignored, and the folder of a cache of features below it.
+        Symbolic links are followed.
     suffixes : collection of str
         Lower-case suffixes, with the dot, that count as audio.
 
@@ -162,7 +165,7 @@ def list_audio(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int
             folders.clear()
             continue
         visited.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not is_cache(Path(current, name)))
         for name in names:
             if name.startswith("."):
                 continue

@@ -19,6 +19,7 @@ from gmmaudio.features.settings import (
     make_features,
     same_frames,
 )
+from gmmaudio.features.store import FeatureStore
 from gmmaudio.features.tables import FrontEndTables, check_designed, design_tables, table_sizes, tensor_table
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Analysis",
     "Descriptor",
     "FeatureSettings",
+    "FeatureStore",
     "FrameSettings",
     "Frames",
     "FrontEnd",
