@@ -41,6 +41,10 @@ class WorkerError(GmmaudioError, RuntimeError):
     """A worker process that died."""
 
 
+class CacheWarning(UserWarning):
+    """A cache that is damaged or cannot be written; results do not depend on it."""
+
+
 class AudioError(GmmaudioError, OSError):
     """A file or clip that cannot be used, with a reason code.
 

@@ -1,6 +1,6 @@
 """Decoding of audio files to samples, with a reason code for each file that cannot be used; degradation of samples."""
 
-from gmmaudio.audio.decode import read_audio, read_blocks, read_info
+from gmmaudio.audio.decode import check_duration, read_audio, read_blocks, read_info
 from gmmaudio.audio.degrade import AUGMENTATIONS, DEGRADATIONS, DegradationSpec
 from gmmaudio.audio.formats import NOTES, REASONS, SUFFIXES, AudioInfo, AudioNote, Samples, check_header
 
@@ -14,6 +14,7 @@ __all__ = [
     "AudioNote",
     "DegradationSpec",
     "Samples",
+    "check_duration",
     "check_header",
     "read_audio",
     "read_blocks",

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -127,6 +128,7 @@ def read_blocks(
     end_s: float | None = None,
     min_duration_s: float = 0.0,
     on_note: Callable[[AudioNote], None] | None = None,
+    on_decoded: Callable[[AudioInfo], None] | None = None,
 ) -> Iterator[Samples]:
     """Yield the samples of :func:`read_audio` in blocks of about 10 s, in bounded memory.
 
@@ -137,6 +139,8 @@ def read_blocks(
     ----------
     path, sr, start_s, end_s, min_duration_s, on_note
         As for :func:`read_audio`.
+    on_decoded : function of an AudioInfo, or None
+        Called before duration and level are checked, with the duration that was decoded in place of the declared one.
 
     Yields
     ------
@@ -168,7 +172,8 @@ def read_blocks(
             raise _bad_segment(start_s, end_s, info.duration_s)
         downmix = Downmix(info.sample_rate_hz, decoder.lfe_channels)
         mono = downmix.mix(map(_finite, decoder.blocks(start_s, end_s)))
-        yield from _resampled(_checked(mono, decoder, start_s, end_s, min_duration_s), info.sample_rate_hz, sr)
+        checked_blocks = _checked(mono, decoder, start_s, end_s, min_duration_s, on_decoded)
+        yield from _resampled(checked_blocks, info.sample_rate_hz, sr)
         if on_note is not None:
             for note in (*decoder.notes, *downmix.notes()):
                 on_note(note)
@@ -182,7 +187,12 @@ def _finite(block: Samples) -> Samples:
 
 
 def _checked(
-    blocks: Iterable[Samples], decoder: Decoder, start_s: float, end_s: float | None, min_duration_s: float
+    blocks: Iterable[Samples],
+    decoder: Decoder,
+    start_s: float,
+    end_s: float | None,
+    min_duration_s: float,
+    on_decoded: Callable[[AudioInfo], None] | None,
 ) -> Iterator[Samples]:
     """Yield the blocks, then check their total duration and level."""
     n, low, high = 0, np.inf, -np.inf
@@ -194,12 +204,36 @@ def _checked(
     duration_s = n / decoder.info.sample_rate_hz
     lost_s = sum(note.seconds for note in decoder.notes if note.code == "lost")
     _check_length(duration_s, lost_s, decoder, start_s, end_s)
+    if on_decoded is not None:
+        on_decoded(replace(decoder.info, duration_s=duration_s))
+    check_duration(duration_s, min_duration_s)
+    if high - low < SILENCE_PEAK_TO_PEAK:
+        raise AudioError("silent", f"{duration_s:.2f} s of silence; check the recording, or leave it out")
+
+
+def check_duration(duration_s: float, min_duration_s: float) -> None:
+    """Raise AudioError if there is less sound than the minimum.
+
+    Parameters
+    ----------
+    duration_s : float
+        Decoded duration, seconds.
+    min_duration_s : float
+        Minimum decoded duration, seconds.
+
+    Raises
+    ------
+    AudioError
+        With the code ``too_short``.
+
+    Examples
+    --------
+    >>> check_duration(0.5, 0.5)
+    """
     if duration_s < min_duration_s:
         raise AudioError(
             "too_short", f"{duration_s:.2g} s of sound; at least {min_duration_s:g} s is needed (`min_duration_s`)"
         )
-    if high - low < SILENCE_PEAK_TO_PEAK:
-        raise AudioError("silent", f"{duration_s:.2f} s of silence; check the recording, or leave it out")
 
 
 def _bad_segment(start_s: float, end_s: float | None, declared_s: float | None) -> AudioError:

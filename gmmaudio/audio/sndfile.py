@@ -159,6 +159,19 @@ class SndfileDecoder:
             raise _decoding_failed(error, position / sr) from error
 
 
+def libsndfile_version() -> str:
+    """Return the version of libsndfile.
+
+    Examples
+    --------
+    >>> libsndfile_version() >= "1"
+    True
+    """
+    import soundfile
+
+    return str(soundfile.__libsndfile_version__)
+
+
 def _lines_of_mpeg(is_mpeg: bool) -> AbstractContextManager[list[str]]:
     """Return a context manager of the lines of the mp3 decoder, one for each frame that it cannot decode."""
     return decoder_lines() if is_mpeg else nullcontext([])

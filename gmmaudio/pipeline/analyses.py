@@ -13,6 +13,7 @@ from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip, Fold, random_folds
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import ScoredClip, Similarity, Slice, compare, make_slice
+from gmmaudio.features import FeatureStore
 from gmmaudio.findings import Finding
 from gmmaudio.models import Recipe, Scorer
 from gmmaudio.pipeline.fold_runs import score_fold
@@ -273,6 +274,7 @@ def degraded_trials(
     settings: TrialSettings,
     degradation: Degradation,
     group_by: str | None,
+    store: FeatureStore | None,
     run: RunContext,
 ) -> list[Trial]:
     """Return the trials of degraded clips.
@@ -289,6 +291,8 @@ def degraded_trials(
         The degradation.
     group_by : str or None
         Column by which clips are held out, if not by group.
+    store : FeatureStore or None
+        Where the frames of clips are kept.
     run : RunContext
         Worker processes and progress.
 
@@ -301,11 +305,12 @@ def degraded_trials(
     --------
     >>> from gmmaudio.features import make_features
     >>> clips, noise = [Clip("jazz/album0/01.wav", "jazz")], Degradation("noise 20 dB")
-    >>> trials = degraded_trials(Path("my_music"), clips, TrialSettings(make_features()), noise, None, RunContext())
+    >>> settings = TrialSettings(make_features())
+    >>> trials = degraded_trials(Path("my_music"), clips, settings, noise, None, None, RunContext())
     >>> [(trial.name, trial.duration_s) for trial in trials]
     [('jazz/album0/01.wav', 6.5)]
     """
-    trial_set = build_trial_set(root, clips, settings, degradation=degradation, run=run)
+    trial_set = build_trial_set(root, clips, settings, degradation=degradation, store=store, run=run)
     return interval_units(trial_set.trials, group_by)[0]
 
 

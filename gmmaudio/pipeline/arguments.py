@@ -1,11 +1,14 @@
-"""Arguments of several types: a corpus or its path, a recipe or the name of a preset."""
+"""Arguments of several types: a corpus or its path, a recipe or the name of a preset, a store or its folder."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from gmmaudio.audio import SUFFIXES
 from gmmaudio.corpus import Corpus, reading
+from gmmaudio.errors import SettingError
+from gmmaudio.features import FeatureStore
 from gmmaudio.models import Recipe, make_recipe
 from gmmaudio.values import checked
 
@@ -92,3 +95,36 @@ def as_recipe(preset: str | Recipe | None) -> Recipe:
     'genre'
     """
     return preset if isinstance(preset, Recipe) else make_recipe(preset)
+
+
+@checked
+def as_store(cache: str | os.PathLike[str] | FeatureStore | None) -> FeatureStore | None:
+    """Return the store of features in a folder, without what killed runs left in it.
+
+    Parameters
+    ----------
+    cache : path-like, FeatureStore or None
+        The folder, or a store with a limit of its own; None keeps no features.
+
+    Returns
+    -------
+    FeatureStore or None
+        The store.
+
+    Raises
+    ------
+    SettingError
+        If the path is a file, or a folder that holds other files.
+
+    Examples
+    --------
+    >>> as_store("my_cache").folder.name, as_store(None)
+    ('my_cache', None)
+    """
+    if cache is None:
+        return None
+    if cache == "":
+        raise SettingError("`cache` is ''; expected a folder, or None")
+    store = cache if isinstance(cache, FeatureStore) else FeatureStore(Path(cache))
+    store.remove_left_over()
+    return store

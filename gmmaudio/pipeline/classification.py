@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from gmmaudio.audio import AudioNote
 from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip
 from gmmaudio.errors import SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureSettings, Rows, make_rows
+from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, Rows, design_tables, make_rows
 from gmmaudio.models import Model, Prediction
-from gmmaudio.trials import ExtractionTask, check_lengths, extract_clip, fail_crashed
+from gmmaudio.pipeline.arguments import as_store
+from gmmaudio.trials import ClipCache, ExtractionTask, check_lengths, extract_clip, fail_crashed, warn_of
 from gmmaudio.values import checked
+
+T = TypeVar("T")
+CacheNotes = tuple[str, ...]
 
 # reason codes of readable audio that is too short or too quiet to classify: its status is "unknown"
 TOO_LITTLE_SOUND = ("silent", "too_short")
@@ -53,6 +58,7 @@ def classify(
     min_duration_s: float = 0.5,
     n_jobs: int = 1,
     progress: Progress = quiet,
+    cache: str | os.PathLike[str] | FeatureStore | None = None,
 ) -> Iterator[Prediction]:
     """Return an iterator over the predictions of a model for files, in the order of the paths.
 
@@ -72,6 +78,9 @@ def classify(
         Worker processes; the predictions do not depend on it.
     progress : Progress
         Shows progress.
+    cache : path-like, FeatureStore or None
+        Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
+        predictions do not depend on it.
 
     Returns
     -------
@@ -96,9 +105,10 @@ def classify(
     """
     if priors is not None:
         model.recogniser.prior_of(priors)
-    tasks = _tasks(model.features, paths, min_duration_s)
+    tables = design_tables(model.features.frames) if model.tables is None else model.tables
+    tasks = _tasks(model.features, tables, paths, min_duration_s, as_store(cache))
     run = RunContext(n_jobs, progress)
-    return run.map(partial(_classify, model, priors), tasks, "classifying", on_crash=_fail_crashed)
+    return _warned(run.map(partial(_classify, model, priors), tasks, "classifying", on_crash=_fail_crashed))
 
 
 @checked
@@ -109,6 +119,7 @@ def read_rows(
     min_duration_s: float = 0.5,
     n_jobs: int = 1,
     progress: Progress = quiet,
+    cache: str | os.PathLike[str] | FeatureStore | None = None,
 ) -> Iterator[FileRows | FailedInput]:
     """Return an iterator over the rows of each file, or its failure, in the order of the paths.
 
@@ -124,6 +135,9 @@ def read_rows(
         Worker processes; the rows do not depend on it.
     progress : Progress
         Shows progress.
+    cache : path-like, FeatureStore or None
+        Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
+        rows do not depend on it.
 
     Returns
     -------
@@ -144,40 +158,64 @@ def read_rows(
     >>> song.rows.values.shape, gone.code
     ((280, 5), 'vanished')
     """
-    tasks = _tasks(features, paths, min_duration_s)
-    return RunContext(n_jobs, progress).map(_rows, tasks, "extracting features", on_crash=fail_crashed)
+    tasks = _tasks(features, design_tables(features.frames), paths, min_duration_s, as_store(cache))
+    run = RunContext(n_jobs, progress)
+    return _warned(run.map(_rows, tasks, "extracting features", on_crash=_fail_rows))
 
 
 def _tasks(
-    features: FeatureSettings, paths: Sequence[str | os.PathLike[str]], min_duration_s: float
+    features: FeatureSettings,
+    tables: FrontEndTables,
+    paths: Sequence[str | os.PathLike[str]],
+    min_duration_s: float,
+    store: FeatureStore | None,
 ) -> list[ExtractionTask]:
     """Return the extraction task of each file, with its settings checked."""
     check_lengths(min_duration_s)
     if isinstance(paths, str | bytes | os.PathLike):
         raise SettingError(f"`paths` is {paths!r}; expected several paths, such as [{str(paths)!r}]")
-    return [ExtractionTask(Path(), Clip(os.fspath(path), ""), features, min_duration_s) for path in paths]
+    cache = None if store is None else ClipCache.of(store, features.frames, tables)
+    return [
+        ExtractionTask(Path(), Clip(os.fspath(path), ""), features, min_duration_s, tables=tables, cache=cache)
+        for path in paths
+    ]
 
 
-def _rows(task: ExtractionTask) -> FileRows | FailedInput:
-    """Return the rows of one file, or its failure."""
+def _warned(results: Iterable[tuple[T, CacheNotes]]) -> Iterator[T]:
+    """Yield results, and warn at the end of what is to be said of the cache."""
+    notes: dict[str, None] = {}
+    for result, of_cache in results:
+        notes.update(dict.fromkeys(of_cache))
+        yield result
+    warn_of(notes)
+
+
+def _rows(task: ExtractionTask) -> tuple[FileRows | FailedInput, CacheNotes]:
+    """Return the rows of one file, or its failure, and what is to be said of the cache."""
     extracted = extract_clip(task)
     if isinstance(extracted, FailedInput):
-        return extracted
-    return FileRows(task.clip.path, make_rows([extracted.raw], task.features), extracted.duration_s, extracted.notes)
+        return extracted, ()
+    rows = make_rows([extracted.raw], task.features)
+    return FileRows(task.clip.path, rows, extracted.duration_s, extracted.notes), extracted.cache_notes
 
 
-def _classify(model: Model, priors: Mapping[str, float] | None, task: ExtractionTask) -> Prediction:
-    """Return the prediction for one file."""
-    file_rows = _rows(task)
+def _fail_rows(task: ExtractionTask, error: WorkerError) -> tuple[FailedInput, CacheNotes]:
+    """Return the failure of a file whose worker process died."""
+    return fail_crashed(task, error), ()
+
+
+def _classify(model: Model, priors: Mapping[str, float] | None, task: ExtractionTask) -> tuple[Prediction, CacheNotes]:
+    """Return the prediction for one file, and what is to be said of the cache."""
+    file_rows, notes = _rows(task)
     if isinstance(file_rows, FailedInput):
-        return _without_label(file_rows)
+        return _without_label(file_rows), notes
     prediction = model.predict(file_rows.rows, priors)
-    return replace(prediction, path=file_rows.path, duration_s=file_rows.duration_s, notes=file_rows.notes)
+    return replace(prediction, path=file_rows.path, duration_s=file_rows.duration_s, notes=file_rows.notes), notes
 
 
-def _fail_crashed(task: ExtractionTask, error: WorkerError) -> Prediction:
+def _fail_crashed(task: ExtractionTask, error: WorkerError) -> tuple[Prediction, CacheNotes]:
     """Return the prediction for a file whose worker process died."""
-    return _without_label(fail_crashed(task, error))
+    return _without_label(fail_crashed(task, error)), ()
 
 
 def _without_label(failed: FailedInput) -> Prediction:

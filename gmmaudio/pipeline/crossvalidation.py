@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,10 +27,11 @@ from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
 from gmmaudio.evaluation.warnings import check_open_set
+from gmmaudio.features import FeatureStore
 from gmmaudio.findings import Finding
 from gmmaudio.models import Recipe
 from gmmaudio.pipeline import analyses
-from gmmaudio.pipeline.arguments import as_corpus, as_recipe
+from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_store
 from gmmaudio.pipeline.fold_runs import FoldResult, run_fold
 from gmmaudio.pipeline.leakage import check_crossval, check_fold_column
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
@@ -202,6 +204,7 @@ def crossval(
     open_set: bool | None = None,
     n_jobs: int = 1,
     progress: Progress = quiet,
+    cache: str | os.PathLike[str] | FeatureStore | None = None,
     command: str = "",
 ) -> Report:
     """Return the report of a cross-validation: no model is trained on clips of the groups that it is scored on.
@@ -220,6 +223,9 @@ def crossval(
         Worker processes; the report does not depend on it.
     progress : Progress
         Shows progress.
+    cache : path-like, FeatureStore or None
+        Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
+        report does not depend on it.
     command : str
         The command line, for the report.
 
@@ -255,11 +261,18 @@ def crossval(
         robustness=robustness,
         open_set=open_set,
     )
-    return run_crossval(as_corpus(corpus), as_recipe(preset), options, RunContext(n_jobs, progress), command=command)
+    run = RunContext(n_jobs, progress)
+    return run_crossval(as_corpus(corpus), as_recipe(preset), options, run, cache=cache, command=command)
 
 
 def run_crossval(
-    corpus: Corpus, recipe: Recipe, options: CrossvalOptions, run: RunContext, *, command: str = ""
+    corpus: Corpus,
+    recipe: Recipe,
+    options: CrossvalOptions,
+    run: RunContext,
+    *,
+    cache: str | os.PathLike[str] | FeatureStore | None = None,
+    command: str = "",
 ) -> Report:
     """Return the report of a cross-validation whose settings are in records, see :func:`crossval`.
 
@@ -273,6 +286,8 @@ def run_crossval(
         Division of the corpus, and analyses.
     run : RunContext
         Worker processes and progress.
+    cache : path-like, FeatureStore or None
+        Where features are kept, as for :func:`crossval`.
     command : str
         The command line, for the report.
 
@@ -297,10 +312,12 @@ def run_crossval(
     >>> report.n, report.accuracy
     (12, 1.0)
     """
-    clock = Clock.start()
+    clock, store = Clock.start(), as_store(cache)
     clips = plan_split(corpus.clips, split=options.split, group_by=options.group_by, fold_column=options.fold_column)
     _check_divisible(clips, options, recipe.seed)
-    trial_set = build_trial_set(corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, run=run)
+    trial_set = build_trial_set(
+        corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, store=store, run=run
+    )
     trials, on_intervals = interval_units(trial_set.trials, options.group_by)
     on_corpus = (*corpus.findings, *check_trial_set(trial_set), *check_lost_labels(clips, trials))
     divisions = _divide(trials, options, recipe.seed)
@@ -308,7 +325,7 @@ def run_crossval(
     scored = _all_scored(results)
     slices = _slices(trials, results, divisions[0], recipe, options, run)
     if options.robustness:
-        slices["robustness"] = _robustness(corpus, clips, trials, results, recipe, options, run)
+        slices["robustness"] = _robustness(corpus, clips, trials, results, recipe, options, store, run)
     findings = (*_check_random_split(options, slices), *_findings(options, trials, divisions, scored))
     labels = sorted({trial.label for trial in trials})
     return make_report(
@@ -447,13 +464,15 @@ def _robustness(
     results: Sequence[FoldResult],
     recipe: Recipe,
     options: CrossvalOptions,
+    store: FeatureStore | None,
     run: RunContext,
 ) -> Sequence[Slice]:
     """Return the slices of the held-out trials under every degradation, scored by the models of their folds."""
 
     def score(name: str) -> list[ScoredClip]:
+        degradation = Degradation(name, recipe.seed)
         degraded = analyses.degraded_trials(
-            corpus.root, clips, recipe.trial_settings, Degradation(name, recipe.seed), options.group_by, run
+            corpus.root, clips, recipe.trial_settings, degradation, options.group_by, store, run
         )
         return _score_held_out({trial.name: trial for trial in degraded}, trials, results, recipe)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +16,12 @@ from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
 from gmmaudio.evaluation.warnings import check_open_set
+from gmmaudio.features import FeatureStore
 from gmmaudio.findings import Finding, some_names
 from gmmaudio.models import Model, model_sha256
 from gmmaudio.names import respell
 from gmmaudio.pipeline import analyses
-from gmmaudio.pipeline.arguments import as_corpus
+from gmmaudio.pipeline.arguments import as_corpus, as_store
 from gmmaudio.pipeline.leakage import check_copies, check_model
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_durations, score_trials
@@ -40,6 +42,7 @@ def evaluate(
     robustness: bool = False,
     n_jobs: int = 1,
     progress: Progress = quiet,
+    cache: str | os.PathLike[str] | FeatureStore | None = None,
     command: str = "",
 ) -> Report:
     """Return the report of a model on the labelled clips of a corpus.
@@ -67,6 +70,9 @@ def evaluate(
         Worker processes; the report does not depend on it.
     progress : Progress
         Shows progress.
+    cache : path-like, FeatureStore or None
+        Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
+        report does not depend on it.
     command : str
         The command line, for the report.
 
@@ -90,7 +96,7 @@ def evaluate(
     >>> [finding.code for finding in report.findings if finding.level == "alarm"]
     ['trained_on', 'groups_unknown']
     """
-    clock, run = Clock.start(), RunContext(n_jobs, progress)
+    clock, run, store = Clock.start(), RunContext(n_jobs, progress), as_store(cache)
     analyses.check_durations(durations_s)
     corpus = as_corpus(corpus)
     trial_s = (model.training.trial_s if trial_s is None else trial_s) or None
@@ -106,7 +112,7 @@ def evaluate(
     }
     clips = _in_model_spelling(plan_split(corpus.clips, default="test", split=split, group_by=group_by), model)
     known, unknown_labels = _known_clips(model, clips)
-    trial_set = build_trial_set(corpus.root, clips, settings, run=run)
+    trial_set = build_trial_set(corpus.root, clips, settings, store=store, run=run)
     trials, on_intervals = interval_units(_with_labels(trial_set, model.scorer.labels), group_by)
     _check_scorable(trials, len(known), trial_set)
     scored = score_trials(trials, model.recogniser, run=run)
@@ -114,7 +120,9 @@ def evaluate(
     durations = score_durations(trials, model.recogniser, durations_s, model.features, run=run)
     slices: dict[str, Sequence[Slice]] = {"durations": analyses.duration_slices([durations])}
     if robustness:
-        slices["robustness"] = _robustness(model, Corpus(corpus.root, tuple(known)), scored, settings, group_by, run)
+        slices["robustness"] = _robustness(
+            model, Corpus(corpus.root, tuple(known)), scored, settings, group_by, store, run
+        )
     findings = check_model(model.training, trials, group_by) + corpus.findings + check_copies(trials)
     findings += _check_labels(clips, known, unknown_labels, model.scorer.labels) + trial_set.findings + on_intervals
     findings += check_open_set(scored, out_of_set, _threshold_note(model))
@@ -150,13 +158,14 @@ def _robustness(
     clean: Sequence[ScoredClip],
     settings: TrialSettings,
     group_by: str | None,
+    store: FeatureStore | None,
     run: RunContext,
 ) -> tuple[Slice, ...]:
     """Return the slices of the clips of a corpus under every degradation."""
 
     def score(name: str) -> list[ScoredClip]:
         degradation = Degradation(name, model.training.seed)
-        degraded = analyses.degraded_trials(corpus.root, corpus.clips, settings, degradation, group_by, run)
+        degraded = analyses.degraded_trials(corpus.root, corpus.clips, settings, degradation, group_by, store, run)
         return score_trials(degraded, model.recogniser, run=run)
 
     return analyses.robustness(clean, settings.trial_s, score, run)

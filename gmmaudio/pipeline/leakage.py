@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 
-from gmmaudio.audio import read_info
 from gmmaudio.corpus import (
     Fingerprint,
     Fold,
@@ -19,7 +17,6 @@ from gmmaudio.corpus import (
     straddling_groups,
 )
 from gmmaudio.corpus.checks import check_similar_values
-from gmmaudio.errors import AudioError
 from gmmaudio.evaluation.warnings import check_groups, check_sources, check_split_groups, one_group
 from gmmaudio.findings import Finding, first_of, some_names
 from gmmaudio.models import TrainingSummary
@@ -166,6 +163,7 @@ def check_model(training: TrainingSummary, trials: Sequence[Trial], group_by: st
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from gmmaudio.pipeline.training import train
     >>> from gmmaudio.trials import TrialSettings, build_trial_set
     >>> from gmmaudio.corpus import Clip
@@ -299,7 +297,7 @@ def _near_duplicate(pairs: Sequence[tuple[str, str]], other: str) -> tuple[Findi
     )
 
 
-def check_training_set(trials: Sequence[Trial], short_s: float, root: Path) -> tuple[Finding, ...]:
+def check_training_set(trials: Sequence[Trial], short_s: float) -> tuple[Finding, ...]:
     """Return the findings on a training set: groups, sources, amounts, lengths and sample rates of the labels.
 
     Parameters
@@ -308,8 +306,6 @@ def check_training_set(trials: Sequence[Trial], short_s: float, root: Path) -> t
         The training set.
     short_s : float
         Length of the clips on which the settings were measured, seconds.
-    root : Path
-        Folder that the clips' paths are relative to.
 
     Returns
     -------
@@ -318,7 +314,7 @@ def check_training_set(trials: Sequence[Trial], short_s: float, root: Path) -> t
 
     Examples
     --------
-    >>> check_training_set([], 6.0, Path("my_music"))
+    >>> check_training_set([], 6.0)
     ()
     """
     labels = sorted({trial.label for trial in trials})
@@ -337,7 +333,7 @@ def check_training_set(trials: Sequence[Trial], short_s: float, root: Path) -> t
                 "join clips (`trial_s`), or take longer ones",
             )
         )
-    return (*findings, *_check_sample_rates(trials_of, root))
+    return (*findings, *_check_sample_rates(trials_of))
 
 
 def _check_training_groups(trials_of: Mapping[str, Sequence[Trial]]) -> tuple[Finding, ...]:
@@ -380,11 +376,9 @@ def _check_amounts(trials_of: Mapping[str, Sequence[Trial]]) -> tuple[Finding, .
     )
 
 
-def _check_sample_rates(trials_of: Mapping[str, Sequence[Trial]], root: Path) -> tuple[Finding, ...]:
+def _check_sample_rates(trials_of: Mapping[str, Sequence[Trial]]) -> tuple[Finding, ...]:
     """Return the finding that labels differ in sample rates, so that the frequency band reveals the label."""
-    rates = {
-        label: {_rate_hz(root / clip.clip.path) for clip in clips_of(trials)} for label, trials in trials_of.items()
-    }
+    rates = {label: {clip.sample_rate_hz for clip in clips_of(trials)} for label, trials in trials_of.items()}
     all_rates = set().union(*rates.values()) - {None}
     if len(all_rates) < 2 or all(each == all_rates for each in rates.values()):
         return ()
@@ -401,11 +395,3 @@ def _check_sample_rates(trials_of: Mapping[str, Sequence[Trial]], root: Path) ->
             "bring all to one rate, or train on band-limited copies too (`augment`)",
         ),
     )
-
-
-def _rate_hz(path: Path) -> int | None:
-    """Return the sample rate of a file that was decoded; None where its header cannot be read again."""
-    try:
-        return read_info(path).sample_rate_hz
-    except AudioError:
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip, Corpus, check_labels, check_same_audio, plan_split, to_hex
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import design_tables
+from gmmaudio.features import FeatureStore, design_tables
 from gmmaudio.findings import Finding
 from gmmaudio.mixture import EMTrace
 from gmmaudio.models import (
@@ -25,7 +26,7 @@ from gmmaudio.models import (
     preset_of,
     tuning,
 )
-from gmmaudio.pipeline.arguments import as_corpus, as_recipe
+from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_store
 from gmmaudio.pipeline.leakage import check_training_set
 from gmmaudio.pipeline.provenance import versions
 from gmmaudio.trials import Trial, TrialSet, build_trial_set, clips_of, with_features
@@ -70,6 +71,7 @@ def train(
     kind: str | None = None,
     n_jobs: int = 1,
     progress: Progress = quiet,
+    cache: str | os.PathLike[str] | FeatureStore | None = None,
 ) -> TrainResult:
     """Return a model trained on a corpus: the same bits for any ``n_jobs``.
 
@@ -91,6 +93,9 @@ def train(
         Worker processes; the model does not depend on it.
     progress : Progress
         Shows progress.
+    cache : path-like, FeatureStore or None
+        Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
+        model does not depend on it.
 
     Returns
     -------
@@ -116,17 +121,20 @@ def train(
             f"`kind` is {kind!r} and `tune` is off; expected `tune=True` to choose within a kind, or a recipe "
             f"of the kind: make_recipe(kind={kind!r})"
         )
-    corpus, recipe, run = as_corpus(corpus), as_recipe(preset), RunContext(n_jobs, progress)
+    store, run = as_store(cache), RunContext(n_jobs, progress)
+    corpus, recipe = as_corpus(corpus), as_recipe(preset)
     clips = plan_split(corpus.clips, split=split, group_by=group_by)
     check_labels([clip.label for clip in clips])
-    trial_set = build_trial_set(corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, run=run)
+    trial_set = build_trial_set(
+        corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, store=store, run=run
+    )
     trials = trial_set.trials
     findings = corpus.findings + check_trial_set(trial_set) + check_lost_labels(clips, trials)
     choice = tuning.tune(trials, recipe, run, kind=kind) if tune else None
     if choice is not None:
         recipe = choice.recipe
         trials = with_features(trials, recipe.features)
-    findings += check_training_set(trials, preset_of(recipe.preset, recipe.kind_settings.kind).short_s, corpus.root)
+    findings += check_training_set(trials, preset_of(recipe.preset, recipe.kind_settings.kind).short_s)
     fitted = fit_trials(trials, recipe, run)
     open_set = learn_open_set_threshold(trials, recipe, fitted, run)
     findings += fitted.findings + check_traces(fitted.traces)

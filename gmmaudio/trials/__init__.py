@@ -1,6 +1,7 @@
 """Trials of clips: clips decoded to frames, joined or cut, gated and normalised; unusable files are listed."""
 
 from gmmaudio.trials.building import TrialSettings, build_trial_set, cut_trial, make_trials, with_features
+from gmmaudio.trials.clip_cache import ClipCache, warn_of
 from gmmaudio.trials.extraction import (
     Degradation,
     Extracted,
@@ -13,6 +14,7 @@ from gmmaudio.trials.extraction import (
 from gmmaudio.trials.trial import Segment, Trial, TrialSet, clips_of, units_of
 
 __all__ = [
+    "ClipCache",
     "Degradation",
     "Extracted",
     "ExtractionTask",
@@ -29,5 +31,6 @@ __all__ = [
     "fail_crashed",
     "make_trials",
     "units_of",
+    "warn_of",
     "with_features",
 ]

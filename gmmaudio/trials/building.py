@@ -12,7 +12,7 @@ from gmmaudio.audio import NOTES
 from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureSettings, make_rows
+from gmmaudio.features import FeatureSettings, FeatureStore, make_rows
 from gmmaudio.findings import Finding
 from gmmaudio.trials.extraction import Degradation, Extracted, check_lengths, extract_clips
 from gmmaudio.trials.trial import Segment, Trial, TrialSet
@@ -64,6 +64,7 @@ def build_trial_set(
     *,
     degradation: Degradation | None = None,
     augment: Sequence[Degradation] = (),
+    store: FeatureStore | None = None,
     run: RunContext = QUIET,
 ) -> TrialSet:
     """Return the trials of clips: decoded, turned into frames, joined or cut, gated and normalised.
@@ -80,6 +81,8 @@ def build_trial_set(
         Degradation of all sound before features are computed.
     augment : sequence of Degradation
         Degradations of which every trial gets a copy, for training only.
+    store : FeatureStore or None
+        Where the frames of clips are kept; they are the same bits with it and without.
     run : RunContext
         Worker processes and progress.
 
@@ -104,7 +107,9 @@ def build_trial_set(
     def extract(selected: Sequence[Clip], wanted: Degradation | None) -> list[Extracted | FailedInput]:
         # where clips are joined, only the trial must be long enough
         shortest_s = 0.0 if settings.trial_s else settings.min_duration_s
-        return extract_clips(root, selected, settings.features, min_duration_s=shortest_s, degradation=wanted, run=run)
+        return extract_clips(
+            root, selected, settings.features, min_duration_s=shortest_s, degradation=wanted, store=store, run=run
+        )
 
     results = extract(clips, degradation)
     extracted, failed = _usable(results)

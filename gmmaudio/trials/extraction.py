@@ -7,15 +7,17 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from gmmaudio.audio import AUGMENTATIONS, DEGRADATIONS, AudioNote, Samples, read_blocks
+from gmmaudio.audio import AUGMENTATIONS, DEGRADATIONS, AudioInfo, AudioNote, Samples, check_duration, read_blocks
 from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip, Fingerprint, compute_fingerprint
 from gmmaudio.errors import AudioError, FeatureError, SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureSettings, FrontEndTables, RawFrames, design_tables, raw_frames
+from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, RawFrames, design_tables, raw_frames
+from gmmaudio.trials.clip_cache import ClipCache, ClipFrames, warn_of
 from gmmaudio.values import convert
 
 
@@ -38,6 +40,10 @@ class Extracted:
         that are too short, silent or steady.
     notes : tuple of AudioNote
         What is to be said of the file: damaged places, joined recordings, channels that cancel.
+    sample_rate_hz : int or None
+        Rate of the sound in the file; None where that is not known.
+    cache_notes : tuple of str
+        What is to be said of the cache: entries that were damaged, a disk that is full.
     """
 
     clip: Clip
@@ -46,6 +52,8 @@ class Extracted:
     sha256: str
     fingerprint: Fingerprint = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     notes: tuple[AudioNote, ...] = ()
+    sample_rate_hz: int | None = None
+    cache_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,9 +93,18 @@ class Degradation:
         ndarray, shape (m,), float32
             m is n, except where the degradation changes the duration.
         """
-        return {**DEGRADATIONS, **AUGMENTATIONS}[self.name].function(
-            samples, sr, np.random.default_rng([self.seed, zlib.crc32(path.encode("utf-8", "surrogatepass"))])
-        )
+        rng = np.random.default_rng(self.random_key(path))
+        return {**DEGRADATIONS, **AUGMENTATIONS}[self.name].function(samples, sr, rng)
+
+    def random_key(self, path: str) -> list[int]:
+        """Return the seed of the random numbers of one clip.
+
+        Parameters
+        ----------
+        path : str
+            Path of the clip.
+        """
+        return [self.seed, zlib.crc32(path.encode("utf-8", "surrogatepass"))]
 
 
 @dataclass(frozen=True)
@@ -108,6 +125,8 @@ class ExtractionTask:
         Degradation of the sound before features are computed.
     tables : FrontEndTables or None
         Tables of the front end, designed once for all clips; None designs them where they are applied.
+    cache : ClipCache or None
+        Where frames are kept; None computes them.
     """
 
     root: Path
@@ -116,6 +135,14 @@ class ExtractionTask:
     min_duration_s: float
     degradation: Degradation | None = None
     tables: FrontEndTables | None = None
+    cache: ClipCache | None = None
+
+    @property
+    def part(self) -> dict[str, Any]:
+        """Segment of the file and degradation, as plain values: the file and these give the frames."""
+        degradation = self.degradation
+        random_key = None if degradation is None else [degradation.name, *degradation.random_key(self.clip.path)]
+        return {"start_s": self.clip.start_s, "end_s": self.clip.end_s, "degradation": random_key}
 
 
 def extract_clips(
@@ -125,6 +152,7 @@ def extract_clips(
     *,
     min_duration_s: float,
     degradation: Degradation | None = None,
+    store: FeatureStore | None = None,
     run: RunContext = QUIET,
 ) -> list[Extracted | FailedInput]:
     """Return the frames of every clip, or its failure, in the order of the clips.
@@ -141,6 +169,8 @@ def extract_clips(
         Shortest decoded length, seconds.
     degradation : Degradation or None
         Degradation of the sound before features are computed.
+    store : FeatureStore or None
+        Where frames are kept; they are the same bits with it and without.
     run : RunContext
         Worker processes and progress.
 
@@ -154,6 +184,11 @@ def extract_clips(
     WorkerError
         If worker processes cannot be started.
 
+    Warns
+    -----
+    CacheWarning
+        Once for each kind of trouble with the store.
+
     Examples
     --------
     >>> from gmmaudio.features import make_features
@@ -163,9 +198,12 @@ def extract_clips(
     """
     # by the caller's process: workers need not import what designs them
     tables = design_tables(features.frames)
-    tasks = [ExtractionTask(root, clip, features, min_duration_s, degradation, tables) for clip in clips]
+    cache = None if store is None else ClipCache.of(store, features.frames, tables)
+    tasks = [ExtractionTask(root, clip, features, min_duration_s, degradation, tables, cache) for clip in clips]
     stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"
-    return list(run.map(extract_clip, tasks, stage, on_crash=fail_crashed))
+    results = list(run.map(extract_clip, tasks, stage, on_crash=fail_crashed))
+    warn_of(note for item in results if isinstance(item, Extracted) for note in item.cache_notes)
+    return results
 
 
 def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
@@ -187,30 +225,60 @@ def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
     >>> extract_clip(ExtractionTask(Path(), Clip("no_such_file.wav", "jazz"), make_features(), 0.5)).message
     'is not there; check the path'
     """
-    clip, sr = task.clip, task.features.frames.sample_rate_hz
-    tally, notes = _Tally(), list[AudioNote]()
+    clip = task.clip
     try:
-        blocks = read_blocks(
-            task.root / clip.path,
-            sr,
-            start_s=clip.start_s,
-            end_s=clip.end_s,
-            min_duration_s=task.min_duration_s,
-            on_note=notes.append,
-        )
-        sound = tally.count(blocks)
-        if task.degradation is not None:
-            degraded = task.degradation.apply(np.concatenate(list(sound)), sr, clip.path)
-            tally.n_samples, sound = len(degraded), iter([degraded])
-        raw = raw_frames(sound, task.features.frames, task.tables)
-        prints = _fingerprint(raw, task.features)
+        frames, cache_notes = _frames_of(task)
+        check_duration(frames.source.duration_s or 0.0, task.min_duration_s)
     except AudioError as error:
         return FailedInput(clip.path, error.code, error.message)
     except FeatureError as error:
         return FailedInput(clip.path, "no_frames", str(error))
     except Exception as error:  # noqa: BLE001 - an unexpected error at one file must not stop the others
         return FailedInput(clip.path, "failed", f"cannot be used ({type(error).__name__}: {error})")
-    return Extracted(clip, raw, tally.n_samples / sr, tally.digest.hexdigest(), prints, tuple(notes))
+    return Extracted(
+        clip=clip,
+        raw=frames.raw,
+        duration_s=frames.duration_s,
+        sha256=frames.sha256,
+        fingerprint=frames.fingerprint,
+        notes=frames.notes,
+        sample_rate_hz=frames.source.sample_rate_hz,
+        cache_notes=cache_notes,
+    )
+
+
+def _frames_of(task: ExtractionTask) -> tuple[ClipFrames, tuple[str, ...]]:
+    """Return the frames of a clip, kept or computed, and what is to be said of the cache."""
+    if task.cache is None:
+        return _compute(task), ()
+    return task.cache.frames_of(task.root / task.clip.path, task.part, lambda: _compute(task))
+
+
+def _compute(task: ExtractionTask) -> ClipFrames:
+    """Return the frames of a clip, also of one that is too short: the minimum is of the run, not of the file."""
+    sr = task.features.frames.sample_rate_hz
+    tally, notes, decoded = _Tally(), list[AudioNote](), list[AudioInfo]()
+    try:
+        blocks = read_blocks(
+            task.root / task.clip.path,
+            sr,
+            start_s=task.clip.start_s,
+            end_s=task.clip.end_s,
+            on_note=notes.append,
+            on_decoded=decoded.append,
+        )
+        sound = tally.count(blocks)
+        if task.degradation is not None:
+            degraded = task.degradation.apply(np.concatenate(list(sound)), sr, task.clip.path)
+            tally.n_samples, sound = len(degraded), iter([degraded])
+        raw = raw_frames(sound, task.features.frames, task.tables)
+        prints = _fingerprint(raw, task.features)
+    except Exception:
+        # whatever else is wrong with a short clip follows from that
+        for info in decoded:
+            check_duration(info.duration_s or 0.0, task.min_duration_s)
+        raise
+    return ClipFrames(raw, decoded[0], tally.n_samples / sr, tally.digest.hexdigest(), prints, tuple(notes))
 
 
 def fail_crashed(task: ExtractionTask, error: WorkerError) -> FailedInput:
