@@ -1,4 +1,6 @@
-"""What the examples in docstrings of the front door run on: a folder of synthetic music in the current folder."""
+"""What the examples in docstrings of the front door run on, and the folder of caches of every test."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ WITH_MUSIC = (
     "gmmaudio.models.model",
     "gmmaudio.pipeline",
 )
+_COUNTER = itertools.count()
 
 
 def synthetic_clip(hertz, seed, seconds=6.5):
@@ -48,3 +51,9 @@ def _examples_beside_music(request, monkeypatch):
     item = request.node
     if isinstance(item, DoctestItem) and item.dtest.globs.get("__name__", "").startswith(WITH_MUSIC):
         monkeypatch.chdir(request.getfixturevalue("music_folder"))
+
+
+@pytest.fixture(autouse=True)
+def _own_folder_of_caches(tmp_path_factory, monkeypatch):
+    """Let the command keep features in a folder of each test alone, not in that of the user."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / f"caches-{next(_COUNTER)}"))

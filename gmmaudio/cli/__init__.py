@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
@@ -27,6 +28,7 @@ COMMANDS = {
     "reproduce": "Run an evaluation again from its JSON and compare the results.",
     "features": "Write the feature frames of audio files.",
     "info": "Describe a model and its training.",
+    "cache": "Describe, check or empty the cache of features.",
 }
 
 # the module of a command whose name is that of a package
@@ -201,10 +203,33 @@ def _discard(*descriptors: int) -> None:
 def _run(words: list[str]) -> int:
     """Return the exit code of a command line, whoever reads its output."""
     try:
-        return _answer(words)
+        with _cache_warnings_said():
+            return _answer(words)
     except (ClosedPipe, BrokenPipeError):
         _discard(1, 2)
         return EXIT_CLOSED_PIPE
+
+
+@contextlib.contextmanager
+def _cache_warnings_said() -> Iterator[None]:
+    """Show warnings of the cache as notes, each once; others as Python shows them."""
+    said: set[str] = set()
+    with warnings.catch_warnings():
+        shown_by_python = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if not issubclass(category, errors.CacheWarning):
+                shown_by_python(message, category, *place, **more)
+            elif str(message) not in said:
+                from gmmaudio.cli.console import say
+                from gmmaudio.cli.flags import with_flags
+
+                said.add(str(message))
+                say(f"note [cache] {with_flags(str(message))}")
+
+        warnings.simplefilter("always", errors.CacheWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _answer(words: list[str]) -> int:

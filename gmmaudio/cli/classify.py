@@ -55,6 +55,7 @@ LARGEST_REST = 1e-2
 )
 @options.min_duration
 @options.jobs
+@options.cache
 @options.quiet
 def command(
     model: Path,
@@ -65,6 +66,8 @@ def command(
     priors: tuple[str, ...],
     min_duration_s: float,
     n_jobs: int,
+    cache: Path | None,
+    cache_limit: int,
     is_quiet: bool,
 ) -> None:
     """Classify each PATH: an audio file, a folder of them, or - for audio on standard input."""
@@ -75,6 +78,7 @@ def command(
     from gmmaudio.evaluation import FailedInput
     from gmmaudio.models import load_model
 
+    store = options.open_store(cache, cache_limit)
     loaded = load_model(model)
     labels = loaded.scorer.labels
     failed: list[FailedInput] = []
@@ -88,6 +92,7 @@ def command(
             min_duration_s=min_duration_s,
             n_jobs=n_jobs,
             progress=progress,
+            cache=store,
         )
         write = _writer(output_format, top, len(labels))
         for file, prediction in zip(files, predictions, strict=True):

@@ -59,6 +59,8 @@ def command(
     json_path: Path | None,
     csv_folder: Path | None,
     n_jobs: int,
+    cache: Path | None,
+    cache_limit: int,
     is_quiet: bool,
     **settings: Any,
 ) -> None:
@@ -72,6 +74,7 @@ def command(
     from gmmaudio.compute import RunContext
 
     _check_options(folds, settings)
+    store = options.open_store(cache, cache_limit)
     chosen = {name: settings.pop(name) for name in OPTIONS}
     division = pipeline.CrossvalOptions(folds="loo" if folds == "loo" else int(folds), **chosen)
     recipe = pipeline.make_recipe(**settings)
@@ -81,7 +84,9 @@ def command(
     paths.keep_clips(labelled_clips)
     with show_progress(is_quiet=is_quiet) as progress:
         run = RunContext(n_jobs, progress)
-        report = pipeline.run_crossval(labelled_clips, recipe, division, run, command=options.typed_command())
+        report = pipeline.run_crossval(
+            labelled_clips, recipe, division, run, cache=store, command=options.typed_command()
+        )
     title = f"Cross-validation of {report_files.corpus_name(corpus)}"
     click.get_current_context().exit(report_files.deliver(report, title, paths))
 

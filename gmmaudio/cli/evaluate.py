@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @options.robustness
 @options.outputs
 @options.jobs
+@options.cache
 @options.quiet
 def command(
     model: Path | None,
@@ -41,6 +42,8 @@ def command(
     report_path: Path | None,
     json_path: Path | None,
     csv_folder: Path | None,
+    cache: Path | None,
+    cache_limit: int,
     is_quiet: bool,
     **settings: Any,
 ) -> None:
@@ -60,6 +63,7 @@ def command(
     elif model is None or corpus is None:
         raise click.UsageError("Name a MODEL and a CORPUS, or a table of predictions with --scores.")
     else:
+        settings["cache"] = options.open_store(cache, cache_limit)
         paths.check(model, corpus)
         report = _evaluate(model, corpus, paths, settings, is_quiet=is_quiet)
         title = f"{model.name} on {report_files.corpus_name(corpus)}"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @options.preset
 @options.min_duration
 @options.jobs
+@options.cache
 @options.quiet
 def command(
     paths: tuple[str, ...],
@@ -32,6 +33,8 @@ def command(
     preset: str | None,
     min_duration_s: float,
     n_jobs: int,
+    cache: Path | None,
+    cache_limit: int,
     is_quiet: bool,
 ) -> None:
     """Write the frames of each PATH to DIR as .npy: one row for each frame (its VTLN warps side by side), float32.
@@ -44,6 +47,7 @@ def command(
     from gmmaudio.evaluation import FailedInput, printable
     from gmmaudio.outputs import check_folder
 
+    store = options.open_store(cache, cache_limit)
     features = pipeline.make_recipe(preset).features
     check_folder(output, parents=True)
     with inputs.resolve(paths) as files, show_progress(is_quiet=is_quiet) as progress:
@@ -54,6 +58,7 @@ def command(
             min_duration_s=min_duration_s,
             n_jobs=n_jobs,
             progress=progress,
+            cache=store,
         )
         written: dict[Identity | None, Path] = {}
         for (file, target), result in zip(chosen, results, strict=True):

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
 from gmmaudio.names import file_text
 
+if TYPE_CHECKING:
+    from gmmaudio.features.store import FeatureStore
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 PRESET_NAMES = ("genre", "language")
+# a size: a number and a unit, powers of 1,000 or of 1,024
+SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]i?b?|b?)", re.IGNORECASE | re.ASCII)
+UNITS = {"": 1, "B": 1} | {
+    f"{letter}{binary}{byte}": (1024 if binary else 1000) ** power
+    for power, letter in enumerate("KMGT", start=1)
+    for binary in ("", "I")
+    for byte in ("", "B")
+}
+LARGEST_SIZE = 2**60
 COVARIANCE_TYPES = ("diag", "full", "tied", "spherical", "shared")
 INIT_NAMES = ("kmeans", "hierarchical", "binary", "random")
 
@@ -153,6 +166,54 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
         raise click.BadParameter(f"{value!r} is not a list of seconds such as 3,10,30, nor none.") from error
 
 
+def _size(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
+    """Return a number of bytes from a size such as 500MB."""
+    match = SIZE.fullmatch(value.strip())
+    n_bytes = 0.0 if match is None else float(match[1]) * UNITS[match[2].upper()]
+    if not 1 <= n_bytes <= LARGEST_SIZE:
+        raise click.BadParameter(f"{value!r} is no size such as 500MB or 5GB; --cache none keeps nothing.")
+    return int(n_bytes)
+
+
+def open_store(cache: Path | None, limit_bytes: int) -> FeatureStore | None:
+    """Return the store that --cache and --cache-limit name, by default in the user's folder of caches.
+
+    Parameters
+    ----------
+    cache : Path or None
+        The folder; None is the default one, and ``none`` is no store.
+    limit_bytes : int
+        Bytes that it may take.
+
+    Returns
+    -------
+    FeatureStore or None
+        The store; None where nothing is to be kept.
+
+    Raises
+    ------
+    click.UsageError
+        If a limit is named beside ``none``.
+    SettingError
+        If the folder is a file, or holds other files.
+    """
+    from gmmaudio.features.store import FeatureStore
+
+    if str(cache) != "none":
+        return FeatureStore(default_cache() if cache is None else cache, limit_bytes)
+    source = click.get_current_context().get_parameter_source("cache_limit")
+    if source is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--cache-limit has no effect with --cache none.")
+    return None
+
+
+def default_cache() -> Path:
+    """Return the folder of features where none is named: of this program, in the user's folder of caches."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("gmmaudio", appauthor=False)
+
+
 jobs = click.option(
     "-j", "--jobs", "n_jobs", default=1, show_default=True, help="Number of worker processes; -1: one for each core."
 )
@@ -197,6 +258,31 @@ robustness = click.option(
     is_flag=True,
     help="Also score the test clips degraded: band limit, gain, noise, codec, ...",
 )
+cache_folder = click.option(
+    "--cache",
+    "cache",
+    type=FilePath(path_type=Path),
+    metavar="DIR",
+    help="Folder of the cache. [default: the user's]",
+)
+cache = OptionGroup(
+    click.option(
+        "--cache",
+        "cache",
+        type=FilePath(path_type=Path),
+        metavar="DIR|none",
+        help="Keep features in this folder for other runs, or none. [default: the user's folder of caches]",
+    ),
+    click.option(
+        "--cache-limit",
+        "cache_limit",
+        callback=_size,
+        default="5GB",
+        show_default=True,
+        metavar="SIZE",
+        help="Space that the cache may take; the least recently used features are removed.",
+    ),
+)
 # the options of a training run
 recipe = OptionGroup(
     preset,
@@ -228,6 +314,7 @@ recipe = OptionGroup(
     ),
     click.option("--seed", default=0, show_default=True, help="Seed of splits and EM."),
     jobs,
+    cache,
     quiet,
 )
 # the files that a report is written to

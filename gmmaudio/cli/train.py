@@ -27,6 +27,8 @@ def command(
     group_by: str | None,
     tune: bool,
     n_jobs: int,
+    cache: Path | None,
+    cache_limit: int,
     is_quiet: bool,
     **settings: Any,
 ) -> None:
@@ -41,6 +43,7 @@ def command(
     from gmmaudio.models import save_model
 
     options.check_tune({"tune": tune, **settings})
+    store = options.open_store(cache, cache_limit)
     recipe = pipeline.make_recipe(**settings)
     outputs = OutputPaths({"-o": output})
     outputs.check(corpus)
@@ -57,6 +60,7 @@ def command(
             kind=settings["kind"] if tune else None,
             n_jobs=n_jobs,
             progress=progress,
+            cache=store,
         )
     save_model(result.model, output)
     console.say_failed(result.failed)
