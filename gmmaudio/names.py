@@ -157,6 +157,22 @@ def difference(names: Iterable[str]) -> str:
     return "characters that look alike or are invisible"
 
 
+def printable(text: str) -> str:
+    r"""Return text with control, bidirectional and other invisible characters, and lone surrogates, as escapes.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Examples
+    --------
+    >>> print(printable("a\tb\u202ec"))
+    a\tb\u202ec
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def quoted(name: str) -> str:
     r"""Return a name in quotes, with escapes for dashes, quotes and other signs that are not those of a keyboard.
 

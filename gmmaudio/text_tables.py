@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from csv import Error
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gmmaudio.errors import CorpusError
 from gmmaudio.names import quoted, respell, skeleton
@@ -26,6 +26,10 @@ BYTE_ORDER_MARKS = (
 # Excel's own first line, which names the separator and may end in empty cells
 SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[^"\w\r\n])"?(?P=separator)*[ \t]*(?:\r\n?|\n|\Z)', re.IGNORECASE)
 LINE_END = re.compile(r"[\r\n]")
+# characters that start a formula in a spreadsheet
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+# control characters but tab, LF and CR, and surrogates, which no encoding holds
+UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def decode_text(data: bytes, errors: str = "strict") -> str:
@@ -241,6 +245,46 @@ def list_lines(text: str) -> list[str]:
     # where lines end in LF, CR may be part of a name
     lines = (line.rstrip("\r") for line in text.split("\n")) if "\n" in text else text.split("\r")
     return [line for line in lines if line.strip()]
+
+
+def safe_cell(value: Any) -> Any:
+    r"""Return a cell that no spreadsheet takes for a formula, and that drives no terminal.
+
+    Text that starts as a formula gets an apostrophe before it, which :func:`plain_cell` removes. Control characters
+    but tabs and line ends, which CSV can hold, become escapes, and so do bytes that are no text. Numbers are unchanged.
+
+    Parameters
+    ----------
+    value : object
+        The content of a cell.
+
+    Examples
+    --------
+    >>> safe_cell("=1+1"), safe_cell(-1.5), safe_cell("jazz")
+    ("'=1+1", -1.5, 'jazz')
+    >>> print(safe_cell("\x1b[31mjazz"))
+    \x1b[31mjazz
+    """
+    if not isinstance(value, str):
+        return value
+    text = UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), value)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def plain_cell(text: str) -> str:
+    """Return the text that :func:`safe_cell` was given.
+
+    Parameters
+    ----------
+    text : str
+        A cell.
+
+    Examples
+    --------
+    >>> plain_cell("'=1+1"), plain_cell("jazz")
+    ('=1+1', 'jazz')
+    """
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
 
 
 def _record(text: str, separator: str, start: int, line: int) -> tuple[list[str], int]:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmmaudio.errors import CorpusError
-from gmmaudio.text_tables import check_known_columns, decode_text, list_lines, parse_table
+from gmmaudio.text_tables import check_known_columns, decode_text, list_lines, parse_table, plain_cell, safe_cell
 
+FORMULAS = ("=1+1", "+1", "-1+2", "@SUM(A1)", "\tx", "\rx", "\nx", "'quoted", "''=", '=HYPERLINK("http://x","y")')
 CLIPS = (("path", "label"), [{"path": "a.wav", "label": "jazz"}, {"path": "b c.wav", "label": "rock"}])
 
 
@@ -139,3 +140,16 @@ def test_lines_end_as_on_any_system(newline):
 
 def test_cr_and_other_separators_inside_a_name_are_kept():
     assert list_lines("a\rb.wav\nc\u2028\x0c\x85d.wav\n") == ["a\rb.wav", "c\u2028\x0c\x85d.wav"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_cell_starts_a_formula_and_the_text_comes_back(text):
+    assert safe_cell(text) == "'" + text
+    assert plain_cell(safe_cell(text)) == text
+
+
+@pytest.mark.parametrize("value", ["jazz", "", "a=b", "1-2", 3, -1.5, None])
+def test_other_cells_stay_as_they_are(value):
+    assert safe_cell(value) == value
+    if isinstance(value, str):
+        assert plain_cell(value) == value

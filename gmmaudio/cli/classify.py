@@ -138,8 +138,8 @@ def _priors(arguments: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, fl
 def _writer(output_format: str, top: int | None, n_labels: int) -> Callable[[str, Prediction], None]:
     """Return the function that writes one prediction to stdout."""
     from gmmaudio.cli.flags import with_flags
-    from gmmaudio.evaluation import printable
-    from gmmaudio.evaluation.csv_tables import safe_cell
+    from gmmaudio.names import printable
+    from gmmaudio.text_tables import safe_cell
 
     def text(shown: str, prediction: Prediction) -> None:
         cells = [cell for label, _ in prediction.top(top or 1) for cell in (label, _confidence(prediction, label))]

@@ -77,7 +77,8 @@ def command(a: Path, b: Path, json_path: Path | None, is_quiet: bool) -> None:
     from gmmaudio.cli.console import say
     from gmmaudio.cli.output_paths import OutputPaths
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.evaluation import compare, printable
+    from gmmaudio.evaluation import compare
+    from gmmaudio.names import printable
     from gmmaudio.outputs import write_together
 
     outputs = OutputPaths({"--json": None if str(json_path) == "-" else json_path})

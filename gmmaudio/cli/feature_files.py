@@ -44,7 +44,8 @@ def command(
     from gmmaudio import pipeline
     from gmmaudio.cli import console, inputs
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.evaluation import FailedInput, printable
+    from gmmaudio.evaluation import FailedInput
+    from gmmaudio.names import printable
     from gmmaudio.outputs import check_folder
 
     store = options.open_store(cache, cache_limit)

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -121,6 +120,8 @@ def _playlist_path(line: str, folder: Path) -> str:
     """Return the path that a line of a playlist names: beside the playlist, where there is one, as a URI or a path."""
     path = line.strip()
     if path.casefold().startswith("file:"):
+        from urllib.parse import unquote, urlsplit
+
         path = unquote(urlsplit(path).path)
     # Windows writes backslashes
     for written in (path, path.replace("\\", "/")):

@@ -10,11 +10,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gmmaudio.corpus import Corpus
 from gmmaudio.errors import SettingError
 from gmmaudio.files import find_path
 from gmmaudio.outputs import check_folder, check_writable, resolve_output
+
+if TYPE_CHECKING:
+    from gmmaudio.corpus import Corpus
 
 # device and number of a file: the same through links, hard links, and names in another case where these are one file
 Identity = tuple[int, int]

@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from gmmaudio.cli import EXIT_SOME_FAILED
-from gmmaudio.cli.console import say, say_failed, show_report
+from gmmaudio.cli.console import say, say_failed
 from gmmaudio.cli.flags import report_with_flags
 from gmmaudio.cli.output_paths import OutputPaths
+from gmmaudio.cli.report_tables import show_report
 from gmmaudio.corpus import Corpus
 from gmmaudio.evaluation import Report, render_html
 from gmmaudio.evaluation.csv_tables import TABLES, Row, csv_text, tables

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gmmaudio.evaluation.intervals import bootstrap_intervals, weighted_interval
     from gmmaudio.evaluation.metric_set import MetricSet, compute_metrics
     from gmmaudio.evaluation.metrics import METRICS, Metric, MetricInput
-    from gmmaudio.evaluation.page import printable, render_html
+    from gmmaudio.evaluation.page import render_html
     from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip
     from gmmaudio.evaluation.reliability import (
         Reliability,
@@ -51,7 +51,7 @@ else:
             "gmmaudio.evaluation.intervals": "bootstrap_intervals weighted_interval",
             "gmmaudio.evaluation.metric_set": "MetricSet compute_metrics",
             "gmmaudio.evaluation.metrics": "METRICS Metric MetricInput",
-            "gmmaudio.evaluation.page": "printable render_html",
+            "gmmaudio.evaluation.page": "render_html",
             "gmmaudio.evaluation.records": "FailedInput Protocol ScoredClip",
             "gmmaudio.evaluation.reliability": "Reliability binary_cllr cllr min_binary_cllr min_cllr "
             "reliability_curve",
@@ -98,7 +98,6 @@ __all__ = [
     "per_label",
     "percent",
     "pooled_trials",
-    "printable",
     "reliability_curve",
     "render_html",
     "top_k_accuracy",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,53 +11,10 @@ from typing import Any
 from gmmaudio.evaluation.records import ScoredClip
 from gmmaudio.evaluation.report import Report
 from gmmaudio.json_text import to_json
+from gmmaudio.text_tables import safe_cell
 
 SCORE, PROBABILITY = "score:", "probability:"
-# characters that start a formula in a spreadsheet
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
-# control characters but tab, LF and CR, and surrogates, which no encoding holds
-UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 Row = Sequence[Any]
-
-
-def safe_cell(value: Any) -> Any:
-    r"""Return a cell that no spreadsheet takes for a formula, and that drives no terminal.
-
-    Text that starts as a formula gets an apostrophe before it, which :func:`plain_cell` removes. Control characters
-    but tabs and line ends, which CSV can hold, become escapes, and so do bytes that are no text. Numbers are unchanged.
-
-    Parameters
-    ----------
-    value : object
-        The content of a cell.
-
-    Examples
-    --------
-    >>> safe_cell("=1+1"), safe_cell(-1.5), safe_cell("jazz")
-    ("'=1+1", -1.5, 'jazz')
-    >>> print(safe_cell("\x1b[31mjazz"))
-    \x1b[31mjazz
-    """
-    if not isinstance(value, str):
-        return value
-    text = UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
-def plain_cell(text: str) -> str:
-    """Return the text that :func:`safe_cell` was given.
-
-    Parameters
-    ----------
-    text : str
-        A cell.
-
-    Examples
-    --------
-    >>> plain_cell("'=1+1"), plain_cell("jazz")
-    ('=1+1', 'jazz')
-    """
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
 
 
 def csv_text(rows: Sequence[Row]) -> str:

@@ -22,6 +22,7 @@ from gmmaudio.evaluation.reliability import Reliability
 from gmmaudio.evaluation.report import Report, Similarity, spread_over_repeats
 from gmmaudio.evaluation.slices import slice_tables
 from gmmaudio.json_text import to_json
+from gmmaudio.names import printable
 from gmmaudio.values import checked
 
 if TYPE_CHECKING:
@@ -88,22 +89,6 @@ def render_html(report: Report, title: str) -> str:
         )
     )
     return page
-
-
-def printable(text: str) -> str:
-    r"""Return text with control, bidirectional and other invisible characters, and lone surrogates, as escapes.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Examples
-    --------
-    >>> print(printable("a\tb\u202ec"))
-    a\tb\u202ec
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def named(name: str | None) -> str:

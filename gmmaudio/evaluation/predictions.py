@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gmmaudio.errors import CorpusError, ReadError
-from gmmaudio.evaluation.csv_tables import PROBABILITY, SCORE, plain_cell
+from gmmaudio.evaluation.csv_tables import PROBABILITY, SCORE
 from gmmaudio.evaluation.records import ScoredClip, respell_scored
 from gmmaudio.files import TABLE_BYTES, read_limited
 from gmmaudio.names import normal, quoted, respell, skeleton
-from gmmaudio.text_tables import TableRow, TextTable, check_known_columns, decode_text, parse_table
+from gmmaudio.text_tables import TableRow, TextTable, check_known_columns, decode_text, parse_table, plain_cell
 
 NAMES = ("path", "name", "file_name")
 KNOWN = (*NAMES, "label", "predicted", "group", "unit", "source", "fold", "repeat", "duration_s")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gmmaudio.evaluation.csv_tables import plain_cell
+from gmmaudio.text_tables import plain_cell
 from gmmaudio.models import load_model
 from tests.cli.conftest import GMMAUDIO, lines_of_json, python, rows_of_csv
 

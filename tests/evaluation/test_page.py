@@ -16,13 +16,13 @@ from gmmaudio.evaluation import (
     make_slice,
     page,
     plots,
-    printable,
     render_html,
 )
 from gmmaudio.evaluation.detection import FALSE_ALARMS
 from gmmaudio.evaluation.page import FEW_LABELS, N_CONFUSIONS, named
 from gmmaudio.evaluation.plots import shorten
 from gmmaudio.findings import LEVELS, Finding
+from gmmaudio.names import printable
 from tests.evaluation.conftest import HARMLESS, HOSTILE, PROTOCOL, clip_of, example, page_of, report_of
 
 pytestmark = pytest.mark.usefixtures("quick")

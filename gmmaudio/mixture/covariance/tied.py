@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solve_triangular
 
 from gmmaudio.mixture.covariance.full import Full, log_determinants, precisions
 from gmmaudio.mixture.covariance.interface import Array, Floats, Mask, divisor, log_weights
@@ -44,6 +43,8 @@ class Tied:
 
     def shared_root(self, covariances: Array) -> Array:
         """Inverse of the Cholesky factor."""
+        from scipy.linalg import solve_triangular
+
         root: Array = solve_triangular(np.linalg.cholesky(covariances), np.eye(len(covariances)), lower=True)
         return root
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from gmmaudio.cli import console
-from gmmaudio.cli.console import show_report
+from gmmaudio.cli import report_tables
+from gmmaudio.cli.report_tables import show_report
 from gmmaudio.evaluation import (
     make_report,
     percent,
@@ -115,7 +115,7 @@ def test_rows_are_whole_lines_where_stdout_is_no_terminal(capsys):
 @pytest.mark.usefixtures("plain_terminal")
 @pytest.mark.parametrize("n_labels", [2, 3])
 def test_a_matrix_of_many_labels_is_named_and_not_printed(capsys, monkeypatch, n_labels):
-    monkeypatch.setattr(console, "MATRIX_LABELS", 2)
+    monkeypatch.setattr(report_tables, "MATRIX_LABELS", 2)
     labels = "abc"[:n_labels]
     show_report(report_of([(label, label) for label in labels for _ in range(3)], labels))
     out = capsys.readouterr().out

@@ -1,0 +1,125 @@
+"""A report on a terminal: its headline, findings and tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gmmaudio.cli.console import finding_line
+from gmmaudio.evaluation import Report, Slice, percent
+from gmmaudio.evaluation.metrics import shown_metrics
+from gmmaudio.evaluation.slices import slice_tables
+from gmmaudio.names import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+# a table of more labels is wider than any terminal, and takes seconds
+MATRIX_LABELS = 100
+
+
+def show_report(report: Report) -> None:
+    """Write a report's headline, findings and tables to stdout.
+
+    Parameters
+    ----------
+    report : Report
+        What to write.
+    """
+    from rich.console import Console
+
+    # where stdout is no terminal, lines are never folded: a reader downstream needs whole rows
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    # rich would end the process with an exit code of its own where the reader has closed stdout
+    with console.capture() as capture:
+        _print_report(console, report)
+    sys.stdout.write(capture.get())
+    sys.stdout.flush()
+
+
+def _print_report(console: Console, report: Report) -> None:
+    """Print headline, findings and tables."""
+    from rich.text import Text
+
+    for line in _lines(report):
+        console.print(Text(printable(line)), soft_wrap=True)
+    rates = [
+        [label, *(_share(row[k]) for k in ("precision", "recall", "f1")), str(row["n"])]
+        for label, row in report.per_label.items()
+    ]
+    console.print(_table("Per label", ("label", "precision", "recall", "F1", "n"), rates))
+    if len(report.labels) <= MATRIX_LABELS:
+        console.print(_confusion(report))
+    else:
+        n_labels = len(report.labels)
+        console.print(Text(f"Confusion: {n_labels} labels are too many for a table here; --json and --csv have it"))
+    for kind, rows in slice_tables(report.slices):
+        console.print(_slices(kind.title, rows))
+
+
+def _lines(report: Report) -> list[str]:
+    """Return the lines above the tables."""
+    lines = [report.headline]
+    balanced = report.intervals["balanced_accuracy"]
+    if balanced is not None:
+        lines.append(f"Balanced accuracy: 95 % interval {percent(balanced)}")
+    if report.protocol.unscored_labels:
+        lines.append(f"Not scored: {', '.join(report.protocol.unscored_labels)}")
+    lines += map(finding_line, report.findings)
+    values = [(metric, report.metrics.values.get(metric.name)) for metric in shown_metrics("console")]
+    shown = [f"{metric.title} {metric.text(value)}" for metric, value in values if value is not None]
+    calibrated = " (the scores are not calibrated: only the minima of Cavg and Cllr are informative)"
+    return [*lines, ", ".join(shown) + (calibrated if report.metrics.computed_from == "score" else "")]
+
+
+def _confusion(report: Report) -> Table:
+    """Return the confusion matrix as a table, without the rows of labels that have no clips."""
+    rows = [
+        [label, *(str(count) if count else "·" for count in counts)]
+        for label, counts in zip(report.labels, report.confusion.tolist(), strict=True)
+        if sum(counts)
+    ]
+    return _table("Confusion (rows: true, columns: predicted)", ("", *report.labels), rows)
+
+
+def _slices(title: str, rows: Sequence[Slice]) -> Table:
+    """Return the table of slices."""
+    heads = ["", "n", "accuracy", "95 % interval"]
+    hours, differences = any(row.hours is not None for row in rows), any(row.difference is not None for row in rows)
+    heads += ["hours"] * hours + ["difference, percentage points"] * differences
+    cells = []
+    for row in rows:
+        line = [row.name, str(row.n), _share(row.accuracy), "–" if row.interval is None else percent(row.interval)]
+        line += ["" if row.hours is None else f"{row.hours:.3f}"] * hours
+        cells.append(line + [_points(row)] * differences)
+    return _table(title, heads, cells)
+
+
+def _points(row: Slice) -> str:
+    """Return a difference with its interval, in percentage points."""
+    if row.difference is None:
+        return ""
+    pair = row.difference_interval
+    between = "" if pair is None else f" ({100 * pair[0]:+.1f} to {100 * pair[1]:+.1f})"
+    return f"{100 * row.difference:+.1f}{between}"
+
+
+def _share(value: float | int | None) -> str:
+    """Return a share in per cent, a dash where it is undefined."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table whose first column is text and whose others are numbers."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    for i, head in enumerate(heads):
+        table.add_column(Text(printable(head)), justify="right" if i else "left")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    return table
