@@ -25,8 +25,8 @@ def info(cache: Path | None, as_json: bool) -> None:
     """Print the folder of the cache, the number of its entries and their size."""
     from datetime import UTC, datetime
 
-    from gmmaudio.evaluation import printable
     from gmmaudio.json_text import to_json
+    from gmmaudio.names import printable
 
     store = _open(cache)
     files = list(store.files())
@@ -54,7 +54,7 @@ def verify(cache: Path | None) -> None:
 
     This is not needed for correct results: entries are verified whenever they are read.
     """
-    from gmmaudio.evaluation import printable
+    from gmmaudio.names import printable
 
     store = _open(cache)
     n_entries = sum(1 for _ in store.files())

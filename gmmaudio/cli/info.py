@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def command(model: Path, as_json: bool) -> None:
     """Describe MODEL and its training."""
     from gmmaudio.cli.output_paths import keep_inputs
-    from gmmaudio.names import printable
     from gmmaudio.json_text import to_json
     from gmmaudio.models import load_model
+    from gmmaudio.names import printable
 
     keep_inputs((), [model])
     trained = load_model(model)

@@ -41,9 +41,9 @@ def command(
     from gmmaudio import pipeline
     from gmmaudio.cli.output_paths import OutputPaths
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.names import printable
     from gmmaudio.evaluation.report_file import read_report, to_json
     from gmmaudio.models import load_model
+    from gmmaudio.names import printable
     from gmmaudio.outputs import write_together
     from gmmaudio.pipeline.recorded_run import read_run
 

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import dct
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from gmmaudio.arrays import as_numbers
 from gmmaudio.errors import FeatureError, SettingError
@@ -95,6 +93,8 @@ def compute_fingerprint(cepstra: npt.ArrayLike, frames_per_s: float) -> Fingerpr
 
 def _anchors(level: Floats, frames_per_s: float) -> tuple[Floats, Floats]:
     """Return the positions of local maxima of the smoothed level (n,), frames, and their prominence, decibel."""
+    from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+
     half, gap = WINDOW_S / 2 * frames_per_s, max(1, round(GAP_S * frames_per_s))
     none = np.zeros(0)
     if len(level) < 2 * half + 2:
@@ -124,6 +124,8 @@ def _cells(frames: Floats, anchors: Floats, frames_per_s: float) -> Floats:
 
 def _signs(cells: Floats) -> Fingerprint:
     """Return the signs of the slow modulations of the cells (k, CELLS, 6), the slowest in the highest bits, (k,)."""
+    from scipy.fft import dct
+
     modulation = dct(cells, axis=1, norm="ortho")
     order = sorted((m + 1, c) for c, n in enumerate(MODULATIONS) for m in range(n))
     signs = np.stack([modulation[:, m, c] > 0 for m, c in order], axis=1)

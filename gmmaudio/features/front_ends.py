@@ -263,7 +263,7 @@ def design_mfcc(settings: FrameSettings) -> dict[str, npt.NDArray[Any]]:
 
 
 def check_mfcc_tables(tables: Tables, settings: FrameSettings) -> None:
-    """Raise SettingError where a band holds bins that the spectrum has not.
+    """Raise SettingError where bands have no weights, or one holds bins that the spectrum has not.
 
     Parameters
     ----------
@@ -272,7 +272,10 @@ def check_mfcc_tables(tables: Tables, settings: FrameSettings) -> None:
     settings : FrameSettings
         Settings of the frames.
     """
-    last = int(tables["mel_first"].max()) + tables["mel_weights"].shape[2]
+    width = tables["mel_weights"].shape[2]
+    if width < 1:
+        raise SettingError("the mel bands have no weights; expected at least one each")
+    last = int(tables["mel_first"].max()) + width
     if last > settings.n_fft // 2 + 1:
         raise SettingError(f"a mel band ends at bin {last}; expected at most {settings.n_fft // 2 + 1}")
 

@@ -1,13 +1,14 @@
 """The model file: safetensors with a JSON header and a checksum, never pickle.
 
 The tensors of the first head are named by the label's index (``0.weights``, ``0.means``, ``0.covariances``, ...) or by
-their parameter; those of the transform and of a second head have the prefixes ``transform.`` and ``1:``. Everything
-else is JSON in the one metadata entry ``gmmaudio``: format version, front end, settings of transform and heads,
-calibration, open-set threshold, labels, training summary, and the SHA-256 of header and tensors. There is no time
-stamp: the same input gives the same bytes. The file is written under another name, flushed to disk, and renamed.
+their parameter; those of the transform, of a second head and the tables of the front end have the prefixes
+``transform.``, ``1:`` and ``front_end.``. Everything else is JSON in the one metadata entry ``gmmaudio``: format
+version, front end, settings of transform and heads, calibration, open-set threshold, labels, training summary, and the
+SHA-256 of header and tensors. There is no time stamp: the same input gives the same bytes. The file is written under
+another name, flushed to disk, and renamed.
 
-A damaged file is refused by its checksum (:func:`refuse_damaged`). Files of the formats 1.0 to 1.3 are read too
-(:mod:`gmmaudio.models.old_formats`).
+A damaged file is refused by its checksum (:func:`refuse_damaged`). Files of the formats 1.0 to 1.4 are read too
+(:mod:`gmmaudio.models.old_formats`); they have no tables.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy as np
 
 from gmmaudio.corpus import check_names
 from gmmaudio.errors import GmmaudioError, ModelFileError, ReadError, SettingError
-from gmmaudio.features import FeatureSettings
+from gmmaudio.features import FeatureSettings, FrameSettings, FrontEndTables, table_sizes, tensor_table
 from gmmaudio.files import MODEL_BYTES, in_units, read_limited
 from gmmaudio.json_text import from_json
 from gmmaudio.models.calibration import Calibration
@@ -37,18 +38,20 @@ from gmmaudio.models.model import Model, TrainingSummary
 from gmmaudio.models.old_formats import upgrade_header
 from gmmaudio.models.open_set import OpenSetThreshold
 from gmmaudio.models.scorer import Scorer, Transform
-from gmmaudio.models.tensor_table import check_tensors
+from gmmaudio.models.tensor_table import TensorLayout, check_tensors
 from gmmaudio.models.ubm import UBM
 from gmmaudio.outputs import write_together
 from gmmaudio.values import checked, convert, convert_mapping, shown
 
-FORMAT_VERSION = "1.4"
+FORMAT_VERSION = "2.0"
+READABLE_VERSIONS = ("1", "2")
 KEY = "gmmaudio"
 HEAD_PREFIXES = ("", "1:")
+TRANSFORM_PREFIX, TABLES_PREFIX = "transform.", "front_end."
 # of a safetensors file
 MAX_HEADER_BYTES = 100_000_000
-# single and double precision
-STORED_TYPES = ("F32", "F64")
+# single and double precision, and whole numbers
+STORED_TYPES = ("F32", "F64", "I32")
 # number of rows that every model must be able to score, and their sizes
 N_PROBES, PROBE_SIZES = 16, (0.0, 1.0, 1000.0)
 
@@ -85,7 +88,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     Parameters
     ----------
     path : path-like
-        A model file of any format 1.x that was released.
+        A model file of any format 1.x or 2.x that was released.
 
     Raises
     ------
@@ -138,8 +141,9 @@ def to_bytes(model: Model) -> bytes:
     from safetensors.numpy import save
 
     scorer = model.scorer
-    stages: list[tuple[str, Transform | Head]] = [
-        ("transform.", scorer.transform),
+    stages: list[tuple[str, Transform | Head | FrontEndTables]] = [
+        (TABLES_PREFIX, model.front_end_tables()),
+        (TRANSFORM_PREFIX, scorer.transform),
         *zip(HEAD_PREFIXES, scorer.heads, strict=False),
     ]
     tensors: Tensors = {
@@ -208,10 +212,12 @@ def refuse_other_major_version(header: Mapping[str, Any]) -> None:
     --------
     >>> refuse_other_major_version({"format_version": "1.0"})
     """
-    version, readable = header.get("format_version"), FORMAT_VERSION.split(".", maxsplit=1)[0]
-    if not (isinstance(version, str) and re.fullmatch(rf"{readable}\.(0|[1-9][0-9]{{0,8}})", version)):
+    version = header.get("format_version")
+    known = "|".join(READABLE_VERSIONS)
+    if not (isinstance(version, str) and re.fullmatch(rf"({known})\.(0|[1-9][0-9]{{0,8}})", version)):
+        readable = " and ".join(f"{major}.x" for major in READABLE_VERSIONS)
         raise ModelFileError(
-            f"has model format {shown(version)}; this version reads {readable}.x: upgrade gmmaudio, or train again"
+            f"has model format {shown(version)}; this version reads {readable}: upgrade gmmaudio, or train again"
         )
 
 
@@ -310,7 +316,7 @@ def _check_stored_types(data: bytes) -> None:
         if name != "__metadata__" and (not isinstance(entry, dict) or entry.get("dtype") not in STORED_TYPES):
             raise ModelFileError(
                 f"holds no usable model (the tensor {shown(name)} is described by {shown(entry)}; expected the types "
-                f"{' and '.join(STORED_TYPES)}); train again"
+                f"{', '.join(STORED_TYPES)}); train again"
             )
 
 
@@ -328,19 +334,21 @@ def _read_tensors(data: bytes) -> Tensors:
 
 def _model(header: dict[str, Any], tensors: Tensors) -> Model:
     """Return the model that a verified header and tensors describe."""
-    first_mean = tensors.get("0.means")
+    first_mean, has_tables = tensors.get("0.means"), not header["format_version"].startswith("1.")
     header = upgrade_header(header, None if first_mean is None else first_mean.shape)
     missing = sorted({"labels", "features", "transform", "heads", "weights", "training"} - set(header))
     if missing:
         raise SettingError(f"its header lacks {', '.join(missing)}")
     training, features = TrainingSummary.from_dict(header["training"]), FeatureSettings.from_dict(header["features"])
     calibration, open_set = header.get("calibration"), header.get("open_set")
+    tables, tensors = _divided(tensors, TABLES_PREFIX) if has_tables else ({}, tensors)
     model = Model(
         features,
         _scorer(header, tensors, training.kind_settings, features.n_features),
         training,
         None if calibration is None else Calibration.from_dict(calibration),
         None if open_set is None else OpenSetThreshold.from_dict(open_set),
+        _tables(features.frames, tables) if has_tables else None,
     )
     labels = set(model.scorer.labels)
     for name, by_label in (("seconds", training.seconds), ("rows", training.rows)):
@@ -364,13 +372,13 @@ def _scorer(header: dict[str, Any], tensors: Tensors, settings: KindSettings, n_
         raise SettingError(f"there are {len(heads)} heads; expected 1 to {len(HEAD_PREFIXES)}")
     kind, sizes = find_kind(settings.kind), {"n_labels": len(labels), "n_features": n_features}
     read = partial(_stage, sizes=sizes, most_components=getattr(settings, "n_components", MAX_COMPONENTS))
-    parts = _divided(tensors, len(heads))
-    transform = read([kind.transform], "transform", header["transform"], parts["transform."])
+    of_transform, rest = _divided(tensors, TRANSFORM_PREFIX)
+    second, first = _divided(rest, HEAD_PREFIXES[1]) if len(heads) > 1 else ({}, rest)
+    transform = read([kind.transform], "transform", header["transform"], of_transform)
     # what the transform makes is what the heads score
     sizes["d"] = transform.n_outputs
     stages = [
-        read(kind.heads, "a head", described, parts[prefix])
-        for described, prefix in zip(heads, HEAD_PREFIXES, strict=False)
+        read(kind.heads, "a head", described, own) for described, own in zip(heads, (first, second), strict=False)
     ]
     return Scorer(labels, transform, tuple(stages), header["weights"])
 
@@ -396,13 +404,18 @@ def _stage(
     return stage.from_tensors(settings, tensors)
 
 
-def _divided(tensors: Tensors, n_heads: int) -> dict[str, Tensors]:
-    """Return the tensors of every part by its prefix, their names without it; those of the first head have none."""
-    parts: dict[str, Tensors] = {prefix: {} for prefix in ("transform.", *HEAD_PREFIXES[:n_heads])}
-    for name, tensor in tensors.items():
-        prefix = next((prefix for prefix in parts if prefix and name.startswith(prefix)), "")
-        parts[prefix][name.removeprefix(prefix)] = tensor
-    return parts
+def _tables(settings: FrameSettings, tensors: Tensors) -> FrontEndTables:
+    """Return the tables of the front end, checked by the settings that they were designed for."""
+    layouts = {name: TensorLayout(**asdict(layout)) for name, layout in tensor_table(settings).items()}
+    sizes, bounds = table_sizes(settings)
+    check_tensors(tensors, layouts, sizes, bounds)
+    return FrontEndTables.from_tensors(tensors, settings)
+
+
+def _divided(tensors: Tensors, prefix: str) -> tuple[Tensors, Tensors]:
+    """Return the tensors whose names have a prefix, without it, and the others."""
+    own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return own, {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
 
 
 def _check_scores(model: Model) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from gmmaudio.audio import AudioNote
 from gmmaudio.errors import SettingError
-from gmmaudio.features import FeatureSettings, FrontEndTables, Rows, check_designed
+from gmmaudio.features import FeatureSettings, FrontEndTables, Rows, check_designed, design_tables
 from gmmaudio.findings import Finding
 from gmmaudio.models.calibration import Calibration
 from gmmaudio.models.kind_settings import KindSettings, check_whole
@@ -389,6 +389,10 @@ class Model:
             raise SettingError("the open-set threshold is on probabilities, and the model is not calibrated")
         if self.calibration is not None and len(self.calibration.offsets) != len(labels):
             raise SettingError(f"the calibration is of {len(self.calibration.offsets)} labels; expected {len(labels)}")
+
+    def front_end_tables(self) -> FrontEndTables:
+        """Return the tables of the front end; those of a model that has none are designed, which imports librosa."""
+        return design_tables(self.features.frames) if self.tables is None else self.tables
 
     @property
     def recogniser(self) -> Recogniser:

@@ -110,8 +110,8 @@ def _check_shape(
 
 def _check_numbers(name: str, tensor: npt.NDArray[Any], layout: TensorLayout) -> None:
     """Raise where numbers of a tensor are outside their bounds, NaN included."""
-    # bounds beyond single precision are those of its numbers
-    largest = float(np.finfo(tensor.dtype).max)
+    # bounds beyond single precision, or beyond whole numbers of its size, are those of its numbers
+    largest = float((np.finfo if tensor.dtype.kind == "f" else np.iinfo)(tensor.dtype).max)
     inside = (tensor >= max(layout.low, -largest)) & (tensor <= min(layout.high, largest))
     if layout.may_be_infinite:
         inside |= tensor == np.inf

@@ -105,8 +105,7 @@ def classify(
     """
     if priors is not None:
         model.recogniser.prior_of(priors)
-    tables = design_tables(model.features.frames) if model.tables is None else model.tables
-    tasks = _tasks(model.features, tables, paths, min_duration_s, as_store(cache))
+    tasks = _tasks(model.features, model.front_end_tables(), paths, min_duration_s, as_store(cache))
     run = RunContext(n_jobs, progress)
     return _warned(run.map(partial(_classify, model, priors), tasks, "classifying", on_crash=_fail_crashed))
 
@@ -176,7 +175,9 @@ def _tasks(
         raise SettingError(f"`paths` is {paths!r}; expected several paths, such as [{str(paths)!r}]")
     cache = None if store is None else ClipCache.of(store, features.frames, tables)
     return [
-        ExtractionTask(Path(), Clip(os.fspath(path), ""), features, min_duration_s, tables=tables, cache=cache)
+        ExtractionTask(
+            Path(), Clip(os.fspath(path), ""), features, min_duration_s, tables=tables, cache=cache, fingerprints=False
+        )
         for path in paths
     ]
 

@@ -100,7 +100,7 @@ def evaluate(
     analyses.check_durations(durations_s)
     corpus = as_corpus(corpus)
     trial_s = (model.training.trial_s if trial_s is None else trial_s) or None
-    settings = TrialSettings(model.features, trial_s, min_duration_s)
+    settings = TrialSettings(model.features, trial_s, min_duration_s, model.front_end_tables())
     options = {
         "split": split,
         "trial_s": trial_s or 0.0,

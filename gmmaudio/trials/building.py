@@ -12,7 +12,7 @@ from gmmaudio.audio import NOTES
 from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureSettings, FeatureStore, make_rows
+from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, make_rows
 from gmmaudio.findings import Finding
 from gmmaudio.trials.extraction import Degradation, Extracted, check_lengths, extract_clips
 from gmmaudio.trials.trial import Segment, Trial, TrialSet
@@ -34,6 +34,8 @@ class TrialSettings:
         Length that clips are joined or cut to, seconds; with None or 0 every clip is a trial.
     min_duration_s : float
         Shortest trial, seconds.
+    tables : FrontEndTables or None
+        Tables of the front end, such as those of a model; None designs them.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class TrialSettings:
     features: FeatureSettings
     trial_s: float | None = None
     min_duration_s: float = 0.5
+    tables: FrontEndTables | None = None
 
     def __post_init__(self) -> None:
         convert_fields(self, mark="`")
@@ -108,7 +111,14 @@ def build_trial_set(
         # where clips are joined, only the trial must be long enough
         shortest_s = 0.0 if settings.trial_s else settings.min_duration_s
         return extract_clips(
-            root, selected, settings.features, min_duration_s=shortest_s, degradation=wanted, store=store, run=run
+            root,
+            selected,
+            settings.features,
+            min_duration_s=shortest_s,
+            degradation=wanted,
+            tables=settings.tables,
+            store=store,
+            run=run,
         )
 
     results = extract(clips, degradation)

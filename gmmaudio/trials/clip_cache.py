@@ -54,8 +54,8 @@ class ClipFrames:
         Length at the front end's rate, after degradation, seconds.
     sha256 : str
         Hash of the decoded mono samples at the front end's rate.
-    fingerprint : ndarray, shape (k,), uint64
-        Sub-fingerprints.
+    fingerprint : ndarray, shape (k,), uint64, or None
+        Sub-fingerprints; None where they were not computed, which the frames give.
     notes : tuple of AudioNote
         What is to be said of the file.
     """
@@ -64,7 +64,7 @@ class ClipFrames:
     source: AudioInfo
     duration_s: float
     sha256: str
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint | None
     notes: tuple[AudioNote, ...]
 
     def to_entry(self) -> Entry:
@@ -101,7 +101,7 @@ class ClipFrames:
         )
         notes = tuple(AudioNote(**note) for note in record["notes"])
         return cls(
-            raw, AudioInfo(**record["source"]), record["duration_s"], record["sha256"], arrays["fingerprint"], notes
+            raw, AudioInfo(**record["source"]), record["duration_s"], record["sha256"], arrays.get("fingerprint"), notes
         )
 
 

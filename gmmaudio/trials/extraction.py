@@ -20,6 +20,8 @@ from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, Raw
 from gmmaudio.trials.clip_cache import ClipCache, ClipFrames, warn_of
 from gmmaudio.values import convert
 
+NO_FINGERPRINT: Fingerprint = np.zeros(0, dtype=np.uint64)
+
 
 @dataclass(frozen=True, eq=False)
 class Extracted:
@@ -37,7 +39,7 @@ class Extracted:
         Hash of the decoded mono samples at the front end's rate.
     fingerprint : ndarray, shape (k,), uint64
         Sub-fingerprints, by which near-duplicates are recognised (:mod:`gmmaudio.corpus.fingerprint`); k = 0 for clips
-        that are too short, silent or steady.
+        that are too short, silent or steady, and where they were not asked for.
     notes : tuple of AudioNote
         What is to be said of the file: damaged places, joined recordings, channels that cancel.
     sample_rate_hz : int or None
@@ -50,7 +52,7 @@ class Extracted:
     raw: RawFrames
     duration_s: float
     sha256: str
-    fingerprint: Fingerprint = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    fingerprint: Fingerprint = field(default_factory=lambda: NO_FINGERPRINT)
     notes: tuple[AudioNote, ...] = ()
     sample_rate_hz: int | None = None
     cache_notes: tuple[str, ...] = ()
@@ -127,6 +129,8 @@ class ExtractionTask:
         Tables of the front end, designed once for all clips; None designs them where they are applied.
     cache : ClipCache or None
         Where frames are kept; None computes them.
+    fingerprints : bool
+        Compute the fingerprint, by which copies of a recording are recognised.
     """
 
     root: Path
@@ -136,6 +140,7 @@ class ExtractionTask:
     degradation: Degradation | None = None
     tables: FrontEndTables | None = None
     cache: ClipCache | None = None
+    fingerprints: bool = True
 
     @property
     def part(self) -> dict[str, Any]:
@@ -152,6 +157,7 @@ def extract_clips(
     *,
     min_duration_s: float,
     degradation: Degradation | None = None,
+    tables: FrontEndTables | None = None,
     store: FeatureStore | None = None,
     run: RunContext = QUIET,
 ) -> list[Extracted | FailedInput]:
@@ -169,6 +175,8 @@ def extract_clips(
         Shortest decoded length, seconds.
     degradation : Degradation or None
         Degradation of the sound before features are computed.
+    tables : FrontEndTables or None
+        Tables of the front end, such as those of a model; None designs them.
     store : FeatureStore or None
         Where frames are kept; they are the same bits with it and without.
     run : RunContext
@@ -197,7 +205,7 @@ def extract_clips(
     ['vanished']
     """
     # by the caller's process: workers need not import what designs them
-    tables = design_tables(features.frames)
+    tables = design_tables(features.frames) if tables is None else tables
     cache = None if store is None else ClipCache.of(store, features.frames, tables)
     tasks = [ExtractionTask(root, clip, features, min_duration_s, degradation, tables, cache) for clip in clips]
     stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"
@@ -229,6 +237,7 @@ def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
     try:
         frames, cache_notes = _frames_of(task)
         check_duration(frames.source.duration_s or 0.0, task.min_duration_s)
+        prints = _fingerprint_of(frames, task)
     except AudioError as error:
         return FailedInput(clip.path, error.code, error.message)
     except FeatureError as error:
@@ -240,7 +249,7 @@ def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
         raw=frames.raw,
         duration_s=frames.duration_s,
         sha256=frames.sha256,
-        fingerprint=frames.fingerprint,
+        fingerprint=prints,
         notes=frames.notes,
         sample_rate_hz=frames.source.sample_rate_hz,
         cache_notes=cache_notes,
@@ -272,7 +281,7 @@ def _compute(task: ExtractionTask) -> ClipFrames:
             degraded = task.degradation.apply(np.concatenate(list(sound)), sr, task.clip.path)
             tally.n_samples, sound = len(degraded), iter([degraded])
         raw = raw_frames(sound, task.features.frames, task.tables)
-        prints = _fingerprint(raw, task.features)
+        prints = _fingerprint(raw, task.features) if task.fingerprints else None
     except Exception:
         # whatever else is wrong with a short clip follows from that
         for info in decoded:
@@ -306,12 +315,20 @@ def fail_crashed(task: ExtractionTask, error: WorkerError) -> FailedInput:
     return FailedInput(task.clip.path, "crashed", f"{error}; leave the file out, or convert it with another program")
 
 
+def _fingerprint_of(frames: ClipFrames, task: ExtractionTask) -> Fingerprint:
+    """Return the fingerprint of a clip; an empty one where it is not asked for."""
+    if not task.fingerprints:
+        return NO_FINGERPRINT
+    # a run that needs none, as classification, keeps frames without one
+    return _fingerprint(frames.raw, task.features) if frames.fingerprint is None else frames.fingerprint
+
+
 def _fingerprint(raw: RawFrames, features: FeatureSettings) -> Fingerprint:
     """Return the fingerprint of a clip; an empty one from a front end too coarse for it, which the report counts."""
     try:
         return compute_fingerprint(raw.values[:, : features.frames.n_coefficients], features.frames.frames_per_s)
     except SettingError:
-        return np.zeros(0, dtype=np.uint64)
+        return NO_FINGERPRINT
 
 
 def check_lengths(min_duration_s: float, trial_s: float | None = None) -> None:

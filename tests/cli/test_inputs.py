@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gmmaudio.text_tables import plain_cell
 from gmmaudio.models import load_model
+from gmmaudio.text_tables import plain_cell
 from tests.cli.conftest import GMMAUDIO, lines_of_json, python, rows_of_csv
 
 

@@ -3,12 +3,11 @@
 import csv
 import io
 
-import pytest
-
 from gmmaudio.evaluation.csv_tables import csv_text, tables
 from tests.evaluation.conftest import (
     example_report,
 )
+
 
 def test_no_table_of_a_hostile_report_holds_a_formula():
     found = tables(example_report())

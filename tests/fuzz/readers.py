@@ -216,6 +216,6 @@ READERS = {
     "list": Reader(read_list, lambda _: {"list": LIST}, damage, few=60, many=4_000),
     "report": Reader(read_json, partial(golden, "report-*.json"), mutate_json, few=8, many=500),
     "run": Reader(read_run, cross_validation, mutate_run, few=12, many=400),
-    "model": Reader(read_model, partial(golden, "model-1.4-*.safetensors"), mutate_model, few=12, many=500),
+    "model": Reader(read_model, partial(golden, "model-2.0-*.safetensors"), mutate_model, few=12, many=500),
     "matrix": Reader(read_matrix, matrices, damage, few=40, many=4_000),
 }

@@ -236,25 +236,25 @@ def test_a_pipe_or_a_device_is_no_model(tmp_path, kind):
         load_model(tmp_path / kind)
 
 
-@pytest.mark.parametrize("version", ["2.0", "10.0", "0.9", "1x", "", None, 2, 1.0, "1", "1.", "01.0", "1.04", "1.x"])
+@pytest.mark.parametrize("version", ["3.0", "10.0", "0.9", "1x", "", None, 2, 1.0, "2", "1.", "01.0", "1.04", "2.x"])
 def test_another_major_version_is_refused_with_a_cure(version):
     header, tensors = header_and_tensors(to_bytes(small_model()))
     message = refused(sealed(header | {"format_version": version}, tensors))
-    assert message == f"has model format {version!r}; this version reads 1.x: upgrade gmmaudio, or train again"
+    assert message == f"has model format {version!r}; this version reads 1.x and 2.x: upgrade gmmaudio, or train again"
 
 
 def test_a_newer_minor_version_is_read():
     header, tensors = header_and_tensors(to_bytes(small_model()))
-    newer = sealed(header | {"format_version": "1.9", "unheard_of": True}, tensors)
+    newer = sealed(header | {"format_version": "2.9", "unheard_of": True}, tensors)
     assert_same(from_bytes(newer), small_model())
-    assert FORMAT_VERSION == "1.4"
+    assert FORMAT_VERSION == "2.0"
 
 
 def test_a_newer_major_version_is_refused_before_its_checksum_is_checked():
     header, tensors = header_and_tensors(to_bytes(small_model()))
-    changed = header | {"format_version": "2.0", "sha256": "made by other rules"}
+    changed = header | {"format_version": "3.0", "sha256": "made by other rules"}
     data = save_tensors(tensors, metadata={"gmmaudio": json.dumps(changed)})
-    assert refused(data).startswith("has model format '2.0'")
+    assert refused(data).startswith("has model format '3.0'")
 
 
 @pytest.mark.parametrize(
