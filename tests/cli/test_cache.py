@@ -64,6 +64,15 @@ def test_crossval_train_a_sweep_evaluate_and_classify_read_each_file_once(comman
     assert len(opened) > len(corpus.rows)
 
 
+def test_training_on_what_classify_kept_gives_the_same_model(command, corpus, model_file, tmp_path, opened):
+    assert command("train", corpus.split, "-o", tmp_path / "off", *FAST, "--cache", "none").code == 0
+    assert command("classify", model_file, corpus.root).code == 0
+    n_opened = len(opened)
+    assert command("train", corpus.split, "-o", tmp_path / "warm", *FAST).code == 0
+    assert len(opened) == n_opened
+    assert (tmp_path / "warm").read_bytes() == (tmp_path / "off").read_bytes()
+
+
 def test_augmented_and_degraded_copies_are_kept_too(command, corpus, tmp_path, opened, monkeypatch):
     from gmmaudio.pipeline import analyses
 
