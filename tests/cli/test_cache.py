@@ -256,6 +256,11 @@ def test_a_disk_that_fills_up_during_training_changes_no_bit(command, corpus, tm
     assert (tmp_path / "full").read_bytes() == (tmp_path / "off").read_bytes()
 
 
+def test_trouble_in_several_stages_is_said_once(command, corpus, tmp_path):
+    words = ("train", corpus.split, "-o", tmp_path / "m", *FAST, "--augment", "noise,gain")
+    assert command(*words, "--cache", "/proc/no_such_folder").err.count("note [cache]") == 1
+
+
 def test_damage_is_said_once_and_computed_anew(command, corpus, model_file, tmp_path):
     words = ("classify", model_file, corpus.root, "--cache", tmp_path / "cache")
     first = command(*words)

@@ -179,6 +179,7 @@ def test_a_smaller_limit_is_met_at_the_next_write(tmp_path):
 
 def test_sizes_that_killed_runs_did_not_add_are_counted_in_the_end(tmp_path, monkeypatch):
     store = FeatureStore(tmp_path, 20 * BLOCK_BYTES)
+    fill(store, [300])
     with monkeypatch.context() as patch:
         patch.setattr(FeatureStore, "_count", lambda *_: None)
         fill(store, range(100))

@@ -192,6 +192,19 @@ def test_a_file_that_changes_while_it_is_decoded_is_not_kept(folder, store, tool
     assert all_bits(extract(folder, [CLIPS[0]], store)) == all_bits(extract(folder, [CLIPS[0]]))
 
 
+def test_a_file_that_changes_while_it_is_hashed_is_neither_known_nor_kept(folder, store, tools, monkeypatch):
+    real = clip_cache._hash_file
+
+    def change(path):
+        sha256 = real(path)
+        tools.write(path, tools.band_noise("high", 7), tools.sr)
+        return sha256
+
+    monkeypatch.setattr(clip_cache, "_hash_file", change)
+    extract(folder, [CLIPS[0]], store)
+    assert list(store.files()) == []
+
+
 def other_tables(settings):
     tables = design_tables(settings)
     window = tables.window.copy()
@@ -207,13 +220,14 @@ def test_all_that_frames_depend_on_is_in_the_context(store, monkeypatch):
         return ClipCache.of(store, settings, tables).context
 
     assert context() == context(replace(settings), design_tables(replace(settings)))
-    others = [
+    contexts = [
+        context(),
         context(replace(settings, hop_s=0.02)),
         context(replace(settings, preemphasis=0.1)),
         context(tables=other_tables(settings)),
     ]
     monkeypatch.setattr(clip_cache, "installed_versions", lambda: ("numpy 99",))
-    assert len({context(), *others}) == 4
+    assert len({context(), *contexts}) == 5
 
 
 def test_the_versions_name_every_library_and_the_sources(monkeypatch, tmp_path):
