@@ -6,7 +6,7 @@ take arrays from a caller read them with :func:`as_numbers` instead.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,23 @@ def as_numbers(values: Any, expected: str, error: type[Exception], *, missing: b
     return numbers
 
 
+def is_masked_array(values: Any) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
+    """Return whether values are a masked array; the module of these is imported for arrays of a subclass only.
+
+    Parameters
+    ----------
+    values : object
+        Any value.
+
+    Examples
+    --------
+    >>> is_masked_array(np.ma.masked_array([1.0])), is_masked_array(np.ones(1))
+    (True, False)
+    """
+    is_of_subclass = isinstance(values, np.ndarray) and type(values) is not np.ndarray
+    return is_of_subclass and isinstance(values, np.ma.MaskedArray)
+
+
 def has_masked(values: Any) -> bool:
     """Return whether a masked array, or a sequence of such arrays or of their values, has a masked value.
 
@@ -70,7 +87,7 @@ def has_masked(values: Any) -> bool:
     >>> has_masked([[1.0, np.ma.masked]]), has_masked(np.ma.masked_array([1.0]))
     (True, False)
     """
-    if isinstance(values, np.ma.MaskedArray):
+    if is_masked_array(values):
         mask: npt.NDArray[Any] = np.ma.getmaskarray(values)
         # the mask of a record array has a flag for each of its fields
         return any(bool(mask[name].any()) for name in mask.dtype.names) if mask.dtype.names else bool(mask.any())
@@ -117,7 +134,7 @@ def fill_masked(values: Any) -> Any:
     >>> fill_masked(np.ma.masked_array([[1, 2]], [[True, False]]))
     array([[nan,  2.]])
     """
-    if isinstance(values, np.ma.MaskedArray):
+    if is_masked_array(values):
         mask, data = np.ma.getmaskarray(values), np.ma.getdata(values)
         if mask.dtype.names or not mask.any():
             return data

@@ -10,6 +10,7 @@ import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -351,7 +352,7 @@ def _power(sound: Samples) -> float:
 
 
 # samples, sample rate, source of randomness -> degraded samples
-Degrade = Callable[[Samples, int, np.random.Generator], Samples]
+Degrade: TypeAlias = "Callable[[Samples, int, np.random.Generator], Samples]"
 
 
 @dataclass(frozen=True)

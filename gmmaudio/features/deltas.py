@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from gmmaudio.arrays import refuse_masked
@@ -39,14 +37,47 @@ def append_deltas(raw: RawFrames, features: FeatureSettings) -> Frames:
 
 def _deltas(cepstra: Frames, rows: RowSettings) -> list[Frames]:
     """Return deltas of each order, and shifted deltas, of coefficients (n, n_coefficients)."""
-    deltas = []
-    if rows.n_deltas:
-        import librosa
-
-        # "nearest" repeats the edge frames, so that a clip shorter than the window has deltas too
-        settings: dict[str, Any] = {"width": rows.delta_frames, "axis": 0, "mode": "nearest"}
-        deltas = [librosa.feature.delta(cepstra, order=order, **settings) for order in range(1, rows.n_deltas + 1)]
+    deltas = [derivatives(cepstra, rows.delta_frames, order) for order in range(1, rows.n_deltas + 1)]
     return [*deltas, shifted_deltas(cepstra, *rows.sdc)] if rows.sdc else deltas
+
+
+def derivatives(cepstra: Frames, width: int, order: int) -> Frames:
+    """Return derivatives of polynomials of degree ``order`` fitted to the window around each frame, (n, d), float32.
+
+    The fits are by least squares, as in librosa. Beyond an edge the edge frame is repeated, so that a clip shorter than
+    the window has deltas too.
+
+    Parameters
+    ----------
+    cepstra : ndarray, shape (n, d), float32
+        At least one frame.
+    width : int
+        Frames of the window, odd, at least 3.
+    order : {1, 2}
+        1 gives slopes for each frame, 2 the second derivative.
+
+    References
+    ----------
+    Savitzky, Golay, "Smoothing and differentiation of data by simplified least squares procedures", Analytical
+    Chemistry 36(8) (1964).
+
+    Examples
+    --------
+    >>> derivatives(np.arange(5, dtype=np.float32)[:, None], 3, 1).ravel()
+    array([0.5, 1. , 1. , 1. , 0.5], dtype=float32)
+    """
+    n, half = len(cepstra), width // 2
+    offset = np.arange(-half, half + 1)
+    # what lower powers do not explain of the highest one
+    basis = offset if order == 1 else offset**2 - np.mean(offset**2)
+    weights = order * basis / (basis @ offset**order)
+    ends = np.repeat(cepstra[[0, -1]], half, axis=0).astype(np.float64)
+    padded = np.concatenate([ends[:half], cepstra, ends[half:]])
+    result = weights[half] * padded[half : half + n]
+    for step in range(half, 0, -1):
+        ahead, back = padded[half + step : half + step + n], padded[half - step : half - step + n]
+        result += weights[half + step] * (ahead - back if order == 1 else ahead + back)
+    return np.asarray(result, dtype=np.float32)
 
 
 def shifted_deltas(cepstra: Frames, n: int, d: int, p: int, k: int) -> Frames:

@@ -19,7 +19,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.arrays import as_numbers
+from gmmaudio.arrays import as_numbers, is_masked_array
 from gmmaudio.errors import MixtureError, ReadError
 from gmmaudio.files import check_regular
 from gmmaudio.mixture.covariance import Array, Floats
@@ -403,7 +403,7 @@ def _list_parts(X: RowSource) -> Iterable[Any]:
 
 def _divide_masked(part: Any) -> list[Any]:
     """Return the pieces of a large masked matrix, whose masked values are filled in copies; other parts as they are."""
-    if not isinstance(part, np.ma.MaskedArray) or part.ndim != 2:
+    if not is_masked_array(part) or part.ndim != 2:
         return [part]
     return [part[start : start + CHUNK_ROWS] for start in range(0, max(len(part), 1), CHUNK_ROWS)]
 

@@ -11,6 +11,7 @@ from gmmaudio.features import (
     same_frames,
     shifted_deltas,
 )
+from gmmaudio.features.deltas import derivatives
 from tests.features.conftest import (
     QUICK,
     noise,
@@ -38,6 +39,23 @@ def test_a_delta_is_the_slope_of_a_line_through_its_window_beyond_an_edge_the_ed
     near = sum(k * mfcc[np.clip(at + k, 0, len(mfcc) - 1)] for k in (-2, -1, 1, 2)) / 10
     # as above
     np.testing.assert_allclose(rows.values[:, 8:], near, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("width", [3, 5, 9, 21, 101])
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("n", [2, 7, 300])
+def test_deltas_are_librosas_to_the_last_place_also_at_the_edges(n, order, width):
+    cepstra = np.random.default_rng(n).normal(-300, 50, size=(n, 13)).astype(np.float32)
+    expected = librosa.feature.delta(cepstra, width=width, order=order, axis=0, mode="nearest")
+    # both sum in float64, in another order; a sum that vanishes leaves its rounding
+    np.testing.assert_allclose(derivatives(cepstra, width, order), expected, rtol=2**-23, atol=1e-10)
+    if width == 9:
+        assert np.mean(derivatives(cepstra, width, order) == expected) > 0.99
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_derivatives_of_a_constant_are_zero(order):
+    assert np.abs(derivatives(np.full((5, 2), 123.0, np.float32), 9, order)).max() < 1e-12
 
 
 @pytest.mark.parametrize("n", [1, 128, 500])

@@ -1,0 +1,133 @@
+"""The libraries that commands import: a budget, held by the modules that are there when a command ends."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+# the classic model, and one as the preset genre has it
+MODELS = ("frames", "blocks-shared")
+SR = 8000
+# what takes long to import, and is needed to train, to report, on a terminal or in other processes
+HEAVY = {
+    *("librosa", "numba", "scipy", "sklearn", "joblib", "pandas", "matplotlib", "jinja2", "rich", "cloudpickle"),
+    *("multiprocessing", "asyncio", "email", "http", "html", "unittest", "pydoc", "importlib.metadata"),
+    *("numpy.random", "numpy.polynomial", "numpy.testing", "numpy.f2py"),
+}
+# read by the entry point of the command, as its script does it
+ENTRY = (
+    "import atexit, json, sys; report = sys.argv.pop(1);"
+    "atexit.register(lambda: open(report, 'w').write(json.dumps(sorted(sys.modules))));"
+    "from gmmaudio.cli import main; main()"
+)
+
+
+def model_path(kind):
+    return GOLDEN / f"model-2.0-{kind}.safetensors"
+
+
+@pytest.fixture(scope="module")
+def heavy():
+    """Those of the modules HEAVY that numpy does not bring by itself, as versions before 2 do."""
+    code = "import sys, json, numpy; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return HEAVY - set(json.loads(done.stdout))
+
+
+def write_tone(path):
+    """Write three seconds of two tones in noise, in the format of the suffix."""
+    time_s = np.arange(3 * SR) / SR
+    sound = np.sin(880 * np.pi * time_s) + np.sin(1760 * np.pi * time_s) * (time_s % 0.5 < 0.25)
+    soundfile.write(path, 0.2 * sound + 0.01 * np.random.default_rng(0).normal(size=len(time_s)), SR)
+    return path
+
+
+def run(tmp_path, *words):
+    """Run a command in a process of its own, and return its output and the names of the modules it imported."""
+    report = tmp_path / "modules.json"
+    done = subprocess.run(
+        [sys.executable, "-c", ENTRY, report, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, set(json.loads(report.read_text()))
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_help_and_version_import_click_and_nothing_numeric(heavy, tmp_path, word):
+    text, modules = run(tmp_path, word)
+    assert "gmmaudio" in text
+    assert modules & (heavy | {"numpy", "soundfile", "safetensors", "csv", "json.decoder"}) <= {"json.decoder"}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_info_imports_no_heavy_library(heavy, tmp_path, kind):
+    text, modules = run(tmp_path, "info", model_path(kind))
+    assert text.startswith("labels: fado, ")
+    assert modules & (heavy | {"soundfile", "soxr", "av", "gmmaudio.pipeline", "gmmaudio.evaluation.report"}) == set()
+
+
+@pytest.mark.parametrize("output_format", ["text", "csv", "jsonl"])
+@pytest.mark.parametrize("kind", MODELS)
+def test_classify_imports_no_heavy_library(heavy, tmp_path, kind, output_format):
+    words = ("classify", model_path(kind), write_tone(tmp_path / "tone.wav"), "--format", output_format)
+    text, modules = run(tmp_path, *words)
+    assert "tone.wav" in text
+    assert modules & heavy == set()
+    assert {"numpy", "soundfile", "safetensors"} <= modules
+    # the parts of the package that train and report
+    others = (
+        "pipeline.training",
+        "pipeline.crossvalidation",
+        "evaluation.report",
+        "evaluation.page",
+    )
+    assert modules & {f"gmmaudio.{name}" for name in others} == set()
+
+
+@pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3"])
+def test_classify_of_any_format_imports_no_heavy_library(heavy, tmp_path, suffix):
+    words = ("classify", model_path("frames"), write_tone(tmp_path / f"tone.{suffix}"), "--cache", "none")
+    assert run(tmp_path, *words)[1] & heavy == set()
+
+
+def test_a_model_of_an_older_format_needs_librosa(tmp_path):
+    words = ("classify", GOLDEN / "model-1.4-frames.safetensors", write_tone(tmp_path / "tone.wav"))
+    assert "librosa" in run(tmp_path, *words)[1]
+
+
+def test_worker_processes_import_no_heavy_library(heavy, tmp_path):
+    (tmp_path / "spy.py").write_text(
+        "import sys, gmmaudio\n"
+        "def modules(model, path):\n"
+        "    assert [answer.status for answer in gmmaudio.classify(model, [path])] != ['error']\n"
+        "    return sorted(sys.modules)\n"
+    )
+    code = (
+        "import json, spy, sys; from functools import partial; from gmmaudio import load_model;"
+        "from gmmaudio.compute import ordered_map; model, path = sys.argv[1:];"
+        "print(json.dumps(list(ordered_map(partial(spy.modules, load_model(model)), [path] * 2, 2))))"
+    )
+    tone = write_tone(tmp_path / "tone.wav")
+    for kind in MODELS:
+        words = [sys.executable, "-c", code, model_path(kind), tone]
+        paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+        environment = {**os.environ, "PYTHONPATH": paths}
+        done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
+        for modules in json.loads(done.stdout):
+            assert set(modules) & heavy == set()
+
+
+def test_import_of_the_package_imports_nothing_of_it_but_its_table_of_names():
+    code = "import sys, gmmaudio; print(sorted(name for name in sys.modules if name.startswith('gmmaudio')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['gmmaudio', 'gmmaudio.lazy_names']\n"
