@@ -58,7 +58,7 @@ def as_numbers(values: Any, expected: str, error: type[Exception], *, missing: b
 
 
 def is_masked_array(values: Any) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
-    """Return whether values are a masked array; the module of these is imported for arrays of a subclass only.
+    """Return True for a masked array; their module is imported for arrays of a subclass only.
 
     Parameters
     ----------
