@@ -410,6 +410,9 @@ def test_many_killed_writers_leave_no_wrong_entry_and_no_growing_litter(tmp_path
     check_after_kills(tmp_path, 150)
 
 
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork")
+# Python 3.12 warns of threads of numeric libraries, which the child does not use
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_writer_that_is_killed_at_any_call_leaves_whole_entries(tmp_path, monkeypatch):
     """Every call of the system by which a write changes the folder is made the last one of a process."""
     fork = multiprocessing.get_context("fork")
