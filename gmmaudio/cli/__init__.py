@@ -109,6 +109,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     arguments : list of str, optional
         Default: those of the process.
     """
+    if "numpy" not in sys.modules:
+        # threads of OpenBLAS, which start with numpy, wait by spinning; all products run on their caller's thread
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = sys.argv[1:] if arguments is None else arguments
     lost: list[str] = []
     _keep_writing(lost)

@@ -127,6 +127,19 @@ def test_worker_processes_import_no_heavy_library(heavy, tmp_path):
             assert set(modules) & heavy == set()
 
 
+@pytest.mark.parametrize(("given", "used"), [(None, "1"), ("2", "2")])
+def test_a_command_starts_no_threads_of_openblas_unless_asked_to(given, used):
+    code = (
+        "import atexit, os, sys; from gmmaudio.cli import main;"
+        "atexit.register(lambda: print(os.environ['OPENBLAS_NUM_THREADS'], file=sys.stderr)); main()"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    environment |= {} if given is None else {"OPENBLAS_NUM_THREADS": given}
+    words = [sys.executable, "-c", code, "info", model_path("frames")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
+    assert done.stderr == f"{used}\n"
+
+
 def test_import_of_the_package_imports_nothing_of_it_but_its_table_of_names():
     code = "import sys, gmmaudio; print(sorted(name for name in sys.modules if name.startswith('gmmaudio')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
