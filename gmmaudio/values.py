@@ -26,6 +26,7 @@ WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a finite number",
     str: "a string",
+    dict: "names and values",
     type(None): "None",
     "Corpus": "a corpus that read_corpus gives",
     "Model": "a model that load_model or train gives",
@@ -100,11 +101,12 @@ def convert_fields(record: Any, *, skip: Sequence[str] = (), mark: str = "") -> 
     gmmaudio.errors.SettingError: low is True; expected a finite number
     """
     annotated: Any = type(record)
-    hints = _hints(annotated)
-    for field in fields(record):
-        if field.name not in skip:
-            name = f"{mark}{field.name}{mark}"
-            object.__setattr__(record, field.name, convert(name, getattr(record, field.name), hints[field.name]))
+    for name, hint in _field_hints(annotated):
+        if name not in skip:
+            value = getattr(record, name)
+            converted = convert(f"{mark}{name}{mark}", value, hint)
+            if converted is not value:
+                object.__setattr__(record, name, converted)
 
 
 def convert_mapping(name: str, values: object, hints: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,12 +223,23 @@ def shown(value: object) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 
+# stands for the place of a key itself
+_KEY = object()
+
+
 class _WrongTypeError(Exception):
     """A value of another type than expected, or an item of it: the place, the item and the type of the item."""
 
     def __init__(self, inner: tuple[str, object, Any] | None = None) -> None:
         super().__init__()
         self.inner = inner
+
+
+@functools.cache
+def _field_hints(annotated: Any) -> tuple[tuple[str, Any], ...]:
+    """Return the name and the type of every field of a dataclass."""
+    hints = _hints(annotated)
+    return tuple((field.name, hints[field.name]) for field in fields(annotated))
 
 
 @functools.cache
@@ -237,11 +250,12 @@ def _hints(annotated: Any) -> dict[str, Any]:
 
 def _converted(value: Any, hint: Any) -> Any:
     """Return a value as a type, or raise."""
-    container, scalar = _CONTAINERS.get(get_origin(hint)), _SCALARS.get(hint)
-    if container is not None:
-        return container[0](value, get_args(hint))
+    scalar = _SCALARS.get(hint)
     if scalar is not None or hint is Any:
         return value if scalar is None else scalar(value)
+    container = _CONTAINERS.get(get_origin(hint))
+    if container is not None:
+        return container[0](value, get_args(hint))
     if _is_path(hint):
         _kept_if(value, isinstance(value, str | os.PathLike) and isinstance(os.fspath(value), str))
         return hint(value) if hint is Path else value
@@ -273,20 +287,21 @@ def _as_tuple(value: Any, hints: Sequence[Any]) -> tuple[Any, ...]:
     items = tuple(value)
     each = hints if _is_fixed(hints) else [hints[0]] * len(items)
     _kept_if(items, len(each) == len(items))
-    return tuple(_item(f"[{i}]", item, hint) for i, (item, hint) in enumerate(zip(items, each, strict=True)))
+    return tuple(_item(i, item, hint) for i, (item, hint) in enumerate(zip(items, each, strict=True)))
 
 
 def _as_mapping(value: Any, hints: Sequence[Any]) -> dict[Any, Any]:
     """Return a mapping with keys and values of a type each."""
     _kept_if(value, isinstance(value, Mapping))
-    return {_item("", key, hints[0]): _item(f"[{shown(key)}]", each, hints[1]) for key, each in value.items()}
+    return {_item(_KEY, key, hints[0]): _item(key, each, hints[1]) for key, each in value.items()}
 
 
-def _item(place: str, value: Any, hint: Any) -> Any:
-    """Return an item of a container as a type, or raise with its place."""
+def _item(key: Any, value: Any, hint: Any) -> Any:
+    """Return an item of a container as a type, or raise with its place: its key or index."""
     try:
         return _converted(value, hint)
     except _WrongTypeError as error:
+        place = "" if key is _KEY else f"[{shown(key)}]"
         below, value, hint = error.inner or ("", value, hint)
         raise _WrongTypeError((place + below, value, hint)) from None
 

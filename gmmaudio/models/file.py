@@ -48,6 +48,15 @@ READABLE_VERSIONS = ("1", "2")
 KEY = "gmmaudio"
 HEAD_PREFIXES = ("", "1:")
 TRANSFORM_PREFIX, TABLES_PREFIX = "transform.", "front_end."
+NO_HEADER = "is a safetensors file without a readable gmmaudio header: another program's, or damaged; train again"
+# fields of the clips of a training summary
+CLIP_COLUMNS = {
+    "path": tuple[str, ...],
+    "label": tuple[str, ...],
+    "group": tuple[str | None, ...],
+    "sha256": tuple[str, ...],
+    "fingerprint": tuple[str, ...],
+}
 # of a safetensors file
 MAX_HEADER_BYTES = 100_000_000
 # single and double precision, and whole numbers
@@ -160,7 +169,7 @@ def to_bytes(model: Model) -> bytes:
         "weights": list(scorer.weights),
         "calibration": None if model.calibration is None else model.calibration.to_dict(),
         "open_set": None if model.open_set is None else asdict(model.open_set),
-        "training": model.training.to_dict(),
+        "training": _as_columns(model.training.to_dict()),
     }
     header["sha256"] = checksum(header, tensors)
     if sum(tensor.nbytes for tensor in tensors.values()) > MODEL_BYTES - MAX_HEADER_BYTES:
@@ -188,9 +197,10 @@ def from_bytes(data: bytes) -> Model:
     ModelFileError
         If they are damaged, cut short, of another kind, or made by a newer major version.
     """
-    header = _read_header(data)
+    described = _read_described(data)
+    header = _read_header(described)
     refuse_other_major_version(header)
-    tensors = _read_tensors(data)
+    tensors = _read_tensors(data, described)
     refuse_damaged(header, tensors)
     try:
         model = _model(header, tensors)
@@ -267,10 +277,9 @@ def _check_start(handle: BinaryIO) -> None:
     """Raise ModelFileError before a large file is read, where its header is not that of a model of its size."""
     start = handle.read(16)
     size = _header_size(start)
-    start += handle.read(max(size - 8, 0))
-    _read_header(start)
+    described = _read_described(start + handle.read(max(size - 8, 0)))
     try:
-        entries = [entry for name, entry in from_json(start[8 : 8 + size]).items() if name != "__metadata__"]
+        entries = [entry for name, entry in described.items() if name != "__metadata__"]
         end = 8 + size + max((int(entry["data_offsets"][1]) for entry in entries), default=0)
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"is damaged ({error}); copy it again, or train again") from error
@@ -290,46 +299,66 @@ def _header_size(start: bytes) -> int:
     return size
 
 
-def _read_header(data: bytes) -> dict[str, Any]:
-    """Return the header, or raise with the kind of file that this is instead."""
+def _read_described(data: bytes) -> dict[str, Any]:
+    """Return the safetensors header: tensors by name, and metadata; or raise with the kind of file that this is."""
     size = _header_size(data[:16])
     if len(data) < 8 + size:
         raise ModelFileError("is cut short; copy it again, or train again")
-    try:
-        described = from_json(data[8 : 8 + size])
-        text = described["__metadata__"][KEY]
-        header = from_json(text)
-    except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError) as error:
-        raise ModelFileError(
-            "is a safetensors file without a readable gmmaudio header: another program's, or damaged; train again"
-        ) from error
-    except ValueError as error:
-        raise ModelFileError(f"holds no usable model ({error}); train again") from error
+    described = _parsed(data[8 : 8 + size])
+    if not (isinstance(described, dict) and isinstance(described.get("__metadata__"), dict)):
+        raise ModelFileError(NO_HEADER)
+    return described
+
+
+def _read_header(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return our header among the metadata."""
+    header = _parsed(described["__metadata__"].get(KEY))
     if not isinstance(header, dict):
         raise ModelFileError("has a damaged gmmaudio header; copy it again, or train again")
     return header
 
 
-def _check_stored_types(data: bytes) -> None:
-    """Raise ModelFileError where a safetensors header describes a tensor of a type that no model has."""
-    for name, entry in from_json(data[8 : 8 + _header_size(data[:16])]).items():
+def _parsed(text: Any) -> Any:
+    """Return the values of JSON, or raise."""
+    try:
+        return from_json(text)
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise ModelFileError(NO_HEADER) from error
+    except ValueError as error:
+        raise ModelFileError(f"holds no usable model ({error}); train again") from error
+
+
+def _read_tensors(data: bytes, described: Mapping[str, Any]) -> Tensors:
+    """Return the tensors in the bytes of a safetensors file; their types are those that a model has."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    for name, entry in described.items():
         if name != "__metadata__" and (not isinstance(entry, dict) or entry.get("dtype") not in STORED_TYPES):
             raise ModelFileError(
                 f"holds no usable model (the tensor {shown(name)} is described by {shown(entry)}; expected the types "
                 f"{', '.join(STORED_TYPES)}); train again"
             )
-
-
-def _read_tensors(data: bytes) -> Tensors:
-    """Return the tensors in the bytes of a safetensors file."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    _check_stored_types(data)
     try:
         return dict(load(data))
     except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise ModelFileError(f"is cut short or damaged ({error}); copy it again, or train again") from error
+
+
+def _as_columns(training: dict[str, Any]) -> dict[str, Any]:
+    """Return a training summary with one list for each field of the clips: shorter, and read in less time."""
+    return training | {"clips": {name: [clip[name] for clip in training["clips"]] for name in CLIP_COLUMNS}}
+
+
+def _as_rows(training: Any) -> Any:
+    """Return a training summary with one mapping for each clip; what is no summary is left as it is."""
+    if not isinstance(training, Mapping) or "clips" not in training:
+        return training
+    columns = convert_mapping("clips", training["clips"], CLIP_COLUMNS)
+    if len({len(column) for column in columns.values()}) != 1:
+        raise SettingError("its training clips have columns of unlike lengths")
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return {**training, "clips": rows}
 
 
 def _model(header: dict[str, Any], tensors: Tensors) -> Model:
@@ -339,7 +368,9 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
     missing = sorted({"labels", "features", "transform", "heads", "weights", "training"} - set(header))
     if missing:
         raise SettingError(f"its header lacks {', '.join(missing)}")
-    training, features = TrainingSummary.from_dict(header["training"]), FeatureSettings.from_dict(header["features"])
+    # before 2.0 each clip is a mapping
+    training = TrainingSummary.from_dict(_as_rows(header["training"]) if has_tables else header["training"])
+    features = FeatureSettings.from_dict(header["features"])
     calibration, open_set = header.get("calibration"), header.get("open_set")
     tables, tensors = _divided(tensors, TABLES_PREFIX) if has_tables else ({}, tensors)
     model = Model(

@@ -26,6 +26,9 @@ from gmmaudio.values import MAX_WHOLE, convert, convert_fields, shown
 # reason code of a clip of no known label
 NO_LABEL = "no_label"
 
+# a mapping each, whose own types are those of the clip; dict[str, Any] would check every name twice
+CLIP_ROWS: Any = tuple[dict, ...]  # type: ignore[type-arg]
+
 
 @dataclass(frozen=True)
 class TrainingClip:
@@ -59,7 +62,7 @@ class TrainingClip:
     def __post_init__(self) -> None:
         convert_fields(self)
         for name, hexadecimal in (("sha256", self.sha256), ("fingerprint", self.fingerprint)):
-            if not re.fullmatch("([0-9a-f]{2})*", hexadecimal):
+            if len(hexadecimal) % 2 or not re.fullmatch("[0-9a-f]*", hexadecimal):
                 raise SettingError(f"{name} is {shown(hexadecimal)}; expected hexadecimal digits")
 
 
@@ -149,7 +152,7 @@ class TrainingSummary:
                 f"unknown fields of the training summary: {', '.join(unknown)}; made by a newer version?"
             )
         summary["kind_settings"] = settings_from_dict(summary["kind_settings"])
-        clips = convert("clips", summary["clips"], tuple[dict[str, Any], ...])
+        clips = convert("clips", summary["clips"], CLIP_ROWS)
         summary["clips"] = tuple(TrainingClip(**clip) for clip in clips)
         findings = convert("findings", summary.get("findings", ()), tuple[str | dict[str, Any], ...])
         summary["findings"] = tuple(map(Finding.of, findings))

@@ -345,3 +345,22 @@ def test_a_number_too_large_in_a_sealed_header_is_refused(change):
 def test_a_training_summary_of_the_wrong_kind_is_refused(change):
     header, tensors = header_and_tensors(to_bytes(small_model()))
     refused(sealed(header | {"training": header["training"] | change}, tensors))
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ([], "clips is []; expected names and values"),
+        ({"path": ["a"]}, "clips has ['path']; expected path, label, group, sha256, fingerprint"),
+        ({"path": ["a/1.wav"]}, "its training clips have columns of unlike lengths"),
+        ({"path": "ab"}, "clips.path is 'ab'; expected a list of strings"),
+        ({"label": ["a", 3]}, "clips.label[1] is 3; expected a string"),
+        ({"sha256": ["0", "00"]}, "sha256 is '0'; expected hexadecimal digits"),
+        ({"weight": [1, 2]}, "clips has "),
+    ],
+)
+def test_columns_of_training_clips_that_do_not_go_together_are_refused(columns, said):
+    header, tensors = header_and_tensors(to_bytes(small_model()))
+    clips = columns if said.startswith(("clips is", "clips has ['path']")) else header["training"]["clips"] | columns
+    changed = header | {"training": header["training"] | {"clips": clips}}
+    assert said in refused(sealed(changed, tensors))
