@@ -50,13 +50,7 @@ HEAD_PREFIXES = ("", "1:")
 TRANSFORM_PREFIX, TABLES_PREFIX = "transform.", "front_end."
 NO_HEADER = "is a safetensors file without a readable gmmaudio header: another program's, or damaged; train again"
 # fields of the clips of a training summary
-CLIP_COLUMNS = {
-    "path": tuple[str, ...],
-    "label": tuple[str, ...],
-    "group": tuple[str | None, ...],
-    "sha256": tuple[str, ...],
-    "fingerprint": tuple[str, ...],
-}
+CLIP_COLUMNS = ("path", "label", "group", "sha256", "fingerprint")
 # of a safetensors file
 MAX_HEADER_BYTES = 100_000_000
 # single and double precision, and whole numbers
@@ -354,7 +348,7 @@ def _as_rows(training: Any) -> Any:
     """Return a training summary with one mapping for each clip; what is no summary is left as it is."""
     if not isinstance(training, Mapping) or "clips" not in training:
         return training
-    columns = convert_mapping("clips", training["clips"], CLIP_COLUMNS)
+    columns = convert_mapping("clips", training["clips"], dict.fromkeys(CLIP_COLUMNS, list))
     if len({len(column) for column in columns.values()}) != 1:
         raise SettingError("its training clips have columns of unlike lengths")
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
