@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmmaudio.cli.console import show_report
+from gmmaudio.cli.report_tables import show_report
 from gmmaudio.evaluation import (
     METRICS,
     Metric,

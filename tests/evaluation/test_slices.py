@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gmmaudio.cli.console import show_report
+from gmmaudio.cli.report_tables import show_report
 from gmmaudio.evaluation import Protocol, ScoredClip, make_report, make_slice, render_html
 from gmmaudio.evaluation.csv_tables import csv_text, tables
 from gmmaudio.evaluation.slices import SLICE_KINDS, SliceKind, by_duration, by_source, slice_tables, slices_markdown
