@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from gmmaudio.arrays import as_numbers
 from gmmaudio.errors import FeatureError, SettingError
@@ -93,15 +94,14 @@ def compute_fingerprint(cepstra: npt.ArrayLike, frames_per_s: float) -> Fingerpr
 
 def _anchors(level: Floats, frames_per_s: float) -> tuple[Floats, Floats]:
     """Return the positions of local maxima of the smoothed level (n,), frames, and their prominence, decibel."""
-    from scipy.ndimage import gaussian_filter1d, maximum_filter1d
-
     half, gap = WINDOW_S / 2 * frames_per_s, max(1, round(GAP_S * frames_per_s))
     none = np.zeros(0)
     if len(level) < 2 * half + 2:
         return none, none
     # truncated so that smoothing and gap together do not reach beyond the window
-    smooth = gaussian_filter1d(level, SMOOTHING_S * frames_per_s, truncate=(WINDOW_S / 2 - GAP_S) / SMOOTHING_S)
-    highest, lowest = maximum_filter1d(smooth, 2 * gap + 1), -maximum_filter1d(-smooth, 2 * gap + 1)
+    smooth = _smoothed(level, SMOOTHING_S * frames_per_s, round((WINDOW_S / 2 - GAP_S) * frames_per_s))
+    around = sliding_window_view(np.pad(smooth, gap, mode="edge"), 2 * gap + 1)
+    highest, lowest = around.max(axis=1), around.min(axis=1)
     peak = np.flatnonzero((smooth == highest) & (smooth > lowest))
     peak = peak[(peak >= half) & (peak < len(level) - half - 1)]
     before, top, after = smooth[peak - 1], smooth[peak], smooth[peak + 1]
@@ -109,6 +109,17 @@ def _anchors(level: Floats, frames_per_s: float) -> tuple[Floats, Floats]:
     # a parabola through three points: the position must not depend on the frame grid
     shift = np.divide(after - before, 2 * bend, out=np.zeros(len(peak)), where=bend > 0)
     return peak + np.clip(shift, -0.5, 0.5), top - lowest[peak]
+
+
+def _smoothed(level: Floats, std: float, reach: int) -> Floats:
+    """Return the level (n,) smoothed by a Gaussian of this standard deviation, frames, cut off beyond ``reach``."""
+    weights = np.exp(-0.5 * (np.arange(reach + 1) / std) ** 2)
+    weights /= weights[0] + 2 * weights[1:].sum()
+    padded, n = np.pad(level, reach, mode="symmetric"), len(level)
+    smooth: Floats = level * weights[0]
+    for lag in range(reach, 0, -1):
+        smooth += weights[lag] * (padded[reach - lag :][:n] + padded[reach + lag :][:n])
+    return smooth
 
 
 def _cells(frames: Floats, anchors: Floats, frames_per_s: float) -> Floats:
@@ -124,9 +135,9 @@ def _cells(frames: Floats, anchors: Floats, frames_per_s: float) -> Floats:
 
 def _signs(cells: Floats) -> Fingerprint:
     """Return the signs of the slow modulations of the cells (k, CELLS, 6), the slowest in the highest bits, (k,)."""
-    from scipy.fft import dct
-
-    modulation = dct(cells, axis=1, norm="ortho")
+    angles = np.pi / CELLS * np.outer(np.arange(max(MODULATIONS) + 1), np.arange(CELLS) + 0.5)
+    # a cosine transform; a constant less, so that of steady cells not even rounding errors are left
+    modulation = np.cos(angles) @ (cells - cells[:, :1])
     order = sorted((m + 1, c) for c, n in enumerate(MODULATIONS) for m in range(n))
     signs = np.stack([modulation[:, m, c] > 0 for m, c in order], axis=1)
     whole: Fingerprint = signs.astype(np.uint64) @ (np.uint64(1) << np.arange(len(order), dtype=np.uint64)[::-1])

@@ -127,6 +127,32 @@ def test_worker_processes_import_no_heavy_library(heavy, tmp_path):
             assert set(modules) & heavy == set()
 
 
+def test_workers_that_extract_for_training_import_no_heavy_library(heavy, tmp_path):
+    (tmp_path / "spy.py").write_text(
+        "import sys\n"
+        "from gmmaudio.trials import Extracted, extract_clip\n"
+        "def modules(task):\n"
+        "    extracted = extract_clip(task)\n"
+        "    assert isinstance(extracted, Extracted) and len(extracted.fingerprint), extracted\n"
+        "    return sorted(sys.modules)\n"
+    )
+    code = (
+        "import json, spy, sys; from pathlib import Path; import gmmaudio; from gmmaudio.compute import ordered_map;"
+        "from gmmaudio.corpus import Clip; from gmmaudio.features import design_tables;"
+        "from gmmaudio.trials import ExtractionTask; preset, path = sys.argv[1:];"
+        "features = gmmaudio.make_recipe(preset).features; tables = design_tables(features.frames);"
+        "task = ExtractionTask(Path(), Clip(path, ''), features, 0.5, tables=tables);"
+        "print(json.dumps(list(ordered_map(spy.modules, [task] * 2, 2))))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
+    tone = write_tone(tmp_path / "tone.wav")
+    for preset in ("genre", "language"):
+        words = [sys.executable, "-c", code, preset, str(tone)]
+        done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
+        for modules in json.loads(done.stdout):
+            assert set(modules) & heavy == set()
+
+
 @pytest.mark.parametrize(("given", "used"), [(None, "1"), ("2", "2")])
 def test_a_command_starts_no_threads_of_openblas_unless_asked_to(given, used):
     code = (

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.fft import dct
+from scipy.ndimage import gaussian_filter1d
 
 from gmmaudio.corpus import compute_fingerprint, from_hex, to_hex
 from gmmaudio.corpus import fingerprint as module
@@ -158,3 +160,28 @@ def test_text_and_back(values):
 def test_text_that_is_no_fingerprint_is_refused(text):
     with pytest.raises(SettingError, match="is no fingerprint; expected 16 hexadecimal digits for each of 0 to 24"):
         from_hex(text)
+
+
+# --- beside scipy ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frames_per_s", [16.0, 43.07, 100.0])
+def test_the_level_is_smoothed_as_scipy_does_it(frames_per_s):
+    level = walk(4, 300)[:, 0]
+    std, reach = module.SMOOTHING_S * frames_per_s, round(0.3 * frames_per_s)
+    # ends are mirrored in both; the same sums in the same order, but for the compiler's
+    expected = gaussian_filter1d(level, std, radius=reach)
+    assert np.abs(module._smoothed(level, std, reach) - expected).max() <= 1e-12 * np.abs(level).max()
+
+
+def test_signs_are_those_of_scipys_cosine_transform():
+    cells = walk(5, 40 * module.CELLS)[:, :6].reshape(40, module.CELLS, 6)
+    modulation = dct(cells, axis=1)
+    order = sorted((m + 1, c) for c, n in enumerate(module.MODULATIONS) for m in range(n))
+    expected = ["".join("01"[int(row[m, c] > 0)] for m, c in order) for row in modulation]
+    assert [f"{value:056b}" for value in module._signs(cells).tolist()] == expected
+
+
+def test_cells_that_do_not_move_have_no_signs():
+    # a third has no exact sum: the transform of a constant must be zero nevertheless
+    assert module._signs(np.full((3, module.CELLS, 6), 1 / 3)).tolist() == [0, 0, 0]
