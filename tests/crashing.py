@@ -7,7 +7,7 @@ from gmmaudio.pipeline import classification
 from gmmaudio.trials import extraction
 
 
-def crash_at(monkeypatch, item, owner=None, names=None, key=lambda task: task.clip.path):
+def crash_at(monkeypatch, item, owner=None, names=None, key=lambda clip: clip.path):
     """Make every worker process die by SIGKILL at one item, by default a file whose path ends so."""
 
     def dying(function):

@@ -17,7 +17,7 @@ from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, Rows, design_tables, make_rows
 from gmmaudio.models import Model, Prediction
 from gmmaudio.pipeline.arguments import as_store
-from gmmaudio.trials import ClipCache, ExtractionTask, check_lengths, extract_clip, fail_crashed, warn_of
+from gmmaudio.trials import ClipCache, Extraction, check_lengths, extract_clip, fail_crashed, warn_of
 from gmmaudio.values import checked
 
 T = TypeVar("T")
@@ -105,9 +105,10 @@ def classify(
     """
     if priors is not None:
         model.recogniser.prior_of(priors)
-    tasks = _tasks(model.features, model.front_end_tables(), paths, min_duration_s, as_store(cache))
-    run = RunContext(n_jobs, progress)
-    return _warned(run.map(partial(_classify, model, priors), tasks, "classifying", on_crash=_fail_crashed))
+    extraction = _extraction(model.features, model.front_end_tables(), min_duration_s, as_store(cache))
+    clips, run = _clips(paths), RunContext(n_jobs, progress)
+    function = partial(_classify, model, priors, extraction)
+    return _warned(run.map(function, clips, "classifying", on_crash=_fail_crashed))
 
 
 @checked
@@ -157,29 +158,25 @@ def read_rows(
     >>> song.rows.values.shape, gone.code
     ((280, 5), 'vanished')
     """
-    tasks = _tasks(features, design_tables(features.frames), paths, min_duration_s, as_store(cache))
-    run = RunContext(n_jobs, progress)
-    return _warned(run.map(_rows, tasks, "extracting features", on_crash=_fail_rows))
+    extraction = _extraction(features, design_tables(features.frames), min_duration_s, as_store(cache))
+    clips, run = _clips(paths), RunContext(n_jobs, progress)
+    return _warned(run.map(partial(_rows, extraction), clips, "extracting features", on_crash=_fail_rows))
 
 
-def _tasks(
-    features: FeatureSettings,
-    tables: FrontEndTables,
-    paths: Sequence[str | os.PathLike[str]],
-    min_duration_s: float,
-    store: FeatureStore | None,
-) -> list[ExtractionTask]:
-    """Return the extraction task of each file, with its settings checked."""
+def _extraction(
+    features: FeatureSettings, tables: FrontEndTables, min_duration_s: float, store: FeatureStore | None
+) -> Extraction:
+    """Return the settings under which files are decoded, checked."""
     check_lengths(min_duration_s)
+    cache = None if store is None else ClipCache.of(store, features.frames, tables)
+    return Extraction(Path(), features, min_duration_s, tables=tables, cache=cache, fingerprints=False)
+
+
+def _clips(paths: Sequence[str | os.PathLike[str]]) -> list[Clip]:
+    """Return the clip of each file: all of it, without a label."""
     if isinstance(paths, str | bytes | os.PathLike):
         raise SettingError(f"`paths` is {paths!r}; expected several paths, such as [{str(paths)!r}]")
-    cache = None if store is None else ClipCache.of(store, features.frames, tables)
-    return [
-        ExtractionTask(
-            Path(), Clip(os.fspath(path), ""), features, min_duration_s, tables=tables, cache=cache, fingerprints=False
-        )
-        for path in paths
-    ]
+    return [Clip(os.fspath(path), "") for path in paths]
 
 
 def _warned(results: Iterable[tuple[T, CacheNotes]]) -> Iterator[T]:
@@ -191,32 +188,34 @@ def _warned(results: Iterable[tuple[T, CacheNotes]]) -> Iterator[T]:
     warn_of(notes)
 
 
-def _rows(task: ExtractionTask) -> tuple[FileRows | FailedInput, CacheNotes]:
+def _rows(extraction: Extraction, clip: Clip) -> tuple[FileRows | FailedInput, CacheNotes]:
     """Return the rows of one file, or its failure, and what is to be said of the cache."""
-    extracted = extract_clip(task)
+    extracted = extract_clip(extraction, clip)
     if isinstance(extracted, FailedInput):
         return extracted, ()
-    rows = make_rows([extracted.raw], task.features)
-    return FileRows(task.clip.path, rows, extracted.duration_s, extracted.notes), extracted.cache_notes
+    rows = make_rows([extracted.raw], extraction.features)
+    return FileRows(clip.path, rows, extracted.duration_s, extracted.notes), extracted.cache_notes
 
 
-def _fail_rows(task: ExtractionTask, error: WorkerError) -> tuple[FailedInput, CacheNotes]:
+def _fail_rows(clip: Clip, error: WorkerError) -> tuple[FailedInput, CacheNotes]:
     """Return the failure of a file whose worker process died."""
-    return fail_crashed(task, error), ()
+    return fail_crashed(clip, error), ()
 
 
-def _classify(model: Model, priors: Mapping[str, float] | None, task: ExtractionTask) -> tuple[Prediction, CacheNotes]:
+def _classify(
+    model: Model, priors: Mapping[str, float] | None, extraction: Extraction, clip: Clip
+) -> tuple[Prediction, CacheNotes]:
     """Return the prediction for one file, and what is to be said of the cache."""
-    file_rows, notes = _rows(task)
+    file_rows, notes = _rows(extraction, clip)
     if isinstance(file_rows, FailedInput):
         return _without_label(file_rows), notes
     prediction = model.predict(file_rows.rows, priors)
     return replace(prediction, path=file_rows.path, duration_s=file_rows.duration_s, notes=file_rows.notes), notes
 
 
-def _fail_crashed(task: ExtractionTask, error: WorkerError) -> tuple[Prediction, CacheNotes]:
+def _fail_crashed(clip: Clip, error: WorkerError) -> tuple[Prediction, CacheNotes]:
     """Return the prediction for a file whose worker process died."""
-    return _without_label(fail_crashed(task, error)), ()
+    return _without_label(fail_crashed(clip, error)), ()
 
 
 def _without_label(failed: FailedInput) -> Prediction:

@@ -5,7 +5,7 @@ from gmmaudio.trials.clip_cache import ClipCache, warn_of
 from gmmaudio.trials.extraction import (
     Degradation,
     Extracted,
-    ExtractionTask,
+    Extraction,
     check_lengths,
     extract_clip,
     extract_clips,
@@ -17,7 +17,7 @@ __all__ = [
     "ClipCache",
     "Degradation",
     "Extracted",
-    "ExtractionTask",
+    "Extraction",
     "Segment",
     "Trial",
     "TrialSet",

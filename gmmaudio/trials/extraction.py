@@ -6,6 +6,7 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,15 +111,13 @@ class Degradation:
 
 
 @dataclass(frozen=True)
-class ExtractionTask:
-    """A clip to decode, and the settings of its decoding.
+class Extraction:
+    """The settings under which clips are decoded. A worker process receives them once.
 
     Parameters
     ----------
     root : Path
-        Folder that the clip's path is relative to.
-    clip : Clip
-        Clip to decode.
+        Folder that paths of clips are relative to.
     features : FeatureSettings
         The front end.
     min_duration_s : float
@@ -134,7 +133,6 @@ class ExtractionTask:
     """
 
     root: Path
-    clip: Clip
     features: FeatureSettings
     min_duration_s: float
     degradation: Degradation | None = None
@@ -142,12 +140,17 @@ class ExtractionTask:
     cache: ClipCache | None = None
     fingerprints: bool = True
 
-    @property
-    def part(self) -> dict[str, Any]:
-        """Segment of the file and degradation, as plain values: the file and these give the frames."""
+    def part_of(self, clip: Clip) -> dict[str, Any]:
+        """Return segment of the file and degradation, as plain values: the file and these give the frames.
+
+        Parameters
+        ----------
+        clip : Clip
+            The clip.
+        """
         degradation = self.degradation
-        random_key = None if degradation is None else [degradation.name, *degradation.random_key(self.clip.path)]
-        return {"start_s": self.clip.start_s, "end_s": self.clip.end_s, "degradation": random_key}
+        random_key = None if degradation is None else [degradation.name, *degradation.random_key(clip.path)]
+        return {"start_s": clip.start_s, "end_s": clip.end_s, "degradation": random_key}
 
 
 def extract_clips(
@@ -207,20 +210,22 @@ def extract_clips(
     # by the caller's process: workers need not import what designs them
     tables = design_tables(features.frames) if tables is None else tables
     cache = None if store is None else ClipCache.of(store, features.frames, tables)
-    tasks = [ExtractionTask(root, clip, features, min_duration_s, degradation, tables, cache) for clip in clips]
+    extraction = Extraction(root, features, min_duration_s, degradation, tables, cache)
     stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"
-    results = list(run.map(extract_clip, tasks, stage, on_crash=fail_crashed))
+    results = list(run.map(partial(extract_clip, extraction), clips, stage, on_crash=fail_crashed))
     warn_of(note for item in results if isinstance(item, Extracted) for note in item.cache_notes)
     return results
 
 
-def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
+def extract_clip(extraction: Extraction, clip: Clip) -> Extracted | FailedInput:
     """Return the frames of one clip, or its failure.
 
     Parameters
     ----------
-    task : ExtractionTask
-        Clip and settings.
+    extraction : Extraction
+        Settings.
+    clip : Clip
+        Clip to decode.
 
     Returns
     -------
@@ -230,14 +235,13 @@ def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
     Examples
     --------
     >>> from gmmaudio.features import make_features
-    >>> extract_clip(ExtractionTask(Path(), Clip("no_such_file.wav", "jazz"), make_features(), 0.5)).message
+    >>> extract_clip(Extraction(Path(), make_features(), 0.5), Clip("no_such_file.wav", "jazz")).message
     'is not there; check the path'
     """
-    clip = task.clip
     try:
-        frames, cache_notes = _frames_of(task)
-        check_duration(frames.source.duration_s or 0.0, task.min_duration_s)
-        prints = _fingerprint_of(frames, task)
+        frames, cache_notes = _frames_of(extraction, clip)
+        check_duration(frames.source.duration_s or 0.0, extraction.min_duration_s)
+        prints = _fingerprint_of(frames, extraction)
     except AudioError as error:
         return FailedInput(clip.path, error.code, error.message)
     except FeatureError as error:
@@ -256,47 +260,48 @@ def extract_clip(task: ExtractionTask) -> Extracted | FailedInput:
     )
 
 
-def _frames_of(task: ExtractionTask) -> tuple[ClipFrames, tuple[str, ...]]:
+def _frames_of(extraction: Extraction, clip: Clip) -> tuple[ClipFrames, tuple[str, ...]]:
     """Return the frames of a clip, kept or computed, and what is to be said of the cache."""
-    if task.cache is None:
-        return _compute(task), ()
-    return task.cache.frames_of(task.root / task.clip.path, task.part, lambda: _compute(task))
+    if extraction.cache is None:
+        return _compute(extraction, clip), ()
+    path, part = extraction.root / clip.path, extraction.part_of(clip)
+    return extraction.cache.frames_of(path, part, lambda: _compute(extraction, clip))
 
 
-def _compute(task: ExtractionTask) -> ClipFrames:
+def _compute(extraction: Extraction, clip: Clip) -> ClipFrames:
     """Return the frames of a clip, also of one that is too short: the minimum is of the run, not of the file."""
-    sr = task.features.frames.sample_rate_hz
+    sr = extraction.features.frames.sample_rate_hz
     tally, notes, decoded = _Tally(), list[AudioNote](), list[AudioInfo]()
     try:
         blocks = read_blocks(
-            task.root / task.clip.path,
+            extraction.root / clip.path,
             sr,
-            start_s=task.clip.start_s,
-            end_s=task.clip.end_s,
+            start_s=clip.start_s,
+            end_s=clip.end_s,
             on_note=notes.append,
             on_decoded=decoded.append,
         )
         sound = tally.count(blocks)
-        if task.degradation is not None:
-            degraded = task.degradation.apply(np.concatenate(list(sound)), sr, task.clip.path)
+        if extraction.degradation is not None:
+            degraded = extraction.degradation.apply(np.concatenate(list(sound)), sr, clip.path)
             tally.n_samples, sound = len(degraded), iter([degraded])
-        raw = raw_frames(sound, task.features.frames, task.tables)
-        prints = _fingerprint(raw, task.features) if task.fingerprints else None
+        raw = raw_frames(sound, extraction.features.frames, extraction.tables)
+        prints = _fingerprint(raw, extraction.features) if extraction.fingerprints else None
     except Exception:
         # whatever else is wrong with a short clip follows from that
         for info in decoded:
-            check_duration(info.duration_s or 0.0, task.min_duration_s)
+            check_duration(info.duration_s or 0.0, extraction.min_duration_s)
         raise
     return ClipFrames(raw, decoded[0], tally.n_samples / sr, tally.digest.hexdigest(), prints, tuple(notes))
 
 
-def fail_crashed(task: ExtractionTask, error: WorkerError) -> FailedInput:
+def fail_crashed(clip: Clip, error: WorkerError) -> FailedInput:
     """Return the failure of a clip whose worker process died.
 
     Parameters
     ----------
-    task : ExtractionTask
-        Clip and settings.
+    clip : Clip
+        The clip.
     error : WorkerError
         How the worker died.
 
@@ -307,20 +312,18 @@ def fail_crashed(task: ExtractionTask, error: WorkerError) -> FailedInput:
 
     Examples
     --------
-    >>> from gmmaudio.features import make_features
-    >>> task = ExtractionTask(Path(), Clip("a.mp3", "jazz"), make_features(), 0.5)
-    >>> fail_crashed(task, WorkerError("the worker process died twice (SIGSEGV)")).message
+    >>> fail_crashed(Clip("a.mp3", "jazz"), WorkerError("the worker process died twice (SIGSEGV)")).message
     'the worker process died twice (SIGSEGV); leave the file out, or convert it with another program'
     """
-    return FailedInput(task.clip.path, "crashed", f"{error}; leave the file out, or convert it with another program")
+    return FailedInput(clip.path, "crashed", f"{error}; leave the file out, or convert it with another program")
 
 
-def _fingerprint_of(frames: ClipFrames, task: ExtractionTask) -> Fingerprint:
+def _fingerprint_of(frames: ClipFrames, extraction: Extraction) -> Fingerprint:
     """Return the fingerprint of a clip; an empty one where it is not asked for."""
-    if not task.fingerprints:
+    if not extraction.fingerprints:
         return NO_FINGERPRINT
     # a run that needs none, as classification, keeps frames without one
-    return _fingerprint(frames.raw, task.features) if frames.fingerprint is None else frames.fingerprint
+    return _fingerprint(frames.raw, extraction.features) if frames.fingerprint is None else frames.fingerprint
 
 
 def _fingerprint(raw: RawFrames, features: FeatureSettings) -> Fingerprint:

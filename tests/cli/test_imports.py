@@ -131,18 +131,19 @@ def test_workers_that_extract_for_training_import_no_heavy_library(heavy, tmp_pa
     (tmp_path / "spy.py").write_text(
         "import sys\n"
         "from gmmaudio.trials import Extracted, extract_clip\n"
-        "def modules(task):\n"
-        "    extracted = extract_clip(task)\n"
+        "def modules(extraction, clip):\n"
+        "    extracted = extract_clip(extraction, clip)\n"
         "    assert isinstance(extracted, Extracted) and len(extracted.fingerprint), extracted\n"
         "    return sorted(sys.modules)\n"
     )
     code = (
-        "import json, spy, sys; from pathlib import Path; import gmmaudio; from gmmaudio.compute import ordered_map;"
+        "import json, spy, sys; from functools import partial; from pathlib import Path; import gmmaudio;"
+        "from gmmaudio.compute import ordered_map;"
         "from gmmaudio.corpus import Clip; from gmmaudio.features import design_tables;"
-        "from gmmaudio.trials import ExtractionTask; preset, path = sys.argv[1:];"
+        "from gmmaudio.trials import Extraction; preset, path = sys.argv[1:];"
         "features = gmmaudio.make_recipe(preset).features; tables = design_tables(features.frames);"
-        "task = ExtractionTask(Path(), Clip(path, ''), features, 0.5, tables=tables);"
-        "print(json.dumps(list(ordered_map(spy.modules, [task] * 2, 2))))"
+        "function = partial(spy.modules, Extraction(Path(), features, 0.5, tables=tables));"
+        "print(json.dumps(list(ordered_map(function, [Clip(path, '')] * 2, 2))))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
     tone = write_tone(tmp_path / "tone.wav")

@@ -86,6 +86,6 @@ def test_reading_of_rows_goes_on_without_the_file(deadly, corpus, model):
 def test_a_fit_that_kills_its_worker_is_an_error_that_names_the_label(clips, monkeypatch, kind):
     crash_at(monkeypatch, 1, owner=frame_gmm, names=("_fit_label",), key=lambda task: task.seed[1])
     with pytest.raises(WorkerError) as caught:
-        pipeline.train(clips, pipeline.make_recipe(kind=kind, n_components=2), n_jobs=2)
+        pipeline.train(clips, pipeline.make_recipe(kind=kind, covariance_type="diag", n_components=2), n_jobs=2)
     assert "label 'low': the worker process died twice, the second time alone (SIGKILL" in str(caught.value)
     assert "at the fit of 2 components to" in str(caught.value)

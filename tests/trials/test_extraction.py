@@ -13,7 +13,7 @@ from gmmaudio.corpus import Clip
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import make_features, raw_frames
-from gmmaudio.trials import Degradation, Extracted, ExtractionTask, check_lengths, extract_clip, extract_clips
+from gmmaudio.trials import Degradation, Extracted, Extraction, check_lengths, extract_clip, extract_clips
 
 
 def test_random_numbers_of_a_degradation_depend_on_seed_and_path_only():
@@ -37,7 +37,7 @@ def features():
 
 def test_a_clip_has_the_frames_the_length_and_the_hash_of_its_samples(corpus, features):
     path = corpus.rows[0]["path"]
-    clip = extract_clip(ExtractionTask(corpus.root, Clip(path, "low"), features, 0.5))
+    clip = extract_clip(Extraction(corpus.root, features, 0.5), Clip(path, "low"))
     y = read_audio(corpus.root / path, 22050)
     assert clip.duration_s == len(y) / 22050 == 1.0
     assert clip.sha256 == hashlib.sha256(y.tobytes()).hexdigest()
@@ -46,8 +46,9 @@ def test_a_clip_has_the_frames_the_length_and_the_hash_of_its_samples(corpus, fe
 
 
 def test_a_degraded_clip_has_other_frames_and_the_hash_of_the_original(corpus, features):
-    task = ExtractionTask(corpus.root, Clip(corpus.rows[0]["path"], "low"), features, 0.5)
-    clean, degraded = extract_clip(task), extract_clip(replace(task, degradation=Degradation("noise 10 dB")))
+    clip, plain = Clip(corpus.rows[0]["path"], "low"), Extraction(corpus.root, features, 0.5)
+    noisy = replace(plain, degradation=Degradation("noise 10 dB"))
+    clean, degraded = extract_clip(plain, clip), extract_clip(noisy, clip)
     assert degraded.sha256 == clean.sha256
     assert degraded.duration_s == clean.duration_s
     assert not np.array_equal(degraded.raw.values, clean.raw.values)
@@ -55,8 +56,8 @@ def test_a_degraded_clip_has_other_frames_and_the_hash_of_the_original(corpus, f
 
 def test_a_degradation_that_shortens_the_sound_shortens_the_clip(tmp_path, tools, features):
     tools.write(tmp_path / "long.wav", tools.band_noise("low", 0, seconds=7.0), tools.sr)
-    task = ExtractionTask(tmp_path, Clip("long.wav", "low"), features, 0.5, Degradation("5 s excerpt"))
-    assert extract_clip(task).duration_s == 5.0
+    extraction = Extraction(tmp_path, features, 0.5, Degradation("5 s excerpt"))
+    assert extract_clip(extraction, Clip("long.wav", "low")).duration_s == 5.0
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -95,8 +96,8 @@ def test_the_stage_of_degraded_clips_names_the_degradation(corpus, features):
 
 
 def test_a_front_end_too_coarse_for_fingerprints_gives_none(corpus):
-    task = ExtractionTask(corpus.root, Clip(corpus.rows[0]["path"], "low"), make_features(hop_s=0.08), 0.5)
-    assert len(extract_clip(task).fingerprint) == 0
+    extraction = Extraction(corpus.root, make_features(hop_s=0.08), 0.5)
+    assert len(extract_clip(extraction, Clip(corpus.rows[0]["path"], "low")).fingerprint) == 0
 
 
 # --- bounds ----------------------------------------------------------------------------------------------------------
