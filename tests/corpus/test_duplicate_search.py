@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import math
 import os
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from gmmaudio.audio import read_audio
-from gmmaudio.corpus import near_duplicates, near_duplicates_within
+from gmmaudio.corpus import duplicate_search, near_duplicates, near_duplicates_within
 from tests.corpus.conftest import melody, print_of
 
 NONE = np.zeros(0, dtype=np.uint64)
@@ -198,6 +199,78 @@ def test_swapping_the_collections_swaps_the_pairs():
     result = near_duplicates(train, test)
     assert [(i, j) for i, j, _ in result] == [(0, 2), (1, 1), (3, 0)]
     assert sorted((j, i, share) for i, j, share in result) == near_duplicates(test, train)
+
+
+# --- many clips: prints that repeat phrases, as recorded ones do -------------------------------------------------
+
+
+def phrased_prints(n, rng, n_phrases=200, share=0.3):
+    """Return synthetic prints of 1 to 9 anchors; a share are phrases of a small vocabulary, with wrong signs."""
+    phrases = random_print(rng, n_phrases)
+    prints = [random_print(rng, int(k), rng.integers(0, 256, k)) for k in rng.integers(1, 10, n)]
+    for one in prints:
+        for i in np.flatnonzero(rng.random(len(one)) < share):
+            said = flipped(phrases[rng.integers(n_phrases)][None], int(rng.integers(0, 6)), rng)[0]
+            one[i] = said & ~np.uint64(255) | one[i] & np.uint64(255)
+    return prints
+
+
+def copies_by_hand(prints):
+    """Return the pairs of clips with two anchors within 10 signs that share three bytes, if they agree; plainly."""
+    found = []
+    for i, j in itertools.combinations(range(len(prints)), 2):
+        differ = [(a ^ b) >> 8 for a in prints[i].tolist() for b in prints[j].tolist()]
+        is_seed = any(d.bit_count() <= 10 and d.to_bytes(7, "big").count(0) >= 3 for d in differ)
+        if is_seed and (share := agreement_by_hand(prints[i], prints[j])) > 0:
+            found.append((i, j, share))
+    return found
+
+
+@pytest.mark.parametrize("block", [5, duplicate_search.BLOCK])
+def test_the_index_finds_what_comparing_all_anchors_finds(block, monkeypatch):
+    monkeypatch.setattr(duplicate_search, "BLOCK", block)
+    rng = np.random.default_rng(9)
+    prints = phrased_prints(120, rng)
+    prints += [flipped(prints[i], n, rng)[:k] for i, n, k in ((3, 1, 9), (50, 3, 9), (51, 4, 2), (3, 2, 4), (70, 6, 9))]
+    prints += [prints[5], NONE, prints[5]]
+    expected = copies_by_hand(prints)
+    assert near_duplicates_within(prints) == expected
+    assert len(expected) > 7
+    train, test = prints[::2], prints[1::2]
+    across = [(i // 2, j // 2, share) for i, j, share in expected if i % 2 == 0 and j % 2 == 1]
+    across += [(j // 2, i // 2, share) for i, j, share in expected if i % 2 == 1 and j % 2 == 0]
+    assert near_duplicates(train, test) == sorted(across)
+    assert len(across) > 2
+
+
+def test_no_more_anchors_are_compared_than_share_three_bytes():
+    rng = np.random.default_rng(10)
+    hashes = np.concatenate(phrased_prints(60, rng, n_phrases=20))
+    pairs = [pair for i, j in duplicate_search._collisions(hashes) for pair in zip(i.tolist(), j.tolist(), strict=True)]
+    bytes_of = hashes.astype(">u8").view(np.uint8).reshape(-1, 8)[:, :7]
+    n_equal = (bytes_of[:, None] == bytes_of[None]).sum(axis=2)[np.triu_indices(len(hashes), 1)]
+    # for each pair, the choices of three of the bytes that are equal
+    assert len(pairs) == sum(math.comb(int(n), 3) for n in n_equal)
+    assert all(i != j for i, j in pairs)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_the_work_for_an_anchor_hardly_grows_with_their_number(share):
+    work = []
+    for n in (500, 5_000):
+        rng = np.random.default_rng(11)
+        hashes = rng.integers(0, 2**56, 24 * n, dtype=np.uint64) << np.uint64(8)
+        said = rng.random(len(hashes)) < share
+        phrases = rng.integers(0, 2**56, 2_000, dtype=np.uint64)
+        # a twelfth of the signs of a phrase are turned round
+        wrong = np.bitwise_or.reduce(
+            [(rng.random(len(hashes)) < 1 / 12).astype(np.uint64) << np.uint64(bit) for bit in range(56)]
+        )
+        hashes[said] = (phrases[rng.integers(len(phrases), size=said.sum())] ^ wrong[said]) << np.uint64(8)
+        n_compared = sum(len(i) for i, _ in duplicate_search._collisions(hashes))
+        work.append(35 + n_compared / len(hashes))
+    # 35 keys of each anchor are sorted; to compare each with each would be 120,000 at the larger size
+    assert work[1] < 10**0.1 * work[0]
 
 
 # --- recorded sound, where it is at hand -------------------------------------------------------------------------
