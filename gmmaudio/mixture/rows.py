@@ -318,9 +318,11 @@ def first_distinct_rows(X: RowSource, weights: npt.ArrayLike | None, limit: int)
            [2.]])
     """
     distinct: dict[bytes, Floats] = {}
-    for chunk in read_chunks(X, weights):
+    # a block often holds enough of them
+    blocks = (rows for chunk in read_chunks(X, weights) for _, rows in chunk.blocks())
+    for block in blocks:
         # adding zero makes -0.0 and 0.0 the same bytes, and all NaN are one
-        rows = np.where(np.isnan(chunk.rows), np.nan, chunk.rows + 0.0).astype(np.float64, order="C")
+        rows = np.where(np.isnan(block), np.nan, block + 0.0).astype(np.float64, order="C")
         width = rows.dtype.itemsize * rows.shape[1]
         _, first_indices = np.unique(rows.view(np.dtype((np.void, width)))[:, 0], return_index=True)
         for i in np.sort(first_indices):

@@ -7,6 +7,8 @@ import pytest
 
 from gmmaudio.errors import MixtureError
 from gmmaudio.mixture import INITS, fit_gmm
+from gmmaudio.mixture.init import distinct_rows
+from gmmaudio.mixture.whitening import Whitening
 
 
 @pytest.mark.parametrize("n_components", [1, 2, 3, 5, 8, 13])
@@ -49,6 +51,26 @@ def test_starts_take_a_bounded_sample_of_the_rows(init):
         tracemalloc.stop()
     # drawing the sample may hold an index a row, twice (8 bytes); rows in float64 would be 64 bytes each, 5 MB more
     assert peaks[1] - peaks[0] < 80_000 * 17 + 1e5
+
+
+@pytest.mark.parametrize("kind", ["distinct", "few values", "ties in turn", "equal", "one column", "one row"])
+def test_distinct_rows_are_those_of_numpy(kind):
+    rng = np.random.default_rng(0)
+    rows = {
+        "distinct": rng.normal(size=(500, 4)),
+        "few values": rng.choice([-1.0, -0.0, 0.0, np.nan, 2.0], size=(500, 3)),
+        "ties in turn": rng.integers(0, 2, (500, 8)) * np.geomspace(1, 1e90, 8),
+        "equal": np.full((50, 3), 7.0),
+        "one column": rng.integers(0, 9, (100, 1)).astype(float),
+        "one row": np.array([[3.0, -1.0]]),
+    }[kind]
+    weights = rng.uniform(1, 2, len(rows))
+    found, found_weights = distinct_rows(rows, weights, Whitening(np.zeros(rows.shape[1]), np.ones(rows.shape[1])))
+    # numpy takes NaN for the greatest number, and every NaN of a matrix for another
+    plain = np.where(np.isnan(rows), np.inf, rows + 0.0)
+    expected, index = np.unique(plain, axis=0, return_inverse=True)
+    np.testing.assert_array_equal(np.where(np.isnan(found), np.inf, found), expected)
+    np.testing.assert_allclose(found_weights, np.bincount(index.ravel(), weights), rtol=1e-12)
 
 
 # --- regressions -----------------------------------------------------------------------------------------------------
