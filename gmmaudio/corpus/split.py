@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from gmmaudio.corpus.all_but import AllBut
 from gmmaudio.corpus.clip import Clip, respell_clips
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.findings import some_names
@@ -33,18 +34,41 @@ class Fold:
     ----------
     name : str
         Number of the fold, value of the fold column, or the group that is left out.
-    train, test : tuple of int
+    train, test : sequence of int
         Indices of items to train on and to score; an item in neither is left out of this fold.
 
     Examples
     --------
-    >>> Fold("0", train=(0, 1), test=(2,)).test
-    (2,)
+    >>> fold = Fold("0", train=(0, 1), test=(2,))
+    >>> fold.test, fold.left_out(4)
+    ((2,), (3,))
     """
 
     name: str
-    train: tuple[int, ...]
+    train: Sequence[int]
     test: tuple[int, ...]
+
+    @property
+    def trained_on(self) -> Container[int]:
+        """The indices of ``train``, for quick tests of membership."""
+        return self.train if isinstance(self.train, AllBut) else frozenset(self.train)
+
+    def left_out(self, n_items: int) -> tuple[int, ...]:
+        """Return the indices of the items that are neither trained on nor scored.
+
+        Parameters
+        ----------
+        n_items : int
+            Number of items.
+
+        Returns
+        -------
+        tuple of int
+            Sorted.
+        """
+        train = self.train
+        outside = train.left_out if isinstance(train, AllBut) else frozenset(range(n_items)).difference(train)
+        return tuple(sorted(outside.difference(self.test)))
 
 
 def select_split(clips: Sequence[Clip], split: str | None, default: str) -> tuple[Clip, ...]:
@@ -256,19 +280,22 @@ def random_folds(labels: Sequence[str], groups: Sequence[str], n_folds: int, rng
             f"`folds` is {n_folds}; expected 2 to {len(counts)}, the number of groups with labels that can be scored"
         )
     names = sorted(scored)
-    totals = np.array([sum(c[label] for c in counts.values()) for label in names], dtype=float)
+    column = {label: k for k, label in enumerate(names)}
+    n_of_label = Counter(label for label in labels if label in scored)
+    totals = np.array([n_of_label[label] for label in names], dtype=float)
     filled = np.zeros((n_folds, len(names)))
     fold_of: dict[str, str] = {}
     order = sorted(counts)
     # groups of several labels are the hardest to balance, and come first; otherwise the order is random
     for i in sorted(rng.permutation(len(order)), key=lambda i: -len(counts[order[i]])):
-        share = np.array([counts[order[i]][label] for label in names]) / totals
-        cost = (2 * filled * share + share * share).sum(axis=1)
+        of_labels = np.array([column[label] for label in counts[order[i]]])
+        share = np.array(list(counts[order[i]].values())) / totals[of_labels]
+        cost = (2 * filled[:, of_labels] * share + share * share).sum(axis=1)
         best = np.flatnonzero(cost <= cost.min() + 1e-12)
         # of equal folds the emptiest, or some would stay empty
         load = filled[best].sum(axis=1)
         fold = int(rng.choice(best[load <= load.min() + 1e-12]))
-        filled[fold] += share
+        filled[fold, of_labels] += share
         fold_of[order[i]] = str(fold)
     return _folds([fold_of.get(group) for group in groups], labels, groups)
 
@@ -360,19 +387,21 @@ def straddling_groups(values: Sequence[str | None], groups: Sequence[str]) -> li
 
 def _folds(fold_of: Sequence[str | None], labels: Sequence[str], groups: Sequence[str]) -> list[Fold]:
     """Return the folds; a group that is scored in a fold is not trained on in it, whatever its other labels."""
-    scored = scored_labels(labels, groups)
-    items = range(len(labels))
+    scored, n_of_label = scored_labels(labels, groups), Counter(labels)
+    held_out_in, members = defaultdict(list), defaultdict(list)
+    for i, (name, label, group) in enumerate(zip(fold_of, labels, groups, strict=True)):
+        members[group].append(i)
+        if name is not None and label in scored:
+            held_out_in[name].append(i)
     folds = []
-    for name in sorted({f for f in fold_of if f is not None}, key=_natural):
-        held_out = [i for i in items if fold_of[i] == name and labels[i] in scored]
-        held_out_groups = {groups[i] for i in held_out}
-        train = tuple(
-            i for i in items if groups[i] not in held_out_groups and (fold_of[i] != name or labels[i] not in scored)
-        )
-        train_labels = {labels[i] for i in train}
-        test = tuple(i for i in held_out if labels[i] in train_labels)
-        if test and len(train_labels) > 1:
-            folds.append(Fold(name, train, test))
+    for name in sorted(held_out_in, key=_natural):
+        held_out = held_out_in[name]
+        left_out = frozenset(i for group in {groups[i] for i in held_out} for i in members[group])
+        n_left_out = Counter(labels[i] for i in left_out)
+        lost = {label for label, n in n_left_out.items() if n == n_of_label[label]}
+        test = tuple(i for i in held_out if labels[i] not in lost)
+        if test and len(n_of_label) - len(lost) > 1:
+            folds.append(Fold(name, AllBut(len(labels), left_out), test))
     if not folds:
         raise CorpusError(NOTHING_SCORED)
     return folds

@@ -43,6 +43,8 @@ from gmmaudio.values import checked, convert_fields, shown
 # of the random split beside a division that has no number of folds
 N_RANDOM_FOLDS = 5
 MAX_REPEATS = 1000
+# one group left out at a time: as many fits, each of nearly all clips
+MAX_LEFT_OUT = 1000
 NO_RANDOM_SPLIT = Finding(
     "no_random_split",
     "information",
@@ -57,7 +59,7 @@ class CrossvalOptions:
     Parameters
     ----------
     folds : int or "loo"
-        Number of folds; ``"loo"`` leaves out one group at a time.
+        Number of folds; ``"loo"`` leaves out one group at a time, of at most 1,000.
     fold_column : str or None
         Column that holds the fold of each clip, instead of ``folds``.
     repeats : int
@@ -167,7 +169,7 @@ class CrossvalOptions:
         CorpusError
             If no label can be scored.
         SettingError
-            If there are more folds than groups.
+            If there are more folds than groups, or more than 1,000 groups are left out one at a time.
 
         Examples
         --------
@@ -182,7 +184,13 @@ class CrossvalOptions:
                 )
             return column_folds(fold_of, labels, units)
         if self.folds == "loo":
-            return leave_one_group_out(labels, units)
+            folds = leave_one_group_out(labels, units)
+            if len(folds) > MAX_LEFT_OUT:
+                raise SettingError(
+                    f"`folds` is loo, which would train {len(folds)} times on nearly all clips, once for each group; "
+                    f"expected at most {MAX_LEFT_OUT:,} groups: give a number of folds (`folds=10`)"
+                )
+            return folds
         return random_folds(labels, units, int(self.folds), np.random.default_rng(seed))
 
 

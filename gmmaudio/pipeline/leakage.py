@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 from gmmaudio.corpus import (
@@ -72,15 +75,10 @@ def check_crossval(
     kept = [trial for trial in trials if group_by != "source" or trial.label in scored]
     findings = check_groups([trial.label for trial in kept], [trial.held_out_by for trial in kept])
     findings += check_sources([trial.label for trial in kept], [trial.source for trial in kept])
-    sides = [([trials[i] for i in fold.train], [trials[i] for i in fold.test]) for fold in folds]
-    if group_by is None:
-        held_out_by = [[[trial.held_out_by for trial in side] for side in pair] for pair in sides]
-        findings += check_split_groups((train, test) for train, test in held_out_by)
-    else:
-        groups = [[[item.clip.group for item in clips_of(side)] for side in pair] for pair in sides]
-        findings += check_split_groups(((train, test) for train, test in groups), " of the corpus")
+    groups = [trial.held_out_by if group_by is None else trial.group for trial in trials]
+    findings += check_split_groups(_groups_of_sides(groups, folds), "" if group_by is None else " of the corpus")
     findings += check_file_groups([c.clip.path for c in clips], [c.clip.group for c in clips])
-    return findings + _check_copies_on_sides(clips, sides)
+    return findings + _check_copies_on_sides(trials, folds)
 
 
 def check_fold_column(values: Sequence[str | None], units: Sequence[str]) -> tuple[Finding, ...]:
@@ -238,21 +236,89 @@ def _check_trained_on(training: TrainingSummary, tested: Sequence[Extracted]) ->
     return (Finding("no_audio_trained_on", "passed", f"no audio was trained on: {_search_text(fingerprints)}"),)
 
 
-def _check_copies_on_sides(
-    clips: Sequence[Extracted], sides: Sequence[tuple[Sequence[Trial], Sequence[Trial]]]
-) -> tuple[Finding, ...]:
+def _groups_of_sides(
+    groups: Sequence[str | None], folds: Sequence[Fold]
+) -> Iterator[tuple[Sequence[str], Sequence[str | None]]]:
+    """Yield, of every fold, those of the tested groups that are trained on too, and the tested groups."""
+    members: dict[str | None, list[int]] = defaultdict(list)
+    for i, group in enumerate(groups):
+        members[group].append(i)
+    for fold in folds:
+        tested = list(dict.fromkeys(groups[i] for i in fold.test))
+        trained_on = fold.trained_on
+        yield [g for g in tested if g is not None and any(i in trained_on for i in members[g])], tested
+
+
+@dataclass(frozen=True)
+class _ClipsOnSides:
+    """Clips, and the trials that each is a part of: where they are in a fold, without a list of every training side.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        All trials.
+    folds : sequence of Fold
+        The folds of all repeats.
+    """
+
+    trials: Sequence[Trial]
+    folds: Sequence[Fold]
+
+    @cached_property
+    def clips(self) -> list[Extracted]:
+        """All clips, each once."""
+        return clips_of(self.trials)
+
+    @cached_property
+    def trials_of(self) -> list[list[int]]:
+        """The trials that each clip is a part of."""
+        number = {id(clip): k for k, clip in enumerate(self.clips)}
+        trials_of: list[list[int]] = [[] for _ in self.clips]
+        for i, trial in enumerate(self.trials):
+            for part in trial.parts:
+                trials_of[number[id(part)]].append(i)
+        return trials_of
+
+    def shared_audio(self) -> Iterator[tuple[list[tuple[str, str]], list[tuple[str, str]]]]:
+        """Yield, of every fold, path and hash of one training clip for each tested hash, and of the tested clips."""
+        copies: dict[str, list[int]] = defaultdict(list)
+        for k, clip in enumerate(self.clips):
+            copies[clip.sha256].append(k)
+        for fold in self.folds:
+            tested, trained_on = clips_of([self.trials[i] for i in fold.test]), fold.trained_on
+            # the last copy is trained on, but in its own fold: one look for almost every clip
+            trained = [
+                next((k for k in reversed(copies[sha256]) if any(i in trained_on for i in self.trials_of[k])), None)
+                for sha256 in dict.fromkeys(clip.sha256 for clip in tested)
+            ]
+            yield (
+                [(self.clips[k].clip.path, self.clips[k].sha256) for k in trained if k is not None],
+                [(clip.clip.path, clip.sha256) for clip in tested],
+            )
+
+    def apart(self, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return those of the pairs of clips of which one is trained on where the other is tested."""
+        trained_on = [fold.trained_on for fold in self.folds]
+        tested_in: list[list[int]] = [[] for _ in self.trials]
+        for k, fold in enumerate(self.folds):
+            for i in fold.test:
+                tested_in[i].append(k)
+
+        def is_tested_without(one: int, other: int) -> bool:
+            folds = {k for i in self.trials_of[one] for k in tested_in[i]}
+            return any(i in trained_on[k] for k in folds for i in self.trials_of[other])
+
+        return [(i, j) for i, j in pairs if is_tested_without(i, j) or is_tested_without(j, i)]
+
+
+def _check_copies_on_sides(trials: Sequence[Trial], folds: Sequence[Fold]) -> tuple[Finding, ...]:
     """Return the findings on audio that is on both sides of a split."""
-    fingerprints = [clip.fingerprint for clip in clips]
-    index_of = {id(clip): i for i, clip in enumerate(clips)}
+    sides = _ClipsOnSides(trials, folds)
+    clips, fingerprints = sides.clips, [clip.fingerprint for clip in sides.clips]
     pairs = [(i, j) for i, j, _ in near_duplicates_within(fingerprints) if clips[i].sha256 != clips[j].sha256]
-    hashes, near = [], set()
-    for train, test in sides:
-        trained, tested = clips_of(train), clips_of(test)
-        hashes.append(([(c.clip.path, c.sha256) for c in trained], [(c.clip.path, c.sha256) for c in tested]))
-        left, right = {index_of[id(c)] for c in trained}, {index_of[id(c)] for c in tested}
-        near |= {(i, j) for i, j in pairs if (i in left and j in right) or (j in left and i in right)}
-    findings = check_shared_audio(hashes)
-    findings += _near_duplicate([(clips[i].clip.path, clips[j].clip.path) for i, j in sorted(near)], CLIP_ON_OTHER_SIDE)
+    findings = check_shared_audio(sides.shared_audio())
+    near = [(clips[i].clip.path, clips[j].clip.path) for i, j in sides.apart(pairs)]
+    findings += _near_duplicate(near, CLIP_ON_OTHER_SIDE)
     findings += _check_fingerprints(fingerprints)
     if findings:
         return findings
@@ -318,7 +384,9 @@ def check_training_set(trials: Sequence[Trial], short_s: float) -> tuple[Finding
     ()
     """
     labels = sorted({trial.label for trial in trials})
-    trials_of = {label: [trial for trial in trials if trial.label == label] for label in labels}
+    trials_of: dict[str, list[Trial]] = {label: [] for label in labels}
+    for trial in trials:
+        trials_of[trial.label].append(trial)
     findings = [*_check_training_groups(trials_of), *_check_training_sources(trials_of), *_check_amounts(trials_of)]
     findings += check_similar_values("group", [trial.held_out_by for trial in trials])
     findings += check_similar_values("source", [trial.source for trial in trials])

@@ -146,10 +146,9 @@ def _manifest_row(clip: Clip, sha256: str | None) -> dict[str, Any]:
 
 def _fold(repeat: int, fold: Fold, trials: Sequence[Trial]) -> dict[str, Any]:
     """Return a fold as indices into the list of trials."""
-    kept = {*fold.train, *fold.test}
     return {
         "repeat": repeat,
         "name": fold.name,
         "test": list(fold.test),
-        "left_out": [i for i in range(len(trials)) if i not in kept],
+        "left_out": list(fold.left_out(len(trials))),
     }

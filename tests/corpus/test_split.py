@@ -233,7 +233,7 @@ def test_random_folds_score_every_item_once_where_groups_have_one_label(data):
     assert sorted(scored_items(folds)) == [i for i, label in enumerate(labels) if label in several]
     for fold in folds:
         # nothing is wasted: what is not scored is trained on
-        assert sorted(fold.train + fold.test) == list(range(len(labels)))
+        assert sorted([*fold.train, *fold.test]) == list(range(len(labels)))
 
 
 @FIXED

@@ -14,6 +14,7 @@ from gmmaudio.errors import SettingError
 from gmmaudio.features import extract
 from gmmaudio.models import KINDS, Candidate, tuning
 from gmmaudio.pipeline import fold_runs, scoring
+from gmmaudio.pipeline.crossvalidation import CrossvalOptions
 from tests.conftest import trials_of
 from tests.pipeline.conftest import QUICK, SMALL
 
@@ -221,3 +222,19 @@ def test_degraded_clips_of_tuned_folds_have_the_features_that_were_chosen(clips,
     report = pipeline.crossval(clips, SMALL, folds=3, tune=True, robustness=True, **QUICK)
     assert {each["chosen"]["kind"] for each in report.protocol.settings["tuning"]} == {"blocks"}
     assert [row.n for row in report.slices["robustness"]] == [report.n] * 3
+
+
+@pytest.mark.parametrize(("n_groups", "is_refused"), [(1_000, False), (1_001, True)])
+def test_more_than_a_thousand_groups_are_not_left_out_one_by_one(n_groups, is_refused):
+    units = [f"{i:04d}" for i in range(n_groups)]
+    labels = ["ab"[i % 2] for i in range(n_groups)]
+    options = CrossvalOptions(folds="loo")
+    if not is_refused:
+        assert len(options.divide(labels, units, [None] * n_groups, 0)) == n_groups
+        return
+    with pytest.raises(SettingError) as caught:
+        options.divide(labels, units, [None] * n_groups, 0)
+    assert str(caught.value) == (
+        "`folds` is loo, which would train 1001 times on nearly all clips, once for each group; expected at most 1,000 "
+        "groups: give a number of folds (`folds=10`)"
+    )

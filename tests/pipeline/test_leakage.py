@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from gmmaudio import pipeline
-from gmmaudio.corpus import Clip
-from gmmaudio.pipeline.leakage import check_fold_column, check_training_set
+from gmmaudio.corpus import Clip, Fold, check_shared_audio, leave_one_group_out, near_duplicates_within
+from gmmaudio.evaluation.warnings import check_split_groups
+from gmmaudio.features import RawFrames, Rows
+from gmmaudio.pipeline.leakage import check_crossval, check_fold_column, check_training_set
+from gmmaudio.trials import Segment, Trial, clips_of
+from gmmaudio.trials.extraction import Extracted
 from tests.pipeline.conftest import QUICK, SMALL, texts_of
 
 # --- a division ------------------------------------------------------------------------------------------------
@@ -184,6 +188,74 @@ def test_sample_rates_that_differ_between_labels_have_a_warning(clips, tmp_path)
     assert findings[0] == []
     assert len(findings[1]) == 1
     assert findings[1][0].text.startswith("sample rates differ between labels ('high' ")
+
+
+# --- a division, beside lists of both sides ------------------------------------------------------------------------
+
+
+def small_trials(rng, n=40):
+    """Return trials of one to three clips without frames; some clips are in two trials, some are copies of others."""
+    frames = RawFrames(np.zeros((1, 7), np.float32), np.zeros(1, np.float32), np.zeros(1, np.float32))
+    rows = Rows(np.zeros((1, 7), np.float32), np.zeros(1, np.float32))
+    prints = [rng.integers(0, 2**63, 6, dtype=np.uint64) for _ in range(n)]
+    clips = []
+    for i in range(n):
+        group = f"g{i // 4}"
+        clip = Clip(f"{i:02d}.wav", "ab"[i // 4 % 2], group, f"s{i % 3}", held_out_by=group if i % 9 else None)
+        copied = int(rng.integers(8))
+        sha256, of = (f"{copied:02d}", i) if rng.random() < 0.2 else (f"own {i:02d}", i)
+        of = copied if rng.random() < 0.2 else of
+        clips.append(Extracted(clip, frames, 6.0, sha256, prints[of]))
+    trials = []
+    for i, clip in enumerate(clips):
+        parts = clips[i - i % 4 :][: 1 + i % 4] if rng.random() < 0.3 else [clip]
+        trials.append(Trial(f"{i:02d}", tuple(Segment(part, 0, 1, 6.0) for part in parts), rows, 6.0))
+    return trials
+
+
+def plain_checks(trials, folds, group_by):
+    """Return the findings on groups and copies from lists of both sides of every fold."""
+    sides = [([trials[i] for i in fold.train], [trials[i] for i in fold.test]) for fold in folds]
+    of = "held_out_by" if group_by is None else "group"
+    words = "" if group_by is None else " of the corpus"
+    findings = check_split_groups((([getattr(t, of) for t in side] for side in pair) for pair in sides), words)
+    clips = clips_of(trials)
+    number = {id(clip): i for i, clip in enumerate(clips)}
+    pairs = near_duplicates_within([clip.fingerprint for clip in clips])
+    pairs = [(i, j) for i, j, _ in pairs if clips[i].sha256 != clips[j].sha256]
+    hashes, near = [], set()
+    for train, test in sides:
+        trained, tested = clips_of(train), clips_of(test)
+        hashes.append([[(c.clip.path, c.sha256) for c in side] for side in (trained, tested)])
+        left, right = ({number[id(c)] for c in side} for side in (trained, tested))
+        near |= {(i, j) for i, j in pairs if (i in left and j in right) or (j in left and i in right)}
+    texts = [str(finding) for finding in (*findings, *check_shared_audio(hashes))]
+    return texts, [f"{clips[i].clip.path} ~ {clips[j].clip.path}" for i, j in sorted(near)]
+
+
+@pytest.mark.parametrize("group_by", [None, "source"])
+@pytest.mark.parametrize("seed", range(8))
+def test_findings_on_sides_are_those_of_lists_of_both_sides(seed, group_by):
+    rng = np.random.default_rng(seed)
+    trials = small_trials(rng)
+    if seed % 2:
+        by = [trial.group if group_by is None else trial.source for trial in trials]
+        folds = leave_one_group_out([trial.label for trial in trials], by)
+    else:
+        side = rng.integers(0, 3, (2, len(trials)))
+        folds = [
+            Fold(str(k), *(tuple(np.flatnonzero(row == m).tolist()) for m in (0, 1))) for k, row in enumerate(side)
+        ]
+    texts, near = plain_checks(trials, folds, group_by)
+    found = [str(finding) for finding in check_crossval(trials, [folds], ["a", "b"], group_by)]
+    assert [text for text in texts if text not in found] == []
+    alarm = [text for text in found if text.startswith("nearly the same audio as a clip on the other side")]
+    assert bool(alarm) == bool(near)
+    if near:
+        shown = "; ".join(near[:3]) + (f" and {len(near) - 3} more" if len(near) > 3 else "")
+        assert f"by fingerprint: {shown};" in alarm[0]
+    # a division in two without regard to groups has copies and groups on both sides
+    assert seed % 2 or (near and any("same audio on both sides" in text for text in texts))
 
 
 # --- a training set, by facts alone ------------------------------------------------------------------------------
