@@ -162,16 +162,46 @@ class GaussianMixture:
         array([[0.5  , 0.5  ],
                [0.018, 0.982]])
         """
+        return self.density_and_responsibilities(X)[1]
+
+    def density_and_responsibilities(self, X: npt.ArrayLike) -> tuple[Array, Array]:
+        """Return :meth:`log_density` and :meth:`responsibilities` from one pass over the rows, the same bits.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows; NaN is a missing value.
+
+        Returns
+        -------
+        log_density : ndarray, shape (n,)
+            Log density of every row, nats.
+        responsibilities : ndarray, shape (n, n_components)
+            Responsibility of each component for every row, 0..1.
+
+        Raises
+        ------
+        MixtureError
+            If ``X`` is not a matrix of ``n_features`` columns, or a number is infinite.
+
+        Examples
+        --------
+        >>> mixture = GaussianMixture([0.5, 0.5], [[-1.0], [1.0]], [[1.0], [1.0]])
+        >>> [array.round(3) for array in mixture.density_and_responsibilities([[0.0]])]
+        [array([-1.419]), array([[0.5, 0.5]])]
+        """
         rows = as_rows(X, self.n_features)
-        responsibilities = np.empty((len(rows), self.n_components))
+        density, responsibilities = np.empty(len(rows)), np.empty((len(rows), self.n_components))
         joint = self.log_joint(rows.dtype == np.float32)
         with one_thread():
-            for block, values, _ in score_blocks(joint, rows):
-                _, total = exponentiate(values)
+            for block, values, shared in score_blocks(joint, rows):
+                logs, total = exponentiate(values)
+                density[block] = logs + shared[0]
                 responsibilities[block] = (values / total).T
+        density[np.isnan(rows).all(axis=1)] = 0.0
         # the smallest exponential is not 0
         responsibilities[:, self.weights == 0] = 0.0
-        return responsibilities
+        return density, responsibilities
 
     def impute(self, X: npt.ArrayLike) -> Array:
         """Return the rows with missing values replaced by their means given the observed ones, shape (n, n_features).

@@ -12,19 +12,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gmmaudio.compute import RunContext
+from gmmaudio.corpus import Fold
 from gmmaudio.findings import Finding
 from gmmaudio.models.calibration import fit_calibration
 from gmmaudio.models.fusion import head_weights
 from gmmaudio.models.inner_folds import (
     OutOfFold,
+    TrialFits,
     cap_components,
-    fit_scorer_on_trials,
     fuse,
-    head_scores,
     labels_and_groups,
     make_inner_folds,
     out_of_fold_scores,
+    training_rows_of,
 )
+from gmmaudio.models.kinds import fit_kind, fresh_fits
 from gmmaudio.models.linear_algebra import Array, Codes
 from gmmaudio.models.model import Recogniser
 from gmmaudio.models.open_set import OpenSetThreshold, fit_open_set_threshold, score_statistics
@@ -32,8 +34,8 @@ from gmmaudio.models.recipe import Recipe
 from gmmaudio.models.ubm import Traces
 from gmmaudio.trials import Trial
 
-# held-out clips of a label that is left out of training; more folds than hold them would only take more fits
-ENOUGH_CLIPS = 5
+# labels left out of training to learn the open-set threshold; fewer labels take about that many fits
+MAX_LEFT_OUT = 20
 NOT_CALIBRATED = Finding(
     "not_calibrated",
     "warning",
@@ -54,6 +56,8 @@ class Fitted:
         Traces of EM, by label.
     out_of_fold : OutOfFold or None
         Scores that the calibration was learned from; None where there are none.
+    fits : TrialFits or None
+        Scorers of parts of the training set, by which they were computed.
     findings : tuple of Finding
         Findings on the fit.
     """
@@ -61,6 +65,7 @@ class Fitted:
     recogniser: Recogniser
     traces: Traces = field(default_factory=dict)
     out_of_fold: OutOfFold | None = None
+    fits: TrialFits | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -79,22 +84,27 @@ def fit_trials(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, cali
         Whether probabilities are wanted: it takes as many more fits as there are inner folds.
     """
     recipe = cap_components(trials, recipe)
-    scorer, traces = fit_scorer_on_trials(trials, recipe, run)
+    training = training_rows_of(trials, recipe, run)
+    fit = fit_kind(training, recipe.kind_settings)
+    scorer, traces = fit.scorer, fit.traces
     if not calibrated and len(scorer.heads) == 1:
         return Fitted(Recogniser(scorer), traces)
-    out_of_fold = out_of_fold_scores(trials, recipe, run)
+    fits = TrialFits(trials, fit.partial or fresh_fits(training, recipe.kind_settings))
+    out_of_fold = out_of_fold_scores(trials, recipe, run, fits)
     if out_of_fold is None:
-        return Fitted(Recogniser(scorer), traces, None, (NOT_CALIBRATED,))
+        return Fitted(Recogniser(scorer), traces, None, None, (NOT_CALIBRATED,))
     codes, groups = labels_and_groups(trials, out_of_fold)
     scorer = replace(scorer, weights=head_weights(out_of_fold, codes, groups, recipe))
     calibration = fit_calibration(out_of_fold.fused(scorer.weights), codes, groups)
-    return Fitted(Recogniser(scorer, calibration), traces, out_of_fold)
+    return Fitted(Recogniser(scorer, calibration), traces, out_of_fold, fits)
 
 
 def learn_open_set_threshold(
     trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, run: RunContext
 ) -> OpenSetThreshold | None:
-    """Return the open-set threshold, learned by leaving each label out in turn; None without inner folds.
+    """Return the open-set threshold, learned by leaving labels out in turn; None without inner folds.
+
+    Of more than ``MAX_LEFT_OUT`` labels that many are left out, drawn by the seed.
 
     Parameters
     ----------
@@ -107,38 +117,63 @@ def learn_open_set_threshold(
     run : RunContext
         Worker processes and progress.
     """
-    out_of_fold, calibration = fitted.out_of_fold, fitted.recogniser.calibration
-    if out_of_fold is None or calibration is None:
+    out_of_fold, calibration, fits = fitted.out_of_fold, fitted.recogniser.calibration, fitted.fits
+    if out_of_fold is None or calibration is None or fits is None:
         return None
-    recipe, scorer = cap_components(trials, recipe), fitted.recogniser.scorer
+    scorer, labels = fitted.recogniser.scorer, out_of_fold.labels
     fused = out_of_fold.fused(scorer.weights)
     known = score_statistics(fused, calibration.probability(fused))
-    if len(out_of_fold.labels) < 3:
+    drawn = draw_labels(len(labels), recipe.seed)
+    if len(labels) < 3:
         rounds: Iterable[tuple[Array, Array]] = ()
     elif recipe.kind_settings.has_separate_labels:
-        rounds = _leave_columns_out(fused, labels_and_groups(trials, out_of_fold)[0])
+        rounds = _leave_columns_out(fused, labels_and_groups(trials, out_of_fold)[0], drawn)
     else:
-        rounds = _leave_labels_out(trials, recipe, out_of_fold.labels, scorer.weights, run)
+        left_out = run.track([labels[i] for i in drawn], "leaving labels out")
+        rounds = _leave_labels_out(fits, make_inner_folds(trials, recipe.seed), labels, left_out, scorer.weights)
 
     def without_offsets(scores: Array) -> dict[str, Array]:
         # the temperature belongs to scores of this kind, the offsets to these labels
         uniform = replace(calibration, offsets=np.zeros(scores.shape[1]))
         return score_statistics(scores, uniform.probability(scores))
 
-    in_sample = fuse(np.stack(head_scores(scorer, trials, out_of_fold.labels)), scorer.weights)
+    in_sample = fuse(fits.score(scorer, range(len(trials)), labels), scorer.weights)
     return fit_open_set_threshold(
         known,
         ((without_offsets(inside), without_offsets(outside)) for inside, outside in rounds),
         in_sample=score_statistics(in_sample, calibration.probability(in_sample)),
+        n_labels=len(labels) if len(drawn) < len(labels) else None,
     )
 
 
-def _leave_columns_out(fused: Array, codes: Codes) -> Iterator[tuple[Array, Array]]:
+def draw_labels(n_labels: int, seed: int) -> list[int]:
+    """Return the labels that are left out, as indices, ascending: all, or ``MAX_LEFT_OUT`` drawn by the seed.
+
+    Parameters
+    ----------
+    n_labels : int
+        Number of labels.
+    seed : int
+        Seed of the draw.
+
+    Examples
+    --------
+    >>> draw_labels(3, 0), len(draw_labels(200, 0))
+    ([0, 1, 2], 20)
+    """
+    if n_labels <= MAX_LEFT_OUT:
+        return list(range(n_labels))
+    # the streams before this one start EM and draw rows
+    rng = np.random.default_rng((seed, n_labels + 2))
+    return sorted(rng.choice(n_labels, MAX_LEFT_OUT, replace=False).tolist())
+
+
+def _leave_columns_out(fused: Array, codes: Codes, drawn: Sequence[int]) -> Iterator[tuple[Array, Array]]:
     """Yield, for each label left out, the scores of clips of the other labels, and of that label.
 
     Where labels are fitted separately, a scorer without a label is the scorer with it, less a column.
     """
-    for k in range(fused.shape[1]):
+    for k in drawn:
         others = np.delete(fused, k, axis=1)
         usable = np.isfinite(others).sum(axis=1) > 1
         inside, outside = others[usable & (codes != k)], others[usable & (codes == k)]
@@ -147,27 +182,34 @@ def _leave_columns_out(fused: Array, codes: Codes) -> Iterator[tuple[Array, Arra
 
 
 def _leave_labels_out(
-    trials: Sequence[Trial], recipe: Recipe, labels: Sequence[str], weights: Sequence[float], run: RunContext
+    fits: TrialFits, folds: Sequence[Fold], labels: Sequence[str], left_out: Iterable[str], weights: Sequence[float]
 ) -> Iterator[tuple[Array, Array]]:
-    """Yield, for each label left out, the scores of held-out clips of the other labels, and of that label.
+    """Yield, for each label left out, the scores of held-out clips of the other labels, and of clips of that label.
 
-    Each label takes inner folds, starting with another one, until they have held ``ENOUGH_CLIPS`` of its clips.
+    A label takes one inner fold, the next label the next; of few labels each takes more, for ``MAX_LEFT_OUT`` fits in
+    all. No clip of the label is trained on, so that all of them are scored, in equal parts by the scorers of the folds.
     """
-    folds = make_inner_folds(trials, recipe.seed)
-    for i, label in run.track(list(enumerate(labels)), "leaving labels out"):
-        others = [name for name in labels if name != label]
+    n_each = max(1, MAX_LEFT_OUT // min(len(labels), MAX_LEFT_OUT))
+    for i, label in enumerate(left_out):
+        others, start = [name for name in labels if name != label], i % len(folds)
+        usable = [side for fold in [*folds[start:], *folds[:start]] if (side := _sides(fits, fold, label)) is not None]
         inside_scores: list[Array] = []
         outside_scores: list[Array] = []
-        for fold in folds[i % len(folds) :] + folds[: i % len(folds)]:
-            test = [trials[k] for k in fold.test]
-            train = [trials[k] for k in fold.train if trials[k].label != label]
-            inside, outside = [t for t in test if t.label != label], [t for t in test if t.label == label]
-            if not inside or not outside or len({t.label for t in train}) < 2:
-                continue
-            scorer, _ = fit_scorer_on_trials(train, recipe, run)
-            inside_scores += head_scores(scorer, inside, others)
-            outside_scores += head_scores(scorer, outside, others)
-            if len(outside_scores) >= ENOUGH_CLIPS:
-                break
+        for j, (train, inside, outside) in enumerate(usable[:n_each]):
+            scorer = fits.fit(train)
+            inside_scores.append(fits.score(scorer, inside, others))
+            part = outside[j :: min(n_each, len(usable))]
+            if part:
+                outside_scores.append(fits.score(scorer, part, others))
         if outside_scores:
-            yield fuse(np.stack(inside_scores), weights), fuse(np.stack(outside_scores), weights)
+            yield fuse(np.concatenate(inside_scores), weights), fuse(np.concatenate(outside_scores), weights)
+
+
+def _sides(fits: TrialFits, fold: Fold, label: str) -> tuple[list[int], list[int], list[int]] | None:
+    """Return the trials that a fold trains on, and those inside and outside of their labels; None where any lacks."""
+    trials, units = fits.trials, fits.units
+    train = [i for i in fold.train if trials[i].label != label]
+    heard = {units[i] for i in train}
+    inside = [i for i in fold.test if trials[i].label != label]
+    outside = [i for i, trial in enumerate(trials) if trial.label == label and units[i] not in heard]
+    return (train, inside, outside) if inside and outside and len({trials[i].label for i in train}) > 1 else None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.compute import RunContext, one_thread
+from gmmaudio.compute import RunContext
 from gmmaudio.corpus import Fold, random_folds, scored_labels
-from gmmaudio.models.kinds import fit_scorer
+from gmmaudio.models.kinds import fresh_fits
 from gmmaudio.models.linear_algebra import Array, Codes
+from gmmaudio.models.partial_fits import PartialFits
 from gmmaudio.models.recipe import Recipe
 from gmmaudio.models.scorer import Scorer
-from gmmaudio.models.ubm import Traces
+from gmmaudio.models.training_rows import TrainingRows
 from gmmaudio.trials import Trial, units_of
 
 N_INNER_FOLDS = 5
@@ -87,8 +89,8 @@ def labels_and_groups(trials: Sequence[Trial], out_of_fold: OutOfFold) -> tuple[
     return codes, tuple(units[i] for i in out_of_fold.indices)
 
 
-def fit_scorer_on_trials(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> tuple[Scorer, Traces]:
-    """Return the scorer of a training set and its degraded copies, and the traces of EM.
+def training_rows_of(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> TrainingRows:
+    """Return the rows of a training set and its degraded copies: after each trial's own rows those of its copies.
 
     Parameters
     ----------
@@ -99,24 +101,90 @@ def fit_scorer_on_trials(trials: Sequence[Trial], recipe: Recipe, run: RunContex
     run : RunContext
         Worker processes and progress.
     """
-    units = units_of(trials)
-    rows = [
-        (each.values, trial.label, unit)
-        for trial, unit in zip(trials, units, strict=True)
-        for each in trial.training_rows
-    ]
-    return fit_scorer(
-        [values for values, _, _ in rows],
-        [label for _, label, _ in rows],
-        recipe.kind_settings,
-        groups=[unit for _, _, unit in rows],
-        n_warps=recipe.features.frames.n_warps,
-        seed=recipe.seed,
-        run=run,
+    labels, units = sorted({trial.label for trial in trials}), units_of(trials)
+    trial_of_clips = [i for i, trial in enumerate(trials) for _ in trial.training_rows]
+    return TrainingRows(
+        tuple(rows.values for trial in trials for rows in trial.training_rows),
+        tuple(labels),
+        np.array([labels.index(trials[i].label) for i in trial_of_clips]),
+        tuple(units[i] for i in trial_of_clips),
+        recipe.seed,
+        run,
+        recipe.features.frames.n_warps,
     )
 
 
-def out_of_fold_scores(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> OutOfFold | None:
+@dataclass(frozen=True, eq=False)
+class TrialFits:
+    """Scorers of parts of a training set of trials, and the scores of the trials that they leave out.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The training set.
+    partial : PartialFits
+        Scorers of parts of its rows, in the order of :func:`training_rows_of`.
+    """
+
+    trials: Sequence[Trial]
+    partial: PartialFits
+
+    @cached_property
+    def units(self) -> tuple[str, ...]:
+        """The group of every trial, or what is held out in its place."""
+        return units_of(self.trials)
+
+    @cached_property
+    def _edges(self) -> Codes:
+        """The first clip of every trial, and the number of all clips."""
+        return np.cumsum([0, *(len(trial.training_rows) for trial in self.trials)])
+
+    def fit(self, trials: Sequence[int]) -> Scorer:
+        """Return the scorer of some trials and their degraded copies, of the labels that they have.
+
+        Parameters
+        ----------
+        trials : sequence of int
+            Indices of the trials, ascending, of at least two labels.
+        """
+        return self.partial.fit(np.concatenate([np.arange(*self._edges[i : i + 2]) for i in trials]))
+
+    def score(self, scorer: Scorer, trials: Sequence[int], labels: Sequence[str]) -> Array:
+        """Return each head's scores of some trials, shape (n, n_heads, n_labels); -inf for labels the scorer lacks.
+
+        Parameters
+        ----------
+        scorer : Scorer
+            The scorer of the training set, or of a part of it.
+        trials : sequence of int
+            Indices of the trials, at least one.
+        labels : sequence of str
+            The columns; all of the scorer's labels and perhaps others.
+        """
+        scores = np.full((len(trials), len(scorer.heads), len(labels)), -np.inf)
+        columns = [labels.index(label) for label in scorer.labels]
+        scores[:, :, columns] = self.partial.score(scorer, self._edges[np.asarray(trials, dtype=np.intp)])
+        return scores
+
+
+def fresh_trial_fits(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -> TrialFits:
+    """Return scorers of parts of a training set that share nothing.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The training set.
+    recipe : Recipe
+        Settings of the fits.
+    run : RunContext
+        Worker processes and progress.
+    """
+    return TrialFits(trials, fresh_fits(training_rows_of(trials, recipe, run), recipe.kind_settings))
+
+
+def out_of_fold_scores(
+    trials: Sequence[Trial], recipe: Recipe, run: RunContext, fits: TrialFits | None = None
+) -> OutOfFold | None:
     """Return the out-of-fold scores of a training set; None where no label has two groups.
 
     Parameters
@@ -127,40 +195,19 @@ def out_of_fold_scores(trials: Sequence[Trial], recipe: Recipe, run: RunContext)
         Settings of the fits; the seed divides and fits.
     run : RunContext
         Worker processes and progress.
+    fits : TrialFits or None
+        Scorers of parts of the training set; None takes those that share nothing.
     """
     labels, recipe = tuple(sorted({trial.label for trial in trials})), cap_components(trials, recipe)
+    fits = fits or fresh_trial_fits(trials, recipe, run)
     indices: list[int] = []
     scores: list[Array] = []
     for fold in run.track(make_inner_folds(trials, recipe.seed), "inner folds"):
-        train = [trials[i] for i in fold.train]
-        if len({trial.label for trial in train}) < 2:
+        if len({trials[i].label for i in fold.train}) < 2:
             continue
-        scorer, _ = fit_scorer_on_trials(train, recipe, run)
         indices += fold.test
-        scores += head_scores(scorer, [trials[i] for i in fold.test], labels)
-    return OutOfFold(np.array(indices), np.stack(scores), labels) if scores else None
-
-
-def head_scores(scorer: Scorer, trials: Sequence[Trial], labels: Sequence[str]) -> list[Array]:
-    """Return each head's scores of every trial, shape (n_heads, n_labels); -inf for labels that the scorer lacks.
-
-    Parameters
-    ----------
-    scorer : Scorer
-        Scores them.
-    trials : sequence of Trial
-        Trials to score.
-    labels : sequence of str
-        The columns; all of the scorer's labels and perhaps others.
-    """
-    columns = [labels.index(label) for label in scorer.labels]
-    scores_of_trials = []
-    with one_thread():
-        for trial in trials:
-            scores = np.full((len(scorer.heads), len(labels)), -np.inf)
-            scores[:, columns] = scorer.score_heads(trial.rows.values)
-            scores_of_trials.append(scores)
-    return scores_of_trials
+        scores.append(fits.score(fits.fit(fold.train), fold.test, labels))
+    return OutOfFold(np.array(indices), np.concatenate(scores), labels) if scores else None
 
 
 def make_inner_folds(trials: Sequence[Trial], seed: int) -> list[Fold]:

@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 
 from gmmaudio.models.heads import Head, Linear, Mixtures
 from gmmaudio.models.kind_settings import KindSettings
-from gmmaudio.models.scorer import Scorer, Transform
+from gmmaudio.models.partial_fits import Fit
+from gmmaudio.models.scorer import Transform
 from gmmaudio.models.training_rows import TrainingRows
-from gmmaudio.models.ubm import Traces
 
 S = TypeVar("S", bound=KindSettings)
 
@@ -47,7 +47,7 @@ class Kind(Generic[S]):
     transform : type of Transform
         The first stage of its scorers.
     fit : callable
-        Training rows and settings -> a scorer, and the traces of EM by label (or ``ubm``).
+        Training rows and settings -> a :class:`gmmaudio.models.partial_fits.Fit`.
     describe : callable
         Settings -> one line in words.
     heads : tuple of type of Head
@@ -66,7 +66,7 @@ class Kind(Generic[S]):
 
     settings: type[S]
     transform: type[Transform]
-    fit: Callable[[TrainingRows, S], tuple[Scorer, Traces]]
+    fit: Callable[[TrainingRows, S], Fit]
     describe: Callable[[S], str]
     heads: tuple[type[Head], ...] = (Mixtures, Linear)
     candidates: tuple[Candidate, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,18 @@ class TrainingRows:
             Index of the label.
         """
         return np.concatenate([rows for rows, label in zip(self.rows, self.codes, strict=True) if label == code])
+
+    def part(self, clips: Codes) -> TrainingRows:
+        """Return some of the clips, with the labels that they have.
+
+        Parameters
+        ----------
+        clips : ndarray, shape (n,), int
+            Indices of the clips.
+        """
+        present, codes = np.unique(self.codes[clips], return_inverse=True)
+        labels, groups = tuple(self.labels[i] for i in present), tuple(self.groups[i] for i in clips)
+        return replace(self, rows=tuple(self.rows[i] for i in clips), labels=labels, codes=codes, groups=groups)
 
     def weights(self) -> Array:
         """Return clip weights by which every label counts the same, and every group within it, mean 1."""

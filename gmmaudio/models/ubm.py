@@ -46,7 +46,11 @@ def fit_ubm(training: TrainingRows, settings: EmSettings, n_rows: int) -> tuple[
     label_groups = list(zip(training.codes.tolist(), training.groups, strict=True))
     _, group = np.unique(label_groups, axis=0, return_inverse=True)
     chosen = balanced_rows(group.ravel()[training.clip_of_rows()], n_rows, rng)
-    rows = np.concatenate(training.rows)[chosen]
+    edges = np.cumsum([0, *map(len, training.rows)])
+    # of each clip its chosen rows: a copy of all rows would double the memory
+    places = np.split(chosen, np.searchsorted(chosen, edges[1:-1]))
+    parts = zip(training.rows, places, edges[:-1], strict=True)
+    rows = np.concatenate([of_clip[at - start] for of_clip, at, start in parts])
     n_threads = count_jobs(training.run.n_jobs)
     with training.run.steps(settings.max_iter, "fitting the UBM") as step:
         return fit_gmm(rows, **settings.em_settings(), rng=rng, n_threads=n_threads, callback=lambda _: step())

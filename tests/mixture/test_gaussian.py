@@ -102,6 +102,22 @@ def test_responsibilities_are_shares_of_one_even_far_away(covariance_type):
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_densities_and_responsibilities_of_one_pass_have_the_bits_of_two(covariance_type, kind):
+    mixture = random_mixture(covariance_type)
+    X = np.vstack([mixture.sample(700, np.random.default_rng(1)), np.full((1, 3), 1e9), np.full((2, 3), np.nan)])
+    X[3, 0] = np.nan
+    density, shares = mixture.density_and_responsibilities(X.astype(kind))
+    np.testing.assert_array_equal(density, mixture.log_density(X.astype(kind)))
+    assert density[-1] == 0.0
+    # by scipy, where no value is missing
+    log_joint = scipy_log_joint(mixture, X[4:700])
+    expected = np.exp(log_joint - logsumexp(log_joint, axis=0)).T
+    # rounding of products: of float32 1e-7 times a few squared deviations
+    np.testing.assert_allclose(shares[4:700], expected, rtol=0, atol=1e-12 if kind is np.float64 else 1e-4)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
 def test_order_of_components_does_not_matter(covariance_type):
     mixture = random_mixture(covariance_type)
     order = [2, 0, 3, 1]

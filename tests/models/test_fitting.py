@@ -8,9 +8,7 @@ import pytest
 from gmmaudio import pipeline
 from gmmaudio.compute import QUIET
 from gmmaudio.errors import SettingError
-from gmmaudio.models import (
-    fitting,
-)
+from gmmaudio.models import fitting, inner_folds
 from tests.models.conftest import fitted_recogniser
 
 
@@ -55,41 +53,107 @@ def test_degraded_copies_are_trained_on_by_seed_and_never_scored(clips):
 def test_labels_that_are_fitted_separately_are_left_out_without_new_fits(corpus, monkeypatch):
     trials, recipe, fitted = fitted_recogniser(corpus, None, n_components=1)
     codes, _ = fitting.labels_and_groups(trials, fitted.out_of_fold)
-    rounds = list(fitting._leave_columns_out(fitted.out_of_fold.fused((1.0,)), codes))
+    rounds = list(fitting._leave_columns_out(fitted.out_of_fold.fused((1.0,)), codes, range(3)))
     # the same by hand, fold by fold: with one component EM has no start that could differ
+    fits = inner_folds.fresh_trial_fits(trials, recipe, QUIET)
     expected = [([], []) for _ in fitted.out_of_fold.labels]
     for fold in fitting.make_inner_folds(trials, recipe.seed):
         for k, label in enumerate(fitted.out_of_fold.labels):
-            train = [trials[i] for i in fold.train if trials[i].label != label]
-            fit, _ = fitting.fit_scorer_on_trials(train, recipe, QUIET)
+            scorer = fits.fit([i for i in fold.train if trials[i].label != label])
             for i in fold.test:
-                expected[k][trials[i].label == label].append(fit.score(trials[i].rows.values))
+                expected[k][trials[i].label == label].append(scorer.score(trials[i].rows.values))
     assert len(rounds) == len(expected) == 3
     for found, by_hand in zip(rounds, expected, strict=True):
         for side, other in zip(found, by_hand, strict=True):
             np.testing.assert_allclose(np.sort(side, axis=0), np.sort(other, axis=0), rtol=1e-6)
-    monkeypatch.setattr(fitting, "fit_scorer_on_trials", None)
+    monkeypatch.setattr(inner_folds.TrialFits, "fit", None)
     found = fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET)
     assert "each of 3 labels left out in turn, AUROC 1.00" in found.reason
     assert (found.n_known, found.n_unknown) == (18, 18)
 
 
-def test_a_label_is_left_out_of_as_few_folds_as_hold_enough_clips(corpus, monkeypatch):
+def replace_group(trial, group):
+    """Return a trial whose clips are of another group."""
+    segments = tuple(
+        replace(s, extracted=replace(s.extracted, clip=replace(s.extracted.clip, held_out_by=group)))
+        for s in trial.segments
+    )
+    return replace(trial, segments=segments)
+
+
+def test_no_label_that_is_left_out_is_trained_on_and_all_of_its_clips_are_scored(corpus, monkeypatch):
     trials, recipe, fitted = fitted_recogniser(corpus, "genre")
-    rounds = list(fitting._leave_labels_out(trials, recipe, fitted.out_of_fold.labels, (1.0,), QUIET))
-    # clips come two by two, a singer's; a fold that holds one label only has no other to tell it from
-    assert [len(outside) for _, outside in rounds] == [4, 6, 6]
-    assert all(scores.shape[1] == 2 for sides in rounds for scores in sides)
-    assert fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET).n_unknown == 16
-    monkeypatch.setattr(fitting, "ENOUGH_CLIPS", 1)
-    fewer = list(fitting._leave_labels_out(trials, recipe, fitted.out_of_fold.labels, (1.0,), QUIET))
-    assert [len(outside) for _, outside in fewer] == [2, 2, 2]
+    folds = fitting.make_inner_folds(trials, recipe.seed)
+    calls = []
+    fit, score = inner_folds.TrialFits.fit, inner_folds.TrialFits.score
+    monkeypatch.setattr(inner_folds.TrialFits, "fit", lambda self, part: calls.append(list(part)) or fit(self, part))
+    monkeypatch.setattr(
+        inner_folds.TrialFits,
+        "score",
+        lambda self, scorer, part, labels: (
+            calls.append((scorer.labels, list(part))) or score(self, scorer, part, labels)
+        ),
+    )
+    labels = fitted.out_of_fold.labels
+    for label in labels:
+        calls.clear()
+        ((inside, outside),) = fitting._leave_labels_out(fitted.fits, folds, labels, [label], (1.0,))
+        others = tuple(name for name in labels if name != label)
+        trained = [call for call in calls if isinstance(call, list)]
+        scored = [call for call in calls if isinstance(call, tuple)]
+        # of three labels each takes six folds, as far as there are
+        assert len(trained) == len(folds) - sum({trials[i].label for i in fold.test} == {label} for fold in folds)
+        assert all(trials[i].label != label for part in trained for i in part)
+        assert all(known == others for known, _ in scored)
+        unknown = [i for _, part in scored for i in part if trials[i].label == label]
+        assert sorted(unknown) == [i for i, trial in enumerate(trials) if trial.label == label]
+        assert len(outside) == len(unknown) == 6
+        known_trials = [i for _, part in scored for i in part if trials[i].label != label]
+        assert len(inside) == len(known_trials) == len(set(known_trials))
+        assert inside.shape[1] == outside.shape[1] == 2
+    assert fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET).n_unknown == 18
+
+
+def test_a_clip_of_a_group_that_is_trained_on_is_no_unknown_one(corpus):
+    trials, recipe, fitted = fitted_recogniser(corpus, "genre")
+    folds = fitting.make_inner_folds(trials, recipe.seed)
+    label = trials[0].label
+    # one of the label's groups sings another label too
+    shared = trials[0].held_out_by
+    other = next(i for i, trial in enumerate(trials) if trial.label != label)
+    mixed = [replace_group(trial, shared) if i == other else trial for i, trial in enumerate(trials)]
+    fits = inner_folds.TrialFits(mixed, fitted.fits.partial)
+    for fold in folds:
+        sides = fitting._sides(fits, fold, label)
+        if sides is not None:
+            train, _, outside = sides
+            units = {fits.units[i] for i in train}
+            assert units.isdisjoint(fits.units[i] for i in outside)
+            assert len(outside) == 6 - 2 * (shared in units)
+
+
+def test_of_many_labels_some_are_left_out_by_the_seed(monkeypatch, corpus):
+    assert fitting.draw_labels(20, 0) == list(range(20))
+    drawn = fitting.draw_labels(21, 0)
+    assert len(set(drawn)) == 20
+    assert drawn == sorted(drawn)
+    assert max(drawn) < 21
+    assert fitting.draw_labels(200, 1) == fitting.draw_labels(200, 1) != fitting.draw_labels(200, 2)
+    for preset in (None, "genre"):
+        trials, recipe, fitted = fitted_recogniser(corpus, preset, n_components=1)
+        everything = fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET)
+        assert "each of 3 labels left out in turn" in everything.reason
+        with monkeypatch.context() as patched:
+            patched.setattr(fitting, "MAX_LEFT_OUT", 2)
+            found = fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET)
+        assert "2 of 3 labels, drawn by the seed, left out in turn, AUROC" in found.reason
+        assert (found.n_unknown, everything.n_unknown) == (12, 18)
 
 
 def test_the_open_set_threshold_is_checked_on_the_training_clips(corpus, monkeypatch):
     trials, recipe, fitted = fitted_recogniser(corpus, "genre")
     seen = {}
-    monkeypatch.setattr(fitting, "fit_open_set_threshold", lambda known, rounds, in_sample: seen.update(in_sample))
+    monkeypatch.setattr(fitting, "fit_open_set_threshold", lambda *_, in_sample, **__: seen.update(in_sample))
     fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET)
     best = [max(fitted.recogniser.predict(trial.rows.values).scores.values()) for trial in trials]
     # the number of BLAS threads moves the last bits

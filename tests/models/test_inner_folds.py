@@ -25,16 +25,16 @@ def test_inner_folds_have_as_many_components_as_the_model(corpus, monkeypatch):
     sized = fitting.cap_components(trials, recipe)
     assert sized.kind_settings.n_pca == n_rows // 4 == fitted.recogniser.scorer.transform.matrix.shape[1]
     sizes = []
-    fit_scorer_on_trials = fitting.fit_scorer_on_trials
+    fit = inner_folds.TrialFits.fit
 
-    def watched(*given, **settings):
-        found = fit_scorer_on_trials(*given, **settings)
-        sizes.append(found[0].transform.matrix.shape[1])
+    def watched(*given):
+        found = fit(*given)
+        sizes.append(found.transform.matrix.shape[1])
         return found
 
     # tuning asks for nested scores alone
     with monkeypatch.context() as patched:
-        patched.setattr(inner_folds, "fit_scorer_on_trials", watched)
+        patched.setattr(inner_folds.TrialFits, "fit", watched)
         inner_folds.out_of_fold_scores(trials, recipe, QUIET)
     assert sizes == [n_rows // 4] * 5
     frames = pipeline.make_recipe(None)

@@ -43,15 +43,13 @@ def test_shuffled_labels_are_classified_at_chance(clips):
 
 
 def test_every_fold_is_trained_without_its_held_out_groups(clips, monkeypatch):
-    from gmmaudio.models import inner_folds
+    frames, seen = KINDS["frames"], []
 
-    fit, seen = inner_folds.fit_scorer, []
+    def watched(training, settings):
+        seen.append({rows.tobytes() for rows in training.rows})
+        return frames.fit(training, settings)
 
-    def watched(rows_per_clip, labels, config, **settings):
-        seen.append({rows.tobytes() for rows in rows_per_clip})
-        return fit(rows_per_clip, labels, config, **settings)
-
-    monkeypatch.setattr(inner_folds, "fit_scorer", watched)
+    monkeypatch.setitem(KINDS, "frames", replace(frames, fit=watched))
     report = pipeline.crossval(clips, SMALL, folds=3)
     # after each fold come five inner folds for its calibration
     assert len(seen) == 3 * (1 + 5)

@@ -15,6 +15,7 @@ from gmmaudio.models.kinds.block_gaussian import BLOCK_GAUSSIAN
 from gmmaudio.models.kinds.frame_gmm import FRAME_GMM
 from gmmaudio.models.kinds.supervector import SUPERVECTOR
 from gmmaudio.models.linear_algebra import Matrix
+from gmmaudio.models.partial_fits import Fit, FreshFits
 from gmmaudio.models.scorer import Scorer, check_finite
 from gmmaudio.models.training_rows import TrainingRows
 from gmmaudio.models.ubm import Traces
@@ -117,20 +118,67 @@ def fit_scorer(
     >>> scorer.labels[scorer.score(np.full((3, 1), 0.9)).argmax()]
     'high'
     """
-    kind = find_kind(settings.kind)
     names = tuple(sorted(set(labels)))
-    if len(names) < 2:
-        raise SettingError(f"only the label {', '.join(names) or 'none'}; at least two are needed to tell apart")
-    check_rows(rows_per_clip, n_warps)
+    codes = np.array([names.index(label) for label in labels])
+    clip_groups = tuple(map(str, range(len(codes)))) if groups is None else tuple(groups)
+    fit = fit_kind(TrainingRows(tuple(rows_per_clip), names, codes, clip_groups, seed, run, n_warps), settings)
+    return fit.scorer, fit.traces
+
+
+def fit_kind(training: TrainingRows, settings: KindSettings) -> Fit:
+    """Return the fit of a training set: a scorer, the traces of EM, and what fits to parts of it share.
+
+    Parameters
+    ----------
+    training : TrainingRows
+        Finite rows of labelled clips, at least one each, of at least two labels.
+    settings : KindSettings
+        Settings of the kind of model.
+
+    Raises
+    ------
+    SettingError, MixtureError
+        As for :func:`fit_scorer`.
+
+    Examples
+    --------
+    >>> from gmmaudio.models.kinds.frame_gmm import FrameGmmSettings
+    >>> rows = (np.full((9, 1), -1.0), np.full((9, 1), 1.0))
+    >>> training = TrainingRows(rows, ("high", "low"), np.array([1, 0]), ("1", "2"), 0)
+    >>> fit_kind(training, FrameGmmSettings(n_components=1)).scorer.labels
+    ('high', 'low')
+    """
+    kind, n_warps = find_kind(settings.kind), training.n_warps
+    if len(training.labels) < 2:
+        names = ", ".join(training.labels) or "none"
+        raise SettingError(f"only the label {names}; at least two are needed to tell apart")
+    check_rows(training.rows, n_warps)
     if n_warps > 1 and not kind.takes_warps:
         warping = ", ".join(other.name for other in KINDS.values() if other.takes_warps)
         raise SettingError(f"rows hold {n_warps} VTLN warps; {kind.name} take one, any number only {warping}")
-    codes = np.array([names.index(label) for label in labels])
-    clip_groups = tuple(map(str, range(len(codes)))) if groups is None else tuple(groups)
-    training = TrainingRows(tuple(rows_per_clip), names, codes, clip_groups, seed, run, n_warps)
     # one thread for linear algebra, so that a model is the same bits for any number of jobs
     with one_thread():
         return kind.fit(training, settings)
+
+
+def fresh_fits(training: TrainingRows, settings: KindSettings) -> FreshFits:
+    """Return the scorers of parts of a training set that share nothing: each is fitted as if there were no other.
+
+    Parameters
+    ----------
+    training, settings
+        As for :func:`fit_kind`.
+
+    Examples
+    --------
+    >>> from gmmaudio.models.kinds.frame_gmm import FrameGmmSettings
+    >>> rows = tuple(np.random.default_rng(i).normal(size=(20, 2)) + (i % 2) * 3 for i in range(4))
+    >>> training = TrainingRows(rows, ("a", "b"), np.array([0, 1, 0, 1]), tuple("1234"), 0)
+    >>> fits = fresh_fits(training, FrameGmmSettings(n_components=1))
+    >>> fits.fit(np.array([0, 1])).labels
+    ('a', 'b')
+    """
+    return FreshFits(training, settings, find_kind(settings.kind).fit)
 
 
 def check_rows(rows_per_clip: Sequence[Matrix], n_warps: int = 1) -> None:

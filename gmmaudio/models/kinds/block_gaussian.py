@@ -16,6 +16,7 @@ from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import FUSIONS, EmSettings, check_choice, check_positive, check_whole
 from gmmaudio.models.kinds.frame_gmm import fit_mixtures
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_means, signed_axes
+from gmmaudio.models.partial_fits import Fit
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.models.training_rows import TrainingRows
@@ -310,7 +311,7 @@ def whiten_projection(projection: Projection, rows: Array, codes: Codes, shrinka
     return Projection(projection.mean, projection.scale, projection.matrix @ root, projection.soft_clip)
 
 
-def fit(training: TrainingRows, settings: BlockGaussianSettings) -> tuple[Scorer, Traces]:
+def fit(training: TrainingRows, settings: BlockGaussianSettings) -> Fit:
     """Return a projection with Gaussians or linear functions (or both) on projected rows, and the traces of EM.
 
     Parameters
@@ -324,7 +325,7 @@ def fit(training: TrainingRows, settings: BlockGaussianSettings) -> tuple[Scorer
     --------
     >>> rows = tuple(np.random.default_rng(i).normal(size=(20, 2)) + (i % 2) * 3 for i in range(4))
     >>> training = TrainingRows(rows, ("a", "b"), np.array([0, 1, 0, 1]), tuple("1234"), 0)
-    >>> scorer, _ = fit(training, BlockGaussianSettings())
+    >>> scorer = fit(training, BlockGaussianSettings()).scorer
     >>> scorer.labels[scorer.score(rows[1]).argmax()]
     'b'
     """
@@ -347,7 +348,7 @@ def fit(training: TrainingRows, settings: BlockGaussianSettings) -> tuple[Scorer
             heads.append(Mixtures(mixtures))
     if settings.back_end != "gaussian":
         heads.append(fit_logistic(projected, codes, weights * (len(clip) / weights.sum()), settings.penalty))
-    return Scorer(training.labels, projection, tuple(heads), (1.0,) * len(heads)), traces
+    return Fit(Scorer(training.labels, projection, tuple(heads), (1.0,) * len(heads)), traces)
 
 
 def _unit_gaussians(means: Array) -> Mixtures:

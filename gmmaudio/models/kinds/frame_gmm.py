@@ -15,6 +15,7 @@ from gmmaudio.models.heads import Mixtures
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import EmSettings, check_positive, check_whole
 from gmmaudio.models.linear_algebra import Matrix, Tensors
+from gmmaudio.models.partial_fits import Fit
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.models.training_rows import TrainingRows
@@ -163,7 +164,7 @@ def gmm_scorer(labels: tuple[str, ...], mixtures: tuple[GaussianMixture, ...]) -
     return Scorer(labels, Identity(n_features), (Mixtures(mixtures),))
 
 
-def fit(training: TrainingRows, settings: FrameGmmSettings) -> tuple[Scorer, Traces]:
+def fit(training: TrainingRows, settings: FrameGmmSettings) -> Fit:
     """Return one mixture for each label, fitted to its rows or adapted to them from a UBM, and the traces of EM.
 
     Parameters
@@ -177,17 +178,17 @@ def fit(training: TrainingRows, settings: FrameGmmSettings) -> tuple[Scorer, Tra
     --------
     >>> rows = tuple(np.random.default_rng(i).normal(size=(20, 2)) + (i % 2) * 3 for i in range(4))
     >>> training = TrainingRows(rows, ("a", "b"), np.array([0, 1, 0, 1]), tuple("1234"), 0)
-    >>> scorer, traces = fit(training, FrameGmmSettings(n_components=1))
-    >>> scorer.labels[scorer.score(rows[1]).argmax()], list(traces)
+    >>> fitted = fit(training, FrameGmmSettings(n_components=1))
+    >>> fitted.scorer.labels[fitted.scorer.score(rows[1]).argmax()], list(fitted.traces)
     ('b', ['a', 'b'])
     """
     n_labels = len(training.labels)
     if settings.relevance is None:
         mixtures, traces = fit_mixtures((training.of_label(i) for i in range(n_labels)), training, settings)
-        return gmm_scorer(training.labels, mixtures), traces
+        return Fit(gmm_scorer(training.labels, mixtures), traces)
     ubm, trace = fit_ubm(training, settings, settings.n_ubm_rows)
     mixtures = tuple(adapt_gmm(ubm, training.of_label(i), relevance=settings.relevance) for i in range(n_labels))
-    return gmm_scorer(training.labels, mixtures), {UBM: trace}
+    return Fit(gmm_scorer(training.labels, mixtures), {UBM: trace})
 
 
 def fit_mixtures(

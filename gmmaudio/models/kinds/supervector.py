@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from gmmaudio.compute import one_thread
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture import EMTrace, GaussianMixture
+from gmmaudio.models.clip_vectors import (
+    MAX_NUISANCE_CLIPS,
+    bigram_weight,
+    centre_parts,
+    estimate_nuisance_directions,
+    project_out,
+    select_warp,
+    split_warps,
+    warped_supervector,
+)
 from gmmaudio.models.heads import MIXTURE_TENSORS, Head, fit_cosine, fit_logistic, mixture_table
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import FUSIONS, EmSettings, check_choice, check_positive, check_whole
-from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_means, signed_axes
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors
+from gmmaudio.models.partial_fits import Fit
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.models.training_rows import TrainingRows
-from gmmaudio.models.ubm import MAX_UBM_ROWS, UBM, Traces, fit_ubm
+from gmmaudio.models.ubm import MAX_UBM_ROWS, UBM, fit_ubm
 from gmmaudio.values import convert_fields
 
 BACK_ENDS = ("cosine", "logistic", *FUSIONS)
-# expected counts below this are none
-MIN_COUNT = 1e-9
-# share of the greatest variance below which a direction is rounding error of single precision
-MIN_VARIANCE = 1e-6
-# length of a vector below which it is rounding error of single precision
-MIN_LENGTH = 1e-6
-# nuisance directions are estimated from this many clips at most: the work grows with their cube
-MAX_NUISANCE_CLIPS = 1500
 MAX_BIGRAM_LAG = 10_000
 # of vectors of unit length, and of their mean, up to rounding
 MAX_ENTRY = 1.001
@@ -198,10 +202,21 @@ class Supervectors:
         values : ndarray, shape (n, n_features)
             Rows of one clip, at least one.
         """
-        warped = select_warp(self.ubm, values, self.n_warps)
-        vector = supervector(self.ubm, warped, self.relevance, self.bigram_lag)
-        weight = bigram_weight([len(values)], self.relevance, self.bigram_lag)
-        centred = centre_parts(vector[None], self.mean, self.ubm.means.size, weight)
+        vector = warped_supervector(self.ubm, values, self.n_warps, self.relevance, self.bigram_lag)
+        return self.project(vector[None], [len(values)])
+
+    def project(self, vectors: Matrix, n_rows: Sequence[int] | Codes) -> Array:
+        """Return vectors as they are scored, shape (n_clips, len(mean)), each of unit length.
+
+        Parameters
+        ----------
+        vectors : ndarray, shape (n_clips, len(mean))
+            Results of :func:`warped_supervector` for clips under the UBM.
+        n_rows : sequence of int
+            Rows of every clip.
+        """
+        weight = bigram_weight(n_rows, self.relevance, self.bigram_lag)
+        centred = centre_parts(vectors, self.mean, self.ubm.means.size, weight)
         return np.asarray(project_out(centred, self.nuisance_directions), dtype=np.float64)
 
     def settings(self) -> dict[str, Any]:
@@ -241,193 +256,83 @@ class Supervectors:
         return cls(ubm, mean=tensors["mean"], nuisance_directions=tensors["directions"], **settings)
 
 
-def split_warps(values: Matrix, n_warps: int) -> list[Matrix]:
-    """Return the VTLN warps that rows hold side by side, shape (n, d) each.
+@dataclass(frozen=True, eq=False)
+class VectorFits:
+    """The vectors of all training clips under one UBM, which the scorers of parts of the training set share.
+
+    A part has its own mean, nuisance directions and heads. The UBM and the selected VTLN warps are those of all clips:
+    they hear the clips that a part leaves out, without their labels.
 
     Parameters
     ----------
-    values : ndarray, shape (n, n_warps * d)
-        Rows.
-    n_warps : int
-        Warps that a row holds.
-
-    Examples
-    --------
-    >>> [warp.tolist() for warp in split_warps(np.array([[1.0, 2.0, 3.0, 4.0]]), 2)]
-    [[[1.0, 2.0]], [[3.0, 4.0]]]
-    """
-    return np.split(values, n_warps, axis=1)
-
-
-def select_warp(ubm: GaussianMixture, values: Matrix, n_warps: int) -> Matrix:
-    """Return the VTLN warp of a clip that is most likely under a UBM, shape (n, d).
-
-    Warps assume vocal tracts of different lengths; selecting one for each clip makes speakers more alike.
-
-    Parameters
-    ----------
-    ubm : GaussianMixture
-        UBM over one warp.
-    values : ndarray, shape (n, n_warps * d)
-        Rows of one clip, at least one.
-    n_warps : int
-        Warps that a row holds; of equally likely ones the first is taken.
-
-    References
-    ----------
-    Lee, Rose, "A frequency warping approach to speaker normalization", IEEE Transactions on Speech and Audio
-    Processing 6 (1998).
-
-    Examples
-    --------
-    >>> ubm = GaussianMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
-    >>> select_warp(ubm, np.array([[2.0, 0.5], [2.0, -0.5]]), 2).ravel()
-    array([ 0.5, -0.5])
-    """
-    if n_warps == 1:
-        return values
-    return max(split_warps(values, n_warps), key=lambda warp: float(ubm.log_density(warp).mean()))
-
-
-def supervector(ubm: GaussianMixture, values: Matrix, relevance: float, bigram_lag: int = 0) -> npt.NDArray[np.float32]:
-    """Return the adapted means and the token bigrams of a clip, shape (K * D,) or (K * D + K * K,).
-
-    The first part is the adapted means less the UBM's, in its standard deviations and weights, of unit length. The
-    second is the root of shares that sum to 1; zeros where the clip has no two rows that far apart.
-
-    Parameters
-    ----------
-    ubm : GaussianMixture
-        UBM, diagonal.
-    values : ndarray, shape (n, D)
-        Rows of one clip, at least one.
-    relevance : float
-        Rows that each component of the UBM counts for.
-    bigram_lag : int
-        Rows from one component to the one that follows it; 0 leaves bigrams out.
-
-    Examples
-    --------
-    >>> ubm = GaussianMixture(np.ones(1), np.zeros((1, 2)), np.ones((1, 2)))
-    >>> supervector(ubm, np.array([[3.0, 4.0]]), 8.0).round(3)
-    array([0.6, 0.8], dtype=float32)
-    """
-    shares = ubm.responsibilities(values)
-    n = shares.sum(axis=0)[:, None]
-    shift = (shares.T @ np.asarray(values, dtype=np.float64) - n * ubm.means) / (n + relevance)
-    vector = _unit_length((np.sqrt(ubm.weights[:, None] / ubm.covariances) * shift).reshape(1, -1))[0]
-    if bigram_lag:
-        counts = (shares[:-bigram_lag].T @ shares[bigram_lag:]).ravel()
-        vector = np.concatenate([vector, np.sqrt(counts / max(counts.sum(), MIN_COUNT))])
-    return np.asarray(vector, dtype=np.float32)
-
-
-def bigram_weight(n_rows: Sequence[int], relevance: float, bigram_lag: int) -> npt.NDArray[np.float32]:
-    """Return the weight of the token bigrams of clips, shape (n_clips, 1), 0 (there are none) to 1.
-
-    Parameters
-    ----------
-    n_rows : sequence of int
+    training : TrainingRows
+        In the place of a clip's rows its :func:`warped_supervector`, shape (1, d).
+    n_rows : ndarray, shape (n_clips,), int
         Rows of every clip.
-    relevance : float
-        Bigrams of which the weight is a half.
-    bigram_lag : int
-        Rows from one component to the one that follows it.
+    ubm : GaussianMixture
+        The UBM.
+    n_warps : int
+        VTLN warps that a row of a clip holds.
+    settings : SupervectorSettings
+        Settings of the fit.
 
     Examples
     --------
-    >>> bigram_weight([5, 24], 8.0, 8).ravel().round(2)
-    array([0.  , 0.67], dtype=float32)
+    >>> rows = tuple(np.random.default_rng(i).normal(size=(20, 2)) + (i % 2) * 3 for i in range(4))
+    >>> training = TrainingRows(rows, ("a", "b"), np.array([0, 1, 0, 1]), tuple("1234"), 0)
+    >>> vectors = fit(training, SupervectorSettings(n_components=2, n_nuisance=0)).partial
+    >>> vectors.score(vectors.fit(np.array([0, 1])), np.array([2, 3])).argmax(axis=2).ravel()
+    array([0, 1])
     """
-    n = np.maximum(np.asarray(n_rows, dtype=np.float32)[:, None] - bigram_lag, 0)
-    return np.asarray(n / (n + relevance), dtype=np.float32)
+
+    training: TrainingRows
+    n_rows: Codes
+    ubm: GaussianMixture
+    n_warps: int
+    settings: SupervectorSettings
+
+    def fit(self, clips: Codes) -> Scorer:
+        """Return the scorer of some clips, of the labels that they have.
+
+        Parameters
+        ----------
+        clips : ndarray, shape (n,), int
+            Indices of the clips, ascending, of at least two labels.
+        """
+        with one_thread():
+            return self._fit(clips, self.training.part(clips), self.settings)
+
+    def _fit(self, clips: Codes, part: TrainingRows, settings: SupervectorSettings) -> Scorer:
+        relevance, lag = settings.relevance, settings.bigram_lag
+        vectors, weights = np.concatenate(part.rows), part.weights()
+        mean = vectors.mean(axis=0)
+        vectors = centre_parts(vectors, mean, self.ubm.means.size, bigram_weight(self.n_rows[clips], relevance, lag))
+        rng = np.random.default_rng((part.seed, len(part.labels)))
+        directions = estimate_nuisance_directions(vectors, part.codes, settings.n_nuisance, rng)
+        transform = Supervectors(self.ubm, relevance, lag, mean, directions, self.n_warps)
+        projected = project_out(vectors, directions)
+        heads: list[Head] = []
+        if settings.back_end != "logistic":
+            heads.append(fit_cosine(projected, part.codes, weights))
+        if settings.back_end != "cosine":
+            heads.append(fit_logistic(projected, part.codes, weights, settings.penalty))
+        return Scorer(part.labels, transform, tuple(heads), (1.0,) * len(heads))
+
+    def score(self, scorer: Scorer, clips: Codes) -> Array:
+        """Return each head's scores of some clips, shape (n, n_heads, n_labels), from the vectors of all of them.
+
+        Parameters
+        ----------
+        scorer, clips
+            As for :class:`gmmaudio.models.partial_fits.PartialFits`.
+        """
+        with one_thread():
+            vectors = np.concatenate([self.training.rows[i] for i in clips])
+            projected = cast(Supervectors, scorer.transform).project(vectors, self.n_rows[clips])
+            return np.stack([head.score(projected) for head in scorer.heads], axis=1)
 
 
-def centre_parts(vectors: Matrix, mean: Matrix, n_means: int, weight: Matrix) -> Matrix:
-    """Return vectors less a mean, shape (n, d): the first ``n_means`` numbers of unit length, the others of ``weight``.
-
-    Parameters
-    ----------
-    vectors : ndarray, shape (n, d)
-        Result of :func:`supervector`.
-    mean : ndarray, shape (d,)
-        Subtracted.
-    n_means : int
-        Numbers of the first part.
-    weight : ndarray, shape (n, 1)
-        Result of :func:`bigram_weight`.
-
-    Examples
-    --------
-    >>> centre_parts(np.array([[3.0, 4.0, 2.0]]), np.zeros(3), 2, np.array([[0.5]]))
-    array([[0.6, 0.8, 0.5]])
-    """
-    centred = vectors - mean
-    return np.concatenate([_unit_length(centred[:, :n_means]), weight * _unit_length(centred[:, n_means:])], axis=1)
-
-
-def project_out(vectors: Matrix, directions: Matrix) -> Matrix:
-    """Return vectors with nuisance directions projected out, of unit length, shape (n, d).
-
-    Parameters
-    ----------
-    vectors : ndarray, shape (n, d)
-        Vectors.
-    directions : ndarray, shape (n_directions, d)
-        Orthonormal.
-
-    References
-    ----------
-    Solomonoff, Quillen, Campbell, "Channel compensation for SVM speaker recognition", Odyssey 2004 (NAP).
-
-    Examples
-    --------
-    >>> project_out(np.array([[3.0, 4.0]]), np.array([[1.0, 0.0]]))
-    array([[0., 1.]])
-    """
-    return _unit_length(vectors - (vectors @ directions.T) @ directions)
-
-
-def _unit_length(vectors: Matrix) -> Matrix:
-    """Return vectors scaled to unit length; one of no length is 0."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Matrix = np.where(length > MIN_LENGTH, vectors / np.maximum(length, MIN_LENGTH, dtype=length.dtype), 0)
-    return unit
-
-
-def estimate_nuisance_directions(vectors: Matrix, codes: Codes, n: int, rng: np.random.Generator) -> Matrix:
-    """Return the orthonormal directions in which vectors of one label differ most, shape (at most n, d), float32.
-
-    Parameters
-    ----------
-    vectors : ndarray, shape (n_clips, d)
-        Vectors of clips; of many a random part is used.
-    codes : ndarray, shape (n_clips,), int
-        Label of every clip.
-    n : int
-        Directions wanted; at most a fifth of the clips are given.
-    rng : numpy.random.Generator
-        Chooses the part.
-
-    Examples
-    --------
-    >>> vectors = np.array([[0.0, 1.0], [0.0, -1.0], [3.0, 1.0], [3.0, -1.0], [3.0, 0.0]], dtype=np.float32)
-    >>> estimate_nuisance_directions(vectors, np.array([0, 0, 1, 1, 1]), 1, np.random.default_rng(0)).round(3) + 0.0
-    array([[0., 1.]], dtype=float32)
-    """
-    if len(vectors) > MAX_NUISANCE_CLIPS:
-        part = np.sort(rng.choice(len(vectors), MAX_NUISANCE_CLIPS, replace=False))
-        _, codes = np.unique(codes[part], return_inverse=True)
-        vectors = vectors[part]
-    centred = vectors - label_means(vectors, codes)[codes]
-    values, left = np.linalg.eigh(np.asarray(centred @ centred.T, dtype=np.float64))
-    kept = [i for i in range(len(values) - 1, -1, -1) if values[i] > MIN_VARIANCE * max(values[-1], 1e-300)]
-    kept = kept[: min(n, len(vectors) // 5)]
-    directions: Matrix = (signed_axes((centred.T @ left[:, kept]) / np.sqrt(values[kept])).T).astype(np.float32)
-    return np.ascontiguousarray(directions)
-
-
-def fit(training: TrainingRows, settings: SupervectorSettings) -> tuple[Scorer, Traces]:
+def fit(training: TrainingRows, settings: SupervectorSettings) -> Fit:
     """Return a UBM with nuisance directions, and cosines or logistic regression (or both) on supervectors.
 
     Parameters
@@ -441,47 +346,30 @@ def fit(training: TrainingRows, settings: SupervectorSettings) -> tuple[Scorer, 
     --------
     >>> rows = tuple(np.random.default_rng(i).normal(size=(20, 2)) + (i % 2) * 3 for i in range(4))
     >>> training = TrainingRows(rows, ("a", "b"), np.array([0, 1, 0, 1]), tuple("1234"), 0)
-    >>> scorer, traces = fit(training, SupervectorSettings(n_components=2, n_nuisance=0))
-    >>> scorer.labels[scorer.score(rows[1]).argmax()], list(traces)
+    >>> fitted = fit(training, SupervectorSettings(n_components=2, n_nuisance=0))
+    >>> fitted.scorer.labels[fitted.scorer.score(rows[1]).argmax()], list(fitted.traces)
     ('b', ['ubm'])
     """
-    n_warps = training.n_warps
-    training, ubm, trace = _fit_warps(training, settings)
-    relevance, lag = settings.relevance, settings.bigram_lag
-    vectors = np.stack([supervector(ubm, rows, relevance, lag) for rows in training.rows])
-    weights = training.weights()
-    mean = vectors.mean(axis=0)
-    bigram_weights = bigram_weight([len(rows) for rows in training.rows], relevance, lag)
-    vectors = centre_parts(vectors, mean, ubm.means.size, bigram_weights)
-    rng = np.random.default_rng((training.seed, len(training.labels)))
-    directions = estimate_nuisance_directions(vectors, training.codes, settings.n_nuisance, rng)
-    transform = Supervectors(ubm, relevance, lag, mean, directions, n_warps)
-    projected = project_out(vectors, directions)
-    heads: list[Head] = []
-    if settings.back_end != "logistic":
-        heads.append(fit_cosine(projected, training.codes, weights))
-    if settings.back_end != "cosine":
-        heads.append(fit_logistic(projected, training.codes, weights, settings.penalty))
-    return Scorer(training.labels, transform, tuple(heads), (1.0,) * len(heads)), {UBM: trace}
+    n_warps, relevance, lag = training.n_warps, settings.relevance, settings.bigram_lag
+    ubm, trace = _fit_warped_ubm(training, settings)
+    vectors = tuple(warped_supervector(ubm, rows, n_warps, relevance, lag)[None] for rows in training.rows)
+    n_rows = np.array([len(rows) for rows in training.rows])
+    clips = VectorFits(replace(training, rows=vectors, n_warps=1), n_rows, ubm, n_warps, settings)
+    return Fit(clips.fit(np.arange(len(vectors))), {UBM: trace}, clips)
 
 
-def _fit_warps(training: TrainingRows, settings: SupervectorSettings) -> tuple[TrainingRows, GaussianMixture, EMTrace]:
-    """Return the training set with one selected warp of each clip, and a UBM of such warps.
+def _fit_warped_ubm(training: TrainingRows, settings: SupervectorSettings) -> tuple[GaussianMixture, EMTrace]:
+    """Return a UBM of one selected warp of each clip, and the trace of EM.
 
-    The first UBM is fitted to the plain frames, the second to the warps that the first selects; the second selects.
+    A first UBM is fitted to the plain frames, the second to the warps that the first selects.
     """
     all_rows, n_warps = training.rows, training.n_warps
-
-    def warped(select: Callable[[Matrix], Matrix]) -> TrainingRows:
-        return replace(training, rows=tuple(map(select, all_rows)), n_warps=1)
-
-    plain = warped(lambda rows: split_warps(rows, n_warps)[0])
-    ubm, trace = fit_ubm(plain, settings, settings.n_ubm_rows)
+    plain = tuple(split_warps(rows, n_warps)[0] for rows in all_rows)
+    ubm, trace = fit_ubm(replace(training, rows=plain, n_warps=1), settings, settings.n_ubm_rows)
     if n_warps == 1:
-        return plain, ubm, trace
-    first = ubm
-    ubm, trace = fit_ubm(warped(lambda rows: select_warp(first, rows, n_warps)), settings, settings.n_ubm_rows)
-    return warped(lambda rows: select_warp(ubm, rows, n_warps)), ubm, trace
+        return ubm, trace
+    selected = tuple(select_warp(ubm, rows, n_warps) for rows in all_rows)
+    return fit_ubm(replace(training, rows=selected, n_warps=1), settings, settings.n_ubm_rows)
 
 
 def describe(settings: SupervectorSettings) -> str:

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gmmaudio.compute import RunContext
+from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.errors import SettingError
-from gmmaudio.mixture import fit_gmm
-from gmmaudio.models import (
-    fit_scorer,
-)
-from gmmaudio.models.kinds.supervector import select_warp, supervector
+from gmmaudio.mixture import GaussianMixture, fit_gmm
+from gmmaudio.models import TrainingRows, fit_scorer
+from gmmaudio.models.clip_vectors import select_warp, supervector, warped_supervector
+from gmmaudio.models.kinds import fit_kind
+from gmmaudio.models.kinds import supervector as supervectors
 from tests.models.conftest import (
     VECTORS,
     clips_of,
@@ -166,3 +166,66 @@ def test_equal_clips_score_the_same_for_every_label():
     classifier, _ = fit_scorer(rows, list("ababab"), replace(VECTORS, n_components=2, bigram_lag=2))
     # rounding must not be taken for a direction
     np.testing.assert_array_equal(classifier.score(rows[0]), 0.0)
+
+
+@pytest.mark.parametrize("n_warps", [1, 3])
+@pytest.mark.parametrize("back_end", ["cosine", "mean"])
+def test_parts_of_a_training_set_are_fitted_as_by_themselves_but_for_the_ubm(n_warps, back_end, monkeypatch):
+    rows, labels, groups = clips_of(n_labels=3)
+    rows = [np.concatenate([clip + shift for shift in (0.0, 0.5, -0.5)[:n_warps]], axis=1) for clip in rows]
+    training = TrainingRows(
+        tuple(rows),
+        ("a", "b", "c"),
+        np.array(["abc".index(label) for label in labels]),
+        tuple(groups),
+        0,
+        QUIET,
+        n_warps,
+    )
+    settings = replace(VECTORS, back_end=back_end, bigram_lag=2)
+    fitted = supervectors.fit(training, settings)
+    ubm = fitted.scorer.transform.ubm
+    # without the last label, and without one group of each other
+    clips = np.array([i for i in range(16) if i % 8 > 1])
+    part = fitted.partial.fit(clips)
+    assert part.labels == ("a", "b")
+    assert part.transform.ubm is ubm
+    # the plain way: the rows of the part, with a UBM that is given
+    monkeypatch.setattr(supervectors, "fit_ubm", lambda *_: (ubm, None))
+    plain = supervectors.fit(training.part(clips), settings).scorer
+    held_out = np.array([0, 1, 8, 20])
+    found = fitted.partial.score(part, held_out)
+    assert found.shape == (4, len(plain.heads), 2)
+    # products of one clip and of several differ in the last bits of single precision
+    np.testing.assert_allclose(found, [plain.score_heads(rows[i]) for i in held_out], atol=2e-6)
+    # a part has a mean and directions of its own
+    assert abs(found - fitted.partial.score(fitted.scorer, held_out)[:, :, :2]).max() > 1e-3
+
+
+def test_the_scores_of_training_clips_need_no_rows():
+    rows, labels, groups = clips_of(n_labels=3)
+    fitted = fit_kind(
+        TrainingRows(
+            tuple(rows), ("a", "b", "c"), np.array(["abc".index(label) for label in labels]), tuple(groups), 0
+        ),
+        VECTORS,
+    )
+    found = fitted.partial.score(fitted.scorer, np.arange(len(rows)))
+    np.testing.assert_allclose(found, [fitted.scorer.score_heads(clip) for clip in rows], atol=2e-6)
+    whole = fitted.partial.fit(np.arange(len(rows)))
+    np.testing.assert_array_equal(whole.transform.mean, fitted.scorer.transform.mean)
+    np.testing.assert_array_equal(whole.heads[0].coefficients, fitted.scorer.heads[0].coefficients)
+
+
+def test_the_vector_of_the_selected_warp_has_the_bits_of_selecting_it_first():
+    rng = np.random.default_rng(0)
+    ubm = GaussianMixture(rng.dirichlet(np.ones(4)), rng.normal(size=(4, 3)), rng.uniform(0.5, 2.0, size=(4, 3)))
+    selected = set()
+    for n in (1, 3, 700):
+        for kind in (np.float32, np.float64):
+            values = rng.normal(scale=1.5, size=(n, 9)).astype(kind)
+            warp = select_warp(ubm, values, 3)
+            selected.add(next(i for i in range(3) if np.array_equal(warp, values[:, 3 * i : 3 * i + 3])))
+            expected = supervector(ubm, warp, 8.0, 2)
+            np.testing.assert_array_equal(warped_supervector(ubm, values, 3, 8.0, 2), expected)
+    assert len(selected) > 1

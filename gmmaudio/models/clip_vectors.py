@@ -1,0 +1,243 @@
+"""Clips as vectors: a UBM adapted to each clip, token bigrams, and nuisance directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.mixture import GaussianMixture
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix, label_means, signed_axes
+
+# expected counts below this are none
+MIN_COUNT = 1e-9
+# share of the greatest variance below which a direction is rounding error of single precision
+MIN_VARIANCE = 1e-6
+# length of a vector below which it is rounding error of single precision
+MIN_LENGTH = 1e-6
+# nuisance directions are estimated from this many clips at most: the work grows with their cube
+MAX_NUISANCE_CLIPS = 1500
+
+
+def split_warps(values: Matrix, n_warps: int) -> list[Matrix]:
+    """Return the VTLN warps that rows hold side by side, shape (n, d) each.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, n_warps * d)
+        Rows.
+    n_warps : int
+        Warps that a row holds.
+
+    Examples
+    --------
+    >>> [warp.tolist() for warp in split_warps(np.array([[1.0, 2.0, 3.0, 4.0]]), 2)]
+    [[[1.0, 2.0]], [[3.0, 4.0]]]
+    """
+    return np.split(values, n_warps, axis=1)
+
+
+def select_warp(ubm: GaussianMixture, values: Matrix, n_warps: int) -> Matrix:
+    """Return the VTLN warp of a clip that is most likely under a UBM, shape (n, d).
+
+    Warps assume vocal tracts of different lengths; selecting one for each clip makes speakers more alike.
+
+    Parameters
+    ----------
+    ubm : GaussianMixture
+        UBM over one warp.
+    values : ndarray, shape (n, n_warps * d)
+        Rows of one clip, at least one.
+    n_warps : int
+        Warps that a row holds; of equally likely ones the first is taken.
+
+    References
+    ----------
+    Lee, Rose, "A frequency warping approach to speaker normalization", IEEE Transactions on Speech and Audio
+    Processing 6 (1998).
+
+    Examples
+    --------
+    >>> ubm = GaussianMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
+    >>> select_warp(ubm, np.array([[2.0, 0.5], [2.0, -0.5]]), 2).ravel()
+    array([ 0.5, -0.5])
+    """
+    if n_warps == 1:
+        return values
+    return max(split_warps(values, n_warps), key=lambda warp: float(ubm.log_density(warp).mean()))
+
+
+def supervector(ubm: GaussianMixture, values: Matrix, relevance: float, bigram_lag: int = 0) -> npt.NDArray[np.float32]:
+    """Return the adapted means and the token bigrams of a clip, shape (K * D,) or (K * D + K * K,).
+
+    The first part is the adapted means less the UBM's, in its standard deviations and weights, of unit length. The
+    second is the root of shares that sum to 1; zeros where the clip has no two rows that far apart.
+
+    Parameters
+    ----------
+    ubm : GaussianMixture
+        UBM, diagonal.
+    values : ndarray, shape (n, D)
+        Rows of one clip, at least one.
+    relevance : float
+        Rows that each component of the UBM counts for.
+    bigram_lag : int
+        Rows from one component to the one that follows it; 0 leaves bigrams out.
+
+    Examples
+    --------
+    >>> ubm = GaussianMixture(np.ones(1), np.zeros((1, 2)), np.ones((1, 2)))
+    >>> supervector(ubm, np.array([[3.0, 4.0]]), 8.0).round(3)
+    array([0.6, 0.8], dtype=float32)
+    """
+    return _supervector(ubm, values, ubm.responsibilities(values), relevance, bigram_lag)
+
+
+def warped_supervector(
+    ubm: GaussianMixture, values: Matrix, n_warps: int, relevance: float, bigram_lag: int = 0
+) -> npt.NDArray[np.float32]:
+    """Return the :func:`supervector` of the VTLN warp of a clip that :func:`select_warp` selects.
+
+    Density and responsibilities of a warp are computed together.
+
+    Parameters
+    ----------
+    ubm : GaussianMixture
+        UBM over one warp, diagonal.
+    values : ndarray, shape (n, n_warps * D)
+        Rows of one clip, at least one.
+    n_warps : int
+        Warps that a row holds.
+    relevance, bigram_lag
+        As for :func:`supervector`.
+
+    Examples
+    --------
+    >>> ubm = GaussianMixture(np.ones(1), np.zeros((1, 2)), np.ones((1, 2)))
+    >>> warped_supervector(ubm, np.array([[9.0, 0.0, 3.0, 4.0]]), 2, 8.0).round(3)
+    array([0.6, 0.8], dtype=float32)
+    """
+    if n_warps == 1:
+        return supervector(ubm, values, relevance, bigram_lag)
+    passes = ((warp, *ubm.density_and_responsibilities(warp)) for warp in split_warps(values, n_warps))
+    selected, _, shares = max(passes, key=lambda each: float(each[1].mean()))
+    return _supervector(ubm, selected, shares, relevance, bigram_lag)
+
+
+def _supervector(
+    ubm: GaussianMixture, values: Matrix, shares: Array, relevance: float, bigram_lag: int
+) -> npt.NDArray[np.float32]:
+    """Return the supervector of a clip from its responsibilities."""
+    n = shares.sum(axis=0)[:, None]
+    shift = (shares.T @ np.asarray(values, dtype=np.float64) - n * ubm.means) / (n + relevance)
+    vector = _unit_length((np.sqrt(ubm.weights[:, None] / ubm.covariances) * shift).reshape(1, -1))[0]
+    if bigram_lag:
+        counts = (shares[:-bigram_lag].T @ shares[bigram_lag:]).ravel()
+        vector = np.concatenate([vector, np.sqrt(counts / max(counts.sum(), MIN_COUNT))])
+    return np.asarray(vector, dtype=np.float32)
+
+
+def bigram_weight(n_rows: Sequence[int] | Codes, relevance: float, bigram_lag: int) -> npt.NDArray[np.float32]:
+    """Return the weight of the token bigrams of clips, shape (n_clips, 1), 0 (there are none) to 1.
+
+    Parameters
+    ----------
+    n_rows : sequence of int
+        Rows of every clip.
+    relevance : float
+        Bigrams of which the weight is a half.
+    bigram_lag : int
+        Rows from one component to the one that follows it.
+
+    Examples
+    --------
+    >>> bigram_weight([5, 24], 8.0, 8).ravel().round(2)
+    array([0.  , 0.67], dtype=float32)
+    """
+    n = np.maximum(np.asarray(n_rows, dtype=np.float32)[:, None] - bigram_lag, 0)
+    return np.asarray(n / (n + relevance), dtype=np.float32)
+
+
+def centre_parts(vectors: Matrix, mean: Matrix, n_means: int, weight: Matrix) -> Matrix:
+    """Return vectors less a mean, shape (n, d): the first ``n_means`` numbers of unit length, the others of ``weight``.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, d)
+        Result of :func:`supervector`.
+    mean : ndarray, shape (d,)
+        Subtracted.
+    n_means : int
+        Numbers of the first part.
+    weight : ndarray, shape (n, 1)
+        Result of :func:`bigram_weight`.
+
+    Examples
+    --------
+    >>> centre_parts(np.array([[3.0, 4.0, 2.0]]), np.zeros(3), 2, np.array([[0.5]]))
+    array([[0.6, 0.8, 0.5]])
+    """
+    centred = vectors - mean
+    return np.concatenate([_unit_length(centred[:, :n_means]), weight * _unit_length(centred[:, n_means:])], axis=1)
+
+
+def project_out(vectors: Matrix, directions: Matrix) -> Matrix:
+    """Return vectors with nuisance directions projected out, of unit length, shape (n, d).
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, d)
+        Vectors.
+    directions : ndarray, shape (n_directions, d)
+        Orthonormal.
+
+    References
+    ----------
+    Solomonoff, Quillen, Campbell, "Channel compensation for SVM speaker recognition", Odyssey 2004 (NAP).
+
+    Examples
+    --------
+    >>> project_out(np.array([[3.0, 4.0]]), np.array([[1.0, 0.0]]))
+    array([[0., 1.]])
+    """
+    return _unit_length(vectors - (vectors @ directions.T) @ directions)
+
+
+def _unit_length(vectors: Matrix) -> Matrix:
+    """Return vectors scaled to unit length; one of no length is 0."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Matrix = np.where(length > MIN_LENGTH, vectors / np.maximum(length, MIN_LENGTH, dtype=length.dtype), 0)
+    return unit
+
+
+def estimate_nuisance_directions(vectors: Matrix, codes: Codes, n: int, rng: np.random.Generator) -> Matrix:
+    """Return the orthonormal directions in which vectors of one label differ most, shape (at most n, d), float32.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_clips, d)
+        Vectors of clips; of many a random part is used.
+    codes : ndarray, shape (n_clips,), int
+        Label of every clip.
+    n : int
+        Directions wanted; at most a fifth of the clips are given.
+    rng : numpy.random.Generator
+        Chooses the part.
+
+    Examples
+    --------
+    >>> vectors = np.array([[0.0, 1.0], [0.0, -1.0], [3.0, 1.0], [3.0, -1.0], [3.0, 0.0]], dtype=np.float32)
+    >>> estimate_nuisance_directions(vectors, np.array([0, 0, 1, 1, 1]), 1, np.random.default_rng(0)).round(3) + 0.0
+    array([[0., 1.]], dtype=float32)
+    """
+    if len(vectors) > MAX_NUISANCE_CLIPS:
+        part = np.sort(rng.choice(len(vectors), MAX_NUISANCE_CLIPS, replace=False))
+        _, codes = np.unique(codes[part], return_inverse=True)
+        vectors = vectors[part]
+    centred = vectors - label_means(vectors, codes)[codes]
+    values, left = np.linalg.eigh(np.asarray(centred @ centred.T, dtype=np.float64))
+    kept = [i for i in range(len(values) - 1, -1, -1) if values[i] > MIN_VARIANCE * max(values[-1], 1e-300)]
+    kept = kept[: min(n, len(vectors) // 5)]
+    directions: Matrix = (signed_axes((centred.T @ left[:, kept]) / np.sqrt(values[kept])).T).astype(np.float32)
+    return np.ascontiguousarray(directions)
