@@ -112,8 +112,8 @@ def shifted_deltas(cepstra: Frames, n: int, d: int, p: int, k: int) -> Frames:
            [1., 0.]], dtype=float32)
     """
     refuse_masked(cepstra, "frames must be real numbers", FeatureError)
-    last = len(cepstra) - 1
-    centre = np.arange(len(cepstra))[:, None] + p * np.arange(k)
-    ahead = cepstra[np.clip(centre + d, 0, last), :n]
-    back = cepstra[np.clip(centre - d, 0, last), :n]
-    return (ahead - back).reshape(len(cepstra), n * k)
+    part, reach = cepstra[:, :n], d + p * (k - 1)
+    padded = np.concatenate([np.repeat(part[:1], d, axis=0), part, np.repeat(part[-1:], reach, axis=0)])
+    # every block has the same differences, some frames later
+    differences = padded[2 * d :] - padded[: len(padded) - 2 * d]
+    return np.concatenate([differences[i * p : i * p + len(cepstra)] for i in range(k)], axis=1)

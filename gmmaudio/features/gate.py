@@ -53,14 +53,27 @@ def passing_frames(raw: RawFrames, rows: RowSettings) -> npt.NDArray[np.bool_]:
 
 def _threshold_db(level_db: Frames, rows: RowSettings) -> float:
     """Return the level below which frames of a clip are dropped, decibel; the loudest frame always passes."""
-    reference = float(np.percentile(level_db, rows.gate_percentile))
+    levels = np.sort(level_db)
+    reference = _percentile(levels, rows.gate_percentile)
     lowest = -np.inf if rows.gate_range_db is None else reference - rows.gate_range_db
     if rows.gate_floor_db is None:
         return lowest
     # a cut or a muted part, far below even a quiet room, is not the noise of the recording
-    audible = level_db[level_db >= 2 * lowest - reference]
-    noise = float(np.percentile(audible, NOISE_PERCENTILE))
+    audible = levels[np.searchsorted(levels, np.float32(2 * lowest - reference)) :]
+    noise = _percentile(audible, NOISE_PERCENTILE)
     return max(lowest, min(noise + rows.gate_floor_db, reference - 2 * rows.gate_floor_db))
+
+
+def _percentile(levels: Frames, percent: float) -> float:
+    """Return a percentile of sorted levels, between two of them if need be: numpy's, without sorting them again."""
+    place = (len(levels) - 1) * (percent / 100)
+    below = int(place)
+    low, high = levels[below], levels[min(below + 1, len(levels) - 1)]
+    share = place - below
+    # from the nearer of the two, as numpy rounds it
+    if share < 0.5:
+        return float(low + (high - low) * np.float32(share))
+    return float(high - (high - low) * np.float32(1 - share))
 
 
 def _widen(gaps: npt.NDArray[np.bool_], n: int) -> npt.NDArray[np.bool_]:

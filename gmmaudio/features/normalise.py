@@ -18,6 +18,8 @@ MIN_STD = 1e-6
 # numerator and denominator of the filter, and its lookahead, frames
 RASTA = ((0.2, 0.1, 0.0, -0.1, -0.2), (1.0, -0.98))
 RASTA_LOOKAHEAD = 4
+# of a past frame in the filter's memory: less lies below the rounding of float64
+MIN_WEIGHT = 1e-18
 
 
 def normalise_values(values: Frames, method: str, width: int) -> Frames:
@@ -172,10 +174,19 @@ def rasta(cepstra: Frames) -> Frames:
     >>> rasta(np.array([[0.0], [0.0], [1.0], [1.0]], dtype=np.float32)).ravel().round(3)
     array([0.786, 0.97 , 0.951, 0.932], dtype=float32)
     """
-    from scipy.signal import lfilter
-
     refuse_masked(cepstra, "frames must be real numbers", FeatureError)
     # minus the first frame: the filter then begins at rest
     centred = cepstra - cepstra[:1].astype(np.float64)
-    ahead = np.concatenate([centred, np.repeat(centred[-1:], RASTA_LOOKAHEAD, axis=0)])
-    return np.asarray(lfilter(*RASTA, ahead, axis=0)[RASTA_LOOKAHEAD:], dtype=np.float32)
+    ends = np.zeros((RASTA_LOOKAHEAD, cepstra.shape[1]))
+    padded = np.concatenate([ends, centred, ends + centred[-1]])
+    numerator, (_, pole) = RASTA
+    n = len(cepstra) + RASTA_LOOKAHEAD
+    result = np.zeros((n, cepstra.shape[1]))
+    for delay, weight in enumerate(numerator):
+        result += weight * padded[RASTA_LOOKAHEAD - delay :][:n]
+    # the memory of the filter doubles with each step, until what is older has no weight
+    reach, decay = 1, -pole
+    while reach < n and decay > MIN_WEIGHT:
+        result[reach:] += decay * result[:-reach]
+        reach, decay = 2 * reach, decay**2
+    return np.asarray(result[RASTA_LOOKAHEAD:], dtype=np.float32)

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-# the classic model, and one as the preset genre has it
-MODELS = ("frames", "blocks-shared")
+# the classic model, one as the preset genre has it, and one as the preset language has it
+MODELS = ("frames", "blocks-shared", "supervector-warps")
 SR = 8000
 # what takes long to import, and is needed to train, to report, on a terminal or in other processes
 HEAVY = {

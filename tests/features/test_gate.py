@@ -10,6 +10,7 @@ from gmmaudio.features import (
     make_rows,
     raw_frames,
 )
+from gmmaudio.features.gate import passing_frames
 from tests.features.conftest import (
     GATED,
     QUICK,
@@ -179,3 +180,18 @@ def test_frames_made_without_the_gate_cannot_be_gated():
     with pytest.raises(SettingError) as caught:
         make_rows([raw_of(rows_of(5))], GATED)
     assert str(caught.value) == "the frames hold no probability of speech; make them with `measure_speech`"
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 50, 333])
+def test_thresholds_are_percentiles_of_numpy(n):
+    rng = np.random.default_rng(n)
+    for percentile, range_db, floor_db in rng.uniform((0, 1, 0.5), (100, 40, 6), size=(40, 3)):
+        rows = QUICK.replace(gate_range_db=range_db, gate_percentile=percentile, gate_floor_db=floor_db).rows
+        level_db = rng.normal(scale=15, size=n).astype(np.float32)
+        reference = np.percentile(level_db, percentile)
+        audible = level_db[level_db >= reference - 2 * range_db]
+        floor = min(np.percentile(audible, 10) + floor_db, reference - 2 * floor_db)
+        # a percentile lies between two levels, and may differ by a step of float32 from one rounded otherwise
+        expected = level_db >= max(reference - range_db, floor)
+        raw = raw_of_levels(level_db)
+        assert np.array_equal(passing_frames(raw, rows), expected)

@@ -196,14 +196,27 @@ def test_sliding_cmvn_is_that_of_each_window():
         np.testing.assert_allclose(row, (x[t] - window.mean(axis=0)) / window.std(axis=0), atol=1e-4)
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 300])
+@pytest.mark.parametrize("n", [1, 2, 5, 300, 5_000])
 def test_rasta_equals_the_papers_filter_of_a_clip_whose_ends_are_repeated(n):
     cepstra = rows_of(n)
     # so many frames before it that the filter has forgotten its start: 0.98 to the 2,000th is 3e-18
     longer = np.concatenate([np.repeat(cepstra[:1], 2_000, axis=0), cepstra, np.repeat(cepstra[-1:], 4, axis=0)])
     expected = lfilter(0.1 * np.array([2, 1, 0, -1, -2]), [1, -0.98], longer.astype(np.float64), axis=0)[2_004:]
-    # rounding to float32 of numbers up to 10
-    np.testing.assert_allclose(rasta(cepstra), expected, rtol=0, atol=1e-5)
+    # to the last place of float32, and of zero the rounding of float64 sums of numbers up to 100
+    np.testing.assert_allclose(rasta(cepstra), expected, rtol=2**-23, atol=1e-12)
+
+
+def test_rasta_remembers_a_frame_until_it_has_no_weight():
+    n = 4_000
+    cepstra = np.zeros((n, 1), dtype=np.float32)
+    cepstra[0] = 1
+    # a step down at frame 1, as the first frame is taken from all
+    impulses = np.zeros(n + 4)
+    impulses[1:] = -1
+    expected = lfilter(*normalise.RASTA, impulses)[4:]
+    assert abs(expected[1_000]) > 1e-10
+    # sums of numbers up to 1 that cancel, in float64
+    np.testing.assert_allclose(rasta(cepstra)[:, 0], expected, rtol=2**-23, atol=1e-15)
 
 
 def test_rasta_takes_out_a_channel_and_keeps_the_rhythm_of_speech():
