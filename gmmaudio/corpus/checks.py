@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from gmmaudio.errors import CorpusError
@@ -208,15 +208,17 @@ def check_same_audio(paths: Sequence[str], labels: Sequence[str], hashes: Sequen
     >>> print(*check_same_audio(["a.wav", "b.wav"], ["jazz", "rock"], ["f3", "f3"]))
     same audio under two labels: a.wav (jazz) = b.wav (rock); remove it from the wrong label
     """
-    by_hash: dict[str, list[int]] = defaultdict(list)
+    n_of_hash = Counter(hashes)
+    # in the order in which they first occur
+    copies: dict[str, list[int]] = {content: [] for content, n in n_of_hash.items() if n > 1}
     for i, content in enumerate(hashes):
-        by_hash[content].append(i)
+        if content in copies:
+            copies[content].append(i)
     across: list[str] = []
     within: list[str] = []
-    for members in by_hash.values():
-        if len(members) > 1:
-            text = " = ".join(f"{paths[i]} ({labels[i]})" for i in members)
-            (across if len({labels[i] for i in members}) > 1 else within).append(text)
+    for members in copies.values():
+        text = " = ".join(f"{paths[i]} ({labels[i]})" for i in members)
+        (across if len({labels[i] for i in members}) > 1 else within).append(text)
     findings = []
     if across:
         findings.append(
@@ -253,15 +255,14 @@ def check_file_groups(paths: Sequence[str], groups: Sequence[str | None]) -> tup
     one file in several groups: a.wav ('ann', 'bob'): it may be on both sides of a split; give all its segments \
 one group
     """
-    groups_of: dict[str, set[str]] = defaultdict(set)
+    first: dict[str, str] = {}
+    several: dict[str, set[str]] = {}
     for path, group in zip(paths, groups, strict=True):
         if group is not None:
-            groups_of[posixpath.normpath(path)].add(group)
-    divided = [
-        f"{path} ({', '.join(map(repr, sorted(members)))})"
-        for path, members in sorted(groups_of.items())
-        if len(members) > 1
-    ]
+            file = posixpath.normpath(path)
+            if first.setdefault(file, group) != group:
+                several.setdefault(file, {first[file]}).add(group)
+    divided = [f"{path} ({', '.join(map(repr, sorted(members)))})" for path, members in sorted(several.items())]
     if not divided:
         return ()
     return (

@@ -31,6 +31,8 @@ LEVEL = 0.95
 # draws that differ by no more than rounding
 UNMOVED = 1e-12
 SCALES = ("linear", "log", "logit")
+# of more labels the draws have no matrices, but their margins
+MATRIX_LABELS = 30
 # numbers held at a time
 BLOCK = 200_000
 
@@ -311,20 +313,36 @@ def _drawn(
     """Return each statistic of every draw, shape (n_draws,)."""
     n_cells, of_margins = n_labels**2, {name: each.of_margins for name, each in statistics.items()}
     rows: dict[str, list[Floats]] = {name: [] for name in statistics}
-    if n_cells <= BLOCK or None in of_margins.values():
+    if n_labels <= MATRIX_LABELS or None in of_margins.values():
         for sums in progress(draws.sums(cell, n_cells), draws.n_blocks(n_cells), "bootstrap"):
             for name, statistic in statistics.items():
                 rows[name].append(statistic.function(sums.reshape(-1, n_labels, n_labels)))
     else:
-        # one matrix alone is more than is held at a time
-        for margins in progress(_margins(draws, cell, n_labels), draws.n_blocks(n_labels + 1), "bootstrap"):
+        # matrices would be larger than the clips that they count
+        for margins in progress(margins_of_draws(draws, cell, n_labels), draws.n_blocks(n_labels + 1), "bootstrap"):
             for name, function in of_margins.items():
                 rows[name] += [] if function is None else [function(margins)]
     return {name: np.concatenate(values) for name, values in rows.items()}
 
 
-def _margins(draws: Draws, cell: npt.NDArray[np.intp], n_labels: int) -> Iterator[Margins]:
-    """Yield diagonal and margins of the confusion matrices of some draws at a time."""
+def margins_of_draws(draws: Draws, cell: npt.NDArray[np.intp], n_labels: int) -> Iterator[Margins]:
+    """Yield diagonal and margins of the confusion matrices of some draws at a time.
+
+    Parameters
+    ----------
+    draws : Draws
+        Weights of the clips.
+    cell : ndarray, shape (n_clips,), int
+        The cell of every clip, of :func:`confusion_cells`.
+    n_labels : int
+        Number of labels.
+
+    Examples
+    --------
+    >>> draws = draw_weights(["a", "b"], ["1", "2"], np.random.default_rng(0), n_draws=5)
+    >>> next(margins_of_draws(draws, np.array([0, 3]), 2)).hits.shape
+    (5, 2)
+    """
     true, predicted = np.divmod(cell, n_labels)
     # what is wrong goes to a column of its own
     columns = (np.where(true == predicted, true, n_labels), true, predicted)

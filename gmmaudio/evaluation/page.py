@@ -35,6 +35,8 @@ FEW_LABELS = 12
 # a matrix of more labels would take megabytes, and nobody would find a square in it
 MATRIX_LABELS = 400
 N_CONFUSIONS = 20
+# of more labels the names on a map would cover each other
+MAP_LABELS = 100
 
 
 @dataclass(frozen=True)
@@ -188,12 +190,20 @@ def _confusion(confusion: Counts, labels: Sequence[str]) -> dict[str, Any]:
 
 
 def _cells(counts: Sequence[int], label: str, labels: Sequence[str]) -> list[dict[str, Any]]:
-    """Return a row of the matrix: counts, and shares of the row."""
-    total = sum(counts)
-    return [
-        {"label": predicted, "count": count, "rate": count / total, "right": predicted == label}
-        for predicted, count in zip(labels, counts, strict=True)
-    ]
+    """Return a row of the matrix: counts, and shares of the row.
+
+    In a large matrix neighbouring empty squares off the diagonal are one, ``width`` columns wide: a page of as many
+    squares as pairs of labels would take megabytes.
+    """
+    total, merges = sum(counts), len(labels) > FEW_LABELS
+    cells: list[dict[str, Any]] = []
+    for predicted, count in zip(labels, counts, strict=True):
+        right = predicted == label
+        if merges and not count and not right and cells and not cells[-1]["count"] and not cells[-1]["right"]:
+            cells[-1]["width"] += 1
+        else:
+            cells.append({"label": predicted, "count": count, "rate": count / total, "right": right, "width": 1})
+    return cells
 
 
 def _scores(report: Report) -> dict[str, Any]:
@@ -245,9 +255,18 @@ def _similarity(similarity: Similarity) -> dict[str, Any]:
     """Return the map of the labels whose distances are all known, and the nearest of each label."""
     labels, distance = similarity.labels, similarity.distance
     rows = [{"label": label} | _nearest(distance[i], i, labels) for i, label in enumerate(labels)]
+    if len(labels) > MAP_LABELS:
+        return {
+            "rows": rows,
+            "kind": similarity.kind,
+            "left_out": [],
+            "plot": None,
+            "share": None,
+            "n_too_many": len(labels),
+        }
     kept = _all_known(distance)
     left_out = [label for i, label in enumerate(labels) if i not in kept]
-    content = {"rows": rows, "kind": similarity.kind, "left_out": left_out}
+    content = {"rows": rows, "kind": similarity.kind, "left_out": left_out, "n_too_many": 0}
     if len(kept) < 3:
         return content | {"plot": None, "share": None}
     points, share = plots.classical_mds(distance[np.ix_(kept, kept)])
@@ -265,10 +284,13 @@ def _all_known(distance: Floats) -> list[int]:
 
 def _nearest(row: Floats, i: int, labels: Sequence[str]) -> dict[str, Any]:
     """Return the labels nearest to the i-th, ties included, and their distance; none where all are tied."""
-    others = {label: float(row[j]) for j, label in enumerate(labels) if j != i and math.isfinite(row[j])}
-    nearest = min(others.values(), default=None)
-    near = [label for label, value in others.items() if value == nearest]
-    return {"near": near if len(near) < len(others) or len(near) == 1 else [], "distance": nearest}
+    others = np.isfinite(row)
+    others[i] = False
+    if not others.any():
+        return {"near": [], "distance": None}
+    nearest = float(row[others].min())
+    near = [labels[j] for j in np.flatnonzero(others & (row == nearest)).tolist()]
+    return {"near": near if len(near) < others.sum() or len(near) == 1 else [], "distance": nearest}
 
 
 def _run(protocol: Protocol) -> dict[str, Any]:

@@ -175,7 +175,8 @@ class Page(HTMLParser):
         elif tag == "tr":
             self.tables.setdefault(self.caption, []).append([])
         elif tag in ("td", "th"):
-            self.tables[self.caption][-1].append("")
+            # a cell of several columns is empty in all of them
+            self.tables[self.caption][-1] += [""] * int(dict(attributes).get("colspan", "1"))
         elif tag == "li":
             self.items.append("")
         elif re.fullmatch(r"h\d", tag):

@@ -12,7 +12,7 @@ from gmmaudio.evaluation import (
     comparison,
 )
 from gmmaudio.evaluation.comparison import mcnemar_p, permutation_p
-from gmmaudio.evaluation.intervals import draw_weights, exact_interval, t_interval
+from gmmaudio.evaluation.intervals import draw_weights, exact_interval, silent, t_interval
 
 
 def two_systems(seed=0, n_groups=12, gain=0.15):
@@ -58,6 +58,34 @@ def test_the_permutation_test_is_scipys_permutation_test():
 def test_groups_of_one_clip_make_the_permutation_test_mcnemars(only_a, only_b):
     # rounding of some hundred halvings
     assert permutation_p([-1] * only_a + [1] * only_b + [0] * 50) == pytest.approx(mcnemar_p(only_a, only_b), rel=1e-9)
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.05, 0.2, 0.4, 0.49])
+@pytest.mark.parametrize("largest", [1, 2, 9])
+def test_the_transform_gives_the_distribution_that_is_built_group_by_group(largest, lean):
+    rng = np.random.default_rng(largest)
+    signed = rng.integers(1, largest + 1, 700) * np.where(rng.random(700) < 0.5 + lean, 1, -1)
+    steps, observed = np.sort(np.abs(signed)), abs(int(signed.sum()))
+    by_adding = comparison._p_by_adding(steps, observed, silent)
+    # 700 halvings round the one, as many powers of the other
+    assert comparison._p_by_transform(steps, observed, silent) == pytest.approx(by_adding, rel=1e-9)
+    assert lean < 0.4 or by_adding < 1e-60
+
+
+def test_many_groups_of_one_clip_have_the_p_of_the_binomial_distribution():
+    for only_a, only_b in ((9_900, 10_100), (8_000, 12_000), (0, 900)):
+        found = permutation_p([-1] * only_a + [1] * only_b)
+        # 20,000 steps: the logarithm of the binomial's probabilities has as many digits less
+        assert found == pytest.approx(mcnemar_p(only_a, only_b), rel=1e-8)
+    assert found > 0
+
+
+def test_the_tests_of_few_and_of_many_groups_meet(monkeypatch):
+    found = np.random.default_rng(3).integers(-3, 5, 200)
+    plain = permutation_p(found)
+    monkeypatch.setattr(comparison, "PLAIN_ADDITIONS", 0)
+    assert permutation_p(found) == pytest.approx(plain, rel=1e-10)
+    assert permutation_p(found) != plain, "one way for both"
 
 
 @pytest.mark.parametrize("none", [[], [0, 0, 0], [2, -2]])

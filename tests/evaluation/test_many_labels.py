@@ -64,7 +64,7 @@ def test_draws_of_margins_are_those_of_matrices():
     cell = confusion_cells(true, predicted, labels)
     by_matrices = intervals._drawn(COUNT_STATISTICS, draws, cell, len(labels), intervals.silent)
     for name, statistic in COUNT_STATISTICS.items():
-        values = [statistic.of_margins(margins) for margins in intervals._margins(draws, cell, len(labels))]
+        values = [statistic.of_margins(margins) for margins in intervals.margins_of_draws(draws, cell, len(labels))]
         np.testing.assert_allclose(np.concatenate(values), by_matrices[name], rtol=1e-12)
 
 

@@ -206,6 +206,27 @@ def test_no_count_of_the_matrix_is_lost(n_labels):
     assert [row[-1] for row in shown] == report.confusion.sum(axis=1).tolist()
 
 
+def test_a_large_matrix_has_squares_for_what_was_predicted_and_not_for_all_pairs():
+    labels = [f"l{i:03d}" for i in range(200)]
+    pairs = [(label, label) for label in labels] + [(labels[i], labels[i - 7]) for i in range(0, 200, 2)]
+    read = page_of(report_of(pairs, labels))
+    rows = read.tables["Clips"][1:]
+    assert [len(row) for row in rows] == [202] * 200
+    assert sum(cell != "" for row in rows for cell in row[1:-1]) == 300
+    # in each row at most one before, one between and one after the squares that are not empty
+    assert sum(name.startswith("zero") for name in read.values("td", "class")) <= 300 + 200
+
+
+@pytest.mark.parametrize(("n_labels", "has_map"), [(100, True), (101, False)])
+def test_more_than_a_hundred_labels_have_no_map(n_labels, has_map):
+    labels = [f"l{i:03d}" for i in range(n_labels)]
+    pairs = [pair for i in range(n_labels) for pair in ((labels[i], labels[i]), (labels[i], labels[i - 1]))]
+    read = page_of(report_of(pairs, labels))
+    assert (f"There is no map: the names of {n_labels} labels would cover each other." in read.text) is not has_map
+    assert ("Map of the labels" in " ".join(read.values("div", "aria-label"))) is has_map
+    assert len(read.rows("The nearest of each label")) == n_labels
+
+
 def test_a_matrix_of_too_many_labels_is_named_and_not_drawn(monkeypatch):
     monkeypatch.setattr(page, "MATRIX_LABELS", 2)
     html = render_html(report_of([("a", "b"), ("b", "b"), ("c", "c")], "abc"), "a table")
