@@ -64,7 +64,8 @@ def ours(manifest: Path, components: int) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
         model = str(Path(folder, "m.safetensors"))
         train = ["-m", "gmmaudio", "train", str(manifest), "-o", model, "--components", str(components)]
-        return run([train, ["-m", "gmmaudio", "classify", model, str(manifest.parent)]])
+        classify = ["-m", "gmmaudio", "classify", model, str(manifest.parent)]
+        return run([[*train, "-j", "1"], [*classify, "-j", "1"]])
 
 
 def run(commands: list[list[str]]) -> Cost:

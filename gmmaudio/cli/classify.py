@@ -65,7 +65,7 @@ def command(
     list_file: str | None,
     priors: tuple[str, ...],
     min_duration_s: float,
-    n_jobs: int,
+    n_jobs: int | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,

@@ -58,7 +58,7 @@ def command(
     report_path: Path | None,
     json_path: Path | None,
     csv_folder: Path | None,
-    n_jobs: int,
+    n_jobs: int | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,

@@ -32,7 +32,7 @@ def command(
     output: Path,
     preset: str | None,
     min_duration_s: float,
-    n_jobs: int,
+    n_jobs: int | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,

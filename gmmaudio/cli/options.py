@@ -215,7 +215,12 @@ def default_cache() -> Path:
 
 
 jobs = click.option(
-    "-j", "--jobs", "n_jobs", default=1, show_default=True, help="Number of worker processes; -1: one for each core."
+    "-j",
+    "--jobs",
+    "n_jobs",
+    type=int,
+    help="Number of worker processes; -1: one for each core. [default: threads for minutes of sound, worker processes "
+    "for hours]",
 )
 quiet = click.option(
     "-q",

@@ -31,7 +31,7 @@ N_SHOWN = 20
 @options.jobs
 @options.quiet
 def command(
-    report: Path, root: Path | None, model: Path | None, json_path: Path | None, n_jobs: int, is_quiet: bool
+    report: Path, root: Path | None, model: Path | None, json_path: Path | None, n_jobs: int | None, is_quiet: bool
 ) -> None:
     """Run the evaluation in REPORT (a JSON file) again, with its clips, folds, settings and seed.
 

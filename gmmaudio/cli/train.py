@@ -26,7 +26,7 @@ def command(
     split: str | None,
     group_by: str | None,
     tune: bool,
-    n_jobs: int,
+    n_jobs: int | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,

@@ -1,7 +1,18 @@
-"""Worker processes, one thread for the numeric libraries, and progress: results in a fixed order."""
+"""Threads, worker processes, one thread for the numeric libraries, and progress: results in a fixed order."""
 
 from gmmaudio.compute.context import QUIET, Progress, RunContext, quiet
+from gmmaudio.compute.thread_pool import thread_map
 from gmmaudio.compute.threads import libraries, one_thread
 from gmmaudio.compute.workers import count_jobs, ordered_map
 
-__all__ = ["QUIET", "Progress", "RunContext", "count_jobs", "libraries", "one_thread", "ordered_map", "quiet"]
+__all__ = [
+    "QUIET",
+    "Progress",
+    "RunContext",
+    "count_jobs",
+    "libraries",
+    "one_thread",
+    "ordered_map",
+    "quiet",
+    "thread_map",
+]

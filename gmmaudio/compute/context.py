@@ -1,4 +1,4 @@
-"""The context of a run: its worker processes, and the callable that shows its progress."""
+"""The context of a run: its threads or worker processes, and the callable that shows its progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from gmmaudio.compute.workers import count_jobs, ordered_map
+from gmmaudio.compute.workers import count_jobs, count_workers, map_by_work, ordered_map
 from gmmaudio.errors import WorkerError
 from gmmaudio.values import convert_fields
 
@@ -67,8 +67,9 @@ class RunContext:
 
     Parameters
     ----------
-    n_jobs : int
-        Worker processes; 1 runs in this process, -1 takes one for each core.
+    n_jobs : int or None
+        Worker processes; 1 runs in this process, -1 takes one for each core. None takes threads for little work, and
+        worker processes for much.
     progress : Progress
         Shows progress; by default nothing is shown.
 
@@ -83,7 +84,7 @@ class RunContext:
     [1, 2]
     """
 
-    n_jobs: int = 1
+    n_jobs: int | None = None
     progress: Progress = quiet
 
     def __post_init__(self) -> None:
@@ -97,6 +98,7 @@ class RunContext:
         stage: str,
         *,
         on_crash: Callable[[Item, WorkerError], Result] | None = None,
+        estimate: Callable[[], float] | None = None,
     ) -> Iterator[Result]:
         """Return an iterator over ``function(item)`` in the order of the items, progress shown.
 
@@ -111,6 +113,9 @@ class RunContext:
         on_crash : callable, optional
             What gives the result of an item whose worker process died, as for
             :func:`gmmaudio.compute.ordered_map`.
+        estimate : callable, optional
+            Returns about how long all items take in one thread, seconds; asked where ``n_jobs`` is None. A function
+            without one runs in this process then; with one it may run in several threads.
 
         Returns
         -------
@@ -127,8 +132,26 @@ class RunContext:
         >>> list(RunContext(n_jobs=1).map(len, ["a", "bc"], "counting"))
         [1, 2]
         """
-        results = ordered_map(function, items, self.n_jobs, on_crash=on_crash)
+        if self.n_jobs is None and estimate is not None:
+            results = map_by_work(function, items, estimate(), on_crash=on_crash)
+        else:
+            results = ordered_map(function, items, self.n_jobs or 1, on_crash=on_crash)
         return iter(self.progress(results, len(items), stage))
+
+    def count_workers(self, work_s: float) -> int:
+        """Return the number of worker processes for some work.
+
+        Parameters
+        ----------
+        work_s : float
+            About how long it takes in one process, seconds.
+
+        Examples
+        --------
+        >>> RunContext(n_jobs=2).count_workers(0.1), RunContext().count_workers(0.1)
+        (2, 1)
+        """
+        return count_workers(self.n_jobs, work_s)
 
     def track(self, items: Sequence[Item], stage: str) -> Iterator[Item]:
         """Return an iterator over the items of a loop in this process, progress shown.
@@ -186,5 +209,5 @@ def _take(items: Iterator[object]) -> None:
     next(items, None)
 
 
-# one process, nothing shown
+# nothing shown
 QUIET = RunContext()

@@ -1,16 +1,23 @@
-"""A function over many items: in this process, or in worker processes, of which any may die."""
+"""A function over many items: in this process, in its threads, or in worker processes, of which any may die."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NoReturn, TypeVar
 
+from gmmaudio.compute.thread_pool import thread_map
 from gmmaudio.compute.threads import one_thread
 from gmmaudio.errors import SettingError, WorkerError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+# docs/decisions/0014-jobs.md: seconds of work beside which the start of a worker, 0.3 s, is little
+PAYS_S = 5.0
+# more of them wait for Python's lock, and that of the mp3 decoder
+MAX_THREADS = 8
+# the slowest item of a round matters little, and memory is bounded
+ITEMS_PER_THREAD = 8
 
 
 def ordered_map(
@@ -69,13 +76,80 @@ def ordered_map(
     return map_in_workers(function, items, n_workers, on_crash or _raise)
 
 
-def count_jobs(n_jobs: int) -> int:
-    """Return the number of worker processes for a value of ``n_jobs``.
+def map_by_work(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    work_s: float,
+    *,
+    on_crash: Callable[[Item, WorkerError], Result] | None = None,
+) -> Iterator[Result]:
+    """Return the iterator of :func:`ordered_map`, in threads or in worker processes, whichever pays.
+
+    Threads start at once, and worker processes lose nothing but an item where a library crashes: where each has so
+    much work that its start is little beside it, they are taken.
 
     Parameters
     ----------
-    n_jobs : int
-        A number of processes; -1 stands for one for each core.
+    function : callable
+        Function of one item that may run in several threads, most of it in libraries that let others run meanwhile.
+    items : sequence
+        Items that can be pickled.
+    work_s : float
+        About how long all items take in one thread, seconds.
+    on_crash : callable, optional
+        As for :func:`ordered_map`.
+
+    Returns
+    -------
+    iterator
+        The results in the order of the items, each computed when it is asked for or a little before.
+
+    Examples
+    --------
+    >>> list(map_by_work(abs, [-1, -2, -3], 0.0))
+    [1, 2, 3]
+    """
+    n_workers, n_threads = count_workers(None, work_s), min(count_jobs(None), MAX_THREADS)
+    if n_workers >= n_threads and os.name == "posix":
+        return ordered_map(function, items, n_workers, on_crash=on_crash)
+
+    def alone(item: Item) -> Result:
+        with one_thread():
+            return function(item)
+
+    return thread_map(alone, items, max(1, min(n_threads, len(items))), ITEMS_PER_THREAD)
+
+
+def count_workers(n_jobs: int | None, work_s: float) -> int:
+    """Return the number of worker processes for a value of ``n_jobs``, and for some work where that is None.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        As for :func:`count_jobs`; None takes at most one for each core, and no more than have 5 s of work each.
+    work_s : float
+        About how long the work takes in one process, seconds.
+
+    Returns
+    -------
+    int
+        1 or more.
+
+    Examples
+    --------
+    >>> count_workers(3, 0.1), count_workers(None, 0.1)
+    (3, 1)
+    """
+    return max(1, min(count_jobs(-1), int(work_s / PAYS_S))) if n_jobs is None else count_jobs(n_jobs)
+
+
+def count_jobs(n_jobs: int | None) -> int:
+    """Return the number of processes or threads for a value of ``n_jobs``.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        A number; None and -1 stand for one for each core that this process may use.
 
     Returns
     -------
@@ -92,8 +166,9 @@ def count_jobs(n_jobs: int) -> int:
     >>> count_jobs(3)
     3
     """
-    if n_jobs == -1:
-        return os.cpu_count() or 1
+    if n_jobs is None or n_jobs == -1:
+        # a scheduler may leave a process some of the cores
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if n_jobs < 1:
         raise SettingError(f"`n_jobs` is {n_jobs}; expected 1 or more worker processes, or -1 for one each core")
     return n_jobs

@@ -136,6 +136,16 @@ class FeatureStore:
             os.utime(path)
         return entry
 
+    def holds(self, key: Mapping[str, Any]) -> bool:
+        """Return whether there is an entry under a key, unread: it may be damaged.
+
+        Parameters
+        ----------
+        key : mapping of str to Any
+            Plain values, as JSON holds them.
+        """
+        return self._path(_key_text(key)).is_file()
+
     def write(self, key: Mapping[str, Any], entry: Entry) -> None:
         """Keep an entry under a key, in place of an older one.
 

@@ -15,12 +15,12 @@ import numpy.typing as npt
 from scipy.special import entr
 
 from gmmaudio.arrays import refuse_masked
-from gmmaudio.compute import one_thread
+from gmmaudio.compute import one_thread, thread_map
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Floats, Mask
 from gmmaudio.mixture.em import EMTrace, check_settings, fit_gmm
 from gmmaudio.mixture.gaussian import GaussianMixture, as_generator
-from gmmaudio.mixture.parallel import count_threads, thread_map
+from gmmaudio.mixture.parallel import count_threads
 from gmmaudio.mixture.rows import Chunk, RowSource, check_weights, read_chunks, summarise
 
 CRITERIA = ("bic", "aic", "icl", "held_out")

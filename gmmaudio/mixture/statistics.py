@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.arrays import as_numbers, refuse_masked
-from gmmaudio.compute import one_thread
+from gmmaudio.compute import one_thread, thread_map
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import MIN_VARIANCE_SHARE, Array, Covariance, Floats, covariance_of
 from gmmaudio.mixture.far import sums_by_differences
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.missing import expected_sums
-from gmmaudio.mixture.parallel import Mapper, count_threads, thread_map
+from gmmaudio.mixture.parallel import Mapper, count_threads
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate
 from gmmaudio.mixture.rows import Chunk, RowSource, observed_weight, read_chunks
 

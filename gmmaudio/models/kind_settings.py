@@ -148,6 +148,18 @@ class EmSettings(KindSettings):
         """Covariance type of the mixtures that are fitted."""
         return self.covariance_type
 
+    def estimate_work(self, n_rows: int, n_features: int) -> float:
+        """Return about how long one thread takes to fit mixtures to so many rows in all, seconds.
+
+        Parameters
+        ----------
+        n_rows, n_features : int
+            Rows of all labels, and their columns.
+        """
+        # docs/decisions/0014-jobs.md
+        cost_s = 5e-9 * n_features if self.covariance_type in ("full", "tied") else 2e-8
+        return cost_s * n_rows * n_features * self.n_components * self.n_init
+
     def em_settings(self) -> dict[str, Any]:
         """Return the arguments of :func:`gmmaudio.mixture.fit_gmm`."""
         return {name: getattr(self, name) for name in EM_SETTINGS}

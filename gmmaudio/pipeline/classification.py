@@ -56,7 +56,7 @@ def classify(
     *,
     priors: Mapping[str, float] | None = None,
     min_duration_s: float = 0.5,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
     progress: Progress = quiet,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
 ) -> Iterator[Prediction]:
@@ -74,8 +74,9 @@ def classify(
         Class priors, as for :meth:`gmmaudio.models.Recogniser.predict`.
     min_duration_s : float
         Shortest decoded length, seconds.
-    n_jobs : int
-        Worker processes; the predictions do not depend on it.
+    n_jobs : int or None
+        Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
+        for much. The predictions do not depend on it.
     progress : Progress
         Shows progress.
     cache : path-like, FeatureStore or None
@@ -108,7 +109,8 @@ def classify(
     extraction = _extraction(model.features, model.front_end_tables(), min_duration_s, as_store(cache))
     clips, run = _clips(paths), RunContext(n_jobs, progress)
     function = partial(_classify, model, priors, extraction)
-    return _warned(run.map(function, clips, "classifying", on_crash=_fail_crashed))
+    estimate = partial(extraction.estimate_work, clips)
+    return _warned(run.map(function, clips, "classifying", on_crash=_fail_crashed, estimate=estimate))
 
 
 @checked
@@ -117,7 +119,7 @@ def read_rows(
     paths: Sequence[str | os.PathLike[str]],
     *,
     min_duration_s: float = 0.5,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
     progress: Progress = quiet,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
 ) -> Iterator[FileRows | FailedInput]:
@@ -131,8 +133,9 @@ def read_rows(
         Audio files.
     min_duration_s : float
         Shortest decoded length, seconds.
-    n_jobs : int
-        Worker processes; the rows do not depend on it.
+    n_jobs : int or None
+        Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
+        for much. The rows do not depend on it.
     progress : Progress
         Shows progress.
     cache : path-like, FeatureStore or None
@@ -160,7 +163,8 @@ def read_rows(
     """
     extraction = _extraction(features, design_tables(features.frames), min_duration_s, as_store(cache))
     clips, run = _clips(paths), RunContext(n_jobs, progress)
-    return _warned(run.map(partial(_rows, extraction), clips, "extracting features", on_crash=_fail_rows))
+    function, estimate = partial(_rows, extraction), partial(extraction.estimate_work, clips)
+    return _warned(run.map(function, clips, "extracting features", on_crash=_fail_rows, estimate=estimate))
 
 
 def _extraction(

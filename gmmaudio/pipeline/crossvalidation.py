@@ -210,7 +210,7 @@ def crossval(
     compare_random_split: bool = False,
     robustness: bool = False,
     open_set: bool | None = None,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
     progress: Progress = quiet,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
     command: str = "",
@@ -227,8 +227,9 @@ def crossval(
         As for :class:`CrossvalOptions`.
     learning_curve, compare_random_split, robustness, open_set
         As for :class:`CrossvalOptions`.
-    n_jobs : int
-        Worker processes; the report does not depend on it.
+    n_jobs : int or None
+        Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
+        for much. The report does not depend on it.
     progress : Progress
         Shows progress.
     cache : path-like, FeatureStore or None

@@ -40,7 +40,7 @@ def evaluate(
     group_by: str | None = None,
     durations_s: Sequence[float] = DURATIONS_S,
     robustness: bool = False,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
     progress: Progress = quiet,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
     command: str = "",
@@ -66,8 +66,9 @@ def evaluate(
         Lengths that clips are cut to and scored again, seconds.
     robustness : bool
         Also score the clips under every degradation of :data:`gmmaudio.audio.DEGRADATIONS`.
-    n_jobs : int
-        Worker processes; the report does not depend on it.
+    n_jobs : int or None
+        Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
+        for much. The report does not depend on it.
     progress : Progress
         Shows progress.
     cache : path-like, FeatureStore or None

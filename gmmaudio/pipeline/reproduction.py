@@ -72,7 +72,7 @@ def reproduce(
     *,
     root: str | os.PathLike[str] | None = None,
     model: Model | None = None,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
     progress: Progress = quiet,
 ) -> Reproduction:
     """Return the report of a recorded evaluation that is run again, and its differences to the record.
@@ -87,8 +87,9 @@ def reproduce(
         are followed only where it is named here.
     model : Model or None
         The model, for a report of :func:`gmmaudio.evaluate`.
-    n_jobs : int
-        Worker processes; the numbers do not depend on it.
+    n_jobs : int or None
+        Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
+        for much. The numbers do not depend on it.
     progress : Progress
         Shows progress.
 

@@ -69,7 +69,7 @@ def train(
     group_by: str | None = None,
     tune: bool = False,
     kind: str | None = None,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
     progress: Progress = quiet,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
 ) -> TrainResult:
@@ -89,8 +89,9 @@ def train(
         Choose kind, components, covariance and projection on inner folds.
     kind : str or None
         With ``tune``, choose among settings of this kind only.
-    n_jobs : int
-        Worker processes; the model does not depend on it.
+    n_jobs : int or None
+        Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
+        for much. The model does not depend on it.
     progress : Progress
         Shows progress.
     cache : path-like, FeatureStore or None

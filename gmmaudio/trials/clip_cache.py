@@ -190,7 +190,7 @@ class ClipCache:
         file = self._identify(path)
         if file is None:
             return compute(), ()
-        key = {"kind": "clip frames", "file": file.sha256, "context": self.context, **part}
+        key = self._key(file.sha256, part)
         notes: tuple[str, ...] = ()
         try:
             entry = self.store.read(key)
@@ -205,6 +205,24 @@ class ClipCache:
         except WriteError as error:
             notes += (f"{error}; {NOTE_UNWRITABLE}",)
         return frames, notes
+
+    def holds(self, path: Path, part: Mapping[str, Any]) -> bool:
+        """Return whether the frames of a part of a file are in the store, without a look into the file.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        part : mapping of str to Any
+            Segment and degradation, as plain values.
+        """
+        stamp = _stamp_of(path)
+        sha256 = None if stamp is None else self._read_sha256({"kind": "file", "stamp": stamp})
+        return sha256 is not None and self.store.holds(self._key(sha256, part))
+
+    def _key(self, sha256: str, part: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the key of the frames of a part of a file with these bytes."""
+        return {"kind": "clip frames", "file": sha256, "context": self.context, **part}
 
     def _identify(self, path: Path) -> FileIdentity | None:
         """Return the content of a file; None where it cannot be read, or changes."""

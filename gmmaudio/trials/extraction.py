@@ -19,6 +19,7 @@ from gmmaudio.errors import AudioError, FeatureError, SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, RawFrames, design_tables, raw_frames
 from gmmaudio.trials.clip_cache import ClipCache, ClipFrames, warn_of
+from gmmaudio.trials.workload import estimate_work
 from gmmaudio.values import convert
 
 NO_FINGERPRINT: Fingerprint = np.zeros(0, dtype=np.uint64)
@@ -152,6 +153,20 @@ class Extraction:
         random_key = None if degradation is None else [degradation.name, *degradation.random_key(clip.path)]
         return {"start_s": clip.start_s, "end_s": clip.end_s, "degradation": random_key}
 
+    def estimate_work(self, clips: Sequence[Clip]) -> float:
+        """Return about how long it takes to extract clips in one thread, seconds.
+
+        Parameters
+        ----------
+        clips : sequence of Clip
+            Clips.
+        """
+        return estimate_work(self.root, clips, self._is_kept)
+
+    def _is_kept(self, clip: Clip) -> bool:
+        """Return whether the frames of a clip are in the cache."""
+        return self.cache is not None and self.cache.holds(self.root / clip.path, self.part_of(clip))
+
 
 def extract_clips(
     root: Path,
@@ -212,7 +227,8 @@ def extract_clips(
     cache = None if store is None else ClipCache.of(store, features.frames, tables)
     extraction = Extraction(root, features, min_duration_s, degradation, tables, cache)
     stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"
-    results = list(run.map(partial(extract_clip, extraction), clips, stage, on_crash=fail_crashed))
+    function, estimate = partial(extract_clip, extraction), partial(extraction.estimate_work, clips)
+    results = list(run.map(function, clips, stage, on_crash=fail_crashed, estimate=estimate))
     warn_of(note for item in results if isinstance(item, Extracted) for note in item.cache_notes)
     return results
 

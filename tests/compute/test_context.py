@@ -50,6 +50,16 @@ def test_map_gives_the_same_results_in_the_order_of_the_items_for_any_number_of_
     assert watched.events == [("adding", 20), *items, "closed"]
 
 
+@pytest.mark.parametrize(("work_s", "here"), [(0.0, True), (9.0, True), (10.0, False)])
+def test_map_asks_for_the_work_where_the_number_of_workers_is_none(monkeypatch, work_s, here):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 1}, raising=False)
+    pids = set(RunContext().map(lambda _: os.getpid(), range(8), "asking", estimate=lambda: work_s))
+    assert pids == {os.getpid()} if here else os.getpid() not in pids
+    asked = []
+    assert list(RunContext(1).map(abs, [-1], "asking", estimate=lambda: asked.append(1) or 1e9)) == [1]
+    assert asked == []
+
+
 def test_map_in_one_process_takes_an_item_only_when_its_result_is_asked_for():
     computed = []
     results = RunContext(1, Watched()).map(lambda item: computed.append(item) or item, range(5), "adding")

@@ -1,5 +1,6 @@
 """Worker processes: kept while idle, and gone when their parent is gone, however it went."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -72,13 +73,16 @@ def assert_all_end(script, n_workers=1):
             assert process.stdout.readline() == b"busy\n"
             for _ in range(n_workers):
                 assert process.stderr.readline() == b"at work\n"
-            process.stdin.write(b"\n")
-            process.stdin.flush()
+            # the script may have ended itself
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(b"\n")
+                process.stdin.flush()
             said = process.stderr.read()
             assert killer.is_alive()
         finally:
             killer.cancel()
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
     return said
 
 

@@ -1,10 +1,13 @@
 """Functions over items, in one process and in several."""
 
 import os
+import signal
+import threading
 
 import pytest
 
-from gmmaudio.compute import count_jobs, ordered_map
+from gmmaudio.compute import count_jobs, libraries, ordered_map
+from gmmaudio.compute.workers import count_workers, map_by_work
 from gmmaudio.errors import SettingError, WorkerError
 
 
@@ -19,7 +22,7 @@ def test_results_come_in_the_order_of_the_items(n_jobs):
     results = list(ordered_map(slow_for_the_first, range(30), n_jobs))
     assert [item for item, _ in results] == list(range(30))
     in_this_process = {pid == os.getpid() for _, pid in results}
-    assert in_this_process == {n_jobs == 1 or (n_jobs == -1 and os.cpu_count() == 1)}
+    assert in_this_process == {n_jobs == 1 or (n_jobs == -1 and count_jobs(-1) == 1)}
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -48,11 +51,85 @@ def test_an_invalid_number_of_workers_is_refused(n_jobs):
     assert str(caught.value) == f"`n_jobs` is {n_jobs}; expected 1 or more worker processes, or -1 for one each core"
 
 
-def test_minus_one_means_a_worker_for_each_core(monkeypatch):
+@pytest.mark.parametrize("n_jobs", [-1, None])
+def test_minus_one_and_none_mean_each_core_that_may_be_used(monkeypatch, n_jobs):
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert count_jobs(-1) == 7
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {2, 3, 5}, raising=False)
+    assert count_jobs(n_jobs) == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert count_jobs(n_jobs) == 7
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert count_jobs(-1) == 1
+    assert count_jobs(n_jobs) == 1
+
+
+# --- by the work -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cores(monkeypatch):
+    """A function that sets the number of cores."""
+
+    def set_cores(n):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(n)), raising=False)
+
+    return set_cores
+
+
+@pytest.mark.parametrize(
+    ("n_cores", "work_s", "n_workers"),
+    [(2, 0.0, 1), (2, 9.9, 1), (2, 10.0, 2), (2, 1000.0, 2), (16, 10.0, 2), (16, 54.0, 10), (1, 1000.0, 1)],
+)
+def test_workers_have_five_seconds_of_work_each(cores, n_cores, work_s, n_workers):
+    cores(n_cores)
+    assert count_workers(None, work_s) == n_workers
+    assert [count_workers(n_jobs, work_s) for n_jobs in (1, 3, -1)] == [1, 3, n_cores]
+
+
+def place(_item):
+    """Return where an item is worked on: process, thread, and numbers of threads of matrix products."""
+    pools = {pool["num_threads"] for pool in libraries().info() if pool["user_api"] == "blas"}
+    return os.getpid(), threading.get_ident(), pools
+
+
+def test_one_item_is_worked_on_in_the_calling_thread(cores):
+    cores(4)
+    assert {item[:2] for item in map_by_work(place, ["a"], 0.0)} == {(os.getpid(), threading.get_ident())}
+
+
+@pytest.mark.parametrize(("n_cores", "n_items", "n_threads"), [(3, 40, 3), (100, 40, 8), (100, 5, 5)])
+def test_little_work_is_done_in_threads_each_with_its_libraries_at_one(cores, n_cores, n_items, n_threads):
+    cores(n_cores)
+    all_there = threading.Barrier(n_threads)
+
+    def together(item):
+        # only as many threads as there should be can pass
+        all_there.wait(timeout=60)
+        return place(item)
+
+    places = list(map_by_work(together, range(n_items - n_items % n_threads), 4.9))
+    assert {process for process, _, _ in places} == {os.getpid()}
+    assert len({thread for _, thread, _ in places} - {threading.get_ident()}) == n_threads
+    assert {n for _, _, pools in places for n in pools} <= {1}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no workers")
+def test_much_work_is_done_in_worker_processes_which_may_die(cores):
+    cores(2)
+
+    def die(item):
+        if item == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return os.getpid()
+
+    found = list(map_by_work(die, range(6), 10.0, on_crash=lambda item, error: item))
+    assert found[3] == 3
+    assert os.getpid() not in found
+
+
+def test_a_system_without_workers_has_threads_for_much_work(cores, monkeypatch):
+    cores(2)
+    monkeypatch.setattr(os, "name", "nt")
+    assert list(map_by_work(lambda _: os.getpid(), range(6), 1000.0)) == [os.getpid()] * 6
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

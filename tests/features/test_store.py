@@ -54,6 +54,7 @@ def store(tmp_path):
 def test_an_entry_comes_back_under_its_key_alone(store):
     fill(store, [1, 2])
     assert found(store, [1, 2, 3]) == {1, 2}
+    assert [store.holds({"n": number}) for number in (1, 2, 3)] == [True, True, False]
 
 
 def test_a_key_is_the_same_in_any_order_and_another_with_other_values(store):

@@ -12,7 +12,6 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture import COVARIANCE_TYPES, accumulate, fit_gmm
-from gmmaudio.mixture.parallel import thread_map
 from tests.mixture.conftest import bits, crowd, first_mixture
 
 TYPES = COVARIANCE_TYPES
@@ -59,47 +58,6 @@ def test_scoring_from_many_threads_leaves_the_libraries_as_they_were():
 # --- exceptions ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_an_exception_of_the_function_passes_through_the_map(n_threads):
-    done = []
-    with pytest.raises(ZeroDivisionError):
-        for result in thread_map(lambda item: 1 / item, iter([1, 2, 0, 4]), n_threads):
-            done.append(result)
-    assert done == [1.0, 0.5]
-
-
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_an_exception_of_the_items_passes_through_the_map(n_threads):
-    def items():
-        yield from (1, 2, 3)
-        raise KeyboardInterrupt
-
-    threads = set(threading.enumerate())
-    with pytest.raises(KeyboardInterrupt):
-        list(thread_map(abs, items(), n_threads))
-    assert set(threading.enumerate()) == threads
-
-
-def test_closing_the_map_drops_waiting_items_and_ends_its_threads():
-    threads, seen, release = set(threading.enumerate()), [], threading.Event()
-
-    def slow(item):
-        seen.append(item)
-        if item:
-            release.wait()
-        return item
-
-    results = thread_map(slow, range(100), 2)
-    assert next(results) == 0
-    # one thread waits at 1, the other at 2, and 3 is in reserve
-    timer = threading.Timer(0.2, release.set)
-    timer.start()
-    results.close()
-    timer.join()
-    assert set(seen) <= {0, 1, 2, 3}
-    assert set(threading.enumerate()) == threads
-
-
 def test_a_source_that_fails_ends_the_threads_of_a_fit():
     X, passes = crowd(40_000), []
 
@@ -144,7 +102,8 @@ def test_a_worker_thread_gives_the_bits_of_the_main_thread():
 def test_first_fits_in_two_threads_leave_the_libraries_as_they_were():
     # in a fresh process: only there no thread has set a limit yet
     script = (
-        "import numpy as np, threading, threadpoolctl\n"
+        # a fit imports these, which bring libraries of their own
+        "import numpy as np, scipy.linalg, sklearn.cluster, threading, threadpoolctl\n"
         "from gmmaudio.mixture import fit_gmm\n"
         "threads = lambda: [i['num_threads'] for i in threadpoolctl.threadpool_info() if i['user_api'] == 'blas']\n"
         "before = threads()\n"

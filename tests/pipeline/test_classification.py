@@ -1,5 +1,6 @@
 """Classification of files: the order of the answers, and the rows that are scored."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,11 @@ def test_classify_keeps_the_order_of_the_paths(model, corpus, n_jobs):
     assert {item.duration_s for item in predictions} == {1.0}
 
 
-def test_classify_scores_are_the_same_bits_for_one_worker_and_two(model, corpus):
+@pytest.mark.parametrize("n_jobs", [2, None])
+def test_classify_scores_are_the_same_bits_for_workers_and_threads(model, corpus, monkeypatch, n_jobs):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 1, 2}, raising=False)
     paths = [str(corpus.root / row["path"]) for row in corpus.rows]
-    assert list(pipeline.classify(model, paths, n_jobs=1)) == list(pipeline.classify(model, paths, n_jobs=2))
+    assert list(pipeline.classify(model, paths, n_jobs=n_jobs)) == list(pipeline.classify(model, paths, n_jobs=1))
 
 
 @pytest.mark.parametrize("path", ["song.mp3", b"song.mp3", Path("song.mp3")])

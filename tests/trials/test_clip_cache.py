@@ -15,7 +15,7 @@ from gmmaudio.errors import CacheWarning
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureStore, FrameSettings, FrontEndTables, design_tables, make_features
 from gmmaudio.features import store as store_module
-from gmmaudio.trials import ClipCache, Degradation, clip_cache, extract_clips, extraction
+from gmmaudio.trials import ClipCache, Degradation, Extraction, clip_cache, extract_clips, extraction, workload
 
 CLIPS = [Clip("a.wav", "low"), Clip("b.flac", "mid"), Clip("a.wav", "low", start_s=0.2, end_s=0.9)]
 FEATURES = make_features(descriptors=("contrast", "onset"))
@@ -80,7 +80,9 @@ def hashed(monkeypatch):
 
 
 def extract(folder, clips, store=None, features=FEATURES, **more):
-    return extract_clips(folder, clips, features, min_duration_s=more.pop("min_duration_s", 0.5), store=store, **more)
+    # one thread, so that files are read in their order
+    settings = {"min_duration_s": 0.5, "run": RunContext(1)} | more
+    return extract_clips(folder, clips, features, store=store, **settings)
 
 
 def bits_of(item):
@@ -121,11 +123,27 @@ def test_notes_are_kept(folder, store, decoded, tmp_path):
     assert decoded == ["joined.wav"]
 
 
-def test_the_same_bits_by_worker_processes(folder, store):
+@pytest.mark.parametrize("n_jobs", [2, None])
+def test_the_same_bits_by_worker_processes_and_threads(folder, store, monkeypatch, n_jobs):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 1, 2}, raising=False)
     without = all_bits(extract(folder, CLIPS))
-    assert all_bits(extract(folder, CLIPS, store, run=RunContext(2))) == without
-    assert all_bits(extract(folder, CLIPS, store, run=RunContext(2))) == without
+    assert all_bits(extract(folder, CLIPS, store, run=RunContext(n_jobs))) == without
+    assert all_bits(extract(folder, CLIPS, store, run=RunContext(n_jobs))) == without
     assert list(store.verify()) == []
+
+
+def test_what_is_kept_is_hardly_any_work(folder, store):
+    cache = ClipCache.of(store, FEATURES.frames, design_tables(FEATURES.frames))
+    plain = Extraction(folder, FEATURES, 0.5, cache=cache)
+    degraded = replace(plain, degradation=Degradation("noise 10 dB"))
+    before_s = plain.estimate_work(CLIPS)
+    extract(folder, CLIPS[:2], store)
+    assert plain.estimate_work(CLIPS[:2]) == pytest.approx(2 * workload.KEPT_CLIP_S)
+    # the other segment of a known file, and its degraded copy, are not
+    assert plain.estimate_work(CLIPS[2:]) > workload.CLIP_S
+    assert degraded.estimate_work(CLIPS) == pytest.approx(before_s)
+    (folder / "b.flac").touch()
+    assert plain.estimate_work(CLIPS[1:2]) > workload.CLIP_S
 
 
 def test_a_file_is_known_by_its_content(folder, store, decoded, tmp_path):

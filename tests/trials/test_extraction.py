@@ -60,7 +60,7 @@ def test_a_degradation_that_shortens_the_sound_shortens_the_clip(tmp_path, tools
     assert extract_clip(extraction, Clip("long.wav", "low")).duration_s == 5.0
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, 2, None])
 def test_bad_files_become_failures_in_the_order_of_the_clips(corpus, tmp_path, tools, features, n_jobs):
     codes = tools.make_bad_files(tmp_path, corpus.root / corpus.rows[0]["path"])
     good = [str(corpus.root / row["path"]) for row in corpus.rows[:2]]

@@ -230,7 +230,9 @@ def fit_mixtures(
             "run with fewer worker processes (`n_jobs`) or fewer components (`n_components`)"
         ) from error
 
-    results = ordered_map(_fit_label, tasks, run.n_jobs, on_crash=refuse)
+    n_rows = sum(map(len, training.rows))
+    n_workers = run.count_workers(settings.estimate_work(n_rows, training.rows[0].shape[1]))
+    results = ordered_map(_fit_label, tasks, n_workers, on_crash=refuse)
     fits = list(run.progress(results, n_labels, "fitting mixtures"))
     return tuple(mixture for mixture, _ in fits), dict(zip(training.labels, (t for _, t in fits), strict=True))
 

@@ -1,0 +1,65 @@
+"""The work of an extraction, estimated from the sizes of files: nothing is opened."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gmmaudio.corpus import Clip
+from gmmaudio.files import find_path
+
+# clips that are looked at, evenly spaced
+MAX_LOOKED_AT = 100
+# docs/decisions/0014-jobs.md: seconds for each clip, for one whose frames are kept, and for each second of sound
+CLIP_S, KEPT_CLIP_S, SOUND_S = 2.5e-3, 0.2e-3, 1.5e-3
+# bytes for each second of sound: of lossy formats at common rates, of PCM, and of the others, most of them FLAC
+LOSSY = (".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".webm", ".mkv", ".mka", ".wma", ".amr", ".3gp")
+PCM = (".wav", ".aif", ".aiff", ".au", ".snd", ".caf", ".w64", ".rf64")
+BYTES_PER_S = {**dict.fromkeys(LOSSY, 16_000), **dict.fromkeys(PCM, 88_000)}
+OTHER_BYTES_PER_S = 32_000
+
+
+def estimate_work(root: Path, clips: Sequence[Clip], is_kept: Callable[[Clip], bool]) -> float:
+    """Return about how long it takes to extract features in one thread, seconds, within a factor of three or so.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that paths of clips are relative to.
+    clips : sequence of Clip
+        Clips, of which at most 100 are looked at.
+    is_kept : callable
+        Returns whether the frames of a clip are kept from an earlier run.
+
+    Returns
+    -------
+    float
+        Seconds, 0 or more.
+
+    Examples
+    --------
+    >>> clips = [Clip("tape.mp3", "jazz", start_s=60.0, end_s=90.0), Clip("kept.mp3", "jazz")]
+    >>> round(estimate_work(Path(), clips, lambda clip: clip.path == "kept.mp3"), 4)
+    0.0477
+    """
+    step = max(1, -(-len(clips) // MAX_LOOKED_AT))
+    looked_at = clips[::step]
+    return sum(_clip_work(root, clip, is_kept) for clip in looked_at) * len(clips) / max(1, len(looked_at))
+
+
+def _clip_work(root: Path, clip: Clip, is_kept: Callable[[Clip], bool]) -> float:
+    """Return about how long one clip takes, seconds."""
+    return KEPT_CLIP_S if is_kept(clip) else CLIP_S + SOUND_S * _sound_s(root / clip.path, clip)
+
+
+def _sound_s(path: Path, clip: Clip) -> float:
+    """Return about how many seconds of sound a clip has: those of its segment, or by the size of its file."""
+    if clip.end_s is not None:
+        return max(0.0, clip.end_s - clip.start_s)
+    try:
+        status = find_path(path).stat()
+    except (OSError, ValueError):
+        return 0.0
+    n_bytes = status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return max(0.0, n_bytes / BYTES_PER_S.get(path.suffix.lower(), OTHER_BYTES_PER_S) - clip.start_s)
