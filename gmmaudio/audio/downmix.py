@@ -153,13 +153,13 @@ def _cancel(covariance: Matrix, channels: Sequence[int]) -> bool:
 
 def _low_band(block: Samples, sample_rate_hz: int) -> Samples:
     """Return a block below about 1 kHz, as sums of consecutive samples."""
-    n_joined = max(1, sample_rate_hz // (2 * LOW_BAND_HZ))
+    n_joined, n_channels = max(1, sample_rate_hz // (2 * LOW_BAND_HZ)), block.shape[1]
     n = len(block) // n_joined
     if n < 2:
         return block
-    low = block[: n * n_joined : n_joined].copy()
-    for offset in range(1, n_joined):
-        low += block[offset : n * n_joined : n_joined]
+    # as one matrix product: strided additions take ten times as long
+    weights = np.tile(np.eye(n_channels, dtype=np.float32), (n_joined, 1))
+    low: Samples = block[: n * n_joined].reshape(n, n_joined * n_channels) @ weights
     return low
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gmmaudio.audio import read_audio
-from gmmaudio.audio.downmix import Downmix
+from gmmaudio.audio.downmix import Downmix, _low_band
 from gmmaudio.audio.downmix import mix_block as mix_block_at
 from tests.audio.conftest import SR, encode, encode_media, keep
 
@@ -209,3 +209,12 @@ def test_faint_seconds_of_opposite_sign_do_not_matter():
     (mono,) = downmix.mix([stereo])
     assert np.array_equal(mono, (stereo[:, 0] + stereo[:, 1]) * np.float32(0.5))
     assert downmix.notes() == []
+
+
+@pytest.mark.parametrize(("n_channels", "sample_rate_hz", "n_joined"), [(2, 44_100, 22), (6, 8_000, 4), (3, 1_000, 1)])
+def test_the_low_band_is_the_sum_of_consecutive_samples(n_channels, sample_rate_hz, n_joined):
+    block = SOUND[:1_001, :n_channels]
+    n = len(block) // n_joined
+    expected = block[: n * n_joined].astype(np.float64).reshape(n, n_joined, n_channels).sum(axis=1)
+    # float32 sums of 22 numbers about 0.2
+    np.testing.assert_allclose(_low_band(block, sample_rate_hz), expected, rtol=0, atol=1e-6)
