@@ -1,4 +1,8 @@
-"""Ranks of values in the windows around them: of all rows by sorting, of windows by comparing rows some lag apart."""
+"""Ranks of values in the windows around them.
+
+Each column is sorted once. In a short trial the ranks in some windows are sums over the sorted rows, from which the
+others take steps of a row; in a long one, ranks of rows some lag apart are compared.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,15 @@ Frames = npt.NDArray[np.float32]
 Ints = npt.NDArray[Any]
 Bytes = npt.NDArray[np.uint8]
 
-# ranks compared by one call: fewer cost calls, more leave the processor's cache
+# a trial is short up to this many windows
+SHORT_WINDOWS = 3.5
+# short trials: rows from one window, whose ranks are counted in all sorted rows, to the next, and sorted rows that are
+# added up in a byte; bytes of the table
+STRIDE = 40
+RUN = 16
+TABLE_BYTES = 2**22
+# long trials: ranks compared by one call, and comparisons that a byte counts
 BLOCK_RANKS = 2**18
-# comparisons that a byte counts
 MAX_BYTE = 255
 # the halves of a number of 64 bits
 LOW, HIGH = (0, 1) if sys.byteorder == "little" else (1, 0)
@@ -67,10 +77,10 @@ def twice_middle_ranks(values: Frames, size: int) -> Ints:
     n = len(values)
     rows, equals_next = _sorted_rows(values)
     ranks = _ranks(rows)
-    if n < 2 * size:
-        counts = ranks - _count_smaller(ranks, _pairs_outside(n, size))
+    if n <= SHORT_WINDOWS * size:
+        counts = _count_from_strides(rows, ranks, size)
     else:
-        counts = _count_smaller(ranks, _pairs_inside(n, size))
+        counts = _count_by_lags(ranks, _pairs_inside(n, size))
     counts *= 2
     counts += 1
     row, column, balance = _balance_of_equals(rows, equals_next, size)
@@ -106,15 +116,69 @@ def _ranks(rows: Ints) -> Ints:
     return np.ascontiguousarray(ranks.reshape(d, n).T)
 
 
-def _pairs_outside(n: int, size: int) -> list[Pairs]:
-    """Return all pairs of which a row is not in the other's window: few in a short trial."""
-    half = size // 2
-    lags = range(size - half, n) if n > size else range(0)
-    return [Pairs(k, 0, n - k, max(size - k, 0), min(n - size, n - k) if k > half else 0) for k in lags]
+def _count_from_strides(rows: Ints, ranks: Ints, size: int) -> Ints:
+    """Return the number of smaller values in the window of each row, shape (n, d), of a short trial."""
+    n, d = ranks.shape
+    if n == size:
+        return ranks.astype(np.int32)
+    first, half, last = np.clip(np.arange(n) - size // 2, 0, n - size), size // 2, n - size
+    starts = np.array([*range(0, last, STRIDE), last])
+    block = np.where(first < last, first // STRIDE, len(starts) - 1)
+    counts = np.empty((n, d), dtype=np.int32)
+    n_columns = max(1, TABLE_BYTES // (n * len(starts)))
+    for column in range(0, d, n_columns):
+        part = slice(column, column + n_columns)
+        counts[:, part] = _count_in_blocks(rows[part], ranks[:, part], starts, block, size)
+    counts[half : half + last] += _count_steps(ranks, size, last)
+    return counts
+
+
+def _count_in_blocks(rows: Ints, ranks: Ints, starts: Ints, block: Ints, size: int) -> Ints:
+    """Return the number of smaller values in the ``size`` rows from row ``starts[block]`` on, shape (n, d)."""
+    n, d = ranks.shape
+    n_runs, n_blocks = -(-n // RUN), len(starts)
+    sorted_rows = np.ascontiguousarray(rows.T, dtype=ranks.dtype)
+    inside = np.zeros((n_runs * RUN, n_blocks, d), dtype=bool)
+    for k, start in enumerate(starts):
+        # rows before the start wrap around, and are large
+        np.less(sorted_rows - ranks.dtype.type(start), ranks.dtype.type(size), out=inside[:n, k])
+    # sums up to each sorted row of those of its run, in bytes, and those of the runs before it
+    sums = inside.view(np.uint8).reshape(n_runs, RUN, n_blocks, d)
+    for k in range(1, RUN):
+        np.add(sums[:, k], sums[:, k - 1], out=sums[:, k])
+    before = np.zeros((n_runs, n_blocks, d), dtype=ranks.dtype)
+    for k in range(1, n_runs):
+        np.add(before[k - 1], sums[k - 1, -1], out=before[k])
+    place = block[:, None] * d + np.arange(d)
+    row = np.arange(n)
+    is_inside = (starts[block] <= row) & (row < starts[block] + size)
+    counts: Ints = before.ravel()[place + ranks // RUN * np.intp(n_blocks * d)].astype(np.int32)
+    counts += sums.ravel()[place + ranks * np.intp(n_blocks * d)]
+    # it is not smaller than itself
+    counts -= is_inside[:, None]
+    return counts
+
+
+def _count_steps(ranks: Ints, size: int, last: int) -> Ints:
+    """Return the changes from the window that begins at a multiple of STRIDE to that of each of ``last`` windows.
+
+    Rows leave at the start, and others come at the end. Shape (last, d).
+    """
+    d, n_blocks = ranks.shape[1], -(-last // STRIDE)
+    n = n_blocks * STRIDE
+    padded = np.concatenate([ranks, np.zeros((STRIDE, d), dtype=ranks.dtype)])
+    leaving, centre, coming = (padded[k : k + n].reshape(n_blocks, STRIDE, d) for k in (0, size // 2, size))
+    change = np.zeros((n_blocks, STRIDE, d), dtype=np.int8)
+    place = np.empty((n_blocks, STRIDE - 1, d), dtype=bool)
+    for k in range(1, STRIDE):
+        part, is_smaller = change[:, k:], place[:, : STRIDE - k]
+        np.add(part, np.less(coming[:, :-k], centre[:, k:], out=is_smaller).view(np.int8), out=part)
+        np.subtract(part, np.less(leaving[:, :-k], centre[:, k:], out=is_smaller).view(np.int8), out=part)
+    return change.reshape(n, d)[:last]
 
 
 def _pairs_inside(n: int, size: int) -> list[Pairs]:
-    """Return all pairs of which a row is in the other's window: few in a long trial."""
+    """Return all pairs of which a row is in the other's window."""
     half = size // 2
     near = [Pairs(k, 0, n - k, 0, n - k) for k in range(1, size - half)]
     # the first window is that of all rows before its middle, and the last that of all rows after it
@@ -123,8 +187,8 @@ def _pairs_inside(n: int, size: int) -> list[Pairs]:
     return [*near, *start, *last]
 
 
-def _count_smaller(ranks: Ints, pairs: Sequence[Pairs]) -> Ints:
-    """Return in how many of the pairs that count for it a rank is the larger, shape (n, d)."""
+def _count_by_lags(ranks: Ints, pairs: Sequence[Pairs]) -> Ints:
+    """Return in how many of the pairs that count for it a rank is the larger, shape (n, d), of a long trial."""
     n, d = ranks.shape
     counts = np.zeros((n, d), dtype=np.int32)
     n_rows = max(1, BLOCK_RANKS // max(d, 1))

@@ -24,8 +24,10 @@ def counted(values, size):
     return result
 
 
-def small_blocks(monkeypatch):
-    """Compare a few rows at a time, and add up the bytes after a few comparisons."""
+def divide(monkeypatch, short_windows):
+    """Make a trial short or long, divide it after a few rows and columns, and add up bytes after a few numbers."""
+    for name, number in (("SHORT_WINDOWS", short_windows), ("STRIDE", 4), ("RUN", 3), ("TABLE_BYTES", 150)):
+        monkeypatch.setattr(window_ranks, name, number)
     monkeypatch.setattr(window_ranks, "BLOCK_RANKS", 12)
     monkeypatch.setattr(window_ranks, "MAX_BYTE", 5)
 
@@ -42,20 +44,20 @@ def trials(draw):
     return draw(arrays(np.float32, (n, d), elements=elements)), draw(st.integers(1, n))
 
 
-@pytest.mark.parametrize("is_divided", [False, True])
-def test_ranks_are_those_counted_in_every_window(is_divided):
+@pytest.mark.parametrize("short_windows", [None, 0, 100])
+def test_ranks_are_those_counted_in_every_window(short_windows):
     @settings(max_examples=150, deadline=None, derandomize=True)
     @given(trials())
     def check(trial):
         with pytest.MonkeyPatch.context() as monkeypatch:
-            if is_divided:
-                small_blocks(monkeypatch)
+            if short_windows is not None:
+                divide(monkeypatch, short_windows)
             assert np.array_equal(twice_middle_ranks(*trial), counted(*trial))
 
     check()
 
 
-@pytest.mark.parametrize("size", [3, 4, 41, 300, 301])
+@pytest.mark.parametrize("size", [1, 3, 4, 41, 300, 301])
 @pytest.mark.parametrize("decimals", [0, 1, 9])
 @pytest.mark.parametrize("n", [301, 302, 342, 601, 602, 603, 1_600])
 def test_ranks_of_trials_of_several_windows(n, decimals, size):
@@ -69,8 +71,9 @@ def test_columns_do_not_depend_on_each_other(monkeypatch):
     values = np.round(np.random.default_rng(0).normal(size=(90, 70)), 1).astype(np.float32)
     expected = np.concatenate([twice_middle_ranks(values[:, k : k + 1], 31) for k in range(70)], axis=1)
     assert np.array_equal(twice_middle_ranks(values, 31), expected)
-    small_blocks(monkeypatch)
-    assert np.array_equal(twice_middle_ranks(np.asfortranarray(values), 31), expected)
+    for short_windows in (0, 100):
+        divide(monkeypatch, short_windows)
+        assert np.array_equal(twice_middle_ranks(np.asfortranarray(values), 31), expected)
 
 
 def test_a_window_of_more_rows_than_16_bits_count():
