@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 LINE_EVERY_S = 60.0
-BAR_WIDTH = 30
+BAR_WIDTH = 20
 
 
 @dataclass(eq=False)
@@ -38,6 +38,8 @@ class Stage:
         Items that are done.
     last_s : float
         Clock when the last of them was done, seconds.
+    sound_s : float
+        Sound that they were made of, seconds; 0 where the stage reads none.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Stage:
     began_s: float
     done: int = 0
     last_s: float = 0.0
+    sound_s: float = 0.0
 
     def left_s(self, now_s: float) -> float | None:
         """Return the estimated time left, seconds; None before the first item is done.
@@ -63,6 +66,17 @@ class Stage:
             return None
         seconds_per_item = (self.last_s - self.began_s) / self.done
         return max(0.0, self.last_s + seconds_per_item * (self.total - self.done) - now_s)
+
+    def speed(self) -> float | None:
+        """Return the seconds of sound for each second of the stage; None where it reads none.
+
+        Examples
+        --------
+        >>> Stage("extracting features", 5, began_s=0.0, done=2, last_s=20.0, sound_s=60.0).speed()
+        3.0
+        """
+        elapsed_s = self.last_s - self.began_s
+        return self.sound_s / elapsed_s if self.sound_s > 0 and elapsed_s > 0 else None
 
 
 class ProgressDisplay:
@@ -87,6 +101,7 @@ class ProgressDisplay:
             for item in items:
                 yield item
                 stage.done, stage.last_s = stage.done + 1, self.clock()
+                stage.sound_s += getattr(item, "duration_s", None) or 0.0
                 self.changed()
         finally:
             if stage in self.stages:
@@ -160,6 +175,7 @@ class BarDisplay(ProgressDisplay):
                 Text("  " * depth + stage.name),
                 ProgressBar(max(stage.total, 1), stage.done, width=BAR_WIDTH),
                 Text(f"{stage.done}/{stage.total}"),
+                Text(speed_text(stage.speed())),
                 Text(f"{time_text(now_s - stage.began_s)} elapsed,"),
                 Text(left_text(stage.left_s(now_s))),
             )
@@ -224,8 +240,28 @@ def progress_line(stages: Iterable[Stage], now_s: float) -> str:
     'cross-validation folds 2 of 5, inner folds 0 of 3: 1:10 elapsed, about 1:20 left'
     """
     stages = list(stages)
-    names = ", ".join(f"{stage.name} {stage.done} of {stage.total}" for stage in stages)
+    names = ", ".join(
+        f"{stage.name} {stage.done} of {stage.total} {speed_text(stage.speed())}".rstrip() for stage in stages
+    )
     return f"{names}: {time_text(now_s - stages[0].began_s)} elapsed, {left_text(stages[0].left_s(now_s))}"
+
+
+def speed_text(speed: float | None) -> str:
+    """Return the seconds of sound for each second in words, which are empty where a stage reads none.
+
+    Parameters
+    ----------
+    speed : float or None
+        Seconds of sound for each second.
+
+    Examples
+    --------
+    >>> speed_text(312.3), speed_text(0.82), speed_text(None)
+    ('at 312x real time', 'at 0.8x real time', '')
+    """
+    if speed is None:
+        return ""
+    return f"at {speed:.0f}x real time" if speed >= 10 else f"at {speed:.1f}x real time"
 
 
 def left_text(left_s: float | None) -> str:

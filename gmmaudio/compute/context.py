@@ -27,7 +27,8 @@ class Progress(Protocol):
         Parameters
         ----------
         items : iterable
-            Results of the stage, or steps of its loop.
+            Results of the stage, or steps of its loop. One with an attribute ``duration_s`` was made of so many seconds
+            of sound.
         total : int
             Number of items, at most.
         stage : str

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from gmmaudio.audio import AudioNote
 from gmmaudio.compute import Progress, RunContext, quiet
@@ -22,6 +22,27 @@ from gmmaudio.values import checked
 
 T = TypeVar("T")
 CacheNotes = tuple[str, ...]
+
+
+class Answer(NamedTuple, Generic[T]):
+    """What is known of one file, and what is to be said of the cache.
+
+    Parameters
+    ----------
+    result : Prediction, FileRows or FailedInput
+        What is known of the file.
+    cache_notes : tuple of str
+        What is to be said of the cache.
+    """
+
+    result: T
+    cache_notes: CacheNotes
+
+    @property
+    def duration_s(self) -> float | None:
+        """Decoded length of the file, seconds, for progress."""
+        return getattr(self.result, "duration_s", None)
+
 
 # reason codes of readable audio that is too short or too quiet to classify: its status is "unknown"
 TOO_LITTLE_SOUND = ("silent", "too_short")
@@ -183,7 +204,7 @@ def _clips(paths: Sequence[str | os.PathLike[str]]) -> list[Clip]:
     return [Clip(os.fspath(path), "") for path in paths]
 
 
-def _warned(results: Iterable[tuple[T, CacheNotes]]) -> Iterator[T]:
+def _warned(results: Iterable[Answer[T]]) -> Iterator[T]:
     """Yield results, and warn at the end of what is to be said of the cache."""
     notes: dict[str, None] = {}
     for result, of_cache in results:
@@ -192,34 +213,35 @@ def _warned(results: Iterable[tuple[T, CacheNotes]]) -> Iterator[T]:
     warn_of(notes)
 
 
-def _rows(extraction: Extraction, clip: Clip) -> tuple[FileRows | FailedInput, CacheNotes]:
+def _rows(extraction: Extraction, clip: Clip) -> Answer[FileRows | FailedInput]:
     """Return the rows of one file, or its failure, and what is to be said of the cache."""
     extracted = extract_clip(extraction, clip)
     if isinstance(extracted, FailedInput):
-        return extracted, ()
+        return Answer(extracted, ())
     rows = make_rows([extracted.raw], extraction.features)
-    return FileRows(clip.path, rows, extracted.duration_s, extracted.notes), extracted.cache_notes
+    return Answer(FileRows(clip.path, rows, extracted.duration_s, extracted.notes), extracted.cache_notes)
 
 
-def _fail_rows(clip: Clip, error: WorkerError) -> tuple[FailedInput, CacheNotes]:
+def _fail_rows(clip: Clip, error: WorkerError) -> Answer[FileRows | FailedInput]:
     """Return the failure of a file whose worker process died."""
-    return fail_crashed(clip, error), ()
+    return Answer(fail_crashed(clip, error), ())
 
 
 def _classify(
     model: Model, priors: Mapping[str, float] | None, extraction: Extraction, clip: Clip
-) -> tuple[Prediction, CacheNotes]:
+) -> Answer[Prediction]:
     """Return the prediction for one file, and what is to be said of the cache."""
     file_rows, notes = _rows(extraction, clip)
     if isinstance(file_rows, FailedInput):
-        return _without_label(file_rows), notes
+        return Answer(_without_label(file_rows), notes)
     prediction = model.predict(file_rows.rows, priors)
-    return replace(prediction, path=file_rows.path, duration_s=file_rows.duration_s, notes=file_rows.notes), notes
+    known = replace(prediction, path=file_rows.path, duration_s=file_rows.duration_s, notes=file_rows.notes)
+    return Answer(known, notes)
 
 
-def _fail_crashed(clip: Clip, error: WorkerError) -> tuple[Prediction, CacheNotes]:
+def _fail_crashed(clip: Clip, error: WorkerError) -> Answer[Prediction]:
     """Return the prediction for a file whose worker process died."""
-    return _without_label(fail_crashed(clip, error)), ()
+    return Answer(_without_label(fail_crashed(clip, error)), ())
 
 
 def _without_label(failed: FailedInput) -> Prediction:

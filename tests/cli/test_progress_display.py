@@ -14,7 +14,7 @@ from rich.console import Console
 
 from gmmaudio.cli import COMMANDS, cli
 from gmmaudio.cli.console import say
-from gmmaudio.cli.progress_display import BarDisplay, LineDisplay, show_progress, time_text
+from gmmaudio.cli.progress_display import BarDisplay, LineDisplay, show_progress, speed_text, time_text
 from gmmaudio.compute import quiet
 
 GMMAUDIO = (sys.executable, "-m", "gmmaudio")
@@ -31,6 +31,13 @@ class Clock:
 
     def __call__(self):
         return self.now_s
+
+
+class Sound:
+    """An item that was made of sound; one that failed has no length."""
+
+    def __init__(self, duration_s):
+        self.duration_s = duration_s
 
 
 class Terminal(io.StringIO):
@@ -84,6 +91,48 @@ def test_one_line_a_minute_with_stage_count_elapsed_and_left(clock):
         "folds 6 of 10: 2:00 elapsed, about 1:20 left",
         "folds 9 of 10: 3:00 elapsed, about 0:20 left",
     ]
+
+
+def test_a_stage_of_sound_tells_how_much_it_reads_for_each_second(clock):
+    lines = []
+    display = LineDisplay(lines.append, clock)
+    items = [Sound(30.0), Sound(None), Sound(240.0), Sound(4_000.0), "a failure", Sound(0.0)]
+    for _ in display(items, 6, "extracting features"):
+        clock.now_s += 30
+    assert lines == [
+        "extracting features 2 of 6 at 0.5x real time: 1:00 elapsed, about 2:00 left",
+        "extracting features 4 of 6 at 36x real time: 2:00 elapsed, about 1:00 left",
+        "extracting features 6 of 6 at 24x real time: 3:00 elapsed, about 0:00 left",
+    ]
+
+
+def test_the_speed_of_an_inner_stage_is_its_own(clock):
+    lines = []
+    display = LineDisplay(lines.append, clock)
+    for _ in display("ab", 2, "robustness"):
+        for _ in display([Sound(90.0)] * 3, 3, "extracting features, noise"):
+            clock.now_s += 30
+    assert lines == [
+        "robustness 0 of 2, extracting features, noise 2 of 3 at 3.0x real time: 1:00 elapsed, time left unknown",
+        "robustness 1 of 2, extracting features, noise 1 of 3 at 3.0x real time: 2:00 elapsed, about 1:00 left",
+        "robustness 1 of 2, extracting features, noise 3 of 3 at 3.0x real time: 3:00 elapsed, about 0:00 left",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("speed", "text"),
+    [(None, ""), (0.04, "at 0.0x real time"), (9.94, "at 9.9x real time"), (1234.5, "at 1234x real time")],
+)
+def test_speed_text(speed, text):
+    assert speed_text(speed) == text
+
+
+def test_an_item_that_takes_no_time_has_no_speed(clock):
+    display = LineDisplay([].append, clock)
+    items = display([Sound(30.0)] * 2, 2, "extracting features")
+    next(items), next(items)
+    assert display.stages[0].sound_s == 30.0
+    assert display.stages[0].speed() is None
 
 
 def test_inner_stages_stand_behind_the_outer_one_whose_time_is_shown(clock):
@@ -148,6 +197,16 @@ def test_nested_stages_have_a_bar_each_and_inner_ones_vanish(screen, clock):
         "inner folds 0/4 0:00 elapsed, time left unknown",
     ]
     assert bars_of(display) == []
+
+
+def test_a_bar_of_sound_has_its_speed_and_fits_on_its_line(screen, clock):
+    display, _ = screen
+    seen = []
+    for _ in display([Sound(3_000.0)] * 400, 400, "extracting features"):
+        seen.append(bars_of(display))
+        clock.now_s += 10
+    assert seen[0] == ["extracting features 0/400 0:00 elapsed, time left unknown"]
+    assert seen[40] == ["extracting features 40/400 at 300x real time 6:40 elapsed, about 1:00:00 left"]
 
 
 def test_the_bars_are_on_the_terminal_and_leave_it_as_it_was(screen):

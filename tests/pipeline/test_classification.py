@@ -40,6 +40,23 @@ def test_one_path_in_place_of_several_is_refused(model, path):
         list(pipeline.classify(model, path))
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_progress_sees_how_much_sound_a_file_has(model, corpus, n_jobs):
+    paths = [str(corpus.root / corpus.rows[0]["path"]), "gone.wav"]
+    seen = []
+
+    def watch(items, total, stage):
+        for item in items:
+            seen.append((stage, total, item.duration_s))
+            yield item
+
+    settings = {"n_jobs": n_jobs, "progress": watch}
+    list(pipeline.classify(model, paths, **settings))
+    list(pipeline.read_rows(model.features, paths, **settings))
+    stages = ("classifying", "extracting features")
+    assert seen == [(stage, 2, duration_s) for stage in stages for duration_s in (1.0, None)]
+
+
 def test_classify_is_lazy(model, corpus):
     path = str(corpus.root / corpus.rows[0]["path"])
     predictions = pipeline.classify(model, [path] * 1000)

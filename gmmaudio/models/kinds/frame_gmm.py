@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from gmmaudio.compute import ordered_map
 from gmmaudio.errors import WorkerError
-from gmmaudio.mixture import EMTrace, GaussianMixture, adapt_gmm, fit_gmm
+from gmmaudio.mixture import EMStep, EMTrace, GaussianMixture, adapt_gmm, fit_gmm
 from gmmaudio.models.heads import Mixtures
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import EmSettings, check_positive, check_whole
@@ -232,7 +232,13 @@ def fit_mixtures(
 
     n_rows = sum(map(len, training.rows))
     n_workers = run.count_workers(settings.estimate_work(n_rows, training.rows[0].shape[1]))
-    results = ordered_map(_fit_label, tasks, n_workers, on_crash=refuse)
+
+    def fit_here(task: _Task) -> tuple[GaussianMixture, EMTrace]:
+        with run.steps(settings.max_iter, f"EM of {training.labels[task.seed[1]]}") as step:
+            return _fit_label(task, lambda _: step())
+
+    # the iterations of a worker process are not seen
+    results = ordered_map(fit_here if n_workers == 1 else _fit_label, tasks, n_workers, on_crash=refuse)
     fits = list(run.progress(results, n_labels, "fitting mixtures"))
     return tuple(mixture for mixture, _ in fits), dict(zip(training.labels, (t for _, t in fits), strict=True))
 
@@ -246,9 +252,9 @@ class _Task:
     seed: tuple[int, int]
 
 
-def _fit_label(task: _Task) -> tuple[GaussianMixture, EMTrace]:
-    """Return one label's mixture and trace."""
-    return fit_gmm(task.rows, **task.settings.em_settings(), rng=np.random.default_rng(task.seed))
+def _fit_label(task: _Task, callback: Callable[[EMStep], None] | None = None) -> tuple[GaussianMixture, EMTrace]:
+    """Return one label's mixture and trace; the callback gets each iteration."""
+    return fit_gmm(task.rows, **task.settings.em_settings(), rng=np.random.default_rng(task.seed), callback=callback)
 
 
 def describe(settings: FrameGmmSettings) -> str:

@@ -1,6 +1,7 @@
 """One mixture for each label: closed forms, random streams, the same bits for any number of jobs."""
 
 import dataclasses
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -104,6 +105,27 @@ def test_the_bits_are_the_same_for_one_two_and_three_workers():
         shared, shared_traces = fit_scorer(clips, labels, BASE, seed=2, run=RunContext(n_jobs))
         assert parameters(shared) == parameters(alone)
         assert shared_traces == traces
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_iterations_are_stages_within_that_of_the_labels_where_they_run_here(n_jobs):
+    clips, labels = labelled_clips(n_rows=400)
+    stages, steps = [], Counter()
+
+    def watch(items, total, stage):
+        stages.append((stage, total))
+        for item in items:
+            yield item
+            steps[stage] += 1
+
+    _, traces = fit_scorer(clips, labels, dataclasses.replace(BASE, max_iter=7), run=RunContext(n_jobs, watch))
+    inner = [(f"EM of {label}", 7) for label in "abc"] if n_jobs == 1 else []
+    assert stages == [("fitting mixtures", 3), *inner]
+    assert steps["fitting mixtures"] == 3
+    # the start is a step too, and the last one is still open at the end
+    n_iterations = {f"EM of {label}": len(trace.log_likelihoods) - 1 for label, trace in traces.items()}
+    assert {stage: steps[stage] for stage, _ in inner} == (n_iterations if inner else {})
+    assert max(n_iterations.values()) > 1
 
 
 def test_one_label_is_refused_by_name():
