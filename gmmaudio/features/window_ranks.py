@@ -20,10 +20,10 @@ Bytes = npt.NDArray[np.uint8]
 # a trial is short up to this many windows
 SHORT_WINDOWS = 3.5
 # short trials: rows from one window, whose ranks are counted in all sorted rows, to the next, and sorted rows that are
-# added up in a byte; bytes of the table
+# added up in a byte; bytes of the table, which stays in the cache of the processor
 STRIDE = 40
 RUN = 16
-TABLE_BYTES = 2**22
+TABLE_BYTES = 2**18
 # long trials: ranks compared by one call, and comparisons that a byte counts
 BLOCK_RANKS = 2**18
 MAX_BYTE = 255
@@ -149,11 +149,12 @@ def _count_in_blocks(rows: Ints, ranks: Ints, starts: Ints, block: Ints, size: i
     before = np.zeros((n_runs, n_blocks, d), dtype=ranks.dtype)
     for k in range(1, n_runs):
         np.add(before[k - 1], sums[k - 1, -1], out=before[k])
-    place = block[:, None] * d + np.arange(d)
     row = np.arange(n)
     is_inside = (starts[block] <= row) & (row < starts[block] + size)
-    counts: Ints = before.ravel()[place + ranks // RUN * np.intp(n_blocks * d)].astype(np.int32)
-    counts += sums.ravel()[place + ranks * np.intp(n_blocks * d)]
+    place = block[:, None] * d + np.arange(d)
+    # as wide integers before they are multiplied: numpy 1 keeps those of 16 bits
+    counts: Ints = before.ravel()[place + (ranks // RUN).astype(np.intp) * (n_blocks * d)].astype(np.int32)
+    counts += sums.ravel()[place + ranks.astype(np.intp) * (n_blocks * d)]
     # it is not smaller than itself
     counts -= is_inside[:, None]
     return counts
