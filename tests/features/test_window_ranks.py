@@ -33,7 +33,9 @@ def divide(monkeypatch, short_windows):
 
 
 # few different numbers: ties everywhere; both zeros, which are equal, and the ends of the range
-NUMBERS = st.sampled_from([-np.inf, -3e38, -1.5, -1e-45, -0.0, 0.0, 1e-45, 1.0, np.inf])
+NUMBERS = st.sampled_from(
+    np.array([-np.inf, -3e38, -1.5, -1e-45, -0.0, 0.0, 1e-45, 1.0, np.inf], dtype=np.float32).tolist()
+)
 
 
 @st.composite
