@@ -110,6 +110,11 @@ def test_every_file_has_its_expected_scores():
     assert formats == {"1.0", "1.1", "1.2", "1.3", "1.4", FORMAT_VERSION}
 
 
+def in_float32(scores):
+    """Return the tolerance of scores: products in float32 are summed in an order that the processor chooses."""
+    return 2**-17 * np.abs(scores).max()
+
+
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_file_of_any_format_gives_the_scores_of_its_time(name):
     expected = EXPECTED[name]
@@ -119,18 +124,20 @@ def test_a_file_of_any_format_gives_the_scores_of_its_time(name):
     assert list(model.scorer.labels) == expected["labels"]
     assert list(model.scorer.weights) == expected["weights"]
     values = np.random.default_rng(7).normal(size=(40, expected["n_features"])).astype(np.float32)
-    # another numeric library sums in another order
-    np.testing.assert_allclose(model.scorer.score_heads(values), expected["head_scores"], rtol=1e-9)
+    np.testing.assert_allclose(
+        model.scorer.score_heads(values), expected["head_scores"], rtol=0, atol=in_float32(expected["head_scores"])
+    )
     for case, times in (("rows", 1), ("rows_times_4", 4)):
         prediction = model.predict(Rows((times * values).astype(np.float32), np.arange(40, dtype=np.float32)))
         assert prediction.best_label == expected[case]["label"]
         assert prediction.message == expected[case]["unknown"]
-        assert prediction.scores == pytest.approx(expected[case]["scores"], rel=1e-9)
+        scores = expected[case]["scores"]
+        assert prediction.scores == pytest.approx(scores, rel=0, abs=in_float32([*scores.values()]))
         if expected[case]["probability"] is None:
             assert prediction.probability is None
         else:
-            # a sum that is another in the last bits
-            assert prediction.probability == pytest.approx(expected[case]["probability"], abs=1e-9)
+            # of a few scores that differ in their last bits
+            assert prediction.probability == pytest.approx(expected[case]["probability"], abs=1e-5)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
