@@ -129,7 +129,8 @@ def test_an_unexpected_error_at_one_file_does_not_lose_the_others(clips, monkeyp
 
     surprised.calls = 0
     monkeypatch.setattr(extraction, "raw_frames", surprised)
-    result = pipeline.train(clips, SMALL)
+    # in one thread the files are read in their order
+    result = pipeline.train(clips, SMALL, n_jobs=1)
     paths = [clip.path for clip in clips.clips]
     assert result.failed == (
         FailedInput(paths[1], "failed", "cannot be used (ZeroDivisionError: what nobody thought of)"),
