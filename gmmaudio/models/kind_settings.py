@@ -41,7 +41,7 @@ class KindSettings:
 
     @property
     def has_separate_labels(self) -> bool:
-        """Whether each label is fitted to its own clips alone."""
+        """Whether each label is fitted to its own clips alone, up to what fits to parts of a training set share."""
         return False
 
     @property

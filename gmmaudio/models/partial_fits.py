@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from gmmaudio.compute import one_thread
-from gmmaudio.models.linear_algebra import Array, Codes
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.training_rows import TrainingRows
 from gmmaudio.models.ubm import Traces
@@ -105,5 +105,26 @@ class FreshFits:
         scorer, clips
             As for :class:`PartialFits`.
         """
-        with one_thread():
-            return np.stack([scorer.score_heads(self.training.rows[i]) for i in clips])
+        return score_rows_of_clips(scorer, [self.training.rows[i] for i in clips])
+
+
+def score_rows_of_clips(scorer: Scorer, rows_of_clips: Sequence[Matrix]) -> Array:
+    """Return each head's scores of clips, shape (n, n_heads, n_labels).
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Scores them.
+    rows_of_clips : sequence of ndarray, shape (n_i, n_features)
+        Rows of every clip; at least one clip.
+
+    Examples
+    --------
+    >>> from gmmaudio.mixture import GaussianMixture
+    >>> from gmmaudio.models import gmm_scorer
+    >>> low, high = (GaussianMixture([1.0], [[mean]], [[1.0]]) for mean in (-1.0, 1.0))
+    >>> score_rows_of_clips(gmm_scorer(("high", "low"), (high, low)), [np.array([[0.5], [0.7]])]).shape
+    (1, 1, 2)
+    """
+    with one_thread():
+        return np.stack([scorer.score_heads(rows) for rows in rows_of_clips])

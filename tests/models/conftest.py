@@ -23,6 +23,7 @@ from gmmaudio.models import (
     Model,
     SupervectorSettings,
     TrainingClip,
+    TrainingRows,
     TrainingSummary,
     fit_calibration,
     fitting,
@@ -101,6 +102,13 @@ def clips_of(seed=0, n_labels=3, n_clips=8, n_rows=30, d=5):
             labels.append("abcdef"[k])
             groups.append(f"{k}-{i // 2}")
     return rows, labels, groups
+
+
+def training_of(rows, labels, groups, n_warps=1):
+    """Return rows of clips with labels and groups as a training set."""
+    names = tuple(sorted(set(labels)))
+    codes = np.array([names.index(label) for label in labels])
+    return TrainingRows(tuple(rows), names, codes, tuple(groups), 0, QUIET, n_warps)
 
 
 def noise(n, seed=0):

@@ -314,6 +314,9 @@ def whiten_projection(projection: Projection, rows: Array, codes: Codes, shrinka
 def fit(training: TrainingRows, settings: BlockGaussianSettings) -> Fit:
     """Return a projection with Gaussians or linear functions (or both) on projected rows, and the traces of EM.
 
+    Fits to parts of the training set share nothing: principal axes that have heard a clip put the densities of its rows
+    on another scale than those of a new clip, and an open-set threshold would not fit it.
+
     Parameters
     ----------
     training : TrainingRows
@@ -333,11 +336,12 @@ def fit(training: TrainingRows, settings: BlockGaussianSettings) -> Fit:
     rows: Array = np.concatenate(training.rows).astype(np.float64)
     codes = training.codes[clip]
     projection = fit_projection(rows, settings.n_pca, settings.soft_clip)
+    z = standardise(rows, projection.mean, projection.scale, settings.soft_clip)
     traces: Traces = {}
     heads: list[Head] = []
     if settings.is_shared:
-        projection = whiten_projection(projection, projection.apply(rows), codes, settings.shrinkage)
-    projected = projection.apply(rows)
+        projection = whiten_projection(projection, z @ projection.matrix, codes, settings.shrinkage)
+    projected = z @ projection.matrix
     weights = (training.weights() / np.bincount(clip))[clip]
     if settings.back_end != "logistic":
         if settings.is_shared:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from gmmaudio.compute import ordered_map
+from gmmaudio.compute import one_thread, ordered_map
 from gmmaudio.errors import WorkerError
 from gmmaudio.mixture import EMStep, EMTrace, GaussianMixture, adapt_gmm, fit_gmm
 from gmmaudio.models.heads import Mixtures
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import EmSettings, check_positive, check_whole
-from gmmaudio.models.linear_algebra import Matrix, Tensors
-from gmmaudio.models.partial_fits import Fit
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors
+from gmmaudio.models.partial_fits import Fit, score_rows_of_clips
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.models.training_rows import TrainingRows
 from gmmaudio.models.ubm import MAX_UBM_ROWS, UBM, Traces, fit_ubm
 from gmmaudio.values import convert_fields
+
+# iterations of EM for a part of the training set, from the mixture of all of it
+MAX_REFITTING = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +68,8 @@ class FrameGmmSettings(EmSettings):
 
     @property
     def has_separate_labels(self) -> bool:
-        """Whether each label is fitted to its own clips alone."""
-        return self.relevance is None
+        """Whether each label is fitted to its own clips alone, up to a UBM of all: always."""
+        return True
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,14 +188,84 @@ def fit(training: TrainingRows, settings: FrameGmmSettings) -> Fit:
     n_labels = len(training.labels)
     if settings.relevance is None:
         mixtures, traces = fit_mixtures((training.of_label(i) for i in range(n_labels)), training, settings)
-        return Fit(gmm_scorer(training.labels, mixtures), traces)
+        return Fit(gmm_scorer(training.labels, mixtures), traces, MixtureFits(training, settings, mixtures))
     ubm, trace = fit_ubm(training, settings, settings.n_ubm_rows)
-    mixtures = tuple(adapt_gmm(ubm, training.of_label(i), relevance=settings.relevance) for i in range(n_labels))
-    return Fit(gmm_scorer(training.labels, mixtures), {UBM: trace})
+    mixtures = _adapt_ubm(ubm, training, settings.relevance)
+    return Fit(gmm_scorer(training.labels, mixtures), {UBM: trace}, MixtureFits(training, settings, mixtures, ubm))
+
+
+def _adapt_ubm(ubm: GaussianMixture, training: TrainingRows, relevance: float) -> tuple[GaussianMixture, ...]:
+    """Return a UBM adapted to the rows of each label."""
+    return tuple(adapt_gmm(ubm, training.of_label(i), relevance=relevance) for i in range(len(training.labels)))
+
+
+@dataclass(frozen=True, eq=False)
+class MixtureFits:
+    """The mixtures of all training clips, from which those of parts of the training set are made.
+
+    EM of a part begins with the mixture that the label has in the whole training set and takes ``MAX_REFITTING``
+    iterations at most: the parameters are those of the part's rows, but where its components lie may still tell of the
+    clips that it leaves out. Mixtures that are adapted from a UBM are adapted from that of the whole training set.
+
+    Parameters
+    ----------
+    training : TrainingRows
+        Rows of labelled clips.
+    settings : FrameGmmSettings
+        Settings of the fit.
+    mixtures : tuple of GaussianMixture
+        Mixture of each label.
+    ubm : GaussianMixture or None
+        The UBM that they were adapted from.
+
+    Examples
+    --------
+    >>> rows = tuple(np.random.default_rng(i).normal(size=(20, 2)) + (i % 2) * 3 for i in range(4))
+    >>> training = TrainingRows(rows, ("a", "b"), np.array([0, 1, 0, 1]), tuple("1234"), 0)
+    >>> fits = fit(training, FrameGmmSettings(n_components=1)).partial
+    >>> fits.score(fits.fit(np.array([0, 1])), np.array([2, 3])).argmax(axis=2).ravel()
+    array([0, 1])
+    """
+
+    training: TrainingRows
+    settings: FrameGmmSettings
+    mixtures: tuple[GaussianMixture, ...]
+    ubm: GaussianMixture | None = None
+
+    def fit(self, clips: Codes) -> Scorer:
+        """Return the scorer of some clips, of the labels that they have.
+
+        Parameters
+        ----------
+        clips : ndarray, shape (n,), int
+            Indices of the clips, ascending, of at least two labels.
+        """
+        part, settings = self.training.part(clips), self.settings
+        with one_thread():
+            if self.ubm is not None and settings.relevance is not None:
+                return gmm_scorer(part.labels, _adapt_ubm(self.ubm, part, settings.relevance))
+            starts = [self.mixtures[self.training.labels.index(label)] for label in part.labels]
+            brief = replace(settings, n_init=1, max_iter=min(settings.max_iter, MAX_REFITTING))
+            rows = (part.of_label(i) for i in range(len(part.labels)))
+            return gmm_scorer(part.labels, fit_mixtures(rows, part, brief, starts=starts)[0])
+
+    def score(self, scorer: Scorer, clips: Codes) -> Array:
+        """Return each head's scores of some clips, shape (n, n_heads, n_labels).
+
+        Parameters
+        ----------
+        scorer, clips
+            As for :class:`gmmaudio.models.partial_fits.PartialFits`.
+        """
+        return score_rows_of_clips(scorer, [self.training.rows[i] for i in clips])
 
 
 def fit_mixtures(
-    rows: Iterable[Matrix], training: TrainingRows, settings: EmSettings
+    rows: Iterable[Matrix],
+    training: TrainingRows,
+    settings: EmSettings,
+    *,
+    starts: Sequence[GaussianMixture] | None = None,
 ) -> tuple[tuple[GaussianMixture, ...], Traces]:
     """Return the mixture of each label's rows, and the traces of EM.
 
@@ -206,6 +279,8 @@ def fit_mixtures(
         The labels, the seed, and how to run.
     settings : EmSettings
         Settings of EM.
+    starts : sequence of GaussianMixture, optional
+        Mixture of each label that EM starts from, instead of the settings' number of components and their start.
 
     Raises
     ------
@@ -220,7 +295,10 @@ def fit_mixtures(
     >>> [mixture.means.round(6).item() for mixture in mixtures]
     [1.0, 6.0]
     """
-    tasks = (_Task(label_rows, settings, (training.seed, i)) for i, label_rows in enumerate(rows))
+    tasks = (
+        _Task(label_rows, settings, (training.seed, i), None if starts is None else starts[i])
+        for i, label_rows in enumerate(rows)
+    )
     run, n_labels = training.run, len(training.labels)
 
     def refuse(task: _Task, error: WorkerError) -> NoReturn:
@@ -250,11 +328,15 @@ class _Task:
     rows: Matrix
     settings: EmSettings
     seed: tuple[int, int]
+    start: GaussianMixture | None = None
 
 
 def _fit_label(task: _Task, callback: Callable[[EMStep], None] | None = None) -> tuple[GaussianMixture, EMTrace]:
     """Return one label's mixture and trace; the callback gets each iteration."""
-    return fit_gmm(task.rows, **task.settings.em_settings(), rng=np.random.default_rng(task.seed), callback=callback)
+    settings = task.settings.em_settings()
+    if task.start is not None:
+        settings |= {"init": task.start, "n_components": task.start.n_components}
+    return fit_gmm(task.rows, **settings, rng=np.random.default_rng(task.seed), callback=callback)
 
 
 def describe(settings: FrameGmmSettings) -> str:

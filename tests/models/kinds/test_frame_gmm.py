@@ -6,14 +6,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from gmmaudio.compute import RunContext
+from gmmaudio.compute import RunContext, one_thread
 from gmmaudio.errors import MixtureError, SettingError
-from gmmaudio.mixture import fit_gmm
-from gmmaudio.models import FrameGmmSettings, fit_scorer
-from tests.models.conftest import (
-    labelled_clips,
-    parameters,
-)
+from gmmaudio.mixture import adapt_gmm, fit_gmm
+from gmmaudio.models import FrameGmmSettings, fit_scorer, gmm_scorer
+from gmmaudio.models.kinds import fit_kind, frame_gmm, fresh_fits
+from tests.models.conftest import clips_of, labelled_clips, parameters, training_of
 
 
 def test_labels_are_sorted_whatever_the_order_of_clips():
@@ -173,3 +171,73 @@ def test_more_components_than_rows_keep_as_many_as_there_are():
     )
     assert [m.n_components for m in classifier.mixtures] == [2, 3]
     assert [trace.n_components_asked for trace in traces.values()] == [16, 16]
+
+
+def part_of(training):
+    """Return the clips of two of three labels, less one group of each, and clips that they leave out."""
+    assert training.labels == ("a", "b", "c")
+    return np.array([i for i in range(16) if i % 8 > 1]), np.array([0, 1, 8, 20])
+
+
+@pytest.mark.parametrize("covariance_type", ["diag", "full"])
+def test_parts_of_a_training_set_with_one_component_are_fitted_as_by_themselves(covariance_type):
+    training = training_of(*clips_of(n_labels=3))
+    settings = FrameGmmSettings(n_components=1, covariance_type=covariance_type)
+    clips, held_out = part_of(training)
+    fitted, fresh = fit_kind(training, settings).partial, fresh_fits(training, settings)
+    part = fitted.fit(clips)
+    assert part.labels == ("a", "b")
+    # one component has one maximum, whatever the start
+    np.testing.assert_allclose(fitted.score(part, held_out), fresh.score(fresh.fit(clips), held_out), rtol=1e-6)
+
+
+def test_em_of_a_part_begins_with_the_mixture_of_all_and_is_brief(monkeypatch):
+    training = training_of(*clips_of(n_labels=3))
+    settings = FrameGmmSettings(n_components=3, tol=0.0, n_init=2)
+    clips, held_out = part_of(training)
+    fitted = fit_kind(training, settings)
+    found = fitted.partial.score(fitted.partial.fit(clips), held_out)
+    for n_iter in (10, 1):
+        monkeypatch.setattr(frame_gmm, "MAX_REFITTING", n_iter)
+        part, mixtures = training.part(clips), []
+        for i in range(2):
+            start = fitted.scorer.mixtures[i]
+            with one_thread():
+                mixtures.append(fit_gmm(part.of_label(i), 3, init=start, max_iter=n_iter, tol=0.0)[0])
+        by_hand = gmm_scorer(("a", "b"), tuple(mixtures))
+        scorer = fitted.partial.fit(clips)
+        np.testing.assert_array_equal(fitted.partial.score(scorer, held_out), fitted.partial.score(by_hand, held_out))
+    # iterations count
+    assert abs(found - fitted.partial.score(scorer, held_out)).max() > 1e-3
+
+
+def test_a_start_with_fewer_components_than_asked_is_gone_on_from():
+    # two distinct rows of a label carry two components
+    rows = [np.array([[0.0], [1.0]]), np.array([[0.0], [1.0], [1.0]])]
+    rows += [np.arange(9.0)[:, None], np.arange(9.0)[:, None] + 0.5]
+    training = training_of(rows, ["a", "a", "b", "b"], list("1234"))
+    fitted = fit_kind(training, FrameGmmSettings(n_components=4))
+    assert [m.n_components for m in fitted.scorer.mixtures] == [2, 4]
+    part = fitted.partial.fit(np.array([1, 2]))
+    assert [m.n_components for m in part.mixtures] == [2, 4]
+
+
+def test_parts_of_a_training_set_are_adapted_from_the_ubm_of_all_of_it():
+    training = training_of(*clips_of(n_labels=3))
+    settings = FrameGmmSettings(n_components=2, relevance=4.0)
+    clips, _ = part_of(training)
+    fitted = fit_kind(training, settings)
+    part = fitted.partial.fit(clips)
+    rows = training.part(clips)
+    for i in range(2):
+        with one_thread():
+            expected = adapt_gmm(fitted.partial.ubm, rows.of_label(i), relevance=4.0)
+        np.testing.assert_array_equal(part.mixtures[i].means, expected.means)
+    # a label that is left out takes its column and nothing else with it
+    without = fitted.partial.fit(np.arange(16))
+    every = np.arange(24)
+    # two and three mixtures are scored in coordinates of their own: rounding of float32
+    np.testing.assert_allclose(
+        fitted.partial.score(without, every), fitted.partial.score(fitted.scorer, every)[:, :, :2], rtol=1e-5
+    )
+    assert settings.has_separate_labels

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gmmaudio.compute import QUIET, RunContext
+from gmmaudio.compute import RunContext
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture import GaussianMixture, fit_gmm
-from gmmaudio.models import TrainingRows, fit_scorer
+from gmmaudio.models import fit_scorer
 from gmmaudio.models.clip_vectors import select_warp, supervector, warped_supervector
 from gmmaudio.models.kinds import fit_kind
 from gmmaudio.models.kinds import supervector as supervectors
@@ -16,6 +16,7 @@ from tests.models.conftest import (
     VECTORS,
     clips_of,
     speakers_of,
+    training_of,
 )
 
 
@@ -173,15 +174,7 @@ def test_equal_clips_score_the_same_for_every_label():
 def test_parts_of_a_training_set_are_fitted_as_by_themselves_but_for_the_ubm(n_warps, back_end, monkeypatch):
     rows, labels, groups = clips_of(n_labels=3)
     rows = [np.concatenate([clip + shift for shift in (0.0, 0.5, -0.5)[:n_warps]], axis=1) for clip in rows]
-    training = TrainingRows(
-        tuple(rows),
-        ("a", "b", "c"),
-        np.array(["abc".index(label) for label in labels]),
-        tuple(groups),
-        0,
-        QUIET,
-        n_warps,
-    )
+    training = training_of(rows, labels, groups, n_warps)
     settings = replace(VECTORS, back_end=back_end, bigram_lag=2)
     fitted = supervectors.fit(training, settings)
     ubm = fitted.scorer.transform.ubm
@@ -204,12 +197,7 @@ def test_parts_of_a_training_set_are_fitted_as_by_themselves_but_for_the_ubm(n_w
 
 def test_the_scores_of_training_clips_need_no_rows():
     rows, labels, groups = clips_of(n_labels=3)
-    fitted = fit_kind(
-        TrainingRows(
-            tuple(rows), ("a", "b", "c"), np.array(["abc".index(label) for label in labels]), tuple(groups), 0
-        ),
-        VECTORS,
-    )
+    fitted = fit_kind(training_of(rows, labels, groups), VECTORS)
     found = fitted.partial.score(fitted.scorer, np.arange(len(rows)))
     np.testing.assert_allclose(found, [fitted.scorer.score_heads(clip) for clip in rows], atol=2e-6)
     whole = fitted.partial.fit(np.arange(len(rows)))
