@@ -293,6 +293,29 @@ def mixture_memory(record: Record) -> str:
     return table(["", "", "peak memory beside the rows, MiB"], rows)
 
 
+def growth_table(record: Record) -> str:
+    """Return the cost of every stage at its smallest and largest size, and the exponents of its growth.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.growth`.
+    """
+    rows = [
+        [
+            row["stage"],
+            f"{row['sizes'][0]:,} to {row['sizes'][-1]:,} {row['grows_with']}",
+            f"{row['cpu_s'][0]:.2g} to {row['cpu_s'][-1]:.2g}",
+            "" if row["peak_mib"][-1] is None else f"{row['peak_mib'][-1]:.0f}",
+            f"{row['exponent']:.2f}",
+            f"{row['last_exponent']:.2f}",
+        ]
+        for row in record.rows
+    ]
+    heads = ["stage", "sizes", "CPU s", "peak memory, MiB", "exponent", "between the two largest"]
+    return _with_source(table(heads, rows), record)
+
+
 VIEWS: Mapping[str, View] = {
     "real_audio": real_audio_table,
     "real_audio/presets": real_audio_presets,
@@ -306,6 +329,7 @@ VIEWS: Mapping[str, View] = {
     "recognition": recognition_tables,
     "mixture": mixture_ratios,
     "mixture/memory": mixture_memory,
+    "growth": growth_table,
 }
 
 

@@ -1,8 +1,9 @@
 """The search for clips of one recording among their fingerprints.
 
 Two clips share a recording where anchors agree whose distance in time is the same in both. Pairs of clips are compared
-where two anchors share three of seven bytes and are close: sub-fingerprints are sorted by each choice of three bytes,
-so that only those of equal bytes meet. docs/decisions/0017-growth.md has the number of those and the time.
+where anchors share three of seven bytes and are close, or two of them lie equally far apart: sub-fingerprints are
+sorted by each choice of three bytes, so that only those of equal bytes meet. docs/decisions/0017-growth.md has the
+number of those and the time.
 
 References
 ----------
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from gmmaudio.corpus.fingerprint import CLOCK_STEPS, Fingerprint
 
 Integers = npt.NDArray[np.int64]
+Small = npt.NDArray[np.uint8]
 # The evidence for a copy is the sum, over anchors at one offset in time, of UNRELATED_BITS minus the Hamming distance.
 # A copy has one anchor within COPY_BITS, or evidence of COPY_EVIDENCE; and ANCHOR_EVIDENCE for every anchor of the
 # shorter clip, at most AMPLE_EVIDENCE. A phrase that a speaker repeats is close in an anchor or two, and differs in the
@@ -30,10 +32,12 @@ COPY_BITS = 2
 COPY_EVIDENCE = 24
 ANCHOR_EVIDENCE = 3
 AMPLE_EVIDENCE = 42
-# pairs of clips are compared where two anchors are within this Hamming distance and share three of the seven bytes
-SEED_BITS = 10
+# Anchors meet where they share three of the seven bytes and their weight is not 0. Pairs of clips are compared where
+# anchors within SEED_BITS meet, or two pairs of anchors at one offset in time, within OFFSET_STEPS.
+SEED_BITS = 7
+OFFSET_STEPS = 2
 # pairs held at a time
-BLOCK = 1 << 19
+BLOCK = 1 << 16
 # a packed key holds 24 bits of signs above the index of its anchor
 INDEX_BITS = np.uint64(40)
 
@@ -62,7 +66,7 @@ def near_duplicates(train: Sequence[Fingerprint], test: Sequence[Fingerprint]) -
     >>> near_duplicates([one, other], [compute_fingerprint(walk[1, 37:], 100.0), np.zeros(0, dtype=np.uint64)])
     [(1, 0, 1.0)]
     """
-    return _agreeing(train, test, _seeds(_Anchors.of(train), _Anchors.of(test)))
+    return _agreeing(_Anchors.of(train), _Anchors.of(test))
 
 
 def near_duplicates_within(fingerprints: Sequence[Fingerprint]) -> list[tuple[int, int, float]]:
@@ -85,41 +89,90 @@ def near_duplicates_within(fingerprints: Sequence[Fingerprint]) -> list[tuple[in
     >>> near_duplicates_within([compute_fingerprint(walk, 100.0), compute_fingerprint(walk[37:], 100.0)])
     [(0, 1, 1.0)]
     """
-    return _agreeing(fingerprints, fingerprints, _seeds(_Anchors.of(fingerprints)))
+    return _agreeing(_Anchors.of(fingerprints))
 
 
 @dataclass(frozen=True)
 class _Anchors:
-    """The sub-fingerprints of many clips, one after another: ``hashes`` (n,), and the clip of each, ``clip`` (n,)."""
+    """The sub-fingerprints of many clips, one after another.
+
+    ``hashes`` and the ``clip`` of each have the shape (n,); ``first``, where a clip begins, and ``size`` (n_clips,).
+    """
 
     hashes: Fingerprint
     clip: Integers
-    n_clips: int
+    first: Integers
+    size: Integers
 
     @classmethod
     def of(cls, fingerprints: Sequence[Fingerprint]) -> _Anchors:
         """Return the anchors of fingerprints."""
-        clip = np.repeat(np.arange(len(fingerprints)), [len(each) for each in fingerprints])
+        size = np.array([len(each) for each in fingerprints], dtype=np.int64)
         hashes = np.concatenate([*fingerprints, np.zeros(0, dtype=np.uint64)]).astype(np.uint64)
-        return cls(hashes, clip.astype(np.int64), len(fingerprints))
+        return cls(hashes, np.repeat(np.arange(len(size)), size), np.cumsum(size) - size, size)
+
+    @property
+    def n_clips(self) -> int:
+        """Number of clips."""
+        return len(self.size)
+
+    def of_clips(self, clips: Integers) -> Fingerprint:
+        """Return the sub-fingerprints of clips that have equally many, shape (n_clips, k)."""
+        return self.hashes[self.first[clips][:, None] + np.arange(self.size[clips[0]])]
 
 
 def _seeds(train: _Anchors, test: _Anchors | None = None) -> tuple[Integers, Integers]:
-    """Return the pairs (train, test) of clips with two anchors that are close and share three bytes, sorted.
+    """Return the pairs (train, test) of clips to compare, sorted: those with a close or two corroborating anchors.
 
     Four wrong signs, wherever they are, leave three of the seven bytes unchanged, so no pair that close is missed.
     Without ``test`` the pairs are those within ``train``, the lower clip first.
     """
-    other, codes = test or train, [np.zeros(0, dtype=np.int64)]
-    for i, j in _collisions(train.hashes, None if test is None else test.hashes):
-        close = _distance(train.hashes[i], other.hashes[j]) <= SEED_BITS
-        one, two = train.clip[i[close]], other.clip[j[close]]
-        if test is None:
-            one, two = np.minimum(one, two), np.maximum(one, two)
-            one, two = one[one < two], two[one < two]
-        codes.append(np.unique(one * other.n_clips + two))
-    pairs = np.unique(np.concatenate(codes))
+    other = test or train
+    i, j = _meetings(train, test)
+    distance = _distance(train.hashes[i], other.hashes[j])
+    fewer = np.minimum(train.size[train.clip[i]], other.size[other.clip[j]])
+    # what fewer anchors could give is not evidence enough, unless two are nearly the same
+    is_open = (distance <= COPY_BITS) | (fewer * (UNRELATED_BITS - COPY_BITS - 1) >= COPY_EVIDENCE)
+    i, j, distance = i[is_open], j[is_open], distance[is_open]
+    pair = train.clip[i] * other.n_clips + other.clip[j]
+    offset = (_clock(train.hashes[i]) - _clock(other.hashes[j])) % CLOCK_STEPS
+    pairs = _once(np.concatenate([pair[distance <= SEED_BITS], _corroborated(pair, offset)]))
     return pairs // max(1, other.n_clips), pairs % max(1, other.n_clips)
+
+
+def _meetings(train: _Anchors, test: _Anchors | None) -> tuple[Integers, Integers]:
+    """Return indices of the anchors of two clips that share three bytes and whose weight is not 0, each pair once."""
+    other, met = test or train, [np.zeros(0, dtype=np.int64)]
+    for i, j in _collisions(train.hashes, None if test is None else test.hashes):
+        near = _distance(train.hashes[i], other.hashes[j]) < UNRELATED_BITS
+        if test is None:
+            near &= train.clip[i] < train.clip[j]
+        met.append(i[near] * len(other.hashes) + j[near])
+    # anchors that share four bytes met four times
+    met_once = _once(np.concatenate(met))
+    return met_once // max(1, len(other.hashes)), met_once % max(1, len(other.hashes))
+
+
+def _once(numbers: Integers) -> Integers:
+    """Return numbers sorted, each once; ``numpy.unique`` of some versions hashes, which takes ten times as long."""
+    ordered = np.sort(numbers)
+    differs = np.ones(len(ordered), dtype=bool)
+    differs[1:] = ordered[1:] != ordered[:-1]
+    return ordered[differs]
+
+
+def _corroborated(pair: Integers, offset: Integers) -> Integers:
+    """Return the pairs of clips, as numbers, of which two anchors met at one offset in time."""
+    order = np.argsort(pair, kind="stable")
+    pair, offset = pair[order], offset[order]
+    repeated = np.zeros(len(pair), dtype=bool)
+    repeated[1:] = pair[1:] == pair[:-1]
+    repeated[:-1] |= repeated[1:]
+    # every meeting is in the bins of its offset and the next ones: two in one bin are at most as many steps apart
+    bins = pair[repeated] * CLOCK_STEPS + (np.arange(OFFSET_STEPS + 1)[:, None] + offset[repeated]) % CLOCK_STEPS
+    keys: Integers = np.sort(bins, axis=None)
+    twice: Integers = keys[1:][keys[1:] == keys[:-1]]
+    return twice // CLOCK_STEPS
 
 
 def _collisions(a: Fingerprint, b: Fingerprint | None = None) -> Iterator[tuple[Integers, Integers]]:
@@ -130,8 +183,7 @@ def _collisions(a: Fingerprint, b: Fingerprint | None = None) -> Iterator[tuple[
     for chosen in combinations(range(1, 8), 3):
         keys, order = _sorted_keys(a, chosen)
         if b is None:
-            ends = np.searchsorted(keys, keys, side="right")
-            yield from _ranges(order, np.arange(1, len(a) + 1), ends, order)
+            yield from _equal(keys, order)
         else:
             others, order_of_others = _sorted_keys(b, chosen)
             low, high = (np.searchsorted(keys, others, side=side) for side in ("left", "right"))
@@ -150,6 +202,18 @@ def _sorted_keys(hashes: Fingerprint, chosen: Sequence[int]) -> tuple[npt.NDArra
     )
 
 
+def _equal(keys: npt.NDArray[np.uint32], order: Integers) -> Iterator[tuple[Integers, Integers]]:
+    """Yield pairs, some at a time, of the members of ``order`` whose sorted keys are equal, the earlier first."""
+    first, lag = np.flatnonzero(keys[1:] == keys[:-1]), 1
+    while len(first):
+        for start in range(0, len(first), BLOCK):
+            part = first[start : start + BLOCK]
+            yield order[part], order[part + lag]
+        lag += 1
+        first = first[: np.searchsorted(first, len(keys) - lag)]
+        first = first[keys[first] == keys[first + lag]]
+
+
 def _ranges(
     left: Integers, low: npt.NDArray[np.intp], high: npt.NDArray[np.intp], right: Integers
 ) -> Iterator[tuple[Integers, Integers]]:
@@ -166,59 +230,65 @@ def _ranges(
         start = stop
 
 
-def _distance(a: Fingerprint, b: Fingerprint) -> Integers:
+def _distance(a: Fingerprint, b: Fingerprint) -> Small:
     """Return the number of the 56 signs in which sub-fingerprints differ, of the shape that both broadcast to."""
     bits = (a ^ b) >> np.uint64(8)
+    return np.bitwise_count(bits) if hasattr(np, "bitwise_count") else _bit_counts(bits)
+
+
+def _bit_counts(bits: Fingerprint) -> Small:
+    """Return the number of bits that are set, as ``numpy.bitwise_count`` does, which numpy 1 lacks."""
     # sums of bits side by side: in pairs, in fours, in bytes; the product adds the bytes up
     bits = bits - ((bits >> np.uint64(1)) & np.uint64(0x5555555555555555))
     bits = (bits & np.uint64(0x3333333333333333)) + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
     bits = (bits + (bits >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return ((bits * np.uint64(0x0101010101010101)) >> np.uint64(56)).astype(np.int64)
+    return ((bits * np.uint64(0x0101010101010101)) >> np.uint64(56)).astype(np.uint8)
 
 
-def _agreeing(
-    train: Sequence[Fingerprint], test: Sequence[Fingerprint], pairs: tuple[Integers, Integers]
-) -> list[tuple[int, int, float]]:
-    """Return those of the pairs (train, test) that are copies, with their share of agreeing anchors."""
-    found = []
-    for i, j in zip(*(side.tolist() for side in _may_agree(train, test, pairs)), strict=True):
-        share = _agreement(train[i], test[j])
+def _clock(hashes: Fingerprint) -> Integers:
+    """Return the times of sub-fingerprints, steps."""
+    return (hashes & np.uint64(CLOCK_STEPS - 1)).astype(np.int64)
+
+
+def _agreeing(train: _Anchors, test: _Anchors | None = None) -> list[tuple[int, int, float]]:
+    """Return the pairs (train, test) of clips that are copies, with their share of agreeing anchors.
+
+    Without ``test`` they are those within ``train``.
+    """
+    other, found = test or train, []
+    for i, j in zip(*_may_agree(train, other, _seeds(train, test)), strict=True):
+        share = _agreement(train.of_clips(i[None])[0], other.of_clips(j[None])[0])
         if share > 0:
-            found.append((i, j, share))
+            found.append((int(i), int(j), share))
     return found
 
 
-def _may_agree(
-    train: Sequence[Fingerprint], test: Sequence[Fingerprint], pairs: tuple[Integers, Integers]
-) -> tuple[Integers, Integers]:
+def _may_agree(train: _Anchors, test: _Anchors, pairs: tuple[Integers, Integers]) -> tuple[Integers, Integers]:
     """Return the pairs whose anchors give evidence enough if all were at one offset in time: no copy is dropped."""
     kept = np.ones(len(pairs[0]), dtype=bool)
-    sizes = [np.array([len(each) for each in side], dtype=np.int64) for side in (train, test)]
-    n_a, n_b = sizes[0][pairs[0]], sizes[1][pairs[1]]
-    most = 1 + int(n_b.max(initial=0))
+    most = 1 + int(test.size.max(initial=0))
+    shape = train.size[pairs[0]] * most + test.size[pairs[1]]
+    order = np.argsort(shape, kind="stable")
     # pairs of one shape together, so that nothing is compared with what only fills up
-    for shape in np.unique(n_a * most + n_b):
-        of_shape = np.flatnonzero(n_a * most + n_b == shape)
-        n_rows = max(1, BLOCK // (int(n_a[of_shape[0]]) * int(n_b[of_shape[0]])))
-        for start in range(0, len(of_shape), n_rows):
-            part = of_shape[start : start + n_rows]
+    for of_shape in np.split(order, np.flatnonzero(np.diff(shape[order])) + 1):
+        n_compared = int(np.prod(np.divmod(shape[of_shape[:1]], most)))
+        for start in range(0, len(of_shape), max(1, BLOCK // max(1, n_compared))):
+            part = of_shape[start : start + max(1, BLOCK // max(1, n_compared))]
             a, b = (
-                np.stack([side[k] for k in pair[part].tolist()])
-                for side, pair in zip((train, test), pairs, strict=True)
+                np.ascontiguousarray(side.of_clips(clips[part]).T)
+                for side, clips in zip((train, test), pairs, strict=True)
             )
-            distance = _distance(a[:, :, None], b[:, None, :])
-            weight = np.maximum(UNRELATED_BITS - distance, 0)
-            fewer = min(a.shape[1], b.shape[1])
-            evidence = np.minimum(weight.max(axis=1).sum(axis=1), weight.max(axis=2).sum(axis=1))
-            kept[part] = _is_ample(evidence, distance.min(axis=(1, 2)), fewer)
+            # pairs along the last axis: what reduces the others then runs over consecutive numbers
+            nearest = _distance(a[:, None], b[None, :]).view(np.int8).min(axis=1)
+            evidence = np.maximum(UNRELATED_BITS - nearest, 0).sum(axis=0, dtype=np.int64)
+            kept[part] = _is_ample(evidence, nearest.min(axis=0), min(len(a), len(b)))
     return pairs[0][kept], pairs[1][kept]
 
 
 def _agreement(a: Fingerprint, b: Fingerprint) -> float:
     """Return the share of anchors that agree at one offset in time, of the clip with fewer; 0 where it is no copy."""
-    distance = _distance(a[:, None], b[None, :])
-    clocks = [(side & np.uint64(CLOCK_STEPS - 1)).astype(np.int64) for side in (a, b)]
-    steps = clocks[0][:, None] - clocks[1]
+    distance = _distance(a[:, None], b[None, :]).astype(np.int64)
+    steps = _clock(a)[:, None] - _clock(b)
     weight = np.maximum(UNRELATED_BITS - distance, 0)
     by_offset = np.bincount(steps.ravel() % CLOCK_STEPS, weights=weight.ravel(), minlength=CLOCK_STEPS)
     # rounding moves an offset by up to one step

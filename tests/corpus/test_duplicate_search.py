@@ -216,14 +216,44 @@ def phrased_prints(n, rng, n_phrases=200, share=0.3):
 
 
 def copies_by_hand(prints):
-    """Return the pairs of clips with two anchors within 10 signs that share three bytes, if they agree; plainly."""
+    """Return the pairs of clips that the rule of seeds lets be compared, if they agree; anchor by anchor.
+
+    Anchors meet that share three bytes and are within 13 signs: one within 7, or two at one offset in time, is a seed.
+    """
     found = []
     for i, j in itertools.combinations(range(len(prints)), 2):
-        differ = [(a ^ b) >> 8 for a in prints[i].tolist() for b in prints[j].tolist()]
-        is_seed = any(d.bit_count() <= 10 and d.to_bytes(7, "big").count(0) >= 3 for d in differ)
+        met = []
+        for a, b in itertools.product(prints[i].tolist(), prints[j].tolist()):
+            differ = (a ^ b) >> 8
+            if differ.bit_count() <= 13 and differ.to_bytes(7, "big").count(0) >= 3:
+                met.append((differ.bit_count(), (a & 255) - (b & 255)))
+        two = any((one[1] - other[1] + 2) % 256 <= 4 for one, other in itertools.combinations(met, 2))
+        is_seed = two or any(distance <= 7 for distance, _ in met)
         if is_seed and (share := agreement_by_hand(prints[i], prints[j])) > 0:
             found.append((i, j, share))
     return found
+
+
+def at_one_offset(one, n_bits, rng, steps=0):
+    """Return a copy of a print whose wrong signs leave three bytes whole, later by some steps of the clock."""
+    other = one.copy()
+    for i in range(len(other)):
+        for bit in rng.choice(32, n_bits, replace=False):
+            other[i] ^= np.uint64(1) << np.uint64(8 + bit)
+    return other & ~np.uint64(255) | ((other & np.uint64(255)) + np.asarray(steps, dtype=np.uint64)) % np.uint64(256)
+
+
+@pytest.mark.parametrize(("n_bits", "apart", "n_found"), [(7, 5, 0), (9, 0, 1), (9, 2, 1), (9, 3, 0), (10, 0, 1)])
+def test_anchors_that_are_less_close_need_a_second_at_their_offset(n_bits, apart, n_found):
+    rng = np.random.default_rng(12)
+    one = random_print(rng, 7)
+    # all other anchors are 10 signs off with no three bytes whole: they count, and do not meet
+    spread = np.uint64(sum(1 << (8 + 8 * k) for k in range(7)) | 7 << 9)
+    other = one ^ spread
+    other[:2] = at_one_offset(one[:2], n_bits, rng, [0, apart])
+    is_seed = len(duplicate_search._seeds(*map(duplicate_search._Anchors.of, ([one], [other])))[0])
+    assert is_seed == (1 if n_bits <= 7 else n_found)
+    assert len(near_duplicates([one], [other])) == (is_seed and agreement_by_hand(one, other) > 0)
 
 
 @pytest.mark.parametrize("block", [5, duplicate_search.BLOCK])
@@ -241,6 +271,14 @@ def test_the_index_finds_what_comparing_all_anchors_finds(block, monkeypatch):
     across += [(j // 2, i // 2, share) for i, j, share in expected if i % 2 == 1 and j % 2 == 0]
     assert near_duplicates(train, test) == sorted(across)
     assert len(across) > 2
+
+
+def test_bits_are_counted_with_numpy_1_too():
+    rng = np.random.default_rng(13)
+    bits = rng.integers(0, 2**64, 1_000, dtype=np.uint64, endpoint=False) >> rng.integers(0, 64, 1_000, dtype=np.uint64)
+    bits[:2] = 0, 2**64 - 1
+    counts = duplicate_search._bit_counts(bits)
+    assert (counts.dtype, counts.tolist()) == (np.uint8, [bit.bit_count() for bit in bits.tolist()])
 
 
 def test_no_more_anchors_are_compared_than_share_three_bytes():

@@ -136,6 +136,20 @@ def test_mixture_ratios_are_the_peers_time_over_ours(record):
     ]
 
 
+def test_growth_has_the_ends_of_each_sweep_and_its_exponents(record):
+    common = {"sizes": [1000, 10000, 100000], "cpu_s": [0.5, 4.0, 80.0], "exponent": 1.1021, "last_exponent": 1.301}
+    rows = [
+        {"stage": "folds", "grows_with": "clips", "peak_mib": [1.0, 2.0, 30.4]} | common,
+        {"stage": "page", "grows_with": "labels", "peak_mib": [None] * 3} | common,
+    ]
+    heads, _, *lines = rows_of(views.growth_table(replace(record, rows=rows)))
+    assert heads == "| stage | sizes | CPU s | peak memory, MiB | exponent | between the two largest |"
+    assert lines == [
+        "| folds | 1,000 to 100,000 clips | 0.5 to 80 | 30 | 1.10 | 1.30 |",
+        "| page | 1,000 to 100,000 labels | 0.5 to 80 | | 1.10 | 1.30 |",
+    ]
+
+
 def test_a_block_is_made_from_the_file_that_its_name_begins_with(record, tmp_path):
     write_record(record, tmp_path)
     assert views.render("end_to_end", tmp_path) == views.end_to_end_table(record)
