@@ -6,7 +6,7 @@ of out-of-fold scores on inner folds that keep groups whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -36,6 +36,8 @@ from gmmaudio.trials import Trial
 
 # labels left out of training to learn the open-set threshold; fewer labels take about that many fits
 MAX_LEFT_OUT = 20
+# of this many labels one is left out in a fit, of twice as many two at once
+LABELS_FOR_EACH_LEFT_OUT = 40
 NOT_CALIBRATED = Finding(
     "not_calibrated",
     "warning",
@@ -129,7 +131,10 @@ def learn_open_set_threshold(
     elif recipe.kind_settings.has_separate_labels:
         rounds = _leave_columns_out(fused, labels_and_groups(trials, out_of_fold)[0], drawn)
     else:
-        left_out = run.track([labels[i] for i in drawn], "leaving labels out")
+        # of very many labels several at once: nearly all others are still known
+        n_rounds = -(-len(drawn) // max(1, len(labels) // LABELS_FOR_EACH_LEFT_OUT))
+        parties = [{labels[i] for i in drawn[k::n_rounds]} for k in range(n_rounds)]
+        left_out = run.track(parties, "leaving labels out")
         rounds = _leave_labels_out(fits, make_inner_folds(trials, recipe.seed), labels, left_out, scorer.weights)
 
     def without_offsets(scores: Array) -> dict[str, Array]:
@@ -142,7 +147,7 @@ def learn_open_set_threshold(
         known,
         ((without_offsets(inside), without_offsets(outside)) for inside, outside in rounds),
         in_sample=score_statistics(in_sample, calibration.probability(in_sample)),
-        n_labels=len(labels) if len(drawn) < len(labels) else None,
+        drawn=(len(drawn), len(labels)) if len(drawn) < len(labels) else None,
     )
 
 
@@ -182,17 +187,23 @@ def _leave_columns_out(fused: Array, codes: Codes, drawn: Sequence[int]) -> Iter
 
 
 def _leave_labels_out(
-    fits: TrialFits, folds: Sequence[Fold], labels: Sequence[str], left_out: Iterable[str], weights: Sequence[float]
+    fits: TrialFits,
+    folds: Sequence[Fold],
+    labels: Sequence[str],
+    left_out: Iterable[Set[str]],
+    weights: Sequence[float],
 ) -> Iterator[tuple[Array, Array]]:
-    """Yield, for each label left out, the scores of held-out clips of the other labels, and of clips of that label.
+    """Yield, for the labels left out at once, the scores of held-out clips of the others, and of clips of these labels.
 
-    A label takes one inner fold, the next label the next; of few labels each takes more, for ``MAX_LEFT_OUT`` fits in
-    all. No clip of the label is trained on, so that all of them are scored, in equal parts by the scorers of the folds.
+    A round takes one inner fold, the next round the next; of few labels each takes more, for ``MAX_LEFT_OUT`` fits in
+    all. No clip of a label left out is trained on, so that all of them are scored, in equal parts by the scorers of the
+    folds.
     """
     n_each = max(1, MAX_LEFT_OUT // min(len(labels), MAX_LEFT_OUT))
-    for i, label in enumerate(left_out):
-        others, start = [name for name in labels if name != label], i % len(folds)
-        usable = [side for fold in [*folds[start:], *folds[:start]] if (side := _sides(fits, fold, label)) is not None]
+    for i, unknown in enumerate(left_out):
+        others, start = [name for name in labels if name not in unknown], i % len(folds)
+        sides = (_sides(fits, fold, unknown) for fold in [*folds[start:], *folds[:start]])
+        usable = [side for side in sides if side is not None]
         inside_scores: list[Array] = []
         outside_scores: list[Array] = []
         for j, (train, inside, outside) in enumerate(usable[:n_each]):
@@ -205,11 +216,11 @@ def _leave_labels_out(
             yield fuse(np.concatenate(inside_scores), weights), fuse(np.concatenate(outside_scores), weights)
 
 
-def _sides(fits: TrialFits, fold: Fold, label: str) -> tuple[list[int], list[int], list[int]] | None:
+def _sides(fits: TrialFits, fold: Fold, unknown: Set[str]) -> tuple[list[int], list[int], list[int]] | None:
     """Return the trials that a fold trains on, and those inside and outside of their labels; None where any lacks."""
     trials, units = fits.trials, fits.units
-    train = [i for i in fold.train if trials[i].label != label]
+    train = [i for i in fold.train if trials[i].label not in unknown]
     heard = {units[i] for i in train}
-    inside = [i for i in fold.test if trials[i].label != label]
-    outside = [i for i, trial in enumerate(trials) if trial.label == label and units[i] not in heard]
+    inside = [i for i in fold.test if trials[i].label not in unknown]
+    outside = [i for i, trial in enumerate(trials) if trial.label in unknown and units[i] not in heard]
     return (train, inside, outside) if inside and outside and len({trials[i].label for i in train}) > 1 else None

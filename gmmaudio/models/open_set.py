@@ -168,7 +168,7 @@ def fit_open_set_threshold(
     *,
     in_sample: Mapping[str, Array] | None = None,
     false_rejection: float = 0.05,
-    n_labels: int | None = None,
+    drawn: tuple[int, int] | None = None,
 ) -> OpenSetThreshold:
     """Return the open-set threshold: on the statistic with the highest AUROC, where any is above 0.6.
 
@@ -190,8 +190,8 @@ def fit_open_set_threshold(
         value of known clips, with k the whole part of ``false_rejection * (n + 1)``, and a clip below it is unknown:
         a further clip like the known ones is rejected with a probability of ``k / (n + 1)`` at most. Clips of one
         group are alike, so of a new group it may be more.
-    n_labels : int or None
-        Number of labels of which those left out were drawn; None where all were left out.
+    drawn : (int, int) or None
+        How many labels were left out, drawn of how many; None where each was left out, one in each round.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def fit_open_set_threshold(
     # where none is usable, the reason names the best of all
     best = max(usable or areas, key=lambda name: areas[name])
     threshold = _threshold(known[best], false_rejection) if usable and areas[best] > MIN_AUROC else None
-    each = f"each of {n_rounds} labels" if n_labels is None else f"{n_rounds} of {n_labels} labels, drawn by the seed,"
+    each = f"each of {n_rounds} labels" if drawn is None else "{} of {} labels, drawn by the seed,".format(*drawn)
     basis = f"{each} left out in turn, AUROC {areas[best]:.2f} by {best}"
     if areas[best] <= MIN_AUROC:
         reason = f"off: {basis}, and more than {MIN_AUROC:g} is needed"

@@ -97,7 +97,7 @@ def test_no_label_that_is_left_out_is_trained_on_and_all_of_its_clips_are_scored
     labels = fitted.out_of_fold.labels
     for label in labels:
         calls.clear()
-        ((inside, outside),) = fitting._leave_labels_out(fitted.fits, folds, labels, [label], (1.0,))
+        ((inside, outside),) = fitting._leave_labels_out(fitted.fits, folds, labels, [{label}], (1.0,))
         others = tuple(name for name in labels if name != label)
         trained = [call for call in calls if isinstance(call, list)]
         scored = [call for call in calls if isinstance(call, tuple)]
@@ -124,7 +124,7 @@ def test_a_clip_of_a_group_that_is_trained_on_is_no_unknown_one(corpus):
     mixed = [replace_group(trial, shared) if i == other else trial for i, trial in enumerate(trials)]
     fits = inner_folds.TrialFits(mixed, fitted.fits.partial)
     for fold in folds:
-        sides = fitting._sides(fits, fold, label)
+        sides = fitting._sides(fits, fold, {label})
         if sides is not None:
             train, _, outside = sides
             units = {fits.units[i] for i in train}
@@ -148,6 +148,39 @@ def test_of_many_labels_some_are_left_out_by_the_seed(monkeypatch, corpus):
             found = fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET)
         assert "2 of 3 labels, drawn by the seed, left out in turn, AUROC" in found.reason
         assert (found.n_unknown, everything.n_unknown) == (12, 18)
+
+
+def test_of_very_many_labels_several_are_left_out_at_once(monkeypatch, corpus):
+    trials, recipe, fitted = fitted_recogniser(corpus, "genre")
+    monkeypatch.setattr(fitting, "MAX_LEFT_OUT", 2)
+    rounds = []
+    leave = fitting._leave_labels_out
+
+    def watched(fits, folds, labels, left_out, weights):
+        rounds.extend(left_out)
+        return leave(fits, folds, labels, rounds, weights)
+
+    monkeypatch.setattr(fitting, "_leave_labels_out", watched)
+    alone = fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET)
+    assert [len(unknown) for unknown in rounds] == [1, 1]
+    assert set.union(*rounds) == {fitted.out_of_fold.labels[i] for i in fitting.draw_labels(3, recipe.seed)}
+    # of three labels without two one is left, and nothing to tell it from
+    monkeypatch.setattr(fitting, "LABELS_FOR_EACH_LEFT_OUT", 1)
+    rounds.clear()
+    together = fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET)
+    assert [len(unknown) for unknown in rounds] == [2]
+    assert (alone.n_unknown, together.n_unknown) == (12, 0)
+
+
+def test_labels_that_are_left_out_at_once_are_all_unknown(corpus):
+    trials, recipe, fitted = fitted_recogniser(corpus, "genre")
+    first, second, third = fitted.out_of_fold.labels
+    for fold in fitting.make_inner_folds(trials, recipe.seed):
+        assert fitting._sides(fitted.fits, fold, {first, second}) is None
+        sides = fitting._sides(fitted.fits, fold, {third})
+        if sides is not None:
+            assert {trials[i].label for i in sides[0]} == {first, second}
+            assert {trials[i].label for i in sides[2]} == {third}
 
 
 def test_the_open_set_threshold_is_checked_on_the_training_clips(corpus, monkeypatch):
