@@ -24,7 +24,8 @@ from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import MIN_VARIANCE_SHARE, Array, Covariance, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture, whitening_of
 from gmmaudio.mixture.product import log_joint_of
-from gmmaudio.mixture.rows import RowSource, check_weights, read_chunks
+from gmmaudio.mixture.rows import check_weights, read_chunks
+from gmmaudio.mixture.sources import RowSource
 from gmmaudio.mixture.statistics import SufficientStats, sum_chunks
 from gmmaudio.mixture.whitening import Whitening
 

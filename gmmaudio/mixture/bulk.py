@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.mixture.covariance import Array
-from gmmaudio.mixture.rows import RowSource, RowSummary, draw_rows
+from gmmaudio.mixture.rows import RowSummary, draw_rows
+from gmmaudio.mixture.sources import RowSource
 
 # A column is stretched where its standard deviation is more than this many times that of its bulk.
 STRETCH = 3.0

@@ -18,9 +18,10 @@ from gmmaudio.mixture.components import split, take
 from gmmaudio.mixture.covariance import MIN_VARIANCE_SHARE, Mask, covariance_of
 from gmmaudio.mixture.fit_rows import FitRows
 from gmmaudio.mixture.gaussian import GaussianMixture, as_generator
-from gmmaudio.mixture.init import INITS
+from gmmaudio.mixture.init import INITS, load_clustering
 from gmmaudio.mixture.parallel import Mapper, count_threads
-from gmmaudio.mixture.rows import RowSource, first_distinct_rows
+from gmmaudio.mixture.rows import first_distinct_rows
+from gmmaudio.mixture.sources import RowSource
 from gmmaudio.mixture.squarem import extrapolate
 from gmmaudio.mixture.statistics import SufficientStats, maximise
 from gmmaudio.values import checked
@@ -137,8 +138,9 @@ def fit_gmm(
 
     Rows are centred and scaled by their global mean and standard deviation first, so the result does not depend on
     units or offsets; where a few far rows stretch a column, by those of the others. Memory beyond the rows is a few
-    chunks of 8,192 rows: no matrix of rows by components is ever held. All sums run in a fixed order, so the same rows
-    and seed give bit-identical results, however the rows are divided and for any number of threads.
+    chunks of 8,192 rows, and at most 64 MiB for rows in these coordinates, kept between iterations: no matrix of rows
+    by components is ever held. All sums run in a fixed order, so the same rows and seed give bit-identical results,
+    however the rows are divided and for any number of threads.
 
     Parameters
     ----------
@@ -175,7 +177,8 @@ def fit_gmm(
         Number of threads over chunks of rows; -1 is one for each core.
     mapper : callable, optional
         An order-preserving map that runs chunks in processes or on a cluster instead, such as ``Pool.imap``. It
-        decides how many chunks are in memory at a time.
+        decides how many chunks are in memory at a time. In every iteration rows of an array are pickled, and those of
+        files and memory maps are read by the workers from the same paths.
     callback : callable, optional
         Called with an :class:`EMStep` for the start and after every iteration, in the calling thread. An exception
         that it raises ends the fit and is passed on; no thread is left running.
@@ -216,6 +219,7 @@ def fit_gmm(
         if function is not None and not callable(function):
             raise SettingError(f"{name} is {function!r:.50}; expected a function, or None")
     k, floor = int(n_components), max(variance_floor, MIN_VARIANCE_SHARE)
+    load_clustering(init, k)
     with one_thread():
         rows = FitRows.of(X, weights, covariance_type)
         distinct = first_distinct_rows(X, rows.weights, k + 1)

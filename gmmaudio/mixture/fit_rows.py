@@ -11,11 +11,21 @@ from gmmaudio.errors import MixtureError
 from gmmaudio.mixture.bulk import REACH
 from gmmaudio.mixture.covariance import Mask, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture
-from gmmaudio.mixture.init import SAMPLES, distinct_rows, make_start
+from gmmaudio.mixture.init import distinct_rows, make_start, sample_size
+from gmmaudio.mixture.kept import KeptColumns
 from gmmaudio.mixture.parallel import Mapper
 from gmmaudio.mixture.product import log_joint_of
-from gmmaudio.mixture.rows import RowSource, RowSummary, check_weights, draw_rows, reread_chunks, summarise
-from gmmaudio.mixture.statistics import SufficientStats, sum_chunks
+from gmmaudio.mixture.rows import (
+    RowSummary,
+    check_total,
+    check_weights,
+    draw_rows,
+    list_chunks,
+    reread_chunks,
+    summarise,
+)
+from gmmaudio.mixture.sources import RowSource
+from gmmaudio.mixture.statistics import SufficientStats, map_chunks, sum_chunks
 from gmmaudio.mixture.whitening import Whitening, estimate_whitening
 
 
@@ -37,6 +47,8 @@ class FitRows:
         Whether products may be float32.
     unit_weight : float
         Weight of one row.
+    kept : KeptColumns
+        Whitened rows, kept between iterations.
 
     Examples
     --------
@@ -50,6 +62,7 @@ class FitRows:
     whitening: Whitening
     allow_float32: bool
     unit_weight: float
+    kept: KeptColumns
 
     @classmethod
     def of(cls, X: RowSource, weights: npt.ArrayLike | None, covariance_type: str) -> FitRows:
@@ -65,7 +78,8 @@ class FitRows:
         isotropic = covariance_of(covariance_type).isotropic
         whitening = estimate_whitening(X, row_weights, summary, isotropic=isotropic, unit_weight=unit_weight)
         rounded = whitening.rounded() if summary.is_float32 else None
-        return cls(X, row_weights, summary, rounded or whitening, rounded is not None, unit_weight)
+        kept = KeptColumns(rounded or whitening, np.float64 if rounded is None else np.float32)
+        return cls(X, row_weights, summary, rounded or whitening, rounded is not None, unit_weight, kept)
 
     def in_row_units(self, mixture: GaussianMixture) -> GaussianMixture:
         """Return a mixture of whitened rows in the units of the rows.
@@ -96,8 +110,12 @@ class FitRows:
         """
         parameters = (mixture.weights, mixture.means, mixture.covariances)
         joint = log_joint_of(mixture.covariance_type, [parameters], self.whitening, self.allow_float32)
-        chunks = reread_chunks(self.X, self.weights, self.summary)
-        return sum_chunks(joint, chunks, n_threads=n_threads, mapper=mapper)
+        if mapper is None:
+            chunks = reread_chunks(self.X, self.weights, self.summary)
+            return sum_chunks(joint, chunks, n_threads=n_threads, kept=self.kept)
+        stats = map_chunks(joint, list_chunks(self.X, self.weights, n_features=len(self.summary.low)), mapper)
+        check_total(stats.n_rows, self.summary)
+        return stats
 
     def is_far(self, mixture: GaussianMixture) -> Mask:
         """Return a mask of the components that are not in the bulk of the rows, shape (n_components,).
@@ -130,7 +148,7 @@ class FitRows:
             Minimum variance of a whitened component, > 0.
         """
         k = len(distinct)
-        rows, weights = draw_rows(self.X, self.weights, self.summary, max(SAMPLES[init], k), rng)
+        rows, weights = draw_rows(self.X, self.weights, self.summary, sample_size(init, k), rng)
         sample, sample_weights = distinct_rows(rows, weights, self.whitening)
         if len(sample) < k:
             rows, weights = np.concatenate([rows, distinct]), np.append(weights, np.full(k, weights.mean()))

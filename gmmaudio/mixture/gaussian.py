@@ -18,7 +18,8 @@ from gmmaudio.mixture.covariance import Array, Covariance, covariance_of
 from gmmaudio.mixture.density import log_densities, score_blocks
 from gmmaudio.mixture.missing import conditional_means
 from gmmaudio.mixture.product import LogJoint, exponentiate, log_joint_of
-from gmmaudio.mixture.rows import as_rows, read_chunks
+from gmmaudio.mixture.rows import read_chunks
+from gmmaudio.mixture.sources import as_rows
 from gmmaudio.mixture.whitening import Whitening
 
 

@@ -6,6 +6,7 @@ same for rows in another order and for rows repeated instead of weighted, as lon
 
 from __future__ import annotations
 
+import importlib
 import warnings
 
 import numpy as np
@@ -17,16 +18,12 @@ from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.whitening import Whitening
 
 # Lloyd's iterations cost as much as EM iterations; with more rows than this the centres hardly change.
-KMEANS_SAMPLE = 20_000
+SAMPLE = 20_000
+# The first centres are drawn from fewer rows, of which 100 for each centre are enough: docs/decisions/0016.
+SEEDING_SAMPLE, SEEDING_ROWS_EACH = 5_000, 100
 # Ward's linkage holds the distances of all pairs of rows: 32 MB for 2,000 rows.
 HIERARCHICAL_SAMPLE = 2_000
-SAMPLES = {
-    "kmeans": KMEANS_SAMPLE,
-    "hierarchical": HIERARCHICAL_SAMPLE,
-    "binary": KMEANS_SAMPLE,
-    "random": KMEANS_SAMPLE,
-}
-INITS = tuple(SAMPLES)
+INITS = ("kmeans", "hierarchical", "binary", "random")
 
 Labels = npt.NDArray[np.integer]
 
@@ -79,6 +76,45 @@ def make_start(
             rows * stretch, weights, n_components, rng
         )
     return _from_labels(rows, weights, labels, n_components, covariance_type, floor)
+
+
+def load_clustering(init: object, n_components: int) -> None:
+    """Import scikit-learn where a start needs it.
+
+    It loads a library of matrix products, and limits its threads in ways that do not bear other threads of this
+    process, unless that library has one thread already (:func:`gmmaudio.compute.one_thread`).
+
+    Parameters
+    ----------
+    init : object
+        Method of the start, or a mixture.
+    n_components : int
+        Components of the start.
+
+    Examples
+    --------
+    >>> load_clustering("random", 16)
+    """
+    if isinstance(init, str) and init != "random" and n_components > 1:
+        importlib.import_module("sklearn.cluster")
+
+
+def sample_size(init: str, n_components: int) -> int:
+    """Return the largest number of rows that a start is made from.
+
+    Parameters
+    ----------
+    init : {"kmeans", "hierarchical", "binary", "random"}
+        Method of the start.
+    n_components : int
+        Components of the start.
+
+    Examples
+    --------
+    >>> sample_size("kmeans", 16), sample_size("hierarchical", 16)
+    (20000, 2000)
+    """
+    return max(HIERARCHICAL_SAMPLE if init == "hierarchical" else SAMPLE, n_components)
 
 
 def distinct_rows(rows: Floats, weights: Array, whitening: Whitening) -> tuple[Array, Array]:
@@ -154,11 +190,15 @@ def _from_labels(
 
 
 def _kmeans(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> Labels:
-    """Return the cluster (n,) of every row by k-means++ seeding and Lloyd's iterations."""
-    from sklearn.cluster import KMeans
+    """Return the cluster (n,) of every row by k-means++ seeding on some of the rows and Lloyd's iterations on all."""
+    from sklearn.cluster import KMeans, kmeans_plusplus
 
-    model = KMeans(k, init="k-means++", n_init=1, max_iter=20, random_state=int(rng.integers(2**31)))
-    return _fit_predict(model, rows, weights)
+    seed, n_seeding = int(rng.integers(2**31)), max(SEEDING_SAMPLE, SEEDING_ROWS_EACH * k)
+    first: str | Array = "k-means++"
+    if len(rows) > n_seeding:
+        drawn = np.sort(rng.choice(len(rows), n_seeding, replace=False))
+        first, _ = kmeans_plusplus(rows[drawn], k, sample_weight=weights[drawn], random_state=seed)
+    return _fit_predict(KMeans(k, init=first, n_init=1, max_iter=20, random_state=seed), rows, weights)
 
 
 def _hierarchical(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> Labels:

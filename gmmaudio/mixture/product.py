@@ -193,6 +193,18 @@ def log_joint_of(
     )
 
 
+def is_near(columns: Floats) -> bool:
+    """Return whether float32 suffices for all of some whitened rows.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n_features, n)
+        Whitened rows, n >= 1.
+    """
+    # an overflow of float32 is infinite, and so beyond the bound
+    return bool(max(columns.max(), -columns.min()) <= MAX_DISTANCE)
+
+
 class Block(NamedTuple):
     """Moments and log joint densities of a block of rows, one column for each row.
 
@@ -240,24 +252,46 @@ class Workspace:
         joint = self._joint
         if joint.coefficients32 is not None and rows.dtype == np.float32:
             moments, values = self._load(rows, np.float32)
-            z = joint.whitened_rows(moments)
-            # an overflow of float32 is infinite, and so beyond the bound
-            if max(z.max(), -z.min()) <= MAX_DISTANCE:
+            if is_near(joint.whitened_rows(moments)):
                 self._multiply(moments, joint.coefficients32, values)
                 return self._refine(rows, moments, values)
         moments, values = self._load(rows, np.float64)
         self._multiply(moments, joint.coefficients64, values)
         return Block(moments, values, *_NO_NEAR_ROWS)
 
+    def evaluate_columns(self, rows: Floats, columns: Floats) -> Block:
+        """Return the moments and log joint densities of rows that are whitened already; the next call overwrites them.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, n_features)
+            In their own units, without missing values.
+        columns : ndarray, shape (n_features, n)
+            The same, whitened: float64, or float32 where the mixtures allow it and none is distant.
+        """
+        joint = self._joint
+        moments, values = self._arrays(len(rows), columns.dtype.type)
+        joint.whitened_rows(moments)[...] = columns
+        if columns.dtype == np.float32 and joint.coefficients32 is not None:
+            self._multiply(moments, joint.coefficients32, values)
+            return self._refine(rows, moments, values)
+        self._multiply(moments, joint.coefficients64, values)
+        return Block(moments, values, *_NO_NEAR_ROWS)
+
     def _load(self, rows: Floats, kind: type[np.floating]) -> tuple[Floats, Floats]:
         """Return arrays for moments, in which the whitened rows are filled in, and for values."""
+        moments, values = self._arrays(len(rows), kind)
+        self._joint.whitening.whiten_columns(rows, self._joint.whitened_rows(moments))
+        return moments, values
+
+    def _arrays(self, n: int, kind: type[np.floating]) -> tuple[Floats, Floats]:
+        """Return arrays for the moments of ``n`` rows, in which the constant is filled in, and for values."""
         k, m = self._joint.coefficients64.shape
-        n, (moments, values) = len(rows), self._buffers.get(kind, (np.empty(0, kind), np.empty(0, kind)))
+        moments, values = self._buffers.get(kind, (np.empty(0, kind), np.empty(0, kind)))
         if len(values) < k * n:
             moments, values = self._buffers[kind] = np.empty(m * n, kind), np.empty(k * n, kind)
         moments, values = moments[: m * n].reshape(m, n), values[: k * n].reshape(k, n)
         moments[-1] = 1.0
-        self._joint.whitening.whiten_columns(rows, self._joint.whitened_rows(moments))
         return moments, values
 
     def _multiply(self, moments: Floats, coefficients: Floats, values: Floats) -> None:

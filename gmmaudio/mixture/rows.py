@@ -1,40 +1,29 @@
 """Rows of numbers from any source, read in chunks of one size.
 
-A source is an array, a memory map, a list of arrays or of ``.npy`` files, or a function that returns an iterator over
-arrays. Chunks are counted from the first row of the source, so the same rows give the same chunks, and therefore
-bit-identical results, however the source is divided. NaN and masked values are missing values; rows in which all values
-are missing are skipped.
+The same rows give the same chunks, and therefore bit-identical results, however the source is divided. NaN and masked
+values are missing values; rows in which all values are missing are skipped.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from tokenize import TokenError
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.arrays import as_numbers, is_masked_array
-from gmmaudio.errors import MixtureError, ReadError
-from gmmaudio.files import check_regular
+from gmmaudio.arrays import as_numbers
+from gmmaudio.errors import MixtureError
 from gmmaudio.mixture.covariance import Array, Floats
+from gmmaudio.mixture.file_rows import FileRows, in_file
+from gmmaudio.mixture.sources import Matrix, RowSource, as_floats, read_pieces
 
-# Rows of one task of a thread or a process. The sums over chunks are added in the order of the chunks.
-CHUNK_ROWS = 8192
-# Rows of one matrix product within a chunk: large enough for full speed, small enough for a block's moments and
-# responsibilities to stay in cache. Times measured for 256 to 1024 rows are alike.
+# Rows of one matrix product within a chunk, at least: few enough for little to be slow where one of them is far out or
+# has a missing value.
 BLOCK_ROWS = 512
-
-# Raised by numpy for files that it did not write; its headers are parsed as Python.
-NOT_NPY = (OSError, ValueError, EOFError, SyntaxError, TokenError, TypeError, OverflowError, MemoryError, BadZipFile)
-
-# A source of rows: see the module's docstring.
-RowSource = Any
+# Moments and responsibilities of a block, as far as a core's caches hold them; with less, numpy's calls take longer.
+BLOCK_BYTES = 3 * 2**19
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +47,88 @@ class Chunk:
     weights: Array | None
     has_missing: bool
 
-    def blocks(self) -> Iterator[tuple[slice, Floats]]:
-        """Yield (slice of the chunk, rows of that slice), at most BLOCK_ROWS rows at a time."""
-        for start in range(0, len(self.rows), BLOCK_ROWS):
-            block = slice(start, start + BLOCK_ROWS)
+    def blocks(self, n_rows: int | None = None) -> Iterator[tuple[slice, Floats]]:
+        """Yield (slice of the chunk, rows of that slice), at most ``n_rows`` rows at a time.
+
+        Parameters
+        ----------
+        n_rows : int, optional
+            Default: BLOCK_ROWS.
+        """
+        n_rows = n_rows or BLOCK_ROWS
+        for start in range(0, len(self.rows), n_rows):
+            block = slice(start, start + n_rows)
             yield block, self.rows[block]
 
     @property
     def total(self) -> float:
         """Number of rows, or the sum of their weights."""
         return float(len(self.rows) if self.weights is None else self.weights.sum())
+
+
+def block_rows(row_bytes: int) -> int:
+    """Return the number of rows of one matrix product in EM: BLOCK_ROWS, or two or four times as many.
+
+    Parameters
+    ----------
+    row_bytes : int
+        Size of the moments and the responsibilities of one row.
+
+    Examples
+    --------
+    >>> block_rows(228), block_rows(1340), block_rows(3536)
+    (2048, 1024, 512)
+    """
+    return BLOCK_ROWS * next((times for times in (4, 2) if times * BLOCK_ROWS * row_bytes <= BLOCK_BYTES), 1)
+
+
+@dataclass(frozen=True, eq=False)
+class UnreadChunk:
+    """A chunk whose rows are not read or checked yet.
+
+    A copy in another process reads rows of files itself: of pieces in files, it is sent their places only.
+
+    Parameters
+    ----------
+    start : int
+        Index of the first row in the source.
+    pieces : tuple of ndarray or FileRows
+        Rows, in order.
+    weights : ndarray, shape (n,), float64, or None
+        Weight of each row; None where all weights are 1.
+    all_rows : bool
+        Whether to keep rows without any value and rows of weight 0.
+
+    Examples
+    --------
+    >>> UnreadChunk(0, (np.zeros((2, 1)), np.ones((1, 1)))).read().rows
+    array([[0.],
+           [0.],
+           [1.]])
+    """
+
+    start: int
+    pieces: tuple[Matrix | FileRows, ...]
+    weights: Array | None = None
+    all_rows: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        pieces = tuple(piece if isinstance(piece, FileRows) else in_file(piece) or piece for piece in self.pieces)
+        return type(self), (self.start, pieces, self.weights, self.all_rows)
+
+    def read(self) -> Chunk:
+        """Return the chunk.
+
+        Raises
+        ------
+        MixtureError
+            If a value is infinite, or a file is no longer there.
+        """
+        parts = [piece.open() if isinstance(piece, FileRows) else piece for piece in self.pieces]
+        rows = as_floats(parts[0] if len(parts) == 1 else np.concatenate(parts))
+        has_missing = _check_missing(rows, self.start)
+        chunk = Chunk(self.start, _with_quiet_nan(rows) if has_missing else rows, self.weights, has_missing)
+        return chunk if self.all_rows else _drop_empty_rows(chunk)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,18 +190,45 @@ def read_chunks(
     >>> [chunk.rows.shape for chunk in read_chunks([np.zeros((5000, 2)), np.zeros((5000, 2))])]
     [(8192, 2), (1808, 2)]
     """
+    for unread in list_chunks(X, weights, n_features=n_features, all_rows=all_rows):
+        yield unread.read()
+
+
+def list_chunks(
+    X: RowSource, weights: npt.ArrayLike | None = None, *, n_features: int | None = None, all_rows: bool = False
+) -> Iterator[UnreadChunk]:
+    """Yield the chunks of :func:`read_chunks` before their rows are read.
+
+    Parameters
+    ----------
+    X, weights, n_features, all_rows
+        As for :func:`read_chunks`.
+
+    Yields
+    ------
+    UnreadChunk
+        At most CHUNK_ROWS rows.
+
+    Raises
+    ------
+    MixtureError
+        As for :func:`read_chunks`, but for infinite values.
+
+    Examples
+    --------
+    >>> [chunk.start for chunk in list_chunks(np.zeros((10_000, 2)))]
+    [0, 8192]
+    """
     row_weights = None if weights is None else check_weights(weights)
     start = 0
-    for rows in map(_floats, _rechunk(_read_matrices(X, n_features), copy=callable(X))):
-        stop = start + len(rows)
+    for pieces in read_pieces(X, n_features):
+        stop = start + sum(map(len, pieces))
         if row_weights is not None and stop > len(row_weights):
             raise MixtureError(
                 f"there are {len(row_weights)} weights and {stop} rows or more; expected one for each row"
             )
         chunk_weights = None if row_weights is None else row_weights[start:stop]
-        has_missing = _check_missing(rows, start)
-        chunk = Chunk(start, _with_quiet_nan(rows) if has_missing else rows, chunk_weights, has_missing)
-        yield chunk if all_rows else _drop_empty_rows(chunk)
+        yield UnreadChunk(start, tuple(pieces), chunk_weights, all_rows)
         start = stop
     if row_weights is not None and start != len(row_weights):
         raise MixtureError(f"there are {len(row_weights)} weights and {start} rows; expected one for each row")
@@ -164,7 +252,7 @@ def check_weights(weights: npt.ArrayLike) -> Array:
     >>> check_weights([1, 2])
     array([1., 2.])
     """
-    row_weights = _floats(as_numbers(weights, "weights must be real numbers", MixtureError)).astype(
+    row_weights = as_floats(as_numbers(weights, "weights must be real numbers", MixtureError)).astype(
         np.float64, copy=False
     )
     if row_weights.ndim != 1:
@@ -178,52 +266,6 @@ def check_weights(weights: npt.ArrayLike) -> Array:
         if not np.isfinite(row_weights.sum()):
             raise MixtureError("the weights sum to more than float64 holds; divide them by the greatest")
     return row_weights
-
-
-def as_rows(X: npt.ArrayLike, n_features: int | None = None) -> Floats:
-    """Return ``X`` as a matrix of float32 or float64 numbers, without a copy where it is one already.
-
-    Parameters
-    ----------
-    X : array_like, shape (n, n_features)
-        Real numbers; masked values of a masked array become NaN.
-    n_features : int, optional
-        Number of columns expected.
-
-    Returns
-    -------
-    ndarray, shape (n, n_features), float32 or float64
-        float32 rows stay float32; all other dtypes become float64.
-
-    Raises
-    ------
-    MixtureError
-        If it is not two-dimensional, has no columns, or a number of columns other than ``n_features``.
-
-    Examples
-    --------
-    >>> as_rows([[1, 2]])
-    array([[1., 2.]])
-    """
-    return _floats(_as_matrix(X, n_features))
-
-
-def _as_matrix(X: npt.ArrayLike, n_features: int | None) -> npt.NDArray[Any]:
-    """Return the matrix of :func:`as_rows` before the cast to floats."""
-    rows = as_numbers(X, "rows must be a matrix of real numbers", MixtureError, missing=True)
-    if rows.ndim != 2 or rows.shape[1] == 0:
-        raise MixtureError(f"rows have shape {rows.shape}; expected (n_rows, n_features): one row for each observation")
-    if n_features is not None and rows.shape[1] != n_features:
-        raise MixtureError(f"rows have {rows.shape[1]} features; the mixture was made for {n_features}")
-    return rows
-
-
-def _floats(rows: npt.NDArray[Any]) -> Floats:
-    """Return the rows as float32 or float64 in native byte order, without a copy where they are that already."""
-    if rows.dtype in (np.float32, np.float64) and rows.dtype.isnative:
-        return rows
-    with np.errstate(over="ignore"):
-        return rows.astype(np.float64)
 
 
 def summarise(X: RowSource, weights: npt.ArrayLike | None = None) -> RowSummary:
@@ -294,6 +336,23 @@ def reread_chunks(X: RowSource, weights: npt.ArrayLike | None, summary: RowSumma
     for chunk in read_chunks(X, weights, n_features=len(summary.low)):
         total += chunk.total
         yield chunk
+    check_total(total, summary)
+
+
+def check_total(total: float, summary: RowSummary) -> None:
+    """Raise MixtureError where the number of rows, or their weight, differs from that of an earlier pass.
+
+    Parameters
+    ----------
+    total : float
+        Sum of the totals of all chunks, in their order.
+    summary : RowSummary
+        Of the earlier pass.
+
+    Examples
+    --------
+    >>> check_total(1.0, summarise([[0.0]]))
+    """
     if total != summary.total:
         raise MixtureError(
             f"there were {summary.total:g} rows at first and {total:g} later; expected a source that gives the same "
@@ -371,80 +430,6 @@ def draw_rows(
         row_weights.append(np.ones(len(in_chunk)) if chunk.weights is None else chunk.weights[in_chunk])
         start += len(chunk.rows)
     return np.concatenate(rows), np.concatenate(row_weights)
-
-
-def _read_matrices(X: RowSource, n_features: int | None) -> Iterator[Floats]:
-    """Yield the matrices of a source, which must have the same number of columns."""
-    width: int | None = None
-    for part in itertools.chain.from_iterable(map(_divide_masked, _list_parts(X))):
-        rows = _as_matrix(_open_npy(part) if isinstance(part, str | os.PathLike) else part, n_features)
-        width = rows.shape[1] if width is None else width
-        if rows.shape[1] != width:
-            raise MixtureError(f"rows have {width} features at first and {rows.shape[1]} later; expected one width")
-        if len(rows):
-            yield rows
-
-
-def _list_parts(X: RowSource) -> Iterable[Any]:
-    """Return the matrices and paths of a source."""
-    if callable(X):
-        parts = X()
-        if getattr(parts, "ndim", 0) == 2:
-            return [parts]
-        if not isinstance(parts, Iterable):
-            raise MixtureError(f"the function gave {parts!r:.50}; expected an iterator over matrices of rows")
-        return parts
-    if isinstance(X, Iterator):
-        raise MixtureError("a generator can be read once, and rows are read many times; pass a function that makes one")
-    if isinstance(X, list | tuple):
-        # a list of matrices or files; any other list is one matrix
-        is_list_of_parts = all(isinstance(part, str | os.PathLike) or getattr(part, "ndim", 0) == 2 for part in X)
-        return X if is_list_of_parts else [X]
-    return [X]
-
-
-def _divide_masked(part: Any) -> list[Any]:
-    """Return the pieces of a large masked matrix, whose masked values are filled in copies; other parts as they are."""
-    if not is_masked_array(part) or part.ndim != 2:
-        return [part]
-    return [part[start : start + CHUNK_ROWS] for start in range(0, max(len(part), 1), CHUNK_ROWS)]
-
-
-def _open_npy(path: str | os.PathLike[str]) -> Floats:
-    """Return the matrix of a ``.npy`` file as a memory map."""
-    try:
-        # a pipe would be waited for, and a device read without end
-        check_regular(path)
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ReadError as error:
-        raise MixtureError(f"{error}; expected a .npy file of rows") from error
-    except NOT_NPY as error:
-        raise MixtureError(f"{os.fspath(path)}: cannot be read ({error}); expected a .npy file of rows") from error
-    if not isinstance(rows, np.ndarray):
-        raise MixtureError(f"{os.fspath(path)}: holds several arrays; expected a .npy file of rows")
-    return rows
-
-
-def _rechunk(parts: Iterable[Floats], *, copy: bool) -> Iterator[Floats]:
-    """Yield the rows of all parts, CHUNK_ROWS at a time; copies, where a function may overwrite its matrices later."""
-    pending: list[Floats] = []
-    n_pending = 0
-    for part in parts:
-        start = 0
-        while start < len(part):
-            piece = part[start : start + CHUNK_ROWS - n_pending]
-            pending.append(piece.copy() if copy else piece)
-            n_pending, start = n_pending + len(piece), start + len(piece)
-            if n_pending == CHUNK_ROWS:
-                yield _concatenate(pending)
-                pending, n_pending = [], 0
-    if pending:
-        yield _concatenate(pending)
-
-
-def _concatenate(parts: list[Floats]) -> Floats:
-    """Return the parts as one matrix, without a copy where there is only one part."""
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _check_missing(rows: Floats, start: int) -> bool:

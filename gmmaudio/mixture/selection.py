@@ -21,7 +21,8 @@ from gmmaudio.mixture.covariance import Array, Floats, Mask
 from gmmaudio.mixture.em import EMTrace, check_settings, fit_gmm
 from gmmaudio.mixture.gaussian import GaussianMixture, as_generator
 from gmmaudio.mixture.parallel import count_threads
-from gmmaudio.mixture.rows import Chunk, RowSource, check_weights, read_chunks, summarise
+from gmmaudio.mixture.rows import Chunk, check_weights, read_chunks, summarise
+from gmmaudio.mixture.sources import RowSource
 
 CRITERIA = ("bic", "aic", "icl", "held_out")
 COLUMNS = ("covariance", "components", "parameters", "log likelihood", "bic", "aic", "icl", "held out", "converged")
@@ -173,7 +174,7 @@ def select_gmm(
 
     BIC, AIC and ICL are those of a fit to all rows. The held-out likelihood is that of a second fit, to the rows that
     are not held out; the same rows are held out for every candidate. All fits start from one seed, so a candidate does
-    not depend on the other candidates. Memory beyond the rows is a few chunks of 8,192 rows, as for a fit.
+    not depend on the other candidates. Memory beyond the rows is that of a fit.
 
     BIC and AIC measure how well a mixture describes the rows; ICL also measures how well its components are separated:
     it adds twice the entropy of the responsibilities and so prefers fewer, well separated components. The published

@@ -16,7 +16,7 @@ from gmmaudio.mixture.covariance import Array
 from gmmaudio.mixture.density import log_densities
 from gmmaudio.mixture.gaussian import GaussianMixture, stacked_log_joint
 from gmmaudio.mixture.product import LogJoint, Workspace
-from gmmaudio.mixture.rows import as_rows
+from gmmaudio.mixture.sources import as_rows
 
 
 @dataclass(frozen=True, eq=False)

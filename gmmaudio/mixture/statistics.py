@@ -17,10 +17,12 @@ from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import MIN_VARIANCE_SHARE, Array, Covariance, Floats, covariance_of
 from gmmaudio.mixture.far import sums_by_differences
 from gmmaudio.mixture.gaussian import GaussianMixture
+from gmmaudio.mixture.kept import KeptColumns, whitened_columns
 from gmmaudio.mixture.missing import expected_sums
 from gmmaudio.mixture.parallel import Mapper, count_threads
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate
-from gmmaudio.mixture.rows import Chunk, RowSource, observed_weight, read_chunks
+from gmmaudio.mixture.rows import Chunk, UnreadChunk, block_rows, list_chunks, observed_weight
+from gmmaudio.mixture.sources import RowSource
 
 # Below this share of all rows the moments of a component are rounding errors.
 EMPTY_SHARE = 1e-10
@@ -125,7 +127,7 @@ def accumulate(
     mapper : callable, optional
         An order-preserving map that runs chunks in processes or on a cluster instead, such as ``Pool.imap``. It is
         called with a function and an iterable of chunks, both of which can be pickled, and decides how many chunks
-        are in memory at a time.
+        are in memory at a time. Rows of files and memory maps are not pickled: workers read them from the same paths.
 
     Returns
     -------
@@ -145,15 +147,17 @@ def accumulate(
     >>> both.n, both.f, both.s, both.n_rows
     (array([2.]), array([[3.]]), array([[5.]]), 2.0)
     """
-    chunks = read_chunks(X, weights, n_features=mixture.n_features)
+    chunks = list_chunks(X, weights, n_features=mixture.n_features)
     first = next(chunks, None)
-    joint = mixture.log_joint(first is not None and first.rows.dtype == np.float32)
-    all_chunks = itertools.chain(() if first is None else (first,), chunks)
-    return _in_row_units(sum_chunks(joint, all_chunks, n_threads=n_threads, mapper=mapper), joint)
+    joint = mixture.log_joint(first is not None and first.read().rows.dtype == np.float32)
+    chunks = itertools.chain(() if first is None else (first,), chunks)
+    if mapper is None:
+        return _in_row_units(sum_chunks(joint, (chunk.read() for chunk in chunks), n_threads=n_threads), joint)
+    return _in_row_units(map_chunks(joint, chunks, mapper), joint)
 
 
 def sum_chunks(
-    joint: LogJoint, chunks: Iterable[Chunk], *, n_threads: int = 1, mapper: Mapper | None = None
+    joint: LogJoint, chunks: Iterable[Chunk], *, n_threads: int = 1, kept: KeptColumns | None = None
 ) -> SufficientStats:
     """Return the sufficient statistics of all chunks, in whitened coordinates.
 
@@ -163,8 +167,10 @@ def sum_chunks(
         Coefficients of one mixture.
     chunks : iterable of Chunk
         In the units of the rows.
-    n_threads, mapper
+    n_threads
         As for :func:`accumulate`.
+    kept : KeptColumns, optional
+        Whitened rows of the same chunks, by ``joint.whitening``.
 
     Returns
     -------
@@ -182,35 +188,55 @@ def sum_chunks(
     >>> sum_chunks(mixture.log_joint(False), read_chunks([[1.0], [2.0]])).f
     array([[3.]])
     """
+    statistics_of = functools.partial(chunk_statistics, joint, kept=kept)
+    # closed before the libraries get their threads back, also where an exception ends the loop
+    with one_thread(), closing(thread_map(statistics_of, chunks, count_threads(n_threads))) as parts:
+        return _sum_parts(parts)
+
+
+def map_chunks(joint: LogJoint, chunks: Iterable[UnreadChunk], mapper: Mapper) -> SufficientStats:
+    """Return the sufficient statistics of all chunks, which a mapper reads, checks and sums up elsewhere.
+
+    Parameters
+    ----------
+    joint, chunks
+        As for :func:`sum_chunks`.
+    mapper
+        As for :func:`accumulate`.
+
+    Raises
+    ------
+    MixtureError
+        If the chunks hold no rows, or rows that :func:`read_chunks` refuses.
+
+    Examples
+    --------
+    >>> mixture = GaussianMixture([1.0], [[0.0]], [[1.0]])
+    >>> map_chunks(mixture.log_joint(False), list_chunks([[1.0], [2.0]]), map).f
+    array([[3.]])
+    """
     with one_thread():
-        if mapper is None:
-            # closed before the libraries get their threads back, also where an exception ends the loop
-            statistics_of = functools.partial(chunk_statistics, joint)
-            with closing(thread_map(statistics_of, chunks, count_threads(n_threads))) as parts:
-                total = _sum_parts(parts)
-        else:
-            total = _sum_parts(iter(mapper(functools.partial(_chunk_statistics_in_worker, joint), chunks)))
+        return _sum_parts(iter(mapper(functools.partial(_read_statistics, joint), chunks)))
+
+
+def _sum_parts(parts: Iterator[SufficientStats]) -> SufficientStats:
+    """Return the sum of statistics, in order; raise MixtureError where they are of no rows."""
+    total = next(parts, None)
+    if total is not None:
+        for part in parts:
+            total = total + part
     if total is None or total.n_rows == 0:
         raise MixtureError("there are no rows; at least one is needed")
     return total
 
 
-def _sum_parts(parts: Iterator[SufficientStats]) -> SufficientStats | None:
-    """Return the sum of statistics, in order, or None where there are none."""
-    total = next(parts, None)
-    if total is not None:
-        for part in parts:
-            total = total + part
-    return total
-
-
-def _chunk_statistics_in_worker(joint: LogJoint, chunk: Chunk) -> SufficientStats:
+def _read_statistics(joint: LogJoint, chunk: UnreadChunk) -> SufficientStats:
     """Return the statistics of one chunk, for a worker process that has not limited its numeric libraries."""
     with one_thread():
-        return chunk_statistics(joint, chunk)
+        return chunk_statistics(joint, chunk.read())
 
 
-def chunk_statistics(joint: LogJoint, chunk: Chunk) -> SufficientStats:
+def chunk_statistics(joint: LogJoint, chunk: Chunk, kept: KeptColumns | None = None) -> SufficientStats:
     """Return the sufficient statistics of one chunk, in whitened coordinates.
 
     Parameters
@@ -219,6 +245,8 @@ def chunk_statistics(joint: LogJoint, chunk: Chunk) -> SufficientStats:
         Coefficients of one mixture.
     chunk : Chunk
         In the units of the rows.
+    kept : KeptColumns, optional
+        As for :func:`sum_chunks`.
 
     Returns
     -------
@@ -236,10 +264,14 @@ def chunk_statistics(joint: LogJoint, chunk: Chunk) -> SufficientStats:
     complete, far, log_likelihood = _MomentSums(joint), _FarSums(joint), 0.0
     # weights are scaled to a maximum of 1, so that they cannot overflow float32
     unit = 1.0 if chunk.weights is None else float(chunk.weights.max(initial=0.0)) or 1.0
-    for block, rows in chunk.blocks():
+    columns = _columns_of(joint, chunk, kept)
+    n_rows = None if columns is None else block_rows(sum(joint.coefficients64.shape) * columns.itemsize)
+    for block, rows in chunk.blocks(n_rows):
         row_weights = np.ones(len(rows)) if chunk.weights is None else chunk.weights[block] / unit
         log_likelihood += far.add(rows, row_weights)
-        if chunk.has_missing and np.isnan(rows).any():
+        if columns is not None:
+            log_likelihood += complete.add(rows, row_weights, columns[:, block])
+        elif chunk.has_missing and np.isnan(rows).any():
             z = joint.whitening.whiten(rows)
             expected, density = expected_sums(covariance, joint.parameters[0], z, row_weights)
             n, f, s = n + expected[0], f + expected[1], s + expected[2]
@@ -256,6 +288,16 @@ def chunk_statistics(joint: LogJoint, chunk: Chunk) -> SufficientStats:
     )
     n, f, s = far.join(near)
     return SufficientStats(unit * n, unit * f, unit * s, log_likelihood, chunk.total, covariance.name, far.origin)
+
+
+def _columns_of(joint: LogJoint, chunk: Chunk, kept: KeptColumns | None) -> Floats | None:
+    """Return the whitened rows of a chunk in the precision of its products; None where blocks of it differ in that."""
+    kind = np.float32 if joint.coefficients32 is not None and chunk.rows.dtype == np.float32 else np.float64
+    if not len(chunk.rows):
+        return None
+    if kept is not None and kept.kind is kind:
+        return kept.of(chunk)
+    return whitened_columns(joint.whitening, chunk, kind)
 
 
 class _FarSums:
@@ -307,21 +349,22 @@ class _MomentSums:
         # second moments of all components together, where the covariance is pooled
         self.pooled = np.zeros((joint.n_features, joint.n_features) if joint.covariance.pooled else ())
 
-    def add(self, rows: Floats, row_weights: Array) -> float:
-        """Add the moments of a block, and return its log likelihood."""
-        joint, block = self._joint, self._work.evaluate(rows)
+    def add(self, rows: Floats, row_weights: Array, columns: Floats | None = None) -> float:
+        """Add the moments of a block, whose rows may be whitened in ``columns``, and return its log likelihood."""
+        joint, work = self._joint, self._work
+        block = work.evaluate(rows) if columns is None else work.evaluate_columns(rows, columns)
         density, total = exponentiate(block.values)
         shared = joint.shared_term(block.moments)[0]
         if joint.covariance.pooled:
             z = joint.whitened_rows(block.moments).astype(np.float64, copy=False)
             self.pooled += (z * row_weights) @ z.T
-        scale = row_weights / total
-        np.multiply(block.moments, scale.astype(block.moments.dtype), out=block.moments)
+        # one rounded weight for all moments of a row, so that those of narrow components cancel as they should
+        np.multiply(block.values, (row_weights / total).astype(block.values.dtype), out=block.values)
         block_sums = block.values @ block.moments.T
         if len(block.near):
             block_sums[joint.float64_components] = 0.0
             near = block.values[np.ix_(joint.float64_components, block.near)].astype(np.float64)
-            self.sums64[joint.float64_components] += near @ (block.near_moments * scale[block.near]).T
+            self.sums64[joint.float64_components] += near @ block.near_moments.T
         sums = self.sums32 if block.moments.dtype == np.float32 else self.sums64
         np.add(sums, block_sums, out=sums)
         return float(row_weights @ (density + shared))

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from gmmaudio.errors import MixtureError
 from gmmaudio.mixture.bulk import bulk_moments
 from gmmaudio.mixture.covariance import Array, Floats
-from gmmaudio.mixture.rows import Chunk, RowSource, RowSummary, reread_chunks
+from gmmaudio.mixture.rows import Chunk, RowSummary, reread_chunks
+from gmmaudio.mixture.sources import RowSource
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,10 +4,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from sklearn.cluster import kmeans_plusplus
 
 from gmmaudio.errors import MixtureError
 from gmmaudio.mixture import INITS, fit_gmm
-from gmmaudio.mixture.init import distinct_rows
+from gmmaudio.mixture.init import distinct_rows, sample_size
 from gmmaudio.mixture.whitening import Whitening
 
 
@@ -40,7 +41,9 @@ def test_binary_splitting_knows_no_chance():
 
 
 @pytest.mark.parametrize("init", INITS)
-def test_starts_take_a_bounded_sample_of_the_rows(init):
+def test_starts_take_a_bounded_sample_of_the_rows(init, monkeypatch):
+    # EM keeps no rows
+    monkeypatch.setattr("gmmaudio.mixture.kept.KEPT_BYTES", 0)
     X = np.random.default_rng(0).normal(size=(120_000, 8)).astype(np.float32)
     fit_gmm(X[:500], 2, init=init, max_iter=0)
     peaks = []
@@ -51,6 +54,55 @@ def test_starts_take_a_bounded_sample_of_the_rows(init):
         tracemalloc.stop()
     # drawing the sample may hold an index a row, twice (8 bytes); rows in float64 would be 64 bytes each, 5 MB more
     assert peaks[1] - peaks[0] < 80_000 * 17 + 1e5
+
+
+@pytest.mark.parametrize(
+    ("init", "n_components", "n_rows"),
+    [
+        ("kmeans", 16, 20_000),
+        ("kmeans", 20_500, 20_500),
+        ("hierarchical", 16, 2000),
+        ("hierarchical", 2001, 2001),
+        ("binary", 16, 20_000),
+        ("random", 64, 20_000),
+    ],
+)
+def test_starts_are_made_of_as_many_rows_as_stated(init, n_components, n_rows, monkeypatch):
+    assert sample_size(init, n_components) == n_rows
+
+    def spy(sample, *_):
+        raise InterruptedError(len(sample))
+
+    monkeypatch.setattr("gmmaudio.mixture.fit_rows.make_start", spy)
+    with pytest.raises(InterruptedError, match=f"^{n_rows}$"):
+        fit_gmm(np.random.default_rng(0).normal(size=(31_000, 2)), n_components, init=init)
+
+
+def test_first_centres_of_kmeans_are_drawn_from_some_of_the_rows(monkeypatch):
+    seen = []
+
+    def spy(rows, n_clusters, **options):
+        seen.append((rows, options["sample_weight"]))
+        return kmeans_plusplus(rows, n_clusters, **options)
+
+    monkeypatch.setattr("sklearn.cluster.kmeans_plusplus", spy)
+    X = np.random.default_rng(0).normal(size=(12_000, 2))
+    for n, k in ((5000, 3), (5001, 3), (12_000, 80), (8000, 80)):
+        fit_gmm(X[:n], k, weights=np.arange(n) + 1.0, max_iter=0)
+    assert [len(rows) for rows, _ in seen] == [5000, 8000]
+    for rows, weights in seen:
+        # rows come with their own weights
+        assert len(np.unique(rows, axis=0)) == len(rows)
+        np.testing.assert_allclose(np.sort(weights), np.unique(weights))
+        assert weights.max() / weights.min() > 100
+
+
+def test_a_start_from_some_of_the_rows_ends_as_high():
+    # eight groups, which k-means++ finds in any sample of them
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(15_000, 3)) + 8.0 * rng.integers(0, 2, (15_000, 3))
+    ends = [fit_gmm(X, 8, rng=np.random.default_rng(seed))[1].log_likelihoods[-1] for seed in range(5)]
+    np.testing.assert_allclose(ends, -3 * (0.5 * np.log(2 * np.pi) + 0.5) - np.log(8), atol=0.02)
 
 
 @pytest.mark.parametrize("kind", ["distinct", "few values", "ties in turn", "equal", "one column", "one row"])

@@ -19,8 +19,9 @@ from gmmaudio.mixture import (
 )
 from gmmaudio.mixture.components import take
 from gmmaudio.mixture.estimator import GMMArrayClassifier, GMMEstimator, from_sklearn, to_sklearn
-from gmmaudio.mixture.rows import CHUNK_ROWS, first_distinct_rows, summarise
+from gmmaudio.mixture.rows import first_distinct_rows, summarise
 from gmmaudio.mixture.selection import responsibility_entropy
+from gmmaudio.mixture.sources import CHUNK_ROWS
 from tests.mixture.conftest import blobs, random_mixture
 
 UNDER_THE_MASK = -9999.0

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gmmaudio.errors import MixtureError
 from gmmaudio.mixture import COVARIANCE_TYPES, INITS, GaussianMixture, accumulate, fit_gmm
-from gmmaudio.mixture.rows import CHUNK_ROWS, read_chunks
+from gmmaudio.mixture.rows import read_chunks
+from gmmaudio.mixture.sources import CHUNK_ROWS
 from tests.mixture.conftest import bits, crowd, first_mixture
 
 TYPES = COVARIANCE_TYPES
@@ -53,7 +54,9 @@ def test_statistics_do_not_depend_on_where_rows_are_cut(cuts):
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
-def test_memory_over_the_rows_does_not_grow_with_them(covariance_type):
+def test_memory_over_the_rows_does_not_grow_with_them(covariance_type, monkeypatch):
+    # more rows than are kept
+    monkeypatch.setattr("gmmaudio.mixture.kept.KEPT_BYTES", 2**20)
     d, k = (39, 256) if covariance_type == "diag" else (12, 32)
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60_000, d)).astype(np.float32)

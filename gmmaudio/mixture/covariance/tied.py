@@ -43,9 +43,7 @@ class Tied:
 
     def shared_root(self, covariances: Array) -> Array:
         """Inverse of the Cholesky factor."""
-        from scipy.linalg import solve_triangular
-
-        root: Array = solve_triangular(np.linalg.cholesky(covariances), np.eye(len(covariances)), lower=True)
+        root: Array = np.linalg.inv(np.linalg.cholesky(covariances))
         return root
 
     def sensitivity(self, means: Array, covariances: Array) -> Array:

@@ -1,0 +1,93 @@
+"""Rows in files as references to their place, which other processes open for themselves."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.errors import MixtureError
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """The place of a matrix in a file.
+
+    Parameters
+    ----------
+    path : str
+        The file; absolute.
+    dtype : str
+        Type of a number, as in ``numpy.dtype.str``.
+    shape : tuple of (int, int)
+        Rows and columns.
+    strides : tuple of (int, int)
+        Bytes from one row, and from one column, to the next.
+    offset : int
+        Bytes before the first number.
+    """
+
+    path: str
+    dtype: str
+    shape: tuple[int, int]
+    strides: tuple[int, int]
+    offset: int
+
+    def open(self) -> npt.NDArray[Any]:
+        """Return the matrix as a memory map.
+
+        Raises
+        ------
+        MixtureError
+            If the file is not there any more, cannot be read or has become shorter.
+        """
+        try:
+            content = np.memmap(self.path, np.uint8, mode="r")
+            return np.ndarray(self.shape, self.dtype, content, self.offset, self.strides)
+        except (OSError, ValueError, TypeError) as error:
+            raise MixtureError(
+                f"{self.path}: cannot be read ({error}); expected the file of rows that was there at first"
+            ) from error
+
+
+def in_file(rows: npt.NDArray[Any]) -> FileRows | None:
+    """Return the place of rows that are part of a memory map, or None where they are not in a file that is there.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, n_features)
+        Any view of a memory map, or other rows.
+
+    Examples
+    --------
+    >>> in_file(np.zeros((2, 3))) is None
+    True
+    """
+    root = _root_of(rows)
+    # what is written to a copy on write is not in its file
+    if root is None or root.filename is None or root.mode == "c" or min(rows.strides) < 0:
+        return None
+    path, (n, d), (to_row, to_column) = Path(root.filename), rows.shape, rows.strides
+    offset = root.offset + _address(rows) - _address(root)
+    return FileRows(str(path), rows.dtype.str, (n, d), (to_row, to_column), offset) if path.is_file() else None
+
+
+def _address(array: npt.NDArray[Any]) -> int:
+    """Return the address of the first number of an array."""
+    return int(array.__array_interface__["data"][0])
+
+
+def _root_of(rows: npt.NDArray[Any]) -> np.memmap[Any, Any] | None:
+    """Return the memory map that an array is a view of, or None."""
+    array: object = rows
+    while isinstance(array, np.ndarray):
+        base: object = array.base
+        # a view of a memory map has its type and its offset, which is not that of the view
+        if isinstance(array, np.memmap) and isinstance(base, mmap.mmap):
+            return array
+        array = base
+    return None
