@@ -185,7 +185,7 @@ def sum_chunks(
     Examples
     --------
     >>> mixture = GaussianMixture([1.0], [[0.0]], [[1.0]])
-    >>> sum_chunks(mixture.log_joint(False), read_chunks([[1.0], [2.0]])).f
+    >>> sum_chunks(mixture.log_joint(False), [chunk.read() for chunk in list_chunks([[1.0], [2.0]])]).f
     array([[3.]])
     """
     statistics_of = functools.partial(chunk_statistics, joint, kept=kept)
