@@ -64,6 +64,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.language
 	$(BIN)/python -m benchmarks.end_to_end
 	$(BIN)/python -m benchmarks.mixture
+	$(BIN)/python -m benchmarks.growth
 
 results: $(READY)
 	$(BIN)/python -m results $(if $(NAME),remake $(NAME),list)

@@ -12,6 +12,7 @@ import gc
 import json
 import multiprocessing
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -80,6 +81,12 @@ class Stage:
     def corpus(self, size: int) -> SyntheticCorpus:
         """Return the corpus of a size."""
         return SyntheticCorpus(size, N_LABELS) if self.grows_with == "clips" else SyntheticCorpus(N_CLIPS, size)
+
+
+def one_pass(corpus: SyntheticCorpus) -> Work:
+    """Return the work of counting labels and groups once: what a plain pass grows with, as caches are left behind."""
+    clips = corpus.clips
+    return lambda: Counter((clip.label, clip.group) for clip in clips)
 
 
 def splitting(corpus: SyntheticCorpus) -> Work:
@@ -178,6 +185,7 @@ def comparison(corpus: SyntheticCorpus) -> Work:
 
 
 STAGES = (
+    Stage("one pass, for comparison", "clips", one_pass),
     Stage("split and groups", "clips", splitting),
     Stage("five random folds", "clips", division(five_folds)),
     Stage("folds of a column", "clips", division(folds_by_column)),
