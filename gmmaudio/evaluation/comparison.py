@@ -250,12 +250,13 @@ def permutation_p(differences: npt.ArrayLike, progress: Progress = silent) -> fl
     signed = as_numbers(differences, "differences must be whole numbers", SettingError).astype(np.int64)
     steps = np.sort(np.abs(signed[signed != 0]))
     observed, total = abs(int(signed.sum())), int(steps.sum())
+    if len(steps) * total <= PLAIN_ADDITIONS:
+        return min(1.0, _p_by_adding(steps, observed, progress))
     if observed == 0:
         return 1.0
     if observed == total:
         return float(np.ldexp(1.0, 1 - len(steps)))
-    plain = len(steps) * total <= PLAIN_ADDITIONS
-    return min(1.0, (_p_by_adding if plain else _p_by_transform)(steps, observed, progress))
+    return min(1.0, _p_by_transform(steps, observed, progress))
 
 
 def _p_by_adding(steps: Counts, observed: int, progress: Progress) -> float:
