@@ -36,7 +36,7 @@ def command(
     """Run the evaluation in REPORT (a JSON file) again, with its clips, folds, settings and seed.
 
     Exit code 0: the numbers are the same. 1: audio or numbers differ; each difference is listed. With other versions
-    or on another machine, numbers may differ by 1e-6.
+    or on another machine, numbers may differ by 1e-5.
     """
     from gmmaudio import pipeline
     from gmmaudio.cli.output_paths import OutputPaths
@@ -83,7 +83,7 @@ def _lines(reproduction: Reproduction) -> list[str]:
     lines = [f"other now: {change}" for change in reproduction.changed_environment]
     lines += _first("audio", inputs) + _first("number", values)
     if reproduction.identical:
-        within = ", within 1e-6 (other versions or machine)" if reproduction.changed_environment else ", bit for bit"
+        within = ", within 1e-5 (other versions or machine)" if reproduction.changed_environment else ", bit for bit"
         return [*lines, f"reproduced{within}: {reproduction.report.headline}"]
     return [*lines, f"not reproduced: {len(inputs)} files and {len(values)} numbers differ"]
 
