@@ -147,7 +147,7 @@ def test_the_page_of_findings_lists_them_all():
 
 
 def test_the_template_of_the_guide_for_contributors_runs(monkeypatch, capsys):
-    from gmmaudio.cli.console import show_report
+    from gmmaudio.cli.report_tables import show_report
 
     guide = (DOCS / "contributing.md").read_text(encoding="utf-8")
     function, row = (

@@ -80,4 +80,6 @@ def _open(cache: Path | None) -> FeatureStore:
     """Return the store in a folder."""
     from gmmaudio.features.store import FeatureStore
 
+    if str(cache) == "none":
+        raise click.UsageError("--cache none is no folder to look at; expected the folder of a cache.")
     return FeatureStore(options.default_cache() if cache is None else cache)

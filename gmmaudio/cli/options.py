@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
+from gmmaudio.errors import CacheWarning, SettingError
 from gmmaudio.names import file_text
 
 if TYPE_CHECKING:
@@ -195,12 +197,23 @@ def open_store(cache: Path | None, limit_bytes: int) -> FeatureStore | None:
     click.UsageError
         If a limit is named beside ``none``.
     SettingError
-        If the folder is a file, or holds other files.
+        If the folder that was named is a file, or holds other files.
+
+    Warns
+    -----
+    CacheWarning
+        If the default folder is a file, or holds other files: nothing is kept then.
     """
     from gmmaudio.features.store import FeatureStore
 
+    if cache is None:
+        try:
+            return FeatureStore(default_cache(), limit_bytes)
+        except SettingError as error:
+            warnings.warn(f"{error}; features are not kept", CacheWarning, stacklevel=2)
+            return None
     if str(cache) != "none":
-        return FeatureStore(default_cache() if cache is None else cache, limit_bytes)
+        return FeatureStore(cache, limit_bytes)
     source = click.get_current_context().get_parameter_source("cache_limit")
     if source is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--cache-limit has no effect with --cache none.")

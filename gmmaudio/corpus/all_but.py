@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
+import numpy as np
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AllBut(Sequence[int]):
@@ -32,7 +34,7 @@ class AllBut(Sequence[int]):
         return self.n - len(self.left_out)
 
     def __contains__(self, index: object) -> bool:
-        return isinstance(index, int) and 0 <= index < self.n and index not in self.left_out
+        return isinstance(index, int | np.integer) and 0 <= int(index) < self.n and index not in self.left_out
 
     def __iter__(self) -> Iterator[int]:
         return (i for i in range(self.n) if i not in self.left_out)

@@ -154,7 +154,7 @@ class FeatureStore:
         key : mapping of str to Any
             Plain values, as JSON holds them.
         entry : Entry
-            What to keep; nothing is kept of one that is larger than the limit.
+            What to keep; nothing is kept of one that takes more than nine tenths of the limit.
 
         Raises
         ------
@@ -164,7 +164,8 @@ class FeatureStore:
         text = _key_text(key)
         parts = encode_entry(text, entry)
         n_bytes = _on_disk(sum(map(len, parts)))
-        if n_bytes > self.limit_bytes:
+        # removing entries would remove it too
+        if n_bytes > KEPT_SHARE * self.limit_bytes:
             return
         try:
             self._write(self._path(text), parts)
@@ -307,7 +308,7 @@ def _check_folder(folder: Path) -> None:
     try:
         names = os.listdir(folder)  # noqa: PTH208 - names, not paths
     except NotADirectoryError as error:
-        raise SettingError(f"{folder}: is a file; name a folder (`cache`)") from error
+        raise SettingError(f"{folder}: is a file, or lies below one; name a folder (`cache`)") from error
     except (OSError, ValueError):
         # one that cannot be read is not written either, which a run survives
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import MixtureError
+
+EXPECTED = "expected the file of rows that was there at first"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class FileRows:
         Bytes from one row, and from one column, to the next.
     offset : int
         Bytes before the first number.
+    checksum : int
+        CRC-32 of the first and the last row, by which a file that took the place of this one is known.
     """
 
     path: str
@@ -36,6 +41,7 @@ class FileRows:
     shape: tuple[int, int]
     strides: tuple[int, int]
     offset: int
+    checksum: int
 
     def open(self) -> npt.NDArray[Any]:
         """Return the matrix as a memory map.
@@ -43,15 +49,16 @@ class FileRows:
         Raises
         ------
         MixtureError
-            If the file is not there any more, cannot be read or has become shorter.
+            If the file is not there any more, cannot be read, has become shorter or holds other rows.
         """
         try:
             content = np.memmap(self.path, np.uint8, mode="r")
-            return np.ndarray(self.shape, self.dtype, content, self.offset, self.strides)
+            rows = np.ndarray(self.shape, self.dtype, content, self.offset, self.strides)
         except (OSError, ValueError, TypeError) as error:
-            raise MixtureError(
-                f"{self.path}: cannot be read ({error}); expected the file of rows that was there at first"
-            ) from error
+            raise MixtureError(f"{self.path}: cannot be read ({error}); {EXPECTED}") from error
+        if _checksum(rows) != self.checksum:
+            raise MixtureError(f"{self.path}: holds other rows; {EXPECTED}")
+        return rows
 
 
 def in_file(rows: npt.NDArray[Any]) -> FileRows | None:
@@ -73,7 +80,14 @@ def in_file(rows: npt.NDArray[Any]) -> FileRows | None:
         return None
     path, (n, d), (to_row, to_column) = Path(root.filename), rows.shape, rows.strides
     offset = root.offset + _address(rows) - _address(root)
-    return FileRows(str(path), rows.dtype.str, (n, d), (to_row, to_column), offset) if path.is_file() else None
+    if not path.is_file():
+        return None
+    return FileRows(str(path), rows.dtype.str, (n, d), (to_row, to_column), offset, _checksum(rows))
+
+
+def _checksum(rows: npt.NDArray[Any]) -> int:
+    """Return the CRC-32 of the first and the last row."""
+    return zlib.crc32(rows[[0, -1]].tobytes() if len(rows) else b"")
 
 
 def _address(array: npt.NDArray[Any]) -> int:

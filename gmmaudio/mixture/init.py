@@ -21,6 +21,8 @@ from gmmaudio.mixture.whitening import Whitening
 SAMPLE = 20_000
 # The first centres are drawn from fewer rows, of which 100 for each centre are enough: docs/decisions/0016.
 SEEDING_SAMPLE, SEEDING_ROWS_EACH = 5_000, 100
+# A row this many deviations from the mean is always among them.
+FAR = 16.0
 # Ward's linkage holds the distances of all pairs of rows: 32 MB for 2,000 rows.
 HIERARCHICAL_SAMPLE = 2_000
 INITS = ("kmeans", "hierarchical", "binary", "random")
@@ -196,9 +198,14 @@ def _kmeans(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> La
     seed, n_seeding = int(rng.integers(2**31)), max(SEEDING_SAMPLE, SEEDING_ROWS_EACH * k)
     first: str | Array = "k-means++"
     if len(rows) > n_seeding:
-        drawn = np.sort(rng.choice(len(rows), n_seeding, replace=False))
+        drawn = np.union1d(rng.choice(len(rows), n_seeding, replace=False), _far_rows(rows))
         first, _ = kmeans_plusplus(rows[drawn], k, sample_weight=weights[drawn], random_state=seed)
     return _fit_predict(KMeans(k, init=first, n_init=1, max_iter=20, random_state=seed), rows, weights)
+
+
+def _far_rows(rows: Array) -> npt.NDArray[np.intp]:
+    """Return the indices of rows far from all others, which need a centre of their own, however few they are."""
+    return np.flatnonzero(np.abs(rows).max(axis=1, initial=0.0) > FAR)
 
 
 def _hierarchical(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> Labels:

@@ -123,8 +123,8 @@ def as_store(cache: str | os.PathLike[str] | FeatureStore | None) -> FeatureStor
     """
     if cache is None:
         return None
-    if cache == "":
-        raise SettingError("`cache` is ''; expected a folder, or None")
+    if cache in ("", "none"):
+        raise SettingError(f"`cache` is {cache!r}; expected a folder, or None")
     store = cache if isinstance(cache, FeatureStore) else FeatureStore(Path(cache))
     store.remove_left_over()
     return store

@@ -224,8 +224,31 @@ def test_a_folder_of_music_is_refused_and_left_alone(command, corpus, model_file
 
 def test_a_file_is_refused(command, model_file, good):
     result = command("classify", model_file, good, "--cache", good)
-    assert (result.code, result.err) == (2, f"gmmaudio: {good}: is a file; name a folder (--cache)\n")
+    assert (result.code, result.err) == (
+        2,
+        f"gmmaudio: {good}: is a file, or lies below one; name a folder (--cache)\n",
+    )
     assert command("classify", model_file, good, "--cache", "").code == 2
+
+
+def test_a_default_folder_that_cannot_be_used_stops_no_command(command, model_file, good, tmp_path, monkeypatch):
+    monkeypatch.setattr("gmmaudio.cli.options.default_cache", lambda: tmp_path / "music")
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "song.wav").write_bytes(b"")
+    result = command("classify", model_file, good)
+    assert result.code == 0
+    assert result.err.count("holds other files and is no cache of this program") == 1
+    assert "features are not kept" in result.err
+    assert [path.name for path in (tmp_path / "music").iterdir()] == ["song.wav"]
+
+
+def test_no_cache_is_no_folder_to_look_at(command):
+    for verb in ("info", "verify", "clear"):
+        result = command("cache", verb, "--cache", "none")
+        assert (result.code, result.err.splitlines()[-1]) == (
+            2,
+            "Error: --cache none is no folder to look at; expected the folder of a cache.",
+        )
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ def test_it_is_the_tuple_of_what_is_not_left_out(case):
     assert kept == AllBut(n + 1, left_out | {n})
     assert kept != (*plain, n)
     assert [i in kept for i in range(-1, n + 2)] == [i in plain for i in range(-1, n + 2)]
+    assert [np.int64(i) in kept for i in range(n)] == [i in plain for i in range(n)]
     assert kept != list(plain)
 
 

@@ -172,6 +172,16 @@ def test_what_is_larger_than_the_limit_is_not_kept(tmp_path):
     assert store.read({"n": 2}) is None
 
 
+def test_an_entry_that_would_be_removed_at_once_removes_no_others(tmp_path):
+    fill(FeatureStore(tmp_path), [1])
+    fill(FeatureStore(tmp_path), [2], n=1000)
+    size = max(file.n_bytes for file in FeatureStore(tmp_path).files())
+    store = FeatureStore(tmp_path / "small", int(size / 0.95))
+    fill(store, [1])
+    fill(store, [2], n=1000)
+    assert found(store, [1, 2]) == {1}
+
+
 def test_a_smaller_limit_is_met_at_the_next_write(tmp_path):
     fill(FeatureStore(tmp_path), range(50))
     fill(FeatureStore(tmp_path, 10 * BLOCK_BYTES), [99])
@@ -225,7 +235,7 @@ def test_a_folder_that_was_filled_meanwhile_is_left_alone(tmp_path):
 
 def test_a_file_and_a_limit_that_is_none_are_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingError, match=r"file: is a file; name a folder \(`cache`\)"):
+    with pytest.raises(SettingError, match=r"file: is a file, or lies below one; name a folder \(`cache`\)"):
         FeatureStore(tmp_path / "file")
     for limit in (0, -1):
         with pytest.raises(SettingError, match=f"limit_bytes is {limit}; expected 1 or more"):

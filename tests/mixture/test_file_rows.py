@@ -137,6 +137,14 @@ def test_a_file_that_changes_on_the_way_is_named(change, tmp_path):
         accumulate(first_mixture("diag"), path, mapper=late)
 
 
+def test_another_file_in_the_place_of_a_mapped_one_is_named(tmp_path):
+    path = saved(tmp_path, crowd(N))
+    rows = np.load(path, mmap_mode="r")
+    saved(tmp_path, crowd(N) + 1, "other.npy").replace(path)
+    with pytest.raises(MixtureError, match=r"rows\.npy: holds other rows; expected the file of rows that was there"):
+        accumulate(first_mixture("diag"), rows, mapper=Counter())
+
+
 def test_rows_that_are_refused_are_named_by_their_place_in_the_source(tmp_path):
     X = crowd(N)
     X[9000, 2] = np.inf

@@ -5,7 +5,7 @@ import pytest
 import gmmaudio
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.models import make_recipe
-from gmmaudio.pipeline.arguments import as_corpus, as_recipe, read_corpus
+from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_store, read_corpus
 
 
 @pytest.mark.parametrize("name", ["root", "plain"])
@@ -44,3 +44,9 @@ def test_paths_and_records_give_the_same_model(corpus, clips):
     recipe = make_recipe(n_components=1)
     from_path, from_corpus = (gmmaudio.train(each, recipe).model for each in (corpus.plain, clips))
     assert from_path.training == from_corpus.training
+
+
+@pytest.mark.parametrize("cache", ["", "none"])
+def test_no_folder_for_the_cache_is_refused(cache):
+    with pytest.raises(SettingError, match=f"`cache` is '{cache}'; expected a folder, or None"):
+        as_store(cache)
