@@ -348,10 +348,11 @@ def _log_sum_of_others(logs: Floats) -> Floats:
     rest = logs.copy()
     np.put_along_axis(rest, top, -np.inf, axis=1)
     of_rest = np.logaddexp.reduce(rest, axis=1)[:, None]
-    total = np.logaddexp(of_rest, np.take_along_axis(logs, top, axis=1))
+    greatest = np.take_along_axis(logs, top, axis=1)
+    total = np.logaddexp(of_rest, greatest)
     share = np.exp(np.subtract(rest, total, where=total > -np.inf, out=np.full_like(rest, -np.inf)))
-    others: Floats = total + np.log1p(-share)
-    np.put_along_axis(others, top, of_rest, axis=1)
+    # equal ones have equal others, to the bit
+    others = np.where(logs == greatest, of_rest, total + np.log1p(-share))
     return np.take_along_axis(others, back, axis=1)
 
 
