@@ -13,6 +13,7 @@ from results.record import FOLDER, Record, read_record
 View = Callable[[Record], str]
 
 MIXTURE_REFERENCE = "gmmaudio float32"
+OURS = "gmmaudio"
 
 
 def made(record: Record) -> str:
@@ -147,16 +148,89 @@ def demo_times(record: Record) -> str:
     )
 
 
-def end_to_end_table(record: Record) -> str:
-    """Return CPU time and memory of training and classifying, beside the script.
+def speed_tables(record: Record) -> str:
+    """Return what commands and front ends cost: milliseconds for a minute, commands, and whole corpora.
 
     Parameters
     ----------
     record : Record
-        Of `benchmarks.end_to_end`.
+        Of `benchmarks.speed`.
     """
-    rows = [[row["system"], f"{row['cpu_s']:.1f}", f"{row['peak_mib']:.0f}"] for row in record.rows]
-    return _with_source(table(["", "CPU s", "peak memory, MiB"], rows), record)
+    return _with_source("\n".join([_minute_table(record.rows), _cost_tables(record.rows)]), record)
+
+
+def speed_corpora(record: Record) -> str:
+    """Return what training and classifying a corpus costs, beside the script.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.speed`.
+    """
+    return _with_source(_cost_tables([row for row in record.rows if row["part"] == "corpus"]), record)
+
+
+def _minute_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return CPU milliseconds for a minute of audio, ours in every version, and the ratio to our classic front end."""
+    minute = [row for row in rows if row["part"] == "minute"]
+    now = {row["name"]: row["ms"] for row in minute if row["system"] == OURS}
+    before = {row["name"]: row["ms"] for row in minute if row["system"] != OURS}
+    cells = [
+        [
+            name,
+            f"{ms:.0f}",
+            f"{ms / now['gmmaudio, classic']:.2f}",
+            f"{before[name]:.0f}" if name in before else "",
+            f"{before[name] / ms:.1f}" if name in before else "",
+        ]
+        for name, ms in now.items()
+    ]
+    return table(["a minute of audio", "CPU ms", "over classic", "CPU ms before", "before over now"], cells)
+
+
+def _cost_tables(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return CPU seconds, wall clock and memory of commands, with the ratio to gmmaudio's CPU seconds."""
+    costs = [row for row in rows if row["part"] != "minute"]
+    now = {row["name"]: row["cpu_s"] for row in costs if row["system"] == OURS}
+    cells = [
+        [
+            row["name"],
+            row["system"],
+            f"{row['cpu_s']:.2f}",
+            f"{row['cpu_s'] / now[row['name']]:.2f}",
+            f"{row['wall_s']:.2f}",
+            f"{row['peak_mib']:.0f}",
+        ]
+        for row in sorted(costs, key=lambda row: list(now).index(row["name"]))
+    ]
+    return table(["", "system", "CPU s", "over gmmaudio", "wall clock, s", "peak memory, MiB"], cells)
+
+
+def before_after_table(record: Record) -> str:
+    """Return the accuracy of an earlier version and of this one on the same clips and folds, and their difference.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.before_after`.
+    """
+    rows = [
+        [
+            row["corpus"],
+            f"`{row['options']}`",
+            f"{row['n']}, {row['n_groups']}",
+            percent({"value": row["accuracy_before"]}),
+            percent({"value": row["accuracy_now"]}),
+            points(row["difference"]),
+            str(row["n_changed"]),
+            f"{row['cpu_before_s']:.0f}",
+            f"{row['cpu_now_s']:.0f}",
+        ]
+        for row in record.rows
+    ]
+    heads = ["corpus", "options of `gmmaudio crossval`", "clips, groups", "accuracy before", "now"]
+    heads += ["difference, percentage points", "predictions that changed", "CPU s before", "now"]
+    return _with_source(table(heads, rows), record)
 
 
 def genre_folds_table(record: Record) -> str:
@@ -323,7 +397,9 @@ VIEWS: Mapping[str, View] = {
     "real_audio/robustness": robustness,
     "demo": demo_table,
     "demo/times": demo_times,
-    "end_to_end": end_to_end_table,
+    "speed": speed_tables,
+    "speed/corpora": speed_corpora,
+    "before_after": before_after_table,
     "genre_folds": genre_folds_table,
     "language": language_table,
     "recognition": recognition_tables,

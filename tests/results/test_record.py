@@ -11,9 +11,9 @@ from results import record as records
 
 def test_a_record_is_read_back_as_it_was_written(record, tmp_path):
     path = records.write_record(record, tmp_path / "new")
-    assert path == tmp_path / "new" / "end_to_end.json"
+    assert path == tmp_path / "new" / "speed.json"
     assert records.read_record(path) == record
-    assert [each.name for each in path.parent.iterdir()] == ["end_to_end.json"]
+    assert [each.name for each in path.parent.iterdir()] == ["speed.json"]
 
 
 def test_a_new_record_names_command_day_versions_and_machine(monkeypatch):
@@ -36,13 +36,13 @@ def test_a_value_that_is_no_number_is_not_written(record, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "expected format 1 and name 'end_to_end', got 2 and 'end_to_end'"),
-        ({"name": "other"}, "expected format 1 and name 'end_to_end', got 1 and 'other'"),
+        ({"format": 2}, "expected format 1 and name 'speed', got 2 and 'speed'"),
+        ({"name": "other"}, "expected format 1 and name 'speed', got 1 and 'other'"),
         ({"extra": 1}, "expected an object with the fields command, date, format, machine, name, "),
     ],
 )
 def test_a_file_of_another_form_is_refused(record, tmp_path, change, message):
-    path = tmp_path / "end_to_end.json"
+    path = tmp_path / "speed.json"
     path.write_text(json.dumps(asdict(record) | change))
     with pytest.raises(ValueError, match=re.escape(message)):
         records.read_record(path)

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from results import __main__ as command
 from results.record import write_record
 
-PAGE = "# Speed\n\n<!-- results: end_to_end -->\n<!-- end -->\n"
+PAGE = "# Speed\n\n<!-- results: speed -->\n<!-- end -->\n"
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ def test_an_empty_block_fails_until_it_is_filled_and_again_when_it_is_changed_by
     assert run("fill").output == "filled README.md\n"
     assert run("check").exit_code == 0
     assert run("fill").output == ""
-    page.write_text(page.read_text().replace("28.1", "18.1"))
+    page.write_text(page.read_text().replace("28.15", "18.15"))
     done = run("check")
     assert done.exit_code == 1
-    assert f"{page}:3: block 'end_to_end' differs from its file of results" in done.output
+    assert f"{page}:3: block 'speed' differs from its file of results" in done.output
 
 
 def test_new_results_are_seen_as_a_difference(repository, record):
@@ -62,22 +62,22 @@ def test_a_block_without_a_file_of_results_fails_by_name(repository):
 def test_the_list_says_what_makes_each_file_and_what_shows_it(repository, record):
     write_record(replace(record, name="other"), repository / "results")
     text = run("list").output
-    assert "results/end_to_end.json  Training and classifying, end to end" in text
-    assert "python -m benchmarks.end_to_end --rounds 1" in text
+    assert "results/speed.json  Training and classifying, end to end" in text
+    assert "python -m benchmarks.speed --rounds 1" in text
     assert "shown in README.md" in text and "shown in no document" in text
 
 
 def test_remake_runs_the_command_of_each_file_and_fills_the_blocks(repository, monkeypatch):
     ran = []
     monkeypatch.setattr(command.subprocess, "run", lambda words, **_: ran.append(words))
-    done = run("remake", "end_to_end")
+    done = run("remake", "speed")
     assert done.exit_code == 0, done.output
-    assert ran == [[sys.executable, "-m", "benchmarks.end_to_end", "--rounds", "1"]]
+    assert ran == [[sys.executable, "-m", "benchmarks.speed", "--rounds", "1"]]
     assert "filled README.md" in done.output
     run("remake", "all")
     assert len(ran) == 2
 
 
 def test_a_command_that_is_no_module_of_python_is_not_run(record):
-    with pytest.raises(ValueError, match="end_to_end: expected a command that begins with 'python -m', got 'rm -r x'"):
+    with pytest.raises(ValueError, match="speed: expected a command that begins with 'python -m', got 'rm -r x'"):
         command.command_words(replace(record, command="rm -r x"))

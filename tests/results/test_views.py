@@ -18,16 +18,32 @@ def rows_of(text):
 
 
 def test_a_table_says_when_where_with_what_and_by_which_command_it_was_measured(record):
-    text = views.end_to_end_table(record)
+    text = views.speed_tables(record)
     assert rows_of(text) == [
-        "| | CPU s | peak memory, MiB |",
-        "|---|---|---|",
-        "| librosa + scikit-learn | 18.0 | 305 |",
-        "| gmmaudio | 28.1 | 306 |",
+        "| a minute of audio | CPU ms | over classic | CPU ms before | before over now |",
+        "|---|---|---|---|---|",
+        "| gmmaudio, classic | 20 | 1.00 | 45 | 2.2 |",
+        "| librosa | 30 | 1.52 | | |",
+        "| | system | CPU s | over gmmaudio | wall clock, s | peak memory, MiB |",
+        "|---|---|---|---|---|---|",
+        "| info | gmmaudio | 0.20 | 1.00 | 0.30 | 40 |",
+        "| train | script | 18.04 | 0.64 | 19.00 | 305 |",
+        "| train | gmmaudio | 28.15 | 1.00 | 14.50 | 306 |",
     ]
-    assert "Measured on 2026-01-31 by `python -m benchmarks.end_to_end --rounds 1`" in text
+    assert "Measured on 2026-01-31 by `python -m benchmarks.speed --rounds 1`" in text
     assert "Python 3.11.7, gmmaudio 0.2.0, numpy 2.0.0; 2 cores, A, x86_64, Linux." in text
     assert text.endswith("One worker, one thread.\n")
+
+
+def test_the_table_of_corpora_leaves_out_front_ends_and_short_commands(record):
+    assert [line.split(" | ")[0] for line in rows_of(views.speed_corpora(record))[2:]] == ["| train", "| train"]
+
+
+def test_recognition_before_and_after_stands_side_by_side_with_its_difference(record):
+    row = {"corpus": "genre", "options": "--folds 4", "n": 90, "n_groups": 74, "n_changed": 3, "difference": GAP}
+    row |= {"accuracy_before": 0.5, "accuracy_now": 0.625, "cpu_before_s": 22.3, "cpu_now_s": 9.9}
+    (line,) = rows_of(views.before_after_table(replace(record, rows=[row])))[2:]
+    assert line == "| genre | `--folds 4` | 90, 74 | 50.0 % | 62.5 % | +12.5 (+5.0 to +20.0) | 3 | 22 | 10 |"
 
 
 def crossval_row(model, **more):
@@ -152,11 +168,11 @@ def test_growth_has_the_ends_of_each_sweep_and_its_exponents(record):
 
 def test_a_block_is_made_from_the_file_that_its_name_begins_with(record, tmp_path):
     write_record(record, tmp_path)
-    assert views.render("end_to_end", tmp_path) == views.end_to_end_table(record)
+    assert views.render("speed", tmp_path) == views.speed_tables(record)
     with pytest.raises(ValueError, match=r"real_audio\.json is missing"):
         views.render("real_audio/presets", tmp_path)
-    with pytest.raises(ValueError, match=r"expected one of real_audio, .*, got 'speed'"):
-        views.render("speed", tmp_path)
+    with pytest.raises(ValueError, match=r"expected one of real_audio, .*, got 'haste'"):
+        views.render("haste", tmp_path)
 
 
 def test_every_view_is_of_a_recipe_or_a_benchmark():
