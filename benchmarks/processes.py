@@ -57,6 +57,8 @@ def run_python(commands: Sequence[Sequence[str]], package: Path | None = None, o
         If a command fails.
     """
     environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(package or ROOT)}
+    # compiled modules are kept, as in an installation
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     cpu = wall = peak = 0.0
     for command in commands:
         target = os.devnull if out is None else str(out)
