@@ -67,7 +67,9 @@ def run_python(commands: Sequence[Sequence[str]], package: Path | None = None, o
             (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
         ]
         start = time.perf_counter()
-        pid = os.posix_spawn(sys.executable, [sys.executable, *command], environment, file_actions=actions)
+        # -P: the current folder does not come before PYTHONPATH
+        words = [sys.executable, "-P", *command]
+        pid = os.posix_spawn(sys.executable, words, environment, file_actions=actions)
         _, status, usage = os.wait4(pid, 0)
         if status:
             raise click.ClickException(f"{' '.join(command)} failed")
