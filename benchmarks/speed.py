@@ -27,8 +27,8 @@ PEERS = ("torch", "torchaudio", "kaldi-native-fbank", "essentia", "python_speech
 MINUTE_CLIPS = 9
 PROTOCOL = (
     "Every measurement is a process of its own (one for each command) with one numeric thread, one worker and no cache "
-    "where nothing else is said; rounds are interleaved. Medians of {rounds} rounds, for the language corpora of "
-    "{corpus_rounds}. Milliseconds for a minute are the least of five passes over {clips} clips of 30 s of *genre*, "
+    "where nothing else is said. Medians of interleaved rounds: {rounds}, and {corpus_rounds} of the language corpora. "
+    "Milliseconds for a minute are the least of five passes over {clips} clips of 30 s of *genre*, "
     "decoded before; peers and classic compute 20 MFCC of the same samples, pyAudioAnalysis its 34 features. The "
     "script and gmmaudio train on the 90 clips of *genre* and classify them, K=32; gmmaudio also learns probabilities "
     "and whether an unknown label can be recognised."
@@ -48,14 +48,15 @@ class Case(NamedTuple):
 @click.command()
 @click.option("--before", metavar="REVISION", help="Earlier version of this repository to measure beside.")
 @click.option("--rounds", default=3, show_default=True)
-@click.option("--corpus-rounds", default=1, show_default=True, help="Rounds of commands that take minutes.")
+@click.option("--corpus-rounds", default=1, show_default=True, help="Rounds of commands that take minutes; 0: none.")
 def main(before: str | None, rounds: int, corpus_rounds: int) -> None:
     """Measure, print the tables and write results/speed.json."""
     with checkout(before) if before else nullcontext() as earlier, tempfile.TemporaryDirectory() as folder:
         versions = [(NOW, ROOT)] + ([(BEFORE, earlier)] if earlier else [])
         rows = minute_rows(versions, rounds)
         rows += cost_rows(list(short_cases(versions, Path(folder))), rounds)
-        rows += cost_rows(list(long_cases(versions, Path(folder))), corpus_rounds)
+        if corpus_rounds:
+            rows += cost_rows(list(long_cases(versions, Path(folder))), corpus_rounds)
     protocol = PROTOCOL.format(rounds=rounds, corpus_rounds=corpus_rounds, clips=MINUTE_CLIPS)
     record = make_record("speed", "Commands and front ends beside peers", protocol, rows, PEERS)
     click.echo(speed_tables(record))
