@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.contenders import CONTENDERS, OURS, Start, kind_of, ours
+from benchmarks.processes import ONE_THREAD
 from results.record import make_record, write_record
 from results.views import made
 
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 # numpy and the peers are imported in the children only: a child's peak memory starts from its parent's
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 PACKAGES = ("pomegranate", "hmmlearn", "torchgmm", "torch")
 PROTOCOL = (
     "Synthetic rows, the same rows and start for all, every measurement in a fresh process, at one thread where "

@@ -19,9 +19,9 @@ from benchmarks.per_minute import SYSTEMS
 from benchmarks.processes import Cost, checkout, run_python
 from results.corpora import manifest_of
 from results.record import ROOT, make_record, write_record
-from results.views import speed_tables
+from results.views import OURS, speed_tables
 
-PEER, NOW, BEFORE = "librosa + scikit-learn", "gmmaudio", "gmmaudio before"
+PEER, NOW, BEFORE = "librosa + scikit-learn", OURS, "gmmaudio before"
 CACHED, TWO_JOBS = "gmmaudio, features in the cache", "gmmaudio, -j 2"
 PEERS = ("torch", "torchaudio", "kaldi-native-fbank", "essentia", "python_speech_features", "pyAudioAnalysis")
 MINUTE_CLIPS = 9
@@ -67,7 +67,11 @@ def minute_rows(versions: Sequence[tuple[str, Path]], rounds: int) -> list[dict[
     """Return CPU milliseconds for a minute of audio of every system, and of our front ends in every version."""
     folder = manifest_of("genre").parent
     clips = [str(path) for path in sorted(folder.glob("*/*.flac"))[:: 90 // MINUTE_CLIPS][:MINUTE_CLIPS]]
-    systems = [(name, label, root) for name in ("decode", *SYSTEMS) for label, root in versions[: 1 + ours(name)]]
+    systems = [
+        (name, label, root)
+        for name in ("decode", *SYSTEMS)
+        for label, root in (versions if ours(name) else versions[:1])
+    ]
     times: dict[tuple[str, str], list[float]] = {}
     for _ in range(rounds):
         for name, label, root in systems:

@@ -111,7 +111,7 @@ def feature_warping(values: Frames, width: int) -> Frames:
     Raises
     ------
     FeatureError
-        If a value is masked, or not a number.
+        If a value is masked, or not a number, or the window has no frames.
 
     References
     ----------
@@ -125,6 +125,8 @@ def feature_warping(values: Frames, width: int) -> Frames:
     refuse_masked(values, "frames must be real numbers", FeatureError)
     if np.isnan(values).any():
         raise FeatureError("frames must be numbers; one that is not has no rank")
+    if width < 1:
+        raise FeatureError(f"the window has {width} frames; expected 1 or more")
     size = min(width, len(values))
     return _normal_quantiles(size).take(twice_middle_ranks(np.asarray(values, dtype=np.float32), size))
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.compute import libraries
+from gmmaudio.mixture.bulk import REACH
 from gmmaudio.mixture.covariance import Array, Floats, Mask, covariance_of, moments_of
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.whitening import Whitening
@@ -21,8 +22,6 @@ from gmmaudio.mixture.whitening import Whitening
 SAMPLE = 20_000
 # The first centres are drawn from fewer rows, of which 100 for each centre are enough: docs/decisions/0016.
 SEEDING_SAMPLE, SEEDING_ROWS_EACH = 5_000, 100
-# A row this many deviations from the mean is always among them.
-FAR = 16.0
 # Ward's linkage holds the distances of all pairs of rows: 32 MB for 2,000 rows.
 HIERARCHICAL_SAMPLE = 2_000
 INITS = ("kmeans", "hierarchical", "binary", "random")
@@ -204,8 +203,8 @@ def _kmeans(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> La
 
 
 def _far_rows(rows: Array) -> npt.NDArray[np.intp]:
-    """Return the indices of rows far from all others, which need a centre of their own, however few they are."""
-    return np.flatnonzero(np.abs(rows).max(axis=1, initial=0.0) > FAR)
+    """Return the indices of rows beyond the bulk, which need a centre of their own, however few they are."""
+    return np.flatnonzero(np.abs(rows).max(axis=1, initial=0.0) > REACH)
 
 
 def _hierarchical(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> Labels:

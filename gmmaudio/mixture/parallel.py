@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from gmmaudio.compute import count_jobs
 from gmmaudio.errors import SettingError
 
 # An order-preserving map: the builtin, or that of a pool of processes or a cluster.
@@ -35,4 +35,4 @@ def count_threads(n_threads: int) -> int:
     whole = isinstance(n_threads, int | np.integer) and not isinstance(n_threads, bool)
     if not whole or (n_threads < 1 and n_threads != -1):
         raise SettingError(f"n_threads is {n_threads!r}; expected 1 or more, or -1 for one on each core")
-    return (os.cpu_count() or 1) if n_threads == -1 else int(n_threads)
+    return count_jobs(int(n_threads))

@@ -6,6 +6,7 @@ import pytest
 from scipy.signal import freqz, lfilter
 from scipy.stats import norm, rankdata
 
+from gmmaudio.errors import FeatureError
 from gmmaudio.features import (
     extract,
     feature_warping,
@@ -260,3 +261,9 @@ def test_rasta_passes_speech_rates_and_stops_slow_changes():
     t = np.arange(2000) / 100
     slow, fast = (np.sin(2 * np.pi * hz * t)[:, None].astype(np.float32) for hz in (0.05, 4.0))
     assert abs(rasta(slow + 50)[500:]).max() < 0.2 * abs(rasta(fast)[500:]).max()
+
+
+@pytest.mark.parametrize("width", [0, -1])
+def test_a_window_without_frames_is_refused_by_feature_warping(width):
+    with pytest.raises(FeatureError, match=f"the window has {width} frames; expected 1 or more"):
+        feature_warping(np.ones((3, 1), dtype=np.float32), width)
