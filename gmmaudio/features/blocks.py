@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.arrays import refuse_masked
-from gmmaudio.errors import FeatureError
-from gmmaudio.features.normalise import Frames
+from gmmaudio.features.normalise import Frames, check_frames
 
 MODULATION_HZ = (0.4, 18.0)
 # added to every power: the rounding of float32 cepstra, 6e-5 near 1,000, lies below it
@@ -42,7 +40,7 @@ def block_features(
     Raises
     ------
     FeatureError
-        If a frame is masked.
+        If there are no frames, or a value is masked.
 
     References
     ----------
@@ -55,7 +53,7 @@ def block_features(
     >>> blocks.shape, centre_s
     ((3, 8), array([1.5, 4.5, 7.5], dtype=float32))
     """
-    refuse_masked(frames, "frames must be real numbers", FeatureError)
+    check_frames(frames)
     length = min(size, len(frames))
     starts = np.arange(0, len(frames) - length + 1, step)
     bands = _bands(size, n_modulation, frames_per_s)

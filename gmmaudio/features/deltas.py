@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmaudio.arrays import refuse_masked
-from gmmaudio.errors import FeatureError
 from gmmaudio.features.frames import RawFrames
-from gmmaudio.features.normalise import Frames
+from gmmaudio.features.normalise import Frames, check_frames
 from gmmaudio.features.settings import FeatureSettings, RowSettings
 
 
@@ -56,6 +54,11 @@ def derivatives(cepstra: Frames, width: int, order: int) -> Frames:
     order : {1, 2}
         1 gives slopes for each frame, 2 the second derivative.
 
+    Raises
+    ------
+    FeatureError
+        If there are no frames, or a value is masked.
+
     References
     ----------
     Savitzky, Golay, "Smoothing and differentiation of data by simplified least squares procedures", Analytical
@@ -66,6 +69,7 @@ def derivatives(cepstra: Frames, width: int, order: int) -> Frames:
     >>> derivatives(np.arange(5, dtype=np.float32)[:, None], 3, 1).ravel()
     array([0.5, 1. , 1. , 1. , 0.5], dtype=float32)
     """
+    check_frames(cepstra)
     n, half = len(cepstra), width // 2
     offset = np.arange(-half, half + 1)
     # what lower powers do not explain of the highest one
@@ -96,7 +100,7 @@ def shifted_deltas(cepstra: Frames, n: int, d: int, p: int, k: int) -> Frames:
     Raises
     ------
     FeatureError
-        If a value is masked.
+        If there are no frames, or a value is masked.
 
     References
     ----------
@@ -111,7 +115,7 @@ def shifted_deltas(cepstra: Frames, n: int, d: int, p: int, k: int) -> Frames:
            [2., 1.],
            [1., 0.]], dtype=float32)
     """
-    refuse_masked(cepstra, "frames must be real numbers", FeatureError)
+    check_frames(cepstra)
     part, reach = cepstra[:, :n], d + p * (k - 1)
     padded = np.concatenate([np.repeat(part[:1], d, axis=0), part, np.repeat(part[-1:], reach, axis=0)])
     # every block has the same differences, some frames later

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
 from gmmaudio.features.frames import RawFrames
-from gmmaudio.features.normalise import Frames
+from gmmaudio.features.normalise import Frames, check_frames
 from gmmaudio.features.settings import RowSettings
 
 # percentile of frame levels: the level of a clip's steady noise
@@ -20,13 +20,15 @@ def passing_frames(raw: RawFrames, rows: RowSettings) -> npt.NDArray[np.bool_]:
     Parameters
     ----------
     raw : RawFrames
-        Frames of one clip, or of a part of one: their levels are judged against each other.
+        Frames of one clip, or of a part of one, at least one: their levels are judged against each other.
     rows : RowSettings
         Settings of the gates: ``gate_range_db``, ``gate_percentile``, ``gate_floor_db``, ``gate_margin``,
         ``speech_gate``.
 
     Raises
     ------
+    FeatureError
+        If there are no frames.
     SettingError
         If there is a speech gate, and the frames hold no probability of speech.
 
@@ -37,6 +39,7 @@ def passing_frames(raw: RawFrames, rows: RowSettings) -> npt.NDArray[np.bool_]:
     >>> passing_frames(raw, RowSettings(gate_range_db=30.0)).tolist()
     [False, True, True, True]
     """
+    check_frames(raw.level_db)
     passed = np.ones(len(raw), dtype=bool)
     if rows.gate_range_db is not None or rows.gate_floor_db is not None:
         loud = raw.level_db >= _threshold_db(raw.level_db, rows)

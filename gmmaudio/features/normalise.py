@@ -22,6 +22,30 @@ RASTA_LOOKAHEAD = 4
 MIN_WEIGHT = 1e-18
 
 
+def check_frames(values: Frames) -> None:
+    """Raise an error where there are no frames, or some of their values are masked.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, d) or (n,)
+        One row, or one number, for each frame.
+
+    Raises
+    ------
+    FeatureError
+        If n is 0, or a value is masked.
+
+    Examples
+    --------
+    >>> check_frames(np.zeros((0, 20), dtype=np.float32))
+    Traceback (most recent call last):
+    gmmaudio.errors.FeatureError: no frames; at least one is needed
+    """
+    refuse_masked(values, "frames must be real numbers", FeatureError)
+    if not len(values):
+        raise FeatureError("no frames; at least one is needed")
+
+
 def normalise_values(values: Frames, method: str, width: int) -> Frames:
     """Return the frames of a trial without its mean (and variance, or distribution), shape (n, d), float32.
 
@@ -37,14 +61,14 @@ def normalise_values(values: Frames, method: str, width: int) -> Frames:
     Raises
     ------
     FeatureError
-        If a value is masked.
+        If there are no frames, or a value is masked.
 
     Examples
     --------
     >>> normalise_values(np.array([[1.0, 5.0], [3.0, 9.0]], dtype=np.float32), "mean_variance", 301).tolist()
     [[-1.0, -1.0], [1.0, 1.0]]
     """
-    refuse_masked(values, "frames must be real numbers", FeatureError)
+    check_frames(values)
     if method == "none":
         return values
     if method == "sliding":
@@ -75,14 +99,14 @@ def sliding_cmvn(values: Frames, width: int) -> Frames:
     Raises
     ------
     FeatureError
-        If a value is masked.
+        If there are no frames, or a value is masked.
 
     Examples
     --------
     >>> sliding_cmvn(np.array([[1.0], [3.0]], dtype=np.float32), 301).ravel()
     array([-1.,  1.], dtype=float32)
     """
-    refuse_masked(values, "frames must be real numbers", FeatureError)
+    check_frames(values)
     first, size = _windows(len(values), width)
     # sums are of what is left without the overall mean: a large one would cost digits
     centred = values - values.mean(axis=0, dtype=np.float64)
@@ -111,7 +135,7 @@ def feature_warping(values: Frames, width: int) -> Frames:
     Raises
     ------
     FeatureError
-        If a value is masked, or not a number, or the window has no frames.
+        If there are no frames, a value is masked or not a number, or the window has no frames.
 
     References
     ----------
@@ -122,7 +146,7 @@ def feature_warping(values: Frames, width: int) -> Frames:
     >>> feature_warping(np.array([[5.0], [7.0], [6.0]], dtype=np.float32), 301).ravel().round(2)
     array([-0.97,  0.97,  0.  ], dtype=float32)
     """
-    refuse_masked(values, "frames must be real numbers", FeatureError)
+    check_frames(values)
     if np.isnan(values).any():
         raise FeatureError("frames must be numbers; one that is not has no rank")
     if width < 1:
@@ -165,7 +189,7 @@ def rasta(cepstra: Frames) -> Frames:
     Raises
     ------
     FeatureError
-        If a value is masked.
+        If there are no frames, or a value is masked.
 
     References
     ----------
@@ -176,7 +200,7 @@ def rasta(cepstra: Frames) -> Frames:
     >>> rasta(np.array([[0.0], [0.0], [1.0], [1.0]], dtype=np.float32)).ravel().round(3)
     array([0.786, 0.97 , 0.951, 0.932], dtype=float32)
     """
-    refuse_masked(cepstra, "frames must be real numbers", FeatureError)
+    check_frames(cepstra)
     # minus the first frame: the filter then begins at rest
     centred = cepstra - cepstra[:1].astype(np.float64)
     ends = np.zeros((RASTA_LOOKAHEAD, cepstra.shape[1]))

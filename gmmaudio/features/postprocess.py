@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.errors import SettingError
+from gmmaudio.errors import FeatureError, SettingError
 from gmmaudio.features.blocks import block_features
 from gmmaudio.features.deltas import append_deltas
 from gmmaudio.features.frames import RawFrames, raw_frames
@@ -81,12 +81,14 @@ def make_rows(clips: Sequence[RawFrames], features: FeatureSettings) -> Rows:
     Parameters
     ----------
     clips : sequence of RawFrames
-        Of the clips that the trial is made of, at least one.
+        Of the clips that the trial is made of, at least one, each of at least one frame.
     features : FeatureSettings
         The front end, or another with the same raw frames (:func:`same_frames`).
 
     Raises
     ------
+    FeatureError
+        If there are no clips, or one has no frames.
     SettingError
         If there is a speech gate, and frames without their probability of speech; or fewer warps than asked for.
 
@@ -97,6 +99,8 @@ def make_rows(clips: Sequence[RawFrames], features: FeatureSettings) -> Rows:
     >>> make_rows([raw_frames([samples], features.frames)] * 2, features).values.shape
     (88, 40)
     """
+    if not clips:
+        raise FeatureError("no clips; at least one is needed")
     frames, rows = features.frames, features.rows
     if frames.vtln and clips[0].values.shape[1] < frames.n_warps * frames.n_coefficients:
         raise SettingError("the frames hold fewer warps than `vtln` asks for; make them with it too")

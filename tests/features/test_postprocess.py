@@ -1,21 +1,32 @@
 """Raw frames into rows: warps, joined clips, every setting, and the presets."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
 
-from gmmaudio.errors import SettingError
+from gmmaudio.errors import FeatureError, SettingError
 from gmmaudio.features import (
     FrameSettings,
+    RawFrames,
     Rows,
     RowSettings,
+    block_features,
     extract,
+    feature_warping,
     make_features,
     make_rows,
+    normalise_values,
+    rasta,
     raw_frames,
     same_frames,
+    shifted_deltas,
+    sliding_cmvn,
 )
+from gmmaudio.features.deltas import derivatives
+from gmmaudio.features.gate import passing_frames
+from gmmaudio.features.settings import NORMALISATIONS
 from gmmaudio.models import preset_of
 from tests.features.conftest import (
     CONFIGS,
@@ -26,6 +37,7 @@ from tests.features.conftest import (
     SETTING_NAMES,
     WARPED,
     noise,
+    raw_of,
     sound,
 )
 
@@ -214,3 +226,33 @@ def test_presets_are_invariant_to_gain(preset):
     np.testing.assert_allclose(
         extract(samples * np.float32(0.5), config).values, extract(samples, config).values, rtol=0, atol=5e-4
     )
+
+
+EMPTY = np.zeros((0, 8), dtype=np.float32)
+NO_FRAMES = RawFrames(EMPTY, EMPTY[:, 0], EMPTY[:, 0], EMPTY[:, 0])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(partial(normalise_values, EMPTY, method, 301) for method in NORMALISATIONS),
+        partial(sliding_cmvn, EMPTY, 301),
+        partial(feature_warping, EMPTY, 301),
+        partial(rasta, EMPTY),
+        partial(derivatives, EMPTY, 9, 1),
+        partial(shifted_deltas, EMPTY, 7, 1, 3, 7),
+        partial(block_features, EMPTY, EMPTY[:, 0], size=4, step=2, n_modulation=1, frames_per_s=1.0),
+        *(partial(passing_frames, NO_FRAMES, rows) for rows in (RowSettings(), RowSettings(gate_range_db=30.0))),
+        partial(passing_frames, NO_FRAMES, RowSettings(speech_gate=0.5)),
+        *(partial(make_rows, clips, QUICK) for clips in ([NO_FRAMES], [NO_FRAMES, raw_of(np.ones((5, 8)))])),
+    ],
+    ids=lambda function: function.func.__name__,
+)
+def test_no_frames_are_refused_by_every_step(function):
+    with pytest.raises(FeatureError, match="no frames; at least one is needed"):
+        function()
+
+
+def test_a_trial_of_no_clips_is_refused():
+    with pytest.raises(FeatureError, match="no clips; at least one is needed"):
+        make_rows([], QUICK)
