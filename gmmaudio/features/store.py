@@ -79,7 +79,8 @@ class FeatureStore:
     Raises
     ------
     SettingError
-        If ``folder`` is a file, or holds other files, or ``limit_bytes`` is not positive.
+        If ``folder`` is a file, or holds other files or a file in place of its entries, or ``limit_bytes`` is not
+        positive.
 
     References
     ----------
@@ -315,6 +316,11 @@ def _check_folder(folder: Path) -> None:
     if not all(name.startswith(PREFIX) for name in names) and not is_cache(folder):
         raise SettingError(
             f"{folder}: holds other files and is no cache of this program; name an empty folder, or a new one (`cache`)"
+        )
+    if VERSION_FOLDER in names and not (folder / VERSION_FOLDER).is_dir():
+        raise SettingError(
+            f"{folder}: {VERSION_FOLDER} in it is no folder, and entries cannot be kept there; remove it, or name "
+            "another folder (`cache`)"
         )
 
 

@@ -222,6 +222,22 @@ def test_a_folder_of_music_is_refused_and_left_alone(command, corpus, model_file
     assert sorted(corpus.root.rglob("*")) == before
 
 
+def test_a_file_in_place_of_the_entries_is_an_error_of_every_command(command, model_file, good, tmp_path):
+    place = ("--cache", tmp_path / "cache")
+    assert command("classify", model_file, good, *place).code == 0
+    shutil.rmtree(tmp_path / "cache" / "v1")
+    (tmp_path / "cache" / "v1").write_text("mine")
+    for words in (("classify", model_file, good), ("cache", "clear"), ("cache", "verify"), ("cache", "info")):
+        result = command(*words, *place)
+        assert (result.code, result.out, result.err) == (
+            2,
+            "",
+            f"gmmaudio: {tmp_path}/cache: v1 in it is no folder, and entries cannot be kept there; remove it, or name "
+            "another folder (--cache)\n",
+        )
+    assert (tmp_path / "cache" / "v1").read_text() == "mine"
+
+
 def test_a_file_is_refused(command, model_file, good):
     result = command("classify", model_file, good, "--cache", good)
     assert (result.code, result.err) == (
@@ -337,6 +353,29 @@ def test_info_verify_and_clear(command, corpus, model_file, tmp_path):
     result = command("cache", "verify", *place)
     assert (result.code, result.out) == (0, f"{len(files) - 1} entries, 0 damaged\n")
     assert command("cache", "clear", *place).out == f"removed {len(files) - 1} entries\n"
+    assert command("cache", "info", *place).out == empty
+
+
+def test_json_of_info_verify_and_clear(command, model_file, good, tmp_path):
+    place = ("--json", "--cache", tmp_path / "cache")
+    folder = json.dumps(str(tmp_path / "cache"))
+    empty = f'{{\n "folder": {folder},\n "entries": 0,\n "bytes": 0,\n "least_recently_used": null\n}}\n'
+    assert command("cache", "info", *place).out == empty
+    command("classify", model_file, good, *place[1:])
+    first, second = sorted(FeatureStore(tmp_path / "cache").files())
+    result = command("cache", "verify", *place)
+    assert (result.code, result.out) == (0, f'{{\n "folder": {folder},\n "entries": 2,\n "damaged": []\n}}\n')
+    first.path.write_bytes(b"damaged")
+    result = command("cache", "verify", *place)
+    assert (result.code, result.out, result.err) == (
+        1,
+        f'{{\n "folder": {folder},\n "entries": 2,\n "damaged": [\n  {{\n   "path": {json.dumps(str(first.path))},\n'
+        '   "reason": "the checksum does not match"\n  }\n ]\n}\n',
+        "",
+    )
+    result = command("cache", "clear", *place)
+    assert (result.code, result.out) == (0, f'{{\n "folder": {folder},\n "removed": 1\n}}\n')
+    assert not second.path.exists()
     assert command("cache", "info", *place).out == empty
 
 

@@ -224,6 +224,27 @@ def test_a_folder_of_other_files_is_refused_and_left_alone(tmp_path, name):
     assert all_files(tmp_path) == {name}
 
 
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_file_in_place_of_the_entries_is_refused_and_left_alone(store, is_link):
+    fill(store, [1])
+    (store.folder / "v1").rename(store.folder / "v0")
+    version = store.folder / "v1"
+    if is_link:
+        version.symlink_to("gone")
+    else:
+        version.write_text("mine")
+    with pytest.raises(SettingError) as caught:
+        FeatureStore(store.folder)
+    assert str(caught.value) == (
+        f"{store.folder}: v1 in it is no folder, and entries cannot be kept there; remove it, or name another folder "
+        "(`cache`)"
+    )
+    assert version.is_symlink() if is_link else version.read_text() == "mine"
+    version.unlink()
+    (store.folder / "v0").rename(version)
+    assert found(FeatureStore(store.folder), [1]) == {1}
+
+
 def test_a_folder_that_was_filled_meanwhile_is_left_alone(tmp_path):
     store = FeatureStore(tmp_path / "music")
     (tmp_path / "music").mkdir()
