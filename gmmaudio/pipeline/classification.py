@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import TypeVar
 
 from gmmaudio.audio import AudioNote
 from gmmaudio.compute import Progress, RunContext, quiet
@@ -17,31 +17,10 @@ from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, Rows, design_tables, make_rows
 from gmmaudio.models import Model, Prediction
 from gmmaudio.pipeline.arguments import as_store
-from gmmaudio.trials import ClipCache, Extraction, check_lengths, extract_clip, fail_crashed, warn_of
+from gmmaudio.trials import Answer, ClipCache, Extraction, check_lengths, extract_clip, fail_crashed, warn_of
 from gmmaudio.values import checked
 
 T = TypeVar("T")
-CacheNotes = tuple[str, ...]
-
-
-class Answer(NamedTuple, Generic[T]):
-    """What is known of one file, and what is to be said of the cache.
-
-    Parameters
-    ----------
-    result : Prediction, FileRows or FailedInput
-        What is known of the file.
-    cache_notes : tuple of str
-        What is to be said of the cache.
-    """
-
-    result: T
-    cache_notes: CacheNotes
-
-    @property
-    def duration_s(self) -> float | None:
-        """Decoded length of the file, seconds, for progress."""
-        return getattr(self.result, "duration_s", None)
 
 
 # reason codes of readable audio that is too short or too quiet to classify: its status is "unknown"
@@ -185,7 +164,7 @@ def read_rows(
     extraction = _extraction(features, design_tables(features.frames), min_duration_s, as_store(cache))
     clips, run = _clips(paths), RunContext(n_jobs, progress)
     function, estimate = partial(_rows, extraction), partial(extraction.estimate_work, clips)
-    return _warned(run.map(function, clips, "extracting features", on_crash=_fail_rows, estimate=estimate))
+    return _warned(run.map(function, clips, "extracting features", on_crash=fail_crashed, estimate=estimate))
 
 
 def _extraction(
@@ -215,16 +194,11 @@ def _warned(results: Iterable[Answer[T]]) -> Iterator[T]:
 
 def _rows(extraction: Extraction, clip: Clip) -> Answer[FileRows | FailedInput]:
     """Return the rows of one file, or its failure, and what is to be said of the cache."""
-    extracted = extract_clip(extraction, clip)
+    extracted, notes = extract_clip(extraction, clip)
     if isinstance(extracted, FailedInput):
-        return Answer(extracted, ())
+        return Answer(extracted, notes)
     rows = make_rows([extracted.raw], extraction.features)
-    return Answer(FileRows(clip.path, rows, extracted.duration_s, extracted.notes), extracted.cache_notes)
-
-
-def _fail_rows(clip: Clip, error: WorkerError) -> Answer[FileRows | FailedInput]:
-    """Return the failure of a file whose worker process died."""
-    return Answer(fail_crashed(clip, error), ())
+    return Answer(FileRows(clip.path, rows, extracted.duration_s, extracted.notes), notes)
 
 
 def _classify(
@@ -241,7 +215,7 @@ def _classify(
 
 def _fail_crashed(clip: Clip, error: WorkerError) -> Answer[Prediction]:
     """Return the prediction for a file whose worker process died."""
-    return Answer(_without_label(fail_crashed(clip, error)), ())
+    return Answer(_without_label(fail_crashed(clip, error).result))
 
 
 def _without_label(failed: FailedInput) -> Prediction:

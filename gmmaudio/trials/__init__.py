@@ -3,6 +3,7 @@
 from gmmaudio.trials.building import TrialSettings, build_trial_set, cut_trial, make_trials, with_features
 from gmmaudio.trials.clip_cache import ClipCache, warn_of
 from gmmaudio.trials.extraction import (
+    Answer,
     Degradation,
     Extracted,
     Extraction,
@@ -14,6 +15,7 @@ from gmmaudio.trials.extraction import (
 from gmmaudio.trials.trial import Segment, Trial, TrialSet, clips_of, units_of
 
 __all__ = [
+    "Answer",
     "ClipCache",
     "Degradation",
     "Extracted",

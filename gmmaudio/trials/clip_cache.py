@@ -167,8 +167,8 @@ class ClipCache:
         return cls(store, digest.hexdigest())
 
     def frames_of(
-        self, path: Path, part: Mapping[str, Any], compute: Callable[[], ClipFrames]
-    ) -> tuple[ClipFrames, tuple[str, ...]]:
+        self, path: Path, part: Mapping[str, Any], compute: Callable[[], ClipFrames], note: Callable[[str], None]
+    ) -> ClipFrames:
         """Return the frames of a part of a file, computed where the store does not hold them.
 
         Parameters
@@ -179,32 +179,31 @@ class ClipCache:
             Segment and degradation, as plain values.
         compute : callable
             Decodes the file; what it raises is not kept.
+        note : callable
+            Called with what is to be said of the store, also where ``compute`` raises then.
 
         Returns
         -------
-        frames : ClipFrames
+        ClipFrames
             The same bits as ``compute()`` gives.
-        notes : tuple of str
-            What is to be said of the store.
         """
         file = self._identify(path)
         if file is None:
-            return compute(), ()
-        key = self._key(file.sha256, part)
-        notes: tuple[str, ...] = ()
+            return compute()
+        key, entry = self._key(file.sha256, part), None
         try:
             entry = self.store.read(key)
         except DamagedEntryError:
-            entry, notes = None, (f"{self.store.folder}: {NOTE_DAMAGED}",)
+            note(f"{self.store.folder}: {NOTE_DAMAGED}")
         if entry is not None:
-            return ClipFrames.from_entry(entry), notes
+            return ClipFrames.from_entry(entry)
         frames = compute()
         try:
             if _is_unchanged(path, file):
                 self.store.write(key, frames.to_entry())
         except WriteError as error:
-            notes += (f"{error}; {NOTE_UNWRITABLE}",)
-        return frames, notes
+            note(f"{error}; {NOTE_UNWRITABLE}")
+        return frames
 
     def holds(self, path: Path, part: Mapping[str, Any]) -> bool:
         """Return whether the frames of a part of a file are in the store, without a look into the file.
@@ -259,7 +258,7 @@ def warn_of(notes: Iterable[str]) -> None:
     Parameters
     ----------
     notes : iterable of str
-        As :meth:`ClipCache.frames_of` gives them.
+        What :meth:`ClipCache.frames_of` had to say.
 
     Examples
     --------

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from gmmaudio.trials.clip_cache import ClipCache, ClipFrames, warn_of
 from gmmaudio.trials.workload import estimate_work
 from gmmaudio.values import convert
 
+T_co = TypeVar("T_co", covariant=True)
 NO_FINGERPRINT: Fingerprint = np.zeros(0, dtype=np.uint64)
 
 
@@ -46,8 +47,6 @@ class Extracted:
         What is to be said of the file: damaged places, joined recordings, channels that cancel.
     sample_rate_hz : int or None
         Rate of the sound in the file; None where that is not known.
-    cache_notes : tuple of str
-        What is to be said of the cache: entries that were damaged, a disk that is full.
     """
 
     clip: Clip
@@ -57,7 +56,26 @@ class Extracted:
     fingerprint: Fingerprint = field(default_factory=lambda: NO_FINGERPRINT)
     notes: tuple[AudioNote, ...] = ()
     sample_rate_hz: int | None = None
+
+
+class Answer(NamedTuple, Generic[T_co]):
+    """What is known of one clip or file, and what is to be said of the cache.
+
+    Parameters
+    ----------
+    result : object
+        What is known of it: frames or rows, a prediction, a failure.
+    cache_notes : tuple of str
+        What is to be said of the cache, also of a file that failed: entries that were damaged, a disk that is full.
+    """
+
+    result: T_co
     cache_notes: tuple[str, ...] = ()
+
+    @property
+    def duration_s(self) -> float | None:
+        """Decoded length, seconds, for progress; None of a failure."""
+        return getattr(self.result, "duration_s", None)
 
 
 @dataclass(frozen=True)
@@ -228,12 +246,12 @@ def extract_clips(
     extraction = Extraction(root, features, min_duration_s, degradation, tables, cache)
     stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"
     function, estimate = partial(extract_clip, extraction), partial(extraction.estimate_work, clips)
-    results = list(run.map(function, clips, stage, on_crash=fail_crashed, estimate=estimate))
-    warn_of(note for item in results if isinstance(item, Extracted) for note in item.cache_notes)
-    return results
+    answers = list(run.map(function, clips, stage, on_crash=fail_crashed, estimate=estimate))
+    warn_of(note for answer in answers for note in answer.cache_notes)
+    return [answer.result for answer in answers]
 
 
-def extract_clip(extraction: Extraction, clip: Clip) -> Extracted | FailedInput:
+def extract_clip(extraction: Extraction, clip: Clip) -> Answer[Extracted | FailedInput]:
     """Return the frames of one clip, or its failure.
 
     Parameters
@@ -245,17 +263,24 @@ def extract_clip(extraction: Extraction, clip: Clip) -> Extracted | FailedInput:
 
     Returns
     -------
-    Extracted or FailedInput
+    Answer
         Frames, or a reason code and a message.
 
     Examples
     --------
     >>> from gmmaudio.features import make_features
-    >>> extract_clip(Extraction(Path(), make_features(), 0.5), Clip("no_such_file.wav", "jazz")).message
+    >>> extract_clip(Extraction(Path(), make_features(), 0.5), Clip("no_such_file.wav", "jazz")).result.message
     'is not there; check the path'
     """
+    cache_notes: list[str] = []
+    result = _extracted(extraction, clip, cache_notes.append)
+    return Answer(result, tuple(cache_notes))
+
+
+def _extracted(extraction: Extraction, clip: Clip, note: Callable[[str], None]) -> Extracted | FailedInput:
+    """Return the frames of one clip, or its failure; ``note`` is called with what is to be said of the cache."""
     try:
-        frames, cache_notes = _frames_of(extraction, clip)
+        frames = _frames_of(extraction, clip, note)
         check_duration(frames.source.duration_s or 0.0, extraction.min_duration_s)
         prints = _fingerprint_of(frames, extraction)
     except AudioError as error:
@@ -272,16 +297,15 @@ def extract_clip(extraction: Extraction, clip: Clip) -> Extracted | FailedInput:
         fingerprint=prints,
         notes=frames.notes,
         sample_rate_hz=frames.source.sample_rate_hz,
-        cache_notes=cache_notes,
     )
 
 
-def _frames_of(extraction: Extraction, clip: Clip) -> tuple[ClipFrames, tuple[str, ...]]:
-    """Return the frames of a clip, kept or computed, and what is to be said of the cache."""
+def _frames_of(extraction: Extraction, clip: Clip, note: Callable[[str], None]) -> ClipFrames:
+    """Return the frames of a clip, kept or computed."""
     if extraction.cache is None:
-        return _compute(extraction, clip), ()
+        return _compute(extraction, clip)
     path, part = extraction.root / clip.path, extraction.part_of(clip)
-    return extraction.cache.frames_of(path, part, lambda: _compute(extraction, clip))
+    return extraction.cache.frames_of(path, part, lambda: _compute(extraction, clip), note)
 
 
 def _compute(extraction: Extraction, clip: Clip) -> ClipFrames:
@@ -311,7 +335,7 @@ def _compute(extraction: Extraction, clip: Clip) -> ClipFrames:
     return ClipFrames(raw, decoded[0], tally.n_samples / sr, tally.digest.hexdigest(), prints, tuple(notes))
 
 
-def fail_crashed(clip: Clip, error: WorkerError) -> FailedInput:
+def fail_crashed(clip: Clip, error: WorkerError) -> Answer[FailedInput]:
     """Return the failure of a clip whose worker process died.
 
     Parameters
@@ -323,15 +347,16 @@ def fail_crashed(clip: Clip, error: WorkerError) -> FailedInput:
 
     Returns
     -------
-    FailedInput
+    Answer
         With the code ``crashed``.
 
     Examples
     --------
-    >>> fail_crashed(Clip("a.mp3", "jazz"), WorkerError("the worker process died twice (SIGSEGV)")).message
+    >>> fail_crashed(Clip("a.mp3", "jazz"), WorkerError("the worker process died twice (SIGSEGV)")).result.message
     'the worker process died twice (SIGSEGV); leave the file out, or convert it with another program'
     """
-    return FailedInput(clip.path, "crashed", f"{error}; leave the file out, or convert it with another program")
+    message = f"{error}; leave the file out, or convert it with another program"
+    return Answer(FailedInput(clip.path, "crashed", message))
 
 
 def _fingerprint_of(frames: ClipFrames, extraction: Extraction) -> Fingerprint:

@@ -132,7 +132,7 @@ def test_workers_that_extract_for_training_import_no_heavy_library(heavy, tmp_pa
         "import sys\n"
         "from gmmaudio.trials import Extracted, extract_clip\n"
         "def modules(extraction, clip):\n"
-        "    extracted = extract_clip(extraction, clip)\n"
+        "    extracted = extract_clip(extraction, clip).result\n"
         "    assert isinstance(extracted, Extracted) and len(extracted.fingerprint), extracted\n"
         "    return sorted(sys.modules)\n"
     )

@@ -310,16 +310,36 @@ def test_a_pipe_is_not_waited_for(folder, store):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_damaged_entries_are_computed_anew_and_named_once(folder, store, n_jobs):
     without = all_bits(extract(folder, CLIPS, store))
-    for file in store.files():
-        data = bytearray(file.path.read_bytes())
-        data[len(data) // 2] ^= 16
-        file.path.write_bytes(data)
+    damage(store)
     with pytest.warns(CacheWarning) as caught:
         assert all_bits(extract(folder, CLIPS, store, run=RunContext(n_jobs))) == without
     assert [str(warning.message) for warning in caught] == [
         f"{store.folder}: damaged entries of the cache were dropped, and their features computed anew"
     ]
     assert all_bits(extract(folder, CLIPS, store)) == without
+
+
+def damage(store):
+    for file in store.files():
+        data = bytearray(file.path.read_bytes())
+        data[len(data) // 2] ^= 16
+        file.path.write_bytes(data)
+
+
+@pytest.mark.parametrize("failure", ["decoding", "too short"])
+def test_damaged_entries_are_named_though_all_clips_fail_then(folder, store, monkeypatch, failure):
+    extract(folder, [CLIPS[0]], store)
+    damage(store)
+    if failure == "decoding":
+
+        def fail(*_words, **_more):
+            raise MemoryError("no memory")
+
+        monkeypatch.setattr(extraction, "read_blocks", fail)
+    with pytest.warns(CacheWarning, match="damaged entries of the cache were dropped") as caught:
+        (failed,) = extract(folder, [CLIPS[0]], store, min_duration_s=2.0 if failure == "too short" else 0.5)
+    assert len(caught) == 1
+    assert failed.code == {"decoding": "failed", "too short": "too_short"}[failure]
 
 
 def test_a_full_disk_is_named_once_and_stops_nothing(folder, store, monkeypatch):

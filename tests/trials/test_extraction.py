@@ -37,7 +37,7 @@ def features():
 
 def test_a_clip_has_the_frames_the_length_and_the_hash_of_its_samples(corpus, features):
     path = corpus.rows[0]["path"]
-    clip = extract_clip(Extraction(corpus.root, features, 0.5), Clip(path, "low"))
+    clip = extract_clip(Extraction(corpus.root, features, 0.5), Clip(path, "low")).result
     y = read_audio(corpus.root / path, 22050)
     assert clip.duration_s == len(y) / 22050 == 1.0
     assert clip.sha256 == hashlib.sha256(y.tobytes()).hexdigest()
@@ -48,7 +48,7 @@ def test_a_clip_has_the_frames_the_length_and_the_hash_of_its_samples(corpus, fe
 def test_a_degraded_clip_has_other_frames_and_the_hash_of_the_original(corpus, features):
     clip, plain = Clip(corpus.rows[0]["path"], "low"), Extraction(corpus.root, features, 0.5)
     noisy = replace(plain, degradation=Degradation("noise 10 dB"))
-    clean, degraded = extract_clip(plain, clip), extract_clip(noisy, clip)
+    clean, degraded = extract_clip(plain, clip).result, extract_clip(noisy, clip).result
     assert degraded.sha256 == clean.sha256
     assert degraded.duration_s == clean.duration_s
     assert not np.array_equal(degraded.raw.values, clean.raw.values)
@@ -57,7 +57,7 @@ def test_a_degraded_clip_has_other_frames_and_the_hash_of_the_original(corpus, f
 def test_a_degradation_that_shortens_the_sound_shortens_the_clip(tmp_path, tools, features):
     tools.write(tmp_path / "long.wav", tools.band_noise("low", 0, seconds=7.0), tools.sr)
     extraction = Extraction(tmp_path, features, 0.5, Degradation("5 s excerpt"))
-    assert extract_clip(extraction, Clip("long.wav", "low")).duration_s == 5.0
+    assert extract_clip(extraction, Clip("long.wav", "low")).result.duration_s == 5.0
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, None])
@@ -97,7 +97,7 @@ def test_the_stage_of_degraded_clips_names_the_degradation(corpus, features):
 
 def test_a_front_end_too_coarse_for_fingerprints_gives_none(corpus):
     extraction = Extraction(corpus.root, make_features(hop_s=0.08), 0.5)
-    assert len(extract_clip(extraction, Clip(corpus.rows[0]["path"], "low")).fingerprint) == 0
+    assert len(extract_clip(extraction, Clip(corpus.rows[0]["path"], "low")).result.fingerprint) == 0
 
 
 # --- bounds ----------------------------------------------------------------------------------------------------------
