@@ -317,7 +317,7 @@ def test_damage_is_said_once_and_computed_anew(command, corpus, model_file, tmp_
 
 
 @pytest.mark.parametrize("verb", ["classify", "features"])
-def test_a_disk_that_cannot_be_written_is_said_though_every_file_is_too_short(command, model_file, good, tmp_path, verb):
+def test_a_cache_that_cannot_be_written_is_said_though_every_file_fails(command, model_file, good, tmp_path, verb):
     words = {"classify": (model_file, good), "features": (good, "-o", tmp_path / "arrays")}[verb]
     result = command(verb, *words, "--min-duration", "5", "--cache", "/proc/no_such_folder")
     assert result.err.count("note [cache] /proc/no_such_folder: cannot be written (") == 1
