@@ -6,7 +6,7 @@
 from gmmaudio.features.blocks import block_features
 from gmmaudio.features.deltas import shifted_deltas
 from gmmaudio.features.descriptors import DESCRIPTORS, Descriptor, Spectra
-from gmmaudio.features.frames import RawFrames, raw_frames
+from gmmaudio.features.frames import RawFrames, frame_chunks, join_frames, raw_frames
 from gmmaudio.features.front_ends import FRONT_ENDS, Analysis, FrontEnd, TableLayout
 from gmmaudio.features.normalise import Frames, feature_warping, normalise_values, rasta, sliding_cmvn
 from gmmaudio.features.postprocess import Rows, extract, make_rows
@@ -45,6 +45,8 @@ __all__ = [
     "design_tables",
     "extract",
     "feature_warping",
+    "frame_chunks",
+    "join_frames",
     "make_features",
     "make_rows",
     "normalise_values",

@@ -6,7 +6,7 @@ however the samples arrive.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,7 +18,7 @@ from gmmaudio.arrays import refuse_masked
 from gmmaudio.errors import FeatureError
 from gmmaudio.features.descriptors import Spectra, compute_descriptors
 from gmmaudio.features.front_ends import FRONT_ENDS
-from gmmaudio.features.normalise import Frames, rasta
+from gmmaudio.features.normalise import Frames, RastaFilter
 from gmmaudio.features.settings import FrameSettings
 from gmmaudio.features.spectrum import ShortTimeSpectrum
 from gmmaudio.features.speech import SpeechDetector
@@ -119,22 +119,118 @@ def raw_frames(
     >>> whole.values.shape, bool((whole.values == divided.values).all())
     ((44, 20), True)
     """
+    return join_frames(list(frame_chunks(blocks, settings, tables)))
+
+
+def frame_chunks(
+    blocks: Iterable[npt.NDArray[np.float32]], settings: FrameSettings, tables: FrontEndTables | None = None
+) -> Iterator[RawFrames]:
+    """Yield the raw frames of samples that arrive in blocks, as soon as they are known, some hundred at a time.
+
+    Memory does not grow with the samples. Joined by :func:`join_frames`, they are those of :func:`raw_frames`.
+
+    Parameters
+    ----------
+    blocks, settings, tables
+        As for :func:`raw_frames`.
+
+    Raises
+    ------
+    FeatureError
+        If there are no samples, some are masked, or frames are not finite; or speech is to be measured without the
+        ``vad`` extra.
+    SettingError
+        If the tables were designed for other settings.
+
+    Examples
+    --------
+    >>> samples = np.random.default_rng(0).normal(size=220500).astype(np.float32)
+    >>> chunks = list(frame_chunks([samples], FrameSettings()))
+    >>> [len(chunk) for chunk in chunks], [round(float(chunk.time_s[0]), 2) for chunk in chunks]
+    ([128, 128, 128, 47], [0.0, 2.97, 5.94, 8.92])
+    """
     detector = SpeechDetector() if settings.measure_speech else None
     observed = blocks if detector is None else detector.observe(blocks)
     if tables is None:
         tables = design_tables(settings)
     check_designed(tables, settings)
-    parts = list(_analyse(_chunks(_emphasised(observed, settings.preemphasis), settings), settings, tables))
-    if not parts:
+    analysed: Iterable[tuple[Frames, ...]] = _analyse(
+        _chunks(_emphasised(observed, settings.preemphasis), settings), settings, tables
+    )
+    if settings.rasta:
+        analysed = _with_rasta(analysed)
+    if detector is not None:
+        analysed = _with_speech(analysed, detector, settings.hop_length)
+    n = 0
+    for coefficients, descriptors, level_db, *measured in analysed:
+        if not (np.isfinite(coefficients).all() and np.isfinite(descriptors).all()):
+            raise FeatureError(NOT_FINITE)
+        first, n = n, n + len(coefficients)
+        time_s = (np.arange(first, n) * (settings.hop_length / settings.sample_rate_hz)).astype(np.float32)
+        speech = measured[0] if measured else None
+        yield RawFrames(np.concatenate([coefficients, descriptors], axis=1), level_db, time_s, speech)
+    if not n:
         raise FeatureError("no samples; at least one is needed")
-    coefficients, descriptors, level_db = (np.concatenate(column) for column in zip(*parts, strict=True))
-    if not (np.isfinite(coefficients).all() and np.isfinite(descriptors).all()):
-        raise FeatureError(NOT_FINITE)
-    n = len(coefficients)
-    time_s = (np.arange(n) * (settings.hop_length / settings.sample_rate_hz)).astype(np.float32)
-    speech = None if detector is None else detector.probability(n, settings.hop_length)
-    values = np.concatenate([rasta(coefficients) if settings.rasta else coefficients, descriptors], axis=1)
-    return RawFrames(values, level_db, time_s, speech)
+
+
+def join_frames(parts: Sequence[RawFrames]) -> RawFrames:
+    """Return consecutive frames of one clip, each part with the values of its own frames alone, as one.
+
+    Parameters
+    ----------
+    parts : sequence of RawFrames
+        At least one, as :func:`frame_chunks` yields them.
+
+    Examples
+    --------
+    >>> values = np.arange(3, dtype=np.float32)
+    >>> len(join_frames([RawFrames(values[:, None], values, values)] * 2))
+    6
+    """
+    if len(parts) == 1:
+        return parts[0]
+    return RawFrames(
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.level_db for part in parts]),
+        np.concatenate([part.time_s for part in parts]),
+        None if parts[0].speech is None else np.concatenate([part.speech for part in parts if part.speech is not None]),
+    )
+
+
+def _with_rasta(analysed: Iterable[tuple[Frames, ...]]) -> Iterator[tuple[Frames, ...]]:
+    """Yield analysed frames with their coefficients filtered, which are known some frames later than the others."""
+    band_pass, waiting = RastaFilter(), list[tuple[Frames, ...]]()
+    for coefficients, *others in analysed:
+        waiting.append(tuple(others))
+        filtered = band_pass.filter(coefficients)
+        yield filtered, *_take(waiting, len(filtered))
+    if waiting:
+        filtered = band_pass.finish()
+        yield filtered, *_take(waiting, len(filtered))
+
+
+def _with_speech(
+    analysed: Iterable[tuple[Frames, ...]], detector: SpeechDetector, hop_length: int
+) -> Iterator[tuple[Frames, ...]]:
+    """Yield analysed frames with their probability of speech, which may be known some frames later."""
+    waiting, n = list[tuple[Frames, ...]](), 0
+    for frames in analysed:
+        waiting.append(frames)
+        n_waiting = sum(len(piece[0]) for piece in waiting)
+        known = detector.probability(n, n + n_waiting, hop_length)
+        n += len(known)
+        yield *_take(waiting, len(known)), known
+    if waiting:
+        detector.finish()
+        last = detector.probability(n, n + len(waiting[0][0]), hop_length)
+        yield *_take(waiting, len(last)), last
+
+
+def _take(waiting: list[tuple[Frames, ...]], n: int) -> tuple[Frames, ...]:
+    """Return the first ``n`` rows of columns that are held in pieces; the others are left."""
+    columns = [np.concatenate(pieces) for pieces in zip(*waiting, strict=True)]
+    waiting[:] = [tuple(column[n:] for column in columns)]
+    return tuple(column[:n] for column in columns)
 
 
 def chunk_frames(n_fft: int) -> int:

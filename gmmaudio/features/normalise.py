@@ -201,18 +201,64 @@ def rasta(cepstra: Frames) -> Frames:
     array([0.786, 0.97 , 0.951, 0.932], dtype=float32)
     """
     check_frames(cepstra)
-    # minus the first frame: the filter then begins at rest
-    centred = cepstra - cepstra[:1].astype(np.float64)
-    ends = np.zeros((RASTA_LOOKAHEAD, cepstra.shape[1]))
-    padded = np.concatenate([ends, centred, ends + centred[-1]])
-    numerator, (_, pole) = RASTA
-    n = len(cepstra) + RASTA_LOOKAHEAD
-    result = np.zeros((n, cepstra.shape[1]))
-    for delay, weight in enumerate(numerator):
-        result += weight * padded[RASTA_LOOKAHEAD - delay :][:n]
-    # the memory of the filter doubles with each step, until what is older has no weight
-    reach, decay = 1, -pole
-    while reach < n and decay > MIN_WEIGHT:
-        result[reach:] += decay * result[:-reach]
-        reach, decay = 2 * reach, decay**2
-    return np.asarray(result[RASTA_LOOKAHEAD:], dtype=np.float32)
+    rasta_filter = RastaFilter()
+    return np.concatenate([rasta_filter.filter(cepstra), rasta_filter.finish()])
+
+
+class RastaFilter:
+    """The filter of :func:`rasta` for cepstra that arrive in parts; it lags four frames behind them.
+
+    Other parts change the last bits of the result only.
+
+    Examples
+    --------
+    >>> cepstra = np.array([[0.0], [0.0], [1.0], [1.0]], dtype=np.float32)
+    >>> parts = RastaFilter()
+    >>> np.concatenate([parts.filter(cepstra[:3]), parts.filter(cepstra[3:]), parts.finish()]).ravel().round(3)
+    array([0.786, 0.97 , 0.951, 0.932], dtype=float32)
+    """
+
+    def __init__(self) -> None:
+        # what the frames are taken from, so that the filter begins at rest
+        self._first: Frames | None = None
+        self._past = np.zeros((0, 0))
+        self._last = np.zeros(0)
+        self._n_skipped = RASTA_LOOKAHEAD
+
+    def filter(self, cepstra: Frames) -> Frames:
+        """Return the frames that the next frames complete, shape (m, d), float32.
+
+        Parameters
+        ----------
+        cepstra : ndarray, shape (n, d), float32
+            The next frames.
+        """
+        if not len(cepstra):
+            return np.asarray(cepstra, dtype=np.float32)
+        if self._first is None:
+            self._first = np.array(cepstra[:1])
+            self._past = np.zeros((RASTA_LOOKAHEAD, cepstra.shape[1]))
+            self._last = np.zeros(cepstra.shape[1])
+        return self._advance(np.asarray(cepstra - self._first.astype(np.float64)))
+
+    def finish(self) -> Frames:
+        """Return the last frames, for which the end frame is repeated, shape (m, d), float32."""
+        return self._advance(np.repeat(self._past[-1:], RASTA_LOOKAHEAD, axis=0))
+
+    def _advance(self, centred: npt.NDArray[np.float64]) -> Frames:
+        """Return the output for the next centred input, less what lies before the first frame."""
+        numerator, (_, pole) = RASTA
+        padded, n = np.concatenate([self._past, centred]), len(centred)
+        result = np.zeros(centred.shape)
+        for delay, weight in enumerate(numerator):
+            result += weight * padded[RASTA_LOOKAHEAD - delay :][:n]
+        # the memory of the filter doubles with each step, until what is older has no weight
+        result[:1] -= pole * self._last
+        reach, decay = 1, -pole
+        while reach < n and decay > MIN_WEIGHT:
+            result[reach:] += decay * result[:-reach]
+            reach, decay = 2 * reach, decay**2
+        self._past, self._last = padded[n:], result[-1] if n else self._last
+        n_skipped = min(self._n_skipped, n)
+        self._n_skipped -= n_skipped
+        return np.asarray(result[n_skipped:], dtype=np.float32)

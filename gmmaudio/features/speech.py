@@ -34,6 +34,7 @@ class SpeechDetector:
         self._size = int(self._network.chunk_samples())
         self._held = np.zeros(0, dtype=np.float32)
         self._probabilities: list[float] = []
+        self._is_finished = False
 
     def observe(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
         """Yield the blocks unchanged, and measure the chunks that they complete.
@@ -50,21 +51,29 @@ class SpeechDetector:
             self._held = self._held[n_whole:]
             yield block
 
-    def probability(self, n_frames: int, hop_length: int) -> Samples:
-        """Return the probability of speech at the centre of every frame, shape (n_frames,), 0..1.
-
-        Parameters
-        ----------
-        n_frames : int
-            Frames, the first centred on the first sample.
-        hop_length : int
-            Step between them, samples.
-        """
+    def finish(self) -> None:
+        """Measure what is left of the samples, with zeros after it."""
+        self._is_finished = True
         if len(self._held):
             self._measure(np.pad(self._held, (0, self._size - len(self._held))))
             self._held = self._held[:0]
-        chunk = np.arange(n_frames) * hop_length // self._size
-        return np.array(self._probabilities, dtype=np.float32)[np.minimum(chunk, len(self._probabilities) - 1)]
+
+    def probability(self, first: int, last: int, hop_length: int) -> Samples:
+        """Return the probability of speech at the centre of frames that are measured so far, shape (n,), 0..1.
+
+        Parameters
+        ----------
+        first, last : int
+            Index of the first frame, and of the frame after the last; frame 0 is centred on the first sample. After
+            :meth:`finish` all are measured.
+        hop_length : int
+            Step between them, samples.
+        """
+        chunk = np.arange(first, last) * hop_length // self._size
+        measured = np.array(self._probabilities, dtype=np.float32)
+        if self._is_finished:
+            return measured[np.minimum(chunk, len(measured) - 1)]
+        return measured[chunk[chunk < len(measured)]]
 
     def _measure(self, samples: Samples) -> None:
         """Append the probability of every chunk of whole ones."""

@@ -209,6 +209,42 @@ def test_descriptors_rasta_and_speech_in_blocks_equal_the_whole_exactly(monkeypa
     check()
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"descriptors": DESCRIPTORS}, {"rasta": True}, {"speech_gate": 0.5}, {"rasta": True, "speech_gate": 0.5}],
+    ids=["descriptors", "rasta", "speech", "rasta and speech"],
+)
+def test_chunks_of_frames_are_short_and_joined_the_whole_exactly(monkeypatch, fake_silero, changes):
+    monkeypatch.setattr(frames, "chunk_frames", lambda _n_fft: 20)
+    config = QUICK_16K.replace(preemphasis=0.9, **changes)
+    samples = sound(20_000)
+    whole = raw_frames([samples], config.frames)
+    chunks = list(frames.frame_chunks(np.split(samples, range(700, 20_000, 700)), config.frames))
+    assert max(map(len, chunks)) <= 30
+    joined = frames.join_frames(chunks)
+    for name in ("values", "level_db", "time_s"):
+        assert np.array_equal(getattr(joined, name), getattr(whole, name)), name
+    assert (joined.speech is None) == (whole.speech is None)
+    assert whole.speech is None or np.array_equal(joined.speech, whole.speech)
+
+
+def test_chunks_of_frames_are_given_before_the_sound_ends():
+    n_read = 0
+
+    def endless():
+        nonlocal n_read
+        while True:
+            n_read += 1_000
+            yield noise(1_000)
+
+    chunks = frames.frame_chunks(endless(), QUICK.frames)
+    assert len(next(chunks)) == frames.chunk_frames(QUICK.frames.n_fft)
+    before = n_read
+    assert len(next(chunks)) == frames.chunk_frames(QUICK.frames.n_fft)
+    # a second one takes no more samples than its frames cover
+    assert n_read - before <= frames.chunk_frames(QUICK.frames.n_fft) * QUICK.frames.hop_length + 1_000
+
+
 @pytest.mark.parametrize("hop_s", [0.033, 0.064, 0.2])
 def test_frames_further_apart_than_long_in_blocks_equal_the_whole(monkeypatch, hop_s):
     monkeypatch.setattr(frames, "chunk_frames", lambda _n_fft: 5)
