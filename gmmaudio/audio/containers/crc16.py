@@ -1,4 +1,4 @@
-"""The checksum of FLAC frames, of many frames at once."""
+"""The checksum of FLAC frames: of many frames at once, and whether it is right."""
 
 from __future__ import annotations
 
@@ -54,6 +54,40 @@ def compute_crc16(frames: Sequence[bytes]) -> list[int]:
             total = shift[total] ^ next(pieces)
         totals.append(total)
     return totals
+
+
+def is_crc16_zero(data: bytes) -> bool:
+    """Return whether the CRC-16 of a byte string is 0, as that of consecutive frames which end with their checksums is.
+
+    The polynomial is (x + 1) (x^15 + x + 1). The remainder by the first is the parity of all bits. By the second, a bit
+    15 N places higher is one N places higher plus one here, for N any power of two, so that bytes are folded together:
+    a hundred times as fast as byte by byte.
+
+    Parameters
+    ----------
+    data : bytes
+        The string.
+
+    Examples
+    --------
+    >>> is_crc16_zero(b"123456789" + bytes.fromhex("fee8")), is_crc16_zero(b"123456789")
+    (True, False)
+    """
+    # zeros in front change nothing, and whole words are quicker
+    codes = np.zeros(-(-len(data) // 8) * 8, dtype=np.uint8)
+    codes[len(codes) - len(data) :] = np.frombuffer(data, dtype=np.uint8)
+    if int(np.bitwise_xor.reduce(codes.view(np.uint64))).bit_count() % 2:
+        return False
+    while len(codes) > 15:
+        n = 1 << ((len(codes) - 1) // 15).bit_length() - 1
+        high = codes[: min(len(codes) - 15 * n, 14 * n)]
+        codes[14 * n : 14 * n + len(high)] ^= high
+        codes[15 * n : 15 * n + len(high)] ^= high
+        codes = codes[len(high) :]
+    rest = int.from_bytes(codes.tobytes(), "big")
+    while rest >> 15:
+        rest = rest & 0x7FFF ^ rest >> 15 ^ rest >> 15 << 1
+    return rest == 0
 
 
 def find_crc16_zeros(data: bytes) -> list[int]:

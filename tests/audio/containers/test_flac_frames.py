@@ -56,6 +56,49 @@ def test_frames_are_found_however_the_file_is_read(monkeypatch, read_size):
     assert all(frame.is_whole for frame in frames)
 
 
+def found_in(content):
+    return flac_frames.find_flac(io.BytesIO(content), 0, len(content))
+
+
+def plainly(monkeypatch, content):
+    """Return what is found frame by frame."""
+    with monkeypatch.context() as patch:
+        patch.setattr(flac_frames, "_is_whole", lambda *_args: False)
+        return found_in(content)
+
+
+@pytest.mark.parametrize("read_size", [20_000, 50_000, 1 << 22])
+@pytest.mark.parametrize("n_samples", [100, BLOCK, BLOCK + 1, 12 * SR])
+def test_a_whole_stream_is_the_same_all_at_once_as_frame_by_frame(monkeypatch, read_size, n_samples):
+    monkeypatch.setattr(flac_frames, "READ_SIZE", read_size)
+    content = encode(chirp(12.0)[:n_samples], container="FLAC")
+    info, sound = flac_frames._read_metadata(io.BytesIO(content), 0, len(content))
+    assert flac_frames._is_whole(io.BytesIO(content), sound, len(content), info)
+    assert found_in(content) == plainly(monkeypatch, content)
+
+
+@pytest.mark.parametrize("ending", [b"TAG" + bytes(125), b"\1", content_of("flac", 1.0), content_of("wav", 1.0)])
+def test_what_follows_the_frames_is_found_frame_by_frame(monkeypatch, ending):
+    content = content_of("flac", 3.0)
+    found = found_in(content + ending)
+    assert found == plainly(monkeypatch, content + ending)
+    assert found.end == len(content)
+
+
+def test_a_header_within_a_frame_is_no_damage():
+    # noise is stored as it is, and so are these samples: the header of another frame
+    content = content_of("flac", 2.0)
+    header = content[frame_starts(content)[5] :][:6]
+    assert flac_frames.HEADER.match(header)
+    noise = np.random.default_rng(0).integers(-32768, 32767, 3 * BLOCK, dtype=np.int16)
+    noise[BLOCK + 101 : BLOCK + 104] = np.frombuffer(header, dtype=">i2")
+    content = encode(noise, container="FLAC")
+    assert content.count(header) == 1
+    assert [(recording.parts, recording.notes) for recording in found_in(content).recordings] == [
+        ((Span(0, len(content)),), ())
+    ]
+
+
 # --- streams without a length ---------------------------------------------------------------------------------------
 
 
@@ -147,10 +190,11 @@ def damaged(kind, number, rng):
 
 @pytest.mark.parametrize("kind", ["bit", "header", "bytes lost", "bytes added", "frame lost", "zeros"])
 @pytest.mark.parametrize("number", [0, 1, 30])
-def test_a_damaged_frame_is_left_out_and_counted(tmp_path, kind, number):
+def test_a_damaged_frame_is_left_out_and_counted(tmp_path, monkeypatch, kind, number):
     content, left = damaged(kind, number, np.random.default_rng(number))
     if number == 0 and kind in ("header", "frame lost", "zeros"):
         pytest.skip("the first frame that is seen is the second")
+    assert found_in(content) == plainly(monkeypatch, content)
     path = keep(tmp_path / "clip", content)
     samples, notes = read_with_notes(path)
     # a frame whose header is damaged belongs to the one before
