@@ -18,6 +18,7 @@ WITH_MUSIC = (
     "gmmaudio.models.file",
     "gmmaudio.models.model",
     "gmmaudio.pipeline",
+    "gmmaudio.timelines.annotation_reading",
 )
 _COUNTER = itertools.count()
 
