@@ -48,8 +48,10 @@ def music_folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _examples_beside_music(request, monkeypatch):
-    """Run the examples of some modules in the folder of music."""
+    """Run the examples of some modules in the folder of music, and those of pictures where matplotlib is installed."""
     item = request.node
+    if isinstance(item, DoctestItem) and item.dtest.globs.get("__name__", "").startswith("gmmaudio.pictures"):
+        pytest.importorskip("matplotlib")
     if isinstance(item, DoctestItem) and item.dtest.globs.get("__name__", "").startswith(WITH_MUSIC):
         monkeypatch.chdir(request.getfixturevalue("music_folder"))
 

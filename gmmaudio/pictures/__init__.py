@@ -1,3 +1,37 @@
 """Pictures of clips, timelines, mixtures and reports, drawn by matplotlib on Axes that are passed and returned."""
 
-__all__: list[str] = []
+from typing import TYPE_CHECKING
+
+from gmmaudio.lazy_names import import_on_use
+
+if TYPE_CHECKING:
+    from gmmaudio.pictures.figure_files import save_figure
+    from gmmaudio.pictures.mixture_pictures import plot_components, plot_likelihood
+    from gmmaudio.pictures.report_pictures import (
+        plot_confusion,
+        plot_det,
+        plot_learning_curve,
+        plot_reliability,
+        plot_similarity,
+    )
+else:
+    __getattr__, __dir__ = import_on_use(
+        __name__,
+        {
+            "gmmaudio.pictures.figure_files": "save_figure",
+            "gmmaudio.pictures.mixture_pictures": "plot_components plot_likelihood",
+            "gmmaudio.pictures.report_pictures": "plot_confusion plot_det plot_learning_curve plot_reliability "
+            "plot_similarity",
+        },
+    )
+
+__all__ = [
+    "plot_components",
+    "plot_confusion",
+    "plot_det",
+    "plot_learning_curve",
+    "plot_likelihood",
+    "plot_reliability",
+    "plot_similarity",
+    "save_figure",
+]
