@@ -83,7 +83,7 @@ def write_ticks(axis: Axis, names: Sequence[str | None], **look: Any) -> None:
     axis.set_ticks(range(len(names)), labels=[label.get_text() for label in labels])
 
 
-def add_legend(axes: Axes, artists: Sequence[Artist], names: Sequence[str | None], title: str | None = None) -> None:
+def add_legend(axes: Axes, artists: Sequence[Artist], names: Sequence[str | None], *, upward: bool = False) -> None:
     """Add a legend right of Axes, where it covers nothing.
 
     Parameters
@@ -94,18 +94,16 @@ def add_legend(axes: Axes, artists: Sequence[Artist], names: Sequence[str | None
         What the names are of.
     names : sequence of str or None
         One for each.
-    title : str or None
-        Heading.
+    upward : bool
+        From the lower end of the Axes, where others are above; else from the upper end.
     """
     # an artist whose label begins with _ has no place in a legend
     legend = axes.legend(
         list(artists),
         ["n"] * len(artists),
-        title=title,
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.0),
+        loc="lower left" if upward else "upper left",
+        bbox_to_anchor=(1.0, 0.0 if upward else 1.0),
         fontsize="small",
-        title_fontsize="small",
         frameon=False,
         handlelength=2.4,
     )
