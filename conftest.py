@@ -15,6 +15,7 @@ WITH_MUSIC = (
     "gmmaudio.audio.decode",
     "gmmaudio.corpus",
     "gmmaudio.evaluation.page",
+    "gmmaudio.models.explanations",
     "gmmaudio.models.file",
     "gmmaudio.models.model",
     "gmmaudio.pipeline",
