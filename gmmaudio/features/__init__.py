@@ -4,7 +4,6 @@
 """
 
 from gmmaudio.features.blocks import block_features
-from gmmaudio.features.columns import Column, describe_columns
 from gmmaudio.features.deltas import shifted_deltas
 from gmmaudio.features.descriptors import DESCRIPTORS, Descriptor, Spectra
 from gmmaudio.features.frames import RawFrames, frame_chunks, join_frames, raw_frames
@@ -28,7 +27,6 @@ __all__ = [
     "FRONT_ENDS",
     "MAX_FEATURES",
     "Analysis",
-    "Column",
     "Descriptor",
     "FeatureSettings",
     "FeatureStore",
@@ -44,7 +42,6 @@ __all__ = [
     "block_features",
     "check_designed",
     "describe",
-    "describe_columns",
     "design_tables",
     "extract",
     "feature_warping",
