@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from gmmaudio.corpus import Corpus
     from gmmaudio.evaluation import Report, render_html
     from gmmaudio.mixture import fit_gmm
-    from gmmaudio.models import Explanation, Model, Prediction, Recipe, load_model, make_recipe, save_model
+    from gmmaudio.models import Model, Prediction, Recipe, load_model, make_recipe, save_model
     from gmmaudio.pipeline import (
         classify,
         crossval,
         evaluate,
         evaluate_predictions,
-        explain,
         read_corpus,
         reproduce,
         train,
@@ -37,14 +36,13 @@ else:
             "gmmaudio.corpus": "Corpus",
             "gmmaudio.evaluation": "Report render_html",
             "gmmaudio.mixture": "fit_gmm",
-            "gmmaudio.models": "Explanation Model Prediction Recipe load_model make_recipe save_model",
-            "gmmaudio.pipeline": "classify crossval evaluate evaluate_predictions explain read_corpus reproduce train",
+            "gmmaudio.models": "Model Prediction Recipe load_model make_recipe save_model",
+            "gmmaudio.pipeline": "classify crossval evaluate evaluate_predictions read_corpus reproduce train",
         },
     )[0]
 
 __all__ = [
     "Corpus",
-    "Explanation",
     "Model",
     "Prediction",
     "Recipe",
@@ -53,7 +51,6 @@ __all__ = [
     "crossval",
     "evaluate",
     "evaluate_predictions",
-    "explain",
     "fit_gmm",
     "load_model",
     "make_recipe",

@@ -7,7 +7,6 @@ same for rows in another order and for rows repeated instead of weighted, as lon
 from __future__ import annotations
 
 import importlib
-import warnings
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ from gmmaudio.compute import libraries
 from gmmaudio.mixture.bulk import REACH
 from gmmaudio.mixture.covariance import Array, Floats, Mask, covariance_of, moments_of
 from gmmaudio.mixture.gaussian import GaussianMixture
+from gmmaudio.mixture.kmeans import Labels, draw_centres, find_clusters
 from gmmaudio.mixture.whitening import Whitening
 
 # Lloyd's iterations cost as much as EM iterations; with more rows than this the centres hardly change.
@@ -24,9 +24,9 @@ SAMPLE = 20_000
 SEEDING_SAMPLE, SEEDING_ROWS_EACH = 5_000, 100
 # Ward's linkage holds the distances of all pairs of rows: 32 MB for 2,000 rows.
 HIERARCHICAL_SAMPLE = 2_000
+# Lloyd's iterations
+MAX_LLOYD = 20
 INITS = ("kmeans", "hierarchical", "binary", "random")
-
-Labels = npt.NDArray[np.integer]
 
 
 def make_start(
@@ -94,9 +94,9 @@ def load_clustering(init: object, n_components: int) -> None:
 
     Examples
     --------
-    >>> load_clustering("random", 16)
+    >>> load_clustering("kmeans", 16)
     """
-    if isinstance(init, str) and init != "random" and n_components > 1:
+    if init == "hierarchical" and n_components > 1:
         importlib.import_module("sklearn.cluster")
 
 
@@ -192,14 +192,11 @@ def _from_labels(
 
 def _kmeans(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> Labels:
     """Return the cluster (n,) of every row by k-means++ seeding on some of the rows and Lloyd's iterations on all."""
-    from sklearn.cluster import KMeans, kmeans_plusplus
-
     seed, n_seeding = int(rng.integers(2**31)), max(SEEDING_SAMPLE, SEEDING_ROWS_EACH * k)
-    first: str | Array = "k-means++"
+    drawn: slice | npt.NDArray[np.intp] = slice(None)
     if len(rows) > n_seeding:
         drawn = np.union1d(rng.choice(len(rows), n_seeding, replace=False), _far_rows(rows))
-        first, _ = kmeans_plusplus(rows[drawn], k, sample_weight=weights[drawn], random_state=seed)
-    return _fit_predict(KMeans(k, init=first, n_init=1, max_iter=20, random_state=seed), rows, weights)
+    return find_clusters(rows, weights, draw_centres(rows[drawn], weights[drawn], k, seed), MAX_LLOYD)
 
 
 def _far_rows(rows: Array) -> npt.NDArray[np.intp]:
@@ -224,8 +221,6 @@ def _binary(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> La
     the number of clusters doubles until it is ``k`` (Linde, Buzo, Gray, "An algorithm for vector quantizer design",
     IEEE Trans. Communications 28(1), 1980).
     """
-    from sklearn.cluster import KMeans
-
     del rng
     labels: Labels = np.zeros(len(rows), dtype=np.intp)
     n = 1
@@ -239,7 +234,7 @@ def _binary(rows: Array, weights: Array, k: int, rng: np.random.Generator) -> La
         halves[widest] -= axes[widest]
         halves[n:] += axes[widest]
         n = len(halves)
-        labels = _fit_predict(KMeans(n, init=halves, n_init=1, max_iter=20), rows, weights)
+        labels = find_clusters(rows, weights, halves, MAX_LLOYD)
     return labels
 
 
@@ -258,17 +253,3 @@ def _clusters(rows: Array, weights: Array, labels: Labels, n: int) -> tuple[Arra
         scatter[j] = total * values.sum() if len(members) > 1 else 0.0
         axes[j] = 0.5 * np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
     return centres, scatter, axes
-
-
-def _fit_predict(model: object, rows: Array, weights: Array) -> Labels:
-    """Return the clusters of a k-means model, without its warning where fewer distinct clusters were found.
-
-    Rows that differ by rounding errors may share a centre; EM re-seeds the empty cluster.
-    """
-    from sklearn.exceptions import ConvergenceWarning
-
-    # the limit of OpenMP holds for the calling thread only, so every thread sets it
-    with warnings.catch_warnings(), libraries().limit(limits=1, user_api="openmp"):
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        labels: Labels = model.fit_predict(rows, sample_weight=weights)  # type: ignore[attr-defined]
-    return labels

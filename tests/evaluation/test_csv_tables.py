@@ -3,8 +3,7 @@
 import csv
 import io
 
-from gmmaudio.evaluation.csv_tables import tables
-from gmmaudio.text_tables import csv_text
+from gmmaudio.evaluation.csv_tables import csv_text, tables
 from tests.evaluation.conftest import (
     example_report,
 )

@@ -4,11 +4,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from sklearn.cluster import kmeans_plusplus
 
 from gmmaudio.errors import MixtureError
 from gmmaudio.mixture import INITS, fit_gmm
 from gmmaudio.mixture.init import distinct_rows, sample_size
+from gmmaudio.mixture.kmeans import draw_centres
 from gmmaudio.mixture.whitening import Whitening
 
 
@@ -81,15 +81,15 @@ def test_starts_are_made_of_as_many_rows_as_stated(init, n_components, n_rows, m
 def test_first_centres_of_kmeans_are_drawn_from_some_of_the_rows(monkeypatch):
     seen = []
 
-    def spy(rows, n_clusters, **options):
-        seen.append((rows, options["sample_weight"]))
-        return kmeans_plusplus(rows, n_clusters, **options)
+    def spy(rows, weights, k, seed):
+        seen.append((rows, weights))
+        return draw_centres(rows, weights, k, seed)
 
-    monkeypatch.setattr("sklearn.cluster.kmeans_plusplus", spy)
+    monkeypatch.setattr("gmmaudio.mixture.init.draw_centres", spy)
     X = np.random.default_rng(0).normal(size=(12_000, 2))
     for n, k in ((5000, 3), (5001, 3), (12_000, 80), (8000, 80)):
         fit_gmm(X[:n], k, weights=10.0 + X[:n, 1], max_iter=0)
-    assert [len(rows) for rows, _ in seen] == [5000, 8000]
+    assert [len(rows) for rows, _ in seen] == [5000, 5000, 8000, 8000]
     for rows, weights in seen:
         assert len(np.unique(rows, axis=0)) == len(rows)
         # rows come with their own weights
