@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from gmmaudio.corpus import Corpus
     from gmmaudio.evaluation import Report, render_html
     from gmmaudio.mixture import fit_gmm
-    from gmmaudio.models import Model, Prediction, Recipe, load_model, make_recipe, save_model
+    from gmmaudio.models import Explanation, Model, Prediction, Recipe, load_model, make_recipe, save_model
     from gmmaudio.pipeline import (
         classify,
         crossval,
         evaluate,
         evaluate_predictions,
+        explain,
         read_corpus,
         reproduce,
         train,
@@ -36,13 +37,14 @@ else:
             "gmmaudio.corpus": "Corpus",
             "gmmaudio.evaluation": "Report render_html",
             "gmmaudio.mixture": "fit_gmm",
-            "gmmaudio.models": "Model Prediction Recipe load_model make_recipe save_model",
-            "gmmaudio.pipeline": "classify crossval evaluate evaluate_predictions read_corpus reproduce train",
+            "gmmaudio.models": "Explanation Model Prediction Recipe load_model make_recipe save_model",
+            "gmmaudio.pipeline": "classify crossval evaluate evaluate_predictions explain read_corpus reproduce train",
         },
     )[0]
 
 __all__ = [
     "Corpus",
+    "Explanation",
     "Model",
     "Prediction",
     "Recipe",
@@ -51,6 +53,7 @@ __all__ = [
     "crossval",
     "evaluate",
     "evaluate_predictions",
+    "explain",
     "fit_gmm",
     "load_model",
     "make_recipe",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -269,6 +271,31 @@ def safe_cell(value: Any) -> Any:
         return value
     text = UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), value)
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Return rows as CSV, every cell safe.
+
+    Parameters
+    ----------
+    rows : iterable of iterable
+        Cells of every row, the header first.
+
+    Examples
+    --------
+    >>> print(csv_text([("label", "n"), ("=a", 1)]))
+    label,n
+    '=a,1
+    <BLANKLINE>
+    """
+    out = io.StringIO()
+    plain = csv.writer(out, lineterminator="\n")
+    # before Python 3.13, a carriage return alone gets no quotes
+    quoting = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        cells = [safe_cell(cell) for cell in row]
+        (quoting if any("\r" in cell for cell in cells if isinstance(cell, str)) else plain).writerow(cells)
+    return out.getvalue()
 
 
 def plain_cell(text: str) -> str:

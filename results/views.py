@@ -424,6 +424,13 @@ def slices_table() -> str:
     return slices_markdown()
 
 
+def segment_metrics_table() -> str:
+    """Return the table of metrics of segments."""
+    from gmmaudio.evaluation.segmentation import segment_metrics_markdown
+
+    return segment_metrics_markdown()
+
+
 def findings_table() -> str:
     """Return the table of findings."""
     from results.finding_calls import findings_markdown
@@ -452,6 +459,7 @@ def size_limits_table() -> str:
 CODE_VIEWS: Mapping[str, Callable[[], str]] = {
     "metrics": metrics_table,
     "slices": slices_table,
+    "segment_metrics": segment_metrics_table,
     "findings": findings_table,
     "size_limits": size_limits_table,
 }

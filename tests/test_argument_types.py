@@ -19,7 +19,7 @@ WRONG = (object(), 1j, [object()], {"a": object()}, float("nan"), 10**400, np.ze
 # data of any shape have checks of their own; texts of a report may be anything that prints
 OWN_CHECKS = {("fit_gmm", "X"), ("fit_gmm", "weights"), ("Recipe", "augment"), ("reproduce", "recorded")}
 # results, which the package makes
-RESULTS = ("Prediction", "Report")
+RESULTS = ("Explanation", "Prediction", "Report")
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,7 @@ def arguments():
         "crossval": {"corpus": GONE},
         "evaluate": {"model": model, "corpus": GONE},
         "evaluate_predictions": {"path": GONE},
+        "explain": {"model": model, "path": GONE},
         "fit_gmm": {"X": np.zeros((3, 1)), "n_components": 1},
         "load_model": {"path": GONE},
         "make_recipe": {},

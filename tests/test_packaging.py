@@ -15,7 +15,7 @@ import gmmaudio
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # extras that `make test-lowest` installs; the others are tools and a browser
-TESTED_EXTRAS = ("plot", "media", "vad", "demo", "test")
+TESTED_EXTRAS = ("plot", "media", "vad", "annotate", "demo", "test")
 RELEASES = re.findall(
     r"^## \[(\S+?)\](?: - (\S+))?$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
 )

@@ -10,8 +10,8 @@ import pytest
 import gmmaudio
 
 NAMES = [
-    *("Corpus", "Model", "Prediction", "Recipe", "Report"),
-    *("classify", "crossval", "evaluate", "evaluate_predictions", "fit_gmm", "load_model", "make_recipe"),
+    *("Corpus", "Explanation", "Model", "Prediction", "Recipe", "Report"),
+    *("classify", "crossval", "evaluate", "evaluate_predictions", "explain", "fit_gmm", "load_model", "make_recipe"),
     *("read_audio", "read_corpus", "render_html", "reproduce", "save_model", "train"),
 ]
 

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmmaudio.errors import CorpusError
-from gmmaudio.text_tables import check_known_columns, decode_text, list_lines, parse_table, plain_cell, safe_cell
+from gmmaudio.text_tables import (
+    check_known_columns,
+    csv_text,
+    decode_text,
+    list_lines,
+    parse_table,
+    plain_cell,
+    safe_cell,
+)
 
 FORMULAS = ("=1+1", "+1", "-1+2", "@SUM(A1)", "\tx", "\rx", "\nx", "'quoted", "''=", '=HYPERLINK("http://x","y")')
 CLIPS = (("path", "label"), [{"path": "a.wav", "label": "jazz"}, {"path": "b c.wav", "label": "rock"}])
@@ -153,3 +161,9 @@ def test_other_cells_stay_as_they_are(value):
     assert safe_cell(value) == value
     if isinstance(value, str):
         assert plain_cell(value) == value
+
+
+@pytest.mark.parametrize("cell", ["a\rb", "\r", "a\nb", "a\r\nb", 'a"b', "a,b", "'=x\r"])
+def test_a_table_that_is_written_is_read_back(cell):
+    rows = list(csv.reader(io.StringIO(csv_text([("label", "n"), (cell, 1.5), ("b", None)]), newline="")))
+    assert [[plain_cell(each) for each in row] for row in rows] == [["label", "n"], [cell, "1.5"], ["b", ""]]

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -181,12 +181,26 @@ def _stopped_by_signals(*, is_last: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, _do_nothing if is_last else handler)
+        if is_last:
+            _ignore(previous)
+        else:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:
-    """Let a signal pass. Python complains of one that arrives just before it is ignored by the system."""
+    """Let a signal pass."""
+
+
+def _ignore(numbers: Iterable[signal.Signals]) -> None:
+    """Let the system ignore signals: handlers of Python are removed before its end, and a signal would be that."""
+    for number in numbers:
+        signal.signal(number, _do_nothing)
+    # Python complains of a signal that arrives just before the system ignores it
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _stopped(cause: BaseException | None) -> int:

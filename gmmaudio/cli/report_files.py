@@ -15,9 +15,10 @@ from gmmaudio.cli.output_paths import OutputPaths
 from gmmaudio.cli.report_tables import show_report
 from gmmaudio.corpus import Corpus
 from gmmaudio.evaluation import Report, render_html
-from gmmaudio.evaluation.csv_tables import TABLES, Row, csv_text, tables
+from gmmaudio.evaluation.csv_tables import TABLES, Row, tables
 from gmmaudio.evaluation.report_file import to_json
 from gmmaudio.outputs import PathLike, write_together
+from gmmaudio.text_tables import csv_text
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ Wang, "An industrial-strength audio search algorithm", ISMIR 2003: one offset in
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ import numpy.typing as npt
 from gmmaudio.corpus.fingerprint import CLOCK_STEPS, Fingerprint
 
 Integers = npt.NDArray[np.int64]
+Reals = npt.NDArray[np.float64]
 Small = npt.NDArray[np.uint8]
 # The evidence for a copy is the sum, over anchors at one offset in time, of UNRELATED_BITS minus the Hamming distance.
 # A copy has one anchor within COPY_BITS, or evidence of COPY_EVIDENCE; and ANCHOR_EVIDENCE for every anchor of the
@@ -36,8 +38,9 @@ AMPLE_EVIDENCE = 42
 # anchors within SEED_BITS meet, or two pairs of anchors at one offset in time, within OFFSET_STEPS.
 SEED_BITS = 7
 OFFSET_STEPS = 2
-# pairs held at a time
+# pairs held at a time, and meetings beyond twice those that differ
 BLOCK = 1 << 16
+MEETINGS = 1 << 20
 # a packed key holds 24 bits of signs above the index of its anchor
 INDEX_BITS = np.uint64(40)
 
@@ -45,8 +48,8 @@ INDEX_BITS = np.uint64(40)
 def near_duplicates(train: Sequence[Fingerprint], test: Sequence[Fingerprint]) -> list[tuple[int, int, float]]:
     """Return the pairs of clips that share a recording.
 
-    A clip without anchors is in no pair. The time grows with the number of clips and of the pairs of anchors that share
-    three bytes.
+    A clip without anchors is in no pair. The time grows with the number of different fingerprints and of the pairs of
+    their anchors that share three bytes; clips of equal fingerprints are compared once.
 
     Parameters
     ----------
@@ -66,7 +69,12 @@ def near_duplicates(train: Sequence[Fingerprint], test: Sequence[Fingerprint]) -
     >>> near_duplicates([one, other], [compute_fingerprint(walk[1, 37:], 100.0), np.zeros(0, dtype=np.uint64)])
     [(1, 0, 1.0)]
     """
-    return _agreeing(_Anchors.of(train), _Anchors.of(test))
+    of_train, of_test = _members(train), _members(test)
+    return sorted(
+        (i, j, share)
+        for a, b, share in _agreeing(_Anchors.of(_firsts(train, of_train)), _Anchors.of(_firsts(test, of_test)))
+        for i, j in product(of_train[a], of_test[b])
+    )
 
 
 def near_duplicates_within(fingerprints: Sequence[Fingerprint]) -> list[tuple[int, int, float]]:
@@ -89,7 +97,30 @@ def near_duplicates_within(fingerprints: Sequence[Fingerprint]) -> list[tuple[in
     >>> near_duplicates_within([compute_fingerprint(walk, 100.0), compute_fingerprint(walk[37:], 100.0)])
     [(0, 1, 1.0)]
     """
-    return _agreeing(_Anchors.of(fingerprints))
+    members = _members(fingerprints)
+    distinct = _firsts(fingerprints, members)
+    pairs = [
+        (i, j, share)
+        for clips, one in zip(members, distinct, strict=True)
+        if len(clips) > 1 and len(one) and (share := float(_shares(one[None], one[None])[0])) > 0
+        for i, j in combinations(clips, 2)
+    ]
+    for a, b, share in _agreeing(_Anchors.of(distinct)):
+        pairs += [(min(i, j), max(i, j), share) for i, j in product(members[a], members[b])]
+    return sorted(pairs)
+
+
+def _members(fingerprints: Sequence[Fingerprint]) -> list[list[int]]:
+    """Return the clips of each distinct fingerprint, ascending, in the order of the first of them."""
+    members: dict[bytes, list[int]] = defaultdict(list)
+    for i, one in enumerate(fingerprints):
+        members[one.tobytes()].append(i)
+    return list(members.values())
+
+
+def _firsts(fingerprints: Sequence[Fingerprint], members: Sequence[Sequence[int]]) -> list[Fingerprint]:
+    """Return the distinct fingerprints."""
+    return [fingerprints[clips[0]] for clips in members]
 
 
 @dataclass(frozen=True)
@@ -143,12 +174,18 @@ def _seeds(train: _Anchors, test: _Anchors | None = None) -> tuple[Integers, Int
 def _meetings(train: _Anchors, test: _Anchors | None) -> tuple[Integers, Integers]:
     """Return indices of the anchors of two clips that share three bytes and whose weight is not 0, each pair once."""
     other, met = test or train, [np.zeros(0, dtype=np.int64)]
+    n_met = most = 0
     for i, j in _collisions(train.hashes, None if test is None else test.hashes):
         near = _distance(train.hashes[i], other.hashes[j]) < UNRELATED_BITS
         if test is None:
             near &= train.clip[i] < train.clip[j]
         met.append(i[near] * len(other.hashes) + j[near])
-    # anchors that share four bytes met four times
+        n_met += len(met[-1])
+        # anchors that share four bytes meet four times, and equal ones 35 times
+        if n_met > most:
+            met = [_once(np.concatenate(met))]
+            n_met = len(met[0])
+            most = 2 * n_met + MEETINGS
     met_once = _once(np.concatenate(met))
     return met_once // max(1, len(other.hashes)), met_once % max(1, len(other.hashes))
 
@@ -255,50 +292,53 @@ def _agreeing(train: _Anchors, test: _Anchors | None = None) -> list[tuple[int, 
 
     Without ``test`` they are those within ``train``.
     """
-    other, found = test or train, []
-    for i, j in zip(*_may_agree(train, other, _seeds(train, test)), strict=True):
-        share = _agreement(train.of_clips(i[None])[0], other.of_clips(j[None])[0])
-        if share > 0:
-            found.append((int(i), int(j), share))
-    return found
-
-
-def _may_agree(train: _Anchors, test: _Anchors, pairs: tuple[Integers, Integers]) -> tuple[Integers, Integers]:
-    """Return the pairs whose anchors give evidence enough if all were at one offset in time: no copy is dropped."""
-    kept = np.ones(len(pairs[0]), dtype=bool)
-    most = 1 + int(test.size.max(initial=0))
-    shape = train.size[pairs[0]] * most + test.size[pairs[1]]
+    other = test or train
+    found: list[tuple[int, int, float]] = []
+    i, j = _seeds(train, test)
+    most = 1 + int(other.size.max(initial=0))
+    shape = train.size[i] * most + other.size[j]
     order = np.argsort(shape, kind="stable")
     # pairs of one shape together, so that nothing is compared with what only fills up
     for of_shape in np.split(order, np.flatnonzero(np.diff(shape[order])) + 1):
         n_compared = int(np.prod(np.divmod(shape[of_shape[:1]], most)))
         for start in range(0, len(of_shape), max(1, BLOCK // max(1, n_compared))):
             part = of_shape[start : start + max(1, BLOCK // max(1, n_compared))]
-            a, b = (
-                np.ascontiguousarray(side.of_clips(clips[part]).T)
-                for side, clips in zip((train, test), pairs, strict=True)
-            )
-            # pairs along the last axis: what reduces the others then runs over consecutive numbers
-            nearest = _distance(a[:, None], b[None, :]).view(np.int8).min(axis=1)
-            evidence = np.maximum(UNRELATED_BITS - nearest, 0).sum(axis=0, dtype=np.int64)
-            kept[part] = _is_ample(evidence, nearest.min(axis=0), min(len(a), len(b)))
-    return pairs[0][kept], pairs[1][kept]
+            shares = _shares(train.of_clips(i[part]), other.of_clips(j[part]))
+            part, shares = part[shares > 0], shares[shares > 0]
+            found += zip(i[part].tolist(), j[part].tolist(), shares.tolist(), strict=True)
+    return found
 
 
-def _agreement(a: Fingerprint, b: Fingerprint) -> float:
-    """Return the share of anchors that agree at one offset in time, of the clip with fewer; 0 where it is no copy."""
-    distance = _distance(a[:, None], b[None, :]).astype(np.int64)
-    steps = _clock(a)[:, None] - _clock(b)
-    weight = np.maximum(UNRELATED_BITS - distance, 0)
-    by_offset = np.bincount(steps.ravel() % CLOCK_STEPS, weights=weight.ravel(), minlength=CLOCK_STEPS)
+def _shares(a: Fingerprint, b: Fingerprint) -> Reals:
+    """Return the share of anchors that agree at one offset in time, of the clip with fewer; 0 where it is no copy.
+
+    Of n pairs of clips with the anchors ``a``, shape (n, k_a), and ``b``, shape (n, k_b).
+    """
+    # pairs along the last axis: what reduces the others then runs over consecutive numbers
+    a, b = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
+    fewer = min(len(a), len(b))
+    distance = _distance(a[:, None], b[None, :]).view(np.int8)
+    nearest = distance.min(axis=1)
+    # what there would be if all were at one offset
+    evidence = np.maximum(UNRELATED_BITS - nearest, 0).sum(axis=0, dtype=np.int64)
+    closest = nearest.min(axis=0)
+    shares = np.zeros(a.shape[1])
+    candidates = np.flatnonzero(_is_ample(evidence, closest, fewer))
+    if not len(candidates):
+        return shares
+    weight = np.maximum(UNRELATED_BITS - distance[..., candidates], 0)
+    steps = _clock(a[:, candidates])[:, None] - _clock(b[:, candidates])
+    bins = steps % CLOCK_STEPS + CLOCK_STEPS * np.arange(len(candidates))
+    by_offset = np.bincount(bins.ravel(), weight.ravel(), CLOCK_STEPS * len(candidates)).reshape(-1, CLOCK_STEPS)
     # rounding moves an offset by up to one step
-    best = int(np.argmax(by_offset + np.roll(by_offset, 1) + np.roll(by_offset, -1)))
+    best = (by_offset + np.roll(by_offset, 1, axis=1) + np.roll(by_offset, -1, axis=1)).argmax(axis=1)
     weight[(steps - best + 1) % CLOCK_STEPS > 2] = 0
     # an anchor agrees with one other at most
-    evidence = min(weight.max(axis=0).sum(), weight.max(axis=1).sum())
-    fewer = min(len(a), len(b))
-    agreeing = min((weight > 0).any(axis=0).sum(), (weight > 0).any(axis=1).sum())
-    return float(agreeing / fewer) if _is_ample(evidence, distance.min(), fewer) else 0.0
+    sides = [weight.max(axis=axis) for axis in (0, 1)]
+    evidence = np.minimum(*(side.sum(axis=0, dtype=np.int64) for side in sides))
+    agreeing = np.minimum(*((side > 0).sum(axis=0) for side in sides))
+    shares[candidates] = np.where(_is_ample(evidence, closest[candidates], fewer), agreeing / fewer, 0.0)
+    return shares
 
 
 def _is_ample(evidence: Integers, closest: Integers, fewer: int) -> npt.NDArray[np.bool_]:

@@ -38,6 +38,13 @@ if TYPE_CHECKING:
         reliability_curve,
     )
     from gmmaudio.evaluation.report import Report, Similarity, make_report, percent
+    from gmmaudio.evaluation.segmentation import (
+        SEGMENT_METRICS,
+        SegmentCounts,
+        SegmentMetrics,
+        compare_segments,
+        segment_metrics,
+    )
     from gmmaudio.evaluation.slices import Slice, make_slice
 else:
     __getattr__, __dir__ = import_on_use(
@@ -56,12 +63,15 @@ else:
             "gmmaudio.evaluation.reliability": "Reliability binary_cllr cllr min_binary_cllr min_cllr "
             "reliability_curve",
             "gmmaudio.evaluation.report": "Report Similarity make_report percent",
+            "gmmaudio.evaluation.segmentation": "SEGMENT_METRICS SegmentCounts SegmentMetrics compare_segments "
+            "segment_metrics",
             "gmmaudio.evaluation.slices": "Slice make_slice",
         },
     )
 
 __all__ = [
     "METRICS",
+    "SEGMENT_METRICS",
     "Comparison",
     "DetCurve",
     "FailedInput",
@@ -72,6 +82,8 @@ __all__ = [
     "Reliability",
     "Report",
     "ScoredClip",
+    "SegmentCounts",
+    "SegmentMetrics",
     "Similarity",
     "Slice",
     "accuracy",
@@ -81,6 +93,7 @@ __all__ = [
     "cavg",
     "cllr",
     "compare",
+    "compare_segments",
     "compute_metrics",
     "confusion_matrix",
     "det_curve",
@@ -100,6 +113,7 @@ __all__ = [
     "pooled_trials",
     "reliability_curve",
     "render_html",
+    "segment_metrics",
     "top_k_accuracy",
     "weighted_interval",
 ]

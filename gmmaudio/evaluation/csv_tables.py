@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,30 +9,9 @@ from typing import Any
 from gmmaudio.evaluation.records import ScoredClip
 from gmmaudio.evaluation.report import Report
 from gmmaudio.json_text import to_json
-from gmmaudio.text_tables import safe_cell
 
 SCORE, PROBABILITY = "score:", "probability:"
 Row = Sequence[Any]
-
-
-def csv_text(rows: Sequence[Row]) -> str:
-    """Return rows as CSV, every cell safe.
-
-    Parameters
-    ----------
-    rows : sequence of sequence
-        Cells of every row, the header first.
-
-    Examples
-    --------
-    >>> print(csv_text([("label", "n"), ("=a", 1)]))
-    label,n
-    '=a,1
-    <BLANKLINE>
-    """
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([safe_cell(cell) for cell in row] for row in rows)
-    return out.getvalue()
 
 
 # the tables that a report may have

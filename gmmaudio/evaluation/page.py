@@ -264,7 +264,7 @@ def _similarity(similarity: Similarity) -> dict[str, Any]:
             "share": None,
             "n_too_many": len(labels),
         }
-    kept = _all_known(distance)
+    kept = all_known(distance)
     left_out = [label for i, label in enumerate(labels) if i not in kept]
     content = {"rows": rows, "kind": similarity.kind, "left_out": left_out, "n_too_many": 0}
     if len(kept) < 3:
@@ -273,8 +273,19 @@ def _similarity(similarity: Similarity) -> dict[str, Any]:
     return content | {"plot": _svg(plots.map_plot, [named(labels[i]) for i in kept], points), "share": share}
 
 
-def _all_known(distance: Floats) -> list[int]:
-    """Return labels whose distances from one another are all known, those with most unknown left out."""
+def all_known(distance: Floats) -> list[int]:
+    """Return labels whose distances from one another are all known, those with most unknown left out.
+
+    Parameters
+    ----------
+    distance : ndarray, shape (n_labels, n_labels)
+        NaN where unknown.
+
+    Examples
+    --------
+    >>> all_known(np.array([[0.0, 1.0, np.nan], [1.0, 0.0, np.nan], [np.nan, np.nan, 0.0]]))
+    [0, 1]
+    """
     kept = list(range(len(distance)))
     unknown = ~np.isfinite(distance)
     while unknown[np.ix_(kept, kept)].any():

@@ -4,6 +4,7 @@
 """
 
 from gmmaudio.features.blocks import block_features
+from gmmaudio.features.columns import Column, describe_columns
 from gmmaudio.features.deltas import shifted_deltas
 from gmmaudio.features.descriptors import DESCRIPTORS, Descriptor, Spectra
 from gmmaudio.features.frames import RawFrames, frame_chunks, join_frames, raw_frames
@@ -27,6 +28,7 @@ __all__ = [
     "FRONT_ENDS",
     "MAX_FEATURES",
     "Analysis",
+    "Column",
     "Descriptor",
     "FeatureSettings",
     "FeatureStore",
@@ -42,6 +44,7 @@ __all__ = [
     "block_features",
     "check_designed",
     "describe",
+    "describe_columns",
     "design_tables",
     "extract",
     "feature_warping",

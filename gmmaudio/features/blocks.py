@@ -63,6 +63,25 @@ def block_features(
     return np.array(vectors, dtype=np.float32), centres.astype(np.float32)
 
 
+def modulation_edges_hz(n: int, frames_per_s: float) -> npt.NDArray[np.float64]:
+    """Return the edges of the bands of the modulation spectrum, shape (n + 1,), hertz, ascending.
+
+    Parameters
+    ----------
+    n : int
+        Bands.
+    frames_per_s : float
+        Frames in a second; no band reaches above half of it.
+
+    Examples
+    --------
+    >>> modulation_edges_hz(2, 20.0).round(2)
+    array([ 0.4,  2. , 10. ])
+    """
+    low, high = MODULATION_HZ
+    return np.geomspace(low, max(min(high, frames_per_s / 2), 2 * low), n + 1)
+
+
 def _vector(block: npt.NDArray[np.float64], size: int, bands: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the vector of one block."""
     mean = block.mean(axis=0)
@@ -78,8 +97,7 @@ def _vector(block: npt.NDArray[np.float64], size: int, bands: npt.NDArray[np.flo
 def _bands(size: int, n: int, frames_per_s: float) -> npt.NDArray[np.float64]:
     """Return the bins that each band sums, shape (n, size // 2 + 1), 0 or 1; an empty band has the nearest."""
     hz = np.fft.rfftfreq(size, 1 / frames_per_s)
-    low, high = MODULATION_HZ
-    edges = np.geomspace(low, max(min(high, frames_per_s / 2), 2 * low), n + 1)
+    edges = modulation_edges_hz(n, frames_per_s)
     inside = (hz >= edges[:-1, None]) & (hz < edges[1:, None])
     nearest = np.abs(hz - np.sqrt(edges[:-1] * edges[1:])[:, None]).argmin(axis=1)
     empty = np.flatnonzero(~inside.any(axis=1))

@@ -115,6 +115,13 @@ class Descriptor:
         and the one before it, so that frames are the same however the samples arrive.
     check : callable or None
         Takes the framing, and raises SettingError where the descriptor does not exist for it.
+    names : tuple of str
+        Each column in plain words; empty takes the name of the row.
+
+    Raises
+    ------
+    SettingError
+        If there are names, and not one for each column.
 
     Examples
     --------
@@ -128,6 +135,11 @@ class Descriptor:
     explanation: str
     compute: Callable[[Spectra], npt.NDArray[Any]]
     check: Callable[[Framing], None] | None = None
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.names and len(self.names) != self.n_columns:
+            raise SettingError(f"names are {', '.join(self.names)}; expected one for each of {self.n_columns} columns")
 
 
 def compute_descriptors(names: Sequence[str], spectra: Spectra) -> Frames:
@@ -296,10 +308,27 @@ DESCRIPTORS: dict[str, Descriptor] = {
         "spectral contrast: peaks above valleys in seven octave bands",
         compute_contrast,
         check_contrast,
+        (
+            f"spectral contrast below {CONTRAST_EDGES_HZ[1]} Hz",
+            *(f"spectral contrast {low} to {high} Hz" for low, high in itertools.pairwise(CONTRAST_EDGES_HZ[1:-1])),
+            f"spectral contrast above {CONTRAST_EDGES_HZ[-2]} Hz",
+        ),
     ),
-    "centroid": Descriptor(1, "kHz", "mean frequency, weighted by magnitude", compute_centroid),
-    "rolloff": Descriptor(1, "kHz", "frequency below which 85 % of the magnitude lies", compute_rolloff),
-    "flatness": Descriptor(1, "log10", "geometric over arithmetic mean of the power", compute_flatness),
+    "centroid": Descriptor(
+        1, "kHz", "mean frequency, weighted by magnitude", compute_centroid, names=("spectral centroid",)
+    ),
+    "rolloff": Descriptor(
+        1, "kHz", "frequency below which 85 % of the magnitude lies", compute_rolloff, names=("spectral rolloff",)
+    ),
+    "flatness": Descriptor(
+        1, "log10", "geometric over arithmetic mean of the power", compute_flatness, names=("spectral flatness",)
+    ),
     "zero_crossings": Descriptor(1, "0..1", "share of samples across zero from the one before", compute_zero_crossings),
-    "onset": Descriptor(1, "dB", "onset strength: mean rise of the bands since the frame before", compute_onset),
+    "onset": Descriptor(
+        1,
+        "dB",
+        "onset strength: mean rise of the bands since the frame before",
+        compute_onset,
+        names=("onset strength",),
+    ),
 }

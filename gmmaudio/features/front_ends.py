@@ -104,6 +104,8 @@ class FrontEnd:
         Takes these tables and the settings, and returns them in the form in which they are applied.
     check_tables : callable or None
         Takes such tables and the settings, and raises SettingError where they do not go together.
+    hints : tuple of str
+        Meaning of the first coefficients in plain words, as far as they have one.
 
     Examples
     --------
@@ -122,6 +124,7 @@ class FrontEnd:
     layouts: Mapping[str, TableLayout] = field(default_factory=dict)
     prepare: Callable[[Tables, FrameSettings], Any] = lambda tables, _settings: tables
     check_tables: Callable[[Tables, FrameSettings], None] | None = None
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,5 +321,6 @@ FRONT_ENDS: dict[str, FrontEnd] = {
         },
         prepare=prepare_mfcc,
         check_tables=check_mfcc_tables,
+        hints=("level", "low against high frequencies"),
     ),
 }

@@ -6,6 +6,7 @@ from gmmaudio.lazy_names import import_on_use
 
 if TYPE_CHECKING:
     from gmmaudio.models.calibration import Calibration, fit_calibration
+    from gmmaudio.models.explanations import Explanation, explain_rows
     from gmmaudio.models.file import from_bytes, load_model, model_sha256, save_model, to_bytes
     from gmmaudio.models.fitting import Fitted, fit_trials, learn_open_set_threshold
     from gmmaudio.models.heads import Head, Linear, Mixtures
@@ -29,6 +30,7 @@ else:
         __name__,
         {
             "gmmaudio.models.calibration": "Calibration fit_calibration",
+            "gmmaudio.models.explanations": "Explanation explain_rows",
             "gmmaudio.models.file": "from_bytes load_model model_sha256 save_model to_bytes",
             "gmmaudio.models.fitting": "Fitted fit_trials learn_open_set_threshold",
             "gmmaudio.models.heads": "Head Linear Mixtures",
@@ -59,6 +61,7 @@ __all__ = [
     "Calibration",
     "Candidate",
     "EmSettings",
+    "Explanation",
     "Fitted",
     "FrameGmmSettings",
     "Head",
@@ -84,6 +87,7 @@ __all__ = [
     "TrainingSummary",
     "Transform",
     "Tuned",
+    "explain_rows",
     "find_kind",
     "fit_calibration",
     "fit_open_set_threshold",

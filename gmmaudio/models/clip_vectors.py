@@ -65,7 +65,27 @@ def select_warp(ubm: GaussianMixture, values: Matrix, n_warps: int) -> Matrix:
     """
     if n_warps == 1:
         return values
-    return max(split_warps(values, n_warps), key=lambda warp: float(ubm.log_density(warp).mean()))
+    return split_warps(values, n_warps)[selected_warp(ubm, values, n_warps)]
+
+
+def selected_warp(ubm: GaussianMixture, values: Matrix, n_warps: int) -> int:
+    """Return the index of the VTLN warp that :func:`select_warp` selects.
+
+    Parameters
+    ----------
+    ubm, values, n_warps
+        As for :func:`select_warp`.
+
+    Examples
+    --------
+    >>> ubm = GaussianMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
+    >>> selected_warp(ubm, np.array([[2.0, 0.5], [2.0, -0.5]]), 2)
+    1
+    """
+    if n_warps == 1:
+        return 0
+    likelihoods = [float(ubm.log_density(warp).mean()) for warp in split_warps(values, n_warps)]
+    return likelihoods.index(max(likelihoods))
 
 
 def supervector(ubm: GaussianMixture, values: Matrix, relevance: float, bigram_lag: int = 0) -> npt.NDArray[np.float32]:

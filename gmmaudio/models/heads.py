@@ -14,7 +14,9 @@ import numpy.typing as npt
 from gmmaudio.arrays import refuse_masked
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import GaussianMixture, MixtureStack, divergences
+from gmmaudio.mixture.density_parts import linearise_log_density, split_log_density
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_means
+from gmmaudio.models.score_parts import Answers, ScoreLine, ScoreParts
 from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.values import convert_fields
 
@@ -56,6 +58,39 @@ class Head(Protocol):
 
     def label_distances(self) -> tuple[Array, str]:
         """Return the distance between every two labels, shape (n_labels, n_labels), and the name of the distance."""
+
+    def split_score(self, rows: Matrix, label: int) -> ScoreParts:
+        """Return the parts of the score of every row under a label, by the columns of the transformed rows.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, d)
+            Transformed rows.
+        label : int
+            Index of the label.
+        """
+
+    def linearise(self, rows: Matrix, label: int) -> ScoreLine:
+        """Return the score of every row under a label as a line through zero and the row.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, d)
+            Transformed rows.
+        label : int
+            Index of the label.
+        """
+
+    def answers(self, rows: Matrix, label: int) -> Answers | None:
+        """Return the components of a label that answer for rows; None where a label has no components.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, d)
+            Transformed rows.
+        label : int
+            Index of the label.
+        """
 
     def settings(self) -> dict[str, Any]:
         """Return plain values for the model file."""
@@ -127,6 +162,46 @@ class Mixtures:
             Transformed rows.
         """
         return self._stack.log_density(rows)
+
+    def split_score(self, rows: Matrix, label: int) -> ScoreParts:
+        """Return the parts of the log density of every row, by column (:func:`split_log_density`).
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, d)
+            Transformed rows.
+        label : int
+            Index of the label.
+        """
+        parts = split_log_density(self.mixtures[label], np.asarray(rows, dtype=np.float64))
+        others = {"volume": parts.volume, "weights": parts.weights, "entropy": parts.entropy}
+        return ScoreParts(parts.features, others)
+
+    def linearise(self, rows: Matrix, label: int) -> ScoreLine:
+        """Return the log density of every row as a line (:func:`linearise_log_density`).
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, d)
+            Transformed rows.
+        label : int
+            Index of the label.
+        """
+        line = linearise_log_density(self.mixtures[label], np.asarray(rows, dtype=np.float64))
+        return ScoreLine(line.slopes, {"average": line.constant})
+
+    def answers(self, rows: Matrix, label: int) -> Answers:
+        """Return the components of the label's mixture that answer for rows.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, d)
+            Transformed rows.
+        label : int
+            Index of the label.
+        """
+        mixture = self.mixtures[label]
+        return Answers(mixture, rows, mixture.responsibilities(rows))
 
     def label_distances(self) -> tuple[Array, str]:
         """Return the Jensen-Shannon divergence between the labels' mixtures, shape (n_labels, n_labels), and its name.
@@ -229,6 +304,42 @@ class Linear:
         """
         refuse_masked(rows, "rows must be finite", MixtureError)
         return np.asarray(rows, dtype=np.float64) @ self.coefficients.T.astype(np.float64) + self.intercepts
+
+    def split_score(self, rows: Matrix, label: int) -> ScoreParts:
+        """Return the parts of the function of every row: coefficients times columns, and the intercept.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, d)
+            Transformed rows.
+        label : int
+            Index of the label.
+        """
+        line = self.linearise(rows, label)
+        intercept = np.repeat(self.intercepts[label], len(rows))
+        return ScoreParts(np.asarray(rows, dtype=np.float64) * line.slopes, {"intercept": intercept})
+
+    def linearise(self, rows: Matrix, label: int) -> ScoreLine:
+        """Return the function itself, the same for every row.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, d)
+            Transformed rows.
+        label : int
+            Index of the label.
+        """
+        slopes = self.coefficients[label, None].astype(np.float64)
+        return ScoreLine(slopes, {"intercept": np.repeat(self.intercepts[label], len(rows))})
+
+    def answers(self, _rows: Matrix, _label: int) -> None:
+        """Return None: a linear function has no components.
+
+        Parameters
+        ----------
+        _rows, _label
+            As for :class:`Head`.
+        """
 
     def label_distances(self) -> tuple[Array, str]:
         """Return one minus the cosine between the labels' coefficients, shape (n_labels, n_labels), and its name."""

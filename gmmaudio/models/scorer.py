@@ -14,6 +14,7 @@ from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import GaussianMixture
 from gmmaudio.models.heads import Head, Mixtures
 from gmmaudio.models.linear_algebra import Array, Matrix, Tensors
+from gmmaudio.models.score_parts import Answers, ScoreParts, weighted_sum
 from gmmaudio.models.tensor_table import LARGEST, TensorLayout
 from gmmaudio.values import convert_fields
 
@@ -54,6 +55,32 @@ class Transform(Protocol):
         ----------
         values : ndarray, shape (n, n_features)
             Rows.
+        """
+
+    def split_score(self, values: Matrix, head: Head, label: int) -> ScoreParts:
+        """Return the parts of a head's score of every transformed row, by the columns of the rows before that.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_features)
+            Rows of one clip.
+        head : Head
+            The head.
+        label : int
+            Index of the label.
+        """
+
+    def answers(self, values: Matrix, head: Head, label: int) -> Answers | None:
+        """Return the components that answer for the rows of a clip; None where there are none.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_features)
+            Rows of one clip.
+        head : Head
+            The head.
+        label : int
+            Index of the label.
         """
 
     def settings(self) -> dict[str, Any]:
@@ -206,6 +233,46 @@ class Scorer:
             If there are no rows, or they do not fit.
         """
         return _weighted_sum(self.weights, self.score_heads(values))
+
+    def split_score(self, values: Matrix, label: int) -> ScoreParts:
+        """Return the parts of the score of every row under a label, by column; their mean is the score of the clip.
+
+        Parts are computed in float64. Where rows are float32, a score may be computed in float32 and differ from their
+        sum by its rounding.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_features)
+            Finite rows of one clip, at least one.
+        label : int
+            Index of the label.
+
+        Returns
+        -------
+        ScoreParts
+            Of every row; of the clip as a whole where single rows have no scores.
+
+        Examples
+        --------
+        >>> from gmmaudio.models import gmm_scorer
+        >>> low, high = (GaussianMixture([1.0], [[mean, 0.0]], [[1.0, 1.0]]) for mean in (-1.0, 1.0))
+        >>> scorer, rows = gmm_scorer(("high", "low"), (high, low)), np.array([[0.5, 3.0]])
+        >>> (scorer.split_score(rows, 0) - scorer.split_score(rows, 1)).columns
+        array([[1., 0.]])
+        """
+        return weighted_sum(self.weights, [self.transform.split_score(values, head, label) for head in self.heads])
+
+    def answers(self, values: Matrix, label: int) -> Answers | None:
+        """Return the components of the first head that answer for the rows of a clip; None where there are none.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_features)
+            Finite rows of one clip, at least one.
+        label : int
+            Index of the label.
+        """
+        return self.transform.answers(values, self.heads[0], label)
 
     def label_distances(self) -> tuple[Array, str]:
         """Return the distance between every two labels by the first head, shape (n_labels, n_labels), and its name."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gmmaudio.pipeline.classification import FileRows, classify, read_rows
     from gmmaudio.pipeline.crossvalidation import CrossvalOptions, crossval, run_crossval
     from gmmaudio.pipeline.evaluation_run import evaluate
+    from gmmaudio.pipeline.explanation_run import explain
     from gmmaudio.pipeline.external_predictions import evaluate_predictions
     from gmmaudio.pipeline.reproduction import Reproduction, reproduce
     from gmmaudio.pipeline.training import TrainResult, train
@@ -22,6 +23,7 @@ else:
             "gmmaudio.pipeline.classification": "FileRows classify read_rows",
             "gmmaudio.pipeline.crossvalidation": "CrossvalOptions crossval run_crossval",
             "gmmaudio.pipeline.evaluation_run": "evaluate",
+            "gmmaudio.pipeline.explanation_run": "explain",
             "gmmaudio.pipeline.external_predictions": "evaluate_predictions",
             "gmmaudio.pipeline.reproduction": "Reproduction reproduce",
             "gmmaudio.pipeline.training": "TrainResult train",
@@ -38,6 +40,7 @@ __all__ = [
     "crossval",
     "evaluate",
     "evaluate_predictions",
+    "explain",
     "make_recipe",
     "read_corpus",
     "read_rows",

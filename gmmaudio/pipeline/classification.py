@@ -106,7 +106,7 @@ def classify(
     """
     if priors is not None:
         model.recogniser.prior_of(priors)
-    extraction = _extraction(model.features, model.front_end_tables(), min_duration_s, as_store(cache))
+    extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, as_store(cache))
     clips, run = _clips(paths), RunContext(n_jobs, progress)
     function = partial(_classify, model, priors, extraction)
     estimate = partial(extraction.estimate_work, clips)
@@ -161,16 +161,39 @@ def read_rows(
     >>> song.rows.values.shape, gone.code
     ((280, 5), 'vanished')
     """
-    extraction = _extraction(features, design_tables(features.frames), min_duration_s, as_store(cache))
+    extraction = file_extraction(features, design_tables(features.frames), min_duration_s, as_store(cache))
     clips, run = _clips(paths), RunContext(n_jobs, progress)
     function, estimate = partial(_rows, extraction), partial(extraction.estimate_work, clips)
     return _warned(run.map(function, clips, "extracting features", on_crash=fail_crashed, estimate=estimate))
 
 
-def _extraction(
+def file_extraction(
     features: FeatureSettings, tables: FrontEndTables, min_duration_s: float, store: FeatureStore | None
 ) -> Extraction:
-    """Return the settings under which files are decoded, checked."""
+    """Return the settings under which files are decoded, checked.
+
+    Parameters
+    ----------
+    features : FeatureSettings
+        The front end.
+    tables : FrontEndTables
+        Its tables.
+    min_duration_s : float
+        Shortest decoded length, seconds.
+    store : FeatureStore or None
+        Where frames are kept.
+
+    Raises
+    ------
+    SettingError
+        If the length is outside its bounds.
+
+    Examples
+    --------
+    >>> features = FeatureSettings()
+    >>> file_extraction(features, design_tables(features.frames), 0.5, None).fingerprints
+    False
+    """
     check_lengths(min_duration_s)
     cache = None if store is None else ClipCache.of(store, features.frames, tables)
     return Extraction(Path(), features, min_duration_s, tables=tables, cache=cache, fingerprints=False)
@@ -207,7 +230,7 @@ def _classify(
     """Return the prediction for one file, and what is to be said of the cache."""
     file_rows, notes = _rows(extraction, clip)
     if isinstance(file_rows, FailedInput):
-        return Answer(_without_label(file_rows), notes)
+        return Answer(without_label(file_rows), notes)
     prediction = model.predict(file_rows.rows, priors)
     known = replace(prediction, path=file_rows.path, duration_s=file_rows.duration_s, notes=file_rows.notes)
     return Answer(known, notes)
@@ -215,10 +238,21 @@ def _classify(
 
 def _fail_crashed(clip: Clip, error: WorkerError) -> Answer[Prediction]:
     """Return the prediction for a file whose worker process died."""
-    return Answer(_without_label(fail_crashed(clip, error).result))
+    return Answer(without_label(fail_crashed(clip, error).result))
 
 
-def _without_label(failed: FailedInput) -> Prediction:
-    """Return the prediction for a file that failed."""
+def without_label(failed: FailedInput) -> Prediction:
+    """Return the prediction for a file that failed.
+
+    Parameters
+    ----------
+    failed : FailedInput
+        The failure.
+
+    Examples
+    --------
+    >>> without_label(FailedInput("a.wav", "silent", "holds no sound")).status
+    'unknown'
+    """
     status = "unknown" if failed.code in TOO_LITTLE_SOUND else "error"
     return Prediction(failed.path, status, code=failed.code, message=failed.message)

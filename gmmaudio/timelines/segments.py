@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -221,6 +222,60 @@ class Timeline:
             for before, after in zip(self.segments, self.segments[1:], strict=False)
             if before.key != after.key
         )
+
+    def to_text(self) -> str:
+        """Return a table to read, see :func:`gmmaudio.timelines.to_text`."""
+        from gmmaudio.timelines import plain_formats
+
+        return plain_formats.to_text(self)
+
+    def to_csv(self) -> str:
+        """Return a table in CSV, see :func:`gmmaudio.timelines.to_csv`."""
+        from gmmaudio.timelines import plain_formats
+
+        return plain_formats.to_csv(self)
+
+    def to_jsonl(self) -> str:
+        """Return JSON lines, see :func:`gmmaudio.timelines.to_jsonl`."""
+        from gmmaudio.timelines import plain_formats
+
+        return plain_formats.to_jsonl(self)
+
+    def to_audacity(self) -> str:
+        """Return a label track of Audacity, see :func:`gmmaudio.timelines.to_audacity`."""
+        from gmmaudio.timelines import plain_formats
+
+        return plain_formats.to_audacity(self)
+
+    def to_rttm(self) -> str:
+        """Return lines of RTTM, see :func:`gmmaudio.timelines.to_rttm`."""
+        from gmmaudio.timelines import plain_formats
+
+        return plain_formats.to_rttm(self)
+
+    def to_srt(self) -> str:
+        """Return subtitles, see :func:`gmmaudio.timelines.to_srt`."""
+        from gmmaudio.timelines import plain_formats
+
+        return plain_formats.to_srt(self)
+
+    def to_textgrid(self) -> str:
+        """Return a TextGrid of Praat, see :func:`gmmaudio.timelines.to_textgrid`."""
+        from gmmaudio.timelines import annotation_files
+
+        return annotation_files.to_textgrid(self)
+
+    def to_eaf(self, folder: str | os.PathLike[str] | None = None) -> str:
+        """Return a document of ELAN, see :func:`gmmaudio.timelines.to_eaf`.
+
+        Parameters
+        ----------
+        folder : path-like or None
+            The folder that the file is for; None: that of the recording.
+        """
+        from gmmaudio.timelines import annotation_files
+
+        return annotation_files.to_eaf(self, folder)
 
 
 def _join(one: TimelineSegment, other: TimelineSegment) -> TimelineSegment:

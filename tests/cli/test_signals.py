@@ -127,3 +127,24 @@ def test_a_signal_that_comes_twice_does_not_disturb_the_end(corpus, model_file):
     # which of them is handled first is not ours to say
     assert process.returncode in (130, 143)
     assert words_of(err) == b"\nstopped\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_a_signal_while_python_ends_does_not_change_the_exit_code(number, is_stopped):
+    # globals of the main module die after Python has removed its handlers of signals
+    code = (
+        "import os, sys\n"
+        "from gmmaudio import cli\n"
+        "class Late:\n"
+        "    def __del__(self, kill=os.kill, me=os.getpid(), write=os.write):\n"
+        f"        kill(me, {number})\n"
+        "        write(1, b'late')\n"
+        "late = Late()\n"
+        f"if {is_stopped}: cli._run = lambda words: os.kill(os.getpid(), 2)\n"
+        "sys.argv = ['gmmaudio', 'info', 'gone.gmm']\n"
+        "cli.main()\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, preexec_fn=reset)
+    assert (result.returncode, result.stdout) == (130 if is_stopped else 3, b"late")
+    assert result.stderr.endswith(b"stopped\n" if is_stopped else b"expected a model made by train\n")

@@ -186,6 +186,45 @@ def test_pairs_within_one_collection_name_each_pair_once():
     assert near_duplicates_within([a, b, NONE, a, b[:5], NONE]) == [(0, 3, 1.0), (1, 4, 1.0)]
 
 
+def test_clips_of_equal_prints_are_searched_once(monkeypatch):
+    rng = np.random.default_rng(14)
+    a, b, c = random_print(rng, 6), random_print(rng, 24), random_print(rng, 3)
+    near, n_searched, real = flipped(b, 1, rng), [], duplicate_search._sorted_keys
+
+    def sorted_keys(hashes, chosen):
+        n_searched.append(len(hashes))
+        return real(hashes, chosen)
+
+    monkeypatch.setattr(duplicate_search, "_sorted_keys", sorted_keys)
+    prints = [b, a, NONE, b, near, c, *[b] * 40]
+    of_b = [i for i, one in enumerate(prints) if one is b]
+    pairs = [*itertools.combinations(of_b, 2), *((min(i, 4), max(i, 4)) for i in of_b)]
+    assert near_duplicates_within(prints) == sorted((i, j, 1.0) for i, j in pairs)
+    assert set(n_searched) == {6 + 24 + 24 + 3}
+    assert near_duplicates(prints, [near, b, b]) == [(i, j, 1.0) for i in sorted([*of_b, 4]) for j in range(3)]
+    assert set(n_searched) == {6 + 24 + 24 + 3, 24 + 24}
+
+
+def test_meetings_of_the_same_anchors_are_held_a_few_times(monkeypatch):
+    rng = np.random.default_rng(15)
+    one, n_held, real = random_print(rng, 24), [], duplicate_search._once
+    # two signs of each pair differ, so that 10 or 20 of the 35 choices of three bytes are equal
+    prints = [one ^ (np.uint64(1) << np.uint64(8 + bit)) for bit in range(40)]
+    n_pairs = len(near_duplicates_within(prints)) * 24
+
+    def once(numbers):
+        n_held.append(len(numbers))
+        return real(numbers)
+
+    monkeypatch.setattr(duplicate_search, "_once", once)
+    monkeypatch.setattr(duplicate_search, "MEETINGS", 1_000)
+    monkeypatch.setattr(duplicate_search, "BLOCK", 1_000)
+    near_duplicates_within(prints)
+    assert n_pairs == 40 * 39 / 2 * 24
+    # the last are pairs of clips
+    assert n_pairs <= max(n_held[:-1]) <= 2 * n_pairs + 2_000
+
+
 @pytest.mark.parametrize(("train", "test"), [([], []), ([NONE], []), ([], [NONE]), ([NONE, NONE], [NONE])])
 def test_nothing_has_no_pairs(train, test):
     assert near_duplicates(train, test) == []
@@ -256,13 +295,14 @@ def test_anchors_that_are_less_close_need_a_second_at_their_offset(n_bits, apart
     assert len(near_duplicates([one], [other])) == (is_seed and agreement_by_hand(one, other) > 0)
 
 
-@pytest.mark.parametrize("block", [5, duplicate_search.BLOCK])
-def test_the_index_finds_what_comparing_all_anchors_finds(block, monkeypatch):
+@pytest.mark.parametrize(("block", "meetings"), [(5, 0), (duplicate_search.BLOCK, duplicate_search.MEETINGS)])
+def test_the_index_finds_what_comparing_all_anchors_finds(block, meetings, monkeypatch):
     monkeypatch.setattr(duplicate_search, "BLOCK", block)
+    monkeypatch.setattr(duplicate_search, "MEETINGS", meetings)
     rng = np.random.default_rng(9)
     prints = phrased_prints(120, rng)
     prints += [flipped(prints[i], n, rng)[:k] for i, n, k in ((3, 1, 9), (50, 3, 9), (51, 4, 2), (3, 2, 4), (70, 6, 9))]
-    prints += [prints[5], NONE, prints[5]]
+    prints += [prints[5], NONE, prints[50], prints[5], prints[2], prints[-2]]
     expected = copies_by_hand(prints)
     assert near_duplicates_within(prints) == expected
     assert len(expected) > 7

@@ -3,7 +3,8 @@
 import csv
 import io
 
-from gmmaudio.evaluation.csv_tables import csv_text, tables
+from gmmaudio.evaluation.csv_tables import tables
+from gmmaudio.text_tables import csv_text
 from tests.evaluation.conftest import (
     example_report,
 )

@@ -19,8 +19,8 @@ from gmmaudio.evaluation import (
     render_html,
 )
 from gmmaudio.evaluation.detection import FALSE_ALARMS
+from gmmaudio.evaluation.drawing import shorten
 from gmmaudio.evaluation.page import FEW_LABELS, N_CONFUSIONS, named
-from gmmaudio.evaluation.plots import shorten
 from gmmaudio.findings import LEVELS, Finding
 from gmmaudio.names import printable
 from tests.evaluation.conftest import HARMLESS, HOSTILE, PROTOCOL, clip_of, example, page_of, report_of

@@ -10,11 +10,11 @@ import pytest
 
 from gmmaudio.evaluation import (
     Similarity,
-    plots,
     render_html,
 )
+from gmmaudio.evaluation.drawing import SERIES, line_look, shorten
 from gmmaudio.evaluation.page import FEW_LABELS, named
-from gmmaudio.evaluation.plots import classical_mds, det_plot, learning_plot, map_plot, reliability_plot, shorten
+from gmmaudio.evaluation.plots import PAGE, classical_mds, det_plot, learning_plot, map_plot, reliability_plot
 from tests.evaluation.conftest import HOSTILE, example, page_of, report_of
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -119,12 +119,12 @@ def test_lines_can_be_told_apart_and_seen_in_light_and_dark():
     css = render_html(report_of([("a", "a")]), "t")
     light, dark = re.findall(r"--card: (#\w{6})", css)[:2]
     assert luminance(light) > 0.9 > 0.1 > luminance(dark)
-    for colour in plots.SERIES:
+    for colour in SERIES:
         for card in (light, dark):
             # WCAG 2.2, 1.4.11: graphical objects have 3:1
             high, low = sorted((luminance(colour), luminance(card)), reverse=True)
             assert (high + 0.05) / (low + 0.05) >= 3, (colour, card)
-    looks = {tuple(map(str, plots._line_of(i).values())) for i in range(FEW_LABELS + 1)}
+    looks = {tuple(map(str, line_look(i, PAGE).values())) for i in range(FEW_LABELS + 1)}
     assert len(looks) == FEW_LABELS + 1
 
 

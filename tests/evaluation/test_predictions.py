@@ -10,8 +10,9 @@ from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import (
     ScoredClip,
 )
-from gmmaudio.evaluation.csv_tables import csv_text, tables
+from gmmaudio.evaluation.csv_tables import tables
 from gmmaudio.evaluation.predictions import read_predictions
+from gmmaudio.text_tables import csv_text
 from tests.evaluation.conftest import example_report
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from gmmaudio.cli.report_tables import show_report
 from gmmaudio.evaluation import Protocol, ScoredClip, make_report, make_slice, render_html
-from gmmaudio.evaluation.csv_tables import csv_text, tables
+from gmmaudio.evaluation.csv_tables import tables
 from gmmaudio.evaluation.slices import SLICE_KINDS, SliceKind, by_duration, by_source, slice_tables, slices_markdown
+from gmmaudio.text_tables import csv_text
 
 PROTOCOL = Protocol("by hand", "group", 0, ("1",), 1, ("a", "b"), ())
 TOY = SliceKind("moon", "By phase of the moon", "Clips by the phase of the moon when they were recorded.")

@@ -101,6 +101,15 @@ class Diagonal:
         coloured: Array = noise * np.sqrt(covariances[j])
         return coloured
 
+    def apply_precision(self, covariances: Array, j: int, differences: Array) -> Array:
+        """Differences over the variances."""
+        scaled: Array = differences / covariances[j]
+        return scaled
+
+    def log_variances(self, covariances: Array, k: int, d: int) -> tuple[Array, Array]:
+        """Log variances; no rest."""
+        return np.log(covariances), np.zeros(k)
+
     def take(self, covariances: Array, components: npt.NDArray[np.intp]) -> Array:
         """Rows of the variances."""
         return covariances[components]

@@ -131,6 +131,15 @@ class Full:
         coloured: Array = noise @ np.linalg.cholesky(covariances[j]).T
         return coloured
 
+    def apply_precision(self, covariances: Array, j: int, differences: Array) -> Array:
+        """Differences times the inverse matrix."""
+        solved: Array = np.linalg.solve(covariances[j], differences.T).T
+        return solved
+
+    def log_variances(self, covariances: Array, k: int, d: int) -> tuple[Array, Array]:
+        """No feature has a part of its own; the log determinants are the rest."""
+        return np.zeros((k, d)), log_determinants(np.linalg.cholesky(covariances))
+
     def take(self, covariances: Array, components: npt.NDArray[np.intp]) -> Array:
         """Some of the matrices."""
         return covariances[components]

@@ -236,6 +236,30 @@ class Covariance(Protocol):
             Independent standard normal numbers.
         """
 
+    def apply_precision(self, covariances: Array, j: int, differences: Array) -> Array:
+        """Return differences times the inverse of the covariance of a component, shape (n, d).
+
+        Parameters
+        ----------
+        covariances : ndarray
+            Of one mixture.
+        j : int
+            Index of the component.
+        differences : ndarray, shape (n, d)
+            Rows less a mean.
+        """
+
+    def log_variances(self, covariances: Array, k: int, d: int) -> tuple[Array, Array]:
+        """Return the log determinants: the parts (k, d) that belong to single features, and the rest (k,).
+
+        Parameters
+        ----------
+        covariances : ndarray
+            Of one mixture.
+        k, d : int
+            Numbers of components and of features.
+        """
+
     def take(self, covariances: Array, components: npt.NDArray[np.intp]) -> Array:
         """Return the covariances of some components.
 

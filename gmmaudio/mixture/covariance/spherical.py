@@ -107,6 +107,15 @@ class Spherical:
         coloured: Array = noise * np.sqrt(covariances[j])
         return coloured
 
+    def apply_precision(self, covariances: Array, j: int, differences: Array) -> Array:
+        """Differences over the variance."""
+        scaled: Array = differences / covariances[j]
+        return scaled
+
+    def log_variances(self, covariances: Array, k: int, d: int) -> tuple[Array, Array]:
+        """The same log variance for every feature; no rest."""
+        return np.repeat(np.log(covariances)[:, None], d, axis=1), np.zeros(k)
+
     def take(self, covariances: Array, components: npt.NDArray[np.intp]) -> Array:
         """Some of the variances."""
         return covariances[components]

@@ -107,6 +107,15 @@ class Tied:
         """Noise times the Cholesky factor."""
         return FULL.colour(covariances[None], 0, noise)
 
+    def apply_precision(self, covariances: Array, j: int, differences: Array) -> Array:
+        """Differences times the inverse matrix."""
+        return FULL.apply_precision(covariances[None], 0, differences)
+
+    def log_variances(self, covariances: Array, k: int, d: int) -> tuple[Array, Array]:
+        """No feature has a part of its own; the log determinant is the rest of every component."""
+        columns, rest = FULL.log_variances(covariances[None], 1, d)
+        return np.repeat(columns, k, axis=0), np.repeat(rest, k)
+
     def take(self, covariances: Array, components: npt.NDArray[np.intp]) -> Array:
         """The same matrix."""
         return covariances

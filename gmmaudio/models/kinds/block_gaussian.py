@@ -17,6 +17,7 @@ from gmmaudio.models.kind_settings import FUSIONS, EmSettings, check_choice, che
 from gmmaudio.models.kinds.frame_gmm import fit_mixtures
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_means, signed_axes
 from gmmaudio.models.partial_fits import Fit
+from gmmaudio.models.score_parts import Answers, ScoreParts
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.models.training_rows import TrainingRows
@@ -184,6 +185,30 @@ class Projection:
             Rows.
         """
         return standardise(values, self.mean, self.scale, self.soft_clip) @ self.matrix
+
+    def split_score(self, values: Matrix, head: Head, label: int) -> ScoreParts:
+        """Return the parts of a head's score of every row, by the columns that the projection mixes.
+
+        The score is a line from the average training row to the row, whose slopes are taken back through the matrix.
+
+        Parameters
+        ----------
+        values, head, label
+            As for :class:`gmmaudio.models.scorer.Transform`.
+        """
+        z = standardise(values, self.mean, self.scale, self.soft_clip)
+        line = head.linearise(z @ self.matrix, label)
+        return ScoreParts(z * (line.slopes @ self.matrix.T), line.others)
+
+    def answers(self, values: Matrix, head: Head, label: int) -> Answers | None:
+        """Return the components of the head that answer for projected rows.
+
+        Parameters
+        ----------
+        values, head, label
+            As for :class:`gmmaudio.models.scorer.Transform`.
+        """
+        return head.answers(self.apply(values), label)
 
     def settings(self) -> dict[str, Any]:
         """Return plain values for the model file."""

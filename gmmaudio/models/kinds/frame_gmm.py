@@ -11,11 +11,12 @@ import numpy as np
 from gmmaudio.compute import one_thread, ordered_map
 from gmmaudio.errors import WorkerError
 from gmmaudio.mixture import EMStep, EMTrace, GaussianMixture, adapt_gmm, fit_gmm
-from gmmaudio.models.heads import Mixtures
+from gmmaudio.models.heads import Head, Mixtures
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import EmSettings, check_positive, check_whole
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors
 from gmmaudio.models.partial_fits import Fit, score_rows_of_clips
+from gmmaudio.models.score_parts import Answers, ScoreParts
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.models.training_rows import TrainingRows
@@ -110,6 +111,26 @@ class Identity:
             Rows.
         """
         return values
+
+    def split_score(self, values: Matrix, head: Head, label: int) -> ScoreParts:
+        """Return the parts of a head's score of every row, as the head splits it.
+
+        Parameters
+        ----------
+        values, head, label
+            As for :class:`gmmaudio.models.scorer.Transform`.
+        """
+        return head.split_score(values, label)
+
+    def answers(self, values: Matrix, head: Head, label: int) -> Answers | None:
+        """Return the components of the head that answer for rows.
+
+        Parameters
+        ----------
+        values, head, label
+            As for :class:`gmmaudio.models.scorer.Transform`.
+        """
+        return head.answers(values, label)
 
     def settings(self) -> dict[str, Any]:
         """Return plain values for the model file."""

@@ -19,6 +19,7 @@ from gmmaudio.models.clip_vectors import (
     estimate_nuisance_directions,
     project_out,
     select_warp,
+    selected_warp,
     split_warps,
     warped_supervector,
 )
@@ -27,6 +28,7 @@ from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import FUSIONS, EmSettings, check_choice, check_positive, check_whole
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors
 from gmmaudio.models.partial_fits import Fit
+from gmmaudio.models.score_parts import Answers, ScoreParts
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.models.training_rows import TrainingRows
@@ -204,6 +206,37 @@ class Supervectors:
         """
         vector = warped_supervector(self.ubm, values, self.n_warps, self.relevance, self.bigram_lag)
         return self.project(vector[None], [len(values)])
+
+    def split_score(self, values: Matrix, head: Head, label: int) -> ScoreParts:
+        """Return the parts of a head's score of a clip: by column of the selected warp, by component, by bigram.
+
+        The numbers of a clip's vector keep their component and column when nuisance directions are projected out.
+
+        Parameters
+        ----------
+        values, head, label
+            As for :class:`gmmaudio.models.scorer.Transform`.
+        """
+        parts = head.split_score(self.apply(values), label)
+        n_components, d = self.ubm.means.shape
+        means, bigrams = np.split(parts.columns[0], [self.ubm.means.size])
+        by_component = means.reshape(n_components, d)
+        columns = np.zeros((self.n_warps, d))
+        columns[selected_warp(self.ubm, values, self.n_warps)] = by_component.sum(axis=0)
+        others = dict(parts.others) | ({"bigrams": bigrams.sum(keepdims=True)} if self.bigram_lag else {})
+        pairs = bigrams.reshape(n_components, n_components) if self.bigram_lag else None
+        return ScoreParts(columns.reshape(1, -1), others, by_component.sum(axis=1), pairs)
+
+    def answers(self, values: Matrix, _head: Head, _label: int) -> Answers:
+        """Return the components of the UBM that answer for the rows of a clip, in the selected warp.
+
+        Parameters
+        ----------
+        values, _head, _label
+            As for :class:`gmmaudio.models.scorer.Transform`.
+        """
+        rows = select_warp(self.ubm, values, self.n_warps)
+        return Answers(self.ubm, rows, self.ubm.responsibilities(rows), is_shared=True)
 
     def project(self, vectors: Matrix, n_rows: Sequence[int] | Codes) -> Array:
         """Return vectors as they are scored, shape (n_clips, len(mean)), each of unit length.

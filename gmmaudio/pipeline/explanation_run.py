@@ -1,0 +1,195 @@
+"""The explanation of a prediction for a file: its lead in parts, over time, and the training clips nearest to it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+
+from gmmaudio.compute import Progress, RunContext, one_thread, quiet
+from gmmaudio.corpus import Clip, Corpus
+from gmmaudio.errors import CorpusError, SettingError
+from gmmaudio.evaluation import FailedInput
+from gmmaudio.features import FeatureStore, Rows, make_rows
+from gmmaudio.features.gate import passing_frames
+from gmmaudio.models import Model, TrainingClip
+from gmmaudio.models.explanations import Explanation, WindowLead, answers_of, explain_rows, with_neighbours
+from gmmaudio.models.nearest import KnownClip, centres_of
+from gmmaudio.models.score_parts import Answers
+from gmmaudio.pipeline.arguments import as_corpus, as_store
+from gmmaudio.pipeline.classification import file_extraction, without_label
+from gmmaudio.trials import Extracted, extract_clip, extract_clips, warn_of
+from gmmaudio.values import checked
+
+# bounds of the length of windows and of the step between them, seconds
+WINDOW_BOUNDS_S, HOP_BOUNDS_S = (0.1, 3600.0), (0.01, 3600.0)
+
+
+@checked
+def explain(
+    model: Model,
+    path: str | os.PathLike[str],
+    *,
+    window_s: float | None = None,
+    hop_s: float | None = None,
+    corpus: str | os.PathLike[str] | Corpus | None = None,
+    n_neighbours: int = 3,
+    min_duration_s: float = 0.5,
+    n_jobs: int | None = None,
+    progress: Progress = quiet,
+    cache: str | os.PathLike[str] | FeatureStore | None = None,
+) -> Explanation:
+    """Return the explanation of a model's prediction for a file: why the winner leads over the runner-up.
+
+    The lead in their scores is divided exactly by column of the rows, by head, by row, and by component. A file that
+    cannot be used, or holds too little sound, has a prediction that says so, and no lead.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    path : path-like
+        Audio file.
+    window_s : float or None
+        Length of the windows that are scored by themselves, seconds; None takes the length of trials that the model was
+        trained on, or the mean length of its clips.
+    hop_s : float or None
+        Step between windows, seconds; None takes half a window.
+    corpus : path-like, Corpus or None
+        The corpus that the model was trained on, among whose training clips and groups the neighbours of the components
+        are looked for; None looks for none. A model file has no features of its training clips.
+    n_neighbours : int
+        Neighbours of each component at most.
+    min_duration_s : float
+        Shortest decoded length, seconds.
+    n_jobs : int or None
+        Worker processes for the corpus, 1 or more, or -1 for one each core; None takes threads for little work, and
+        worker processes for much.
+    progress : Progress
+        Shows progress.
+    cache : path-like, FeatureStore or None
+        Folder where features are kept for other runs; None keeps none. The explanation does not depend on it.
+
+    Returns
+    -------
+    Explanation
+        The explanation.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its bounds.
+    CorpusError
+        If there is no usable corpus, or none of its clips was trained on.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> model = gmmaudio.train("my_music", preset="genre", group_by="parent").model
+    >>> found = gmmaudio.explain(model, "song.wav", corpus="my_music")
+    >>> found.winner, found.runner_up, found.components[0].clips[0].name.startswith("metal")
+    ('metal', 'jazz', True)
+    >>> bool(abs(sum(part.lead for part in found.parts) - found.lead) < 1e-9)
+    True
+    """
+    window_s, hop_s = _lengths(model, window_s, hop_s)
+    if n_neighbours < 1:
+        raise SettingError(f"`n_neighbours` is {n_neighbours}; expected 1 or more")
+    store = as_store(cache)
+    extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, store)
+    # on one thread, as files are classified: the same bits
+    with one_thread():
+        extracted, cache_notes = extract_clip(extraction, Clip(os.fspath(path), ""))
+        warn_of(cache_notes)
+        if isinstance(extracted, FailedInput):
+            return Explanation(without_label(extracted))
+        rows = make_rows([extracted.raw], model.features)
+        explanation = _of_file(model, extracted, rows, window_s, hop_s)
+    if corpus is None:
+        return explanation
+    labels = [model.scorer.labels.index(label) for label, _ in explanation.prediction.top(2)]
+    answers = answers_of(model.scorer, rows, labels)
+    known = _known_clips(model, as_corpus(corpus), answers, store, RunContext(n_jobs, progress))
+    return with_neighbours(explanation, answers, known, n_neighbours)
+
+
+def _of_file(model: Model, extracted: Extracted, rows: Rows, window_s: float, hop_s: float) -> Explanation:
+    """Return the explanation of a file from its frames and rows, without neighbours."""
+    explanation = explain_rows(model, rows)
+    prediction = replace(
+        explanation.prediction, path=extracted.clip.path, duration_s=extracted.duration_s, notes=extracted.notes
+    )
+    windows = _windows(model, extracted, explanation, window_s, hop_s)
+    return replace(explanation, prediction=prediction, windows=windows, window_s=window_s)
+
+
+def _lengths(model: Model, window_s: float | None, hop_s: float | None) -> tuple[float, float]:
+    """Return length and step of windows, seconds, checked; the model's own where they are not given."""
+    training = model.training
+    own_s = training.trial_s or sum(training.seconds.values()) / max(1, len(training.clips))
+    window_s = min(max(WINDOW_BOUNDS_S[0], own_s), WINDOW_BOUNDS_S[1]) if window_s is None else window_s
+    hop_s = window_s / 2 if hop_s is None else hop_s
+    for name, value, (low, high) in (("window_s", window_s, WINDOW_BOUNDS_S), ("hop_s", hop_s, HOP_BOUNDS_S)):
+        if not low <= value <= high:
+            raise SettingError(f"`{name}` is {value:g}; expected {low:g} to {high:g} s")
+    return window_s, hop_s
+
+
+def _windows(
+    model: Model, extracted: Extracted, explanation: Explanation, window_s: float, hop_s: float
+) -> tuple[WindowLead, ...]:
+    """Return the lead in every window of a file, gated and normalised by itself."""
+    raw, frames_per_s = extracted.raw, model.features.frames.frames_per_s
+    passed = passing_frames(raw, model.features.rows)
+    winner, runner_up = str(explanation.winner), str(explanation.runner_up)
+    leads = []
+    for first, last in _spans(len(raw), window_s, hop_s, frames_per_s):
+        start_s, end_s = first / frames_per_s, min(last / frames_per_s, extracted.duration_s)
+        if not passed[first:last].any():
+            leads.append(WindowLead(start_s, end_s, None, None))
+            continue
+        prediction = model.predict(make_rows([raw.slice(first, last)], model.features))
+        lead = prediction.scores[winner] - prediction.scores[runner_up]
+        leads.append(WindowLead(start_s, end_s, lead, prediction.best_label))
+    return tuple(leads)
+
+
+def _spans(n_frames: int, window_s: float, hop_s: float, frames_per_s: float) -> list[tuple[int, int]]:
+    """Return the first frame of each window and the one after its last; the last window ends where the file ends."""
+    size = min(n_frames, max(1, math.floor(window_s * frames_per_s)))
+    step = max(1, math.floor(hop_s * frames_per_s))
+    starts = list(range(0, n_frames - size + 1, step))
+    if starts[-1] < n_frames - size:
+        starts.append(n_frames - size)
+    return [(start, start + size) for start in starts]
+
+
+def _known_clips(
+    model: Model, corpus: Corpus, answers: Mapping[str, Answers], store: FeatureStore | None, run: RunContext
+) -> list[KnownClip]:
+    """Return the training clips in a corpus that the components that answered may have for neighbours."""
+    known = {(clip.path, clip.sha256): clip for clip in model.training.clips}
+    paths = {path for path, _ in known}
+    # a mixture of a label is compared with clips of that label, a UBM with all
+    is_shared = any(each.is_shared for each in answers.values())
+    wanted = [clip for clip in corpus.clips if clip.path in paths and (is_shared or clip.label in answers)]
+    tables = model.front_end_tables()
+    found = extract_clips(corpus.root, wanted, model.features, min_duration_s=0.0, tables=tables, store=store, run=run)
+    trained = [
+        (item, known[item.clip.path, item.sha256])
+        for item in found
+        if isinstance(item, Extracted) and (item.clip.path, item.sha256) in known
+    ]
+    if answers and not trained:
+        raise CorpusError(
+            f"{corpus.root}: none of its clips was trained on, by path and samples; name the corpus of the model"
+        )
+    return [_known_clip(model, item, clip) for item, clip in trained]
+
+
+def _known_clip(model: Model, extracted: Extracted, clip: TrainingClip) -> KnownClip:
+    """Return a training clip with the centres of its rows."""
+    rows = make_rows([extracted.raw], model.features)
+    (answers,) = answers_of(model.scorer, rows, [model.scorer.labels.index(clip.label)]).values()
+    return KnownClip(clip.path, clip.label, clip.group, centres_of(answers))
