@@ -172,8 +172,8 @@ def report(corpus: SyntheticCorpus) -> Work:
 
 
 def page(corpus: SyntheticCorpus) -> Work:
-    """Return the work of the page of a report."""
-    made = make_report(corpus.scored(probabilities=corpus.n_clips <= N_CLIPS), corpus.labels, corpus.protocol)
+    """Return the work of the page of a report, with the plots of probabilities."""
+    made = make_report(corpus.scored(), corpus.labels, corpus.protocol)
     return lambda: render_html(made, "growth")
 
 

@@ -35,6 +35,8 @@ SCALES = ("linear", "log", "logit")
 MATRIX_LABELS = 30
 # numbers held at a time
 BLOCK = 200_000
+# draws at a time at least: the cells of all clips are read once for them
+LEAST_ROWS = 8
 
 T = TypeVar("T")
 Interval = tuple[float, float]
@@ -146,7 +148,7 @@ class Draws:
 
     def _rows_at_once(self, n_cells: int) -> int:
         """Return the number of draws whose sums are held at a time."""
-        return max(1, BLOCK // max(len(self.factor), n_cells))
+        return max(LEAST_ROWS, BLOCK // max(len(self.factor), n_cells))
 
 
 def draw_weights(true: Sequence[str], units: Sequence[str], rng: np.random.Generator, n_draws: int = N_DRAWS) -> Draws:

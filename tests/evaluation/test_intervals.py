@@ -165,15 +165,20 @@ def test_n_draws_and_the_seed_change_the_draws():
     assert (first != other).any()
 
 
-def test_sums_are_those_of_the_weights_also_in_small_blocks(monkeypatch):
+@pytest.mark.parametrize("least", [1, intervals.LEAST_ROWS])
+def test_sums_are_those_of_the_weights_also_in_small_blocks(monkeypatch, least):
     true, _, units = uneven_clips()
     draws = draw_weights(true, units, rng(), 30)
     cell = np.arange(len(true)) % 4
     expected = np.stack([weights_of(draws)[:, cell == c].sum(axis=1) for c in range(4)], axis=1)
-    monkeypatch.setattr(intervals, "BLOCK", 100)
+    (whole,) = draws.sums(cell, 4)
+    monkeypatch.setattr(intervals, "BLOCK", 1)
+    monkeypatch.setattr(intervals, "LEAST_ROWS", least)
     blocks = list(draws.sums(cell, 4))
-    assert len(blocks) > 1
+    # however many groups there are, their cells are read once for eight draws
+    assert len(blocks) == draws.n_blocks(4) == -(-30 // least)
     assert np.concatenate(blocks) == pytest.approx(expected)
+    assert np.array_equal(np.concatenate(blocks), whole)
 
 
 def test_small_blocks_of_draws_are_draws_too(monkeypatch):
