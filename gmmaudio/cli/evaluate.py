@@ -25,6 +25,21 @@ if TYPE_CHECKING:
     help="Report on the predictions in a CSV table instead, with columns path, label, and score:LABEL, "
     "probability:LABEL or predicted; optionally group, source, fold, repeat, duration_s.",
 )
+@click.option(
+    "--timeline",
+    "truth_path",
+    type=options.FILE,
+    metavar="TRUTH",
+    help="Report on segments of long recordings instead: those in the file of --scores against the true ones in TRUTH, "
+    "both CSV with columns path, start, end, label, or RTTM.",
+)
+@click.option(
+    "--tolerance",
+    "tolerance_s",
+    type=float,
+    metavar="S",
+    help="With --timeline: how far a boundary may lie from the true one, seconds. [default: 1]",
+)
 @options.split
 @options.trial_seconds("the length that the model was trained with")
 @options.min_duration
@@ -39,6 +54,8 @@ def command(
     model: Path | None,
     corpus: Path | None,
     scores_path: Path | None,
+    truth_path: Path | None,
+    tolerance_s: float | None,
     report_path: Path | None,
     json_path: Path | None,
     csv_folder: Path | None,
@@ -52,9 +69,14 @@ def command(
     from gmmaudio.cli import report_files
     from gmmaudio.cli.progress_display import show_progress
 
+    if truth_path is not None:
+        context = click.get_current_context()
+        context.exit(_evaluate_timelines(truth_path, scores_path, tolerance_s, json_path, csv_folder))
+    if tolerance_s is not None:
+        raise click.UsageError("--tolerance has an effect with --timeline only.")
     paths = report_files.ReportPaths(report_path, json_path, csv_folder)
     if scores_path is not None:
-        _check_scores_options(model)
+        _refuse_unused("--scores", ("scores_path", "report_path", "json_path", "csv_folder", "is_quiet"))
         paths.check(scores_path)
         with show_progress(is_quiet=is_quiet) as progress:
             report = pipeline.evaluate_predictions(scores_path, progress=progress, command=options.typed_command())
@@ -70,21 +92,45 @@ def command(
     click.get_current_context().exit(report_files.deliver(report, title, paths))
 
 
-def _check_scores_options(model: Path | None) -> None:
-    """Raise where arguments or options are named that have no effect with --scores."""
+def _refuse_unused(option: str, used: tuple[str, ...]) -> None:
+    """Raise where arguments or options are named that have no effect with an option."""
     context = click.get_current_context()
-    used = ("scores_path", "report_path", "json_path", "csv_folder", "is_quiet")
-    unused = [
-        parameter.opts[0]
+    named = [
+        parameter
         for parameter in context.command.params
-        if parameter.name not in used
-        and parameter.name is not None
-        and context.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE
+        if context.get_parameter_source(str(parameter.name)) is click.core.ParameterSource.COMMANDLINE
+        and parameter.name not in used
     ]
-    if model is not None:
-        raise click.UsageError("--scores takes neither MODEL nor CORPUS.")
-    if unused:
-        raise click.UsageError(f"With --scores these have no effect: {', '.join(unused)}.")
+    if any(isinstance(parameter, click.Argument) for parameter in named):
+        raise click.UsageError(f"{option} takes neither MODEL nor CORPUS.")
+    if named:
+        unused = ", ".join(parameter.opts[0] for parameter in named)
+        raise click.UsageError(f"With {option} these have no effect: {unused}.")
+
+
+def _evaluate_timelines(
+    truth: Path,
+    scores: Path | None,
+    tolerance_s: float | None,
+    json_path: Path | None,
+    csv_folder: Path | None,
+) -> int:
+    """Return the exit code of a report on timelines."""
+    from gmmaudio import pipeline
+    from gmmaudio.cli.segment_tables import deliver_segments, segment_outputs
+    from gmmaudio.evaluation.segmentation import TOLERANCE_S
+
+    if scores is None:
+        raise click.UsageError("Name the segments to judge with --scores.")
+    _refuse_unused("--timeline", ("truth_path", "scores_path", "tolerance_s", "json_path", "csv_folder", "is_quiet"))
+    segment_outputs(json_path, csv_folder).check(truth, scores)
+    report = pipeline.compare_timelines(
+        truth,
+        scores,
+        tolerance_s=TOLERANCE_S if tolerance_s is None else tolerance_s,
+        command=options.typed_command(),
+    )
+    return deliver_segments(report, json_path, csv_folder)
 
 
 def _evaluate(model: Path, corpus: Path, paths: ReportPaths, settings: dict[str, Any], *, is_quiet: bool) -> Report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gmmaudio.cli.console import finding_line
@@ -28,13 +28,24 @@ def show_report(report: Report) -> None:
     report : Report
         What to write.
     """
+    print_captured(lambda console: _print_report(console, report))
+
+
+def print_captured(draw: Callable[[Console], None]) -> None:
+    """Write to stdout what is printed on a console of rich.
+
+    Parameters
+    ----------
+    draw : callable
+        Prints on the console that it gets.
+    """
     from rich.console import Console
 
     # where stdout is no terminal, lines are never folded: a reader downstream needs whole rows
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
     # rich would end the process with an exit code of its own where the reader has closed stdout
     with console.capture() as capture:
-        _print_report(console, report)
+        draw(console)
     sys.stdout.write(capture.get())
     sys.stdout.flush()
 
@@ -49,7 +60,7 @@ def _print_report(console: Console, report: Report) -> None:
         [label, *(_share(row[k]) for k in ("precision", "recall", "f1")), str(row["n"])]
         for label, row in report.per_label.items()
     ]
-    console.print(_table("Per label", ("label", "precision", "recall", "F1", "n"), rates))
+    console.print(make_table("Per label", ("label", "precision", "recall", "F1", "n"), rates))
     if len(report.labels) <= MATRIX_LABELS:
         console.print(_confusion(report))
     else:
@@ -81,7 +92,7 @@ def _confusion(report: Report) -> Table:
         for label, counts in zip(report.labels, report.confusion.tolist(), strict=True)
         if sum(counts)
     ]
-    return _table("Confusion (rows: true, columns: predicted)", ("", *report.labels), rows)
+    return make_table("Confusion (rows: true, columns: predicted)", ("", *report.labels), rows)
 
 
 def _slices(title: str, rows: Sequence[Slice]) -> Table:
@@ -94,7 +105,7 @@ def _slices(title: str, rows: Sequence[Slice]) -> Table:
         line = [row.name, str(row.n), _share(row.accuracy), "–" if row.interval is None else percent(row.interval)]
         line += ["" if row.hours is None else f"{row.hours:.3f}"] * hours
         cells.append(line + [_points(row)] * differences)
-    return _table(title, heads, cells)
+    return make_table(title, heads, cells)
 
 
 def _points(row: Slice) -> str:
@@ -111,8 +122,18 @@ def _share(value: float | int | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
-def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Return a table whose first column is text and whose others are numbers."""
+def make_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table of rich whose first column is text and whose others are numbers.
+
+    Parameters
+    ----------
+    title : str
+        Above the table.
+    heads : sequence of str
+        Names of the columns.
+    rows : sequence of sequence of str
+        Cells.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text

@@ -188,7 +188,7 @@ def segment_metrics_markdown() -> str:
     Examples
     --------
     >>> print(segment_metrics_markdown().splitlines()[3])
-    | Confusion | `confusion_rate` | lower | time with another label than the reference has, ...as a share of its sound |
+    | Confusion | `confusion_rate` | lower | time with another label ... as a share of its sound |
     """
     rows = [(each.title, f"`{name}`", each.better, each.explanation) for name, each in SEGMENT_METRICS.items()]
     lines = [("metric", "key", "better", "definition"), ("---",) * 4, *rows]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gmmaudio.pipeline.explanation_run import explain
     from gmmaudio.pipeline.external_predictions import evaluate_predictions
     from gmmaudio.pipeline.reproduction import Reproduction, reproduce
+    from gmmaudio.pipeline.timeline_evaluation import compare_timelines
     from gmmaudio.pipeline.training import TrainResult, train
 else:
     __getattr__, __dir__ = import_on_use(
@@ -26,6 +27,7 @@ else:
             "gmmaudio.pipeline.explanation_run": "explain",
             "gmmaudio.pipeline.external_predictions": "evaluate_predictions",
             "gmmaudio.pipeline.reproduction": "Reproduction reproduce",
+            "gmmaudio.pipeline.timeline_evaluation": "compare_timelines",
             "gmmaudio.pipeline.training": "TrainResult train",
         },
     )
@@ -37,6 +39,7 @@ __all__ = [
     "Reproduction",
     "TrainResult",
     "classify",
+    "compare_timelines",
     "crossval",
     "evaluate",
     "evaluate_predictions",

@@ -33,11 +33,11 @@ class AnnotationFormat:
 
 FORMATS: Mapping[str, AnnotationFormat] = {
     "text": AnnotationFormat(".txt", to_text, joins=True, program="a person"),
-    "csv": AnnotationFormat(".csv", to_csv, joins=True, program="spreadsheets, `evaluate --timeline`"),
+    "csv": AnnotationFormat(".csv", to_csv, joins=True, program="spreadsheets"),
     "jsonl": AnnotationFormat(".jsonl", to_jsonl, joins=True, program="programs"),
     "audacity": AnnotationFormat(".labels.txt", to_audacity, joins=False, program="Audacity, as a label track"),
     "textgrid": AnnotationFormat(".TextGrid", to_textgrid, joins=False, program="Praat"),
     "eaf": AnnotationFormat(".eaf", to_eaf, joins=False, program="ELAN"),
-    "rttm": AnnotationFormat(".rttm", to_rttm, joins=True, program="pyannote, dscore, `evaluate --timeline`"),
+    "rttm": AnnotationFormat(".rttm", to_rttm, joins=True, program="pyannote, dscore"),
     "srt": AnnotationFormat(".srt", to_srt, joins=False, program="players of video"),
 }
