@@ -1,6 +1,7 @@
 """Gaussians on blocks, against linear discriminant analysis."""
 
 import numpy as np
+import pytest
 from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -8,6 +9,7 @@ from gmmaudio.models import (
     BlockGaussianSettings,
     fit_scorer,
 )
+from gmmaudio.models.kinds import block_gaussian
 from tests.models.conftest import BLOCKS, clips_of
 
 
@@ -41,3 +43,17 @@ def test_one_row_of_each_label_gives_a_model_that_tells_them_apart():
         scores = scorer.score(row)
         assert np.isfinite(scores).all()
         assert scorer.labels[scores.argmax()] == label
+
+
+@pytest.mark.parametrize("settings", [BlockGaussianSettings(), BlockGaussianSettings(covariance_type="diag", n_pca=3)])
+def test_rows_are_standardised_once_for_a_fit(settings, monkeypatch):
+    n_standardised, real = [], block_gaussian.standardise
+
+    def standardise(values, *more):
+        n_standardised.append(len(values))
+        return real(values, *more)
+
+    monkeypatch.setattr(block_gaussian, "standardise", standardise)
+    rows, labels, groups = clips_of()
+    fit_scorer(rows, labels, settings, groups=groups)
+    assert n_standardised == [sum(map(len, rows))]
