@@ -1,8 +1,10 @@
 """Sounds, corpora, a model and a way to run the command, shared by the tests."""
 
 import csv
+import importlib.util
 import io
 import os
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -176,3 +178,26 @@ def few_candidates(monkeypatch):
     )
     for name, kind in KINDS.items():
         monkeypatch.setitem(KINDS, name, replace(kind, candidates=few if name == "frames" else ()))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser without a window, Debian's or another that is called chromium."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs a chromium on the PATH")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install .[browser]")
+    with playwright.sync_playwright() as started:
+        # the sandbox needs rights that containers do not give
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The text of axe-core, from the package that carries it."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None:
+        pytest.skip("needs axe-playwright-python: pip install .[browser]")
+    return next(Path(found.origin).parent.rglob("axe.min.js")).read_text(encoding="utf-8")

@@ -80,7 +80,7 @@ def render_html(report: Report, title: str) -> str:
     True
     """
     page: str = (
-        _environment()
+        template_environment("gmmaudio.evaluation")
         .get_template("report.html.j2")
         .render(
             title=title,
@@ -112,16 +112,27 @@ def named(name: str | None) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    """Return the templates, with all that they print made printable and escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def template_environment(*packages: str) -> Environment:
+    """Return the templates of packages, with all that they print made printable and escaped.
+
+    Parameters
+    ----------
+    *packages : sequence of str
+        Full names; each has a folder ``templates``.
+
+    Examples
+    --------
+    >>> template_environment("gmmaudio.evaluation").from_string("{{ name | named }}").render(name="<b>")
+    '&lt;b&gt;'
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     def finalize(value: Any) -> Any:
         return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     environment = Environment(
-        loader=PackageLoader("gmmaudio.evaluation", "templates"),
+        loader=ChoiceLoader([PackageLoader(package, "templates") for package in packages]),
         autoescape=True,
         finalize=finalize,
         undefined=StrictUndefined,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         plot_similarity,
     )
     from gmmaudio.pictures.sound_pictures import plot_clip, timeline_figure
+    from gmmaudio.pictures.timeline_page import render_timeline
     from gmmaudio.pictures.timeline_pictures import plot_label_track, plot_posteriors, plot_scores, plot_timeline
 else:
     __getattr__, __dir__ = import_on_use(
@@ -25,6 +26,7 @@ else:
             "gmmaudio.pictures.report_pictures": "plot_confusion plot_det plot_learning_curve plot_reliability "
             "plot_similarity",
             "gmmaudio.pictures.sound_pictures": "plot_clip timeline_figure",
+            "gmmaudio.pictures.timeline_page": "render_timeline",
             "gmmaudio.pictures.timeline_pictures": "plot_label_track plot_posteriors plot_scores plot_timeline",
         },
     )
@@ -42,6 +44,7 @@ __all__ = [
     "plot_scores",
     "plot_similarity",
     "plot_timeline",
+    "render_timeline",
     "save_figure",
     "timeline_figure",
 ]

@@ -16,8 +16,8 @@ from gmmaudio.timelines.written_names import WRITTEN_STATUS, written_name
 N_LABELS = 12
 # more points than a wide screen has pixels cannot be seen
 N_POINTS = 2000
-STATUS_COLOURS = {"unknown": "#7f868d", "silence": "#c4c9ce"}
-OTHERS_COLOUR = "#4c555e"
+STATUS_COLOURS = {"unknown": "#8a9199", "silence": "#c4c9ce"}
+OTHERS_COLOUR = "#63707c"
 
 
 @dataclass(frozen=True)

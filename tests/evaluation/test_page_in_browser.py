@@ -5,14 +5,11 @@ the package brings.
 """
 
 import importlib.util
-import shutil
-from pathlib import Path
 
 import pytest
 
 from tests.evaluation.conftest import HOSTILE, example
 
-CHROMIUM = shutil.which("chromium")
 SIZES = {"desk": (1280, 900), "phone": (360, 780)}
 PAGES = {
     "3 labels, scores only": {"n_labels": 3, "probabilities": False},
@@ -23,21 +20,8 @@ PAGES = {
 }
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs a chromium on the PATH"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("playwright") is None, reason="needs playwright: pip install .[browser]"
-    ),
     pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib"),
 ]
-
-
-@pytest.fixture(scope="module")
-def axe():
-    """The text of axe-core, from the package that carries it."""
-    found = importlib.util.find_spec("axe_playwright_python")
-    if found is None:
-        pytest.skip("needs axe-playwright-python: pip install .[browser]")
-    return next(Path(found.origin).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -52,18 +36,6 @@ def files(tmp_path_factory):
             patch.setattr("gmmaudio.evaluation.plots.can_plot", lambda name=name: "no plots" not in name)
             (folder / f"{name}.html").write_text(render_html(example(**given), name), encoding="utf-8")
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A browser without a window."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # the sandbox needs rights that containers do not give
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=PAGES)
