@@ -18,6 +18,7 @@ WITH_MUSIC = (
     "gmmaudio.models.explanations",
     "gmmaudio.models.file",
     "gmmaudio.models.model",
+    "gmmaudio.models.windows",
     "gmmaudio.pipeline",
     "gmmaudio.timelines.annotation_reading",
 )

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
         explain,
         read_corpus,
         reproduce,
+        timeline,
         train,
     )
+    from gmmaudio.timelines import Timeline, TimelineSegment
 else:
     __getattr__ = import_on_use(
         __name__,
@@ -38,7 +40,9 @@ else:
             "gmmaudio.evaluation": "Report render_html",
             "gmmaudio.mixture": "fit_gmm",
             "gmmaudio.models": "Explanation Model Prediction Recipe load_model make_recipe save_model",
-            "gmmaudio.pipeline": "classify crossval evaluate evaluate_predictions explain read_corpus reproduce train",
+            "gmmaudio.pipeline": "classify crossval evaluate evaluate_predictions explain read_corpus reproduce "
+            "timeline train",
+            "gmmaudio.timelines": "Timeline TimelineSegment",
         },
     )[0]
 
@@ -49,6 +53,8 @@ __all__ = [
     "Prediction",
     "Recipe",
     "Report",
+    "Timeline",
+    "TimelineSegment",
     "classify",
     "crossval",
     "evaluate",
@@ -62,6 +68,7 @@ __all__ = [
     "render_html",
     "reproduce",
     "save_model",
+    "timeline",
     "train",
 ]
 

@@ -19,7 +19,7 @@ WRONG = (object(), 1j, [object()], {"a": object()}, float("nan"), 10**400, np.ze
 # data of any shape have checks of their own; texts of a report may be anything that prints
 OWN_CHECKS = {("fit_gmm", "X"), ("fit_gmm", "weights"), ("Recipe", "augment"), ("reproduce", "recorded")}
 # results, which the package makes
-RESULTS = ("Explanation", "Prediction", "Report")
+RESULTS = ("Explanation", "Prediction", "Report", "Timeline", "TimelineSegment")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,7 @@ def arguments():
         "render_html": {"report": report, "title": ""},
         "reproduce": {"recorded": {}},
         "save_model": {"model": model, "path": f"{GONE}/model"},
+        "timeline": {"model": model, "path": GONE},
         "train": {"corpus": GONE},
     }
 

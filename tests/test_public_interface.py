@@ -10,9 +10,9 @@ import pytest
 import gmmaudio
 
 NAMES = [
-    *("Corpus", "Explanation", "Model", "Prediction", "Recipe", "Report"),
+    *("Corpus", "Explanation", "Model", "Prediction", "Recipe", "Report", "Timeline", "TimelineSegment"),
     *("classify", "crossval", "evaluate", "evaluate_predictions", "explain", "fit_gmm", "load_model", "make_recipe"),
-    *("read_audio", "read_corpus", "render_html", "reproduce", "save_model", "train"),
+    *("read_audio", "read_corpus", "render_html", "reproduce", "save_model", "timeline", "train"),
 ]
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gmmaudio.pipeline.external_predictions import evaluate_predictions
     from gmmaudio.pipeline.reproduction import Reproduction, reproduce
     from gmmaudio.pipeline.timeline_evaluation import compare_timelines
+    from gmmaudio.pipeline.timeline_run import TimelineSettings, timeline, timelines
     from gmmaudio.pipeline.training import TrainResult, train
 else:
     __getattr__, __dir__ = import_on_use(
@@ -28,6 +29,7 @@ else:
             "gmmaudio.pipeline.external_predictions": "evaluate_predictions",
             "gmmaudio.pipeline.reproduction": "Reproduction reproduce",
             "gmmaudio.pipeline.timeline_evaluation": "compare_timelines",
+            "gmmaudio.pipeline.timeline_run": "TimelineSettings timeline timelines",
             "gmmaudio.pipeline.training": "TrainResult train",
         },
     )
@@ -37,6 +39,7 @@ __all__ = [
     "FileRows",
     "Recipe",
     "Reproduction",
+    "TimelineSettings",
     "TrainResult",
     "classify",
     "compare_timelines",
@@ -49,5 +52,7 @@ __all__ = [
     "read_rows",
     "reproduce",
     "run_crossval",
+    "timeline",
+    "timelines",
     "train",
 ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from gmmaudio.audio import SUFFIXES
-from gmmaudio.corpus import Corpus, reading
+from gmmaudio.corpus import Clip, Corpus, reading
 from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureStore
 from gmmaudio.models import Recipe, make_recipe
@@ -128,3 +129,26 @@ def as_store(cache: str | os.PathLike[str] | FeatureStore | None) -> FeatureStor
     store = cache if isinstance(cache, FeatureStore) else FeatureStore(Path(cache))
     store.remove_left_over()
     return store
+
+
+def as_clips(paths: Sequence[str | os.PathLike[str]]) -> list[Clip]:
+    """Return the clip of each file: all of it, without a label.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Audio files.
+
+    Raises
+    ------
+    SettingError
+        If it is a single path.
+
+    Examples
+    --------
+    >>> as_clips(["song.wav"])[0].path
+    'song.wav'
+    """
+    if isinstance(paths, str | bytes | os.PathLike):
+        raise SettingError(f"`paths` is {paths!r}; expected several paths, such as [{str(paths)!r}]")
+    return [Clip(os.fspath(path), "") for path in paths]

@@ -12,11 +12,11 @@ from typing import TypeVar
 from gmmaudio.audio import AudioNote
 from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip
-from gmmaudio.errors import SettingError, WorkerError
+from gmmaudio.errors import WorkerError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, Rows, design_tables, make_rows
 from gmmaudio.models import Model, Prediction
-from gmmaudio.pipeline.arguments import as_store
+from gmmaudio.pipeline.arguments import as_clips, as_store
 from gmmaudio.trials import Answer, ClipCache, Extraction, check_lengths, extract_clip, fail_crashed, warn_of
 from gmmaudio.values import checked
 
@@ -107,7 +107,7 @@ def classify(
     if priors is not None:
         model.recogniser.prior_of(priors)
     extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, as_store(cache))
-    clips, run = _clips(paths), RunContext(n_jobs, progress)
+    clips, run = as_clips(paths), RunContext(n_jobs, progress)
     function = partial(_classify, model, priors, extraction)
     estimate = partial(extraction.estimate_work, clips)
     return _warned(run.map(function, clips, "classifying", on_crash=_fail_crashed, estimate=estimate))
@@ -162,7 +162,7 @@ def read_rows(
     ((280, 5), 'vanished')
     """
     extraction = file_extraction(features, design_tables(features.frames), min_duration_s, as_store(cache))
-    clips, run = _clips(paths), RunContext(n_jobs, progress)
+    clips, run = as_clips(paths), RunContext(n_jobs, progress)
     function, estimate = partial(_rows, extraction), partial(extraction.estimate_work, clips)
     return _warned(run.map(function, clips, "extracting features", on_crash=fail_crashed, estimate=estimate))
 
@@ -197,13 +197,6 @@ def file_extraction(
     check_lengths(min_duration_s)
     cache = None if store is None else ClipCache.of(store, features.frames, tables)
     return Extraction(Path(), features, min_duration_s, tables=tables, cache=cache, fingerprints=False)
-
-
-def _clips(paths: Sequence[str | os.PathLike[str]]) -> list[Clip]:
-    """Return the clip of each file: all of it, without a label."""
-    if isinstance(paths, str | bytes | os.PathLike):
-        raise SettingError(f"`paths` is {paths!r}; expected several paths, such as [{str(paths)!r}]")
-    return [Clip(os.fspath(path), "") for path in paths]
 
 
 def _warned(results: Iterable[Answer[T]]) -> Iterator[T]:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from gmmaudio.timelines.annotation_formats import FORMATS, AnnotationFormat
     from gmmaudio.timelines.annotation_reading import read_timelines
     from gmmaudio.timelines.plain_formats import to_audacity, to_csv, to_jsonl, to_rttm, to_srt, to_text
-    from gmmaudio.timelines.segments import STATUSES, Timeline, TimelineSegment
+    from gmmaudio.timelines.segments import STATUSES, Timeline, TimelineSegment, join_neighbours
 else:
     __getattr__, __dir__ = import_on_use(
         __name__,
@@ -18,7 +18,7 @@ else:
             "gmmaudio.timelines.annotation_formats": "FORMATS AnnotationFormat",
             "gmmaudio.timelines.annotation_reading": "read_timelines",
             "gmmaudio.timelines.plain_formats": "to_audacity to_csv to_jsonl to_rttm to_srt to_text",
-            "gmmaudio.timelines.segments": "STATUSES Timeline TimelineSegment",
+            "gmmaudio.timelines.segments": "STATUSES Timeline TimelineSegment join_neighbours",
         },
     )
 
@@ -28,6 +28,7 @@ __all__ = [
     "AnnotationFormat",
     "Timeline",
     "TimelineSegment",
+    "join_neighbours",
     "read_timelines",
     "to_audacity",
     "to_csv",

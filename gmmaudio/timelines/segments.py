@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -85,6 +85,16 @@ class TimelineSegment:
     def key(self) -> tuple[str, str | None]:
         """Status and label: a label may have the name of a status."""
         return self.status, self.label
+
+    def ending_at(self, end_s: float) -> TimelineSegment:
+        """Return the segment with another end.
+
+        Parameters
+        ----------
+        end_s : float
+            From the start of the recording, seconds, after its start; an end that is not is left as it was.
+        """
+        return replace(self, end_s=end_s) if end_s > self.start_s else self
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,14 +206,7 @@ class Timeline:
         collar_s : float
             Longest gap that is joined over, seconds.
         """
-        joined: list[TimelineSegment] = []
-        for part in self.segments:
-            last = joined[-1] if joined else None
-            if last is not None and last.key == part.key and part.start_s - last.end_s <= collar_s + SHORTEST_S:
-                joined[-1] = _join(last, part)
-            else:
-                joined.append(part)
-        return replace(self, segments=tuple(joined))
+        return replace(self, segments=tuple(join_neighbours(self.segments, collar_s)))
 
     def label_durations(self) -> dict[str, float]:
         """Return the seconds of each label, the longest first; segments without a label are left out."""
@@ -276,6 +279,34 @@ class Timeline:
         from gmmaudio.timelines import annotation_files
 
         return annotation_files.to_eaf(self, folder)
+
+
+def join_neighbours(segments: Iterable[TimelineSegment], collar_s: float = 0.0) -> Iterator[TimelineSegment]:
+    """Yield segments with neighbours of the same label joined; their probability is the mean over time.
+
+    Parameters
+    ----------
+    segments : iterable of TimelineSegment
+        In the order of time; each is given as soon as the next one is known.
+    collar_s : float
+        Longest gap that is joined over, seconds.
+
+    Examples
+    --------
+    >>> halves = [TimelineSegment(0.0, 2.0, "fr", probability=0.9), TimelineSegment(2.0, 4.0, "fr", probability=0.8)]
+    >>> [(part.end_s, round(part.probability, 2)) for part in join_neighbours(halves)]
+    [(4.0, 0.85)]
+    """
+    last: TimelineSegment | None = None
+    for part in segments:
+        if last is not None and last.key == part.key and part.start_s - last.end_s <= collar_s + SHORTEST_S:
+            last = _join(last, part)
+            continue
+        if last is not None:
+            yield last
+        last = part
+    if last is not None:
+        yield last
 
 
 def _join(one: TimelineSegment, other: TimelineSegment) -> TimelineSegment:

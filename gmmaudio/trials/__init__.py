@@ -13,6 +13,7 @@ from gmmaudio.trials.extraction import (
     fail_crashed,
 )
 from gmmaudio.trials.trial import Segment, Trial, TrialSet, clips_of, units_of
+from gmmaudio.trials.workload import estimate_work
 
 __all__ = [
     "Answer",
@@ -28,6 +29,7 @@ __all__ = [
     "check_lengths",
     "clips_of",
     "cut_trial",
+    "estimate_work",
     "extract_clip",
     "extract_clips",
     "fail_crashed",
