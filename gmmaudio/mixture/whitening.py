@@ -153,7 +153,12 @@ def _column_moments(chunk: Chunk, whitening: Whitening) -> ColumnMoments:
     """Return the total weight of every column of whitened rows, its mean and its sum of squares about the mean."""
     z = whitening.whiten(chunk.rows)
     weights = np.ones(len(z)) if chunk.weights is None else chunk.weights
-    present = ~np.isnan(z) if chunk.has_missing else np.ones(z.shape, dtype=bool)
+    if not chunk.has_missing:
+        n = weights @ np.ones(z.shape)
+        mean = weights @ z / np.where(n > 0, n, 1.0)
+        z -= mean
+        return n, mean, weights @ np.square(z, out=z)
+    present = ~np.isnan(z)
     n = weights @ present
     divisor = np.where(n > 0, n, 1.0)
     mean = weights @ np.where(present, z, 0.0) / divisor

@@ -21,6 +21,8 @@ AFFINE_CLIPS, AFFINE_GROUPS = 30, 8
 # wrong answers that are added to every label's, so that no set of right answers makes a scale infinite
 SMOOTHING = 0.5
 MAX_LOG_SCALE = 20.0
+# of the logarithm of the scale
+SCALE_TOLERANCE = 1e-9
 # pull of the offsets to zero
 RIDGE = 0.01
 
@@ -302,16 +304,16 @@ def typical_gap(scores: Array) -> float:
 
 
 def _temperature(gaps: Array, targets: Array, weights: Array) -> float:
-    """Return the scale with the lowest loss."""
-    from scipy.optimize import minimize_scalar
-
-    minimum = minimize_scalar(
-        lambda log_scale: cross_entropy(gaps * math.exp(log_scale), targets, weights),
-        bounds=(-MAX_LOG_SCALE, MAX_LOG_SCALE / 2),
-        method="bounded",
-        options={"xatol": 1e-6},
-    )
-    return math.exp(float(minimum.x))
+    """Return the scale with the lowest loss: where its slope, which rises with the scale, passes 0."""
+    known = np.where(np.isfinite(gaps), gaps, 0.0)
+    low, high = -MAX_LOG_SCALE, MAX_LOG_SCALE / 2
+    while high - low > SCALE_TOLERANCE:
+        middle = (low + high) / 2
+        with np.errstate(over="ignore"):
+            errors = softmax(gaps * math.exp(middle)) - targets
+        slope = float(weights @ (errors * known).sum(axis=1))
+        low, high = (middle, high) if slope < 0 else (low, middle)
+    return math.exp((low + high) / 2)
 
 
 def _affine(gaps: Array, targets: Array, weights: Array) -> tuple[float, Array]:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 from gmmaudio.errors import SettingError
@@ -12,7 +13,7 @@ from gmmaudio.models import (
     Calibration,
     fit_calibration,
 )
-from gmmaudio.models.calibration import RIDGE, clip_weights, smoothed_targets
+from gmmaudio.models.calibration import RIDGE, clip_weights, cross_entropy, shifted_scores, smoothed_targets
 from tests.models.conftest import FOUND, INF, few_clips, loss_of, posterior_clips, simulated, temperature
 
 
@@ -367,3 +368,27 @@ def test_every_group_weighs_the_same():
     # the smoothing of targets counts clips
     assert one.scale == pytest.approx(other.scale, rel=0.02)
     assert clip_weights(codes, groups).sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_temperature_is_where_scipys_search_finds_the_lowest_loss(seed):
+    rng = np.random.default_rng(seed)
+    n, n_labels = int(rng.integers(4, 200)), int(rng.integers(2, 12))
+    true = rng.integers(0, n_labels, n)
+    scores = rng.normal(size=(n, n_labels)) * 10.0 ** rng.integers(-3, 4)
+    scores[np.arange(n), true] += rng.uniform(0, 3) * scores.std()
+    # labels that a fold has not
+    scores[rng.random(n) < 0.2, 0] = -np.inf
+    scores[true == 0, 0] = 0.0
+    groups = [str(i) for i in rng.integers(0, 9, n)]
+    found = fit_calibration(scores, true, groups, method="temperature")
+    targets, weights = smoothed_targets(scores, true), clip_weights(true, groups)
+
+    def loss(log_scale):
+        return cross_entropy(shifted_scores(scores) * np.exp(log_scale), targets, weights)
+
+    near = np.log(found.scale)
+    expected = minimize_scalar(loss, bounds=(near - 2, near + 2), method="bounded", options={"xatol": 1e-8})
+    # a minimum is found by its value to the root of its rounding
+    assert near == pytest.approx(expected.x, abs=1e-5)
+    assert loss(near) <= expected.fun + 1e-12

@@ -25,6 +25,11 @@ from gmmaudio.values import convert_fields
 
 # iterations of EM for a part of the training set, from the mixture of all of it
 MAX_REFITTING = 10
+# with more rows than this, in all and for each component, a label is fitted to every second row of a part: neighbouring
+# frames share most of their sound
+MANY_ROWS, MANY_ROWS_EACH = 4_000, 200
+# of a clip with more rows than this, every second is scored
+MANY_ROWS_OF_CLIP = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +231,8 @@ class MixtureFits:
 
     EM of a part begins with the mixture that the label has in the whole training set and takes ``MAX_REFITTING``
     iterations at most: the parameters are those of the part's rows, but where its components lie may still tell of the
-    clips that it leaves out. Mixtures that are adapted from a UBM are adapted from that of the whole training set.
+    clips that it leaves out. Where there are many rows, every second is taken, also of a clip that is scored. Mixtures
+    that are adapted from a UBM are adapted from that of the whole training set.
 
     Parameters
     ----------
@@ -267,7 +273,8 @@ class MixtureFits:
                 return gmm_scorer(part.labels, _adapt_ubm(self.ubm, part, settings.relevance))
             starts = [self.mixtures[self.training.labels.index(label)] for label in part.labels]
             brief = replace(settings, n_init=1, max_iter=min(settings.max_iter, MAX_REFITTING))
-            rows = (part.of_label(i) for i in range(len(part.labels)))
+            n_all = max(MANY_ROWS, MANY_ROWS_EACH * settings.n_components)
+            rows = (_every_second(part.of_label(i), n_all) for i in range(len(part.labels)))
             return gmm_scorer(part.labels, fit_mixtures(rows, part, brief, starts=starts)[0])
 
     def score(self, scorer: Scorer, clips: Codes) -> Array:
@@ -278,7 +285,12 @@ class MixtureFits:
         scorer, clips
             As for :class:`gmmaudio.models.partial_fits.PartialFits`.
         """
-        return score_rows_of_clips(scorer, [self.training.rows[i] for i in clips])
+        return score_rows_of_clips(scorer, [_every_second(self.training.rows[i], MANY_ROWS_OF_CLIP) for i in clips])
+
+
+def _every_second(rows: Matrix, n_all: int) -> Matrix:
+    """Return every second row; all where there are at most ``n_all``."""
+    return rows if len(rows) <= n_all else rows[::2]
 
 
 def fit_mixtures(

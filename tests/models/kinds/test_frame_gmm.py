@@ -211,6 +211,36 @@ def test_em_of_a_part_begins_with_the_mixture_of_all_and_is_brief(monkeypatch):
     assert abs(found - fitted.partial.score(scorer, held_out)).max() > 1e-3
 
 
+@pytest.mark.parametrize(("n_rows", "n_components", "step"), [(4_000, 20, 1), (4_001, 20, 2), (4_200, 21, 1)])
+def test_of_many_rows_every_second_is_fitted_in_a_part(n_rows, n_components, step):
+    rng = np.random.default_rng(0)
+    rows = [rng.normal(size=(n, 2)).astype(np.float32) for n in (n_rows - 5, 5, 30, n_rows - 9, 9, 30)]
+    training = training_of(rows, ["a"] * 3 + ["b"] * 3, list("123456"))
+    fitted = fit_kind(training, FrameGmmSettings(n_components=n_components, max_iter=2))
+    clips = np.array([0, 1, 3, 4])
+    part = training.part(clips)
+    found = fitted.partial.fit(clips)
+    for i, mixture in enumerate(found.mixtures):
+        start = fitted.scorer.mixtures[i]
+        with one_thread():
+            expected = fit_gmm(part.of_label(i)[::step], n_components, init=start, max_iter=2)[0]
+        assert np.array_equal(mixture.means, expected.means)
+
+
+def test_of_a_clip_with_many_rows_every_second_is_scored():
+    rng = np.random.default_rng(0)
+    rows = [rng.normal(i % 2, 1, (n, 3)).astype(np.float32) for i, n in enumerate((500, 501, 1_500, 60))]
+    training = training_of(rows, ["a", "b", "a", "b"], list("1234"))
+    fitted = fit_kind(training, FrameGmmSettings(n_components=2))
+    found = fitted.partial.score(fitted.scorer, np.arange(4))[:, 0]
+    whole = np.array([fitted.scorer.score(clip) for clip in rows])
+    assert np.array_equal(found[[0, 3]], whole[[0, 3]])
+    assert np.array_equal(found[1], fitted.scorer.score(rows[1][::2]))
+    # a mean of 750 rows in place of 1,500: their deviation is about 1.2 nats
+    np.testing.assert_allclose(found[2], whole[2], atol=0.1)
+    assert not np.array_equal(found[2], whole[2])
+
+
 def test_a_start_with_fewer_components_than_asked_is_gone_on_from():
     # two distinct rows of a label carry two components
     rows = [np.array([[0.0], [1.0]]), np.array([[0.0], [1.0], [1.0]])]
