@@ -22,6 +22,7 @@ from gmmaudio import __version__, errors
 COMMANDS = {
     "train": "Train a model on a folder of classes or a manifest.",
     "classify": "Classify audio files.",
+    "explain": "Explain the label of an audio file.",
     "evaluate": "Evaluate a model on labelled clips that it was not trained on.",
     "crossval": "Cross-validate on a corpus, with groups kept whole.",
     "compare": "Compare two evaluations of the same clips.",

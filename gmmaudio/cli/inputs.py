@@ -18,7 +18,7 @@ from gmmaudio.cli.console import say_skipped
 from gmmaudio.corpus import list_audio
 from gmmaudio.errors import CorpusError, GmmaudioError, ReadError, WriteError
 from gmmaudio.files import LIST_BYTES, STDIN_AUDIO_BYTES, find_path, read_chunks, read_limited, read_stream
-from gmmaudio.names import file_text
+from gmmaudio.names import file_text, quoted
 from gmmaudio.temporary_files import remove_left_over, temporary_file
 from gmmaudio.text_tables import decode_text, list_lines
 
@@ -85,6 +85,26 @@ def resolve(paths: Sequence[str], list_file: str | None = None) -> Iterator[list
         if not inputs:
             raise CorpusError("no audio file among the paths; name a file, or a folder that holds audio")
         yield inputs
+
+
+@contextlib.contextmanager
+def resolve_one(path: str) -> Iterator[Input]:
+    """Give the one file that a path names.
+
+    Parameters
+    ----------
+    path : str
+        A file, or ``-`` for the bytes of one on stdin.
+
+    Raises
+    ------
+    click.UsageError
+        If it is a folder.
+    """
+    if path != "-" and os.path.isdir(find_path(path)):  # noqa: PTH112 - a name too long is no folder
+        raise click.UsageError(f"{quoted(path)} is a folder; name one file in it.")
+    with resolve([path]) as files:
+        yield files[0]
 
 
 def _listed(list_file: str) -> list[str]:

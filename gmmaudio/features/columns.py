@@ -41,7 +41,7 @@ class Column:
     @property
     def name(self) -> str:
         """The column in plain words."""
-        warped = "" if self.warp is None else f", frequencies times {self.warp:g}"
+        warped = "" if self.warp is None else f", band edges times {self.warp:g}"
         return (f"{self.aspect} of {self.quantity}" if self.aspect else self.quantity) + warped
 
 

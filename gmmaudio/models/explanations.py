@@ -244,8 +244,13 @@ class Explanation:
 
     @property
     def aspects(self) -> dict[str, float]:
-        """The lead of the columns by aspect, such as means and deviations; greatest first by size."""
-        return _sums([(part.aspect, part.lead) for part in self.parts if part.aspect])
+        """The lead by aspect of the columns, such as means, and what belongs to none; greatest first by size."""
+        return _sums([(part.aspect or part.name, part.lead) for part in self.parts])
+
+    @property
+    def n_aspects(self) -> int:
+        """Number of aspects of the columns; where there is one, :attr:`aspects` tells nothing."""
+        return len({part.aspect for part in self.parts if part.aspect})
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -96,7 +96,7 @@ def explain(
     window_s, hop_s = _lengths(model, window_s, hop_s)
     if n_neighbours < 1:
         raise SettingError(f"`n_neighbours` is {n_neighbours}; expected 1 or more")
-    store = as_store(cache)
+    store, run = as_store(cache), RunContext(n_jobs, progress)
     extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, store)
     # on one thread, as files are classified: the same bits
     with one_thread():
@@ -110,7 +110,7 @@ def explain(
         return explanation
     labels = [model.scorer.labels.index(label) for label, _ in explanation.prediction.top(2)]
     answers = answers_of(model.scorer, rows, labels)
-    known = _known_clips(model, as_corpus(corpus), answers, store, RunContext(n_jobs, progress))
+    known = _known_clips(model, as_corpus(corpus), answers, store, run)
     return with_neighbours(explanation, answers, known, n_neighbours)
 
 
@@ -160,8 +160,11 @@ def _spans(n_frames: int, window_s: float, hop_s: float, frames_per_s: float) ->
     size = min(n_frames, max(1, math.floor(window_s * frames_per_s)))
     step = max(1, math.floor(hop_s * frames_per_s))
     starts = list(range(0, n_frames - size + 1, step))
-    if starts[-1] < n_frames - size:
-        starts.append(n_frames - size)
+    last = n_frames - size
+    # a rest of less than half a step moves the last window, for one more would be nearly the same
+    if last - starts[-1] > step / 2:
+        starts.append(last)
+    starts[-1] = last
     return [(start, start + size) for start in starts]
 
 

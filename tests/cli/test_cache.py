@@ -160,18 +160,20 @@ def test_nothing_is_kept_with_none(command, model_file, good, tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("verb", ["train", "crossval", "evaluate", "classify", "features"])
+@pytest.mark.parametrize("verb", ["train", "crossval", "evaluate", "classify", "explain", "features"])
 def test_every_command_that_computes_features_keeps_them(command, corpus, model_file, tmp_path, verb):
     words = {
         "train": (corpus.split, "-o", tmp_path / "m.gmm", *FAST),
         "crossval": (corpus.plain, *FAST, *CROSSVAL),
         "evaluate": (model_file, corpus.split, "--durations", "none"),
         "classify": (model_file, corpus.root / "low"),
+        "explain": (model_file, corpus.root / corpus.rows[0]["path"], "--corpus", corpus.split),
         "features": (corpus.root / "low", "-o", tmp_path / "arrays"),
     }[verb]
     result = command(verb, *words, "--cache", tmp_path / "cache", "--cache-limit", "50 MB")
     assert result.code == 0
-    assert len(list(FeatureStore(tmp_path / "cache").files())) >= 12
+    # explain looks for neighbours among the training clips of two labels
+    assert len(list(FeatureStore(tmp_path / "cache").files())) >= (8 if verb == "explain" else 12)
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,15 @@ def test_classify_imports_no_heavy_library(heavy, tmp_path, kind, output_format)
     assert modules & {f"gmmaudio.{name}" for name in others} == set()
 
 
+@pytest.mark.parametrize("output_format", ["text", "json"])
+@pytest.mark.parametrize("kind", MODELS)
+def test_explain_imports_no_heavy_library(heavy, tmp_path, kind, output_format):
+    words = ("explain", model_path(kind), write_tone(tmp_path / "tone.wav"), "--format", output_format)
+    text, modules = run(tmp_path, *words)
+    assert "tone.wav" in text
+    assert modules & heavy == set()
+
+
 @pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3"])
 def test_classify_of_any_format_imports_no_heavy_library(heavy, tmp_path, suffix):
     words = ("classify", model_path("frames"), write_tone(tmp_path / f"tone.{suffix}"), "--cache", "none")

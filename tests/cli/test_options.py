@@ -97,6 +97,13 @@ OPTIONS = {
     ("classify", "list_file"): ["--from-file", "list.txt"],
     ("classify", "min_duration_s"): ["--min-duration", "0.8"],
     ("classify", "n_jobs"): ["-j", "0"],
+    ("explain", "output_format"): ["--format", "json"],
+    ("explain", "output"): ["-o", "why.html"],
+    ("explain", "top"): ["--top", "2"],
+    ("explain", "window_s"): ["--window", "0.3"],
+    ("explain", "hop_s"): ["--window", "0.3", "--hop", "0.3"],
+    ("explain", "min_duration_s"): ["--min-duration", "1.1"],
+    ("explain", "n_jobs"): ["-j", "0"],
     ("evaluate", "split"): ["--split", "train"],
     ("evaluate", "trial_s"): ["--trial-seconds", "0.6", "--min-duration", "0.1"],
     ("evaluate", "min_duration_s"): ["--min-duration", "0.8"],
@@ -141,6 +148,7 @@ OPTIONS = {
 BASES = {
     "train": ["train", "c.csv", "-o", "m.gmm", "--preset", "genre", "--kind", "frames", "--components", "2"],
     "classify": ["classify", "bands.gmm", "0.wav", "1.wav"],
+    "explain": ["explain", "bands.gmm", "0.wav"],
     "evaluate": ["evaluate", "bands.gmm", "c.csv", "--json", "r.json"],
     "crossval": [
         "crossval",
@@ -233,6 +241,7 @@ def test_every_option_of_every_command_is_in_the_table():
     # these stand alone, or need a report first: another module has them
     elsewhere = {("evaluate", "scores_path"), ("compare", "json_path"), ("classify", "priors"), ("train", "group_by")}
     elsewhere |= {("train", "tune"), ("crossval", "tune"), ("evaluate", "truth_path"), ("evaluate", "tolerance_s")}
+    elsewhere |= {("explain", "corpus"), ("explain", "n_neighbours")}
     elsewhere |= {("reproduce", name) for name in ("root", "model", "json_path", "n_jobs")}
     # results do not depend on these
     elsewhere |= {(verb, name) for verb, name in options if name in ("is_quiet", "cache", "cache_limit")}

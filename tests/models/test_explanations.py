@@ -270,8 +270,9 @@ def test_quantities_and_aspects_are_sums_of_columns():
     assert list(map(abs, explanation.quantities.values())) == sorted(
         map(abs, explanation.quantities.values()), reverse=True
     )
-    assert {"mean", "standard deviation"} < set(explanation.aspects)
-    assert sum(explanation.aspects.values()) == pytest.approx(sum(part.lead for part in columns), abs=1e-9)
+    assert {"mean", "standard deviation", OTHER_PARTS["average"]} < set(explanation.aspects)
+    assert sum(explanation.aspects.values()) == pytest.approx(explanation.lead, abs=1e-9)
+    assert explanation.n_aspects == len(explanation.aspects) - 1 == 3 + model.features.rows.n_modulation
 
 
 def test_an_explanation_is_plain_values():

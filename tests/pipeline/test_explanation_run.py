@@ -39,10 +39,11 @@ def test_windows_are_scored_as_trials_that_are_cut(model, song):
     explanation = pipeline.explain(model, song, window_s=0.5, hop_s=0.5)
     (trial,) = build_trial_set(song.parent, [Clip("song.wav", "low")], TrialSettings(model.features)).trials
     cuts = cut_trial(trial, 0.5, model.features)
-    predictions = [model.predict(cut.rows) for cut in cuts]
     winner, runner_up = explanation.winner, explanation.runner_up
     windows = explanation.windows[: len(cuts)]
-    assert len(explanation.windows) == len(cuts) + 1  # the rest of the file
+    assert len(explanation.windows) == len(cuts)
+    windows, cuts = windows[:-1], cuts[:-1]  # the last one ends where the file ends
+    predictions = [model.predict(cut.rows) for cut in cuts]
     leads = [p.scores[winner] - p.scores[runner_up] for p in predictions]
     # scored here on several threads, in float32
     assert [w.lead for w in windows] == pytest.approx(leads, rel=1e-6)
@@ -62,7 +63,9 @@ def test_windows_cover_the_file_and_end_with_it(model, song):
         assert windows[0].start_s == 0.0
         assert windows[-1].end_s == pytest.approx(3.0, abs=0.05)
         starts = [window.start_s for window in windows]
-        assert np.diff(starts).max() == pytest.approx(step_s, abs=0.03)
+        # the last step may be half as long, or half longer
+        assert np.diff(starts)[:-1] == pytest.approx(step_s, abs=0.03)
+        assert 0.5 * step_s - 0.03 <= np.diff(starts)[-1] <= 1.5 * step_s + 0.03
         assert {round(w.end_s - w.start_s, 1) for w in windows} <= {round(window_s, 1), round(window_s - 0.03, 1)}
 
 
