@@ -182,9 +182,9 @@ def test_import_of_the_package_imports_nothing_of_it_but_its_table_of_names():
     assert done.stdout == "['gmmaudio', 'gmmaudio.lazy_names']\n"
 
 
-def test_training_imports_no_librosa(tmp_path):
+def test_training_imports_neither_librosa_nor_scikit_learn(tmp_path):
     for label, name in (("a", "1"), ("a", "2"), ("b", "3"), ("b", "4")):
         (tmp_path / label).mkdir(exist_ok=True)
         write_tone(tmp_path / label / f"{name}.wav")
     _, modules = run(tmp_path, "train", tmp_path, "-o", tmp_path / "model", "--components", "2", "--cache", "none")
-    assert modules & {"librosa", "numba", "pandas", "matplotlib"} == set()
+    assert modules & {"librosa", "numba", "pandas", "matplotlib", "scipy", "sklearn"} == set()
