@@ -12,6 +12,12 @@ from gmmaudio.cli import options
 if TYPE_CHECKING:
     from gmmaudio.cli.report_files import ReportPaths
     from gmmaudio.evaluation import Report
+    from gmmaudio.evaluation.segment_report import SegmentReport
+
+# of boundaries, seconds
+TOLERANCE_S = 1.0
+# options of timelines by a model
+OF_TIMELINES = ("window_s", "hop_s", "min_turn_s", "min_duration_s")
 
 
 @click.command(name="evaluate")
@@ -30,16 +36,17 @@ if TYPE_CHECKING:
     "truth_path",
     type=options.FILE,
     metavar="TRUTH",
-    help="Report on segments of long recordings instead: those in the file of --scores against the true ones in TRUTH, "
-    "both CSV with columns path, start, end, label, or RTTM.",
+    help="Report on segments of long recordings instead: those of MODEL on the recordings that TRUTH names, or those "
+    "in the file of --scores. Both files are CSV with columns path, start, end, label, or RTTM.",
 )
 @click.option(
     "--tolerance",
     "tolerance_s",
     type=float,
     metavar="S",
-    help="With --timeline: how far a boundary may lie from the true one, seconds. [default: 1]",
+    help=f"With --timeline: how far a boundary may lie from the true one, seconds. [default: {TOLERANCE_S:g}]",
 )
+@options.windows
 @options.split
 @options.trial_seconds("the length that the model was trained with")
 @options.min_duration
@@ -70,10 +77,12 @@ def command(
     from gmmaudio.cli.progress_display import show_progress
 
     if truth_path is not None:
-        context = click.get_current_context()
-        context.exit(_evaluate_timelines(truth_path, scores_path, tolerance_s, json_path, csv_folder))
-    if tolerance_s is not None:
-        raise click.UsageError("--tolerance has an effect with --timeline only.")
+        settings["tolerance_s"] = TOLERANCE_S if tolerance_s is None else tolerance_s
+        code = _report_timelines(truth_path, model, scores_path, settings, json_path, csv_folder, is_quiet=is_quiet)
+        click.get_current_context().exit(code)
+    windows = [settings.pop(name) for name in OF_TIMELINES if name != "min_duration_s"]
+    if any(value is not None for value in (tolerance_s, *windows)):
+        raise click.UsageError("--tolerance, --window, --hop and --min-turn have an effect with --timeline only.")
     paths = report_files.ReportPaths(report_path, json_path, csv_folder)
     if scores_path is not None:
         _refuse_unused("--scores", ("scores_path", "report_path", "json_path", "csv_folder", "is_quiet"))
@@ -102,35 +111,65 @@ def _refuse_unused(option: str, used: tuple[str, ...]) -> None:
         and parameter.name not in used
     ]
     if any(isinstance(parameter, click.Argument) for parameter in named):
-        raise click.UsageError(f"{option} takes neither MODEL nor CORPUS.")
+        raise click.UsageError(f"{option} takes {'no' if 'model' in used else 'neither MODEL nor'} CORPUS.")
     if named:
         unused = ", ".join(parameter.opts[0] for parameter in named)
         raise click.UsageError(f"With {option} these have no effect: {unused}.")
 
 
-def _evaluate_timelines(
+def _report_timelines(
     truth: Path,
+    model: Path | None,
     scores: Path | None,
-    tolerance_s: float | None,
+    settings: dict[str, Any],
     json_path: Path | None,
     csv_folder: Path | None,
+    *,
+    is_quiet: bool,
 ) -> int:
-    """Return the exit code of a report on timelines."""
+    """Return the exit code of a report on timelines, of a model or in a file."""
     from gmmaudio import pipeline
     from gmmaudio.cli.segment_tables import deliver_segments, segment_outputs
-    from gmmaudio.evaluation.segmentation import TOLERANCE_S
 
-    if scores is None:
-        raise click.UsageError("Name the segments to judge with --scores.")
-    _refuse_unused("--timeline", ("truth_path", "scores_path", "tolerance_s", "json_path", "csv_folder", "is_quiet"))
-    segment_outputs(json_path, csv_folder).check(truth, scores)
-    report = pipeline.compare_timelines(
-        truth,
-        scores,
-        tolerance_s=TOLERANCE_S if tolerance_s is None else tolerance_s,
-        command=options.typed_command(),
-    )
+    used = ("truth_path", "tolerance_s", "json_path", "csv_folder", "is_quiet")
+    outputs = segment_outputs(json_path, csv_folder)
+    command = options.typed_command()
+    if scores is not None:
+        _refuse_unused("--scores", (*used, "scores_path"))
+        outputs.check(truth, scores)
+        report = pipeline.compare_timelines(truth, scores, tolerance_s=settings["tolerance_s"], command=command)
+    elif model is None:
+        raise click.UsageError("With --timeline, name a MODEL, or the segments to judge with --scores.")
+    else:
+        _refuse_unused("--timeline", (*used, "model", *OF_TIMELINES, "n_jobs"))
+        outputs.check(truth, model)
+        report = _run_timelines(model, truth, settings, command, is_quiet=is_quiet)
+    recordings = [*(each.path for each in report.recordings), *(each.path for each in report.failed)]
+    outputs.keep_named(recordings, "", truth.parent)
     return deliver_segments(report, json_path, csv_folder)
+
+
+def _run_timelines(
+    model: Path, truth: Path, settings: dict[str, Any], command: str, *, is_quiet: bool
+) -> SegmentReport:
+    """Return the report of the timelines of a model file."""
+    from gmmaudio import pipeline
+    from gmmaudio.cli.progress_display import show_progress
+    from gmmaudio.models import load_model
+
+    given = {name: settings[name] for name in OF_TIMELINES if settings[name] is not None}
+    made = pipeline.TimelineSettings(**given)
+    trained = load_model(model)
+    with show_progress(is_quiet=is_quiet) as progress:
+        return pipeline.evaluate_timelines(
+            trained,
+            truth,
+            made,
+            tolerance_s=settings["tolerance_s"],
+            n_jobs=settings["n_jobs"],
+            progress=progress,
+            command=command,
+        )
 
 
 def _evaluate(model: Path, corpus: Path, paths: ReportPaths, settings: dict[str, Any], *, is_quiet: bool) -> Report:

@@ -301,6 +301,20 @@ cache = OptionGroup(
         help="Space that the cache may take; the least recently used features are removed.",
     ),
 )
+# the windows of a recording, and its turns
+windows = OptionGroup(
+    click.option(
+        "--window",
+        "window_s",
+        type=float,
+        metavar="S",
+        help="Length of the windows that are scored, seconds. [default: what the model was calibrated on]",
+    ),
+    click.option(
+        "--hop", "hop_s", type=float, metavar="S", help="From one window to the next, seconds. [default: about 0.5]"
+    ),
+    click.option("--min-turn", "min_turn_s", type=float, metavar="S", help="Shortest turn, seconds. [default: 2]"),
+)
 # the options of a training run
 recipe = OptionGroup(
     preset,

@@ -39,11 +39,14 @@ class RecordingSegments:
         Its length, seconds.
     counts : SegmentCounts
         Times and boundaries.
+    notes : tuple of str
+        What is to be said of the recording, in words.
     """
 
     path: str
     duration_s: float
     counts: SegmentCounts
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -56,6 +59,7 @@ class RecordingSegments:
             **{name: round(getattr(counts, name), 3) for name in times},
             **{name: getattr(counts, name) for name in numbers},
             **segment_metrics([counts]).values,
+            "notes": list(self.notes),
         }
 
 
@@ -126,7 +130,7 @@ class SegmentReport:
 
     def tables(self) -> dict[str, list[Sequence[Any]]]:
         """Return the tables in CSV, by the names of :data:`SEGMENT_TABLES`, each with its header."""
-        recordings = [each.to_dict() for each in self.recordings]
+        recordings = [each.to_dict() | {"notes": "; ".join(each.notes)} for each in self.recordings]
         metrics = [
             (name, value, *(self.metrics.intervals[name] or (None, None)))
             for name, value in self.metrics.values.items()
@@ -183,6 +187,6 @@ def make_segment_report(
     recordings = []
     for true, found in pairs:
         counts = compare_segments(true, found, labels, tolerance_s)
-        recordings.append(RecordingSegments(true.path, max(true.duration_s, found.duration_s), counts))
+        recordings.append(RecordingSegments(true.path, max(true.duration_s, found.duration_s), counts, found.notes))
     metrics = segment_metrics([each.counts for each in recordings])
     return SegmentReport(tuple(recordings), metrics, tolerance_s, tuple(findings), tuple(failed), protocol or {})

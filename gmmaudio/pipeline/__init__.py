@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gmmaudio.pipeline.explanation_run import explain
     from gmmaudio.pipeline.external_predictions import evaluate_predictions
     from gmmaudio.pipeline.reproduction import Reproduction, reproduce
-    from gmmaudio.pipeline.timeline_evaluation import compare_timelines
+    from gmmaudio.pipeline.timeline_evaluation import compare_timelines, evaluate_timelines
     from gmmaudio.pipeline.timeline_run import TimelineSettings, timeline, timelines
     from gmmaudio.pipeline.training import TrainResult, train
 else:
@@ -28,7 +28,7 @@ else:
             "gmmaudio.pipeline.explanation_run": "explain",
             "gmmaudio.pipeline.external_predictions": "evaluate_predictions",
             "gmmaudio.pipeline.reproduction": "Reproduction reproduce",
-            "gmmaudio.pipeline.timeline_evaluation": "compare_timelines",
+            "gmmaudio.pipeline.timeline_evaluation": "compare_timelines evaluate_timelines",
             "gmmaudio.pipeline.timeline_run": "TimelineSettings timeline timelines",
             "gmmaudio.pipeline.training": "TrainResult train",
         },
@@ -46,6 +46,7 @@ __all__ = [
     "crossval",
     "evaluate",
     "evaluate_predictions",
+    "evaluate_timelines",
     "explain",
     "make_recipe",
     "read_corpus",

@@ -1,20 +1,110 @@
-"""Evaluation of timelines against the true ones: those of a file of any system."""
+"""Evaluation of timelines against the true ones: those of a model, and those of a file of any system."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
+from gmmaudio.audio import SUFFIXES
+from gmmaudio.compute import Progress, quiet
 from gmmaudio.errors import CorpusError
+from gmmaudio.evaluation import FailedInput
 from gmmaudio.evaluation.segment_report import SegmentReport, make_segment_report
-from gmmaudio.evaluation.segmentation import TOLERANCE_S
+from gmmaudio.evaluation.segmentation import TOLERANCE_S, compare_segments
+from gmmaudio.files import find_path
 from gmmaudio.findings import Finding, some_names
+from gmmaudio.models import Model, model_sha256
 from gmmaudio.names import normal, respell
 from gmmaudio.pipeline.provenance import Clock, machine, versions
-from gmmaudio.timelines import Timeline, read_timelines
+from gmmaudio.pipeline.timeline_run import TimelineSettings, timelines
+from gmmaudio.timelines import STATUSES, Timeline, TimelineSegment, read_timelines
 from gmmaudio.values import checked
+
+# ends of a truth and of a recording that are as close as this are one: files pad, and truths are rounded, seconds
+END_S = 0.1
+
+
+@checked
+def evaluate_timelines(
+    model: Model,
+    truth: str | os.PathLike[str],
+    settings: TimelineSettings | None = None,
+    *,
+    tolerance_s: float = TOLERANCE_S,
+    n_jobs: int | None = None,
+    progress: Progress = quiet,
+    command: str = "",
+) -> SegmentReport:
+    r"""Return the report of the timelines of a model against the true ones in a file.
+
+    The names of recordings in the truth are their paths, relative to its folder; a suffix of audio may be left out, as
+    RTTM does. A truth whose last segment ends within 0.1 s of the end of the recording ends with it. Labels that the
+    model does not have count as unknown, which a model with an open-set threshold may find.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    truth : path-like
+        A file that :func:`gmmaudio.timelines.read_timelines` reads.
+    settings : TimelineSettings or None
+        Windows and turns; None takes the defaults.
+    tolerance_s : float
+        Farthest that a boundary lies from the true one that it is paired with, seconds.
+    n_jobs : int or None
+        Worker processes, as for :func:`gmmaudio.classify`. The report does not depend on it.
+    progress : Progress
+        Shows progress.
+    command : str
+        The command line, for the report.
+
+    Raises
+    ------
+    CorpusError
+        If the truth cannot be read, or none of its recordings can be used.
+    SettingError
+        If a setting is outside its bounds.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> model = gmmaudio.train("my_music", preset="genre").model
+    >>> _ = Path("truth.csv").write_text("path,start,end,label\nsong.wav,0,6.5,metal\n")
+    >>> evaluate_timelines(model, "truth.csv").headline
+    'Segment error rate 0.0 %, 1 recording, 0.1 min'
+    """
+    clock, settings = Clock.start(), TimelineSettings() if settings is None else settings
+    compare_segments(Timeline(()), Timeline(()), tolerance_s=tolerance_s)
+    truths, findings = fit_to_model(read_timelines(truth), model.scorer.labels)
+    files = [_recording(truth, path) for path in truths]
+    found = timelines(model, files, settings, n_jobs=n_jobs, progress=progress)
+    pairs: list[tuple[Timeline, Timeline]] = []
+    failed: list[FailedInput] = []
+    for (path, true), line in zip(truths.items(), found, strict=True):
+        if isinstance(line, FailedInput):
+            failed.append(replace(line, path=path))
+        else:
+            # what the report needs of it, and not the posteriors of hours
+            bare = Timeline(line.segments, duration_s=line.duration_s, notes=line.notes)
+            pairs.append((with_end_of(true, line.duration_s), bare))
+    if not pairs:
+        raise CorpusError(f"all {len(failed)} recordings failed; first: {failed[0].path}: {failed[0].message}")
+    made = {"model_sha256": model_sha256(model), "settings": asdict(settings), "features": model.features.to_dict()}
+    protocol = _protocol("a trained model on long recordings", truth, made, command, clock)
+    return make_segment_report(
+        pairs, model.scorer.labels, tolerance_s, findings=findings, failed=failed, protocol=protocol
+    )
+
+
+def _recording(truth: str | os.PathLike[str], name: str) -> Path:
+    """Return the path of a recording that a truth names; one that is not there stays as it is named."""
+    # a pipe has no folder
+    root = Path(truth).parent if Path(truth).is_file() else Path()
+    named = [find_path(root / f"{name}{suffix}") for suffix in ("", *sorted(SUFFIXES))]
+    return next((path for path in named if path.is_file()), named[0])
 
 
 @checked
@@ -130,7 +220,6 @@ def with_labels_of(line: Timeline, known: Sequence[str]) -> Timeline:
 
     Examples
     --------
-    >>> from gmmaudio.timelines import TimelineSegment
     >>> line = Timeline((TimelineSegment(0, 1, "Zoe\u0301"),))
     >>> with_labels_of(line, ["Zo\u00e9"]).segments[0].label == "Zo\u00e9"
     True
@@ -138,3 +227,90 @@ def with_labels_of(line: Timeline, known: Sequence[str]) -> Timeline:
     spelt = respell([part.label for part in line.segments], known)
     segments = (replace(part, label=label) for part, label in zip(line.segments, spelt, strict=True))
     return replace(line, segments=tuple(segments))
+
+
+def fit_to_model(
+    truths: Mapping[str, Timeline], labels: Sequence[str]
+) -> tuple[dict[str, Timeline], tuple[Finding, ...]]:
+    """Return true timelines as a model could give them, and the findings on what it could not.
+
+    A label that the model does not have becomes ``unknown``: a model is right to know none. Where the model has no
+    label ``unknown`` or ``silence``, a truth that has it means the status.
+
+    Parameters
+    ----------
+    truths : mapping of str to Timeline
+        Recording -> its true timeline.
+    labels : sequence of str
+        Those of the model.
+
+    Examples
+    --------
+    >>> true = Timeline((TimelineSegment(0, 1, "fr"), TimelineSegment(1, 3, "silence"), TimelineSegment(3, 4, "xx")))
+    >>> fitted, findings = fit_to_model({"a.wav": true}, ["fr"])
+    >>> [part.key for part in fitted["a.wav"].segments], [finding.code for finding in findings]
+    ([('ok', 'fr'), ('silence', None), ('unknown', None)], ['truth_labels_unknown', 'truth_labels_as_statuses'])
+    """
+    strange_s: dict[str, float] = {}
+    fitted = {}
+    for path, true in truths.items():
+        spelt = with_labels_of(true, labels)
+        segments = []
+        for part in spelt.segments:
+            if part.label is None or part.label in labels:
+                segments.append(part)
+            else:
+                segments.append(_without_label(part))
+                strange_s[part.label] = strange_s.get(part.label, 0.0) + part.duration_s
+        fitted[path] = replace(spelt, segments=tuple(segments))
+    named = sorted(set(strange_s) & set(STATUSES[1:]))
+    others = sorted(set(strange_s) - set(named))
+    findings = []
+    if others:
+        total_s = sum(strange_s[label] for label in others)
+        findings.append(
+            Finding(
+                "truth_labels_unknown",
+                "warning",
+                f"{total_s:.1f} s of the truth have labels that the model does not have, and count as unknown: "
+                f"{some_names(others)}",
+                "train on them, or spell them as the model does",
+            )
+        )
+    if named:
+        findings.append(
+            Finding(
+                "truth_labels_as_statuses",
+                "information",
+                f"the labels {some_names(named)} of the truth are taken for the statuses of that name: the model has "
+                "no such label",
+            )
+        )
+    return fitted, tuple(findings)
+
+
+def _without_label(part: TimelineSegment) -> TimelineSegment:
+    """Return a segment whose label no model has: of the status that its label names, or unknown."""
+    return replace(part, label=None, status=part.name if part.name in STATUSES[1:] else "unknown")
+
+
+def with_end_of(true: Timeline, duration_s: float) -> Timeline:
+    """Return a timeline whose last segment ends with the recording, where it nearly does.
+
+    Parameters
+    ----------
+    true : Timeline
+        A true timeline, of which a file has rounded the times.
+    duration_s : float
+        Length of the recording, seconds.
+
+    Examples
+    --------
+    >>> with_end_of(Timeline((TimelineSegment(0, 9.95, "fr"),)), 10.0).duration_s
+    10.0
+    """
+    last = true.segments[-1] if true.segments else None
+    if last is None or abs(last.end_s - duration_s) > END_S or last.start_s >= duration_s:
+        return true
+    segments = (*true.segments[:-1], replace(last, end_s=duration_s))
+    return replace(true, segments=segments, duration_s=duration_s)

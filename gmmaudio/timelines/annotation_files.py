@@ -135,7 +135,7 @@ def to_eaf(line: Timeline, folder: str | os.PathLike[str] | None = None) -> str:
         url, relative = _media_urls(line.path, folder)
         kind = MEDIA_TYPES.get(PurePath(line.path).suffix.lower(), ANY_SOUND)
         document.add_linked_file(url, relpath=relative, mimetype=kind)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{elan.to_string(document)}\n'
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{elan.to_string(document).strip()}\n'
 
 
 def _elan() -> Any:

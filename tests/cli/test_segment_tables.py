@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from gmmaudio.evaluation import SEGMENT_METRICS
@@ -55,14 +56,18 @@ def test_the_files_of_a_report(command, files, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["--timeline", "TRUTH"], 2, "Name the segments to judge with --scores."),
-        (["model.gmm", "--timeline", "TRUTH", "--scores", "FOUND"], 2, "--timeline takes neither MODEL nor CORPUS."),
+        (["--timeline", "TRUTH"], 2, "With --timeline, name a MODEL, or the segments to judge with --scores."),
+        (["m.gmm", "--timeline", "TRUTH", "--scores", "FOUND"], 2, "--scores takes neither MODEL nor CORPUS."),
+        (["m.gmm", "corpus", "--timeline", "TRUTH"], 2, "--timeline takes no CORPUS."),
+        (["m.gmm", "--timeline", "TRUTH", "--split", "test"], 2, "With --timeline these have no effect: --split."),
+        (["--timeline", "TRUTH", "--scores", "FOUND", "--window", "3"], 2, "these have no effect: --window."),
         (
             ["--timeline", "TRUTH", "--scores", "FOUND", "--report", "r.html", "--robustness"],
             2,
-            "With --timeline these have no effect: --robustness, --report.",
+            "With --scores these have no effect: --robustness, --report.",
         ),
-        (["--scores", "FOUND", "--tolerance", "1"], 2, "--tolerance has an effect with --timeline only."),
+        (["--scores", "FOUND", "--tolerance", "1"], 2, "have an effect with --timeline only."),
+        (["m.gmm", "corpus", "--min-turn", "1"], 2, "have an effect with --timeline only."),
         (["--timeline", "TRUTH", "--scores", "FOUND", "--tolerance", "-1"], 2, "expected 0 or more"),
         (["--timeline", "TRUTH", "--scores", "FOUND", "--json", "TRUTH"], 2, "would overwrite the input"),
         (["--timeline", "TRUTH", "--scores", "gone.csv"], 3, "gone.csv: cannot be read"),
@@ -74,3 +79,47 @@ def test_wrong_words_end_with_their_code(command, files, words, code, message):
     done = command("evaluate", *(named.get(word, word) for word in words))
     assert done.code == code
     assert message in done.err
+
+
+@pytest.fixture
+def long_recording(tmp_path, tools):
+    """The truth of a recording of two labels beside one that is not there."""
+    sound = np.concatenate([tools.band_noise("low", 50, 8.0), tools.band_noise("high", 51, 8.0)])
+    tools.write(tmp_path / "one.wav", sound, tools.sr)
+    truth = tmp_path / "long.csv"
+    truth.write_text("path,start,end,label\none.wav,0,8,low\none.wav,8,16,high\ngone.wav,0,2,mid\n")
+    return truth
+
+
+def test_a_model_is_evaluated_and_what_fails_is_named_and_counted(command, model_file, long_recording):
+    done = command("evaluate", model_file, "--timeline", long_recording)
+    assert done.code == 1
+    assert done.out.splitlines()[0].startswith("Segment error rate ")
+    assert ", 1 recording, 1 failed, " in done.out.splitlines()[0]
+    assert "skipped [vanished] gone.wav: is not there; check the path" in done.err
+    assert "1 input failed" in done.err
+
+
+@pytest.mark.parametrize(
+    ("flag", "key", "value"),
+    [("--window", "window_s", 3.0), ("--hop", "hop_s", 0.25), ("--min-turn", "min_turn_s", 60.0)],
+)
+def test_the_options_of_timelines_reach_the_run(command, model_file, long_recording, flag, key, value):
+    words = ("evaluate", model_file, "--timeline", long_recording, "--json", "-")
+    report = json.loads(command(*words, flag, value).out)
+    assert report["protocol"]["settings"][key] == value
+    assert report["protocol"]["settings"] != json.loads(command(*words).out)["protocol"]["settings"]
+
+
+def test_no_recording_is_overwritten(command, model_file, long_recording):
+    recording = long_recording.parent / "one.wav"
+    done = command("evaluate", model_file, "--timeline", long_recording, "--json", recording)
+    assert done.code == 2
+    assert "would overwrite the input" in done.err
+
+
+def test_recordings_that_all_fail_end_with_code_3(command, model_file, long_recording):
+    (long_recording.parent / "one.wav").unlink()
+    done = command("evaluate", model_file, "--timeline", long_recording)
+    assert done.code == 3
+    assert "all 2 recordings failed; first: one.wav" in done.err
