@@ -58,6 +58,7 @@ def command(
     report_path: Path | None,
     json_path: Path | None,
     csv_folder: Path | None,
+    figures_folder: Path | None,
     n_jobs: int | None,
     cache: Path | None,
     cache_limit: int,
@@ -78,7 +79,7 @@ def command(
     chosen = {name: settings.pop(name) for name in OPTIONS}
     division = pipeline.CrossvalOptions(folds="loo" if folds == "loo" else int(folds), **chosen)
     recipe = pipeline.make_recipe(**settings)
-    paths = report_files.ReportPaths(report_path, json_path, csv_folder)
+    paths = report_files.ReportPaths(report_path, json_path, csv_folder, figures_folder)
     paths.check(corpus)
     labelled_clips = pipeline.read_corpus(corpus)
     paths.keep_clips(labelled_clips)

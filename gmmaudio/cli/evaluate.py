@@ -19,6 +19,9 @@ TOLERANCE_S = 1.0
 # options of timelines by a model
 OF_TIMELINES = ("window_s", "hop_s", "min_turn_s", "min_duration_s")
 
+# parameters of the options that a report is written to
+REPORT_OPTIONS = ("report_path", "json_path", "csv_folder", "figures_folder")
+
 
 @click.command(name="evaluate")
 @click.argument("model", type=options.FILE, required=False)
@@ -66,6 +69,7 @@ def command(
     report_path: Path | None,
     json_path: Path | None,
     csv_folder: Path | None,
+    figures_folder: Path | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,
@@ -83,9 +87,9 @@ def command(
     windows = [settings.pop(name) for name in OF_TIMELINES if name != "min_duration_s"]
     if any(value is not None for value in (tolerance_s, *windows)):
         raise click.UsageError("--tolerance, --window, --hop and --min-turn have an effect with --timeline only.")
-    paths = report_files.ReportPaths(report_path, json_path, csv_folder)
+    paths = report_files.ReportPaths(report_path, json_path, csv_folder, figures_folder)
     if scores_path is not None:
-        _refuse_unused("--scores", ("scores_path", "report_path", "json_path", "csv_folder", "is_quiet"))
+        _refuse_unused("--scores", ("scores_path", *REPORT_OPTIONS, "is_quiet"))
         paths.check(scores_path)
         with show_progress(is_quiet=is_quiet) as progress:
             report = pipeline.evaluate_predictions(scores_path, progress=progress, command=options.typed_command())

@@ -356,6 +356,13 @@ outputs = OptionGroup(
     click.option(
         "--csv", "csv_folder", type=FILE, metavar="FOLDER", help="Write every table as CSV; the folder may be new."
     ),
+    click.option(
+        "--figures",
+        "figures_folder",
+        type=FILE,
+        metavar="FOLDER",
+        help="Write confusion, DET curves, reliability, ... as PDF, SVG and PNG; the folder may be new.",
+    ),
 )
 
 

@@ -24,17 +24,37 @@ Identity = tuple[int, int]
 
 
 @dataclass(frozen=True)
+class OutputFolder:
+    """A folder that an option of a command names.
+
+    Parameters
+    ----------
+    option : str
+        The option, such as ``--csv``.
+    path : Path
+        The folder, which may be new.
+    names : sequence of str
+        Names of the files that may be written into it.
+    """
+
+    option: str
+    path: Path
+    names: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"{self.option} {self.path}"
+
+
+@dataclass(frozen=True)
 class OutputPaths:
-    """The files that the options of a command name, and the folder of tables.
+    """The files and the folders that the options of a command name.
 
     Parameters
     ----------
     files : mapping of str to Path or None
         Option -> the file that it names, if any.
-    folder : Path or None
-        The folder that ``--csv`` names.
-    tables : sequence of str
-        Names of the files that may be written into the folder.
+    folders : sequence of OutputFolder
+        Folders of tables, of figures; two may be one.
 
     Examples
     --------
@@ -46,8 +66,7 @@ class OutputPaths:
     """
 
     files: Mapping[str, Path | None] = field(default_factory=dict)
-    folder: Path | None = None
-    tables: Sequence[str] = ()
+    folders: Sequence[OutputFolder] = ()
 
     def check(self, *inputs: str | os.PathLike[str]) -> None:
         """Raise where an output is an input or another output, or could not be written later.
@@ -65,13 +84,13 @@ class OutputPaths:
             If a file cannot be written.
         """
         self.keep(inputs)
-        folder = [] if self.folder is None else [(f"--csv {self.folder}", self.folder)]
-        check_distinct([*self._named(), *folder, *self._tables()])
+        places = {resolve_output(folder.path): (str(folder), folder.path) for folder in self.folders}
+        check_distinct([*self._named(), *places.values(), *self._in_folders()])
         for _, path in self._named():
             check_writable(path)
-        if self.folder is not None:
-            check_folder(self.folder)
-        for _, path in self._tables():
+        for folder in self.folders:
+            check_folder(folder.path)
+        for _, path in self._in_folders():
             if os.path.lexists(path):
                 check_writable(path)
 
@@ -89,11 +108,12 @@ class OutputPaths:
             If there is one.
         """
         outputs = [(f"{name} would overwrite", path) for name, path in self._named()]
-        if self.folder is not None:
-            outputs.append((f"--csv {self.folder} would overwrite", self.folder))
+        for folder in self.folders:
+            outputs.append((f"{folder} would overwrite", folder.path))
+            suffixes = {Path(name).suffix for name in folder.names}
             with contextlib.suppress(OSError):
-                held = [path for path in self.folder.iterdir() if path.suffix.lower() == ".csv"]
-                outputs += [(f"--csv {self.folder} holds", path) for path in held]
+                held = [path for path in folder.path.iterdir() if path.suffix.lower() in suffixes]
+                outputs += [(f"{folder} holds", path) for path in held]
         keep_inputs(outputs, inputs)
 
     def keep_clips(self, corpus: Corpus) -> None:
@@ -134,11 +154,11 @@ class OutputPaths:
             if path is not None:
                 yield f"{option} {path}", path
 
-    def _tables(self) -> Iterator[tuple[str, Path]]:
-        """Yield the files that may be written into the folder, each with the option."""
-        if self.folder is not None:
-            for name in self.tables:
-                yield f"--csv {self.folder}", self.folder / name
+    def _in_folders(self) -> Iterator[tuple[str, Path]]:
+        """Yield the files that may be written into folders, each with the option."""
+        for folder in self.folders:
+            for name in folder.names:
+                yield str(folder), folder.path / name
 
 
 def keep_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[str | os.PathLike[str]]) -> None:

@@ -1,8 +1,9 @@
-"""The files that a report is written to: a page, a JSON file, a folder of CSV tables; and stdout."""
+"""The files that a report is written to: a page, a JSON file, folders of CSV tables and of figures; and stdout."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,16 @@ import click
 from gmmaudio.cli import EXIT_SOME_FAILED
 from gmmaudio.cli.console import say, say_failed
 from gmmaudio.cli.flags import report_with_flags
-from gmmaudio.cli.output_paths import OutputPaths
+from gmmaudio.cli.output_paths import OutputFolder, OutputPaths
 from gmmaudio.cli.report_tables import show_report
 from gmmaudio.corpus import Corpus
 from gmmaudio.evaluation import Report, render_html
 from gmmaudio.evaluation.csv_tables import TABLES, Row, tables
 from gmmaudio.evaluation.report_file import to_json
-from gmmaudio.outputs import PathLike, write_together
+from gmmaudio.outputs import PathLike, new_folder, write_together
+from gmmaudio.pictures.figure_files import FORMATS
+from gmmaudio.pictures.paper import require_matplotlib
+from gmmaudio.pictures.report_pictures import REPORT_FIGURES, report_figure_files
 from gmmaudio.text_tables import csv_text
 
 
@@ -33,11 +37,14 @@ class ReportPaths:
         Everything as JSON; ``-`` is stdout.
     csv_folder : Path or None
         Every table as CSV.
+    figures_folder : Path or None
+        Every figure as PDF, SVG and PNG.
     """
 
     report_path: Path | None = None
     json_path: Path | None = None
     csv_folder: Path | None = None
+    figures_folder: Path | None = None
 
     @property
     def json_file(self) -> Path | None:
@@ -55,10 +62,12 @@ class ReportPaths:
         Raises
         ------
         SettingError
-            If a file would be overwritten.
+            If a file would be overwritten, or figures are wanted and matplotlib is not installed.
         WriteError
             If a file cannot be written.
         """
+        if self.figures_folder is not None:
+            require_matplotlib()
         self._outputs().check(*inputs)
 
     def keep_clips(self, corpus: Corpus) -> None:
@@ -96,8 +105,23 @@ class ReportPaths:
 
     def _outputs(self) -> OutputPaths:
         """Return the paths with the options that name them."""
-        tables = [f"{name}.csv" for name in TABLES]
-        return OutputPaths({"--report": self.report_path, "--json": self.json_file}, self.csv_folder, tables)
+        folders = []
+        if self.csv_folder is not None:
+            folders.append(OutputFolder("--csv", self.csv_folder, [f"{name}.csv" for name in TABLES]))
+        if self.figures_folder is not None:
+            folders.append(OutputFolder("--figures", self.figures_folder, figure_names()))
+        return OutputPaths({"--report": self.report_path, "--json": self.json_file}, folders)
+
+
+def figure_names() -> list[str]:
+    """Return the names of the files that ``--figures`` may write.
+
+    Examples
+    --------
+    >>> figure_names()[:3]
+    ['confusion.pdf', 'confusion.svg', 'confusion.png']
+    """
+    return [f"{name}.{suffix}" for name in REPORT_FIGURES for suffix in FORMATS]
 
 
 def deliver(report: Report, title: str, paths: ReportPaths) -> int:
@@ -115,13 +139,20 @@ def deliver(report: Report, title: str, paths: ReportPaths) -> int:
     # made only where it is asked for: it holds every score of every clip
     text = "" if paths.json_path is None else to_json(report)
     by_name = {} if paths.csv_folder is None else tables(report)
+    figures = {} if paths.figures_folder is None else report_figure_files(report)
     # files first: a reader of stdout may close it early
-    write_together(_files(report, text, by_name, title, paths), folder=paths.csv_folder)
+    with contextlib.ExitStack() as made:
+        if paths.figures_folder is not None:
+            made.enter_context(new_folder(paths.figures_folder))
+        write_together(_files(report, text, by_name, figures, title, paths), folder=paths.csv_folder)
     if paths.report_path is not None:
         say(f"wrote {paths.report_path}")
     if paths.csv_folder is not None:
         say(f"wrote the tables in {paths.csv_folder}")
-        _say_older_tables(by_name, paths.csv_folder)
+        _say_older("tables", [f"{name}.csv" for name in TABLES if name not in by_name], paths.csv_folder)
+    if paths.figures_folder is not None:
+        say(f"wrote the figures in {paths.figures_folder}")
+        _say_older("figures", [name for name in figure_names() if name not in figures], paths.figures_folder)
     if str(paths.json_path) == "-":
         click.echo(text)
     else:
@@ -133,7 +164,12 @@ def deliver(report: Report, title: str, paths: ReportPaths) -> int:
 
 
 def _files(
-    report: Report, text: str, by_name: Mapping[str, list[Row]], title: str, paths: ReportPaths
+    report: Report,
+    text: str,
+    by_name: Mapping[str, list[Row]],
+    figures: Mapping[str, bytes],
+    title: str,
+    paths: ReportPaths,
 ) -> Iterator[tuple[PathLike, bytes]]:
     """Yield the files of a report, each with its content."""
     if paths.report_path is not None:
@@ -141,15 +177,18 @@ def _files(
     if paths.csv_folder is not None:
         for name, rows in by_name.items():
             yield paths.csv_folder / f"{name}.csv", _encoded(csv_text(rows))
+    if paths.figures_folder is not None:
+        for name, content in figures.items():
+            yield paths.figures_folder / name, content
     if paths.json_file is not None:
         yield paths.json_file, _encoded(text)
 
 
-def _say_older_tables(by_name: Mapping[str, list[Row]], folder: Path) -> None:
-    """Write to stderr which tables in a folder are of an earlier run: this one has none of their name."""
-    older = [f"{name}.csv" for name in TABLES if name not in by_name and (folder / f"{name}.csv").exists()]
+def _say_older(kind: str, names: Sequence[str], folder: Path) -> None:
+    """Write to stderr which files in a folder are of an earlier run: this one has none of their names."""
+    older = [name for name in names if (folder / name).exists()]
     if older:
-        say(f"note: {folder} also holds tables of an earlier run: {', '.join(older)}")
+        say(f"note: {folder} also holds {kind} of an earlier run: {', '.join(older)}")
 
 
 def corpus_name(corpus: Path) -> str:

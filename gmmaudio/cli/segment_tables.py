@@ -11,7 +11,7 @@ import click
 
 from gmmaudio.cli import EXIT_SOME_FAILED
 from gmmaudio.cli.console import finding_line, say, say_failed
-from gmmaudio.cli.output_paths import OutputPaths
+from gmmaudio.cli.output_paths import OutputFolder, OutputPaths
 from gmmaudio.cli.report_tables import MATRIX_LABELS, make_table, print_captured
 from gmmaudio.evaluation import SEGMENT_METRICS, percent, segment_metrics
 from gmmaudio.evaluation.segment_report import SEGMENT_TABLES, SegmentReport
@@ -39,7 +39,8 @@ def segment_outputs(json_path: Path | None, csv_folder: Path | None) -> OutputPa
         The folder of tables.
     """
     files = {"--json": None if str(json_path) == "-" else json_path}
-    return OutputPaths(files, csv_folder, [f"{name}.csv" for name in SEGMENT_TABLES])
+    tables = [f"{name}.csv" for name in SEGMENT_TABLES]
+    return OutputPaths(files, [] if csv_folder is None else [OutputFolder("--csv", csv_folder, tables)])
 
 
 def deliver_segments(report: SegmentReport, json_path: Path | None, csv_folder: Path | None) -> int:

@@ -11,6 +11,7 @@ from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.drawing import draw_det, draw_learning, draw_map, draw_reliability
 from gmmaudio.evaluation.page import FEW_LABELS, MAP_LABELS, all_known, named
 from gmmaudio.evaluation.plots import classical_mds
+from gmmaudio.pictures.figure_files import FORMATS, figure_bytes
 from gmmaudio.pictures.name_text import add_legend, write_names, write_ticks
 from gmmaudio.pictures.paper import PAPER, axes_for, require_matplotlib, several_axes
 
@@ -248,3 +249,23 @@ def report_figures(report: Report) -> Iterator[tuple[str, Figure]]:
             continue
         axes = drawn[0] if isinstance(drawn, tuple) else drawn
         yield name, axes.get_figure()  # type: ignore[misc]
+
+
+def report_figure_files(report: Report) -> dict[str, bytes]:
+    """Return every figure that a report has in every format, by the name of its file.
+
+    Parameters
+    ----------
+    report : Report
+        What it lacks is left out.
+
+    Raises
+    ------
+    SettingError
+        If matplotlib is not installed.
+    """
+    return {
+        f"{name}.{suffix}": figure_bytes(figure, suffix)
+        for name, figure in report_figures(report)
+        for suffix in FORMATS
+    }

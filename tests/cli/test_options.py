@@ -129,12 +129,14 @@ OPTIONS = {
     ("crossval", "report_path"): ["--report", "r.html"],
     ("crossval", "json_path"): ["--json", "-"],
     ("crossval", "csv_folder"): ["--csv", "tables"],
+    ("crossval", "figures_folder"): ["--figures", "figures"],
     ("crossval", "durations_s"): ["--durations", "0.3"],
     ("crossval", "open_set"): ["--no-open-set"],
     ("crossval", "learning_curve"): ["--learning-curve"],
     ("crossval", "compare_random_split"): ["--compare-random-split"],
     ("crossval", "robustness"): ["--robustness"],
     ("evaluate", "csv_folder"): ["--csv", "tables"],
+    ("evaluate", "figures_folder"): ["--figures", "figures"],
     ("evaluate", "durations_s"): ["--durations", "0.3"],
     ("evaluate", "robustness"): ["--robustness"],
     ("features", "output"): ["-o", "other"],
@@ -200,6 +202,7 @@ def outcome(command, words):
             continue
         # a header tells every option and proves nothing: of a model the numbers, of a report the predictions
         readers = {".gmm": tensors_of, ".npy": Path.read_bytes, ".json": predictions_of, ".html": str, ".csv": str}
+        readers |= dict.fromkeys((".pdf", ".svg", ".png"), Path.read_bytes)
         read = readers[path.suffix]
         made[str(path)] = read(path)
         path.unlink()
@@ -222,7 +225,7 @@ def test_every_option_changes_the_outcome(command, seen, verb, name):
     # 1: the short clips fail; 2: no workers
     assert other[0] == {"min_duration_s": 1, "n_jobs": 2}.get(name, 0)
     if verb in ("train", "evaluate", "crossval") and name not in (
-        *("output", "json_path", "report_path", "csv_folder", "n_jobs"),
+        *("output", "json_path", "report_path", "csv_folder", "figures_folder", "n_jobs"),
     ):
         assert other[2].keys() == base[2].keys()
         assert other[2] != base[2]

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gmmaudio.cli.output_paths import OutputPaths, check_distinct, keep_inputs
+from gmmaudio.cli.output_paths import OutputFolder, OutputPaths, check_distinct, keep_inputs
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import intervals
 from gmmaudio.evaluation.csv_tables import TABLES
@@ -180,7 +180,8 @@ def test_inputs_are_looked_at_only_where_an_output_exists(tmp_path):
         yield
 
     keep_inputs([("-o m would overwrite", tmp_path / "m")], never())
-    OutputPaths({"--json": tmp_path / "j", "--report": None}, tmp_path / "tables", ["clips.csv"]).keep(never())
+    folder = OutputFolder("--csv", tmp_path / "tables", ["clips.csv"])
+    OutputPaths({"--json": tmp_path / "j", "--report": None}, [folder]).keep(never())
     (tmp_path / "m").write_bytes(b"")
     with pytest.raises(AssertionError, match="looked at"):
         keep_inputs([("-o m would overwrite", tmp_path / "m")], never())
@@ -266,6 +267,7 @@ def test_standard_output_and_a_report_are_two_files(corpus, tmp_path):
         (["crossval", "{c}"], "--json"),
         (["crossval", "{c}"], "--report"),
         (["crossval", "{c}"], "--csv"),
+        (["crossval", "{c}"], "--figures"),
         (["evaluate", "{m}", "{c}"], "--json"),
         (["evaluate", "{m}", "{c}"], "--csv"),
         (["compare", "{c}", "{c}"], "--json"),
