@@ -1,4 +1,4 @@
-"""Exact additive parts of log densities: by feature, and along the line from zero to a row."""
+"""Exact additive parts of log densities: by feature, and along the line from a reference to a row."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from gmmaudio.mixture.covariance import Array, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.sources import as_rows
+
+# rows as they come, float32 or float64
+Matrix = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +50,17 @@ class DensityParts:
 
 @dataclass(frozen=True, eq=False)
 class DensityLine:
-    """Log densities as functions of rows: ``log p(x) = slopes . x + constant``, exactly, for every row its own.
+    """Log densities as functions of rows: ``log p(x) = slopes . (x - reference) + constant``, for every row its own.
 
-    A quadratic function of ``x`` changes from zero to ``x`` by ``x`` times its slope halfway between them.
-    Responsibilities are taken as they are at the row.
+    A quadratic function changes along a straight line by the difference of its ends times its slope halfway between
+    them, exactly. Responsibilities are taken as they are at the row.
 
     Parameters
     ----------
     slopes : ndarray, shape (n, d)
         Nats for a unit of each feature.
     constant : ndarray, shape (n,)
-        Log density of zero under the components that answer for the row, nats.
+        Log density of the reference under the components that answer for the row, nats.
 
     References
     ----------
@@ -65,7 +69,7 @@ class DensityLine:
 
     Examples
     --------
-    >>> line = linearise_log_density(GaussianMixture([1.0], [[1.0]], [[1.0]]), np.array([[4.0]]))
+    >>> line = linearise_log_density(GaussianMixture([1.0], [[1.0]], [[1.0]]), np.array([[4.0]]), np.zeros(1))
     >>> line.slopes, line.constant.round(3)
     (array([[-1.]]), array([-1.419]))
     """
@@ -74,7 +78,7 @@ class DensityLine:
     constant: Array
 
 
-def split_log_density(mixture: GaussianMixture, X: Array) -> DensityParts:
+def split_log_density(mixture: GaussianMixture, X: Matrix) -> DensityParts:
     """Return the parts of the log density of every row.
 
     Parameters
@@ -100,13 +104,13 @@ def split_log_density(mixture: GaussianMixture, X: Array) -> DensityParts:
     shares = mixture.responsibilities(rows)
     log_variances, rest = covariance_of(mixture.covariance_type).log_variances(*_sizes(mixture))
     features = np.zeros(rows.shape)
-    for k, share, difference, solved in _components(mixture, rows, shares, 1.0):
+    for k, share, difference, solved in _components(mixture, rows, shares):
         features -= 0.5 * share * (difference * solved + log_variances[k] + np.log(2 * np.pi))
     return DensityParts(features, -0.5 * shares @ rest, *_choice(mixture, shares))
 
 
-def linearise_log_density(mixture: GaussianMixture, X: Array) -> DensityLine:
-    """Return the log density of every row as a line through zero and the row.
+def linearise_log_density(mixture: GaussianMixture, X: Matrix, reference: Array) -> DensityLine:
+    """Return the log density of every row as a line through a reference and the row.
 
     Parameters
     ----------
@@ -114,6 +118,8 @@ def linearise_log_density(mixture: GaussianMixture, X: Array) -> DensityLine:
         Any mixture.
     X : ndarray, shape (n, n_features)
         Rows without missing values; computed in float64.
+    reference : ndarray, shape (n_features,)
+        The other end of each line.
 
     Raises
     ------
@@ -122,22 +128,22 @@ def linearise_log_density(mixture: GaussianMixture, X: Array) -> DensityLine:
 
     Examples
     --------
-    >>> mixture, row = GaussianMixture([1.0], [[1.0]], [[1.0]]), np.array([[4.0]])
-    >>> line = linearise_log_density(mixture, row)
-    >>> bool(np.isclose((line.slopes * row).sum() + line.constant, mixture.log_density(row)))
+    >>> mixture, row, reference = GaussianMixture([1.0], [[1.0]], [[1.0]]), np.array([[4.0]]), np.array([2.0])
+    >>> line = linearise_log_density(mixture, row, reference)
+    >>> bool(np.isclose((line.slopes * (row - reference)).sum() + line.constant, mixture.log_density(row)))
     True
     """
     rows = as_rows(X, mixture.n_features).astype(np.float64)
     shares = mixture.responsibilities(rows)
     slopes = np.zeros(rows.shape)
-    for _, share, _, solved in _components(mixture, rows, shares, 0.5):
+    for _, share, _, solved in _components(mixture, (rows + reference) / 2, shares):
         slopes -= share * solved
-    zero = np.zeros((1, mixture.n_features))
+    all_components = _components(mixture, reference[None], np.ones((1, mixture.n_components)))
+    distances = np.array([(difference * solved).sum() for _, _, difference, solved in all_components])
     log_variances, rest = covariance_of(mixture.covariance_type).log_variances(*_sizes(mixture))
-    distances = [(d * solved).sum() for _, _, d, solved in _components(mixture, zero, np.ones((1, len(rest))), 1.0)]
-    at_zero = -0.5 * (np.array(distances) + (log_variances + np.log(2 * np.pi)).sum(axis=1) + rest)
+    at_reference = -0.5 * (distances + (log_variances + np.log(2 * np.pi)).sum(axis=1) + rest)
     weights, entropy = _choice(mixture, shares)
-    return DensityLine(slopes, shares @ at_zero + weights + entropy)
+    return DensityLine(slopes, shares @ at_reference + weights + entropy)
 
 
 def _sizes(mixture: GaussianMixture) -> tuple[Array, int, int]:
@@ -145,16 +151,11 @@ def _sizes(mixture: GaussianMixture) -> tuple[Array, int, int]:
     return mixture.covariances, mixture.n_components, mixture.n_features
 
 
-def _components(
-    mixture: GaussianMixture, rows: Array, shares: Array, fraction: float
-) -> Iterator[tuple[int, Array, Array, Array]]:
-    """Yield for each component that answers: index, responsibilities (n, 1), differences, these times the precision.
-
-    The differences are those of a fraction of each row from the mean.
-    """
+def _components(mixture: GaussianMixture, rows: Array, shares: Array) -> Iterator[tuple[int, Array, Array, Array]]:
+    """Yield for each component that answers: index, responsibilities (n, 1), differences, these times the precision."""
     covariance = covariance_of(mixture.covariance_type)
     for k in np.flatnonzero(shares.any(axis=0)).tolist():
-        difference = fraction * rows - mixture.means[k]
+        difference = rows - mixture.means[k]
         yield k, shares[:, k, None], difference, covariance.apply_precision(mixture.covariances, k, difference)
 
 
@@ -166,7 +167,7 @@ def _choice(mixture: GaussianMixture, shares: Array) -> tuple[Array, Array]:
     return shares @ logs, entropy
 
 
-def component_distances(mixture: GaussianMixture, k: int, X: Array, centre: Array) -> Array:
+def component_distances(mixture: GaussianMixture, k: int, X: Matrix, centre: Array) -> Array:
     """Return the Mahalanobis distance of every row from a centre, shape (n,), in standard deviations of a component.
 
     Parameters

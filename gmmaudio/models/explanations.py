@@ -287,7 +287,7 @@ def explain_rows(model: Model, rows: Rows) -> Explanation:
     winner, runner_up = (label for label, _ in prediction.top(2))
     pair = scorer.labels.index(winner), scorer.labels.index(runner_up)
     lead = prediction.scores[winner] - prediction.scores[runner_up]
-    split = scorer.split_score(rows.values, pair[0]) - scorer.split_score(rows.values, pair[1])
+    split = scorer.split_lead(rows.values, *pair)
     parts = _parts(describe_columns(model.features), split)
     return Explanation(
         prediction,

@@ -70,13 +70,24 @@ class Head(Protocol):
             Index of the label.
         """
 
-    def linearise(self, rows: Matrix, label: int) -> ScoreLine:
-        """Return the score of every row under a label as a line through zero and the row.
+    def linearise(self, rows: Matrix, label: int, reference: Array) -> ScoreLine:
+        """Return the score of every row under a label as a line through a reference and the row.
 
         Parameters
         ----------
         rows : ndarray, shape (n, d)
             Transformed rows.
+        label : int
+            Index of the label.
+        reference : ndarray, shape (d,)
+            The other end of each line.
+        """
+
+    def centre(self, label: int) -> Array | None:
+        """Return the mean of a label's rows, shape (d,), as the head knows it; None where it knows none.
+
+        Parameters
+        ----------
         label : int
             Index of the label.
         """
@@ -173,11 +184,11 @@ class Mixtures:
         label : int
             Index of the label.
         """
-        parts = split_log_density(self.mixtures[label], np.asarray(rows, dtype=np.float64))
+        parts = split_log_density(self.mixtures[label], rows)
         others = {"volume": parts.volume, "weights": parts.weights, "entropy": parts.entropy}
         return ScoreParts(parts.features, others)
 
-    def linearise(self, rows: Matrix, label: int) -> ScoreLine:
+    def linearise(self, rows: Matrix, label: int, reference: Array) -> ScoreLine:
         """Return the log density of every row as a line (:func:`linearise_log_density`).
 
         Parameters
@@ -186,9 +197,23 @@ class Mixtures:
             Transformed rows.
         label : int
             Index of the label.
+        reference : ndarray, shape (d,)
+            The other end of each line.
         """
-        line = linearise_log_density(self.mixtures[label], np.asarray(rows, dtype=np.float64))
-        return ScoreLine(line.slopes, {"average": line.constant})
+        line = linearise_log_density(self.mixtures[label], rows, reference)
+        return ScoreLine(line.slopes, line.constant)
+
+    def centre(self, label: int) -> Array:
+        """Return the mean of a label's mixture, shape (d,).
+
+        Parameters
+        ----------
+        label : int
+            Index of the label.
+        """
+        mixture = self.mixtures[label]
+        mean: Array = mixture.weights @ mixture.means
+        return mean
 
     def answers(self, rows: Matrix, label: int) -> Answers:
         """Return the components of the label's mixture that answer for rows.
@@ -315,11 +340,11 @@ class Linear:
         label : int
             Index of the label.
         """
-        line = self.linearise(rows, label)
+        slopes = self.coefficients[label, None].astype(np.float64)
         intercept = np.repeat(self.intercepts[label], len(rows))
-        return ScoreParts(np.asarray(rows, dtype=np.float64) * line.slopes, {"intercept": intercept})
+        return ScoreParts(np.asarray(rows, dtype=np.float64) * slopes, {"intercept": intercept})
 
-    def linearise(self, rows: Matrix, label: int) -> ScoreLine:
+    def linearise(self, rows: Matrix, label: int, reference: Array) -> ScoreLine:
         """Return the function itself, the same for every row.
 
         Parameters
@@ -328,9 +353,20 @@ class Linear:
             Transformed rows.
         label : int
             Index of the label.
+        reference : ndarray, shape (d,)
+            The row at which the line has its constant.
         """
         slopes = self.coefficients[label, None].astype(np.float64)
-        return ScoreLine(slopes, {"intercept": np.repeat(self.intercepts[label], len(rows))})
+        return ScoreLine(slopes, np.repeat(self.intercepts[label] + slopes[0] @ reference, len(rows)))
+
+    def centre(self, _label: int) -> None:
+        """Return None: a linear function does not know the rows of its label.
+
+        Parameters
+        ----------
+        _label : int
+            As for :class:`Head`.
+        """
 
     def answers(self, _rows: Matrix, _label: int) -> None:
         """Return None: a linear function has no components.

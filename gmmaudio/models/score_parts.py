@@ -12,8 +12,8 @@ from gmmaudio.models.linear_algebra import Array, Matrix
 
 # parts that belong to no column of the rows, in plain words; in the order in which they are shown
 OTHER_PARTS = {
-    "average": "score of an average training row",
-    "intercept": "intercept of the label",
+    "midpoint": "score halfway between the two labels",
+    "intercept": "score of an average training row",
     "volume": "size and correlation of the components",
     "weights": "weights of the components",
     "entropy": "doubt between components",
@@ -96,18 +96,18 @@ def _total_if_any(weights: Sequence[float], arrays: Sequence[Array | None]) -> A
 
 @dataclass(frozen=True, eq=False)
 class ScoreLine:
-    """Scores as functions of transformed rows: ``slopes . row + others``, exactly, for every row its own.
+    """Scores as functions of transformed rows: ``slopes . (row - reference) + constant``, for every row its own.
 
     Parameters
     ----------
     slopes : ndarray, shape (n, d) or (1, d)
         Change of the score for a unit of each column.
-    others : mapping of str to ndarray, shape (n,)
-        Score of a row of zeros, by its key in :data:`OTHER_PARTS`.
+    constant : ndarray, shape (n,)
+        Score of the reference.
     """
 
     slopes: Array
-    others: Mapping[str, Array]
+    constant: Array
 
 
 @dataclass(frozen=True, eq=False)

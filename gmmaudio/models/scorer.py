@@ -57,7 +57,7 @@ class Transform(Protocol):
             Rows.
         """
 
-    def split_score(self, values: Matrix, head: Head, label: int) -> ScoreParts:
+    def split_score(self, values: Matrix, head: Head, label: int, reference: Array | None) -> ScoreParts:
         """Return the parts of a head's score of every transformed row, by the columns of the rows before that.
 
         Parameters
@@ -68,6 +68,9 @@ class Transform(Protocol):
             The head.
         label : int
             Index of the label.
+        reference : ndarray, shape (d,), or None
+            Transformed row against which columns are measured, where they are measured against one; None takes what
+            is average in training.
         """
 
     def answers(self, values: Matrix, head: Head, label: int) -> Answers | None:
@@ -234,7 +237,7 @@ class Scorer:
         """
         return _weighted_sum(self.weights, self.score_heads(values))
 
-    def split_score(self, values: Matrix, label: int) -> ScoreParts:
+    def split_score(self, values: Matrix, label: int, reference: Array | None = None) -> ScoreParts:
         """Return the parts of the score of every row under a label, by column; their mean is the score of the clip.
 
         Parts are computed in float64. Where rows are float32, a score may be computed in float32 and differ from their
@@ -246,21 +249,42 @@ class Scorer:
             Finite rows of one clip, at least one.
         label : int
             Index of the label.
+        reference : ndarray, shape (d,), or None
+            As for :class:`Transform`.
 
         Returns
         -------
         ScoreParts
             Of every row; of the clip as a whole where single rows have no scores.
+        """
+        parts = [self.transform.split_score(values, head, label, reference) for head in self.heads]
+        return weighted_sum(self.weights, parts)
+
+    def split_lead(self, values: Matrix, first: int, second: int) -> ScoreParts:
+        """Return the parts of the difference of the scores of two labels, by column.
+
+        Columns that are measured against a reference are measured against the row halfway between the means of both
+        labels, as far as the first head knows them.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_features)
+            Finite rows of one clip, at least one.
+        first, second : int
+            Indices of the labels: the score of the first less that of the second.
 
         Examples
         --------
         >>> from gmmaudio.models import gmm_scorer
         >>> low, high = (GaussianMixture([1.0], [[mean, 0.0]], [[1.0, 1.0]]) for mean in (-1.0, 1.0))
-        >>> scorer, rows = gmm_scorer(("high", "low"), (high, low)), np.array([[0.5, 3.0]])
-        >>> (scorer.split_score(rows, 0) - scorer.split_score(rows, 1)).columns
+        >>> scorer = gmm_scorer(("high", "low"), (high, low))
+        >>> scorer.split_lead(np.array([[0.5, 3.0]]), 0, 1).columns
         array([[1., 0.]])
         """
-        return weighted_sum(self.weights, [self.transform.split_score(values, head, label) for head in self.heads])
+        centres = [self.heads[0].centre(label) for label in (first, second)]
+        known = [centre for centre in centres if centre is not None]
+        reference = None if len(known) < 2 else (known[0] + known[1]) / 2
+        return self.split_score(values, first, reference) - self.split_score(values, second, reference)
 
     def answers(self, values: Matrix, label: int) -> Answers | None:
         """Return the components of the first head that answer for the rows of a clip; None where there are none.

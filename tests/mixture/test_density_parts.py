@@ -42,8 +42,10 @@ def test_parts_sum_to_the_log_density(covariance_type, k):
     density = mixture.log_density(rows)
     total = parts.features.sum(axis=1) + parts.volume + parts.weights + parts.entropy
     np.testing.assert_allclose(total, density, rtol=1e-12, atol=1e-12)
-    line = linearise_log_density(mixture, rows)
-    np.testing.assert_allclose((line.slopes * rows).sum(axis=1) + line.constant, density, rtol=1e-12, atol=1e-12)
+    for reference in (np.zeros(D), np.arange(D) - 1.5):
+        line = linearise_log_density(mixture, rows, reference)
+        total = (line.slopes * (rows - reference)).sum(axis=1) + line.constant
+        np.testing.assert_allclose(total, density, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("covariance_type", ["diag", "spherical"])
@@ -86,25 +88,28 @@ def test_weights_and_entropy_are_those_of_the_responsibilities(covariance_type):
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
-def test_the_line_is_the_path_of_gradients_from_zero(covariance_type):
-    mixture, row = random_mixture(covariance_type, 1), random_rows(1)
+def test_the_line_is_the_path_of_gradients_from_the_reference(covariance_type):
+    mixture, (reference, row) = random_mixture(covariance_type, 1), random_rows(2)
     # Simpson's rule is exact for the gradient of a quadratic form, which is linear
     precision = np.linalg.inv(matrix(mixture, 0))
-    gradients = [-(precision @ (t * row[0] - mixture.means[0])) for t in (0.0, 0.5, 1.0)]
-    line = linearise_log_density(mixture, row)
+    path = [reference + t * (row - reference) for t in (0.0, 0.5, 1.0)]
+    gradients = [-(precision @ (place - mixture.means[0])) for place in path]
+    line = linearise_log_density(mixture, row[None], reference)
     np.testing.assert_allclose(line.slopes[0], np.average(gradients, axis=0, weights=[1, 4, 1]), rtol=1e-9)
-    np.testing.assert_allclose(line.constant, mixture.log_density(np.zeros((1, D))), rtol=1e-12)
+    np.testing.assert_allclose(line.constant, mixture.log_density(reference[None]), rtol=1e-12)
 
 
 def test_a_component_without_weight_answers_for_nothing():
     mixture = GaussianMixture([1.0, 0.0], [[0.0], [5.0]], [[1.0], [1.0]])
     alone = GaussianMixture([1.0], [[0.0]], [[1.0]])
     rows = np.array([[5.0]])
-    for function in (split_log_density, linearise_log_density):
-        for found, expected in zip(
-            vars(function(mixture, rows)).values(), vars(function(alone, rows)).values(), strict=True
-        ):
-            np.testing.assert_array_equal(found, expected)
+    pairs = [
+        (split_log_density(mixture, rows), split_log_density(alone, rows)),
+        (linearise_log_density(mixture, rows, np.ones(1)), linearise_log_density(alone, rows, np.ones(1))),
+    ]
+    for found, expected in pairs:
+        for name, array in vars(found).items():
+            np.testing.assert_array_equal(array, vars(expected)[name])
 
 
 def test_rows_far_from_all_components_keep_their_sum():

@@ -161,6 +161,33 @@ def test_the_part_of_a_column_is_the_change_of_the_lead_when_it_is_average(head)
     assert (split.columns[:, 2] == 0).all()
 
 
+@pytest.mark.parametrize("covariance_type", ["shared", "diag"])
+def test_columns_are_measured_from_halfway_between_the_labels(covariance_type):
+    rng = np.random.default_rng(5)
+    means = np.array([[0.0, 0.0, 0.0], [4.0, 0.0, 1.0]])
+    clips = [means[i % 2] + rng.normal(size=(200, 3)) for i in range(8)]
+    settings = BlockGaussianSettings(covariance_type=covariance_type, soft_clip=None, n_pca=None, shrinkage=0.0)
+    scorer, _ = fit_scorer(clips, list("ab") * 4, settings)
+    label_means = [np.concatenate(clips[i::2]).mean(axis=0) for i in (0, 1)]
+    halfway = scorer.split_lead(np.mean(label_means, axis=0, keepdims=True), 0, 1)
+    # of a covariance in common the lead is 0 there; of others it is what belongs to no column
+    assert halfway.columns == pytest.approx(0, abs=1e-9)
+    at_mean = scorer.split_lead(label_means[0][None], 0, 1)
+    assert at_mean.columns[0].argmax() == 0
+    assert at_mean.columns[0, 0] > 10 * abs(at_mean.columns[0, 1])
+    assert at_mean.total.item() == pytest.approx(np.subtract(*scorer.score(label_means[0][None])), rel=1e-9)
+    if covariance_type == "shared":
+        assert halfway.total == pytest.approx(0, abs=1e-9)
+
+
+def test_two_heads_are_measured_from_the_same_place():
+    scorer, rows = fitted(SETTINGS["blocks-shared-mean"])
+    parts = scorer.split_lead(rows, 0, 1)
+    assert set(parts.others) == {"midpoint"}
+    assert set(fitted(SETTINGS["blocks-logistic"])[0].split_lead(rows, 0, 1).others) == {"intercept"}
+    assert parts.total.mean() == pytest.approx(np.subtract(*scorer.score(rows)[:2]), rel=1e-9)
+
+
 def test_the_part_of_a_frame_column_is_the_likelihood_ratio_of_its_dimension():
     from scipy.stats import norm
 
@@ -168,7 +195,7 @@ def test_the_part_of_a_frame_column_is_the_likelihood_ratio_of_its_dimension():
     mixtures = tuple(random_mixture(rng, 1, 4, "diag") for _ in range(2))
     rows = rng.normal(-20, 3, size=(30, 4))
     scorer = gmm_scorer(("a", "b"), mixtures)
-    split = scorer.split_score(rows, 0) - scorer.split_score(rows, 1)
+    split = scorer.split_lead(rows, 0, 1)
     first, second = (norm.logpdf(rows, m.means[0], np.sqrt(m.covariances[0])) for m in mixtures)
     np.testing.assert_allclose(split.columns, first - second, rtol=1e-9, atol=1e-9)
 
@@ -270,7 +297,7 @@ def test_quantities_and_aspects_are_sums_of_columns():
     assert list(map(abs, explanation.quantities.values())) == sorted(
         map(abs, explanation.quantities.values()), reverse=True
     )
-    assert {"mean", "standard deviation", OTHER_PARTS["average"]} < set(explanation.aspects)
+    assert {"mean", "standard deviation", OTHER_PARTS["midpoint"]} < set(explanation.aspects)
     assert sum(explanation.aspects.values()) == pytest.approx(explanation.lead, abs=1e-9)
     assert explanation.n_aspects == len(explanation.aspects) - 1 == 3 + model.features.rows.n_modulation
 

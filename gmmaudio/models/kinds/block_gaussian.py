@@ -186,19 +186,23 @@ class Projection:
         """
         return standardise(values, self.mean, self.scale, self.soft_clip) @ self.matrix
 
-    def split_score(self, values: Matrix, head: Head, label: int) -> ScoreParts:
+    def split_score(self, values: Matrix, head: Head, label: int, reference: Array | None) -> ScoreParts:
         """Return the parts of a head's score of every row, by the columns that the projection mixes.
 
-        The score is a line from the average training row to the row, whose slopes are taken back through the matrix.
+        The score is a line from the reference to the row, whose slopes are taken back through the matrix. The reference
+        is taken back to the shortest standardised row that is projected to it: of a label's mean that is the mean of
+        its standardised rows, as far as the principal axes hold it.
 
         Parameters
         ----------
-        values, head, label
+        values, head, label, reference
             As for :class:`gmmaudio.models.scorer.Transform`.
         """
         z = standardise(values, self.mean, self.scale, self.soft_clip)
-        line = head.linearise(z @ self.matrix, label)
-        return ScoreParts(z * (line.slopes @ self.matrix.T), line.others)
+        base = np.zeros(self.n_features) if reference is None else np.linalg.pinv(self.matrix.T) @ reference
+        line = head.linearise(z @ self.matrix, label, base @ self.matrix)
+        key = "intercept" if reference is None else "midpoint"
+        return ScoreParts((z - base) * (line.slopes @ self.matrix.T), {key: line.constant})
 
     def answers(self, values: Matrix, head: Head, label: int) -> Answers | None:
         """Return the components of the head that answer for projected rows.

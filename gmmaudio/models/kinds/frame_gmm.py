@@ -117,12 +117,12 @@ class Identity:
         """
         return values
 
-    def split_score(self, values: Matrix, head: Head, label: int) -> ScoreParts:
+    def split_score(self, values: Matrix, head: Head, label: int, _reference: Array | None) -> ScoreParts:
         """Return the parts of a head's score of every row, as the head splits it.
 
         Parameters
         ----------
-        values, head, label
+        values, head, label, _reference
             As for :class:`gmmaudio.models.scorer.Transform`.
         """
         return head.split_score(values, label)

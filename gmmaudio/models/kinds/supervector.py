@@ -207,14 +207,14 @@ class Supervectors:
         vector = warped_supervector(self.ubm, values, self.n_warps, self.relevance, self.bigram_lag)
         return self.project(vector[None], [len(values)])
 
-    def split_score(self, values: Matrix, head: Head, label: int) -> ScoreParts:
+    def split_score(self, values: Matrix, head: Head, label: int, _reference: Array | None) -> ScoreParts:
         """Return the parts of a head's score of a clip: by column of the selected warp, by component, by bigram.
 
         The numbers of a clip's vector keep their component and column when nuisance directions are projected out.
 
         Parameters
         ----------
-        values, head, label
+        values, head, label, _reference
             As for :class:`gmmaudio.models.scorer.Transform`.
         """
         parts = head.split_score(self.apply(values), label)
