@@ -172,9 +172,9 @@ class ThresholdDistance:
 class Explanation:
     """Why a model prefers one label to the next: the lead in their scores, as sums that are exact.
 
-    The lead is the score of the winner less that of the runner-up. ``parts`` sum to it, up to ``rounding``, as do
-    ``heads``, the mean of ``rows``, and the components of each label. Those of a UBM sum to it together with the parts
-    that belong to no column, of which ``bigrams`` divide one further.
+    The lead is the score of the winner less that of the runner-up. ``parts`` sum to it, within 1e-9 of the size of the
+    scores, as do ``heads``, the mean of ``rows``, and the components of each label. Those of a UBM sum to it together
+    with the parts that belong to no column, of which ``bigrams`` divide one further.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ class Explanation:
     winner, runner_up : str or None
         The two most likely labels, whatever the status; None where the clip was not scored.
     lead : float or None
-        Score of the winner less that of the runner-up.
+        Score of the winner less that of the runner-up, in double precision.
     log_odds : float or None
         Log of the ratio of their probabilities at equal priors, nats: ``scale * lead + offset``; None where the model
         is not calibrated.
@@ -192,7 +192,7 @@ class Explanation:
     parts : tuple of Part
         The lead by column, then what belongs to no column.
     rounding : float
-        Lead less the sum of the parts: scores of frames may be computed in single precision, parts are in double.
+        Lead by the scores of the prediction, which may be computed in single precision, less that in double.
     heads : tuple of HeadPart
         The lead by head.
     rows : tuple of RowPart
@@ -286,20 +286,22 @@ def explain_rows(model: Model, rows: Rows) -> Explanation:
     prediction, scorer = model.predict(rows), model.scorer
     winner, runner_up = (label for label, _ in prediction.top(2))
     pair = scorer.labels.index(winner), scorer.labels.index(runner_up)
-    lead = prediction.scores[winner] - prediction.scores[runner_up]
-    split = scorer.split_lead(rows.values, *pair)
-    parts = _parts(describe_columns(model.features), split)
+    # predictions may be computed in single precision, which no sum of parts would meet to nine digits
+    double = Rows(rows.values.astype(np.float64), rows.time_s)
+    heads = _heads(scorer, double, pair)
+    lead = math.fsum(head.lead for head in heads)
+    split = scorer.split_lead(double.values, *pair)
     return Explanation(
         prediction,
         winner,
         runner_up,
         lead,
         *_odds(model.calibration, lead, pair),
-        parts=parts,
-        rounding=lead - math.fsum(part.lead for part in parts),
-        heads=_heads(scorer, rows, pair),
-        rows=_rows(rows, split) if scorer.scores_rows else (),
-        components=_components(scorer, rows, pair, split),
+        parts=_parts(describe_columns(model.features), split),
+        rounding=prediction.scores[winner] - prediction.scores[runner_up] - lead,
+        heads=heads,
+        rows=_rows(double, split) if scorer.scores_rows else (),
+        components=_components(scorer, double, pair, split),
         bigrams=() if split.bigrams is None else _bigrams(split.bigrams),
         open_set=None if model.open_set is None else _threshold_distance(model.open_set, prediction),
     )

@@ -75,11 +75,9 @@ def calibrated_window_s(training: TrainingSummary) -> float:
     >>> round(calibrated_window_s(gmmaudio.train("my_music").model.training), 2)
     6.5
     """
-    if training.trial_s is not None:
-        return training.trial_s
-    n_clips = max(1, len(training.clips))
+    own_s = training.trial_s or sum(training.seconds.values()) / max(1, len(training.clips))
     low, high = BOUNDS_S
-    return min(max(sum(training.seconds.values()) / n_clips, low), high)
+    return min(max(own_s, low), high)
 
 
 class FrameBuffer:

@@ -17,13 +17,12 @@ from gmmaudio.models import Model, TrainingClip
 from gmmaudio.models.explanations import Explanation, WindowLead, answers_of, explain_rows, with_neighbours
 from gmmaudio.models.nearest import KnownClip, centres_of
 from gmmaudio.models.score_parts import Answers
+from gmmaudio.models.silence import SilenceDetector
+from gmmaudio.models.windows import WindowSettings, calibrated_window_s
 from gmmaudio.pipeline.arguments import as_corpus, as_store
 from gmmaudio.pipeline.classification import file_extraction, without_label
 from gmmaudio.trials import Extracted, extract_clip, extract_clips, warn_of
 from gmmaudio.values import checked
-
-# bounds of the length of windows and of the step between them, seconds
-WINDOW_BOUNDS_S, HOP_BOUNDS_S = (0.1, 3600.0), (0.01, 3600.0)
 
 
 @checked
@@ -51,11 +50,10 @@ def explain(
         The model.
     path : path-like
         Audio file.
-    window_s : float or None
-        Length of the windows that are scored by themselves, seconds; None takes the length of trials that the model was
-        trained on, or the mean length of its clips.
-    hop_s : float or None
-        Step between windows, seconds; None takes half a window.
+    window_s, hop_s : float or None
+        Length of the windows that are scored by themselves, and step between them, seconds, as for
+        :class:`gmmaudio.models.windows.WindowSettings`; None takes the length of trials that the model was calibrated
+        on, and half a window.
     corpus : path-like, Corpus or None
         The corpus that the model was trained on, among whose training clips and groups the neighbours of the components
         are looked for; None looks for none. A model file has no features of its training clips.
@@ -93,7 +91,8 @@ def explain(
     >>> bool(abs(sum(part.lead for part in found.parts) - found.lead) < 1e-9)
     True
     """
-    window_s, hop_s = _lengths(model, window_s, hop_s)
+    own_s = calibrated_window_s(model.training) if window_s is None else window_s
+    windows = WindowSettings(own_s, own_s / 2 if hop_s is None else hop_s)
     if n_neighbours < 1:
         raise SettingError(f"`n_neighbours` is {n_neighbours}; expected 1 or more")
     store, run = as_store(cache), RunContext(n_jobs, progress)
@@ -105,7 +104,7 @@ def explain(
         if isinstance(extracted, FailedInput):
             return Explanation(without_label(extracted))
         rows = make_rows([extracted.raw], model.features)
-        explanation = _of_file(model, extracted, rows, window_s, hop_s)
+        explanation = _of_file(model, extracted, rows, windows)
     if corpus is None:
         return explanation
     labels = [model.scorer.labels.index(label) for label, _ in explanation.prediction.top(2)]
@@ -114,39 +113,29 @@ def explain(
     return with_neighbours(explanation, answers, known, n_neighbours)
 
 
-def _of_file(model: Model, extracted: Extracted, rows: Rows, window_s: float, hop_s: float) -> Explanation:
+def _of_file(model: Model, extracted: Extracted, rows: Rows, windows: WindowSettings) -> Explanation:
     """Return the explanation of a file from its frames and rows, without neighbours."""
     explanation = explain_rows(model, rows)
     prediction = replace(
         explanation.prediction, path=extracted.clip.path, duration_s=extracted.duration_s, notes=extracted.notes
     )
-    windows = _windows(model, extracted, explanation, window_s, hop_s)
-    return replace(explanation, prediction=prediction, windows=windows, window_s=window_s)
-
-
-def _lengths(model: Model, window_s: float | None, hop_s: float | None) -> tuple[float, float]:
-    """Return length and step of windows, seconds, checked; the model's own where they are not given."""
-    training = model.training
-    own_s = training.trial_s or sum(training.seconds.values()) / max(1, len(training.clips))
-    window_s = min(max(WINDOW_BOUNDS_S[0], own_s), WINDOW_BOUNDS_S[1]) if window_s is None else window_s
-    hop_s = window_s / 2 if hop_s is None else hop_s
-    for name, value, (low, high) in (("window_s", window_s, WINDOW_BOUNDS_S), ("hop_s", hop_s, HOP_BOUNDS_S)):
-        if not low <= value <= high:
-            raise SettingError(f"`{name}` is {value:g}; expected {low:g} to {high:g} s")
-    return window_s, hop_s
+    leads = _windows(model, extracted, explanation, windows)
+    return replace(explanation, prediction=prediction, windows=leads, window_s=windows.window_s)
 
 
 def _windows(
-    model: Model, extracted: Extracted, explanation: Explanation, window_s: float, hop_s: float
+    model: Model, extracted: Extracted, explanation: Explanation, windows: WindowSettings
 ) -> tuple[WindowLead, ...]:
-    """Return the lead in every window of a file, gated and normalised by itself."""
+    """Return the lead in every window of a file, gated and normalised by itself; none where all of it is silent."""
     raw, frames_per_s = extracted.raw, model.features.frames.frames_per_s
-    passed = passing_frames(raw, model.features.rows)
+    passed, silence = passing_frames(raw, model.features.rows), SilenceDetector(model.features)
+    silence.add(raw)
+    silence.finish()
     winner, runner_up = str(explanation.winner), str(explanation.runner_up)
     leads = []
-    for first, last in _spans(len(raw), window_s, hop_s, frames_per_s):
+    for first, last in _spans(len(raw), windows, frames_per_s):
         start_s, end_s = first / frames_per_s, min(last / frames_per_s, extracted.duration_s)
-        if not passed[first:last].any():
+        if silence.share(first, last) == 1 or not passed[first:last].any():
             leads.append(WindowLead(start_s, end_s, None, None))
             continue
         prediction = model.predict(make_rows([raw.slice(first, last)], model.features))
@@ -155,12 +144,11 @@ def _windows(
     return tuple(leads)
 
 
-def _spans(n_frames: int, window_s: float, hop_s: float, frames_per_s: float) -> list[tuple[int, int]]:
+def _spans(n_frames: int, windows: WindowSettings, frames_per_s: float) -> list[tuple[int, int]]:
     """Return the first frame of each window and the one after its last; the last window ends where the file ends."""
-    size = min(n_frames, max(1, math.floor(window_s * frames_per_s)))
-    step = max(1, math.floor(hop_s * frames_per_s))
-    starts = list(range(0, n_frames - size + 1, step))
-    last = n_frames - size
+    size = min(n_frames, max(1, math.floor(windows.window_s * frames_per_s)))
+    step = max(1, math.floor(windows.hop_s * frames_per_s))
+    starts, last = list(range(0, n_frames - size + 1, step)), n_frames - size
     # a rest of less than half a step moves the last window, for one more would be nearly the same
     if last - starts[-1] > step / 2:
         starts.append(last)
