@@ -16,7 +16,7 @@ from data_scripts.styles import STYLES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-GUIDES = [ROOT / "docs" / name for name in ("evaluation.md", "mixture.md", "models.md")]
+GUIDES = [ROOT / "docs" / name for name in ("evaluation.md", "mixture.md", "models.md", "pictures.md")]
 
 
 def blocks(page, language):
@@ -64,6 +64,8 @@ def test_the_program_of_the_readme_prints_a_path_and_a_label(music, monkeypatch,
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
 def test_the_programs_of_the_guides_run(page, tmp_path, monkeypatch):
+    if page.stem == "pictures":
+        pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
     for program in blocks(page, "python"):
         exec(compile(program, str(page), "exec"), {})  # noqa: S102 (our own documents)

@@ -14,6 +14,8 @@ from gmmaudio.timelines.written_names import WRITTEN_STATUS, written_name
 
 # of more labels the colours would be too much alike
 N_LABELS = 12
+# as many have an area of their own also where they have no segment
+N_WITHOUT_SEGMENTS = len(SERIES)
 # more points than a wide screen has pixels cannot be seen
 N_POINTS = 2000
 STATUS_COLOURS = {"unknown": "#8a9199", "silence": "#c4c9ce"}
@@ -45,6 +47,9 @@ class Area:
 def areas_of(timeline: Timeline, n_labels: int = N_LABELS) -> tuple[Area, ...]:
     """Return the areas of a timeline: its labels, those with most of the time where there are many; others; statuses.
 
+    Beyond six labels, those without segments are among the others, and the strongest colours are of those with most of
+    the time.
+
     Parameters
     ----------
     timeline : Timeline
@@ -62,13 +67,17 @@ def areas_of(timeline: Timeline, n_labels: int = N_LABELS) -> tuple[Area, ...]:
     found = dict.fromkeys(segment.label for segment in timeline.segments if segment.label is not None)
     names = [*known, *(label for label in found if label not in known)]
     weights = _weights(timeline, names)
-    ranked = sorted(names, key=lambda label: -weights[label])
-    own = [label for label in names if label in set(ranked[:n_labels])]
-    areas = [Area(_shown(label), _colour(i), (("ok", label),), known.get(label, ())) for i, label in enumerate(own)]
+    ranked = sorted(names, key=lambda label: (label not in found, -weights[label]))
+    chosen = ranked[: min(n_labels, max(len(found), N_WITHOUT_SEGMENTS))]
+    strongest = chosen if len(names) > N_WITHOUT_SEGMENTS else names
+    own = [label for label in names if label in set(chosen)]
+    areas = [
+        Area(_shown(label), _colour(strongest.index(label)), (("ok", label),), known.get(label, ())) for label in own
+    ]
     others = [label for label in names if label not in own]
     if others:
         columns = tuple(column for label in others for column in known.get(label, ()))
-        name = f"{len(others)} other label{'s' * (len(others) > 1)}"
+        name = f"{len(others)} other{'s' * (len(others) > 1)}"
         areas.append(Area(name, OTHERS_COLOUR, tuple(("ok", label) for label in others), columns))
     for i, (status, name) in enumerate(WRITTEN_STATUS.items(), len(timeline.labels)):
         if any(s.status == status for s in timeline.segments) or timeline.posteriors[:, i].any():

@@ -224,14 +224,14 @@ def _outline(x: Array, y: Array) -> str:
 
 
 def _lane_paths(timeline: Timeline, areas: Sequence[Area], first: float, last: float) -> list[Shape]:
-    """Return a lane for each area with segments, one below the other."""
+    """Return a lane for each area, one below the other; those of a timeline without posteriors have segments."""
     lane_of = {key: area for area in areas for key in area.keys}
     spans: dict[Area, list[tuple[float, float]]] = {}
     for start, end, key in _drawn_segments(timeline, first, last):
         spans.setdefault(lane_of[key], []).append((start, end))
-    used = [area for area in areas if area in spans]
+    used = [area for area in areas if area in spans or len(timeline.times)]
     return [
-        Shape(area.name, area.colour, "".join(_bar(*span, lane) for span in spans[area]))
+        Shape(area.name, area.colour, "".join(_bar(*span, lane) for span in spans.get(area, [])))
         for lane, area in enumerate(used)
     ]
 

@@ -73,7 +73,12 @@ def track_heights(timeline: Timeline, has_posteriors: bool) -> tuple[float, ...]
         Whether they are drawn.
     """
     track = min(0.35 + 0.24 * len(_lanes(timeline)), 8.0)
-    return (track, 1.8) if has_posteriors else (track,)
+    return (track, _posterior_height(timeline)) if has_posteriors else (track,)
+
+
+def _posterior_height(timeline: Timeline) -> float:
+    """Return the height of the posteriors, beside which their legend has room, inches."""
+    return max(1.8, 0.18 * len(areas_of(timeline)) + 0.1)
 
 
 def plot_label_track(timeline: Timeline, axes: Axes | None = None) -> Axes:
@@ -132,8 +137,8 @@ def _lanes(timeline: Timeline) -> list[Area]:
 def plot_posteriors(timeline: Timeline, axes: Axes | None = None) -> Axes:
     """Return the Axes with the posteriors over time as stacked areas, which sum to 1.
 
-    Labels beyond twelve, those with the least of the time, share an area. Of more than 2,000 times, neighbours are
-    averaged.
+    Beyond six labels those without segments share an area, as do labels beyond twelve, those with the least of the
+    time. Of more than 2,000 times, neighbours are averaged.
 
     Parameters
     ----------
@@ -162,7 +167,7 @@ def plot_posteriors(timeline: Timeline, axes: Axes | None = None) -> Axes:
     # a window has no posterior before its middle: the first and the last are held to the ends
     times = np.concatenate([[min(start, times[0])], times, [max(end, times[-1])]])
     shares = np.concatenate([shares[:1], shares, shares[-1:]])
-    with axes_for(axes, (WIDE, 2.4)) as drawn:
+    with axes_for(axes, (WIDE, 0.6 + _posterior_height(timeline))) as drawn:
         stacks = drawn.stackplot(times, shares.T, colors=[area.colour for area in areas], linewidth=0)
         drawn.set(ylim=(0, 1), ylabel="probability", xlabel="time")
         drawn.grid(visible=False)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gmmaudio.errors import SettingError
+from gmmaudio.evaluation.drawing import SERIES
 from gmmaudio.pictures import plot_label_track, plot_posteriors, plot_scores, plot_timeline
 from gmmaudio.pictures.time_axis import clock, shown_range, tick_times
 from gmmaudio.pictures.timeline_areas import N_LABELS, N_POINTS, area_shares, areas_of
@@ -100,7 +101,7 @@ def test_labels_with_least_of_the_time_share_an_area():
     posteriors = np.full((4, len(labels) + 2), 1 / (len(labels) + 2))
     line = Timeline(segments, posteriors, np.arange(4.0), tuple(labels), 2000.0)
     areas = areas_of(line)
-    assert [area.name for area in areas] == [*labels[3:], "3 other labels", "[unknown]", "[silence]"]
+    assert [area.name for area in areas] == [*labels[3:], "3 others", "[unknown]", "[silence]"]
     assert areas[N_LABELS].keys == (("ok", "l0"), ("ok", "l1"), ("ok", "l2"))
     assert np.allclose(area_shares(line, areas)[1][:, N_LABELS], 3 / (len(labels) + 2))
     assert len({area.colour for area in areas}) == len(areas)
@@ -211,3 +212,19 @@ def test_a_part_of_a_long_recording_is_shown_from_where_it_begins():
     assert shown_range(line.crop(30.0, 80.0)) == (0.0, 80.0)
     assert shown_range(Timeline(()))[0] < shown_range(Timeline(()))[1]
     assert plot_label_track(line.crop(60.0, 80.0)).get_xlim() == (60.0, 80.0)
+
+
+def test_beyond_six_labels_those_without_segments_are_others_and_strong_colours_are_of_those_with_most_time():
+    labels = [f"l{i}" for i in range(9)]
+    segments = (TimelineSegment(0, 1, "l7"), TimelineSegment(1, 9, "l3"))
+    posteriors = np.tile([0.0, 0.1, 0.0, 0.3, 0.05, 0.02, 0.03, 0.2, 0.08, 0.2, 0.02], (2, 1))
+    line = Timeline(segments, posteriors, np.array([1.0, 2.0]), tuple(labels), 9.0)
+    areas = areas_of(line)
+    # with segments, and then by their posteriors, to six
+    assert [area.name for area in areas[:-3]] == ["l1", "l3", "l4", "l6", "l7", "l8"]
+    assert areas[6].name == "3 others"
+    colours = {area.name: area.colour for area in areas}
+    assert [colours[name] for name in ("l3", "l7", "l1", "l8", "l4", "l6")] == list(SERIES)
+    # of few labels each keeps its colour, whatever the recording
+    few = make_timeline(["a", "b", "c"]), make_timeline(["a", "b", "c"]).crop(5, 10)
+    assert [area.colour for area in areas_of(few[0])][:3] == [area.colour for area in areas_of(few[1])][:3]
