@@ -3,6 +3,7 @@
 from gmmaudio.audio.decode import check_duration, read_audio, read_blocks, read_info
 from gmmaudio.audio.degrade import AUGMENTATIONS, DEGRADATIONS, DegradationSpec
 from gmmaudio.audio.formats import NOTES, REASONS, SUFFIXES, AudioInfo, AudioNote, Samples, check_header
+from gmmaudio.audio.live_streams import read_raw_blocks, read_stream_blocks
 
 __all__ = [
     "AUGMENTATIONS",
@@ -19,4 +20,6 @@ __all__ = [
     "read_audio",
     "read_blocks",
     "read_info",
+    "read_raw_blocks",
+    "read_stream_blocks",
 ]

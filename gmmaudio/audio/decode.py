@@ -173,7 +173,7 @@ def read_blocks(
         downmix = Downmix(info.sample_rate_hz, decoder.lfe_channels)
         mono = downmix.mix(map(_finite, decoder.blocks(start_s, end_s)))
         checked_blocks = _checked(mono, decoder, start_s, end_s, min_duration_s, on_decoded)
-        yield from _resampled(checked_blocks, info.sample_rate_hz, sr)
+        yield from resampled(checked_blocks, info.sample_rate_hz, sr)
         if on_note is not None:
             for note in (*decoder.notes, *downmix.notes()):
                 on_note(note)
@@ -264,8 +264,21 @@ def _check_length(duration_s: float, lost_s: float, decoder: Decoder, start_s: f
         )
 
 
-def _resampled(blocks: Iterable[Samples], rate_in: int, rate_out: int) -> Iterator[Samples]:
-    """Yield the blocks at ``rate_out`` hertz, resampled as one stream so that block edges have no effect."""
+def resampled(blocks: Iterable[Samples], rate_in: int, rate_out: int) -> Iterator[Samples]:
+    """Yield the blocks at ``rate_out`` hertz, resampled as one stream so that block edges have no effect.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray, shape (n,), float32
+        Consecutive mono samples.
+    rate_in, rate_out : int
+        Rates, hertz.
+
+    Examples
+    --------
+    >>> sum(len(block) for block in resampled([np.zeros(8_000, np.float32)] * 2, 8_000, 16_000))
+    32000
+    """
     if rate_in == rate_out:
         yield from blocks
         return

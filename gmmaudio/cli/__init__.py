@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "Train a model on a folder of classes or a manifest.",
     "classify": "Classify audio files.",
     "explain": "Explain the label of an audio file.",
+    "timeline": "Label recordings over time.",
     "evaluate": "Evaluate a model on labelled clips that it was not trained on.",
     "crossval": "Cross-validate on a corpus, with groups kept whole.",
     "compare": "Compare two evaluations of the same clips.",
@@ -33,7 +34,7 @@ COMMANDS = {
 }
 
 # the module of a command whose name is that of a package
-MODULES = {"features": "feature_files"}
+MODULES = {"features": "feature_files", "timeline": "timeline_files"}
 
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOTHING, EXIT_WRITE = 1, 2, 3, 4
 # 128 and the number of the signal, as shells count

@@ -88,7 +88,7 @@ def command(
         predictions = pipeline.classify(
             loaded,
             [file.path for file in files],
-            priors=_priors(priors, labels),
+            priors=label_priors(priors, labels),
             min_duration_s=min_duration_s,
             n_jobs=n_jobs,
             progress=progress,
@@ -106,8 +106,21 @@ def command(
         click.get_current_context().exit(EXIT_NOTHING if n_errors == len(files) else EXIT_SOME_FAILED)
 
 
-def _priors(arguments: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, float] | None:
-    """Return the class prior of every label: those not named share the rest."""
+def label_priors(arguments: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, float] | None:
+    """Return the class prior of every label: those not named share the rest.
+
+    Parameters
+    ----------
+    arguments : tuple of str
+        ``LABEL=P`` each.
+    labels : tuple of str
+        Labels of the model.
+
+    Raises
+    ------
+    click.BadParameter
+        If they are no such priors.
+    """
     if not arguments:
         return None
     named: dict[str, float] = {}

@@ -111,7 +111,7 @@ def _listed(list_file: str) -> list[str]:
     """Return the paths in a list, one on each line; bytes that are no text are kept."""
     try:
         if list_file == "-":
-            data = read_stream(_stdin(), LIST_BYTES, "standard input")
+            data = read_stream(stdin_bytes(), LIST_BYTES, "standard input")
         else:
             data = read_limited(list_file, LIST_BYTES, may_be_pipe=True)
     except ReadError as error:
@@ -156,8 +156,14 @@ def _input(path: str, below: str) -> Input:
     return Input(file_text(path), path, below)
 
 
-def _stdin() -> BinaryIO:
-    """Return standard input as bytes."""
+def stdin_bytes() -> BinaryIO:
+    """Return standard input as bytes.
+
+    Raises
+    ------
+    CorpusError
+        If it is closed.
+    """
     if sys.stdin is None:
         raise CorpusError("standard input is closed; name a file instead of -")
     return sys.stdin.buffer
@@ -169,7 +175,7 @@ def _stdin_file() -> Iterator[str]:
     remove_left_over(tempfile.gettempdir())
     with temporary_file(tempfile.gettempdir()) as (handle, name):
         try:
-            handle.writelines(read_chunks(_stdin(), STDIN_AUDIO_BYTES, "standard input"))
+            handle.writelines(read_chunks(stdin_bytes(), STDIN_AUDIO_BYTES, "standard input"))
             handle.flush()
         except OSError as error:
             if isinstance(error, GmmaudioError):

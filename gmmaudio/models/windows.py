@@ -56,9 +56,14 @@ class WindowSettings:
             Frames in a second.
         """
         length = max(1, round(self.window_s * frames_per_s))
-        n_steps = max(1, 2 * round((self.window_s / self.hop_s - 1) / 2) + 1)
-        step = max(1, round(length / n_steps))
-        return step * max(1, 2 * round((length / step - 1) / 2) + 1), step
+        step = max(1, round(length / _odd(self.window_s / self.hop_s)))
+        return step * _odd(length / step), step
+
+
+def _odd(number: float) -> int:
+    """Return an odd whole number about as great, 1 or more."""
+    whole = max(1, round(number))
+    return whole + 1 - whole % 2
 
 
 def calibrated_window_s(training: TrainingSummary) -> float:

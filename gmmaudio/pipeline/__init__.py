@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gmmaudio.pipeline.external_predictions import evaluate_predictions
     from gmmaudio.pipeline.reproduction import Reproduction, reproduce
     from gmmaudio.pipeline.timeline_evaluation import compare_timelines, evaluate_timelines
-    from gmmaudio.pipeline.timeline_run import TimelineSettings, timeline, timelines
+    from gmmaudio.pipeline.timeline_run import Scan, TimelineSettings, timeline, timelines
     from gmmaudio.pipeline.training import TrainResult, train
 else:
     __getattr__, __dir__ = import_on_use(
@@ -29,7 +29,7 @@ else:
             "gmmaudio.pipeline.external_predictions": "evaluate_predictions",
             "gmmaudio.pipeline.reproduction": "Reproduction reproduce",
             "gmmaudio.pipeline.timeline_evaluation": "compare_timelines evaluate_timelines",
-            "gmmaudio.pipeline.timeline_run": "TimelineSettings timeline timelines",
+            "gmmaudio.pipeline.timeline_run": "Scan TimelineSettings timeline timelines",
             "gmmaudio.pipeline.training": "TrainResult train",
         },
     )
@@ -39,6 +39,7 @@ __all__ = [
     "FileRows",
     "Recipe",
     "Reproduction",
+    "Scan",
     "TimelineSettings",
     "TrainResult",
     "classify",
