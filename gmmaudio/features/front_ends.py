@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
-from gmmaudio.features.mel_bands import mel_bank
 from gmmaudio.features.normalise import Frames
 
 if TYPE_CHECKING:
@@ -236,7 +235,7 @@ def prepare_mfcc(tables: Tables, settings: FrameSettings) -> MfccTables:
 
 
 def design_mfcc(settings: FrameSettings) -> dict[str, npt.NDArray[Any]]:
-    """Return the mel banks of all VTLN warps and the cosine transform (DCT-II, orthonormal).
+    """Return the mel banks of all VTLN warps and the cosine transform, designed by librosa and scipy.
 
     Parameters
     ----------
@@ -249,9 +248,12 @@ def design_mfcc(settings: FrameSettings) -> dict[str, npt.NDArray[Any]]:
         ``mel_weights``, shape (n_warps, n_mels, mel_width), the weights of consecutive bins, whose first is in
         ``mel_first``, shape (n_warps, n_mels); ``dct``, shape (n_mfcc, n_mels).
     """
-    size = settings.sample_rate_hz, settings.n_fft, settings.n_mels
+    from librosa.filters import mel
+    from scipy.fft import dct
+
+    options: dict[str, Any] = {"sr": settings.sample_rate_hz, "n_fft": settings.n_fft, "n_mels": settings.n_mels}
     edges = [(factor * settings.fmin_hz, factor * settings.fmax_hz) for factor in (1.0, *settings.vtln)]
-    banks = np.array([mel_bank(*size, low, high) for low, high in edges])
+    banks = np.array([mel(fmin=low, fmax=high, **options) for low, high in edges])
     n_bins = banks.shape[2]
     holds = banks > 0
     begin, end = holds.argmax(axis=2), n_bins - holds[:, :, ::-1].argmax(axis=2)
@@ -259,20 +261,8 @@ def design_mfcc(settings: FrameSettings) -> dict[str, npt.NDArray[Any]]:
     width = int(np.where(holds.any(axis=2), end - begin, 1).max())
     first = np.minimum(begin, n_bins - width)
     weights = np.take_along_axis(banks, first[:, :, None] + np.arange(width), axis=2)
-    return {
-        "mel_first": first.astype(np.int32),
-        "mel_weights": weights,
-        "dct": _cosine_transform(settings.n_mfcc, settings.n_mels),
-    }
-
-
-def _cosine_transform(n: int, n_mels: int) -> npt.NDArray[np.float64]:
-    """Return the first rows of the DCT-II, orthonormal, shape (n, n_mels)."""
-    # the angle as a whole number of steps of a full turn, reduced: the cosine of a large angle loses digits
-    steps = np.outer(np.arange(n), 2 * np.arange(n_mels) + 1) % (4 * n_mels)
-    transform: npt.NDArray[np.float64] = np.sqrt(2 / n_mels) * np.cos(np.pi / (2 * n_mels) * steps)
-    transform[0] = np.sqrt(1 / n_mels)
-    return transform
+    transform = dct(np.eye(settings.n_mels), axis=0, norm="ortho")[: settings.n_mfcc]
+    return {"mel_first": first.astype(np.int32), "mel_weights": weights, "dct": np.ascontiguousarray(transform)}
 
 
 def check_mfcc_tables(tables: Tables, settings: FrameSettings) -> None:

@@ -1,4 +1,4 @@
-"""The fixed tables of a front end: the same as librosa's, kept in the model file."""
+"""The fixed tables of a front end: designed by librosa, kept in the model file, applied by numpy."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from gmmaudio.errors import SettingError
 from gmmaudio.features.front_ends import FRONT_ENDS, TableLayout
 from gmmaudio.features.settings import FrameSettings
 
-# windows of a constant and one cosine, by that constant
-COSINE_WINDOWS = {"hann": 0.5, "hamming": 0.54}
 WINDOW_LAYOUT = TableLayout("float64", ("n_fft",), -1.0, 1.0)
 
 
@@ -75,7 +73,7 @@ class FrontEndTables:
 
 @lru_cache(maxsize=16)
 def design_tables(settings: FrameSettings) -> FrontEndTables:
-    """Return the tables of a front end.
+    """Return the tables of a front end, designed by librosa, which takes seconds to import.
 
     Parameters
     ----------
@@ -87,22 +85,16 @@ def design_tables(settings: FrameSettings) -> FrontEndTables:
     >>> design_tables(FrameSettings(n_mels=40)).own["mel_weights"].shape[:2]
     (1, 40)
     """
+    from librosa.filters import get_window
+
     window = np.zeros(settings.n_fft)
     start = (settings.n_fft - settings.win_length) // 2
-    window[start : start + settings.win_length] = _cosine_window(settings.window, settings.win_length)
+    window[start : start + settings.win_length] = get_window(settings.window, settings.win_length, fftbins=True)
     tables = FrontEndTables(window, FRONT_ENDS[settings.front_end].design(settings))
     for table in tables.tensors().values():
         # all callers share them
         table.setflags(write=False)
     return tables
-
-
-def _cosine_window(name: str, n: int) -> npt.NDArray[np.float64]:
-    """Return the periodic window of a name, shape (n,): the same bits as scipy's."""
-    constant = COSINE_WINDOWS[name]
-    angle = np.linspace(-np.pi, np.pi, n + 1)[:-1]
-    window: npt.NDArray[np.float64] = constant + (1.0 - constant) * np.cos(angle)
-    return window
 
 
 def tensor_table(settings: FrameSettings) -> dict[str, TableLayout]:

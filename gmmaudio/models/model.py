@@ -394,7 +394,7 @@ class Model:
             raise SettingError(f"the calibration is of {len(self.calibration.offsets)} labels; expected {len(labels)}")
 
     def front_end_tables(self) -> FrontEndTables:
-        """Return the tables of the front end; those of a model that has none are designed."""
+        """Return the tables of the front end; those of a model that has none are designed, which imports librosa."""
         return design_tables(self.features.frames) if self.tables is None else self.tables
 
     @property

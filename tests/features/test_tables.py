@@ -1,4 +1,4 @@
-"""The tables of a front end: librosa's, through a file and back, and those of other settings."""
+"""The tables of a front end: the formulas, librosa's, through a file and back, and those of other settings."""
 
 import pickle
 import subprocess
@@ -33,6 +33,48 @@ def dense(tables, n_bins):
     for place, begin in np.ndenumerate(first):
         banks[place][begin : begin + weights.shape[2]] = weights[place]
     return banks
+
+
+def slaney_bank(sample_rate_hz, n_fft, n_mels, fmin_hz, fmax_hz):
+    """Return triangles of equal area on Slaney's scale: linear up to 1,000 Hz, then 27 steps to 6.4 times as much."""
+    scale_hz = np.concatenate([np.arange(15) * 200 / 3, 1_000 * 6.4 ** (np.arange(120) / 27)])
+    mel = np.arange(len(scale_hz))
+
+    def to_mel(hz):
+        # between whole steps the scale is linear, or goes by factors
+        place = min(int(np.searchsorted(scale_hz, hz, side="right")) - 1, len(mel) - 2)
+        low, high = scale_hz[place : place + 2]
+        return place + ((hz - low) / (high - low) if place < 15 else np.log(hz / low) / np.log(high / low))
+
+    def to_hz(step):
+        place = min(int(step), len(mel) - 2)
+        low, high = scale_hz[place : place + 2]
+        return low + (step - place) * (high - low) if place < 15 else low * (high / low) ** (step - place)
+
+    edges = [to_hz(step) for step in np.linspace(to_mel(fmin_hz), to_mel(fmax_hz), n_mels + 2)]
+    bins_hz = np.arange(n_fft // 2 + 1) * sample_rate_hz / n_fft
+    triples = zip(edges, edges[1:], edges[2:], strict=False)
+    return np.array([np.interp(bins_hz, triple, [0, 2 / (triple[2] - triple[0]), 0]) for triple in triples])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_tables_are_those_of_the_formulas(name):
+    settings = ALL[name].frames
+    tables = design_tables(settings)
+    constant = {"hann": 0.5, "hamming": 0.54}[settings.window]
+    n = settings.win_length
+    window = constant - (1 - constant) * np.cos(2 * np.pi * np.arange(n) / n)
+    start = (settings.n_fft - n) // 2
+    np.testing.assert_allclose(tables.window, np.pad(window, (start, settings.n_fft - n - start)), rtol=0, atol=1e-14)
+    for bank, factor in zip(dense(tables, settings.n_fft // 2 + 1), (1.0, *settings.vtln), strict=True):
+        edges = factor * settings.fmin_hz, factor * settings.fmax_hz
+        expected = slaney_bank(settings.sample_rate_hz, settings.n_fft, settings.n_mels, *edges)
+        # weights are float32
+        np.testing.assert_allclose(bank, expected, rtol=0, atol=2e-7 * expected.max())
+    angles = np.outer(np.arange(settings.n_mfcc), np.arange(settings.n_mels) + 0.5) * np.pi / settings.n_mels
+    transform = np.sqrt(2 / settings.n_mels) * np.cos(angles)
+    transform[0] /= np.sqrt(2)
+    np.testing.assert_allclose(tables.own["dct"], transform, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", ALL)
