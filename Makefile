@@ -65,6 +65,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.mixture
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.timeline
+	$(BIN)/python -m benchmarks.hours
 
 results: $(READY)
 	$(BIN)/python -m results $(if $(NAME),remake $(NAME),list)

@@ -102,3 +102,14 @@ def checkout(revision: str) -> Iterator[Path]:
         with tarfile.open(archive) as files:
             files.extractall(folder, filter="data")
         yield Path(folder)
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """Yield the folder for models and spliced recordings: ``GMMAUDIO_SPLICED``, or a temporary one."""
+    kept = os.environ.get("GMMAUDIO_SPLICED")
+    if kept:
+        yield Path(kept)
+    else:
+        with tempfile.TemporaryDirectory() as name:
+            yield Path(name)

@@ -6,7 +6,7 @@
 - ``ruptures``: change points of the posteriors of those windows by its ``KernelCPD`` with a linear kernel (PELT), the
   most probable label between two of them;
 - ``pyAudioAnalysis``: its ``mid_term_file_classification``, segments of a fixed size of 1 s, with a support vector
-  machine that its ``extract_features_and_train`` trains on the clips that the model of gmmaudio was trained on.
+  machine on its features, trained on the clips that the model of gmmaudio was trained on.
 
 None of them answers that a label is unknown, or has a state for silence.
 """
@@ -16,11 +16,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import os
+import itertools
+import pickle
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -32,7 +33,7 @@ import soundfile
 
 import gmmaudio
 from benchmarks.spliced import Task, write_rows
-from gmmaudio.corpus import Fold
+from gmmaudio.corpus import Corpus, Fold
 from gmmaudio.errors import FeatureError
 from gmmaudio.features import RawFrames, make_rows, raw_frames
 from gmmaudio.models import Model
@@ -49,6 +50,8 @@ VOTE_S, HOP_S = 10.0, 1.0
 # seconds of a segment and of a short-term window of pyAudioAnalysis, as its documentation has them
 PEER_S, PEER_SHORT_S = 1.0, 0.05
 PEER_FILE = "pyAudioAnalysis.csv"
+# the grid of pyAudioAnalysis 0.3.14
+COSTS = (0.001, 0.01, 0.5, 1.0, 5.0, 10.0, 20.0)
 SHORTEST_S = 0.5
 
 Array = npt.NDArray[np.float64]
@@ -81,7 +84,6 @@ class Case:
     gap: str
     truth: Timeline
     model: Model
-    kept: dict[tuple[float, float], Windows] = field(default_factory=dict)
 
     @cached_property
     def frames(self) -> RawFrames:
@@ -91,11 +93,13 @@ class Case:
         return raw_frames([samples], settings, self.model.front_end_tables())
 
     def windows(self, window_s: float, hop_s: float) -> Windows:
-        """Return the posteriors of windows, which are kept."""
-        key = (window_s, hop_s)
-        if key not in self.kept:
-            self.kept[key] = score_windows(self.model, self.frames, self.truth.duration_s, window_s, hop_s)
-        return self.kept[key]
+        """Return the posteriors of windows, which are kept beside the recording."""
+        kept = self.path.with_suffix(f".{window_s:g}-{hop_s:g}.npz")
+        if not kept.exists():
+            made = score_windows(self.model, self.frames, self.truth.duration_s, window_s, hop_s)
+            np.savez(kept, posteriors=made.posteriors, edges=made.edges)
+        with np.load(kept) as arrays:
+            return Windows(arrays["posteriors"], arrays["edges"])
 
 
 def read_cases(folder: Path, corpus: str) -> list[Case]:
@@ -262,36 +266,62 @@ def segmenters(window_s: float) -> Mapping[str, Segmenter]:
 
 
 def run_peer(folder: Path, task: Task, fold: Fold) -> None:
-    """Write the segments that pyAudioAnalysis, trained on a fold, finds in the recordings of its folder."""
-    from pyAudioAnalysis import audioSegmentation, audioTrainTest  # type: ignore[import-not-found]
+    """Write the segments that pyAudioAnalysis, trained on a fold, finds in the spliced recordings of its folder."""
+    from pyAudioAnalysis import audioSegmentation  # type: ignore[import-not-found]
 
     rows: list[dict[str, Any]] = []
     # it prints every segment
     with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = str(Path(name, "model"))
-        classes = write_classes(Path(name), task, fold)
-        audioTrainTest.extract_features_and_train(classes, PEER_S, PEER_S, PEER_SHORT_S, PEER_SHORT_S, "svm", model)
+        model = train_peer(Path(name), task.clips(fold.train))
         for path in sorted([*folder.glob("turns-*.flac"), *folder.glob("mixture.flac")]):
             wav = Path(name, "recording.wav")
             seconds = as_wav(path, wav)
-            flags, names, *_ = audioSegmentation.mid_term_file_classification(str(wav), model, "svm")
+            flags, labels, *_ = audioSegmentation.mid_term_file_classification(str(wav), model, "svm")
             times = [min(i * PEER_S, seconds) for i in range(len(flags))]
             for flag, start, end in zip(flags, times, [*times[1:], seconds], strict=True):
-                label = os.path.basename(names[int(flag)])  # noqa: PTH119 (its names of classes are paths)
                 if end > start:
-                    rows.append({"path": path.name, "start": start, "end": end, "label": label})
+                    rows.append({"path": path.name, "start": start, "end": end, "label": labels[int(flag)]})
     write_rows(folder / PEER_FILE, rows)
 
 
-def write_classes(folder: Path, task: Task, fold: Fold) -> list[str]:
-    """Return folders with the training clips of each label as WAV files."""
-    corpus = task.clips(fold.train)
+def train_peer(folder: Path, corpus: Corpus) -> str:
+    """Return the path of pyAudioAnalysis' model of a corpus, as its ``extract_features_and_train`` makes it.
+
+    C is chosen from its grid by macro-F1 on folds by group: its own random divisions fail where one of them lacks two
+    labels or more.
+    """
+    from pyAudioAnalysis import MidTermFeatures, audioTrainTest
+    from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    labels = sorted({clip.label for clip in corpus.clips})
     for i, clip in enumerate(corpus.clips):
-        target = folder / clip.label
-        target.mkdir(exist_ok=True)
-        as_wav(corpus.root / clip.path, target / f"{i:04}.wav")
-    return [str(folder / label) for label in sorted({clip.label for clip in corpus.clips})]
+        (folder / clip.label).mkdir(exist_ok=True)
+        as_wav(corpus.root / clip.path, folder / clip.label / f"{i:04}.wav")
+    sizes = (PEER_S, PEER_S, PEER_SHORT_S, PEER_SHORT_S)
+    features, _, files = MidTermFeatures.multiple_directory_feature_extraction(
+        [str(folder / label) for label in labels], *sizes, compute_beat=False
+    )
+    X, y = audioTrainTest.features_to_matrix(features)
+    groups = np.array([corpus.clips[int(Path(name).stem)].group for name in itertools.chain(*files)])
+    usable = np.isfinite(X).all(axis=1)
+    X, y, groups = X[usable], y[usable], groups[usable]
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), SVC(kernel="linear")),
+        {"svc__C": COSTS},
+        scoring="f1_macro",
+        cv=StratifiedGroupKFold(4, shuffle=True, random_state=0),
+    ).fit(X, y, groups=groups)
+    scaler = StandardScaler().fit(X)
+    machine = audioTrainTest.train_svm(scaler.transform(X), y, search.best_params_["svc__C"])
+    model = folder / "model"
+    model.write_bytes(pickle.dumps(machine))
+    statistics = (scaler.mean_.tolist(), scaler.scale_.tolist())
+    audioTrainTest.save_parameters(f"{model}MEANS", *statistics, labels, *sizes, False)
+    return str(model)
 
 
 def as_wav(path: Path, target: Path) -> float:

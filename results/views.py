@@ -9,6 +9,7 @@ from typing import Any
 
 from results.markdown import number, percent, points, table
 from results.record import FOLDER, Record, read_record
+from results.timeline_views import hours_text, timeline_text
 
 View = Callable[[Record], str]
 
@@ -390,6 +391,28 @@ def growth_table(record: Record) -> str:
     return _with_source(table(heads, rows), record)
 
 
+def timeline_tables(record: Record) -> str:
+    """Return who finds the turns of spliced recordings, and what classify answers.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.timeline`.
+    """
+    return _with_source(timeline_text(record.rows), record)
+
+
+def hours_table(record: Record) -> str:
+    """Return memory and time of the timeline of hours of sound.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.hours`.
+    """
+    return _with_source(hours_text(record.rows), record)
+
+
 VIEWS: Mapping[str, View] = {
     "real_audio": real_audio_table,
     "real_audio/presets": real_audio_presets,
@@ -406,6 +429,8 @@ VIEWS: Mapping[str, View] = {
     "mixture": mixture_ratios,
     "mixture/memory": mixture_memory,
     "growth": growth_table,
+    "timeline": timeline_tables,
+    "hours": hours_table,
 }
 
 

@@ -15,7 +15,6 @@ from typing import Any
 from gmmaudio import json_text
 from gmmaudio.errors import CorpusError, ReadError
 from gmmaudio.evaluation.report import FORMAT, Report
-from gmmaudio.evaluation.segment_report import KIND
 from gmmaudio.files import REPORT_BYTES, read_limited
 from gmmaudio.findings import Finding, Level
 
@@ -101,7 +100,7 @@ def upgrade(document: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     CorpusError
-        If it is a report on timelines, its format is no version number, or its major number is newer than this one's.
+        If its format is no version number, or its major number is newer than this one's.
 
     Examples
     --------
@@ -109,8 +108,6 @@ def upgrade(document: Mapping[str, Any]) -> dict[str, Any]:
     >>> report["format"] == FORMAT, report["upgraded_from"], report["slices"], report["computed_from"]
     (True, None, {'durations': []}, 'score')
     """
-    if document.get("kind") == KIND:
-        raise CorpusError(f"is a report on timelines; {EXPECTED}")
     if "format" not in document:
         return {"format": FORMAT, UPGRADED_FROM: None} | _from_unversioned(document)
     version = document["format"]

@@ -21,8 +21,8 @@ from gmmaudio.findings import Finding
 from gmmaudio.timelines import Timeline
 from gmmaudio.timelines.written_names import WRITTEN_STATUS, escape_name
 
-# format of the JSON file, and the key that tells it from that of a report on clips
-FORMAT, KIND = "1.0", "timelines"
+# of the JSON file
+FORMAT = 1
 # tables in CSV
 SEGMENT_TABLES = ("metrics", "recordings", "confusion", "checks", "failed")
 
@@ -115,7 +115,7 @@ class SegmentReport:
         """Return plain values for JSON."""
         return {
             "format": FORMAT,
-            "kind": KIND,
+            "kind": "timelines",
             "headline": self.headline,
             "metrics": dict(self.metrics.values),
             "intervals": dict(self.metrics.intervals),

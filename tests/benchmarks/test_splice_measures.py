@@ -68,6 +68,11 @@ def test_the_error_of_a_boundary_is_the_distance_of_the_nearest_change_from_the_
     assert measures.boundary_errors(TRUTH, found) == pytest.approx(errors)
 
 
+def test_an_error_counts_as_ten_seconds_at_most():
+    assert measures.measure(TRUTH, line((0, 20, "fr"), (20, 60, "de")))["boundary_error_s"] == (5, 2)
+    assert measures.measure(TRUTH, line((0, 60, "fr")))["boundary_error_s"] == (20, 2)
+
+
 def test_boundaries_between_short_turns_are_left_out():
     short = line((0, 9, "fr"), (9, 18, "de"), (18, 28, "fr"))
     assert set(measures.boundary_errors(short, short)) == {2}

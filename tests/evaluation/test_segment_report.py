@@ -3,9 +3,8 @@ import math
 
 import pytest
 
-from gmmaudio.errors import CorpusError, SettingError
+from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import FailedInput, segment_metrics
-from gmmaudio.evaluation.report_file import read_report
 from gmmaudio.evaluation.segment_report import SEGMENT_TABLES, make_segment_report
 from gmmaudio.findings import Finding
 from gmmaudio.json_text import to_json
@@ -52,7 +51,7 @@ def test_the_json_holds_every_number_and_null_for_what_is_undefined():
     assert plain["findings"][0]["code"] == "some_code"
     assert plain["failed"] == [{"path": "c.wav", "code": "empty", "message": "is empty"}]
     assert (plain["format"], plain["kind"], plain["tolerance_s"], plain["protocol"]) == (
-        "1.0",
+        1,
         "timelines",
         1.5,
         {"command": "x"},
@@ -81,13 +80,3 @@ def test_a_silent_truth_has_no_error_rate():
 def test_a_report_needs_a_recording():
     with pytest.raises(SettingError, match="no recordings; expected at least one"):
         make_segment_report([], ["fr"], 1.0)
-
-
-def test_what_reads_reports_on_clips_refuses_one_on_timelines(tmp_path):
-    path = tmp_path / "r.json"
-    path.write_text(to_json(report().to_dict()))
-    with pytest.raises(CorpusError) as error:
-        read_report(path)
-    assert str(error.value) == (
-        f"{path}: is a report on timelines; expected the JSON of a report, as evaluate and crossval write it"
-    )
