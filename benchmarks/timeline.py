@@ -46,7 +46,7 @@ from results.views import timeline_tables
 OURS = "gmmaudio timeline"
 PACKAGES = ("ruptures", "pyAudioAnalysis")
 MODULES = {RUPTURES: "ruptures", PEER: "pyAudioAnalysis"}
-SPLICED, MIXED = ("turns", "mixture"), "mixed"
+SPLICED = ("turns", "mixture")
 SCALES = {"segment_error_rate": "log", "boundary_error_s": "log", "log_loss": "log"}
 PROTOCOL = (
     "Recordings are spliced from clips of speakers or artists that the model of the fold lacks: turns of 3 to 60 s of "
@@ -132,27 +132,6 @@ def segment_rows(folder: Path, corpus: str, systems: Sequence[str]) -> list[dict
     return measured(corpus, test, {OURS: ours} | found, {OURS: None} | settings)
 
 
-def mixed_rows(folder: Path, corpus: str) -> list[dict[str, Any]]:
-    """Return how often classify answers ``mixed`` for each kind of recordings of a corpus."""
-    cases = split_cases(folder, "test", corpus)
-    with threadpool_limits(limits=1):
-        return counted(corpus, [(case, next(iter(gmmaudio.classify(case.model, [case.path])))) for case in cases])
-
-
-def counted(corpus: str, answers: Sequence[tuple[Case, gmmaudio.Prediction]]) -> list[dict[str, Any]]:
-    """Return a row for each kind of recordings: ``mixed``, right labels, and the greatest probability."""
-    rows = []
-    for kind in dict.fromkeys(case.kind for case, _ in answers):
-        chosen = [(case, answer) for case, answer in answers if case.kind == kind]
-        n_mixed = [(float(answer.status == MIXED), 1) for _, answer in chosen]
-        right = [(float(answer.label == case.truth.segments[0].label), 1) for case, answer in chosen]
-        greatest = [max((answer.probability or {"": 0.0}).values()) for _, answer in chosen]
-        row = {"part": "mixed", "corpus": corpus, "kind": kind, "n": len(chosen), "mixed": quotient(n_mixed).to_dict()}
-        row |= {"right": None if kind in SPLICED else quotient(right).to_dict(), "greatest_probability": max(greatest)}
-        rows.append(row)
-    return rows
-
-
 @click.command()
 @click.option("-j", "--jobs", default=2, show_default=True, help="Worker processes.")
 def main(jobs: int) -> None:
@@ -164,7 +143,6 @@ def main(jobs: int) -> None:
         for corpus, split in itertools.product(corpora, SPLITS):
             make_split(folder, split, corpus, systems, jobs)
         waiting = [pool.submit(segment_rows, folder, corpus, systems) for corpus in corpora]
-        waiting += [pool.submit(mixed_rows, folder, corpus) for corpus in corpora]
         rows = [row for each in waiting for row in each.result()]
     dev_folds = "; ".join(f"{', '.join(folds)} of *{corpus}*" for corpus, folds in SPLITS["dev"].items())
     record = make_record("timeline", "Long recordings of known turns", PROTOCOL.format(dev=dev_folds), rows, PACKAGES)

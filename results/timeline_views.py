@@ -1,4 +1,4 @@
-"""Tables of long recordings: who finds the turns, what classify answers of a mixture, what hours of sound cost."""
+"""Tables of long recordings: who finds the turns, what classify answers, what hours of sound cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def timeline_text(rows: Rows) -> str:
-    """Return the tables of all parts that have rows.
+    """Return who finds the turns: labels, boundaries and probabilities, then gmmaudio with either kind of pauses.
 
     Parameters
     ----------
@@ -69,8 +69,14 @@ def _pauses_table(rows: Rows) -> str:
     return table(heads, cells)
 
 
-def _mixed_table(rows: Rows) -> str:
-    """Return how often classify answers ``mixed``, and its greatest probability."""
+def mixed_text(rows: Rows) -> str:
+    """Return how often classify answers ``mixed``, and its greatest probability.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of `benchmarks.mixed`.
+    """
     heads = ["`gmmaudio classify`", "recordings of", "`mixed`", "right label", "greatest probability"]
     cells = [
         [
@@ -115,5 +121,4 @@ def _with_interval(metric: Mapping[str, Any]) -> str:
 PARTS: Mapping[str, Sequence[Callable[[Rows], str]]] = {
     "segments": (_labels_table, _boundaries_table),
     "pauses": (_pauses_table,),
-    "mixed": (_mixed_table,),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 from results.markdown import number, percent, points, table
 from results.record import FOLDER, Record, read_record
-from results.timeline_views import hours_text, timeline_text
+from results.timeline_views import hours_text, mixed_text, timeline_text
 
 View = Callable[[Record], str]
 
@@ -392,7 +392,7 @@ def growth_table(record: Record) -> str:
 
 
 def timeline_tables(record: Record) -> str:
-    """Return who finds the turns of spliced recordings, and what classify answers.
+    """Return who finds the turns of spliced recordings, and how well.
 
     Parameters
     ----------
@@ -400,6 +400,17 @@ def timeline_tables(record: Record) -> str:
         Of `benchmarks.timeline`.
     """
     return _with_source(timeline_text(record.rows), record)
+
+
+def mixed_table(record: Record) -> str:
+    """Return how often classify calls recordings of one label, and of several, mixed.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.mixed`.
+    """
+    return _with_source(mixed_text(record.rows), record)
 
 
 def hours_table(record: Record) -> str:
@@ -430,6 +441,7 @@ VIEWS: Mapping[str, View] = {
     "mixture/memory": mixture_memory,
     "growth": growth_table,
     "timeline": timeline_tables,
+    "mixed": mixed_table,
     "hours": hours_table,
 }
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import timeline
+from benchmarks import mixed, timeline
 from benchmarks.processes import work_folder
 from benchmarks.segmenters import Segmenter
 from gmmaudio.models import Prediction
@@ -56,7 +56,7 @@ def test_answers_of_classify_are_counted_by_kind(cases):
         Prediction(status="ok", label="de", probability={"fr": 0.1, "de": 0.9}),
     ]
     cases[2].kind = "one label"
-    turns, single = timeline.counted("talk", list(zip(cases, answers, strict=True)))
+    turns, single = mixed.counted("talk", list(zip(cases, answers, strict=True)))
     assert (turns["kind"], turns["n"], turns["mixed"]["value"], turns["right"]) == ("turns", 2, 0.5, None)
     assert turns["greatest_probability"] == 0.75
     assert (single["kind"], single["mixed"]["value"], single["right"]["value"]) == ("one label", 0, 0)
