@@ -15,7 +15,7 @@ from gmmaudio.cli import info
 from gmmaudio.errors import ModelFileError
 from gmmaudio.features import Rows, raw_frames
 from gmmaudio.json_text import to_json
-from gmmaudio.models import from_bytes, heads, to_bytes
+from gmmaudio.models import explain_rows, from_bytes, heads, to_bytes
 from tests.models.conftest import header_and_tensors, sealed
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -75,11 +75,14 @@ def outcome(data):
         return str(error)
     values = np.random.default_rng(7).normal(size=(30, model.scorer.n_features)).astype(np.float32)
     for times in (1.0, 100.0):
-        answer = model.predict(Rows((times * values).astype(np.float32), np.arange(30, dtype=np.float32)))
+        rows = Rows((times * values).astype(np.float32), np.arange(30, dtype=np.float32))
+        answer = model.predict(rows)
         assert all(map(math.isfinite, answer.scores.values()))
         assert len(answer.scores) == len(model.scorer.labels) > 1
         if answer.probability is not None:
             assert math.isclose(sum(answer.probability.values()), 1.0, rel_tol=1e-9)
+    # of the rows far from what was trained on
+    assert all(math.isfinite(part.lead) for part in explain_rows(model, rows).parts)
     assert np.isfinite(model.scorer.label_distances()[0]).all()
     if model.tables is not None:
         samples = np.random.default_rng(7).uniform(-1, 1, 3 * model.features.frames.n_fft).astype(np.float32)

@@ -19,7 +19,7 @@ from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_
 from gmmaudio.models.partial_fits import Fit
 from gmmaudio.models.score_parts import Answers, ScoreParts
 from gmmaudio.models.scorer import Scorer
-from gmmaudio.models.tensor_table import TensorLayout
+from gmmaudio.models.tensor_table import LARGEST, TensorLayout
 from gmmaudio.models.training_rows import TrainingRows
 from gmmaudio.models.ubm import Traces
 from gmmaudio.values import convert_fields
@@ -200,6 +200,9 @@ class Projection:
         """
         z = standardise(values, self.mean, self.scale, self.soft_clip)
         base = np.zeros(self.n_features) if reference is None else np.linalg.pinv(self.matrix.T) @ reference
+        # rows that are standardised are small: a matrix of rounding errors has no such row
+        if not np.abs(base).max() <= LARGEST:
+            base, reference = np.zeros(self.n_features), None
         line = head.linearise(z @ self.matrix, label, base @ self.matrix)
         key = "intercept" if reference is None else "midpoint"
         return ScoreParts((z - base) * (line.slopes @ self.matrix.T), {key: line.constant})
