@@ -72,7 +72,9 @@ def read_stream_blocks(stream: BinaryIO, sr: int) -> Iterator[Samples]:
             raise AudioError("damaged", f"cannot be decoded further ({error}); check what is piped in") from error
 
 
-def read_raw_blocks(stream: BinaryIO, rate_hz: int, sr: int, *, n_channels: int = 1) -> Iterator[Samples]:
+def read_raw_blocks(
+    stream: BinaryIO, rate_hz: int, sr: int, *, n_channels: int = 1, piece_s: float = PIECE_S
+) -> Iterator[Samples]:
     r"""Yield raw PCM samples, signed 16-bit little endian, as mono samples at another rate, as they arrive.
 
     Parameters
@@ -85,6 +87,8 @@ def read_raw_blocks(stream: BinaryIO, rate_hz: int, sr: int, *, n_channels: int 
         Rate to resample to, hertz.
     n_channels : int
         Interleaved channels.
+    piece_s : float
+        Length of a block, seconds: how long sound waits. Whether channels cancel is looked at in each.
 
     Yields
     ------
@@ -107,12 +111,12 @@ def read_raw_blocks(stream: BinaryIO, rate_hz: int, sr: int, *, n_channels: int 
             f"raw samples at {rate_hz} Hz in {n_channels} channels; expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz, and 1 "
             "or more"
         )
-    yield from resampled(Downmix(rate_hz).mix(_raw_pieces(stream, rate_hz, n_channels)), rate_hz, sr)
+    yield from resampled(Downmix(rate_hz).mix(_raw_pieces(stream, round(piece_s * rate_hz), n_channels)), rate_hz, sr)
 
 
-def _raw_pieces(stream: BinaryIO, rate_hz: int, n_channels: int) -> Iterator[Samples]:
+def _raw_pieces(stream: BinaryIO, n_samples: int, n_channels: int) -> Iterator[Samples]:
     """Yield raw samples in pieces of one length, shape (n, n_channels): how a piece is mixed depends on all of it."""
-    n_bytes, held = 2 * n_channels * max(1, round(PIECE_S * rate_hz)), b""
+    n_bytes, held = 2 * n_channels * max(1, n_samples), b""
     # a read that does not wait for more than there is
     read = getattr(stream, "read1", stream.read)
     while data := read(n_bytes):

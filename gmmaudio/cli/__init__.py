@@ -24,6 +24,7 @@ COMMANDS = {
     "classify": "Classify audio files.",
     "explain": "Explain the label of an audio file.",
     "timeline": "Label recordings over time.",
+    "listen": "Say what a microphone or a pipe brings, as it arrives.",
     "evaluate": "Evaluate a model on labelled clips that it was not trained on.",
     "crossval": "Cross-validate on a corpus, with groups kept whole.",
     "compare": "Compare two evaluations of the same clips.",

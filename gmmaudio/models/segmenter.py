@@ -92,7 +92,7 @@ class Segmenter:
         self._min_turn = max(1, round(settings.min_turn_s * frames.frames_per_s))
         self._path = PathDecoder(len(model.scorer.labels), prior)
         self._buffer, self._silence = FrameBuffer(model.features), SilenceDetector(model.features)
-        self._unknown = _probability_unknown(model.open_set, len(model.scorer.labels))
+        self._unknown = probability_unknown(model.open_set, len(model.scorer.labels))
         # one row for each step, and whether the open-set threshold rejects its window
         self.posteriors: list[Array] = []
         self._rejected: list[bool] = []
@@ -300,11 +300,23 @@ class Segmenter:
         return 2 * sum(rejected) > len(rejected)
 
 
-def _probability_unknown(open_set: OpenSetThreshold | None, n_labels: int) -> tuple[float, float]:
+def probability_unknown(open_set: OpenSetThreshold | None, n_labels: int) -> tuple[float, float]:
     """Return the probability that a window is of no known label: of those accepted, and of those rejected.
 
     An unknown label is as likely beforehand as any known one. The share of unknown clips that is rejected follows from
     the area under the ROC curve, if both distributions are normal with one variance.
+
+    Parameters
+    ----------
+    open_set : OpenSetThreshold or None
+        The threshold of a model; without one, both are 0.
+    n_labels : int
+        Known labels.
+
+    Examples
+    --------
+    >>> probability_unknown(None, 3)
+    (0.0, 0.0)
     """
     if open_set is None or open_set.threshold is None:
         return 0.0, 0.0

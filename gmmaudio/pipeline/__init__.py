@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gmmaudio.pipeline.evaluation_run import evaluate
     from gmmaudio.pipeline.explanation_run import explain
     from gmmaudio.pipeline.external_predictions import evaluate_predictions
+    from gmmaudio.pipeline.listening import ListenSettings, listen
     from gmmaudio.pipeline.reproduction import Reproduction, reproduce
     from gmmaudio.pipeline.timeline_evaluation import compare_timelines, evaluate_timelines
     from gmmaudio.pipeline.timeline_run import Scan, TimelineSettings, timeline, timelines
@@ -27,6 +28,7 @@ else:
             "gmmaudio.pipeline.evaluation_run": "evaluate",
             "gmmaudio.pipeline.explanation_run": "explain",
             "gmmaudio.pipeline.external_predictions": "evaluate_predictions",
+            "gmmaudio.pipeline.listening": "ListenSettings listen",
             "gmmaudio.pipeline.reproduction": "Reproduction reproduce",
             "gmmaudio.pipeline.timeline_evaluation": "compare_timelines evaluate_timelines",
             "gmmaudio.pipeline.timeline_run": "Scan TimelineSettings timeline timelines",
@@ -37,6 +39,7 @@ else:
 __all__ = [
     "CrossvalOptions",
     "FileRows",
+    "ListenSettings",
     "Recipe",
     "Reproduction",
     "Scan",
@@ -49,6 +52,7 @@ __all__ = [
     "evaluate_predictions",
     "evaluate_timelines",
     "explain",
+    "listen",
     "make_recipe",
     "read_corpus",
     "read_rows",

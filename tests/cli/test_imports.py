@@ -48,11 +48,12 @@ def write_tone(path):
     return path
 
 
-def run(tmp_path, *words):
+def run(tmp_path, *words, stdin=""):
     """Run a command in a process of its own, and return its output and the names of the modules it imported."""
     report = tmp_path / "modules.json"
     done = subprocess.run(
         [sys.executable, "-c", ENTRY, report, *map(str, words)],
+        input=stdin,
         capture_output=True,
         text=True,
         check=False,
@@ -101,6 +102,15 @@ def test_explain_imports_no_heavy_library(heavy, tmp_path, kind, output_format):
     text, modules = run(tmp_path, *words)
     assert "tone.wav" in text
     assert modules & heavy == set()
+
+
+@pytest.mark.parametrize("rate", [22_050, 16_000])
+@pytest.mark.parametrize("kind", MODELS)
+def test_listen_imports_no_heavy_library(heavy, tmp_path, kind, rate):
+    # samples that are text too
+    text, modules = run(tmp_path, "listen", model_path(kind), "--raw", rate, stdin="~!" * 3 * rate)
+    assert len(text.splitlines()) == 3
+    assert modules & (heavy | {"sounddevice", "soundfile"}) <= {"soundfile"}
 
 
 @pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3"])

@@ -246,6 +246,18 @@ def test_every_option_of_every_command_is_in_the_table():
     elsewhere |= {("train", "tune"), ("crossval", "tune"), ("evaluate", "truth_path")}
     elsewhere |= {("evaluate", name) for name in ("tolerance_s", "window_s", "hop_s", "min_turn_s")}
     elsewhere |= {("explain", "corpus"), ("explain", "n_neighbours")}
+    listening = (
+        "raw_hz",
+        "n_channels",
+        "device",
+        "list_devices",
+        "window_s",
+        "hop_s",
+        "priors",
+        "output_format",
+        "seconds",
+    )
+    elsewhere |= {("listen", name) for name in listening}
     elsewhere |= {("reproduce", name) for name in ("root", "model", "json_path", "n_jobs")}
     # results do not depend on these
     elsewhere |= {(verb, name) for verb, name in options if name in ("is_quiet", "cache", "cache_limit")}
