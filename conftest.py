@@ -17,6 +17,7 @@ WITH_MUSIC = (
     "gmmaudio.evaluation.page",
     "gmmaudio.models.explanations",
     "gmmaudio.models.file",
+    "gmmaudio.models.long_clips",
     "gmmaudio.models.model",
     "gmmaudio.models.windows",
     "gmmaudio.pipeline",

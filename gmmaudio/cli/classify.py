@@ -53,6 +53,13 @@ LARGEST_REST = 1e-2
     metavar="LABEL=P",
     help="Class prior of a label; labels not named share the rest equally.",
 )
+@click.option(
+    "--trial-seconds",
+    "trial_s",
+    type=float,
+    metavar="S",
+    help="Length of the trials that long files are divided into; 0: each file is one. [default: that of training]",
+)
 @options.min_duration
 @options.jobs
 @options.cache
@@ -64,6 +71,7 @@ def command(
     top: int | None,
     list_file: str | None,
     priors: tuple[str, ...],
+    trial_s: float | None,
     min_duration_s: float,
     n_jobs: int | None,
     cache: Path | None,
@@ -89,6 +97,7 @@ def command(
             loaded,
             [file.path for file in files],
             priors=label_priors(priors, labels),
+            trial_s=trial_s,
             min_duration_s=min_duration_s,
             n_jobs=n_jobs,
             progress=progress,
@@ -156,7 +165,8 @@ def _writer(output_format: str, top: int | None, n_labels: int) -> Callable[[str
 
     def text(shown: str, prediction: Prediction) -> None:
         cells = [cell for label, _ in prediction.top(top or 1) for cell in (label, _confidence(prediction, label))]
-        cells += [f"unknown: {with_flags(prediction.message or '')}"] if prediction.status == "unknown" else []
+        if prediction.status in ("unknown", "mixed"):
+            cells.append(f"{prediction.status}: {with_flags(prediction.message or '')}")
         if cells:
             click.echo("\t".join(printable(cell) for cell in (shown, *cells)))
 
@@ -199,6 +209,7 @@ def _record(shown: str, prediction: Prediction, top: int) -> dict[str, Any]:
         "scores": dict(prediction.top(top)) or None,
         "probability": None if prediction.probability is None else dict(prediction.probability),
         "duration_s": None if duration_s is None else round(duration_s, 3),
+        **({} if prediction.shares is None else {"shares": dict(prediction.shares)}),
         **({} if prediction.code is None else {"code": prediction.code, "message": prediction.message}),
         **({"notes": [asdict(note) for note in prediction.notes]} if prediction.notes else {}),
     }

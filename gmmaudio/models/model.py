@@ -168,9 +168,9 @@ class Prediction:
     ----------
     path : str
         The clip, as it was named; empty where rows were given.
-    status : {"ok", "unknown", "error"}
-        ``ok``: the clip has a label. ``unknown``: it is of no known label, or holds too little sound to tell.
-        ``error``: it could not be used.
+    status : {"ok", "mixed", "unknown", "error"}
+        ``ok``: the clip has a label. ``mixed``: it is long and has several, whose shares are given. ``unknown``: it is
+        of no known label, or holds too little sound to tell. ``error``: it could not be used.
     label : str or None
         The label with the highest probability, or the highest score where the model is not calibrated; None unless the
         status is ``ok``.
@@ -178,16 +178,20 @@ class Prediction:
         Score of each label; higher is more likely, and scores of two models do not compare. Not a probability. Empty
         where the clip was not scored.
     probability : mapping of str to float or None
-        Probability of each label, 0..1, if the clip is of one of them; None where the model is not calibrated.
+        Probability of each label, 0..1, if the clip is of one of them; None where the model is not calibrated. Of a
+        long clip: that it has the label throughout, plus the label's share if it is mixed.
     duration_s : float or None
         Decoded length, seconds; None where the clip was not decoded.
     code : str or None
-        Reason code where the status is not ``ok``: ``no_label`` for a clip of no known label, else one of
+        Reason code where the status is not ``ok``: ``no_label`` for a clip of no known label, ``mixed``, or one of
         :data:`gmmaudio.audio.REASONS` or of the feature stage.
     message : str or None
         The reason in words.
     notes : tuple of AudioNote
         What is to be said of the file: damaged places, joined recordings, channels that cancel.
+    shares : mapping of str to float or None
+        Of a long clip, the share of each label, and of ``unknown``, in the sound that is not silent, 0..1, the greatest
+        first; None for a clip that was scored as one.
 
     Examples
     --------
@@ -204,6 +208,7 @@ class Prediction:
     code: str | None = None
     message: str | None = None
     notes: tuple[AudioNote, ...] = ()
+    shares: Mapping[str, float] | None = None
 
     @property
     def best_label(self) -> str | None:

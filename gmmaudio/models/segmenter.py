@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
@@ -31,6 +32,8 @@ REFINE_S = 2.0
 # share of a change's log likelihood ratio that counts in its tolerance: frames of sound depend on each other
 TOLERANCE_WEIGHT = 0.015
 TOLERANCE_MASS = 0.9
+# less sound beside silence is its edge, seconds
+SHORTEST_SOUND_S = 0.25
 # longest stretch that is scored as one, seconds
 LONGEST_PIECE_S = 60.0
 # probability of the best label of a model without probabilities, in the path only
@@ -54,6 +57,25 @@ class SegmenterSettings:
     windows: WindowSettings
     min_turn_s: float = MIN_TURN_S
     mean_turn_s: float = MEAN_TURN_S
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A stretch of a recording that was scored as one.
+
+    Parameters
+    ----------
+    seconds : float
+        Its sound, silence apart.
+    log_probability : ndarray, shape (n_labels,)
+        Log of the probability of every label, under equal class priors.
+    scores : ndarray, shape (n_labels,)
+        Score of every label.
+    """
+
+    seconds: float
+    log_probability: Array
+    scores: Array
 
 
 @dataclass
@@ -96,6 +118,8 @@ class Segmenter:
         # one row for each step, and whether the open-set threshold rejects its window
         self.posteriors: list[Array] = []
         self._rejected: list[bool] = []
+        # what the segments were made of
+        self.pieces: list[Piece] = []
         self._n_windows = self._n_steps = self._n_decided = 0
         self._window: Array | None = None
         self._is_rejected = False
@@ -269,9 +293,7 @@ class Segmenter:
 
     def _segments_of(self, run: _Run) -> Iterator[TimelineSegment]:
         """Yield the segments of a run: scored anew as one, silence apart."""
-        silent = self._silence.stretches(run.first, run.last)
-        edges = [run.first, *(edge for stretch in silent for edge in stretch), run.last]
-        sounding = [(first, end) for first, end in zip(edges[::2], edges[1::2], strict=True) if end > first]
+        silent, sounding = self._divided(run)
         label, status, probability = self._answer(run.label, sounding) if sounding else (None, "silence", None)
         tolerance_s = run.tolerance_s
         for first, end in sorted(sounding + silent):
@@ -283,15 +305,39 @@ class Segmenter:
             # an edge of silence is where it is
             tolerance_s = None
 
+    def _divided(self, run: _Run) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Return the silent stretches of a run and those with sound, of which a moment beside silence is silent too."""
+        edges = [run.first, *(edge for pair in self._silence.stretches(run.first, run.last) for edge in pair), run.last]
+        shortest = SHORTEST_SOUND_S * self._frames_per_s if len(edges) > 2 else 0
+        silent: list[tuple[int, int]] = []
+        sounding: list[tuple[int, int]] = []
+        for i, (first, end) in enumerate(pairwise(edges)):
+            if i % 2 == 0 and end - first > shortest:
+                sounding.append((first, end))
+            elif silent and silent[-1][1] == first:
+                silent[-1] = (silent[-1][0], end)
+            elif end > first:
+                silent.append((first, end))
+        return silent, sounding
+
     def _answer(self, path_label: int, sounding: list[tuple[int, int]]) -> tuple[str | None, str, float | None]:
         """Return the label, the status and the probability of stretches that are scored as one trial."""
         rows = make_rows([self._buffer.part(first, last) for first, last in sounding], self._features)
         prediction = self._recogniser.predict(rows.values, self._priors)
+        self._keep_piece(prediction, sounding)
         if prediction.status == "unknown" and self._are_rejected(sounding):
             return None, "unknown", self._unknown[True]
         label = prediction.best_label or self.labels[path_label]
         probability = None if prediction.probability is None else min(prediction.probability[label], 1.0)
         return label, "ok", probability
+
+    def _keep_piece(self, prediction: Prediction, sounding: list[tuple[int, int]]) -> None:
+        """Keep what a piece says of every label, whatever the priors of the recording are."""
+        scores = np.array([prediction.scores[label] for label in self.labels])
+        calibration = self._recogniser.calibration
+        equal = self._label_probability(prediction) if calibration is None else calibration.probability(scores)
+        seconds = sum(last - first for first, last in sounding) / self._frames_per_s
+        self.pieces.append(Piece(seconds, np.log(np.maximum(equal, 1e-12)), scores))
 
     def _are_rejected(self, sounding: list[tuple[int, int]]) -> bool:
         """Return whether most windows of stretches are rejected too: a short stretch alone has little to be sure by."""

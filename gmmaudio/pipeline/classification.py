@@ -9,20 +9,42 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from gmmaudio.audio import AudioNote
+from gmmaudio.audio import AudioNote, Samples, read_blocks
 from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip
 from gmmaudio.errors import WorkerError
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, Rows, design_tables, make_rows
+from gmmaudio.features import (
+    FeatureSettings,
+    FeatureStore,
+    FrontEndTables,
+    Rows,
+    design_tables,
+    frame_chunks,
+    make_rows,
+)
 from gmmaudio.models import Model, Prediction
+from gmmaudio.models.long_clips import predict_chunks
+from gmmaudio.models.windows import WindowSettings
 from gmmaudio.pipeline.arguments import as_clips, as_store
-from gmmaudio.trials import Answer, ClipCache, Extraction, check_lengths, extract_clip, fail_crashed, warn_of
+from gmmaudio.trials import (
+    Answer,
+    ClipCache,
+    Extraction,
+    as_failure,
+    check_lengths,
+    extract_clip,
+    fail_crashed,
+    sound_s,
+    warn_of,
+)
 from gmmaudio.values import checked
 
 T = TypeVar("T")
 
 
+# about how long a file is from which its frames are not kept, seconds
+STREAMED_S = 600.0
 # reason codes of readable audio that is too short or too quiet to classify: its status is "unknown"
 TOO_LITTLE_SOUND = ("silent", "too_short")
 
@@ -55,6 +77,7 @@ def classify(
     paths: Sequence[str | os.PathLike[str]],
     *,
     priors: Mapping[str, float] | None = None,
+    trial_s: float | None = None,
     min_duration_s: float = 0.5,
     n_jobs: int | None = None,
     progress: Progress = quiet,
@@ -62,7 +85,8 @@ def classify(
 ) -> Iterator[Prediction]:
     """Return an iterator over the predictions of a model for files, in the order of the paths.
 
-    A file that cannot be used gives a prediction with the status ``error``, and stops nothing.
+    A file that cannot be used gives a prediction with the status ``error``, and stops nothing. A file longer than three
+    trials of the model is divided as a timeline is: it has one label, or the status ``mixed`` and shares.
 
     Parameters
     ----------
@@ -72,6 +96,9 @@ def classify(
         Audio files.
     priors : mapping of str to float or None
         Class priors, as for :meth:`gmmaudio.models.Recogniser.predict`.
+    trial_s : float or None
+        Length of the trials that long files are divided into, seconds; 0 scores each file as one; None takes the length
+        that the model was calibrated on.
     min_duration_s : float
         Shortest decoded length, seconds.
     n_jobs : int or None
@@ -106,9 +133,11 @@ def classify(
     """
     if priors is not None:
         model.recogniser.prior_of(priors)
+    if trial_s:
+        WindowSettings(trial_s, trial_s)
     extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, as_store(cache))
     clips, run = as_clips(paths), RunContext(n_jobs, progress)
-    function = partial(_classify, model, priors, extraction)
+    function = partial(_classify, model, priors, trial_s, extraction)
     estimate = partial(extraction.estimate_work, clips)
     return _warned(run.map(function, clips, "classifying", on_crash=_fail_crashed, estimate=estimate))
 
@@ -218,15 +247,38 @@ def _rows(extraction: Extraction, clip: Clip) -> Answer[FileRows | FailedInput]:
 
 
 def _classify(
-    model: Model, priors: Mapping[str, float] | None, extraction: Extraction, clip: Clip
+    model: Model, priors: Mapping[str, float] | None, trial_s: float | None, extraction: Extraction, clip: Clip
 ) -> Answer[Prediction]:
     """Return the prediction for one file, and what is to be said of the cache."""
-    file_rows, notes = _rows(extraction, clip)
-    if isinstance(file_rows, FailedInput):
-        return Answer(without_label(file_rows), notes)
-    prediction = model.predict(file_rows.rows, priors)
-    known = replace(prediction, path=file_rows.path, duration_s=file_rows.duration_s, notes=file_rows.notes)
+    is_long = sound_s(extraction.root / clip.path, clip) > STREAMED_S
+    if model.calibration is not None and (is_long or extraction.cache is None):
+        return Answer(_classify_stream(model, priors, trial_s, extraction, clip))
+    extracted, notes = extract_clip(extraction, clip)
+    if isinstance(extracted, FailedInput):
+        return Answer(without_label(extracted), notes)
+    prediction = predict_chunks(model, [extracted.raw], priors, window_s=trial_s)
+    known = replace(prediction, path=clip.path, duration_s=extracted.duration_s, notes=extracted.notes)
     return Answer(known, notes)
+
+
+def _classify_stream(
+    model: Model, priors: Mapping[str, float] | None, trial_s: float | None, extraction: Extraction, clip: Clip
+) -> Prediction:
+    """Return the prediction for one file whose frames are not kept: memory does not grow with it."""
+    notes, n_samples, frames = list[AudioNote](), 0, model.features.frames
+
+    def blocks() -> Iterator[Samples]:
+        nonlocal n_samples
+        path, shortest_s = extraction.root / clip.path, extraction.min_duration_s
+        for block in read_blocks(path, frames.sample_rate_hz, min_duration_s=shortest_s, on_note=notes.append):
+            n_samples += len(block)
+            yield block
+
+    try:
+        prediction = predict_chunks(model, frame_chunks(blocks(), frames, extraction.tables), priors, window_s=trial_s)
+    except Exception as error:  # noqa: BLE001 - an unexpected error at one file must not stop the others
+        return without_label(as_failure(clip.path, error))
+    return replace(prediction, path=clip.path, duration_s=n_samples / frames.sample_rate_hz, notes=tuple(notes))
 
 
 def _fail_crashed(clip: Clip, error: WorkerError) -> Answer[Prediction]:

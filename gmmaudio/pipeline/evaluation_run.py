@@ -116,8 +116,10 @@ def evaluate(
     trial_set = build_trial_set(corpus.root, clips, settings, store=store, run=run)
     trials, on_intervals = interval_units(_with_labels(trial_set, model.scorer.labels), group_by)
     _check_scorable(trials, len(known), trial_set)
-    scored = score_trials(trials, model.recogniser, run=run)
-    out_of_set = score_trials(_with_labels(trial_set, unknown_labels), model.recogniser, run=run)
+    # cut trials are not long
+    whole = model if trial_s is None else None
+    scored = score_trials(trials, model.recogniser, run=run, model=whole)
+    out_of_set = score_trials(_with_labels(trial_set, unknown_labels), model.recogniser, run=run, model=whole)
     durations = score_durations(trials, model.recogniser, durations_s, model.features, run=run)
     slices: dict[str, Sequence[Slice]] = {"durations": analyses.duration_slices([durations])}
     if robustness:
@@ -167,7 +169,8 @@ def _robustness(
     def score(name: str) -> list[ScoredClip]:
         degradation = Degradation(name, model.training.seed)
         degraded = analyses.degraded_trials(corpus.root, corpus.clips, settings, degradation, group_by, store, run)
-        return score_trials(degraded, model.recogniser, run=run)
+        whole = model if settings.trial_s is None else None
+        return score_trials(degraded, model.recogniser, run=run, model=whole)
 
     return analyses.robustness(clean, settings.trial_s, score, run)
 

@@ -10,12 +10,19 @@ from gmmaudio.evaluation import ScoredClip
 from gmmaudio.evaluation.warnings import FEW_GROUPS
 from gmmaudio.features import FeatureSettings
 from gmmaudio.findings import Finding
-from gmmaudio.models import Recogniser
+from gmmaudio.models import Model, Recogniser
+from gmmaudio.models.long_clips import predict_chunks
 from gmmaudio.trials import Trial, cut_trial, units_of
 
 
 def score_trials(
-    trials: Sequence[Trial], recogniser: Recogniser, *, fold: str = "", repeat: int = 0, run: RunContext = QUIET
+    trials: Sequence[Trial],
+    recogniser: Recogniser,
+    *,
+    fold: str = "",
+    repeat: int = 0,
+    run: RunContext = QUIET,
+    model: Model | None = None,
 ) -> list[ScoredClip]:
     """Return the predictions for trials, with labels, groups and units of the trials.
 
@@ -31,6 +38,9 @@ def score_trials(
         The repeat, from 0.
     run : RunContext
         Shows progress.
+    model : Model or None
+        The model of the recogniser: clips much longer than it was calibrated on are then divided as classification
+        does it (:func:`gmmaudio.models.long_clips.predict_chunks`). None scores every trial as one.
 
     Returns
     -------
@@ -53,7 +63,12 @@ def score_trials(
     # one thread, so that a score is the same bits on any machine with the same libraries
     with one_thread():
         for trial, unit in zip(run.track(trials, "scoring"), units, strict=True):
-            prediction = recogniser.predict(trial.rows.values)
+            is_clip = model is not None and [len(part.raw) for part in trial.segments] == [len(trial.parts[0].raw)]
+            prediction = (
+                predict_chunks(model, [trial.parts[0].raw])
+                if model is not None and is_clip
+                else recogniser.predict(trial.rows.values)
+            )
             scored.append(
                 ScoredClip(
                     name=trial.name,

@@ -13,7 +13,7 @@ import numpy as np
 from gmmaudio.audio import AudioNote, Samples, read_blocks
 from gmmaudio.compute import Progress, RunContext, one_thread, quiet
 from gmmaudio.corpus import Clip
-from gmmaudio.errors import AudioError, FeatureError, SettingError, WorkerError
+from gmmaudio.errors import AudioError, SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import frame_chunks
 from gmmaudio.models import Model
@@ -21,7 +21,7 @@ from gmmaudio.models.segmenter import Segmenter, SegmenterSettings
 from gmmaudio.models.windows import HOP_S, WindowSettings, calibrated_window_s
 from gmmaudio.pipeline.arguments import as_clips
 from gmmaudio.timelines import Timeline, TimelineSegment, join_neighbours
-from gmmaudio.trials import check_lengths, estimate_work, fail_crashed
+from gmmaudio.trials import as_failure, check_lengths, estimate_work, fail_crashed
 from gmmaudio.values import checked
 
 # seconds: shortest turn of a label
@@ -294,12 +294,8 @@ def _try_file(model: Model, settings: TimelineSettings, clip: Clip) -> Timeline 
     """Return the timeline of one file, or its failure."""
     try:
         return _scan_file(model, settings, Path(clip.path), clip.path)
-    except AudioError as error:
-        return FailedInput(clip.path, error.code, error.message)
-    except FeatureError as error:
-        return FailedInput(clip.path, "no_frames", str(error))
     except Exception as error:  # noqa: BLE001 - an unexpected error at one file must not stop the others
-        return FailedInput(clip.path, "failed", f"cannot be used ({type(error).__name__}: {error})")
+        return as_failure(clip.path, error)
 
 
 def _scan_file(

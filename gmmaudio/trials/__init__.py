@@ -7,13 +7,14 @@ from gmmaudio.trials.extraction import (
     Degradation,
     Extracted,
     Extraction,
+    as_failure,
     check_lengths,
     extract_clip,
     extract_clips,
     fail_crashed,
 )
 from gmmaudio.trials.trial import Segment, Trial, TrialSet, clips_of, units_of
-from gmmaudio.trials.workload import estimate_work
+from gmmaudio.trials.workload import estimate_work, sound_s
 
 __all__ = [
     "Answer",
@@ -25,6 +26,7 @@ __all__ = [
     "Trial",
     "TrialSet",
     "TrialSettings",
+    "as_failure",
     "build_trial_set",
     "check_lengths",
     "clips_of",
@@ -34,6 +36,7 @@ __all__ = [
     "extract_clips",
     "fail_crashed",
     "make_trials",
+    "sound_s",
     "units_of",
     "warn_of",
     "with_features",

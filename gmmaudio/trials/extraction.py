@@ -283,12 +283,8 @@ def _extracted(extraction: Extraction, clip: Clip, note: Callable[[str], None]) 
         frames = _frames_of(extraction, clip, note)
         check_duration(frames.source.duration_s or 0.0, extraction.min_duration_s)
         prints = _fingerprint_of(frames, extraction)
-    except AudioError as error:
-        return FailedInput(clip.path, error.code, error.message)
-    except FeatureError as error:
-        return FailedInput(clip.path, "no_frames", str(error))
     except Exception as error:  # noqa: BLE001 - an unexpected error at one file must not stop the others
-        return FailedInput(clip.path, "failed", f"cannot be used ({type(error).__name__}: {error})")
+        return as_failure(clip.path, error)
     return Extracted(
         clip=clip,
         raw=frames.raw,
@@ -333,6 +329,28 @@ def _compute(extraction: Extraction, clip: Clip) -> ClipFrames:
             check_duration(info.duration_s or 0.0, extraction.min_duration_s)
         raise
     return ClipFrames(raw, decoded[0], tally.n_samples / sr, tally.digest.hexdigest(), prints, tuple(notes))
+
+
+def as_failure(path: str, error: Exception) -> FailedInput:
+    """Return the failure of a file at which an error was raised.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    error : Exception
+        Its code is that of an AudioError, ``no_frames`` for a FeatureError, and ``failed`` for any other.
+
+    Examples
+    --------
+    >>> as_failure("a.wav", ZeroDivisionError("division by zero")).message
+    'cannot be used (ZeroDivisionError: division by zero)'
+    """
+    if isinstance(error, AudioError):
+        return FailedInput(path, error.code, error.message)
+    if isinstance(error, FeatureError):
+        return FailedInput(path, "no_frames", str(error))
+    return FailedInput(path, "failed", f"cannot be used ({type(error).__name__}: {error})")
 
 
 def fail_crashed(clip: Clip, error: WorkerError) -> Answer[FailedInput]:

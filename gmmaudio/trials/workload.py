@@ -50,11 +50,24 @@ def estimate_work(root: Path, clips: Sequence[Clip], is_kept: Callable[[Clip], b
 
 def _clip_work(root: Path, clip: Clip, is_kept: Callable[[Clip], bool]) -> float:
     """Return about how long one clip takes, seconds."""
-    return KEPT_CLIP_S if is_kept(clip) else CLIP_S + SOUND_S * _sound_s(root / clip.path, clip)
+    return KEPT_CLIP_S if is_kept(clip) else CLIP_S + SOUND_S * sound_s(root / clip.path, clip)
 
 
-def _sound_s(path: Path, clip: Clip) -> float:
-    """Return about how many seconds of sound a clip has: those of its segment, or by the size of its file."""
+def sound_s(path: Path, clip: Clip) -> float:
+    """Return about how many seconds of sound a clip has: those of its segment, or by the size of its file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    clip : Clip
+        The clip.
+
+    Examples
+    --------
+    >>> sound_s(Path("no_such_file.wav"), Clip("no_such_file.wav", "jazz"))
+    0.0
+    """
     if clip.end_s is not None:
         return max(0.0, clip.end_s - clip.start_s)
     try:

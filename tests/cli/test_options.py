@@ -97,6 +97,7 @@ OPTIONS = {
     ("classify", "list_file"): ["--from-file", "list.txt"],
     ("classify", "min_duration_s"): ["--min-duration", "0.8"],
     ("classify", "n_jobs"): ["-j", "0"],
+    ("classify", "trial_s"): ["--trial-seconds", "0.2"],
     ("explain", "output_format"): ["--format", "json"],
     ("explain", "output"): ["-o", "why.html"],
     ("explain", "top"): ["--top", "2"],
@@ -245,6 +246,8 @@ def test_every_option_of_every_command_is_in_the_table():
     elsewhere = {("evaluate", "scores_path"), ("compare", "json_path"), ("classify", "priors"), ("train", "group_by")}
     elsewhere |= {("train", "tune"), ("crossval", "tune"), ("evaluate", "truth_path")}
     elsewhere |= {("evaluate", name) for name in ("tolerance_s", "window_s", "hop_s", "min_turn_s")}
+    elsewhere |= {("timeline", name) for name in ("formats", "figure", "hop_s", "min_duration_s", "min_turn_s")}
+    elsewhere |= {("timeline", name) for name in ("n_jobs", "output", "priors", "window_s")}
     elsewhere |= {("explain", "corpus"), ("explain", "n_neighbours")}
     listening = (
         "raw_hz",

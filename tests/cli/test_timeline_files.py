@@ -79,6 +79,17 @@ def test_options_change_the_answer(command, model_file, recording):
     assert "skipped [too_short]" in refused.err
 
 
+def test_the_output_does_not_depend_on_the_jobs(command, model_file, recording, good, tmp_path):
+    results = [
+        command("timeline", model_file, recording, good, "--output", tmp_path / str(n), "-j", n, "--quiet")
+        for n in (1, 2)
+    ]
+    assert [result.code for result in results] == [0, 0]
+    one, two = (sorted((tmp_path / str(n)).iterdir()) for n in (1, 2))
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+    assert command("timeline", model_file, recording, "-j", "0").code == 2
+
+
 def test_a_short_window_is_remarked_on(command, model_file, recording):
     result = command("timeline", model_file, recording, "--window", "0.5")
     assert result.code == 0

@@ -1,0 +1,172 @@
+"""Clips much longer than a model was calibrated on: their label, or the shares of several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gmmaudio.features import RawFrames, join_frames, make_rows
+from gmmaudio.models.calibration import softmax
+from gmmaudio.models.linear_algebra import Array
+from gmmaudio.models.model import NO_LABEL, Model, Prediction
+from gmmaudio.models.segmenter import Piece, Segmenter, SegmenterSettings
+from gmmaudio.models.windows import HOP_S, WindowSettings, calibrated_window_s
+from gmmaudio.timelines import Timeline, join_neighbours
+
+# windows up to which a clip is scored as one
+FEW_WINDOWS = 3
+# steps in a window: coarser than for a timeline, whose changes are to be found to the tenth of a second
+N_STEPS = 5
+# intraclass correlation of the evidence of windows of one speaker, measured (docs/decisions/0022-timelines.md)
+CORRELATION = 0.37
+# probability that a long clip has several labels, before it is heard
+PRIOR_MIXED = 0.1
+# share of the sound, of no known label, from which a clip is mixed, and from which it is unknown
+MIXED_UNKNOWN, MOSTLY_UNKNOWN = 0.35, 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Mixedness:
+    """The weight of one label for a long clip, and of a label for each of its pieces.
+
+    Parameters
+    ----------
+    mixed : float
+        Probability that the clip has several labels, 0..1.
+    one_label : ndarray, shape (n_labels,)
+        Probability of every label, if the clip has one.
+    """
+
+    mixed: float
+    one_label: Array
+
+
+def weigh_pieces(pieces: Iterable[Piece], window_s: float, priors: Array | None = None) -> Mixedness:
+    """Return the weight of one label for a clip, and of a label for each of its pieces.
+
+    The evidence of n windows counts as that of ``n / (1 + (n - 1) r)`` independent ones: all are correlated by r, for
+    they share a voice or a band, a room and a channel. However long a clip is, it counts as ``1 / r`` windows at most.
+    The clip has one label throughout, or in each piece the label that is most likely there.
+
+    Parameters
+    ----------
+    pieces : iterable of Piece
+        At least one, with sound.
+    window_s : float
+        Length that the model was calibrated on, seconds.
+    priors : ndarray, shape (n_labels,), or None
+        Class priors, summing to 1; None takes all as equal.
+
+    References
+    ----------
+    Kish, "Survey sampling", Wiley (1965), on the effective size of correlated samples.
+
+    Examples
+    --------
+    >>> sure = [Piece(20.0, np.log([0.98, 0.02]), np.zeros(2)), Piece(20.0, np.log([0.03, 0.97]), np.zeros(2))]
+    >>> weigh_pieces(sure, 6.0).mixed > 0.5, weigh_pieces(sure[:1] * 2, 6.0).one_label.round(3)
+    (True, array([1., 0.]))
+    """
+    listed = list(pieces)
+    seconds = np.array([piece.seconds for piece in listed])
+    logs = np.array([piece.log_probability for piece in listed])
+    mean = seconds @ logs / seconds.sum()
+    own = float(seconds @ logs.max(axis=1) / seconds.sum())
+    n = max(1.0, float(seconds.sum()) / window_s)
+    n_effective = n / (1 + (n - 1) * CORRELATION)
+    with np.errstate(divide="ignore"):
+        log_prior = np.zeros(logs.shape[1]) if priors is None else np.log(priors)
+    gain = n_effective * (own - float((mean + np.where(np.isneginf(log_prior), -np.inf, 0)).max()))
+    log_odds = gain + math.log(PRIOR_MIXED / (1 - PRIOR_MIXED))
+    return Mixedness(1 / (1 + math.exp(-min(log_odds, 700.0))), softmax(n_effective * mean + log_prior))
+
+
+def predict_chunks(
+    model: Model,
+    chunks: Iterable[RawFrames],
+    priors: Mapping[str, float] | None = None,
+    *,
+    window_s: float | None = None,
+) -> Prediction:
+    """Return the prediction for a clip of any length, in memory that does not grow with it.
+
+    A clip of up to three windows is scored as one. A longer one is divided as a timeline is, and its pieces are
+    weighed: it has one label, or it is mixed, with the share of each. The probability of a label is that the clip has
+    it throughout, plus its share if the clip is mixed.
+
+    Parameters
+    ----------
+    model : Model
+        The model. Without calibration clips of any length are scored as one.
+    chunks : iterable of RawFrames
+        Of the clip, as :func:`gmmaudio.features.frame_chunks` yields them; or all of it as one.
+    priors : mapping of str to float or None
+        Class priors, as for :meth:`gmmaudio.models.Recogniser.predict`.
+    window_s : float or None
+        Length of the windows, seconds; 0 scores every clip as one; None takes the length that the model was calibrated
+        on.
+
+    Raises
+    ------
+    SettingError
+        If the priors are not of the model's labels, or the length is outside its bounds.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> from gmmaudio.audio import read_audio
+    >>> from gmmaudio.features import raw_frames
+    >>> model = gmmaudio.train("my_music", preset="genre", group_by="parent").model
+    >>> frames = raw_frames([read_audio("song.wav", 22050)], model.features.frames)
+    >>> predict_chunks(model, [frames]).label
+    'metal'
+    """
+    length_s = calibrated_window_s(model.training) if window_s is None else window_s
+    if model.calibration is None or length_s == 0:
+        return model.predict(make_rows([join_frames(list(chunks))], model.features), priors)
+    windows = WindowSettings(length_s, min(max(HOP_S, length_s / N_STEPS), length_s))
+    few = FEW_WINDOWS * length_s * model.features.frames.frames_per_s
+    held: list[RawFrames] = []
+    segmenter: Segmenter | None = None
+    segments = []
+    for chunk in chunks:
+        held.append(chunk)
+        # one frame more than its length is rounding
+        if segmenter is None and sum(map(len, held)) > few + 1:
+            segmenter = Segmenter(model, SegmenterSettings(windows), priors)
+        if segmenter is not None:
+            segments += [segment for each in held for segment in segmenter.add(each)]
+            held = []
+    if segmenter is None:
+        return model.predict(make_rows([join_frames(held)], model.features), priors)
+    segments += list(segmenter.finish())
+    line = Timeline(tuple(join_neighbours(segments)))
+    prior = None if priors is None else model.recogniser.prior_of(priors)
+    return _answer(segmenter, line, weigh_pieces(segmenter.pieces, segmenter.window_s, prior))
+
+
+def _answer(segmenter: Segmenter, line: Timeline, weighed: Mixedness) -> Prediction:
+    """Return the prediction for a long clip of which the timeline is known."""
+    shares, labels = line.shares(), segmenter.labels
+    seconds = line.label_durations()
+    total_s = sum(seconds.values())
+    share_of = np.array([seconds.get(label, 0.0) / total_s if total_s else 1 / len(labels) for label in labels])
+    probability = (1 - weighed.mixed) * weighed.one_label + weighed.mixed * share_of
+    length = np.array([piece.seconds for piece in segmenter.pieces])
+    scores = length @ np.array([piece.scores for piece in segmenter.pieces]) / length.sum()
+    unknown = sum(part.duration_s for part in line.segments if part.status == "unknown")
+    share_unknown = unknown / (unknown + total_s) if unknown else 0.0
+    known = Prediction(
+        scores=dict(zip(labels, scores.tolist(), strict=True)),
+        probability=dict(zip(labels, probability.tolist(), strict=True)),
+        shares=shares,
+    )
+    described = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
+    if share_unknown > MOSTLY_UNKNOWN:
+        return replace(known, status="unknown", code=NO_LABEL, message=f"most of it is of no known label: {described}")
+    if weighed.mixed > 0.5 or share_unknown > MIXED_UNKNOWN:
+        return replace(known, status="mixed", code="mixed", message=described)
+    return replace(known, label=known.best_label)
