@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 # raw samples are passed on in pieces of this length, seconds: what a line can be late
 RAW_PIECE_S = 0.1
-# a window shorter than this share of the model's own is remarked on
-MUCH_SHORTER = 0.9
 
 
 def _list_devices(ctx: click.Context, _param: click.Parameter, is_asked: bool) -> None:
@@ -115,7 +112,7 @@ def command(
 def _remark_on_window(model: Model, settings: ListenSettings) -> None:
     """Write to stderr where the window is much shorter than those of training."""
     from gmmaudio.cli.console import say
-    from gmmaudio.models.windows import calibrated_window_s
+    from gmmaudio.models.windows import MUCH_SHORTER, calibrated_window_s
 
     window_s, trained_s = settings.of(model).window_s, calibrated_window_s(model.training)
     if window_s < MUCH_SHORTER * trained_s:
@@ -191,6 +188,5 @@ def _writer(output_format: str) -> Callable[[TimelineSegment], None]:
 
     def write(answer: TimelineSegment) -> None:
         click.echo({"text": text, "jsonl": record}[output_format](answer))
-        sys.stdout.flush()
 
     return write

@@ -12,6 +12,8 @@ from gmmaudio.values import convert_fields
 # about the time from one window to the next, seconds, where the user names none
 HOP_S = 0.5
 BOUNDS_S = (0.2, 3600.0)
+# a window shorter than this share of the model's own is remarked on
+MUCH_SHORTER = 0.9
 
 
 @dataclass(frozen=True)

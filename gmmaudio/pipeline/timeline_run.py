@@ -18,7 +18,7 @@ from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import frame_chunks
 from gmmaudio.models import Model
 from gmmaudio.models.segmenter import Segmenter, SegmenterSettings
-from gmmaudio.models.windows import HOP_S, WindowSettings, calibrated_window_s
+from gmmaudio.models.windows import HOP_S, MUCH_SHORTER, WindowSettings, calibrated_window_s
 from gmmaudio.pipeline.arguments import as_clips
 from gmmaudio.timelines import Timeline, TimelineSegment, join_neighbours
 from gmmaudio.trials import as_failure, check_lengths, estimate_work, fail_crashed
@@ -26,8 +26,6 @@ from gmmaudio.values import checked
 
 # seconds: shortest turn of a label
 MIN_TURN_S = 2.0
-# a window shorter than this share of the model's own is remarked on
-MUCH_SHORTER = 0.9
 
 
 @dataclass(frozen=True)
