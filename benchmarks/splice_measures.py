@@ -3,14 +3,16 @@
 A *window* of 10 s is right where the label that holds most of it is that of the turn that holds most of it. The
 windows of a recording follow one another from its start; those *inside turns* from the start of each turn, and lie in
 it whole. A *boundary* is the change from one turn to the next, of which one is 10 s long or longer. A pause between
-them belongs to neither; the error is how far the nearest change of label lies outside it, seconds. A change of label
-goes from the end of one to the start of the next, over what is silent or unknown between them.
+them belongs to neither; the error is how far the nearest change between the same two labels lies outside it, seconds. A
+change of label goes from the end of one to the start of the next, over what is silent or unknown between them. A turn
+of 10 s and more is *found* where a stretch of its label, without another label in it, has both ends within 1 s of its
+own, or in the pauses beside it. So what has many changes has no more of them right by chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -40,14 +42,14 @@ def measure(truth: Timeline, found: Timeline) -> dict[str, Quotient]:
     counts = compare_segments(truth, found, tolerance_s=NEAR_S)
     shown = ("segment_error_rate", "frame_accuracy", "boundary_precision", "boundary_recall")
     errors = boundary_errors(truth, found)
-    near = [error <= NEAR_S for error in errors.values()]
+    near = [error <= NEAR_S for error in errors]
     return {
         "windows": share_right(truth, found, windows(truth.duration_s)),
         "windows_inside": share_right(truth, found, windows_inside(truth)),
         "turns": labelled_seconds(truth, found),
         "boundaries_near": (float(sum(near)), len(near)),
-        "turns_near": turns_near(truth, errors),
-        "boundary_error_s": (float(sum(min(error, WINDOW_S) for error in errors.values())), len(errors)),
+        "turns_found": turns_found(truth, found),
+        "boundary_error_s": (float(sum(min(error, WINDOW_S) for error in errors)), len(errors)),
         "log_loss": log_loss(truth, found),
     } | {name: SEGMENT_METRICS[name].parts(counts) for name in shown}
 
@@ -93,31 +95,52 @@ def labelled_seconds(truth: Timeline, found: Timeline) -> Quotient:
     return right, sum(turn.duration_s for turn in truth.segments)
 
 
-def label_changes(line: Timeline) -> Array:
-    """Return the end of one label and the start of the next at every change of label, shape (n, 2), seconds."""
-    labelled = [part for part in line.segments if part.label is not None]
-    changes = [(one.end_s, other.start_s) for one, other in pairwise(labelled) if one.label != other.label]
-    return np.array(changes, dtype=float).reshape(-1, 2)
+def label_runs(line: Timeline) -> list[TimelineSegment]:
+    """Return stretches of one label, over what is silent or unknown within them."""
+    runs: list[TimelineSegment] = []
+    for part in line.segments:
+        if part.label is None:
+            continue
+        if runs and runs[-1].label == part.label:
+            runs[-1] = replace(runs[-1], end_s=part.end_s)
+        else:
+            runs.append(part)
+    return runs
 
 
-def boundary_errors(truth: Timeline, found: Timeline) -> dict[int, float]:
-    """Return the error of the boundary before each turn, seconds, by the turn's number; infinite without any change.
-
-    Of those between turns of which one is long.
-    """
-    changes = label_changes(found)
-    errors: dict[int, float] = {}
-    for i, (before, after) in enumerate(pairwise(truth.segments), 1):
+def boundary_errors(truth: Timeline, found: Timeline) -> list[float]:
+    """Return the error of each boundary, seconds; infinite where no change is between its two labels."""
+    changes = list(pairwise(label_runs(found)))
+    errors = []
+    for before, after in pairwise(truth.segments):
         if max(before.duration_s, after.duration_s) >= LONG_S:
-            outside = np.maximum(before.end_s - changes[:, 0], changes[:, 1] - after.start_s)
-            errors[i] = float(np.maximum(outside, 0).min(initial=np.inf))
+            outside = [
+                max(before.end_s - one.end_s, other.start_s - after.start_s, 0.0)
+                for one, other in changes
+                if (one.label, other.label) == (before.label, after.label)
+            ]
+            errors.append(min(outside, default=np.inf))
     return errors
 
 
-def turns_near(truth: Timeline, errors: Mapping[int, float]) -> Quotient:
-    """Return the number of long turns with both boundaries near, and of all; an end of the recording is near."""
-    long = [i for i, turn in enumerate(truth.segments) if turn.duration_s >= LONG_S]
-    return float(sum(max(errors.get(i, 0.0), errors.get(i + 1, 0.0)) <= NEAR_S for i in long)), len(long)
+def turns_found(truth: Timeline, found: Timeline) -> Quotient:
+    """Return the number of long turns that are found, and of all."""
+    runs = label_runs(found)
+    starts_s = [turn.start_s for turn in truth.segments]
+    ends_s = [turn.end_s for turn in truth.segments]
+    # a turn may seem to begin in the pause before it, and to end in the one after it
+    earliest_s, latest_s = [0.0, *ends_s[:-1]], [*starts_s[1:], truth.duration_s]
+    is_found = [
+        any(
+            run.label == turn.label
+            and earliest - NEAR_S <= run.start_s <= turn.start_s + NEAR_S
+            and turn.end_s - NEAR_S <= run.end_s <= latest + NEAR_S
+            for run in runs
+        )
+        for turn, earliest, latest in zip(truth.segments, earliest_s, latest_s, strict=True)
+        if turn.duration_s >= LONG_S
+    ]
+    return float(sum(is_found)), len(is_found)
 
 
 def rightness(truth: Timeline, part: TimelineSegment) -> float:

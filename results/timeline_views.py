@@ -43,14 +43,14 @@ def _labels_table(rows: Rows) -> str:
 
 def _boundaries_table(rows: Rows) -> str:
     """Return the errors of boundaries and the calibration of segments."""
-    heads = ["boundaries of turns of 10 s and more; probabilities", "segmenter", "within 1 s", "turns with both"]
+    heads = ["boundaries of turns of 10 s and more; probabilities", "segmenter", "within 1 s", "turns found"]
     heads += ["mean error (10 s at most), s", "precision of all boundaries", "calibration error", "log loss, bits"]
     cells = [
         [
             _recordings(row),
             row["system"],
             percent(row["boundaries_near"]),
-            percent(row["turns_near"]),
+            percent(row["turns_found"]),
             _with_interval(row["boundary_error_s"]),
             percent(row["boundary_precision"]),
             number(row["calibration_error"], form=".3f"),

@@ -53,35 +53,49 @@ def test_pauses_between_turns_are_not_judged():
 @pytest.mark.parametrize(
     ("found", "errors"),
     [
-        # anywhere in the pause from 20 to 21 s is right; the nearest change counts
-        (line((0, 20.5, "fr"), (20.5, 26, "de"), (26, 60, "fr")), {1: 0, 2: 1}),
-        (line((0, 19, "fr"), (19, 60, "de")), {1: 1, 2: 6}),
-        (line((0, 23, "fr"), (23, 24.5, "de"), (24.5, 60, "fr")), {1: 2, 2: 0.5}),
+        # anywhere in the pause from 20 to 21 s is right; the nearest change between the two labels counts
+        (line((0, 20.5, "fr"), (20.5, 26, "de"), (26, 60, "fr")), [0, 1]),
+        (line((0, 3, "fr"), (3, 4, "de"), (4, 19, "fr"), (19, 60, "de")), [1, 21]),
+        (line((0, 23, "fr"), (23, 24.5, "de"), (24.5, 60, "fr")), [2, 0.5]),
         # a change goes over silence and what is unknown
-        (line((0, 20, "fr"), (20, 22, "silence"), (22, 60, "de")), {1: 1, 2: 5}),
-        (line((0, 17, "fr"), (17, 21, "unknown"), (21, 60, "de")), {1: 3, 2: 8}),
-        # and is none where the label comes again
-        (line((0, 19, "fr"), (19, 22, "silence"), (22, 60, "fr")), {1: math.inf, 2: math.inf}),
+        (line((0, 20, "fr"), (20, 22, "silence"), (22, 25, "de"), (25, 60, "fr")), [1, 0]),
+        (line((0, 17, "fr"), (17, 21, "unknown"), (21, 60, "de")), [3, math.inf]),
+        # and is none where the label comes again, or another one does
+        (line((0, 19, "fr"), (19, 22, "silence"), (22, 60, "fr")), [math.inf, math.inf]),
+        (line((0, 20, "fr"), (20, 25, "it"), (25, 60, "fr")), [math.inf, math.inf]),
     ],
 )
-def test_the_error_of_a_boundary_is_the_distance_of_the_nearest_change_from_the_pause(found, errors):
+def test_the_error_of_a_boundary_is_how_far_the_change_between_its_labels_lies_outside_the_pause(found, errors):
     assert measures.boundary_errors(TRUTH, found) == pytest.approx(errors)
 
 
 def test_an_error_counts_as_ten_seconds_at_most():
-    assert measures.measure(TRUTH, line((0, 20, "fr"), (20, 60, "de")))["boundary_error_s"] == (5, 2)
+    parts = ((0, 20, "fr"), (20, 39, "de"), (39, 60, "fr"))
+    assert measures.measure(TRUTH, line(*parts))["boundary_error_s"] == (10, 2)
     assert measures.measure(TRUTH, line((0, 60, "fr")))["boundary_error_s"] == (20, 2)
 
 
 def test_boundaries_between_short_turns_are_left_out():
     short = line((0, 9, "fr"), (9, 18, "de"), (18, 28, "fr"))
-    assert set(measures.boundary_errors(short, short)) == {2}
+    assert measures.boundary_errors(short, short) == [0]
 
 
-def test_a_long_turn_is_near_with_both_of_its_boundaries():
-    both = measures.boundary_errors(TRUTH, line((0, 20, "fr"), (20, 26.5, "de"), (26.5, 60, "fr")))
-    # the first turn of 20 s has its end within 1 s; the last, of 35 s, begins 1.5 s too late; the short one is left out
-    assert measures.turns_near(TRUTH, both) == (1, 2)
+@pytest.mark.parametrize(
+    ("found", "n_found"),
+    [
+        # of the turns of 20 and 35 s the last begins 1.5 s too late; the short one is left out
+        (line((0, 20, "fr"), (20, 26.5, "de"), (26.5, 60, "fr")), 1),
+        (line((0, 21.9, "fr"), (21.9, 24.1, "de"), (24.1, 60, "fr")), 2),
+        (line((0, 22.1, "fr"), (22.1, 24.1, "de"), (24.1, 60, "fr")), 1),
+        # silence and unknown may be inside a turn, another label may not, however short
+        (line((0, 9, "fr"), (9, 12, "silence"), (12, 20, "fr"), (21, 25, "de"), (25, 60, "fr")), 2),
+        (line((0, 9, "fr"), (9, 9.5, "de"), (9.5, 20, "fr"), (21, 25, "de"), (25, 60, "fr")), 1),
+        (line((0, 20, "it"), (21, 25, "de"), (25, 60, "fr")), 1),
+        (line((0, 20, "fr"), (21, 25, "de"), (25, 58.9, "fr"), duration_s=60), 1),
+    ],
+)
+def test_a_turn_is_found_by_one_stretch_of_its_label_with_both_ends_near(found, n_found):
+    assert measures.turns_found(TRUTH, found) == (n_found, 2)
 
 
 def test_the_probability_of_a_segment_is_judged_by_the_share_that_is_right():

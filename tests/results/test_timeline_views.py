@@ -7,7 +7,7 @@ from results import views
 HALF = {"value": 0.5, "interval": [0.25, 0.75]}
 HALF_TEXT = "50.0 % (25.0 to 75.0)"
 SECONDS = {"value": 2.125, "interval": [1.0, 4.0]}
-SHARES = ("windows", "windows_inside", "turns", "segment_error_rate", "boundaries_near", "turns_near")
+SHARES = ("windows", "windows_inside", "turns", "segment_error_rate", "boundaries_near", "turns_found")
 MEASURES = dict.fromkeys((*SHARES, "boundary_precision"), HALF) | {"boundary_error_s": SECONDS, "log_loss": SECONDS}
 
 
@@ -22,14 +22,14 @@ def rows_of(text):
 
 def test_every_part_has_its_table_and_parts_without_rows_have_none(record):
     lead = {"value": 0.125, "interval": [0.05, 0.2]}
-    rows = [segmenter("gmmaudio timeline"), segmenter("vote", lead=lead, calibration_error=None, turns_near=lead)]
+    rows = [segmenter("gmmaudio timeline"), segmenter("vote", lead=lead, calibration_error=None, turns_found=lead)]
     text = views.timeline_tables(replace(record, rows=rows))
     labels, ours, vote, boundaries, ours_too, vote_too = rows_of(text)
     half, seconds = HALF_TEXT, "2.12 (1.00 to 4.00)"
     assert "10 s windows right" in labels
     assert ours == f"| genre, n=12 | gmmaudio timeline | {half} | | {half} | {half} | {half} |"
     assert vote == f"| genre, n=12 | vote | {half} | +12.5 (+5.0 to +20.0) | {half} | {half} | {half} |"
-    assert "turns with both" in boundaries
+    assert "turns found" in boundaries
     assert ours_too == f"| genre, n=12 | gmmaudio timeline | {half} | {half} | {seconds} | {half} | 0.062 | {seconds} |"
     assert vote_too == f"| genre, n=12 | vote | {half} | 12.5 % (5.0 to 20.0) | {seconds} | {half} | | {seconds} |"
     assert text.endswith("One worker, one thread.\n")
