@@ -92,8 +92,9 @@ def listen(
     """Return an iterator over the answers of a model for sound that arrives: one at every hop, of the latest window.
 
     An answer is that of :func:`gmmaudio.classify` for a file with the last ``window_s`` seconds of the sound: gated,
-    normalised over the window, with the model's calibration and open-set threshold, and not divided. At the start the window has what
-    there is, from 0.5 s on. What is left at the end is answered too, unless it is shorter than a tenth of a hop.
+    normalised over the window, with the model's calibration and open-set threshold, and not divided. At the
+    start the window has what there is, from 0.5 s on. What is left at the end is answered too, unless it is shorter
+    than a tenth of a hop.
 
     **Silence** is said where the last two seconds of the window are silent, as a timeline has it: every frame is 50 dB
     or more below the loudest second of the last minute, or below -99 dB, or not speech if the model has a speech gate;
