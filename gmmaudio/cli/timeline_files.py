@@ -39,7 +39,11 @@ DRAWN_RATE_HZ = 16_000
     help="Format of the output; several with -o. [default: text; with -o: csv]",
 )
 @click.option(
-    "--window", "window_s", type=float, metavar="S", help="Length of a window, seconds. [default: that of training]"
+    "--window",
+    "window_s",
+    type=float,
+    metavar="S",
+    help="Length of a window, seconds. [default: that of training, at most 10]",
 )
 @click.option("--hop", "hop_s", type=float, metavar="S", help="From one window to the next, seconds. [default: 0.5]")
 @click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -24,13 +25,15 @@ from gmmaudio.timelines import TimelineSegment
 # mean length of a turn, and the shortest, seconds
 MEAN_TURN_S, MIN_TURN_S = 20.0, 2.0
 # how often the evidence of a window counts in the path: neighbours overlap, and are calibrated to be cautious
-EVIDENCE = 4.0
-# weight of an acoustic change in the log prior of a change of label; ratio at which it has none, nats for a frame
-CHANGE_WEIGHT, CHANGE_REFERENCE = 10.0, 0.6
+EVIDENCE = 6.0
+# weight of an acoustic change in the log prior of a change of label; how many times the usual change has none
+CHANGE_WEIGHT, USUAL_CHANGES = 6.0, 1.5
+# the usual change is the median of the last two minutes; of fewer steps than these none is known
+HISTORY_S, FEWEST_STEPS = 120.0, 10
 # a change of label lies at the greatest acoustic change this near, seconds
 REFINE_S = 2.0
 # share of a change's log likelihood ratio that counts in its tolerance: frames of sound depend on each other
-TOLERANCE_WEIGHT = 0.015
+TOLERANCE_WEIGHT = 0.01
 TOLERANCE_MASS = 0.9
 # less sound beside silence is its edge, seconds
 SHORTEST_SOUND_S = 0.25
@@ -125,6 +128,7 @@ class Segmenter:
         self._is_rejected = False
         # acoustic changes at moments that are not settled: frame -> score
         self._changes: dict[int, float] = {}
+        self._usual_changes: deque[float] = deque(maxlen=max(FEWEST_STEPS, round(HISTORY_S * steps_per_s)))
         self._runs: list[_Run] = []
 
     @property
@@ -217,9 +221,18 @@ class Segmenter:
         self._rejected.append(self._is_rejected)
         labels = self._window[:-1]
         evidence = np.log(np.maximum(labels / labels.sum(), 1e-12))
-        change = CHANGE_WEIGHT * (self._change_at(first) - CHANGE_REFERENCE) if first else 0.0
+        change = self._log_change_prior(self._change_at(first)) if first else 0.0
         self._n_steps += 1
         self._decide(self._path.push(EVIDENCE * (1 - silent) * self._step / self._length * evidence, change))
+
+    def _log_change_prior(self, change: float) -> float:
+        """Return what an acoustic change adds to the log prior of a change of label: music changes more than speech."""
+        if not change:
+            return 0.0
+        self._usual_changes.append(change)
+        if len(self._usual_changes) < FEWEST_STEPS:
+            return 0.0
+        return CHANGE_WEIGHT * (change / max(float(np.median(self._usual_changes)), 1e-3) - USUAL_CHANGES)
 
     def _change_at(self, frame: int) -> float:
         """Return the greatest acoustic change within half a step of a frame; the changes there are kept."""

