@@ -226,7 +226,7 @@ class Segmenter:
         self._decide(self._path.push(EVIDENCE * (1 - silent) * self._step / self._length * evidence, change))
 
     def _log_change_prior(self, change: float) -> float:
-        """Return what an acoustic change adds to the log prior of a change of label: music changes more than speech."""
+        """Return the part of an acoustic change in the log prior of a change of label, beside what is usual."""
         if not change:
             return 0.0
         self._usual_changes.append(change)
