@@ -44,12 +44,18 @@ def test_the_commands_of_the_readme_run_in_their_order(music):
         ["gmmaudio", "crossval"],
         ["gmmaudio", "train"],
         ["gmmaudio", "classify"],
+        ["gmmaudio", "timeline"],
+        ["gmmaudio", "explain"],
     ]
+    shown = []
     for line in lines:
         words = [sys.executable, "-m", *shlex.split(line, comments=True)]
         done = subprocess.run(words, cwd=music, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
-    assert done.stdout.startswith("song.mp3\t")
+        shown.append(done.stdout)
+    assert shown[2].startswith("song.mp3\t")
+    assert shown[3].split() == ["annotated/song.mp3.html", "annotated/song.mp3.TextGrid"]
+    assert shown[4].startswith("song.mp3: ")
     assert {path.name for path in music.iterdir()} >= {"report.html", "genre.safetensors"}
 
 
