@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from gmmaudio.audio.decode import resampled
 from gmmaudio.audio.downmix import Downmix
 from gmmaudio.audio.ffmpeg import CONTAINERS, MEDIA_REMEDY
-from gmmaudio.audio.formats import MAX_RATE_HZ, MIN_RATE_HZ, Samples
+from gmmaudio.audio.formats import MAX_RATE_HZ, MIN_RATE_HZ, AudioNote, Samples
 from gmmaudio.errors import AudioError, SettingError
 
 # seconds that are passed on at once
@@ -19,7 +19,9 @@ PIECE_S = 0.5
 FULL_SCALE = 32768.0
 
 
-def read_stream_blocks(stream: BinaryIO, sr: int) -> Iterator[Samples]:
+def read_stream_blocks(
+    stream: BinaryIO, sr: int, *, on_note: Callable[[AudioNote], None] | None = None
+) -> Iterator[Samples]:
     """Yield the sound of a file that arrives through a pipe, mono and resampled, as soon as it is decoded.
 
     The bytes are decoded by FFmpeg as they come (the ``media`` extra): what can only be told from a whole file, such as
@@ -31,6 +33,8 @@ def read_stream_blocks(stream: BinaryIO, sr: int) -> Iterator[Samples]:
         Open for reading, such as ``sys.stdin.buffer``.
     sr : int
         Rate to resample to, hertz.
+    on_note : function of an AudioNote, or None
+        Called at the end with what is to be said of the channels.
 
     Yields
     ------
@@ -56,19 +60,20 @@ def read_stream_blocks(stream: BinaryIO, sr: int) -> Iterator[Samples]:
         import av
     except ImportError as error:
         raise AudioError("needs_media", f"sound on a pipe is decoded by FFmpeg; {MEDIA_REMEDY}") from error
+    source = _ForwardOnly(stream)
     try:
-        container: Any = av.open(
-            _ForwardOnly(stream), mode="r", metadata_errors="ignore", options={"format_whitelist": CONTAINERS}
-        )
+        container: Any = av.open(source, mode="r", metadata_errors="ignore", options={"format_whitelist": CONTAINERS})
     except (av.FFmpegError, OSError, ValueError) as error:
+        source.raise_stopped()
         raise AudioError("not_audio", f"is no sound that FFmpeg decodes ({error}); check what is piped in") from error
     with container:
         track = container.streams.best("audio")
         if track is None or track.codec_context is None:
             raise AudioError("not_audio", "contains no audio stream; check what is piped in")
         try:
-            yield from _decoded(container, track, sr)
+            yield from _decoded(container, track, sr, source, on_note)
         except (av.FFmpegError, OSError, ValueError) as error:
+            source.raise_stopped()
             raise AudioError("damaged", f"cannot be decoded further ({error}); check what is piped in") from error
 
 
@@ -134,7 +139,9 @@ def _as_float(data: bytes, n_channels: int) -> Samples:
     return np.asarray(samples / np.float32(FULL_SCALE), dtype=np.float32)
 
 
-def _decoded(container: Any, track: Any, sr: int) -> Iterator[Samples]:
+def _decoded(
+    container: Any, track: Any, sr: int, source: _ForwardOnly, on_note: Callable[[AudioNote], None] | None
+) -> Iterator[Samples]:
     """Yield the sound of a track, mono and resampled."""
     import av
 
@@ -148,10 +155,15 @@ def _decoded(container: Any, track: Any, sr: int) -> Iterator[Samples]:
             if sum(map(len, held)) >= PIECE_S * rate_hz:
                 yield np.concatenate(held)
                 held = []
+        source.raise_stopped()
         if held:
             yield np.concatenate(held)
 
-    yield from resampled(Downmix(rate_hz).mix(blocks()), rate_hz, sr)
+    downmix = Downmix(rate_hz)
+    yield from resampled(downmix.mix(blocks()), rate_hz, sr)
+    if on_note is not None:
+        for note in downmix.notes():
+            on_note(note)
 
 
 class _ForwardOnly:
@@ -159,9 +171,19 @@ class _ForwardOnly:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._stopped: BaseException | None = None
 
     def read(self, n: int) -> bytes:
-        """Return the next bytes, as many as have arrived."""
+        """Return the next bytes, as many as have arrived; none where a signal has stopped the run."""
         read = getattr(self._stream, "read1", self._stream.read)
-        data: bytes = read(n)
+        try:
+            data: bytes = b"" if self._stopped is not None else read(n)
+        except BaseException as error:  # noqa: BLE001 - PyAV, which calls this, would discard it
+            self._stopped = error
+            return b""
         return data
+
+    def raise_stopped(self) -> None:
+        """Raise what stopped a read, if anything did."""
+        if self._stopped is not None:
+            raise self._stopped

@@ -95,6 +95,8 @@ def command(
     with inputs.resolve(paths) as files:
         if figure is not None and len(files) > 1:
             raise click.UsageError(f"--figure is of one recording, and there are {len(files)}; name one PATH.")
+        if output is None and len(files) > 1:
+            _check_joins(chosen[0])
         targets = {} if output is None else _targets(files, output, chosen)
         _check_outputs([model, *(file.path for file in files)], [*targets.values(), *filter(None, [figure])])
         failed = _run(loaded, settings, files, chosen, targets, figure, (n_jobs, is_quiet))
@@ -104,13 +106,8 @@ def command(
 
 def _check_choice(formats: tuple[str, ...], paths: tuple[str, ...], output: Path | None, figure: Path | None) -> None:
     """Raise where the formats need files, or standard input cannot be followed."""
-    from gmmaudio.timelines import FORMATS as ANNOTATIONS
-
     if output is None and len(formats) > 1:
         raise click.UsageError("Standard output takes one --format; name a folder with -o for several.")
-    for_one = [name for name in formats if name == "html" or not ANNOTATIONS[name].joins]
-    if output is None and for_one and len(paths) > 1:
-        raise click.UsageError(f"--format {for_one[0]} holds one recording; name a folder with -o for several.")
     if "-" in paths and (len(paths) > 1 or output is not None or figure is not None or formats[0] not in STREAMED):
         raise click.UsageError(
             "Standard input is followed by itself, and written as it arrives: name - alone, without -o and --figure, "
@@ -122,6 +119,14 @@ def _check_choice(formats: tuple[str, ...], paths: tuple[str, ...], output: Path
 
         figure_format(figure)
         require_matplotlib()
+
+
+def _check_joins(name: str) -> None:
+    """Raise where a format holds one recording only."""
+    from gmmaudio.timelines import FORMATS as ANNOTATIONS
+
+    if name == "html" or not ANNOTATIONS[name].joins:
+        raise click.UsageError(f"--format {name} holds one recording; name a folder with -o for several.")
 
 
 def _targets(files: Sequence[Input], output: Path, formats: Sequence[str]) -> dict[tuple[Input, str], Path]:
@@ -171,7 +176,8 @@ def _run(
     n_jobs, is_quiet = run
     with show_progress(is_quiet=is_quiet) as progress:
         found = timelines(model, [file.path for file in files], settings, n_jobs=n_jobs, progress=progress)
-        for i, (file, line) in enumerate(zip(files, found, strict=True)):
+        is_first = True
+        for file, line in zip(files, found, strict=True):
             if isinstance(line, FailedInput):
                 failed.append(FailedInput(file.shown, line.code, line.message))
                 continue
@@ -180,7 +186,8 @@ def _run(
             if figure is not None:
                 _draw(line, file, figure)
             if not targets:
-                click.echo(_text(line, file, formats[0], None, is_first=i == 0), nl=False)
+                click.echo(_text(line, file, formats[0], None, is_first=is_first), nl=False)
+                is_first = False
                 continue
             paths = {targets[file, name]: name for name in formats}
             for folder in dict.fromkeys(path.parent for path in paths):
@@ -225,21 +232,24 @@ def _draw(line: Timeline, file: Input, figure: Path) -> None:
 
 def _follow_stdin(model: Model, settings: TimelineSettings, name: str) -> None:
     """Write the segments of what arrives on standard input as soon as they are settled."""
-    from gmmaudio.audio import read_stream_blocks
+    from gmmaudio.audio import AudioNote, check_duration, read_stream_blocks
     from gmmaudio.cli import console
     from gmmaudio.cli.inputs import stdin_bytes
     from gmmaudio.errors import AudioError
     from gmmaudio.evaluation import FailedInput
     from gmmaudio.pipeline import Scan
 
-    scan = Scan(model, settings)
+    scan, said = Scan(model, settings), list[AudioNote]()
     write = _segment_writer(name)
     try:
-        for segment in scan.follow(read_stream_blocks(stdin_bytes(), model.features.frames.sample_rate_hz)):
+        sr = model.features.frames.sample_rate_hz
+        for segment in scan.follow(read_stream_blocks(stdin_bytes(), sr, on_note=said.append)):
             write(segment)
+        check_duration(scan.n_samples / sr, settings.min_duration_s)
     except AudioError as error:
         console.say_failed([FailedInput("-", error.code, error.message)])
         click.get_current_context().exit(EXIT_SOME_FAILED if scan.segments else EXIT_NOTHING)
+    console.say_notes("-", said)
     for note in scan.notes:
         console.say(f"note -: {note}")
 

@@ -14,7 +14,7 @@ SHRINKAGE = 0.05
 # variance of every column at least, as a share of the mean variance
 MIN_VARIANCE = 1e-4
 # of a side of full length: what a shorter side, at an end of the recording, must have
-SHORTEST_SIDE = 0.25
+SHORTEST_SIDE = 0.5
 
 
 def change_scores(cepstra: Frames, centres: Codes, side: int) -> Array:

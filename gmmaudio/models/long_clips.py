@@ -26,6 +26,9 @@ CORRELATION = 0.37
 PRIOR_MIXED = 0.1
 # share of the sound, of no known label, from which a clip is mixed, and from which it is unknown
 MIXED_UNKNOWN, MOSTLY_UNKNOWN = 0.35, 0.5
+NO_SOUND = (
+    "no sound that stands out for long enough, or no speech; check the recording, or score it as one (`trial_s` 0)"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +76,16 @@ def weigh_pieces(pieces: Iterable[Piece], window_s: float, priors: Array | None 
     listed = list(pieces)
     seconds = np.array([piece.seconds for piece in listed])
     logs = np.array([piece.log_probability for piece in listed])
-    mean = seconds @ logs / seconds.sum()
-    own = float(seconds @ logs.max(axis=1) / seconds.sum())
-    n = max(1.0, float(seconds.sum()) / window_s)
-    n_effective = n / (1 + (n - 1) * CORRELATION)
     with np.errstate(divide="ignore"):
         log_prior = np.zeros(logs.shape[1]) if priors is None else np.log(priors)
-    gain = n_effective * (own - float((mean + np.where(np.isneginf(log_prior), -np.inf, 0)).max()))
-    log_odds = gain + math.log(PRIOR_MIXED / (1 - PRIOR_MIXED))
+    # against the likeliest label, so that equal priors say nothing
+    log_prior -= log_prior.max()
+    mean = seconds @ logs / seconds.sum()
+    own = float(seconds @ (logs + log_prior).max(axis=1) / seconds.sum())
+    n = max(1.0, float(seconds.sum()) / window_s)
+    n_effective = n / (1 + (n - 1) * CORRELATION)
+    gain = n_effective * own - float((n_effective * mean + log_prior).max())
+    log_odds = max(gain, 0.0) + math.log(PRIOR_MIXED / (1 - PRIOR_MIXED))
     return Mixedness(1 / (1 + math.exp(-min(log_odds, 700.0))), softmax(n_effective * mean + log_prior))
 
 
@@ -143,6 +148,8 @@ def predict_chunks(
     if segmenter is None:
         return model.predict(make_rows([join_frames(held)], model.features), priors)
     segments += list(segmenter.finish())
+    if not segmenter.pieces:
+        return Prediction(status="unknown", code="silent", message=NO_SOUND)
     line = Timeline(tuple(join_neighbours(segments)))
     prior = None if priors is None else model.recogniser.prior_of(priors)
     return _answer(segmenter, line, weigh_pieces(segmenter.pieces, segmenter.window_s, prior))
@@ -167,6 +174,6 @@ def _answer(segmenter: Segmenter, line: Timeline, weighed: Mixedness) -> Predict
     described = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
     if share_unknown > MOSTLY_UNKNOWN:
         return replace(known, status="unknown", code=NO_LABEL, message=f"most of it is of no known label: {described}")
-    if weighed.mixed > 0.5 or share_unknown > MIXED_UNKNOWN:
+    if (weighed.mixed > 0.5 and len(seconds) > 1) or share_unknown > MIXED_UNKNOWN:
         return replace(known, status="mixed", code="mixed", message=described)
     return replace(known, label=known.best_label)

@@ -28,6 +28,8 @@ MEAN_TURN_S, MIN_TURN_S = 20.0, 2.0
 EVIDENCE = 6.0
 # weight of an acoustic change in the log prior of a change of label; how many times the usual change has none
 CHANGE_WEIGHT, USUAL_CHANGES = 6.0, 1.5
+# more is no more certain, nats
+MAX_CHANGE = 12.0
 # the usual change is the median of the last two minutes; of fewer steps than these none is known
 HISTORY_S, FEWEST_STEPS = 120.0, 10
 # a change of label lies at the greatest acoustic change this near, seconds
@@ -232,7 +234,8 @@ class Segmenter:
         self._usual_changes.append(change)
         if len(self._usual_changes) < FEWEST_STEPS:
             return 0.0
-        return CHANGE_WEIGHT * (change / max(float(np.median(self._usual_changes)), 1e-3) - USUAL_CHANGES)
+        ratio = change / max(float(np.median(self._usual_changes)), 1e-3)
+        return min(CHANGE_WEIGHT * (ratio - USUAL_CHANGES), MAX_CHANGE)
 
     def _change_at(self, frame: int) -> float:
         """Return the greatest acoustic change within half a step of a frame; the changes there are kept."""
@@ -274,7 +277,9 @@ class Segmenter:
             if following is None and not at_end:
                 break
             if following is not None:
-                if len(self._runs) == 2 and following.last - following.first <= 2 * reach and not at_end:
+                # what follows must be long enough that its end does not matter
+                shortest = max(2 * reach, reach + 2 * self._min_turn)
+                if len(self._runs) == 2 and following.last - following.first <= shortest and not at_end:
                     break
                 self._refine(run, following, reach)
             self._runs.pop(0)
@@ -287,9 +292,8 @@ class Segmenter:
 
     def _refine(self, run: _Run, following: _Run, reach: int) -> None:
         """Move the change between two runs to the greatest acoustic change near it."""
-        shortest = min(self._min_turn, reach // 2, (run.last - run.first) // 2, (following.last - following.first) // 2)
-        low = max(run.last - reach, run.first + shortest)
-        high = min(run.last + reach, following.last - shortest)
+        low = max(run.last - reach, run.first + min(self._min_turn, run.last - run.first))
+        high = min(run.last + reach, following.last - min(self._min_turn, following.last - following.first))
         moments = np.array([moment for moment in self._changes if low <= moment <= high])
         if not len(moments):
             following.tolerance_s = self.step_s

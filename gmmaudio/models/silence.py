@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 from gmmaudio.features import FeatureSettings, Frames, RawFrames
 
-# below the loudest second around a frame, decibel: far more than between words
+# below the second loudest second around a frame, decibel: far more than between words
 RANGE_DB = 50.0
 # level of digital silence, and what lies as low, decibel
 FLOOR_DB = -99.0
-# seconds before and after a second of which the loudest is its reference
+# seconds before and after a second, of which the second loudest is its reference
 PAST_S, AHEAD_S = 60, 3
 # percentile of the frames of a second that is its level
 LEVEL_PERCENTILE = 95
@@ -20,9 +20,9 @@ SHORTEST_S = 2.0
 
 
 class SilenceDetector:
-    """Frames that are silent: 50 dB below the loudest second around them, or without speech; for 2 s or longer.
+    """Frames that are silent: 50 dB below the second loudest second around them, or without speech; for 2 s or longer.
 
-    The loudest of the minute before and the three seconds after counts. With a speech gate, frames without speech are
+    The minute before and the three seconds after count. With a speech gate, frames without speech are
     silent too.
 
     Parameters
@@ -122,7 +122,9 @@ class SilenceDetector:
     def _decide(self) -> None:
         """Compare the oldest second that is not decided with those around it."""
         j = self._n_decided
-        reference = max(self._levels[max(0, j - PAST_S) : j + AHEAD_S + 1])
+        # the second loudest: a bang in one of them is no reference
+        around = sorted(self._levels[max(0, j - PAST_S) : j + AHEAD_S + 1])
+        reference = around[-min(2, len(around))]
         levels, speech = self._waiting[:, : self._second]
         silent = levels < max(reference - RANGE_DB, FLOOR_DB)
         if self._speech_gate is not None:

@@ -256,7 +256,10 @@ def _classify(
     extracted, notes = extract_clip(extraction, clip)
     if isinstance(extracted, FailedInput):
         return Answer(without_label(extracted), notes)
-    prediction = predict_chunks(model, [extracted.raw], priors, window_s=trial_s)
+    try:
+        prediction = predict_chunks(model, [extracted.raw], priors, window_s=trial_s)
+    except Exception as error:  # noqa: BLE001 - an unexpected error at one file must not stop the others
+        return Answer(without_label(as_failure(clip.path, error)), notes)
     known = replace(prediction, path=clip.path, duration_s=extracted.duration_s, notes=extracted.notes)
     return Answer(known, notes)
 

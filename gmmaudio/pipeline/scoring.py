@@ -64,11 +64,10 @@ def score_trials(
     with one_thread():
         for trial, unit in zip(run.track(trials, "scoring"), units, strict=True):
             is_clip = model is not None and [len(part.raw) for part in trial.segments] == [len(trial.parts[0].raw)]
-            prediction = (
-                predict_chunks(model, [trial.parts[0].raw])
-                if model is not None and is_clip
-                else recogniser.predict(trial.rows.values)
-            )
+            prediction = predict_chunks(model, [trial.parts[0].raw]) if model is not None and is_clip else None
+            # a long clip without sound that stands out is scored as one, too
+            if prediction is None or not prediction.scores:
+                prediction = recogniser.predict(trial.rows.values)
             scored.append(
                 ScoredClip(
                     name=trial.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,10 @@ from gmmaudio.values import checked
 
 # seconds: shortest turn of a label
 MIN_TURN_S = 2.0
+# seconds: a hop longer than any window
+LONGEST_HOP_S = 3600.0
+# steps of the shortest turn, each of which is a state of every label
+MOST_STEPS = 1_000
 # seconds: a longer window covers several turns, even where the model was calibrated on such
 LONGEST_WINDOW_S = 10.0
 
@@ -72,6 +76,8 @@ class TimelineSettings:
             raise SettingError(f"`min_turn_s` is {self.min_turn_s:g}; expected 0 to 3600 s")
         if self.window_s is not None:
             WindowSettings(self.window_s, self.window_s if self.hop_s is None else self.hop_s)
+        elif self.hop_s is not None:
+            WindowSettings(LONGEST_HOP_S, self.hop_s)
 
     def of(self, model: Model) -> SegmenterSettings:
         """Return the settings of the segmenter of a model.
@@ -85,6 +91,11 @@ class TimelineSettings:
             min(calibrated_window_s(model.training), LONGEST_WINDOW_S) if self.window_s is None else self.window_s
         )
         hop_s = min(HOP_S, window_s) if self.hop_s is None else self.hop_s
+        if self.min_turn_s / hop_s > MOST_STEPS:
+            raise SettingError(
+                f"`min_turn_s` is {self.min_turn_s:g}, {self.min_turn_s / hop_s:.0f} steps of {hop_s:g} s (`hop_s`); "
+                f"expected {MOST_STEPS} steps at most"
+            )
         return SegmenterSettings(WindowSettings(window_s, hop_s), self.min_turn_s)
 
 
@@ -159,6 +170,22 @@ class Scan:
             self._segmenter.step_s,
             tuple(self.notes),
         )
+
+    def silence(self, path: str) -> Timeline:
+        """Return the timeline of a recording that turned out to be nothing but silence.
+
+        Parameters
+        ----------
+        path : str
+            The recording, as it was named.
+        """
+        duration_s, step_s = self.n_samples / self.model.features.frames.sample_rate_hz, self._segmenter.step_s
+        times = np.arange(step_s / 2, duration_s, step_s)
+        posteriors = np.zeros((len(times), len(self._segmenter.labels) + 2))
+        posteriors[:, -1] = 1.0
+        segment = TimelineSegment(0.0, duration_s, None, "silence", 1.0)
+        labels, window_s = self._segmenter.labels, self._segmenter.window_s
+        return Timeline((segment,), posteriors, times, labels, duration_s, path, window_s, step_s)
 
     def _counted(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
         """Yield the blocks, and count their samples."""
@@ -281,6 +308,7 @@ def timelines(
     (1, 'vanished')
     """
     settings = TimelineSettings() if settings is None else settings
+    settings.of(model)
     if settings.priors is not None:
         model.recogniser.prior_of(settings.priors)
     clips, run = as_clips(paths), RunContext(n_jobs, progress)
@@ -321,7 +349,6 @@ def _scan_file(
     except AudioError as error:
         if error.code != "silent":
             raise
-        duration_s = scan.n_samples / model.features.frames.sample_rate_hz
-        scan.segments[:] = [TimelineSegment(0.0, duration_s, None, "silence", 1.0)]
+        return replace(scan.silence(name), notes=(*scan.notes, *(note.text for note in said)))
     scan.notes.extend(note.text for note in said)
     return scan.timeline(name)

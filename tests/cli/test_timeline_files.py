@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import shutil
+import signal
 import subprocess
 
 import numpy as np
@@ -149,11 +151,48 @@ def test_a_pipe_without_sound_is_refused(command, model_file):
     assert result.err.startswith("skipped [not_audio] -: ")
 
 
+def test_a_table_has_its_header_where_the_first_file_fails(command, model_file, recording):
+    result = command("timeline", model_file, "gone.wav", recording, "--format", "csv")
+    assert result.code == 1
+    assert result.out.startswith("path,start,end,status,label,probability,tolerance\n")
+
+
+def test_a_folder_of_several_is_no_single_annotation(command, model_file, recording, tmp_path):
+    for name in ("a.wav", "b.wav"):
+        shutil.copy(recording, tmp_path / name)
+    result = command("timeline", model_file, tmp_path, "--format", "textgrid")
+    assert (result.code, result.out) == (2, "")
+    assert "--format textgrid holds one recording" in result.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_pipe_that_waits(model_file, corpus, number, code):
+    pytest.importorskip("av")
+    y, sr = soundfile.read(corpus.root / "low" / "cy" / "0.wav")
+    file = io.BytesIO()
+    soundfile.write(file, np.resize(y, 300 * sr), sr, format="WAV", subtype="PCM_16")
+    data = file.getvalue()
+    with subprocess.Popen(
+        [*GMMAUDIO, "timeline", str(model_file), "-", "--format", "jsonl", "--window", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        # the command has read what was written where the pipe, which holds much less, has taken all of it
+        process.stdin.write(data[: len(data) - 1_000_000])
+        process.stdin.flush()
+        process.send_signal(number)
+        assert process.wait(60) == code
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["a.wav", "--format", "csv", "--format", "srt"], "Standard output takes one --format; name a folder with -o"),
         (["a.wav", "b.wav", "--format", "srt"], "--format srt holds one recording; name a folder with -o for several."),
+        (["a.wav", "--hop", "nan"], "--hop"),
+        (["a.wav", "--hop", "8"], "--hop"),
         (["-", "a.wav"], "Standard input is followed by itself"),
         (["-", "--format", "srt"], "and one of the formats text, csv, jsonl, rttm."),
         (["a.wav", "--figure", "a.bmp"], "a.bmp"),

@@ -37,8 +37,8 @@ def test_the_greatest_score_is_at_the_change_and_scaling_does_not_matter():
 
 def test_sides_that_are_too_short_have_no_score():
     frames = sound(300, 2, 0.0, 1)
-    assert change_scores(frames, np.array([24, 276]), 100).tolist() == [0.0, 0.0]
-    assert (change_scores(frames, np.array([25, 275]), 100) > 0).all()
+    assert change_scores(frames, np.array([49, 251]), 100).tolist() == [0.0, 0.0]
+    assert (change_scores(frames, np.array([50, 250]), 100) > 0).all()
 
 
 def test_steady_sound_is_no_change():

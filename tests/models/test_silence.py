@@ -37,7 +37,12 @@ def test_digital_silence_is_silent_beside_nothing_louder():
 def test_the_reference_looks_ahead_three_seconds_and_back_a_minute():
     assert found([(2, -75), (4, -20)]) == [(0.0, 2.0)]
     # a minute after the last sound the noise of the room is all there is
-    assert found([(5, -20), (100, -75)])[0] == pytest.approx((5.0, 65.0), abs=0.2)
+    # (the last but one of the loud seconds is the reference)
+    assert found([(5, -20), (100, -75)])[0] == pytest.approx((5.0, 64.0), abs=0.2)
+
+
+def test_one_bang_is_no_reference():
+    assert found([(10, -65), (0.5, -5), (20, -65)]) == []
 
 
 def test_without_speech_it_is_silent_where_the_front_end_has_a_speech_gate():

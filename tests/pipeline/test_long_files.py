@@ -10,6 +10,7 @@ import gmmaudio
 from conftest import GENRES, SR, synthetic_clip
 from gmmaudio.errors import SettingError
 from gmmaudio.features import make_rows, raw_frames
+from gmmaudio.models import segmenter
 from gmmaudio.pipeline import classification
 
 
@@ -100,3 +101,23 @@ def test_evaluation_divides_long_clips_as_classification_does(model, folder, tmp
     found = list(gmmaudio.classify(model, paths))
     assert [clip.probability for clip in report.clips] == [one.probability for one in found]
     assert all(one.shares is not None for one in found)
+
+
+def test_a_long_file_without_sound_that_stands_out_stops_no_other(model, folder, tmp_path, monkeypatch):
+    # sound beside silence is then silence, however long it is
+    monkeypatch.setattr(segmenter, "SHORTEST_SOUND_S", 60.0)
+    y = np.concatenate([synthetic_clip(220.0, 1, 10.0), np.zeros(10 * SR, np.float32), synthetic_clip(220.0, 2, 10.0)])
+    soundfile.write(tmp_path / "apart.wav", y, SR)
+    for settings in ({}, {"cache": tmp_path / "cache"}):
+        first, empty, last = gmmaudio.classify(
+            model, [folder / "jazz.wav", tmp_path / "apart.wav", folder / "metal.wav"], n_jobs=1, **settings
+        )
+        assert (first.label, last.label) == ("jazz", "metal")
+        assert (empty.status, empty.code, empty.scores) == ("unknown", "silent", {})
+
+
+def test_a_label_that_is_impossible_makes_no_clip_mixed(model, folder):
+    (found,) = gmmaudio.classify(model, [folder / "jazz.wav"], priors={"jazz": 0.0, "metal": 1.0})
+    assert (found.status, found.probability["jazz"]) == ("ok", 0.0)
+    (mixed,) = gmmaudio.classify(model, [folder / "mixed.wav"], priors={"jazz": 1.0, "metal": 0.0})
+    assert (mixed.status, mixed.label) == ("ok", "jazz")

@@ -119,6 +119,23 @@ def test_a_file_of_silence_is_one_silent_segment(model, tmp_path):
     assert line.shares() == {}
 
 
+def test_a_file_of_silence_is_silent_in_its_posteriors_too(model, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full(5 * SR, 0.25), SR)
+    line = gmmaudio.timeline(model, tmp_path / "a.wav")
+    assert names_and_ends(line) == [("silence", 5.0)]
+    assert (line.posteriors[:, -1] == 1.0).all()
+    assert line.times[-1] > 4.5
+
+
+def test_no_inner_turn_is_shorter_than_the_shortest(model, tmp_path):
+    turns = [("jazz", 9.0), ("metal", 3.0), ("jazz", 4.0), ("metal", 9.0), ("jazz", 2.5), ("metal", 9.0)]
+    soundfile.write(tmp_path / "a.wav", spliced(turns), SR)
+    for min_turn_s in (2.0, 5.0, 8.0):
+        line = gmmaudio.timeline(model, tmp_path / "a.wav", min_turn_s=min_turn_s)
+        # half a step is rounding
+        assert min(part.duration_s for part in line.segments[1:-1] or line.segments) > min_turn_s - line.hop_s / 2
+
+
 @pytest.mark.parametrize("seconds", [0.6, 3.0, 7.0])
 def test_a_short_recording_is_one_segment(model, tmp_path, seconds):
     soundfile.write(tmp_path / "a.wav", synthetic_clip(GENRES["metal"], 5, seconds), SR)
@@ -174,6 +191,8 @@ def test_a_model_without_probabilities_has_segments_without(music_folder, mixtur
     [
         ({"window_s": 0.1}, "`window_s` is 0.1; expected 0.2 to 3600 s"),
         ({"hop_s": 10.0}, "`hop_s` is 10; expected"),
+        ({"hop_s": float("nan")}, "hop_s"),
+        ({"min_turn_s": 600.0, "hop_s": 0.1}, "`min_turn_s` is 600, 6000 steps of 0.1 s"),
         ({"min_turn_s": -1.0}, "`min_turn_s` is -1; expected 0 to 3600 s"),
         ({"priors": {"jazz": 1.0}}, "priors are of jazz"),
     ],
