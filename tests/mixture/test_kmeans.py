@@ -42,7 +42,9 @@ def test_clusters_that_lose_their_rows_get_those_of_scikit_learn(seed):
     rows, weights, rng = rows_of(seed, n=90, d=2)
     centres = np.concatenate([rng.normal(size=(3, 2)), rng.normal(loc=50, size=(3, 2))])
     labels = find_clusters(rows, weights, centres, 20)
-    assert np.array_equal(labels, by_sklearn(rows, weights, centres, 20))
+    # which of the rows farthest off comes first is numpy's choice: the same clusters, perhaps under other numbers
+    pairs = np.unique(np.stack([labels, by_sklearn(rows, weights, centres, 20)]), axis=1)
+    assert pairs.shape == (2, 6)
     assert len(np.unique(labels)) == 6
 
 
