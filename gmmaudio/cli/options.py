@@ -308,7 +308,7 @@ windows = OptionGroup(
         "window_s",
         type=float,
         metavar="S",
-        help="Length of the windows that are scored, seconds. [default: what the model was calibrated on]",
+        help="Length of the windows that are scored, seconds. [default: that of training, at most 10]",
     ),
     click.option(
         "--hop", "hop_s", type=float, metavar="S", help="From one window to the next, seconds. [default: about 0.5]"

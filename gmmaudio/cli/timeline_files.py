@@ -38,17 +38,7 @@ DRAWN_RATE_HZ = 16_000
     type=click.Choice(FORMATS),
     help="Format of the output; several with -o. [default: text; with -o: csv]",
 )
-@click.option(
-    "--window",
-    "window_s",
-    type=float,
-    metavar="S",
-    help="Length of a window, seconds. [default: that of training, at most 10]",
-)
-@click.option("--hop", "hop_s", type=float, metavar="S", help="From one window to the next, seconds. [default: 0.5]")
-@click.option(
-    "--min-turn", "min_turn_s", default=2.0, show_default=True, metavar="S", help="Shortest turn of a label, seconds."
-)
+@options.windows
 @click.option(
     "--prior",
     "priors",
@@ -67,7 +57,7 @@ def command(
     formats: tuple[str, ...],
     window_s: float | None,
     hop_s: float | None,
-    min_turn_s: float,
+    min_turn_s: float | None,
     priors: tuple[str, ...],
     figure: Path | None,
     min_duration_s: float,
@@ -86,7 +76,8 @@ def command(
 
     loaded = load_model(model)
     prior = label_priors(priors, loaded.scorer.labels)
-    settings = TimelineSettings(window_s, hop_s, min_turn_s, prior, min_duration_s)
+    turns = {} if min_turn_s is None else {"min_turn_s": min_turn_s}
+    settings = TimelineSettings(window_s, hop_s, priors=prior, min_duration_s=min_duration_s, **turns)
     chosen = tuple(dict.fromkeys(formats)) or ("text" if output is None else "csv",)
     _check_choice(chosen, paths, output, figure)
     if paths == ("-",):

@@ -17,15 +17,13 @@ from gmmaudio.errors import AudioError, SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import frame_chunks
 from gmmaudio.models import Model
-from gmmaudio.models.segmenter import Segmenter, SegmenterSettings
+from gmmaudio.models.segmenter import MIN_TURN_S, Segmenter, SegmenterSettings
 from gmmaudio.models.windows import HOP_S, MUCH_SHORTER, WindowSettings, calibrated_window_s
 from gmmaudio.pipeline.arguments import as_clips
 from gmmaudio.timelines import Timeline, TimelineSegment, join_neighbours
 from gmmaudio.trials import as_failure, check_lengths, estimate_work, fail_crashed
 from gmmaudio.values import checked
 
-# seconds: shortest turn of a label
-MIN_TURN_S = 2.0
 # seconds: a hop longer than any window
 LONGEST_HOP_S = 3600.0
 # steps of the shortest turn, each of which is a state of every label
