@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gmmaudio.models.kinds.supervector import Supervectors, SupervectorSettings
     from gmmaudio.models.model import Model, Prediction, Recogniser, TrainingClip, TrainingSummary
     from gmmaudio.models.open_set import OpenSetThreshold, fit_open_set_threshold
+    from gmmaudio.models.partial_fits import Fit
     from gmmaudio.models.presets import PRESETS, Preset, preset_of
     from gmmaudio.models.recipe import Recipe, make_recipe
     from gmmaudio.models.scorer import Scorer, Transform
@@ -43,6 +44,7 @@ else:
             "gmmaudio.models.kinds.supervector": "Supervectors SupervectorSettings",
             "gmmaudio.models.model": "Model Prediction Recogniser TrainingClip TrainingSummary",
             "gmmaudio.models.open_set": "OpenSetThreshold fit_open_set_threshold",
+            "gmmaudio.models.partial_fits": "Fit",
             "gmmaudio.models.presets": "PRESETS Preset preset_of",
             "gmmaudio.models.recipe": "Recipe make_recipe",
             "gmmaudio.models.scorer": "Scorer Transform",
@@ -62,6 +64,7 @@ __all__ = [
     "Candidate",
     "EmSettings",
     "Explanation",
+    "Fit",
     "Fitted",
     "FrameGmmSettings",
     "Head",

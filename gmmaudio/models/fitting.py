@@ -20,16 +20,18 @@ from gmmaudio.models.inner_folds import (
     OutOfFold,
     TrialFits,
     cap_components,
+    fresh_trial_fits,
     fuse,
     labels_and_groups,
     make_inner_folds,
     out_of_fold_scores,
     training_rows_of,
 )
-from gmmaudio.models.kinds import fit_kind, fresh_fits
+from gmmaudio.models.kinds import fit_kind
 from gmmaudio.models.linear_algebra import Array, Codes
 from gmmaudio.models.model import Recogniser
 from gmmaudio.models.open_set import OpenSetThreshold, fit_open_set_threshold, score_statistics
+from gmmaudio.models.partial_fits import Fit
 from gmmaudio.models.recipe import Recipe
 from gmmaudio.models.ubm import Traces
 from gmmaudio.trials import Trial
@@ -71,7 +73,9 @@ class Fitted:
     findings: tuple[Finding, ...] = ()
 
 
-def fit_trials(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, calibrated: bool = True) -> Fitted:
+def fit_trials(
+    trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, calibrated: bool = True, fit: Fit | None = None
+) -> Fitted:
     """Return a recogniser of a training set.
 
     Parameters
@@ -84,14 +88,15 @@ def fit_trials(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, cali
         Worker processes and progress; the result is the same bits for any.
     calibrated : bool
         Whether probabilities are wanted: it takes as many more fits as there are inner folds.
+    fit : Fit or None
+        The fit to the trials, with scorers of parts of them, where the rows of trials are not kept; None fits.
     """
     recipe = cap_components(trials, recipe)
-    training = training_rows_of(trials, recipe, run)
-    fit = fit_kind(training, recipe.kind_settings)
+    fit = fit or fit_kind(training_rows_of(trials, recipe, run), recipe.kind_settings)
     scorer, traces = fit.scorer, fit.traces
     if not calibrated and len(scorer.heads) == 1:
         return Fitted(Recogniser(scorer), traces)
-    fits = TrialFits(trials, fit.partial or fresh_fits(training, recipe.kind_settings))
+    fits = fresh_trial_fits(trials, recipe, run) if fit.partial is None else TrialFits(trials, fit.partial)
     out_of_fold = out_of_fold_scores(trials, recipe, run, fits)
     if out_of_fold is None:
         return Fitted(Recogniser(scorer), traces, None, None, (NOT_CALIBRATED,))

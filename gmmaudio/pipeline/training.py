@@ -13,10 +13,11 @@ from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip, Corpus, check_labels, check_same_audio, plan_split, to_hex
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureStore, design_tables
+from gmmaudio.features import FeatureStore, FrontEndTables, design_tables
 from gmmaudio.findings import Finding
 from gmmaudio.mixture import EMTrace
 from gmmaudio.models import (
+    Fit,
     Model,
     Recipe,
     TrainingClip,
@@ -136,17 +137,61 @@ def train(
         recipe = choice.recipe
         trials = with_features(trials, recipe.features)
     findings += check_training_set(trials, preset_of(recipe.preset, recipe.kind_settings.kind).short_s)
-    fitted = fit_trials(trials, recipe, run)
+    tuned = None if choice is None else choice.to_dict()
+    model, traces = fit_model(trials, recipe, run, findings, tuned=tuned, group_by=group_by)
+    return TrainResult(model, traces, tuple(trial_set.failed))
+
+
+def fit_model(
+    trials: Sequence[Trial],
+    recipe: Recipe,
+    run: RunContext,
+    findings: tuple[Finding, ...],
+    *,
+    tuned: dict[str, Any] | None = None,
+    group_by: str | None = None,
+    fit: Fit | None = None,
+    tables: FrontEndTables | None = None,
+) -> tuple[Model, dict[str, EMTrace]]:
+    """Return a model of a training set, with calibration, open-set threshold and summary, and the traces of EM.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The training set.
+    recipe : Recipe
+        Settings.
+    run : RunContext
+        Worker processes and progress.
+    findings : tuple of Finding
+        Findings on the training set; those on the fit are added.
+    tuned : dict or None
+        The choice of settings on inner folds, as plain values.
+    group_by : str or None
+        Column that gave the groups of the clips.
+    fit : Fit or None
+        As for :func:`gmmaudio.models.fit_trials`.
+    tables : FrontEndTables or None
+        Tables of the front end; None designs them.
+
+    Examples
+    --------
+    >>> from gmmaudio.compute import QUIET
+    >>> from gmmaudio.corpus import plan_split
+    >>> recipe, corpus = as_recipe(None), as_corpus("my_music")
+    >>> trials = build_trial_set(corpus.root, plan_split(corpus.clips), recipe.trial_settings).trials
+    >>> fit_model(trials, recipe, QUIET, ())[0].scorer.labels
+    ('jazz', 'metal')
+    """
+    fitted = fit_trials(trials, recipe, run, fit=fit)
     open_set = learn_open_set_threshold(trials, recipe, fitted, run)
     findings += fitted.findings + check_traces(fitted.traces)
     if fitted.recogniser.calibration is not None and any(trial.held_out_by is None for trial in trials):
         findings += (FILES_AS_GROUPS,)
-    tuned = None if choice is None else choice.to_dict()
     summary = summarise(trials, fitted.traces, recipe, findings, tuned, group_by)
-    recogniser = fitted.recogniser
-    tables = design_tables(recipe.features.frames)
-    model = Model(recipe.features, recogniser.scorer, summary, recogniser.calibration, open_set, tables)
-    return TrainResult(model, fitted.traces, tuple(trial_set.failed))
+    scorer, calibration = fitted.recogniser.scorer, fitted.recogniser.calibration
+    tables = design_tables(recipe.features.frames) if tables is None else tables
+    return Model(recipe.features, scorer, summary, calibration, open_set, tables), fitted.traces
 
 
 def check_trial_set(trial_set: TrialSet) -> tuple[Finding, ...]:

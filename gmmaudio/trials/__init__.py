@@ -1,6 +1,14 @@
 """Trials of clips: clips decoded to frames, joined or cut, gated and normalised; unusable files are listed."""
 
-from gmmaudio.trials.building import TrialSettings, build_trial_set, cut_trial, make_trials, with_features
+from gmmaudio.trials.building import (
+    TrialSettings,
+    build_trial_set,
+    check_made_trials,
+    cut_trial,
+    joining_key,
+    make_trials,
+    with_features,
+)
 from gmmaudio.trials.clip_cache import ClipCache, warn_of
 from gmmaudio.trials.extraction import (
     Answer,
@@ -29,12 +37,14 @@ __all__ = [
     "as_failure",
     "build_trial_set",
     "check_lengths",
+    "check_made_trials",
     "clips_of",
     "cut_trial",
     "estimate_work",
     "extract_clip",
     "extract_clips",
     "fail_crashed",
+    "joining_key",
     "make_trials",
     "sound_s",
     "units_of",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from gmmaudio.audio import NOTES
 from gmmaudio.compute import QUIET, RunContext
@@ -123,13 +124,45 @@ def build_trial_set(
 
     results = extract(clips, degradation)
     extracted, failed = _usable(results)
-    trials, short, findings = make_trials(extracted, settings)
+    trials, short, left_out_s = _joined_and_cut(extracted, settings)
+    lost_copies: dict[str, tuple[FailedInput, ...]] = {}
     for each in augment:
         degraded, lost = _usable(extract([item.clip for item in extracted], each))
         trials = _with_copies(trials, make_trials(degraded, settings)[0])
-        findings += _check_lost_copies(each, lost)
+        lost_copies[each.name] = tuple(lost)
+    findings = check_made_trials(extracted, left_out_s, lost_copies)
     sha256 = tuple(item.sha256 if isinstance(item, Extracted) else None for item in results)
-    return TrialSet(trials, failed + short, findings + check_notes(extracted), tuple(clips), sha256)
+    return TrialSet(trials, failed + short, findings, tuple(clips), sha256, left_out_s, lost_copies)
+
+
+def check_made_trials(
+    extracted: Sequence[Extracted], left_out_s: Sequence[float], lost_copies: Mapping[str, Sequence[FailedInput]]
+) -> tuple[Finding, ...]:
+    """Return the findings on remainders and degraded copies that trials lack, and on how files were decoded.
+
+    Parameters
+    ----------
+    extracted : sequence of Extracted
+        Clips that were decoded.
+    left_out_s : sequence of float
+        Remainders that are in no trial, seconds.
+    lost_copies : mapping of str to sequence of FailedInput
+        Degradation -> copies that could not be made.
+
+    Returns
+    -------
+    tuple of Finding
+        Empty where there is nothing to report.
+
+    Examples
+    --------
+    >>> print(*check_made_trials([], [1.25, 0.5], {}))
+    1.75 s of remainders shorter than half of `trial_s` are left out
+    """
+    findings = _check_remainders(left_out_s)
+    for name, lost in lost_copies.items():
+        findings += _check_lost_copies(name, lost)
+    return findings + check_notes(extracted)
 
 
 def check_notes(extracted: Sequence[Extracted]) -> tuple[Finding, ...]:
@@ -203,7 +236,7 @@ def _with_copies(trials: Sequence[Trial], copies: Sequence[Trial]) -> list[Trial
     ]
 
 
-def _check_lost_copies(degradation: Degradation, lost: Sequence[FailedInput]) -> tuple[Finding, ...]:
+def _check_lost_copies(name: str, lost: Sequence[FailedInput]) -> tuple[Finding, ...]:
     """Return the finding on degraded copies that could not be made."""
     if not lost:
         return ()
@@ -211,7 +244,7 @@ def _check_lost_copies(degradation: Degradation, lost: Sequence[FailedInput]) ->
         Finding(
             "copies_failed",
             "warning",
-            f"{len(lost)} copies ({degradation.name}) could not be made, first {lost[0].path}: {lost[0].message}",
+            f"{len(lost)} copies ({name}) could not be made, first {lost[0].path}: {lost[0].message}",
         ),
     )
 
@@ -251,18 +284,32 @@ def make_trials(
     >>> [(trial.name, trial.paths) for trial in trials]
     [('a.wav (+1)', ('a.wav', 'b.wav'))]
     """
+    made = _joined_and_cut(extracted, settings)
+    return made.trials, made.failed, _check_remainders(made.left_out_s)
+
+
+class _Made(NamedTuple):
+    """Trials, the failures of those that are too short, and the remainders that are in none, seconds."""
+
+    trials: list[Trial]
+    failed: list[FailedInput]
+    left_out_s: tuple[float, ...]
+
+
+def _joined_and_cut(extracted: Sequence[Extracted], settings: TrialSettings) -> _Made:
+    """Return the trials of clips that are joined or cut."""
     trial_s, frames_per_s = settings.trial_s, settings.features.frames.frames_per_s
     joinable: dict[tuple[str, ...], list[Extracted]] = {}
     for item in extracted:
-        joinable.setdefault(_joining_key(item.clip, trial_s is not None), []).append(item)
+        joinable.setdefault(joining_key(item.clip, joining=trial_s is not None), []).append(item)
     trials: list[Trial] = []
     failed: list[FailedInput] = []
-    left_out_s = 0.0
+    left_out_s: list[float] = []
     names: Counter[str] = Counter()
     for members in joinable.values():
         whole = [[Segment(item, 0, len(item.raw), item.duration_s)] for item in members]
         planned, rest_s = (whole, 0.0) if trial_s is None else _joined(members, trial_s, frames_per_s)
-        left_out_s += rest_s
+        left_out_s += [rest_s] if rest_s > 0 else []
         for segments in planned:
             duration_s = sum(segment.duration_s for segment in segments)
             # one frame less is rounding
@@ -270,18 +317,18 @@ def make_trials(
                 failed.append(_too_short(segments, duration_s, settings.min_duration_s))
             else:
                 trials.append(_trial(segments, settings.features, duration_s, names))
-    return trials, failed, _check_remainders(left_out_s)
+    return _Made(trials, failed, tuple(left_out_s))
 
 
-def _check_remainders(left_out_s: float) -> tuple[Finding, ...]:
-    """Return the finding on remainders that are left out, of this many seconds in all."""
-    if not left_out_s > 0:
+def _check_remainders(left_out_s: Sequence[float]) -> tuple[Finding, ...]:
+    """Return the finding on remainders that are left out, seconds each."""
+    if not left_out_s:
         return ()
     return (
         Finding(
             "remainders_left_out",
             "information",
-            f"{left_out_s:.2f} s of remainders shorter than half of `trial_s` are left out",
+            f"{math.fsum(left_out_s):.2f} s of remainders shorter than half of `trial_s` are left out",
         ),
     )
 
@@ -374,8 +421,22 @@ def cut_trial(trial: Trial, seconds: float, features: FeatureSettings) -> list[T
     return cuts
 
 
-def _joining_key(clip: Clip, joining: bool) -> tuple[str, ...]:
-    """Return the values that clips must share to be joined: those of which a trial has one."""
+def joining_key(clip: Clip, *, joining: bool) -> tuple[str, ...]:
+    """Return the values that clips must share to be joined: those of which a trial has one.
+
+    Parameters
+    ----------
+    clip : Clip
+        A clip, with the value that it is held out by.
+    joining : bool
+        Whether clips are joined at all.
+
+    Examples
+    --------
+    >>> ann, bob = (Clip(f"{name}.wav", "en", name, held_out_by=name) for name in ("ann", "bob"))
+    >>> joining_key(ann, joining=True) == joining_key(bob, joining=True)
+    False
+    """
     if not joining or clip.held_out_by is None:
         return (clip.path, str(clip.start_s), str(clip.end_s))
     shared = (clip.label, clip.held_out_by, clip.source, clip.split, clip.fold, clip.group)

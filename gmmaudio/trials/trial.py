@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gmmaudio.corpus import Clip, group_keys
 from gmmaudio.evaluation import FailedInput
@@ -126,6 +126,10 @@ class TrialSet:
         All clips, the unusable ones included.
     sha256 : tuple of str or None
         Hash of each clip's decoded samples; None where it could not be decoded.
+    left_out_s : tuple of float
+        Remainders that are in no trial, seconds.
+    lost_copies : mapping of str to tuple of FailedInput
+        Degradation -> copies that could not be made.
     """
 
     trials: list[Trial]
@@ -133,6 +137,8 @@ class TrialSet:
     findings: tuple[Finding, ...]
     clips: tuple[Clip, ...]
     sha256: tuple[str | None, ...]
+    left_out_s: tuple[float, ...] = ()
+    lost_copies: Mapping[str, tuple[FailedInput, ...]] = field(default_factory=dict)
 
 
 def clips_of(trials: Sequence[Trial]) -> list[Extracted]:
