@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.mixture.covariance import Array
+from gmmaudio.mixture.parallel import Mapper
 from gmmaudio.mixture.rows import RowSummary, draw_rows
 from gmmaudio.mixture.sources import RowSource
 
@@ -37,6 +38,7 @@ def bulk_moments(
     centre: Array,
     std: Array,
     unit_weight: float = 1.0,
+    mapper: Mapper | None = None,
 ) -> tuple[Array, Array, tuple[int, ...]]:
     """Return the means and standard deviations of columns, those of the bulk where far rows stretch a column.
 
@@ -50,6 +52,8 @@ def bulk_moments(
         Mean and standard deviation of each column.
     unit_weight : float
         Weight of one row.
+    mapper : callable, optional
+        As for :func:`gmmaudio.mixture.fit_gmm`.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def bulk_moments(
     suspect = np.flatnonzero((std > 0) & (reach > (1 - share) * np.sqrt((1 - STRETCH**-2) / share) * std))
     if not len(suspect):
         return centre, std, ()
-    rows, row_weights = draw_rows(X, weights, summary, SAMPLE, np.random.default_rng(0))
+    rows, row_weights = draw_rows(X, weights, summary, SAMPLE, np.random.default_rng(0), mapper)
     resolution = 4 * np.finfo(np.float32 if summary.is_float32 else np.float64).eps
     bulk_centre, bulk_std, stretched = centre.copy(), std.copy(), []
     for j in suspect:

@@ -177,8 +177,8 @@ def fit_gmm(
         Number of threads over chunks of rows; -1 is one for each core.
     mapper : callable, optional
         An order-preserving map that runs chunks in processes or on a cluster instead, such as ``Pool.imap``. It
-        decides how many chunks are in memory at a time. In every iteration rows of an array are pickled, and those of
-        files and memory maps are read by the workers from the same paths.
+        decides how many chunks are in memory at a time. In every pass over the rows those of an array are pickled, and
+        those of files and memory maps are read by the workers from the same paths.
     callback : callable, optional
         Called with an :class:`EMStep` for the start and after every iteration, in the calling thread. An exception
         that it raises ends the fit and is passed on; no thread is left running.
@@ -221,7 +221,7 @@ def fit_gmm(
     k, floor = int(n_components), max(variance_floor, MIN_VARIANCE_SHARE)
     load_clustering(init, k)
     with one_thread():
-        rows = FitRows.of(X, weights, covariance_type)
+        rows = FitRows.of(X, weights, covariance_type, n_threads, mapper)
         distinct = first_distinct_rows(X, rows.weights, k + 1)
         fits = []
         for i in range(n_init):
@@ -231,7 +231,7 @@ def fit_gmm(
                 first = rows.make_start(distinct[:k], covariance_type, init, floor, rng)
             report = None if callback is None else _make_report(callback, rows, i)
             # where every distinct row has a component already, re-seeding cannot help
-            run = _Run(rows, floor, len(distinct) > k, True, n_threads, mapper, report)
+            run = _Run(rows, floor, len(distinct) > k, True, report)
             fits.append(run.fit(first, max_iter, tol, accelerate))
             if rows.is_far(fits[-1][0]).any():
                 fits.append(replace(run, keep_far=False).fit(first, max_iter, tol, accelerate))
@@ -324,8 +324,6 @@ class _Run:
     reseed: bool
     # whether a row that is far from all others may keep a component of its own
     keep_far: bool
-    n_threads: int
-    mapper: Mapper | None
     report: Report | None
 
     def fit(
@@ -338,7 +336,7 @@ class _Run:
         extrapolated: GaussianMixture | None = None
         before: _State | None = None
         while True:
-            stats = self.rows.statistics(extrapolated or mixture, self.n_threads, self.mapper)
+            stats = self.rows.statistics(extrapolated or mixture)
             # not (a >= b) holds for NaN too
             if extrapolated is not None and not stats.mean_log_likelihood >= history.likelihoods[-1]:
                 history.rejected, extrapolated = history.rejected + 1, None

@@ -49,6 +49,8 @@ class FitRows:
         Weight of one row.
     kept : KeptColumns
         Whitened rows, kept between iterations.
+    n_threads, mapper
+        As for :func:`gmmaudio.mixture.fit_gmm`.
 
     Examples
     --------
@@ -63,23 +65,35 @@ class FitRows:
     allow_float32: bool
     unit_weight: float
     kept: KeptColumns
+    n_threads: int = 1
+    mapper: Mapper | None = None
 
     @classmethod
-    def of(cls, X: RowSource, weights: npt.ArrayLike | None, covariance_type: str) -> FitRows:
+    def of(
+        cls,
+        X: RowSource,
+        weights: npt.ArrayLike | None,
+        covariance_type: str,
+        n_threads: int = 1,
+        mapper: Mapper | None = None,
+    ) -> FitRows:
         """Return the rows of a source, after two passes over it.
 
         Parameters
         ----------
-        X, weights, covariance_type
+        X, weights, covariance_type, n_threads, mapper
             As for :func:`gmmaudio.mixture.fit_gmm`.
         """
         row_weights, unit_weight = _scale_weights(weights)
-        summary = summarise(X, row_weights)
+        summary = summarise(X, row_weights, mapper)
         isotropic = covariance_of(covariance_type).isotropic
-        whitening = estimate_whitening(X, row_weights, summary, isotropic=isotropic, unit_weight=unit_weight)
+        whitening = estimate_whitening(
+            X, row_weights, summary, isotropic=isotropic, unit_weight=unit_weight, mapper=mapper
+        )
         rounded = whitening.rounded() if summary.is_float32 else None
         kept = KeptColumns(rounded or whitening, np.float64 if rounded is None else np.float32)
-        return cls(X, row_weights, summary, rounded or whitening, rounded is not None, unit_weight, kept)
+        coordinates, is_rounded = rounded or whitening, rounded is not None
+        return cls(X, row_weights, summary, coordinates, is_rounded, unit_weight, kept, n_threads, mapper)
 
     def in_row_units(self, mixture: GaussianMixture) -> GaussianMixture:
         """Return a mixture of whitened rows in the units of the rows.
@@ -98,22 +112,20 @@ class FitRows:
             mixture.covariance_type,
         )
 
-    def statistics(self, mixture: GaussianMixture, n_threads: int, mapper: Mapper | None) -> SufficientStats:
+    def statistics(self, mixture: GaussianMixture) -> SufficientStats:
         """Return the statistics of all whitened rows under a mixture; the likelihood is that in the rows' units.
 
         Parameters
         ----------
         mixture : GaussianMixture
             Of whitened rows.
-        n_threads, mapper
-            As for :func:`gmmaudio.mixture.accumulate`.
         """
         parameters = (mixture.weights, mixture.means, mixture.covariances)
         joint = log_joint_of(mixture.covariance_type, [parameters], self.whitening, self.allow_float32)
-        if mapper is None:
+        if self.mapper is None:
             chunks = reread_chunks(self.X, self.weights, self.summary)
-            return sum_chunks(joint, chunks, n_threads=n_threads, kept=self.kept)
-        stats = map_chunks(joint, list_chunks(self.X, self.weights, n_features=len(self.summary.low)), mapper)
+            return sum_chunks(joint, chunks, n_threads=self.n_threads, kept=self.kept)
+        stats = map_chunks(joint, list_chunks(self.X, self.weights, n_features=len(self.summary.low)), self.mapper)
         check_total(stats.n_rows, self.summary)
         return stats
 
@@ -148,7 +160,7 @@ class FitRows:
             Minimum variance of a whitened component, > 0.
         """
         k = len(distinct)
-        rows, weights = draw_rows(self.X, self.weights, self.summary, sample_size(init, k), rng)
+        rows, weights = draw_rows(self.X, self.weights, self.summary, sample_size(init, k), rng, self.mapper)
         sample, sample_weights = distinct_rows(rows, weights, self.whitening)
         if len(sample) < k:
             rows, weights = np.concatenate([rows, distinct]), np.append(weights, np.full(k, weights.mean()))
@@ -157,7 +169,9 @@ class FitRows:
         isotropic = covariance_of(covariance_type).isotropic
         whitening = self.whitening
         if isotropic:
-            whitening = estimate_whitening(self.X, self.weights, self.summary, unit_weight=self.unit_weight)
+            whitening = estimate_whitening(
+                self.X, self.weights, self.summary, unit_weight=self.unit_weight, mapper=self.mapper
+            )
         stretch = self.whitening.scale / whitening.scale
         return make_start(sample, sample_weights, k, covariance_type, init, floor, rng, stretch)
 

@@ -6,18 +6,24 @@ values are missing values; rows in which all values are missing are skipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.arrays import as_numbers
+from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError
 from gmmaudio.mixture.covariance import Array, Floats
 from gmmaudio.mixture.file_rows import FileRows, in_file
+from gmmaudio.mixture.parallel import Mapper
 from gmmaudio.mixture.sources import Matrix, RowSource, as_floats, read_pieces
+
+Result = TypeVar("Result")
 
 # Rows of one matrix product within a chunk, at least: few enough for little to be slow where one of them is far out or
 # has a missing value.
@@ -147,6 +153,8 @@ class RowSummary:
         Minimum and maximum of each column, in the units of the rows.
     is_float32 : bool
         Whether all rows are float32.
+    n_of_chunks : tuple of int
+        The part of ``n_rows`` in each chunk.
     """
 
     n_rows: int
@@ -155,6 +163,7 @@ class RowSummary:
     low: Array
     high: Array
     is_float32: bool
+    n_of_chunks: tuple[int, ...]
 
 
 def read_chunks(
@@ -234,6 +243,36 @@ def list_chunks(
         raise MixtureError(f"there are {len(row_weights)} weights and {start} rows; expected one for each row")
 
 
+def map_unread(
+    function: Callable[[Chunk], Result], chunks: Iterable[UnreadChunk], mapper: Mapper | None
+) -> Iterator[Result]:
+    """Return an iterator over ``function(chunk)`` in the order of the chunks, each read where it is worked on.
+
+    Parameters
+    ----------
+    function : callable
+        Function of a :class:`Chunk`; it can be pickled.
+    chunks : iterable of UnreadChunk
+        Chunks.
+    mapper : callable or None
+        As for :func:`gmmaudio.mixture.fit_gmm`; None reads and works in this thread.
+
+    Examples
+    --------
+    >>> list(map_unread(observed_weight, list_chunks([[1.0], [2.0]]), None))
+    [array([2.])]
+    """
+    if mapper is None:
+        return (function(chunk.read()) for chunk in chunks)
+    return iter(mapper(partial(_read_and_apply, function), chunks))
+
+
+def _read_and_apply(function: Callable[[Chunk], Result], chunk: UnreadChunk) -> Result:
+    """Return a function of one chunk, for a worker process that has not limited its numeric libraries."""
+    with one_thread():
+        return function(chunk.read())
+
+
 def check_weights(weights: npt.ArrayLike) -> Array:
     """Return row weights as a float64 vector, shape (n,).
 
@@ -268,7 +307,7 @@ def check_weights(weights: npt.ArrayLike) -> Array:
     return row_weights
 
 
-def summarise(X: RowSource, weights: npt.ArrayLike | None = None) -> RowSummary:
+def summarise(X: RowSource, weights: npt.ArrayLike | None = None, mapper: Mapper | None = None) -> RowSummary:
     """Return the counts and ranges of all rows of a source, from one pass.
 
     Parameters
@@ -277,6 +316,8 @@ def summarise(X: RowSource, weights: npt.ArrayLike | None = None) -> RowSummary:
         A source of rows, as for :func:`read_chunks`.
     weights : array_like, shape (n,), optional
         Weight of each row.
+    mapper : callable, optional
+        As for :func:`gmmaudio.mixture.fit_gmm`.
 
     Raises
     ------
@@ -289,8 +330,8 @@ def summarise(X: RowSource, weights: npt.ArrayLike | None = None) -> RowSummary:
     >>> summary.n_rows, summary.observed, summary.low
     (2, array([2., 1.]), array([1., 5.]))
     """
-    parts = [_summarise_chunk(chunk) for chunk in read_chunks(X, weights)]
-    parts = [part for part in parts if part.n_rows]
+    all_parts = list(map_unread(_summarise_chunk, list_chunks(X, weights), mapper))
+    parts = [part for part in all_parts if part.n_rows]
     if not parts:
         raise MixtureError("there are no rows; at least one is needed")
     observed = np.sum([part.observed for part in parts], axis=0)
@@ -303,6 +344,7 @@ def summarise(X: RowSource, weights: npt.ArrayLike | None = None) -> RowSummary:
         low=np.min([part.low for part in parts], axis=0),
         high=np.max([part.high for part in parts], axis=0),
         is_float32=all(part.is_float32 for part in parts),
+        n_of_chunks=tuple(part.n_rows for part in all_parts),
     )
 
 
@@ -392,7 +434,12 @@ def first_distinct_rows(X: RowSource, weights: npt.ArrayLike | None, limit: int)
 
 
 def draw_rows(
-    X: RowSource, weights: npt.ArrayLike | None, summary: RowSummary, limit: int, rng: np.random.Generator
+    X: RowSource,
+    weights: npt.ArrayLike | None,
+    summary: RowSummary,
+    limit: int,
+    rng: np.random.Generator,
+    mapper: Mapper | None = None,
 ) -> tuple[Floats, Array]:
     """Return a random sample of rows, drawn uniformly without replacement and in their order, and their weights.
 
@@ -406,6 +453,8 @@ def draw_rows(
         Maximum number of rows; all rows are returned where there are not more.
     rng : numpy.random.Generator
         Source of randomness; not used where all rows are returned.
+    mapper : callable, optional
+        As for :func:`gmmaudio.mixture.fit_gmm`.
 
     Returns
     -------
@@ -423,13 +472,24 @@ def draw_rows(
     """
     n = summary.n_rows
     drawn = np.arange(n) if n <= limit else np.sort(rng.choice(n, limit, replace=False))
-    rows, row_weights, start = [], [], 0
-    for chunk in reread_chunks(X, weights, summary):
-        in_chunk = drawn[np.searchsorted(drawn, start) : np.searchsorted(drawn, start + len(chunk.rows))] - start
-        rows.append(chunk.rows[in_chunk])
-        row_weights.append(np.ones(len(in_chunk)) if chunk.weights is None else chunk.weights[in_chunk])
-        start += len(chunk.rows)
-    return np.concatenate(rows), np.concatenate(row_weights)
+    starts = np.cumsum([0, *summary.n_of_chunks])
+    parts_of_drawn = np.split(drawn, np.searchsorted(drawn, starts[1:]))
+    in_chunks = [part - start for part, start in zip(parts_of_drawn, starts, strict=True)]
+    chunks = list_chunks(X, weights, n_features=len(summary.low))
+    # a source that gives more chunks than at first is refused below
+    tasks = zip(chunks, itertools.chain(in_chunks, itertools.repeat(drawn[:0])), strict=False)
+    parts = list((mapper or map)(_take_drawn, tasks))
+    check_total(sum(total for total, _, _ in parts), summary)
+    return np.concatenate([rows for _, rows, _ in parts]), np.concatenate([some for _, _, some in parts])
+
+
+def _take_drawn(task: tuple[UnreadChunk, npt.NDArray[np.intp]]) -> tuple[float, Floats, Array]:
+    """Return the total of a chunk, and those of its rows that are drawn with their weights."""
+    chunk, drawn = task[0].read(), task[1]
+    # of a chunk that has become shorter the total tells
+    drawn = drawn[drawn < len(chunk.rows)]
+    weights = np.ones(len(drawn)) if chunk.weights is None else chunk.weights[drawn]
+    return chunk.total, chunk.rows[drawn], weights
 
 
 def _check_missing(rows: Floats, start: int) -> bool:
@@ -472,7 +532,7 @@ def _summarise_chunk(chunk: Chunk) -> RowSummary:
     present = ~np.isnan(rows) if chunk.has_missing else True
     low = np.min(rows, axis=0, where=present, initial=np.inf).astype(np.float64)
     high = np.max(rows, axis=0, where=present, initial=-np.inf).astype(np.float64)
-    return RowSummary(len(rows), chunk.total, observed_weight(chunk), low, high, rows.dtype == np.float32)
+    return RowSummary(len(rows), chunk.total, observed_weight(chunk), low, high, rows.dtype == np.float32, (len(rows),))
 
 
 def observed_weight(chunk: Chunk) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -21,11 +21,13 @@ from gmmaudio.mixture.kept import KeptColumns, whitened_columns
 from gmmaudio.mixture.missing import expected_sums
 from gmmaudio.mixture.parallel import Mapper, count_threads
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate
-from gmmaudio.mixture.rows import Chunk, UnreadChunk, block_rows, list_chunks, observed_weight
+from gmmaudio.mixture.rows import Chunk, UnreadChunk, block_rows, list_chunks, map_unread, observed_weight
 from gmmaudio.mixture.sources import RowSource
 
 # Below this share of all rows the moments of a component are rounding errors.
 EMPTY_SHARE = 1e-10
+# Consecutive chunks that are summed before sums are added: computers that sum such groups give the bits of one alone.
+GROUP_CHUNKS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,10 +110,10 @@ def accumulate(
 ) -> SufficientStats:
     """Return the sufficient statistics of all rows under a mixture: the E-step.
 
-    Rows are read in chunks of 8,192, and chunks are summed in order, so the result is bit-identical however the rows
-    are divided and for any number of threads or processes. Products are computed in the mixture's whitened
-    coordinates; the sums are then converted to the units of the rows, where second moments lose precision if a mean
-    is more than 1e7 standard deviations from 0.
+    Rows are read in chunks of 8,192, and chunks are summed by a fixed tree (:func:`sum_in_groups`), so the result is
+    bit-identical however the rows are divided and for any number of threads or processes. Products are computed in the
+    mixture's whitened coordinates; the sums are then converted to the units of the rows, where second moments lose
+    precision if a mean is more than 1e7 standard deviations from 0.
 
     Parameters
     ----------
@@ -191,7 +193,7 @@ def sum_chunks(
     statistics_of = functools.partial(chunk_statistics, joint, kept=kept)
     # closed before the libraries get their threads back, also where an exception ends the loop
     with one_thread(), closing(thread_map(statistics_of, chunks, count_threads(n_threads))) as parts:
-        return _sum_parts(parts)
+        return sum_in_groups(parts)
 
 
 def map_chunks(joint: LogJoint, chunks: Iterable[UnreadChunk], mapper: Mapper) -> SufficientStats:
@@ -216,24 +218,57 @@ def map_chunks(joint: LogJoint, chunks: Iterable[UnreadChunk], mapper: Mapper) -
     array([[3.]])
     """
     with one_thread():
-        return _sum_parts(iter(mapper(functools.partial(_read_statistics, joint), chunks)))
+        return sum_in_groups(map_unread(functools.partial(chunk_statistics, joint), chunks, mapper))
 
 
-def _sum_parts(parts: Iterator[SufficientStats]) -> SufficientStats:
-    """Return the sum of statistics, in order; raise MixtureError where they are of no rows."""
-    total = next(parts, None)
-    if total is not None:
-        for part in parts:
-            total = total + part
+def sum_in_groups(parts: Iterable[SufficientStats]) -> SufficientStats:
+    """Return the sum of the statistics of all chunks of a source, by a fixed tree.
+
+    ``GROUP_CHUNKS`` consecutive chunks are a group, counted from the first. Each group is summed in order, then the
+    sums of groups are added in order. So groups may be summed elsewhere, with :func:`add_in_order`, to the same bits.
+
+    Parameters
+    ----------
+    parts : iterable of SufficientStats
+        Of the chunks, in order; few are held at a time.
+
+    Raises
+    ------
+    MixtureError
+        If there are no rows.
+
+    Examples
+    --------
+    >>> one = SufficientStats(np.ones(1), np.ones((1, 1)), np.ones((1, 1)), -1.5, 1)
+    >>> sum_in_groups([one] * 130).n_rows
+    130
+    """
+    rest = iter(parts)
+    groups = iter(lambda: add_in_order(itertools.islice(rest, GROUP_CHUNKS)), None)
+    total = add_in_order(group for group in groups if group is not None)
     if total is None or total.n_rows == 0:
         raise MixtureError("there are no rows; at least one is needed")
     return total
 
 
-def _read_statistics(joint: LogJoint, chunk: UnreadChunk) -> SufficientStats:
-    """Return the statistics of one chunk, for a worker process that has not limited its numeric libraries."""
-    with one_thread():
-        return chunk_statistics(joint, chunk.read())
+def add_in_order(parts: Iterable[SufficientStats]) -> SufficientStats | None:
+    """Return the sum of statistics, added in their order; None where there are none.
+
+    Parameters
+    ----------
+    parts : iterable of SufficientStats
+        Of the chunks of one group, or the sums of groups.
+
+    Examples
+    --------
+    >>> one = SufficientStats(np.ones(1), np.ones((1, 1)), np.ones((1, 1)), -1.5, 1)
+    >>> add_in_order([one, one]).n_rows
+    2
+    """
+    total: SufficientStats | None = None
+    for part in parts:
+        total = part if total is None else total + part
+    return total
 
 
 def chunk_statistics(joint: LogJoint, chunk: Chunk, kept: KeptColumns | None = None) -> SufficientStats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,8 @@ import numpy.typing as npt
 from gmmaudio.errors import MixtureError
 from gmmaudio.mixture.bulk import bulk_moments
 from gmmaudio.mixture.covariance import Array, Floats
-from gmmaudio.mixture.rows import Chunk, RowSummary, reread_chunks
+from gmmaudio.mixture.parallel import Mapper
+from gmmaudio.mixture.rows import Chunk, RowSummary, check_total, list_chunks, map_unread
 from gmmaudio.mixture.sources import RowSource
 
 
@@ -85,6 +87,7 @@ def estimate_whitening(
     *,
     isotropic: bool = False,
     unit_weight: float = 1.0,
+    mapper: Mapper | None = None,
 ) -> Whitening:
     """Return the whitening by the mean and the standard deviation of each column, or of its bulk.
 
@@ -102,6 +105,8 @@ def estimate_whitening(
         Whether to scale all columns by the square root of their mean variance.
     unit_weight : float
         Weight of one row.
+    mapper : callable, optional
+        As for :func:`gmmaudio.mixture.fit_gmm`.
 
     Raises
     ------
@@ -122,9 +127,11 @@ def estimate_whitening(
     flat = half <= 4 * np.finfo(kind).eps * np.maximum(np.abs(low), np.abs(high))
     half[flat] = np.maximum(half[flat], 1.0)
     rough = Whitening(middle, half)
-    n, mean, squares = np.zeros_like(middle), np.zeros_like(middle), np.zeros_like(middle)
-    for chunk in reread_chunks(X, weights, summary):
-        n, mean, squares = _merge_moments((n, mean, squares), _column_moments(chunk, rough))
+    total, (n, mean, squares) = 0.0, (np.zeros_like(middle), np.zeros_like(middle), np.zeros_like(middle))
+    chunks = list_chunks(X, weights, n_features=len(middle))
+    for of_chunk, moments in map_unread(partial(_column_moments, rough), chunks, mapper):
+        total, (n, mean, squares) = total + of_chunk, _merge_moments((n, mean, squares), moments)
+    check_total(total, summary)
     centre, std = middle + half * mean, half * np.where(flat, 0.0, np.sqrt(squares / n))
     scale = _scale(std, half, isotropic=isotropic)
     too_wide = np.flatnonzero(scale > 1e152)
@@ -133,7 +140,7 @@ def estimate_whitening(
             f"column {too_wide[0]} has a standard deviation of {scale[too_wide[0]]:.3g}, whose square exceeds float64; "
             "expected 1e152 or less: divide the column by a constant"
         )
-    centre, std, stretched = bulk_moments(X, weights, summary, centre, std, unit_weight)
+    centre, std, stretched = bulk_moments(X, weights, summary, centre, std, unit_weight, mapper)
     return Whitening(centre, _scale(std, half, isotropic=isotropic) if stretched else scale, stretched)
 
 
@@ -149,20 +156,20 @@ def _scale(std: Array, half: Array, *, isotropic: bool) -> Array:
 ColumnMoments = tuple[Array, Array, Array]
 
 
-def _column_moments(chunk: Chunk, whitening: Whitening) -> ColumnMoments:
-    """Return the total weight of every column of whitened rows, its mean and its sum of squares about the mean."""
+def _column_moments(whitening: Whitening, chunk: Chunk) -> tuple[float, ColumnMoments]:
+    """Return the total of a chunk, and of every column of its whitened rows weight, mean and squares about the mean."""
     z = whitening.whiten(chunk.rows)
     weights = np.ones(len(z)) if chunk.weights is None else chunk.weights
     if not chunk.has_missing:
         n = weights @ np.ones(z.shape)
         mean = weights @ z / np.where(n > 0, n, 1.0)
         z -= mean
-        return n, mean, weights @ np.square(z, out=z)
+        return chunk.total, (n, mean, weights @ np.square(z, out=z))
     present = ~np.isnan(z)
     n = weights @ present
     divisor = np.where(n > 0, n, 1.0)
     mean = weights @ np.where(present, z, 0.0) / divisor
-    return n, mean, weights @ np.where(present, z - mean, 0.0) ** 2
+    return chunk.total, (n, mean, weights @ np.where(present, z - mean, 0.0) ** 2)
 
 
 def _merge_moments(a: ColumnMoments, b: ColumnMoments) -> ColumnMoments:

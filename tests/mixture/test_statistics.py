@@ -1,11 +1,16 @@
 """Sufficient statistics, their sums, and the M-step on them."""
 
+import functools
+import operator
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture, SufficientStats, accumulate, fit_gmm, maximise
+from gmmaudio.mixture.rows import Chunk
+from gmmaudio.mixture.statistics import chunk_statistics
 from tests.mixture.conftest import crowd, first_mixture, random_mixture
 
 TYPES = COVARIANCE_TYPES
@@ -55,6 +60,28 @@ def test_statistics_in_the_order_of_their_blocks_are_the_same_bits():
     first, second = (accumulate(mixture, np.array_split(X, 7)) for _ in range(2))
     np.testing.assert_array_equal(first.s, second.s)
     assert first.log_likelihood == second.log_likelihood
+
+
+@pytest.mark.parametrize("mapper", [None, map])
+def test_chunks_are_summed_in_groups_of_64_and_then_the_groups(mapper):
+    # 130 chunks of one row: with weights of very different size, every order of sums has other last bits
+    X = crowd(130).astype(float)
+    weights = 10.0 ** np.random.default_rng(0).uniform(-6, 6, size=130)
+    first = first_mixture("diag")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gmmaudio.mixture.sources.CHUNK_ROWS", 1)
+        found = accumulate(first, X, weights, mapper=mapper)
+        with pytest.MonkeyPatch.context() as one_group:
+            one_group.setattr("gmmaudio.mixture.statistics.GROUP_CHUNKS", 1000)
+            in_one_group = accumulate(first, X, weights, mapper=mapper)
+    joint = first.log_joint(False)
+    parts = [chunk_statistics(joint, Chunk(i, X[i : i + 1], weights[i : i + 1], has_missing=False)) for i in range(130)]
+    sums = [functools.reduce(operator.add, parts[start : start + 64]) for start in (0, 64, 128)]
+    assert found.log_likelihood == (sums[0].log_likelihood + sums[1].log_likelihood) + sums[2].log_likelihood
+    assert in_one_group.log_likelihood == functools.reduce(operator.add, parts).log_likelihood
+    assert in_one_group.log_likelihood != found.log_likelihood
+    np.testing.assert_array_equal(found.n, (sums[0].n + sums[1].n) + sums[2].n)
+    np.testing.assert_allclose(found.n, in_one_group.n, rtol=1e-12)
 
 
 def test_statistics_add_field_by_field():
