@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,15 @@ class FileRows:
         Bytes from one row, and from one column, to the next.
     offset : int
         Bytes before the first number.
-    checksum : int
-        CRC-32 of the first and the last row, by which a file that took the place of this one is known.
+    checksum : int or None
+        CRC-32 of the first and the last row, by which a file that took the place of this one is known; None of a file
+        that nothing else writes.
+
+    Examples
+    --------
+    >>> rows = FileRows("frames.bin", "<f4", (10, 3), (12, 4), 0)
+    >>> len(rows[1::2]), rows[:4].followed_by(rows[4:]) == rows
+    (5, True)
     """
 
     path: str
@@ -41,7 +48,34 @@ class FileRows:
     shape: tuple[int, int]
     strides: tuple[int, int]
     offset: int
-    checksum: int
+    checksum: int | None = None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, part: slice) -> FileRows:
+        """Return some of the rows, not read yet; steps are 1 or more."""
+        start, stop, step = part.indices(len(self))
+        n, (to_row, to_column) = len(range(start, stop, step)), self.strides
+        offset, strides = self.offset + start * to_row, (step * to_row, to_column)
+        return replace(self, shape=(n, self.shape[1]), strides=strides, offset=offset, checksum=None)
+
+    def followed_by(self, other: FileRows) -> FileRows | None:
+        """Return these rows and others as one, or None where those are not the next in the file.
+
+        Parameters
+        ----------
+        other : FileRows
+            Other rows.
+        """
+        n = len(self) + len(other)
+        whole = replace(self, shape=(n, self.shape[1]), checksum=None)
+        return whole if whole[len(self) :] == replace(other, checksum=None) else None
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions: 2."""
+        return len(self.shape)
 
     def open(self) -> npt.NDArray[Any]:
         """Return the matrix as a memory map.
@@ -51,12 +85,14 @@ class FileRows:
         MixtureError
             If the file is not there any more, cannot be read, has become shorter or holds other rows.
         """
+        if not len(self):
+            return np.empty(self.shape, self.dtype)
         try:
             content = np.memmap(self.path, np.uint8, mode="r")
             rows = np.ndarray(self.shape, self.dtype, content, self.offset, self.strides)
         except (OSError, ValueError, TypeError) as error:
             raise MixtureError(f"{self.path}: cannot be read ({error}); {EXPECTED}") from error
-        if _checksum(rows) != self.checksum:
+        if self.checksum is not None and _checksum(rows) != self.checksum:
             raise MixtureError(f"{self.path}: holds other rows; {EXPECTED}")
         return rows
 

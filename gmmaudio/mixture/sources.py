@@ -1,8 +1,9 @@
 """Sources of rows, as the pieces of chunks of one size, which need not be read yet.
 
-A source is an array, a memory map, a list of arrays or of ``.npy`` files, or a function that returns an iterator over
-arrays. Chunks are counted from the first row of the source, so the same rows give the same chunks, however the source
-is divided.
+A source is an array, a memory map, a list of arrays, of places in files or of ``.npy`` files, or a function that
+returns an iterator over arrays. Places in files (:class:`gmmaudio.mixture.file_rows.FileRows`) are opened chunk by
+chunk. Chunks are counted from the first row of the source, so the same rows give the same chunks, however the source is
+divided.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from gmmaudio.arrays import as_numbers, is_masked_array
 from gmmaudio.errors import MixtureError, ReadError
 from gmmaudio.files import check_regular
 from gmmaudio.mixture.covariance import Floats
+from gmmaudio.mixture.file_rows import FileRows
 
 # Rows of one task of a thread or a process. The sums over chunks are added in the order of the chunks.
 CHUNK_ROWS = 8192
@@ -34,12 +36,12 @@ RowSource = Any
 Matrix = npt.NDArray[Any]
 
 
-def read_pieces(X: RowSource, n_features: int | None = None) -> Iterator[list[Matrix]]:
+def read_pieces(X: RowSource, n_features: int | None = None) -> Iterator[list[Matrix | FileRows]]:
     """Yield the pieces of each chunk of a source: matrices with CHUNK_ROWS rows together, in the last chunk fewer.
 
     Parameters
     ----------
-    X : array_like, list of array_like or of path, or callable
+    X : array_like, list of array_like, of FileRows or of path, or callable
         The rows; a list of matrices (or ``.npy`` files) is read in order; a function must return an iterator over
         matrices, with the same rows on every call.
     n_features : int, optional
@@ -47,9 +49,9 @@ def read_pieces(X: RowSource, n_features: int | None = None) -> Iterator[list[Ma
 
     Yields
     ------
-    list of ndarray, shape (n_i, n_features)
-        Of any numeric dtype, at least one. Those of files are memory maps; those of a function are copies, as it may
-        overwrite its matrices later.
+    list of ndarray or FileRows, shape (n_i, n_features)
+        Of any numeric dtype, at least one. Those of ``.npy`` files are memory maps; those of a function are copies, as
+        it may overwrite its matrices later.
 
     Raises
     ------
@@ -61,18 +63,29 @@ def read_pieces(X: RowSource, n_features: int | None = None) -> Iterator[list[Ma
     >>> [[len(piece) for piece in pieces] for pieces in read_pieces([np.zeros((5000, 2)), np.zeros((5000, 2))])]
     [[5000, 3192], [1808]]
     """
-    copy, pending, n_pending = callable(X), [], 0
+    copy, n_pending = callable(X), 0
+    pending: list[Matrix | FileRows] = []
     for part in _read_matrices(X, n_features):
         start = 0
         while start < len(part):
             piece = part[start : start + CHUNK_ROWS - n_pending]
-            pending.append(piece.copy() if copy else piece)
+            _append(pending, piece.copy() if copy and isinstance(piece, np.ndarray) else piece)
             n_pending, start = n_pending + len(piece), start + len(piece)
             if n_pending == CHUNK_ROWS:
                 yield pending
                 pending, n_pending = [], 0
     if pending:
         yield pending
+
+
+def _append(pieces: list[Matrix | FileRows], piece: Matrix | FileRows) -> None:
+    """Add a piece to the last ones; neighbours in a file become one, which is opened once."""
+    last = pieces[-1] if pieces else None
+    joined = last.followed_by(piece) if isinstance(last, FileRows) and isinstance(piece, FileRows) else None
+    if joined is None:
+        pieces.append(piece)
+    else:
+        pieces[-1] = joined
 
 
 def as_rows(X: npt.ArrayLike, n_features: int | None = None) -> Floats:
@@ -103,14 +116,27 @@ def as_rows(X: npt.ArrayLike, n_features: int | None = None) -> Floats:
     return as_floats(_as_matrix(X, n_features))
 
 
+def _as_piece(X: npt.ArrayLike | FileRows, n_features: int | None) -> Matrix | FileRows:
+    """Return the matrix of :func:`as_rows` before the cast to floats; a place in a file as it is."""
+    if isinstance(X, FileRows):
+        _check_width(X.shape, n_features)
+        return X
+    return _as_matrix(X, n_features)
+
+
 def _as_matrix(X: npt.ArrayLike, n_features: int | None) -> Matrix:
     """Return the matrix of :func:`as_rows` before the cast to floats."""
     rows = as_numbers(X, "rows must be a matrix of real numbers", MixtureError, missing=True)
-    if rows.ndim != 2 or rows.shape[1] == 0:
-        raise MixtureError(f"rows have shape {rows.shape}; expected (n_rows, n_features): one row for each observation")
-    if n_features is not None and rows.shape[1] != n_features:
-        raise MixtureError(f"rows have {rows.shape[1]} features; the mixture was made for {n_features}")
+    _check_width(rows.shape, n_features)
     return rows
+
+
+def _check_width(shape: tuple[int, ...], n_features: int | None) -> None:
+    """Raise MixtureError where a shape is not that of rows of so many features."""
+    if len(shape) != 2 or shape[1] == 0:
+        raise MixtureError(f"rows have shape {shape}; expected (n_rows, n_features): one row for each observation")
+    if n_features is not None and shape[1] != n_features:
+        raise MixtureError(f"rows have {shape[1]} features; the mixture was made for {n_features}")
 
 
 def as_floats(rows: Matrix) -> Floats:
@@ -132,11 +158,11 @@ def as_floats(rows: Matrix) -> Floats:
         return rows.astype(np.float64)
 
 
-def _read_matrices(X: RowSource, n_features: int | None) -> Iterator[Matrix]:
-    """Yield the matrices of a source, which must have the same number of columns."""
+def _read_matrices(X: RowSource, n_features: int | None) -> Iterator[Matrix | FileRows]:
+    """Yield the matrices of a source, opened or not, which must have the same number of columns."""
     width: int | None = None
     for part in itertools.chain.from_iterable(map(_divide_masked, _list_parts(X))):
-        rows = _as_matrix(_open_npy(part) if isinstance(part, str | os.PathLike) else part, n_features)
+        rows = _as_piece(_open_npy(part) if isinstance(part, str | os.PathLike) else part, n_features)
         width = rows.shape[1] if width is None else width
         if rows.shape[1] != width:
             raise MixtureError(f"rows have {width} features at first and {rows.shape[1]} later; expected one width")

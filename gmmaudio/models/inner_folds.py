@@ -16,7 +16,7 @@ from gmmaudio.models.linear_algebra import Array, Codes
 from gmmaudio.models.partial_fits import PartialFits
 from gmmaudio.models.recipe import Recipe
 from gmmaudio.models.scorer import Scorer
-from gmmaudio.models.training_rows import TrainingRows
+from gmmaudio.models.training_rows import ClipRows, TrainingRows
 from gmmaudio.trials import Trial, units_of
 
 N_INNER_FOLDS = 5
@@ -104,7 +104,7 @@ def training_rows_of(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -
     labels, units = sorted({trial.label for trial in trials}), units_of(trials)
     trial_of_clips = [i for i, trial in enumerate(trials) for _ in trial.training_rows]
     return TrainingRows(
-        tuple(rows.values for trial in trials for rows in trial.training_rows),
+        ClipRows([rows.values for trial in trials for rows in trial.training_rows]),
         tuple(labels),
         np.array([labels.index(trials[i].label) for i in trial_of_clips]),
         tuple(units[i] for i in trial_of_clips),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -105,18 +105,18 @@ class FreshFits:
         scorer, clips
             As for :class:`PartialFits`.
         """
-        return score_rows_of_clips(scorer, [self.training.rows[i] for i in clips])
+        return score_rows_of_clips(scorer, (self.training.rows[i] for i in clips))
 
 
-def score_rows_of_clips(scorer: Scorer, rows_of_clips: Sequence[Matrix]) -> Array:
+def score_rows_of_clips(scorer: Scorer, rows_of_clips: Iterable[Matrix]) -> Array:
     """Return each head's scores of clips, shape (n, n_heads, n_labels).
 
     Parameters
     ----------
     scorer : Scorer
         Scores them.
-    rows_of_clips : sequence of ndarray, shape (n_i, n_features)
-        Rows of every clip; at least one clip.
+    rows_of_clips : iterable of ndarray, shape (n_i, n_features)
+        Rows of every clip; at least one clip. One is held at a time.
 
     Examples
     --------

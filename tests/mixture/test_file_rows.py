@@ -1,5 +1,6 @@
 """Rows of files that mappers read for themselves: what is pickled, and that results are the same bits."""
 
+import itertools
 import multiprocessing
 import pickle
 
@@ -8,7 +9,7 @@ import pytest
 
 from gmmaudio.errors import MixtureError
 from gmmaudio.mixture import accumulate, fit_gmm
-from gmmaudio.mixture.file_rows import in_file
+from gmmaudio.mixture.file_rows import FileRows, in_file
 from gmmaudio.mixture.rows import list_chunks
 from tests.mixture.conftest import bits, crowd, first_mixture
 
@@ -44,6 +45,14 @@ def raw_file(folder, rows):
     return np.memmap(path, rows.dtype, mode="r", offset=1001, shape=rows.shape)
 
 
+def places(folder, rows, edges):
+    """Return the places of parts of rows, one after another in a file."""
+    path = folder / "rows.bin"
+    path.write_bytes(b"x" * 64 + rows.tobytes())
+    whole = FileRows(str(path), rows.dtype.str, rows.shape, rows.strides, 64)
+    return [whole[start:stop] for start, stop in itertools.pairwise([0, *edges, len(rows)])]
+
+
 SOURCES = {
     "a file": saved,
     "its path as words": lambda folder, X: [str(saved(folder, X))],
@@ -58,6 +67,11 @@ SOURCES = {
         saved(folder, np.repeat(np.repeat(X, 2, axis=0), 2, axis=1)), mmap_mode="r"
     )[1::2, 1::2],
     "other byte order": lambda folder, X: saved(folder, X.astype(">f8")),
+    "places in one file": lambda folder, X: places(folder, X, [10, 5000, 5001, 17_000]),
+    "every second row of places": lambda folder, X: [
+        part[::2] for part in places(folder, np.repeat(X, 2, axis=0), [200, 20_000])
+    ],
+    "a place": lambda folder, X: places(folder, X, [])[0],
     "several": lambda folder, X: [saved(folder, X[:9000]), np.load(saved(folder, X, "2.npy"), mmap_mode="r")[9000:]],
 }
 
@@ -103,6 +117,23 @@ def test_rows_that_are_in_no_file_are_pickled():
         fit_gmm(rows, 8, init=first_mixture("diag"), max_iter=3, tol=0, mapper=mapper)
         passes, itemsize = 7, 8 if getattr(rows, "dtype", None) == np.int64 else 4
         assert passes * X.size * itemsize <= sum(mapper.sent) < 1.01 * passes * X.size * itemsize + 8 * N
+
+
+def test_neighbours_in_a_file_are_opened_as_one(tmp_path):
+    X = crowd(N)
+    parts = places(tmp_path, X, range(10, N, 10))
+    assert [len(chunk.pieces) for chunk in list_chunks(parts)] == [1, 1, 1]
+    # with another part in between, or one that comes twice, they are not
+    assert len(next(list_chunks([parts[0], parts[2], parts[2], parts[3]])).pieces) == 3
+    np.testing.assert_array_equal(next(list_chunks([*parts[3:900], *parts[:3]])).read().rows[:8192], X[30:8222])
+
+
+def test_places_of_other_widths_are_refused(tmp_path):
+    part = places(tmp_path, crowd(100), [])[0]
+    with pytest.raises(MixtureError, match="rows have 6 features; the mixture was made for 3"):
+        list(list_chunks(part, n_features=3))
+    with pytest.raises(MixtureError, match="rows have 3 features at first and 6 later"):
+        list(list_chunks([np.zeros((2, 3)), part]))
 
 
 def test_weights_are_pickled_beside_the_places_of_rows(tmp_path):

@@ -17,7 +17,7 @@ from gmmaudio.models.kinds.supervector import SUPERVECTOR
 from gmmaudio.models.linear_algebra import Matrix
 from gmmaudio.models.partial_fits import Fit, FreshFits
 from gmmaudio.models.scorer import Scorer, check_finite
-from gmmaudio.models.training_rows import TrainingRows
+from gmmaudio.models.training_rows import ClipRows, TrainingRows
 from gmmaudio.models.ubm import Traces
 
 KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (FRAME_GMM, BLOCK_GAUSSIAN, SUPERVECTOR)}
@@ -195,7 +195,8 @@ def check_rows(rows_per_clip: Sequence[Matrix], n_warps: int = 1) -> None:
     --------
     >>> check_rows([np.zeros((3, 4)), np.ones((1, 4))], n_warps=2)
     """
-    widths = sorted({rows.shape[-1] for rows in rows_per_clip})
+    pieces = rows_per_clip.pieces if isinstance(rows_per_clip, ClipRows) else rows_per_clip
+    widths = sorted({piece.shape[-1] for piece in pieces})
     if len(widths) > 1:
         raise MixtureError(f"clips have rows of {' and '.join(map(str, widths))} features; expected one width")
     if n_warps < 1 or widths[0] % n_warps:

@@ -11,6 +11,7 @@ import numpy as np
 from gmmaudio.compute import one_thread, ordered_map
 from gmmaudio.errors import WorkerError
 from gmmaudio.mixture import EMStep, EMTrace, GaussianMixture, adapt_gmm, fit_gmm
+from gmmaudio.mixture.sources import RowSource
 from gmmaudio.models.heads import Head, Mixtures
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import EmSettings, check_positive, check_whole
@@ -19,7 +20,7 @@ from gmmaudio.models.partial_fits import Fit, score_rows_of_clips
 from gmmaudio.models.score_parts import Answers, ScoreParts
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.tensor_table import TensorLayout
-from gmmaudio.models.training_rows import TrainingRows
+from gmmaudio.models.training_rows import Piece, TrainingRows, every_second, n_rows_of
 from gmmaudio.models.ubm import MAX_UBM_ROWS, UBM, Traces, fit_ubm
 from gmmaudio.values import convert_fields
 
@@ -274,7 +275,7 @@ class MixtureFits:
             starts = [self.mixtures[self.training.labels.index(label)] for label in part.labels]
             brief = replace(settings, n_init=1, max_iter=min(settings.max_iter, MAX_REFITTING))
             n_all = max(MANY_ROWS, MANY_ROWS_EACH * settings.n_components)
-            rows = (_every_second(part.of_label(i), n_all) for i in range(len(part.labels)))
+            rows = (_some_of(part.of_label(i), n_all) for i in range(len(part.labels)))
             return gmm_scorer(part.labels, fit_mixtures(rows, part, brief, starts=starts)[0])
 
     def score(self, scorer: Scorer, clips: Codes) -> Array:
@@ -285,16 +286,18 @@ class MixtureFits:
         scorer, clips
             As for :class:`gmmaudio.models.partial_fits.PartialFits`.
         """
-        return score_rows_of_clips(scorer, [_every_second(self.training.rows[i], MANY_ROWS_OF_CLIP) for i in clips])
+        rows_of_clips = (self.training.rows[i] for i in clips)
+        many = MANY_ROWS_OF_CLIP
+        return score_rows_of_clips(scorer, (rows if len(rows) <= many else rows[::2] for rows in rows_of_clips))
 
 
-def _every_second(rows: Matrix, n_all: int) -> Matrix:
-    """Return every second row; all where there are at most ``n_all``."""
-    return rows if len(rows) <= n_all else rows[::2]
+def _some_of(source: Matrix | list[Piece], n_all: int) -> Matrix | list[Piece]:
+    """Return every second row of a source; all where there are at most ``n_all``."""
+    return source if n_rows_of(source) <= n_all else every_second(source)
 
 
 def fit_mixtures(
-    rows: Iterable[Matrix],
+    rows: Iterable[RowSource],
     training: TrainingRows,
     settings: EmSettings,
     *,
@@ -306,8 +309,8 @@ def fit_mixtures(
 
     Parameters
     ----------
-    rows : iterable of ndarray, shape (n_i, d)
-        Rows of every label.
+    rows : iterable of ndarray, shape (n_i, d), or list of ndarray or FileRows
+        Rows of every label; worker processes open those in files for themselves.
     training : TrainingRows
         The labels, the seed, and how to run.
     settings : EmSettings
@@ -335,14 +338,14 @@ def fit_mixtures(
     run, n_labels = training.run, len(training.labels)
 
     def refuse(task: _Task, error: WorkerError) -> NoReturn:
-        label, n_rows = training.labels[task.seed[1]], len(task.rows)
+        label, n_rows = training.labels[task.seed[1]], n_rows_of(task.rows)
         raise WorkerError(
             f"label {label!r}: {error} at the fit of {settings.n_components} components to {n_rows} rows; "
             "run with fewer worker processes (`n_jobs`) or fewer components (`n_components`)"
         ) from error
 
-    n_rows = sum(map(len, training.rows))
-    n_workers = run.count_workers(settings.estimate_work(n_rows, training.rows[0].shape[1]))
+    n_rows = int(training.lengths.sum())
+    n_workers = run.count_workers(settings.estimate_work(n_rows, training.pieces[0].shape[1]))
 
     def fit_here(task: _Task) -> tuple[GaussianMixture, EMTrace]:
         with run.steps(settings.max_iter, f"EM of {training.labels[task.seed[1]]}") as step:
@@ -358,7 +361,7 @@ def fit_mixtures(
 class _Task:
     """One label's fit."""
 
-    rows: Matrix
+    rows: RowSource
     settings: EmSettings
     seed: tuple[int, int]
     start: GaussianMixture | None = None
