@@ -4,6 +4,8 @@ Each is also a builtin error, so that ``except ValueError`` and ``except OSError
 that was passed, the values that are expected, and a remedy.
 """
 
+from __future__ import annotations
+
 
 class GmmaudioError(Exception):
     """Base class of the errors that this package raises on purpose."""
@@ -38,7 +40,27 @@ class WriteError(GmmaudioError, OSError):
 
 
 class WorkerError(GmmaudioError, RuntimeError):
-    """A worker process that died."""
+    """A worker process that died, or was ended because its item passed a limit.
+
+    Parameters
+    ----------
+    message : str
+        What happened, and a remedy.
+    code : str
+        ``crashed``, ``timeout`` or ``memory``.
+
+    Examples
+    --------
+    >>> WorkerError("the worker process died").code
+    'crashed'
+    """
+
+    def __init__(self, message: str, code: str = "crashed") -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type[WorkerError], tuple[str, str]]:
+        return WorkerError, (str(self), self.code)
 
 
 class CacheWarning(UserWarning):

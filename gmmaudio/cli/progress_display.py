@@ -30,8 +30,8 @@ class Stage:
     ----------
     name : str
         What is being done.
-    total : int
-        Number of items.
+    total : int or None
+        Number of items; None where it is not known.
     began_s : float
         Clock at its start, seconds.
     done : int
@@ -43,14 +43,14 @@ class Stage:
     """
 
     name: str
-    total: int
+    total: int | None
     began_s: float
     done: int = 0
     last_s: float = 0.0
     sound_s: float = 0.0
 
     def left_s(self, now_s: float) -> float | None:
-        """Return the estimated time left, seconds; None before the first item is done.
+        """Return the estimated time left, seconds; None before the first item is done, or where it is not known.
 
         Parameters
         ----------
@@ -62,10 +62,25 @@ class Stage:
         >>> Stage("folds", 5, began_s=0.0, done=2, last_s=20.0).left_s(25.0)
         25.0
         """
-        if not self.done:
+        if not self.done or self.total is None:
             return None
         seconds_per_item = (self.last_s - self.began_s) / self.done
         return max(0.0, self.last_s + seconds_per_item * (self.total - self.done) - now_s)
+
+    def count(self, between: str) -> str:
+        """Return the number of items that are done, and of all where that is known.
+
+        Parameters
+        ----------
+        between : str
+            What is written between the two.
+
+        Examples
+        --------
+        >>> Stage("folds", 5, began_s=0.0).count(" of "), Stage("classifying", None, began_s=0.0).count(" of ")
+        ('0 of 5', '0')
+        """
+        return str(self.done) if self.total is None else f"{self.done}{between}{self.total}"
 
     def speed(self) -> float | None:
         """Return the seconds of sound for each second of the stage; None where it reads none.
@@ -92,7 +107,7 @@ class ProgressDisplay:
         self.clock = clock
         self.stages: list[Stage] = []
 
-    def __call__(self, items: Iterable[Item], total: int, name: str, /) -> Iterator[Item]:
+    def __call__(self, items: Iterable[Item], total: int | None, name: str, /) -> Iterator[Item]:
         """Yield the items, each of them done when the next one is asked for."""
         stage = Stage(name, total, self.clock())
         self.stages.append(stage)
@@ -173,8 +188,9 @@ class BarDisplay(ProgressDisplay):
         for depth, stage in enumerate(tuple(self.stages)):
             table.add_row(
                 Text("  " * depth + stage.name),
-                ProgressBar(max(stage.total, 1), stage.done, width=BAR_WIDTH),
-                Text(f"{stage.done}/{stage.total}"),
+                # without a total it moves to and fro
+                ProgressBar(None if stage.total is None else max(stage.total, 1), stage.done, width=BAR_WIDTH),
+                Text(stage.count("/")),
                 Text(speed_text(stage.speed())),
                 Text(f"{time_text(now_s - stage.began_s)} elapsed,"),
                 Text(left_text(stage.left_s(now_s))),
@@ -240,9 +256,7 @@ def progress_line(stages: Iterable[Stage], now_s: float) -> str:
     'cross-validation folds 2 of 5, inner folds 0 of 3: 1:10 elapsed, about 1:20 left'
     """
     stages = list(stages)
-    names = ", ".join(
-        f"{stage.name} {stage.done} of {stage.total} {speed_text(stage.speed())}".rstrip() for stage in stages
-    )
+    names = ", ".join(f"{stage.name} {stage.count(' of ')} {speed_text(stage.speed())}".rstrip() for stage in stages)
     return f"{names}: {time_text(now_s - stages[0].began_s)} elapsed, {left_text(stages[0].left_s(now_s))}"
 
 

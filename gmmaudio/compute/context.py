@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
+from gmmaudio.compute.limits import ItemLimits
 from gmmaudio.compute.workers import count_jobs, count_workers, map_by_work, ordered_map
-from gmmaudio.errors import WorkerError
+from gmmaudio.errors import SettingError, WorkerError
+from gmmaudio.files import in_units
 from gmmaudio.values import convert_fields
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+# a worker process takes half of that before it reads a file
+LEAST_MEMORY = 256 * 2**20
 
 
 class Progress(Protocol):
@@ -21,7 +27,7 @@ class Progress(Protocol):
     An exception that it raises stops the run: it leaves the function that was called as it is.
     """
 
-    def __call__(self, items: Iterable[Item], total: int, stage: str, /) -> Iterable[Item]:
+    def __call__(self, items: Iterable[Item], total: int | None, stage: str, /) -> Iterable[Item]:
         """Return the items, one by one.
 
         Parameters
@@ -29,8 +35,8 @@ class Progress(Protocol):
         items : iterable
             Results of the stage, or steps of its loop. One with an attribute ``duration_s`` was made of so many seconds
             of sound.
-        total : int
-            Number of items, at most.
+        total : int or None
+            Number of items, at most; None where it is not known yet.
         stage : str
             Name of the stage, such as ``extracting features``.
 
@@ -41,7 +47,7 @@ class Progress(Protocol):
         """
 
 
-def quiet(items: Iterable[Item], _total: int, _stage: str, /) -> Iterable[Item]:
+def quiet(items: Iterable[Item], _total: int | None, _stage: str, /) -> Iterable[Item]:
     """Return the items unchanged: no progress is shown.
 
     Parameters
@@ -64,7 +70,9 @@ def quiet(items: Iterable[Item], _total: int, _stage: str, /) -> Iterable[Item]:
 
 @dataclass(frozen=True)
 class RunContext:
-    """Worker processes and progress, handed down through a run. The results do not depend on either.
+    """Worker processes, their limits, and progress, handed down through a run.
+
+    The results do not depend on any of these, but for items that pass a limit.
 
     Parameters
     ----------
@@ -73,11 +81,15 @@ class RunContext:
         worker processes for much.
     progress : Progress
         Shows progress; by default nothing is shown.
+    time_limit_s : float or None
+        Time that one item of a map with limits may take, seconds, in place of the limit of the map; 0: no limit.
+    memory_limit : int or None
+        Memory that a worker process may take for one, bytes, likewise: 256 MiB or more, or 0.
 
     Raises
     ------
     SettingError
-        If ``n_jobs`` is neither positive nor -1.
+        If ``n_jobs`` is neither positive nor -1, or a limit is outside its bounds.
 
     Examples
     --------
@@ -87,19 +99,29 @@ class RunContext:
 
     n_jobs: int | None = None
     progress: Progress = quiet
+    time_limit_s: float | None = None
+    memory_limit: int | None = None
 
     def __post_init__(self) -> None:
         convert_fields(self, mark="`")
         count_jobs(self.n_jobs)
+        if self.time_limit_s is not None and self.time_limit_s < 0:
+            raise SettingError(f"`time_limit_s` is {self.time_limit_s:g}; expected seconds, or 0 for no limit")
+        if self.memory_limit and self.memory_limit < LEAST_MEMORY:
+            raise SettingError(
+                f"`memory_limit` is {in_units(self.memory_limit)}; expected {in_units(LEAST_MEMORY)} or more, half of "
+                "which a worker process takes by itself, or 0 for no limit"
+            )
 
     def map(
         self,
         function: Callable[[Item], Result],
-        items: Sequence[Item],
+        items: Iterable[Item],
         stage: str,
         *,
         on_crash: Callable[[Item, WorkerError], Result] | None = None,
         estimate: Callable[[], float] | None = None,
+        limits: Callable[[Item], ItemLimits] | None = None,
     ) -> Iterator[Result]:
         """Return an iterator over ``function(item)`` in the order of the items, progress shown.
 
@@ -107,16 +129,20 @@ class RunContext:
         ----------
         function : callable
             Function of one item, as for :func:`gmmaudio.compute.ordered_map`.
-        items : sequence
-            Items to pass to it.
+        items : iterable
+            Items to pass to it. One without a length may block, as a pipe does: results that are ready are yielded
+            meanwhile. It counts as much work.
         stage : str
             Name of the stage.
         on_crash : callable, optional
-            What gives the result of an item whose worker process died, as for
+            What gives the result of an item whose worker process died or passed a limit, as for
             :func:`gmmaudio.compute.ordered_map`.
         estimate : callable, optional
             Returns about how long all items take in one thread, seconds; asked where ``n_jobs`` is None. A function
             without one runs in this process then; with one it may run in several threads.
+        limits : callable, optional
+            Returns the limits of an item, which worker processes hold. Without it there are none. One job and threads
+            hold none either, unless this context names a limit: then there is at least one worker process.
 
         Returns
         -------
@@ -126,18 +152,44 @@ class RunContext:
         Raises
         ------
         WorkerError
-            If worker processes cannot be started, or one dies at an item again and there is no ``on_crash``.
+            If worker processes cannot be started, or an item is lost again and there is no ``on_crash``.
 
         Examples
         --------
         >>> list(RunContext(n_jobs=1).map(len, ["a", "bc"], "counting"))
         [1, 2]
         """
-        if self.n_jobs is None and estimate is not None:
-            results = map_by_work(function, items, estimate(), on_crash=on_crash)
+        results = self._results(function, items, on_crash, estimate, limits)
+        return iter(self.progress(results, len(items) if isinstance(items, Collection) else None, stage))
+
+    def _results(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        on_crash: Callable[[Item, WorkerError], Result] | None,
+        estimate: Callable[[], float] | None,
+        limits: Callable[[Item], ItemLimits] | None,
+    ) -> Iterator[Result]:
+        """Return the results of a map, by the way that its work and its limits ask for."""
+        must_hold = limits is not None and bool(self.time_limit_s or self.memory_limit)
+        held = None if limits is None else partial(self._named, limits)
+        if self.n_jobs is not None or estimate is None:
+            n_jobs = self.n_jobs or 1
+        elif must_hold or not isinstance(items, Collection):
+            n_jobs = self.count_workers(estimate() if isinstance(items, Collection) else math.inf)
         else:
-            results = ordered_map(function, items, self.n_jobs or 1, on_crash=on_crash)
-        return iter(self.progress(results, len(items), stage))
+            return map_by_work(function, items, estimate(), on_crash=on_crash, limits=held)
+        return ordered_map(
+            function, items, n_jobs, on_crash=on_crash, limits=held if n_jobs != 1 or must_hold else None
+        )
+
+    def _named(self, limits: Callable[[Item], ItemLimits], item: Item) -> ItemLimits:
+        """Return the limits of an item, those that the context names in place of those of its map."""
+        of_item = limits(item)
+        return ItemLimits(
+            of_item.time_s if self.time_limit_s is None else self.time_limit_s or None,
+            of_item.memory_bytes if self.memory_limit is None else self.memory_limit or None,
+        )
 
     def count_workers(self, work_s: float) -> int:
         """Return the number of worker processes for some work.

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from io import FileIO
 from typing import Any, NoReturn
 
+from gmmaudio.compute.limits import memory_limited
 from gmmaudio.compute.threads import one_thread
 
 # an idle worker ends after this time, and frees its memory; the next map starts another one
@@ -25,8 +26,10 @@ def serve(lifeline: int, parent: int) -> NoReturn:
     """Apply functions to items until the parent process closes its pipe.
 
     Frames come on standard input: an empty one is followed by one that holds a pickled function, any other holds a
-    pickled item. What goes to standard output begins with an empty frame, which says that the worker is ready, and
-    then has one frame for each item, a pickled pair: whether the function returned, and its result or its exception.
+    pickled pair, the memory that the item may take and the item. What goes to standard output begins with an empty
+    frame, which says that the worker is ready. One more says that a function is loaded, and its first item is begun.
+    Then there is one frame for each item, a pickled pair: whether the function returned, and its result or its
+    exception.
 
     Parameters
     ----------
@@ -38,14 +41,18 @@ def serve(lifeline: int, parent: int) -> NoReturn:
     _end_with_parent(lifeline, parent)
     tasks, outcomes = _private_pipes()
     load_function: Callable[[], Any] = _no_function
-    with contextlib.suppress(EOFError, BrokenPipeError):
+
+    def say() -> None:
         write_frame(outcomes, b"")
+
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        say()
         while select.select([tasks], [], [], IDLE_S)[0]:
             payload = read_frame(tasks)
             if payload:
                 write_frame(outcomes, _outcome(load_function, payload))
             else:
-                load_function = _Loader(read_frame(tasks)).load
+                load_function = _Loader(read_frame(tasks), say).load
     # nothing is left to flush, and the clean-up of libraries would only take time
     os._exit(0)
 
@@ -111,13 +118,15 @@ def _read(pipe: FileIO, n: int) -> bytearray:
 class _Loader:
     """A pickled function, loaded when it is first needed: an error of its modules is then that of the item."""
 
-    def __init__(self, payload: bytearray) -> None:
+    def __init__(self, payload: bytearray, on_load: Callable[[], None]) -> None:
         self._payload = payload
+        self._on_load = on_load
         self._function: Any = None
 
     def load(self) -> Any:
         if self._function is None:
             self._function = pickle.loads(self._payload)  # noqa: S301 - written by the parent process
+            self._on_load()
         return self._function
 
 
@@ -128,8 +137,8 @@ def _no_function() -> NoReturn:
 def _outcome(load_function: Callable[[], Any], payload: bytearray) -> bytes | memoryview:
     """Return the pickled outcome of one item."""
     try:
-        function, item = load_function(), pickle.loads(payload)  # noqa: S301 - written by the parent process
-        with one_thread():
+        function, (n_bytes, item) = load_function(), pickle.loads(payload)  # noqa: S301 - written by the parent process
+        with one_thread(), memory_limited(n_bytes):
             result = function(item)
         return pickle_any((True, result))
     except BaseException as error:  # noqa: BLE001 - the parent raises it

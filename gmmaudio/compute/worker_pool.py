@@ -1,42 +1,33 @@
-"""The worker processes of one map, and the items that they have: an item whose worker dies is tried again, alone."""
+"""The worker processes of one map: watched, and replaced where one dies or its item passes a limit."""
 
 from __future__ import annotations
 
+import os
 import pickle
 import selectors
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
+from gmmaudio.compute.feeding import open_feed
+from gmmaudio.compute.limits import NO_LIMITS, ItemLimits, resident_bytes
 from gmmaudio.compute.serving import pickle_any
+from gmmaudio.compute.window import Loss, Task, Window, settle
 from gmmaudio.compute.worker_process import WorkerProcess, keep_worker, take_worker
 from gmmaudio.errors import WorkerError
+from gmmaudio.files import in_units
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-# enough that the slowest item of a round matters little, few enough to bound memory
+# results for each worker that may wait for their reader, however large they are
 ITEMS_PER_WORKER = 8
-
-
-@dataclass(eq=False)
-class Task(Generic[Item, Result]):
-    """An item, and its outcome once it is known.
-
-    Parameters
-    ----------
-    item : object
-        The item.
-    is_retry : bool
-        Whether its first worker died.
-    outcome : callable or None
-        Returns the result, or raises the exception of the function.
-    """
-
-    item: Item
-    is_retry: bool = False
-    outcome: Callable[[], Result] | None = None
+# from one look at busy workers to the next, seconds
+LOOK_S = 0.2
+# what a process may take to start and to import the modules of its function, seconds
+START_S = 120.0
 
 
 def map_in_workers(
@@ -44,6 +35,7 @@ def map_in_workers(
     items: Iterable[Item],
     n_workers: int,
     on_crash: Callable[[Item, WorkerError], Result],
+    limits: Callable[[Item], ItemLimits] = lambda _item: NO_LIMITS,
 ) -> Iterator[Result]:
     """Return an iterator over the results in the order of the items, computed a little before they are asked for.
 
@@ -52,12 +44,14 @@ def map_in_workers(
     function : callable
         Function of one item.
     items : iterable
-        Items.
+        Items. One without a length may block: results that are ready are yielded meanwhile.
     n_workers : int
         Worker processes.
     on_crash : callable
-        Function of an item whose worker died twice, and of the error that says how; it returns what takes the place of
-        the result, or raises.
+        Function of an item that was lost twice, and of the error that says how; it returns what takes the place of the
+        result, or raises.
+    limits : callable, optional
+        Returns the time and the memory that an item may take.
 
     Returns
     -------
@@ -75,34 +69,64 @@ def map_in_workers(
     [1, 2]
     """
     pool = WorkerPool(function, n_workers, on_crash)
-    unread = (Task[Item, Result](item) for item in items)
-    # the tasks between the reader and the items that are taken
-    window: deque[Task[Item, Result]] = deque()
-    crashed: deque[Task[Item, Result]] = deque()
+    window = Window[Item, Result](open_feed(items, pool.wake), ITEMS_PER_WORKER * n_workers, limits)
     try:
         while True:
-            # a task that may have killed its worker waits until it is alone
-            while not crashed and pool.has_room() and len(window) < ITEMS_PER_WORKER * n_workers:
-                task = next(unread, None)
-                if task is None:
-                    break
-                window.append(task)
-                pool.start(task)
-            if crashed and not pool.busy:
-                pool.start(crashed.popleft())
-            if not window:
+            pool.fill(window)
+            if window.is_at_end():
                 return
-            crashed += pool.collect(must_wait=window[0].outcome is None)
-            outcome = window[0].outcome
-            if outcome is not None:
-                window.popleft()
-                yield outcome()
+            pool.collect(window, must_wait=not window.is_ready())
+            if window.is_ready():
+                yield window.pop()
     finally:
+        window.feed.close()
         pool.close()
+
+
+@dataclass(eq=False)
+class Run(Generic[Item, Result]):
+    """A task that a worker has.
+
+    Parameters
+    ----------
+    task : Task
+        The task.
+    last_s : float
+        Clock when it was last looked at, seconds.
+    spent_s : float
+        Time that it took so far, seconds; below 0 while its process starts.
+    """
+
+    task: Task[Item, Result]
+    last_s: float
+    spent_s: float
+
+    def look(self, now_s: float, process: int) -> Loss | None:
+        """Return the loss of the task where it passed a limit, and None where it did not.
+
+        Parameters
+        ----------
+        now_s : float
+            Clock, seconds.
+        process : int
+            Identifier of the worker process.
+        """
+        # a stopped program, a sleeping machine or a slow reader is not charged to the item
+        self.spent_s += min(now_s - self.last_s, 2 * LOOK_S)
+        self.last_s = now_s
+        time_s, memory_bytes = self.task.limits.time_s, self.task.limits.memory_bytes
+        if time_s is not None and self.spent_s > time_s:
+            return Loss("timeout", f"took longer than {time_s:g} s")
+        if memory_bytes is not None and resident_bytes(process) > memory_bytes:
+            return _out_of_memory(memory_bytes)
+        return None
 
 
 class WorkerPool(Generic[Item, Result]):
     """The workers of one map.
+
+    An item that is lost is tried once more in a fresh process. Where memory may be the reason, no other worker is busy
+    meanwhile; otherwise the others go on.
 
     Parameters
     ----------
@@ -122,85 +146,136 @@ class WorkerPool(Generic[Item, Result]):
     ) -> None:
         self.n_workers = n_workers
         self.on_crash = on_crash
-        self.busy: dict[WorkerProcess, Task[Item, Result]] = {}
         self._function = pickle_any(function)
+        self._busy: dict[WorkerProcess, Run[Item, Result]] = {}
         # these know the function
         self._free: list[WorkerProcess] = []
+        # lost once; those that must be alone
+        self._again: deque[Task[Item, Result]] = deque()
+        self._alone: deque[Task[Item, Result]] = deque()
+        self._has_alone = False
+        self._news, self._waker = os.pipe()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._news, selectors.EVENT_READ)
 
-    def has_room(self) -> bool:
-        """Return whether another task may be started: a worker is free, and none has a task that must be alone."""
-        return len(self.busy) < self.n_workers and not any(task.is_retry for task in self.busy.values())
+    def wake(self) -> None:
+        """End the wait for news, from any thread."""
+        os.write(self._waker, b".")
 
-    def start(self, task: Task[Item, Result]) -> None:
-        """Give a task to a worker: one that is tried again to a fresh one.
+    def fill(self, window: Window[Item, Result]) -> None:
+        """Give tasks to the workers that are free.
 
         Parameters
         ----------
-        task : Task
-            A task without outcome.
+        window : Window
+            Where tasks come from.
         """
-        payload = pickle_any(task.item)
-        if self._free and not task.is_retry:
-            worker = self._free.pop()
-            self.busy[worker] = task
-        else:
-            worker = WorkerProcess() if task.is_retry else take_worker()
-            self.busy[worker] = task
+        while len(self._busy) < self.n_workers and not (self._has_alone and self._busy):
+            self._has_alone = False
+            if self._again:
+                task: Task[Item, Result] | None = self._again.popleft()
+            elif self._alone:
+                if self._busy:
+                    return
+                task, self._has_alone = self._alone.popleft(), True
+            else:
+                task = window.take()
+            if task is None:
+                return
+            self._start(task)
+
+    def _start(self, task: Task[Item, Result]) -> None:
+        """Give a task to a worker: one that is tried again to a fresh one."""
+        payload = pickle_any((task.limits.memory_bytes, task.item))
+        knows_function = bool(self._free) and task.loss is None
+        worker = self._free.pop() if knows_function else take_worker() if task.loss is None else WorkerProcess()
+        self._busy[worker] = Run(task, time.monotonic(), 0.0 if knows_function else -START_S)
+        self._selector.register(worker, selectors.EVENT_READ, worker)
+        if not knows_function:
             worker.give_function(self._function)
         worker.give_item(payload)
 
-    def collect(self, *, must_wait: bool) -> list[Task[Item, Result]]:
-        """Return the tasks whose workers died for the first time; tasks that are done have their outcome set.
+    def collect(self, window: Window[Item, Result], *, must_wait: bool) -> None:
+        """Put the outcomes that are there into the window, and look after the workers that are busy.
 
         Parameters
         ----------
+        window : Window
+            Where outcomes go.
         must_wait : bool
-            Whether to wait until there is news of a task.
+            Whether to wait until there is news, or it is time to look.
         """
-        crashed = []
-        with selectors.DefaultSelector() as selector:
-            for worker in self.busy:
-                selector.register(worker, selectors.EVENT_READ, worker)
-            ready = [key.data for key, _ in selector.select(None if must_wait else 0)]
-        for worker in ready:
-            try:
-                payload = worker.receive()
-            except EOFError:
-                task = self._lose(worker)
-                crashed += [task] if task.outcome is None else []
+        is_watched = any(run.task.limits != NO_LIMITS for run in self._busy.values())
+        timeout_s = (LOOK_S if is_watched else None) if must_wait else 0
+        for key, _ in self._selector.select(timeout_s):
+            if key.data is None:
+                os.read(self._news, 1)
             else:
-                if payload is not None:
-                    self._finish(worker, pickle.loads(payload))  # noqa: S301 - written by a worker
-        return crashed
+                self._receive(key.data, window)
+        now_s = time.monotonic()
+        for worker, run in [*self._busy.items()] if is_watched else ():
+            if now_s - run.last_s >= LOOK_S:
+                loss = run.look(now_s, worker.process_id)
+                if loss is not None:
+                    self._lose(worker, loss, window)
 
-    def _finish(self, worker: WorkerProcess, settled: tuple[bool, Any]) -> None:
-        """Set the outcome of a worker's task, and count the worker as free."""
-        task = self.busy.pop(worker)
-        task.outcome = partial(_settle, *settled)
-        # it may be large
-        del task.item
+    def _receive(self, worker: WorkerProcess, window: Window[Item, Result]) -> None:
+        """Take what a worker says: that it is ready, that it begins, an outcome, or nothing because it is dead."""
+        run, was_ready = self._busy[worker], worker.is_ready
+        try:
+            payload = worker.receive()
+        except EOFError:
+            self._lose(worker, None, window)
+            return
+        if payload is None:
+            if was_ready:
+                run.last_s, run.spent_s = time.monotonic(), 0.0
+            return
+        is_result, value = pickle.loads(payload)  # noqa: S301 - written by a worker
+        if not is_result and isinstance(value, MemoryError):
+            self._lose(worker, _out_of_memory(run.task.limits.memory_bytes), window)
+            return
+        self._release(worker)
         self._free.append(worker)
+        window.put(run.task, partial(settle, is_result, value), len(payload))
 
-    def _lose(self, worker: WorkerProcess) -> Task[Item, Result]:
-        """Return the task of a dead worker: to be tried again, or with the outcome that its worker died twice."""
-        task = self.busy.pop(worker)
+    def _lose(self, worker: WorkerProcess, loss: Loss | None, window: Window[Item, Result]) -> None:
+        """End a worker, and try its task again, or put the outcome that it was lost twice."""
+        task = self._release(worker)
         how = worker.end()
-        if not task.is_retry:
-            task.is_retry = True
-            return task
-        if not worker.is_ready:
+        if task.loss is not None and not worker.is_ready:
             raise WorkerError(f"worker processes end as they start ({how}); run in one process (`n_jobs=1`)")
-        error = WorkerError(f"the worker process died twice, the second time alone ({explain_end(how)})")
-        task.outcome = partial(self.on_crash, task.item, error)
-        return task
+        if loss is None:
+            # the system does that to the largest process, which need not be the cause
+            is_of_memory = how == "SIGKILL"
+            loss = Loss("crashed", "the worker process died", f" ({explain_end(how)})", is_of_memory)
+        if task.loss is None:
+            task.loss = loss
+            (self._alone if loss.is_of_memory else self._again).append(task)
+        else:
+            window.put(task, partial(self.on_crash, task.item, task.loss.then(loss)))
+
+    def _release(self, worker: WorkerProcess) -> Task[Item, Result]:
+        """Return the task of a worker, which is busy no more."""
+        self._selector.unregister(worker)
+        return self._busy.pop(worker).task
 
     def close(self) -> None:
         """End the workers that are busy, and keep the others for the next map."""
-        for worker in self.busy:
+        self._selector.close()
+        os.close(self._news)
+        os.close(self._waker)
+        for worker in self._busy:
             worker.end()
         for worker in self._free:
             keep_worker(worker)
-        self.busy, self._free = {}, []
+        self._busy, self._free = {}, []
+
+
+def _out_of_memory(limit_bytes: int | None) -> Loss:
+    """Return the loss of an item that took more memory than it may, or than there is."""
+    most = "there is" if limit_bytes is None else in_units(limit_bytes)
+    return Loss("memory", f"took more memory than {most}", is_of_memory=True)
 
 
 def explain_end(how: str) -> str:
@@ -221,10 +296,3 @@ def explain_end(how: str) -> str:
     if how in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL"):
         return f"{how}: a fault in a decoder or another library"
     return how
-
-
-def _settle(is_result: bool, value: Any) -> Any:
-    """Return a result, or raise an exception."""
-    if is_result:
-        return value
-    raise value

@@ -70,6 +70,11 @@ class WorkerProcess:
         """Return the descriptor that can be read when the worker has something to say, or is dead."""
         return self._outcomes.fileno()
 
+    @property
+    def process_id(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
     def is_alive(self) -> bool:
         """Return True while the process runs."""
         return self._process.poll() is None
@@ -91,7 +96,7 @@ class WorkerProcess:
         Parameters
         ----------
         payload : bytes-like
-            The item, pickled.
+            The memory that the item may take, bytes or None, and the item, pickled as a pair.
         """
         self._send(payload)
 
@@ -101,7 +106,7 @@ class WorkerProcess:
             write_frame(self._tasks, payload)
 
     def receive(self) -> bytearray | None:
-        """Return the pickled outcome of an item; None where the worker only says that it is ready.
+        """Return the pickled outcome of an item; None where the worker says that it is ready, or begins an item.
 
         Raises
         ------

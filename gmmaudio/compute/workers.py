@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NoReturn, TypeVar
 
+from gmmaudio.compute.limits import NO_LIMITS, ItemLimits
 from gmmaudio.compute.thread_pool import thread_map
 from gmmaudio.compute.threads import one_thread
 from gmmaudio.errors import SettingError, WorkerError
@@ -26,15 +27,17 @@ def ordered_map(
     n_jobs: int = 1,
     *,
     on_crash: Callable[[Item, WorkerError], Result] | None = None,
+    limits: Callable[[Item], ItemLimits] | None = None,
 ) -> Iterator[Result]:
     """Return an iterator over ``function(item)`` for every item, in the order of the items, whatever ``n_jobs`` is.
 
     Workers are started once and kept for later calls, each with its numeric libraries at one thread, so that results
-    are the same bits as in one process. Only a few items per worker are in flight: memory does not grow with their
-    number.
+    are the same bits as in one process. Each has one item at a time. While one item takes long, the others go on: up to
+    10,000 results wait for their reader, or 64 MiB of them.
 
-    A worker that dies, by a fault in a library or by the system when memory runs out, loses nothing but the item that
-    it had. That item is tried once more, alone, in a fresh worker. Workers end when this process ends, however it does.
+    A worker that dies, by a fault in a library or by the system when memory runs out, or whose item passes a limit,
+    loses nothing but the item that it had. That item is tried once more in a fresh worker, and without others beside it
+    where memory may be the reason. Workers end when this process ends, however it does.
 
     Parameters
     ----------
@@ -42,13 +45,16 @@ def ordered_map(
         Function of one item, which workers receive by pickle. An exception that it raises stops the iteration at its
         item.
     items : iterable
-        Items that can be pickled.
+        Items that can be pickled. One without a length may block, as a pipe does: results that are ready are yielded
+        meanwhile.
     n_jobs : int
         Worker processes; 1 runs in this process, -1 takes one for each core. Where the system is not POSIX, all runs
         in this process.
     on_crash : callable, optional
-        Function of an item whose worker died both times, and of the error that says how; it returns what takes the
-        place of the result. By default the error is raised.
+        Function of an item that was lost both times, and of the error that says how; it returns what takes the place of
+        the result. By default the error is raised. In this process it is called where memory runs out.
+    limits : callable, optional
+        Returns the time and the memory that an item may take. With limits, one job is one worker process.
 
     Returns
     -------
@@ -60,7 +66,7 @@ def ordered_map(
     SettingError
         If ``n_jobs`` is neither positive nor -1.
     WorkerError
-        If worker processes cannot be started, or one dies at an item again and there is no ``on_crash``.
+        If worker processes cannot be started, or an item is lost again and there is no ``on_crash``.
 
     Examples
     --------
@@ -68,20 +74,21 @@ def ordered_map(
     [1, 2, 3]
     """
     n_workers = count_jobs(n_jobs)
-    if n_workers == 1 or os.name != "posix":
-        return _in_process(function, items)
+    if (n_workers == 1 and limits is None) or os.name != "posix":
+        return _in_process(_saved(function, on_crash), items)
     # needs POSIX, and takes time to import
     from gmmaudio.compute.worker_pool import map_in_workers
 
-    return map_in_workers(function, items, n_workers, on_crash or _raise)
+    return map_in_workers(function, items, n_workers, on_crash or _raise, limits or _no_limits)
 
 
 def map_by_work(
     function: Callable[[Item], Result],
-    items: Sequence[Item],
+    items: Collection[Item],
     work_s: float,
     *,
     on_crash: Callable[[Item, WorkerError], Result] | None = None,
+    limits: Callable[[Item], ItemLimits] | None = None,
 ) -> Iterator[Result]:
     """Return the iterator of :func:`ordered_map`, in threads or in worker processes, whichever pays.
 
@@ -92,12 +99,12 @@ def map_by_work(
     ----------
     function : callable
         Function of one item that may run in several threads, most of it in libraries that let others run meanwhile.
-    items : sequence
+    items : collection
         Items that can be pickled.
     work_s : float
         About how long all items take in one thread, seconds.
-    on_crash : callable, optional
-        As for :func:`ordered_map`.
+    on_crash, limits : callable, optional
+        As for :func:`ordered_map`. Threads hold no limits.
 
     Returns
     -------
@@ -111,13 +118,8 @@ def map_by_work(
     """
     n_workers, n_threads = count_workers(None, work_s), min(count_jobs(None), MAX_THREADS)
     if n_workers >= n_threads and os.name == "posix":
-        return ordered_map(function, items, n_workers, on_crash=on_crash)
-
-    def alone(item: Item) -> Result:
-        with one_thread():
-            return function(item)
-
-    return thread_map(alone, items, max(1, min(n_threads, len(items))), ITEMS_PER_THREAD)
+        return ordered_map(function, items, n_workers, on_crash=on_crash, limits=limits)
+    return thread_map(_saved(function, on_crash), items, max(1, min(n_threads, len(items))), ITEMS_PER_THREAD)
 
 
 def count_workers(n_jobs: int | None, work_s: float) -> int:
@@ -140,7 +142,7 @@ def count_workers(n_jobs: int | None, work_s: float) -> int:
     >>> count_workers(3, 0.1), count_workers(None, 0.1)
     (3, 1)
     """
-    return max(1, min(count_jobs(-1), int(work_s / PAYS_S))) if n_jobs is None else count_jobs(n_jobs)
+    return max(1, int(min(count_jobs(-1), work_s / PAYS_S))) if n_jobs is None else count_jobs(n_jobs)
 
 
 def count_jobs(n_jobs: int | None) -> int:
@@ -177,10 +179,30 @@ def count_jobs(n_jobs: int | None) -> int:
 def _in_process(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yield the results computed in this process."""
     for item in items:
-        # not around the yield: the caller's own work between results has its own limits
-        with one_thread():
-            result = function(item)
-        yield result
+        yield function(item)
+
+
+def _saved(
+    function: Callable[[Item], Result], on_crash: Callable[[Item, WorkerError], Result] | None
+) -> Callable[[Item], Result]:
+    """Return a function for this process: numeric libraries at one thread, and an item lost where memory runs out."""
+
+    def run(item: Item) -> Result:
+        try:
+            with one_thread():
+                return function(item)
+        except MemoryError:
+            if on_crash is None:
+                raise
+        # what the function held is free again
+        return on_crash(item, WorkerError("took more memory than there is", "memory"))
+
+    return run
+
+
+def _no_limits(_item: object) -> ItemLimits:
+    """Return no limits."""
+    return NO_LIMITS
 
 
 def _raise(_item: object, error: WorkerError) -> NoReturn:

@@ -106,6 +106,17 @@ def test_a_stage_of_sound_tells_how_much_it_reads_for_each_second(clock):
     ]
 
 
+def test_a_stage_of_unknown_length_tells_what_is_done(clock):
+    lines = []
+    display = LineDisplay(lines.append, clock)
+    for _ in display(iter([Sound(90.0)] * 4), None, "classifying"):
+        clock.now_s += 30
+    assert lines == [
+        "classifying 2 at 3.0x real time: 1:00 elapsed, time left unknown",
+        "classifying 4 at 3.0x real time: 2:00 elapsed, time left unknown",
+    ]
+
+
 def test_the_speed_of_an_inner_stage_is_its_own(clock):
     lines = []
     display = LineDisplay(lines.append, clock)
@@ -207,6 +218,16 @@ def test_a_bar_of_sound_has_its_speed_and_fits_on_its_line(screen, clock):
         clock.now_s += 10
     assert seen[0] == ["extracting features 0/400 0:00 elapsed, time left unknown"]
     assert seen[40] == ["extracting features 40/400 at 300x real time 6:40 elapsed, about 1:00:00 left"]
+
+
+def test_a_bar_of_unknown_length_counts_what_is_done(screen, clock):
+    display, _ = screen
+    items = display(iter(range(9)), None, "classifying")
+    for _ in range(3):
+        next(items)
+        clock.now_s += 10
+    assert bars_of(display) == ["classifying 2 0:30 elapsed, time left unknown"]
+    items.close()
 
 
 def test_the_bars_are_on_the_terminal_and_leave_it_as_it_was(screen):

@@ -167,7 +167,7 @@ def test_a_worker_that_dies_twice_is_an_error_and_not_a_hang(n_items):
 
     with pytest.raises(WorkerError) as caught:
         list(ordered_map(dies_at_the_first, range(n_items), 2))
-    assert str(caught.value) == "the worker process died twice, the second time alone (exit status 3)"
+    assert str(caught.value) == "the worker process died twice, the second time in a fresh process (exit status 3)"
     # the next run has workers again
     assert list(ordered_map(abs, [-1, -2], 2)) == [1, 2]
 
