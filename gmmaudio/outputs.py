@@ -80,7 +80,7 @@ def write_beside(path: PathLike) -> Iterator[BinaryIO]:
     ...     [(path.name, path.read_text()) for path in Path(folder).iterdir()]
     [('scores.txt', '0.5')]
     """
-    with _write_errors(path), _open_draft(path) as draft:
+    with write_errors(path), _open_draft(path) as draft:
         yield draft.handle
         _finish(draft)
         _publish([draft])
@@ -118,7 +118,7 @@ def write_together(files: Iterable[tuple[PathLike, bytes]], *, folder: PathLike 
         drafts: list[Draft] = []
         cleaned: set[Path] = set()
         for path, content in files:
-            with _write_errors(path):
+            with write_errors(path):
                 draft = stack.enter_context(_open_draft(path))
                 if draft.target.parent not in cleaned:
                     remove_left_over(draft.target.parent)
@@ -194,7 +194,7 @@ def check_writable(path: PathLike) -> None:
     """
     if str(path) == "-":
         raise WriteError("-: standard output cannot be used here; name a file")
-    with _write_errors(path):
+    with write_errors(path):
         target = resolve_output(path)
         existing = _check_kind(path, target)
         # the folder as it was named, where no link leads to another one
@@ -231,7 +231,7 @@ def check_folder(path: PathLike, *, parents: bool = False) -> None:
     """
     if str(path) == "-":
         raise WriteError("-: standard output cannot be used here; name a folder")
-    with _write_errors(path):
+    with write_errors(path):
         folder = _real_folder(path)
         existing = next(parent for parent in (folder, *folder.parents) if os.path.lexists(parent))
         if not existing.is_dir():
@@ -262,7 +262,7 @@ def check_target(path: PathLike) -> None:
     Traceback (most recent call last):
     gmmaudio.errors.WriteError: /: is a folder; name a file in it
     """
-    with _write_errors(path):
+    with write_errors(path):
         try:
             mode = os.lstat(path).st_mode
         except FileNotFoundError:
@@ -333,6 +333,35 @@ def resolve_output(path: PathLike) -> Path:
 
 
 @contextlib.contextmanager
+def write_errors(path: PathLike) -> Iterator[None]:
+    """Return a context manager that raises errors of the system in its block as a WriteError that names ``path``.
+
+    Parameters
+    ----------
+    path : path-like
+        The file that the block writes.
+
+    Raises
+    ------
+    WriteError
+        If the block raises an OSError.
+
+    Examples
+    --------
+    >>> with write_errors("scores.csv"):
+    ...     raise OSError(errno.ENOSPC, "No space left on device")
+    Traceback (most recent call last):
+    gmmaudio.errors.WriteError: scores.csv: cannot be written (No space left on device); choose another path
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, GmmaudioError):
+            raise
+        raise WriteError(f"{path}: cannot be written ({error.strerror or error}); choose another path") from error
+
+
+@contextlib.contextmanager
 def _open_draft(path: PathLike) -> Iterator[Draft]:
     """Give a temporary file in the folder of the target of ``path``; it is removed unless it was renamed."""
     target = resolve_output(path)
@@ -361,12 +390,12 @@ def _publish(drafts: Sequence[Draft]) -> None:
     with contextlib.ExitStack() as stack:
         copies = {}
         for draft in drafts if len(drafts) > 1 else ():
-            with _write_errors(draft.target):
+            with write_errors(draft.target):
                 if draft.target.exists():
                     copies[draft.name] = stack.enter_context(_copied(draft.target))
         try:
             for draft in drafts:
-                with _write_errors(draft.target):
+                with write_errors(draft.target):
                     os.replace(draft.name, draft.target)  # noqa: PTH105
         except BaseException:
             for draft in drafts:
@@ -392,17 +421,6 @@ def _take_back(target: Path, copy: str | None) -> None:
             target.unlink()
         else:
             os.replace(copy, target)  # noqa: PTH105
-
-
-@contextlib.contextmanager
-def _write_errors(path: PathLike) -> Iterator[None]:
-    """Raise an error of the system in the block as a WriteError that names ``path``."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, GmmaudioError):
-            raise
-        raise WriteError(f"{path}: cannot be written ({error.strerror or error}); choose another path") from error
 
 
 def _check_kind(path: PathLike, target: Path) -> os.stat_result | None:

@@ -111,6 +111,32 @@ def wait_for_lock(descriptor: int) -> None:
     _lock(descriptor, is_waiting=True)
 
 
+def try_lock(descriptor: int) -> bool:
+    """Return whether no other process holds the lock of a file; it is taken, where the file system has locks.
+
+    Parameters
+    ----------
+    descriptor : int
+        An open file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryFile() as handle:
+    ...     try_lock(handle.fileno())
+    True
+    """
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        pass
+    return True
+
+
 def _remove_if_left_over(name: str) -> None:
     """Remove a file that a killed run has left; any other stays."""
     base = os.path.basename(name)  # noqa: PTH119

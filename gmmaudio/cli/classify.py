@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-import sys
-from collections.abc import Callable
+import io
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,11 @@ from gmmaudio.json_text import to_json
 from gmmaudio.names import file_text, quoted, respell
 
 if TYPE_CHECKING:
+    from gmmaudio.cli.resuming import RowRun
+    from gmmaudio.evaluation import FailedInput
     from gmmaudio.models import Prediction
+
+    Layout = tuple[str, Callable[[str, Prediction], str]]
 
 # what rounding may leave of priors that are named for all labels
 LARGEST_REST = 1e-2
@@ -32,6 +37,13 @@ LARGEST_REST = 1e-2
     default="text",
     show_default=True,
     help="Output format.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=options.FILE,
+    metavar="FILE",
+    help="Write to this file, beside which FILE.journal says what is done. [default: standard output]",
 )
 @click.option(
     "--top",
@@ -61,6 +73,7 @@ LARGEST_REST = 1e-2
     help="Length of the trials that long files are divided into; 0: each file is one. [default: that of training]",
 )
 @options.min_duration
+@options.resume
 @options.jobs
 @options.cache
 @options.quiet
@@ -68,6 +81,7 @@ def command(
     model: Path,
     paths: tuple[str, ...],
     output_format: str,
+    output: Path | None,
     top: int | None,
     list_file: str | None,
     priors: tuple[str, ...],
@@ -77,42 +91,72 @@ def command(
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,
+    **run_options: Any,
 ) -> None:
     """Classify each PATH: an audio file, a folder of them, or - for audio on standard input."""
     from gmmaudio import pipeline
     from gmmaudio.cli import console, inputs
-    from gmmaudio.cli.output_paths import keep_inputs
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.evaluation import FailedInput
-    from gmmaudio.models import load_model
+    from gmmaudio.cli.resuming import RunOptions, make_settings, open_rows
+    from gmmaudio.models import load_model, model_sha256
 
+    going = RunOptions(**run_options)
+    going.check(has_output=output is not None, is_quiet=is_quiet)
     store = options.open_store(cache, cache_limit)
     loaded = load_model(model)
     labels = loaded.scorer.labels
+    values: dict[str, Any] = {
+        "priors": label_priors(priors, labels),
+        "trial_s": trial_s,
+        "min_duration_s": min_duration_s,
+    }
+    shown = {"output_format": output_format, "top": top}
+    settings = make_settings("classify", going, model=model_sha256(loaded), **shown, **values)
     failed: list[FailedInput] = []
-    n_errors = 0
-    with inputs.resolve(paths, list_file) as files, show_progress(is_quiet=is_quiet) as progress:
-        keep_inputs((), [model, *filter(None, [list_file]), *(file.path for file in files)])
-        predictions = pipeline.classify(
-            loaded,
-            [file.path for file in files],
-            priors=label_priors(priors, labels),
-            trial_s=trial_s,
-            min_duration_s=min_duration_s,
-            n_jobs=n_jobs,
-            progress=progress,
-            cache=store,
-        )
-        write = _writer(output_format, top, len(labels))
-        for file, prediction in zip(files, predictions, strict=True):
-            write(file.shown, prediction)
-            console.say_notes(file.shown, prediction.notes)
-            if not prediction.scores:
-                failed.append(FailedInput(file.shown, prediction.code or "", prediction.message or ""))
-            n_errors += prediction.status == "error"
+    with (
+        inputs.resolve(paths, list_file) as files,
+        show_progress(is_quiet=is_quiet, line_every_s=going.log_every_s) as progress,
+    ):
+        _keep_inputs(output, [model, *filter(None, [list_file]), *(file.path for file in files)])
+        with open_rows(output, going, settings) as run:
+            todo = [file.path for file in run.waiting(going.part_of(files))]
+            predictions = pipeline.classify(loaded, todo, n_jobs=n_jobs, progress=progress, cache=store, **values)
+            _write_answers(run, predictions, _format(output_format, top, len(labels)), failed)
     console.say_failed(failed)
-    if failed:
-        click.get_current_context().exit(EXIT_NOTHING if n_errors == len(files) else EXIT_SOME_FAILED)
+    run.say_earlier()
+    if run.n_failed:
+        click.get_current_context().exit(EXIT_NOTHING if run.n_errors == run.n_done else EXIT_SOME_FAILED)
+
+
+def _keep_inputs(output: Path | None, read: Iterable[str | os.PathLike[str]]) -> None:
+    """Raise where the output cannot be written, or it, its journal or standard output is a file that is read."""
+    from gmmaudio.cli.output_paths import keep_inputs
+    from gmmaudio.cli.resuming import journal_beside
+    from gmmaudio.outputs import check_writable
+
+    if output is None:
+        keep_inputs((), read)
+        return
+    check_writable(output)
+    keep_inputs(((f"-o {path} would overwrite", path) for path in (output, journal_beside(output))), read)
+
+
+def _write_answers(run: RowRun, predictions: Iterable[Prediction], layout: Layout, failed: list[FailedInput]) -> None:
+    """Write the row of every prediction, and add the inputs that failed to a list."""
+    from gmmaudio.cli import console
+    from gmmaudio.evaluation import FailedInput
+
+    head, row = layout
+    run.begin(head)
+    for prediction in predictions:
+        shown = run.next_input().shown
+        failure = None
+        if not prediction.scores:
+            failure = prediction.code or "failed"
+            failed.append(FailedInput(shown, prediction.code or "", prediction.message or ""))
+        run.add(row(shown, prediction), prediction.status, failure)
+        console.say_notes(shown, prediction.notes)
+    run.finish()
 
 
 def label_priors(arguments: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, float] | None:
@@ -157,26 +201,24 @@ def label_priors(arguments: tuple[str, ...], labels: tuple[str, ...]) -> dict[st
     return named | {label: max(0.0, rest) / len(others) for label in others}
 
 
-def _writer(output_format: str, top: int | None, n_labels: int) -> Callable[[str, Prediction], None]:
-    """Return the function that writes one prediction to stdout."""
+def _format(output_format: str, top: int | None, n_labels: int) -> Layout:
+    """Return the head of the output, and the function of a name and a prediction that gives its part of it."""
     from gmmaudio.cli.flags import with_flags
     from gmmaudio.names import printable
     from gmmaudio.text_tables import safe_cell
 
-    def text(shown: str, prediction: Prediction) -> None:
+    def text(shown: str, prediction: Prediction) -> str:
         cells = [cell for label, _ in prediction.top(top or 1) for cell in (label, _confidence(prediction, label))]
         if prediction.status in ("unknown", "mixed"):
             cells.append(f"{prediction.status}: {with_flags(prediction.message or '')}")
-        if cells:
-            click.echo("\t".join(printable(cell) for cell in (shown, *cells)))
+        return "\t".join(printable(cell) for cell in (shown, *cells)) + "\n" if cells else ""
 
-    def jsonl(shown: str, prediction: Prediction) -> None:
-        click.echo(to_json(_record(shown, prediction, top or n_labels)))
+    def jsonl(shown: str, prediction: Prediction) -> str:
+        return to_json(_record(shown, prediction, top or n_labels)) + "\n"
 
-    table = csv.writer(sys.stdout)
     n_shown = min(top or 1, n_labels)
 
-    def rows(shown: str, prediction: Prediction) -> None:
+    def rows(shown: str, prediction: Prediction) -> str:
         record = _record(shown, prediction, n_shown)
         probability = record["probability"] or {}
         pairs = [
@@ -184,12 +226,19 @@ def _writer(output_format: str, top: int | None, n_labels: int) -> Callable[[str
         ]
         fixed = [record.get(name) for name in ("path", "status", "duration_s", "code", "message")]
         fixed.append("; ".join(note.text for note in prediction.notes) or None)
-        table.writerow([safe_cell(cell) for cell in (*fixed, *pairs, *[None] * (len(heads) - len(pairs)))])
+        return _csv_line([safe_cell(cell) for cell in (*fixed, *pairs, *[None] * (len(heads) - len(pairs)))])
 
     heads = [f"{name}_{i + 1}" for i in range(n_shown) for name in ("label", "score", "probability")]
-    if output_format == "csv":
-        table.writerow(["path", "status", "duration_s", "code", "message", "notes", *heads])
-    return {"text": text, "jsonl": jsonl, "csv": rows}[output_format]
+    fixed = ["path", "status", "duration_s", "code", "message", "notes"]
+    head = _csv_line([*fixed, *heads]) if output_format == "csv" else ""
+    return head, {"text": text, "jsonl": jsonl, "csv": rows}[output_format]
+
+
+def _csv_line(cells: Iterable[Any]) -> str:
+    """Return one row of CSV with its line end."""
+    out = io.StringIO(newline="")
+    csv.writer(out).writerow(cells)
+    return out.getvalue()
 
 
 def _confidence(prediction: Prediction, label: str) -> str:

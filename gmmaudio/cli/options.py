@@ -29,6 +29,7 @@ UNITS = {"": 1, "B": 1} | {
     for byte in ("", "B")
 }
 LARGEST_SIZE = 2**60
+SHARD = re.compile("([0-9]{1,9})/([0-9]{1,9})", re.ASCII)
 COVARIANCE_TYPES = ("diag", "full", "tied", "spherical", "shared")
 INIT_NAMES = ("kmeans", "hierarchical", "binary", "random")
 
@@ -177,6 +178,23 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
     return int(n_bytes)
 
 
+def _shard(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """Return a part and the number of parts."""
+    if value is None:
+        return None
+    match = SHARD.fullmatch(value.strip())
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise click.BadParameter(f"{value!r} is not I/N, such as 1/4 for the first of four parts.")
+    return int(match[1]), int(match[2])
+
+
+def _interval(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
+    """Return a number of seconds above 0."""
+    if value is not None and not 0 < value < float("inf"):
+        raise click.BadParameter(f"{value:g} is no number of seconds above 0.")
+    return value
+
+
 def open_store(cache: Path | None, limit_bytes: int) -> FeatureStore | None:
     """Return the store that --cache and --cache-limit name, by default in the user's folder of caches.
 
@@ -299,6 +317,26 @@ cache = OptionGroup(
         show_default=True,
         metavar="SIZE",
         help="Space that the cache may take; the least recently used features are removed.",
+    ),
+)
+# how a run goes on that was stopped, or is shared
+resume = OptionGroup(
+    click.option("--resume", is_flag=True, help="Go on: what the output of -o has already is not computed again."),
+    click.option("--retry-failed", is_flag=True, help="As --resume, but compute again the files that failed."),
+    click.option("--overwrite", is_flag=True, help="Replace an output that is there."),
+    click.option(
+        "--shard",
+        callback=_shard,
+        metavar="I/N",
+        help="Take part I of N of the files: every Nth one, for several computers.",
+    ),
+    click.option(
+        "--log-every",
+        "log_every_s",
+        type=float,
+        callback=_interval,
+        metavar="S",
+        help="Write a line of progress every S seconds. [default: bars on a terminal, elsewhere a line a minute]",
     ),
 )
 # the windows of a recording, and its turns

@@ -130,7 +130,7 @@ class ProgressDisplay:
 
 
 class LineDisplay(ProgressDisplay):
-    """One line a minute.
+    """One line a minute, or as often as is asked for.
 
     Parameters
     ----------
@@ -138,17 +138,26 @@ class LineDisplay(ProgressDisplay):
         Writes a line.
     clock : callable
         Returns the time in seconds.
+    every_s : float
+        From one line to the next, seconds.
     """
 
-    def __init__(self, write: Callable[[str], None] = say, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], None] = say,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        every_s: float = LINE_EVERY_S,
+    ) -> None:
         super().__init__(clock)
         self.write = write
+        self.every_s = every_s
         self.last_line_s = clock()
 
     def changed(self) -> None:
-        """Write a line where the last one is a minute old."""
+        """Write a line where the last one is old enough."""
         now_s = self.clock()
-        if now_s - self.last_line_s >= LINE_EVERY_S:
+        if now_s - self.last_line_s >= self.every_s:
             self.write(progress_line(self.stages, now_s))
             self.last_line_s = now_s
 
@@ -209,18 +218,24 @@ class BarDisplay(ProgressDisplay):
 
 
 @contextlib.contextmanager
-def show_progress(*, is_quiet: bool) -> Iterator[Progress]:
+def show_progress(*, is_quiet: bool, line_every_s: float | None = None) -> Iterator[Progress]:
     """Give what shows progress on stderr while a command works.
 
     Parameters
     ----------
     is_quiet : bool
         Show nothing.
+    line_every_s : float or None
+        Write lines, also on a terminal, and so many seconds apart; None shows bars there.
     """
     if is_quiet:
         yield quiet
         return
-    display = BarDisplay(_terminal()) if _has_bars() else LineDisplay()
+    display: ProgressDisplay
+    if line_every_s is not None:
+        display = LineDisplay(every_s=line_every_s)
+    else:
+        display = BarDisplay(_terminal()) if _has_bars() else LineDisplay()
     try:
         yield display
     finally:

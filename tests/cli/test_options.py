@@ -93,6 +93,8 @@ OPTIONS = {
     ("train", "seed"): ["--seed", "1"],
     ("train", "n_jobs"): ["-j", "0"],
     ("classify", "output_format"): ["--format", "jsonl"],
+    ("classify", "output"): ["-o", "other.csv"],
+    ("classify", "shard"): ["--shard", "1/2"],
     ("classify", "top"): ["--top", "2"],
     ("classify", "list_file"): ["--from-file", "list.txt"],
     ("classify", "min_duration_s"): ["--min-duration", "0.8"],
@@ -202,7 +204,14 @@ def outcome(command, words):
             path.rmdir()
             continue
         # a header tells every option and proves nothing: of a model the numbers, of a report the predictions
-        readers = {".gmm": tensors_of, ".npy": Path.read_bytes, ".json": predictions_of, ".html": str, ".csv": str}
+        readers = {
+            ".gmm": tensors_of,
+            ".npy": Path.read_bytes,
+            ".json": predictions_of,
+            ".html": str,
+            ".csv": str,
+            ".journal": str,
+        }
         readers |= dict.fromkeys((".pdf", ".svg", ".png"), Path.read_bytes)
         read = readers[path.suffix]
         made[str(path)] = read(path)
@@ -248,6 +257,7 @@ def test_every_option_of_every_command_is_in_the_table():
     elsewhere |= {("evaluate", name) for name in ("tolerance_s", "window_s", "hop_s", "min_turn_s")}
     elsewhere |= {("timeline", name) for name in ("formats", "figure", "hop_s", "min_duration_s", "min_turn_s")}
     elsewhere |= {("timeline", name) for name in ("n_jobs", "output", "priors", "window_s")}
+    elsewhere |= {("classify", name) for name in ("resume", "retry_failed", "overwrite", "log_every_s")}
     elsewhere |= {("explain", "corpus"), ("explain", "n_neighbours")}
     listening = (
         "raw_hz",
