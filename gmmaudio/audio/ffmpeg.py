@@ -288,6 +288,9 @@ class FfmpegDecoder:
                 if self._content.tell() <= position:
                     raise self._failure(error) from error
                 position = self._content.tell()
+            except IndexError:
+                # PyAV does not know the number of a track that begins in the middle, and has skipped a packet of it
+                continue
             except (OSError, ValueError) as error:
                 raise self._failure(error) from error
 

@@ -14,6 +14,11 @@ from gmmaudio.audio.splice import Recording, SplicedFile
 from gmmaudio.audio.stderr_lines import decoder_lines
 from gmmaudio.errors import AudioError
 
+# dumps of samplers by MIDI, which are no recordings; libsndfile writes what is wrong with one to standard output
+SAMPLE_DUMP = b"\xf0\x7e"
+# libsndfile's number of a format that it does not know
+UNRECOGNISED = 1
+
 
 @contextmanager
 def open_sndfile(content: SplicedFile) -> Iterator[Any]:
@@ -36,8 +41,11 @@ def open_sndfile(content: SplicedFile) -> Iterator[Any]:
     """
     import soundfile
 
-    is_mpeg = content.read(1) == b"\xff"
+    head = content.read(2)
     content.seek(0)
+    if head == SAMPLE_DUMP:
+        raise soundfile.LibsndfileError(UNRECOGNISED)
+    is_mpeg = head[:1] == b"\xff"
     with _lines_of_mpeg(is_mpeg):
         sound = soundfile.SoundFile(content)
     with sound:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.mixture import GaussianMixture
-from gmmaudio.models.linear_algebra import Array, Codes, Matrix, label_means, signed_axes
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix, signed_axes
+from gmmaudio.models.running_moments import label_means
 
 # expected counts below this are none
 MIN_COUNT = 1e-9
@@ -18,6 +21,8 @@ MIN_VARIANCE = 1e-6
 MIN_LENGTH = 1e-6
 # nuisance directions are estimated from this many clips at most: the work grows with their cube
 MAX_NUISANCE_CLIPS = 1500
+# rows of a clip whose responsibilities are in memory at a time
+CLIP_ROWS = 8192
 
 
 def split_warps(values: Matrix, n_warps: int) -> list[Matrix]:
@@ -88,6 +93,62 @@ def selected_warp(ubm: GaussianMixture, values: Matrix, n_warps: int) -> int:
     return likelihoods.index(max(likelihoods))
 
 
+@dataclass(frozen=True, eq=False)
+class SelectedWarps(Sequence[Matrix]):
+    """One VTLN warp of each clip, a view of its rows that is made when it is asked for.
+
+    Parameters
+    ----------
+    rows : sequence of ndarray, shape (n_i, n_warps * d)
+        Rows of every clip.
+    n_warps : int
+        Warps that a row holds.
+    selected : tuple of int
+        Index of the warp of every clip.
+
+    Examples
+    --------
+    >>> SelectedWarps([np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])], 2, (0, 1))[1]
+    array([[4.]])
+    """
+
+    rows: Sequence[Matrix]
+    n_warps: int
+    selected: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.selected)
+
+    @overload
+    def __getitem__(self, i: int) -> Matrix: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> SelectedWarps: ...
+
+    def __getitem__(self, i: int | slice) -> Matrix | SelectedWarps:
+        if isinstance(i, slice):
+            return SelectedWarps(self.rows[i], self.n_warps, self.selected[i])
+        return split_warps(self.rows[i], self.n_warps)[self.selected[i]]
+
+
+def vector_size(ubm: GaussianMixture, bigram_lag: int) -> int:
+    """Return the length of a clip's :func:`supervector`.
+
+    Parameters
+    ----------
+    ubm : GaussianMixture
+        UBM.
+    bigram_lag : int
+        As for :func:`supervector`.
+
+    Examples
+    --------
+    >>> vector_size(GaussianMixture(np.full(3, 1 / 3), np.zeros((3, 2)), np.ones((3, 2))), 8)
+    15
+    """
+    return int(ubm.means.size) + (ubm.n_components**2 if bigram_lag else 0)
+
+
 def supervector(ubm: GaussianMixture, values: Matrix, relevance: float, bigram_lag: int = 0) -> npt.NDArray[np.float32]:
     """Return the adapted means and the token bigrams of a clip, shape (K * D,) or (K * D + K * K,).
 
@@ -111,7 +172,8 @@ def supervector(ubm: GaussianMixture, values: Matrix, relevance: float, bigram_l
     >>> supervector(ubm, np.array([[3.0, 4.0]]), 8.0).round(3)
     array([0.6, 0.8], dtype=float32)
     """
-    return _supervector(ubm, values, ubm.responsibilities(values), relevance, bigram_lag)
+    shares = (ubm.responsibilities(values[i : i + CLIP_ROWS]) for i in range(0, len(values), CLIP_ROWS))
+    return _supervector(ubm, values, shares, relevance, bigram_lag)
 
 
 def warped_supervector(
@@ -119,7 +181,7 @@ def warped_supervector(
 ) -> npt.NDArray[np.float32]:
     """Return the :func:`supervector` of the VTLN warp of a clip that :func:`select_warp` selects.
 
-    Density and responsibilities of a warp are computed together.
+    Density and responsibilities of a warp are computed together, but for very long clips.
 
     Parameters
     ----------
@@ -138,22 +200,31 @@ def warped_supervector(
     >>> warped_supervector(ubm, np.array([[9.0, 0.0, 3.0, 4.0]]), 2, 8.0).round(3)
     array([0.6, 0.8], dtype=float32)
     """
-    if n_warps == 1:
-        return supervector(ubm, values, relevance, bigram_lag)
+    if n_warps == 1 or len(values) > CLIP_ROWS:
+        return supervector(ubm, select_warp(ubm, values, n_warps), relevance, bigram_lag)
     passes = ((warp, *ubm.density_and_responsibilities(warp)) for warp in split_warps(values, n_warps))
     selected, _, shares = max(passes, key=lambda each: float(each[1].mean()))
-    return _supervector(ubm, selected, shares, relevance, bigram_lag)
+    return _supervector(ubm, selected, [shares], relevance, bigram_lag)
 
 
 def _supervector(
-    ubm: GaussianMixture, values: Matrix, shares: Array, relevance: float, bigram_lag: int
+    ubm: GaussianMixture, values: Matrix, shares: Iterable[Array], relevance: float, bigram_lag: int
 ) -> npt.NDArray[np.float32]:
-    """Return the supervector of a clip from its responsibilities."""
-    n = shares.sum(axis=0)[:, None]
-    shift = (shares.T @ np.asarray(values, dtype=np.float64) - n * ubm.means) / (n + relevance)
+    """Return the supervector of a clip from its responsibilities, some rows at a time."""
+    n_components, start = ubm.n_components, 0
+    n, sums, pairs = np.zeros(n_components), np.zeros(ubm.means.shape), np.zeros((n_components, n_components))
+    before = np.zeros((0, n_components))
+    for part in shares:
+        rows = np.asarray(values[start : start + len(part)], dtype=np.float64)
+        n, sums, start = n + part.sum(axis=0), sums + part.T @ rows, start + len(part)
+        if bigram_lag:
+            both = np.concatenate([before, part]) if len(before) else part
+            pairs = pairs + both[:-bigram_lag].T @ both[bigram_lag:]
+            before = both[-bigram_lag:]
+    shift = (sums - n[:, None] * ubm.means) / (n[:, None] + relevance)
     vector = _unit_length((np.sqrt(ubm.weights[:, None] / ubm.covariances) * shift).reshape(1, -1))[0]
     if bigram_lag:
-        counts = (shares[:-bigram_lag].T @ shares[bigram_lag:]).ravel()
+        counts = pairs.ravel()
         vector = np.concatenate([vector, np.sqrt(counts / max(counts.sum(), MIN_COUNT))])
     return np.asarray(vector, dtype=np.float32)
 
@@ -231,30 +302,46 @@ def _unit_length(vectors: Matrix) -> Matrix:
     return unit
 
 
-def estimate_nuisance_directions(vectors: Matrix, codes: Codes, n: int, rng: np.random.Generator) -> Matrix:
-    """Return the orthonormal directions in which vectors of one label differ most, shape (at most n, d), float32.
+def draw_nuisance_clips(n_clips: int, rng: np.random.Generator) -> Codes:
+    """Return the indices of the clips that nuisance directions are estimated from, ascending: all, or a random part.
 
     Parameters
     ----------
-    vectors : ndarray, shape (n_clips, d)
-        Vectors of clips; of many a random part is used.
-    codes : ndarray, shape (n_clips,), int
-        Label of every clip.
-    n : int
-        Directions wanted; at most a fifth of the clips are given.
+    n_clips : int
+        Number of clips.
     rng : numpy.random.Generator
         Chooses the part.
 
     Examples
     --------
+    >>> draw_nuisance_clips(3, np.random.default_rng(0)), len(draw_nuisance_clips(50_000, np.random.default_rng(0)))
+    (array([0, 1, 2]), 1500)
+    """
+    if n_clips <= MAX_NUISANCE_CLIPS:
+        return np.arange(n_clips)
+    return np.sort(rng.choice(n_clips, MAX_NUISANCE_CLIPS, replace=False))
+
+
+def estimate_nuisance_directions(vectors: Matrix, codes: Codes, n: int) -> Matrix:
+    """Return the orthonormal directions in which vectors of one label differ most, shape (at most n, d), float32.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_clips, d)
+        Vectors of clips, those of :func:`draw_nuisance_clips` where there are many.
+    codes : ndarray, shape (n_clips,), int
+        Label of every clip.
+    n : int
+        Directions wanted; at most a fifth of the clips are given.
+
+    Examples
+    --------
     >>> vectors = np.array([[0.0, 1.0], [0.0, -1.0], [3.0, 1.0], [3.0, -1.0], [3.0, 0.0]], dtype=np.float32)
-    >>> estimate_nuisance_directions(vectors, np.array([0, 0, 1, 1, 1]), 1, np.random.default_rng(0)).round(3) + 0.0
+    >>> estimate_nuisance_directions(vectors, np.array([0, 0, 1, 1, 1]), 1).round(3) + 0.0
     array([[0., 1.]], dtype=float32)
     """
-    if len(vectors) > MAX_NUISANCE_CLIPS:
-        part = np.sort(rng.choice(len(vectors), MAX_NUISANCE_CLIPS, replace=False))
-        _, codes = np.unique(codes[part], return_inverse=True)
-        vectors = vectors[part]
+    # a part of the clips may lack a label
+    _, codes = np.unique(codes, return_inverse=True)
     centred = vectors - label_means(vectors, codes)[codes]
     values, left = np.linalg.eigh(np.asarray(centred @ centred.T, dtype=np.float64))
     kept = [i for i in range(len(values) - 1, -1, -1) if values[i] > MIN_VARIANCE * max(values[-1], 1e-300)]

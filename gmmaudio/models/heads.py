@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,9 @@ from gmmaudio.arrays import refuse_masked
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import GaussianMixture, MixtureStack, divergences
 from gmmaudio.mixture.density_parts import linearise_log_density, split_log_density
-from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_means
+from gmmaudio.models.chunked_rows import ChunkedRows
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors
+from gmmaudio.models.running_moments import label_means
 from gmmaudio.models.score_parts import Answers, ScoreLine, ScoreParts
 from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.values import convert_fields
@@ -24,7 +25,6 @@ MIXTURE_TENSORS = ("weights", "means", "covariances")
 # by which a mixture's weights may miss a sum of 1
 WEIGHT_TOLERANCE = 1e-6
 MAX_COEFFICIENT = 1e15
-MAX_LOGISTIC_STEPS = 300
 # rows drawn of each mixture; the divergences are then within about 0.01 nats
 N_SAMPLES = 2_000
 
@@ -456,12 +456,12 @@ def mixture_table(covariance_type: str, n_components: str, n_features: str) -> d
     }
 
 
-def fit_cosine(vectors: Matrix, codes: Codes, weights: Array) -> Linear:
+def fit_cosine(vectors: Matrix | ChunkedRows, codes: Codes, weights: Array) -> Linear:
     """Return the cosine to the weighted mean of every label, as a head.
 
     Parameters
     ----------
-    vectors : ndarray, shape (n, d)
+    vectors : ndarray, shape (n, d), or ChunkedRows
         Vectors of unit length.
     codes : ndarray, shape (n,), int
         Label of every vector.
@@ -476,39 +476,3 @@ def fit_cosine(vectors: Matrix, codes: Codes, weights: Array) -> Linear:
     means = label_means(vectors, codes, weights)
     length = np.linalg.norm(means, axis=1, keepdims=True)
     return Linear((means / np.where(length > 0, length, 1.0)).astype(np.float32), np.zeros(len(means)))
-
-
-def fit_logistic(rows: Matrix, codes: Codes, weights: Array, penalty: float) -> Linear:
-    """Return multinomial logistic regression on rows, as a head.
-
-    Parameters
-    ----------
-    rows : ndarray, shape (n, d)
-        Rows of a scale near one.
-    codes : ndarray, shape (n,), int
-        Label of every row, at least two different.
-    weights : ndarray, shape (n,)
-        Weight of every row, mean 1.
-    penalty : float
-        Half the squared coefficients times this are added to the weighted mean log-loss.
-
-    Examples
-    --------
-    >>> head = fit_logistic(np.array([[-1.0], [1.0]]), np.array([0, 1]), np.ones(2), 0.01)
-    >>> int(head.score(np.array([[2.0]])).argmax())
-    1
-    """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=1.0 / (penalty * len(rows)), max_iter=MAX_LOGISTIC_STEPS)
-    with warnings.catch_warnings():
-        # a solution some steps short of the optimum gives the same labels
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(rows, codes, sample_weight=weights)
-    coefficients, intercepts = model.coef_, model.intercept_
-    if len(coefficients) == 1:
-        # of two labels only the difference is fitted
-        coefficients = np.concatenate([-coefficients, coefficients]) / 2
-        intercepts = np.concatenate([-intercepts, intercepts]) / 2
-    return Linear(coefficients.astype(np.float32), np.asarray(intercepts, dtype=np.float64))

@@ -1,5 +1,6 @@
 """Audio files in many formats, whole and damaged, shared by the tests of the audio package."""
 
+import ctypes
 import functools
 import io
 import struct
@@ -198,13 +199,15 @@ def read_with_notes(path, sr=SR, **kwargs):
     return samples, {note.code: note for note in notes}
 
 
-def encode_media(path, samples, codec, container, sr=SR, **options):
+def encode_media(path, samples, codec, container, sr=SR, bit_rate=None, **options):
     """Write a file by PyAV, or skip where it is not installed."""
     av = pytest.importorskip("av", reason="PyAV, the media extra, is not installed")
     planes = np.atleast_2d(samples.T).astype(np.float32) / 32768
     layout = {1: "mono", 2: "stereo"}[len(planes)]
     with av.open(str(path), "w", format=container, options=options) as out:
         stream = out.add_stream(codec, rate=sr, layout=layout)
+        if bit_rate is not None:
+            stream.bit_rate = bit_rate
         resampler = av.AudioResampler(format=stream.codec_context.format, layout=layout, rate=sr)
         for start in range(0, planes.shape[1], 1024):
             block = np.ascontiguousarray(planes[:, start : start + 1024])
@@ -214,6 +217,12 @@ def encode_media(path, samples, codec, container, sr=SR, **options):
                 out.mux(stream.encode(part))
         out.mux(stream.encode(None))
     return path
+
+
+def printed(capfd):
+    """Return what was written to standard output and error, also by libraries in C, which keep some of it back."""
+    ctypes.CDLL(None).fflush(None)
+    return tuple(capfd.readouterr())
 
 
 def refusal(path, sr=SR, **kwargs):

@@ -83,6 +83,37 @@ def test_an_aac_stream_of_variable_bit_rate_is_read_whole(tmp_path, order):
     assert len(read_audio(path, 48_000, start_s=18.0, end_s=22.0)) == 4 * 48_000
 
 
+def test_a_track_that_begins_in_the_middle_stops_nothing(tmp_path, monkeypatch):
+    path = encode_media(tmp_path / "clip", chirp(3.0), "pcm_s16le", "matroska")
+    whole, n_calls = read_audio(path, SR), 0
+    packets = FfmpegDecoder._packets
+
+    class Container:
+        """A container whose first packets end in PyAV's error at a track of which it does not know the number."""
+
+        def __init__(self, container):
+            self.container = container
+
+        def __getattr__(self, name):
+            return getattr(self.container, name)
+
+        def demux(self, stream):
+            nonlocal n_calls
+            n_calls += 1
+            for i, packet in enumerate(self.container.demux(stream)):
+                yield packet
+                if n_calls < 3 and i == 1:
+                    raise IndexError("list index out of range")
+
+    def of_new_tracks(decoder):
+        decoder._container = Container(decoder._container)
+        return packets(decoder)
+
+    monkeypatch.setattr(FfmpegDecoder, "_packets", of_new_tracks)
+    assert np.array_equal(read_audio(path, SR), whole)
+    assert n_calls == 3
+
+
 # --- segments -------------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,20 @@ import pytest
 import soundfile
 
 from gmmaudio.audio import read_audio, read_blocks, read_info, sndfile
-from tests.audio.conftest import FORMATS, LOSSY, SEGMENTS, SR, chirp, content_of, encode, keep, patched, refusal, wav
+from tests.audio.conftest import (
+    FORMATS,
+    LOSSY,
+    SEGMENTS,
+    SR,
+    chirp,
+    content_of,
+    encode,
+    keep,
+    patched,
+    printed,
+    refusal,
+    wav,
+)
 
 
 def smooth_sweep(seconds):
@@ -227,3 +240,10 @@ def test_a_wav_of_an_unknown_encoding_is_refused_with_a_reason(tmp_path, media_o
     path = keep(tmp_path / "clip.wav", patched(encode(chirp()), 20, "<H", offset_value))
     # some versions of FFmpeg decode 0x0270, which is ATRAC3, and find no whole packet
     assert refusal(path)[0] in {"damaged", "not_audio", "bad_header", "truncated"}
+
+
+def test_a_dump_of_a_sampler_is_no_recording_and_is_not_printed(tmp_path, capfd, media_or_not):
+    content = bytearray(encode(chirp(0.5), SR, "SDS"))
+    content[200:] = bytes(len(content) - 200)
+    assert refusal(keep(tmp_path / "clip", bytes(content)))[0] == "not_audio"
+    assert printed(capfd) == ("", "")

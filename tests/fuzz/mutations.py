@@ -3,14 +3,20 @@
 import copy
 import json
 import math
+import re
 
 import numpy as np
 
 from tests.models.conftest import header_and_tensors, sealed
 
 BYTES = (0, 1, 0x7F, 0x80, 0xFF)
-# whole numbers and sizes that headers hold
-SIZES = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+# sizes, rates and counts that headers hold
+NUMBERS = np.array(
+    [
+        *(0, 1, 2, 3, 65, 0x7F, 0xFF, 0xFFFF, 0x10000, 96_000, 2**24, 2**30, 0x7FFFFFF0, 0x7FFFFFFF, 0x80000000),
+        *(0xFFFFFFF0, 0xFFFFFFFF, 2**32, 2**33 + 1, 2**53, 2**62, 2**63 - 1),
+    ]
+)
 HOSTILE_VALUES = (
     *(None, True, False, 0, -1, 5, 2**31, 10**9, 10**40, 0.5, -0.0, 1e-300, 1e300, math.inf, -math.inf, math.nan),
     *("", "x", "\0", "\ud800", "../x", "/dev/zero", "1", "=1+1", "\x1b[2J", "x" * 5_000),
@@ -55,21 +61,51 @@ def damage(content, rng):
 
 
 def mutate_container(content, rng):
-    """Return the bytes of an audio file damaged, joined, with more in between, or with other sizes in its header."""
-    kind = rng.integers(6)
+    """Return the bytes of an audio file damaged, joined, with more in between, or with other numbers in its header."""
+    kind = rng.integers(9)
     if kind == 0:
         return content + content[rng.integers(len(content) // 2) :]
     if kind == 1:
         at = int(rng.integers(len(content)))
         return content[:at] + rng.bytes(int(rng.integers(1, 5_000))) + content[at:]
-    if kind == 2:
-        at = 4 * int(rng.integers(min(len(content), 400) // 4))
-        size = int(rng.choice(SIZES)).to_bytes(4, ("little", "big")[rng.integers(2)])
-        return content[:at] + size + content[at + 4 :]
-    if kind == 3:
+    if kind in (2, 3):
+        return _other_number(content, rng, is_aligned=kind == 2)
+    if kind == 4:
         tag = b"ID3\x04\0\0" + bytes(rng.integers(0, 128, size=4, dtype=np.uint8).tolist())
         return tag + bytes(int(rng.integers(200))) + content
-    return damage(damage(content, rng) or content, rng) if kind == 4 else damage(content, rng)
+    if kind == 5:
+        return _moved_piece(content, rng)
+    if kind == 6:
+        return _flipped_bits(content, rng)
+    return damage(damage(content, rng) or content, rng) if kind == 7 else damage(content, rng)
+
+
+def _other_number(content, rng, *, is_aligned):
+    """Return the bytes with a size, rate or count of the header replaced; in text, with other digits."""
+    text = [match.span() for match in re.finditer(rb"[0-9]+(?=\s)", content[:400])]
+    if text and not is_aligned and rng.random() < 0.5:
+        first, last = text[rng.integers(len(text))]
+        return content[:first] + str(int(rng.choice(NUMBERS))).encode() + content[last:]
+    width = 4 if is_aligned else int(rng.choice([1, 2, 4, 8]))
+    step = width if is_aligned else 1
+    at = step * int(rng.integers(max(1, min(len(content), 400) // step)))
+    number = int(rng.choice(NUMBERS)) % 256**width
+    return content[:at] + number.to_bytes(width, ("little", "big")[rng.integers(2)]) + content[at + width :]
+
+
+def _moved_piece(content, rng):
+    """Return the bytes with a copy of a piece put over another place, or between others."""
+    first, at = (int(rng.integers(len(content))) for _ in range(2))
+    piece = content[first : first + int(rng.integers(1, 600))]
+    return content[:at] + piece + content[at + (len(piece) if rng.random() < 0.5 else 0) :]
+
+
+def _flipped_bits(content, rng):
+    """Return the bytes with bits flipped anywhere, one in some hundreds of bytes."""
+    values = np.frombuffer(content, np.uint8).copy()
+    where = rng.integers(len(values), size=1 + len(values) // int(rng.choice([100, 1_000, 10_000])))
+    values[where] ^= (1 << rng.integers(8, size=len(where))).astype(np.uint8)
+    return values.tobytes()
 
 
 def mutate_table(content, rng):

@@ -20,8 +20,8 @@ from gmmaudio.evaluation.report_file import to_json
 from gmmaudio.mixture import fit_gmm
 from gmmaudio.models import to_bytes
 from gmmaudio.pipeline import evaluate_predictions
-from tests.audio.conftest import FORMATS, MEDIA, chirp, content_of, encode_media, media_tone, streamed_flac
 from tests.fuzz.mutations import damage, mutate_container, mutate_json, mutate_model, mutate_run, mutate_table
+from tests.fuzz.sounds import sounds_of_libsndfile, sounds_of_media
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MANIFEST = b"path,label,group,source,split,start,end,singer\n" + b"".join(
@@ -172,13 +172,7 @@ def read_matrix(path):
 
 def sounds(_folder):
     """Return half a second of sound in every format that libsndfile writes."""
-    return {name: content_of(name, 0.5) for name in FORMATS} | {"streamed_flac": streamed_flac(chirp(0.5))}
-
-
-def media(folder):
-    """Return half a second of sound in the formats that only the media extra reads and writes."""
-    sound = media_tone(0.5)
-    return {name: encode_media(folder / "whole", sound, *MEDIA[name], sr=48_000).read_bytes() for name in MEDIA}
+    return sounds_of_libsndfile()
 
 
 def cross_validation(folder):
@@ -209,8 +203,8 @@ def matrices(_folder):
 
 
 READERS = {
-    "sound": Reader(read_sound, sounds, mutate_container, few=12, many=700),
-    "media": Reader(read_sound, media, mutate_container, few=12, many=500),
+    "sound": Reader(read_sound, sounds, mutate_container, few=8, many=300),
+    "media": Reader(read_sound, sounds_of_media, mutate_container, few=8, many=200),
     "manifest": Reader(read_manifest, lambda _: {"manifest": MANIFEST}, mutate_table, few=60, many=4_000),
     "table": Reader(read_table, lambda _: {"scores": TABLE, "votes": PROBABILITIES}, mutate_table, few=15, many=1_500),
     "list": Reader(read_list, lambda _: {"list": LIST}, damage, few=60, many=4_000),

@@ -8,7 +8,8 @@ from sklearn.metrics.pairwise import cosine_distances, cosine_similarity
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture import GaussianMixture
 from gmmaudio.models import KINDS, Linear, Mixtures
-from gmmaudio.models.heads import fit_cosine, fit_logistic
+from gmmaudio.models.heads import fit_cosine
+from gmmaudio.models.logistic_regression import fit_logistic
 from tests.models.conftest import random_mixture
 
 

@@ -24,6 +24,9 @@ _GUID_ENDS = (b"\x4f\x8e\xdb\x8a", b"\x04\xc1\x00\x00")
 # bytes of a frame of one channel in AIFF-C; of other compressions, as many as the bits of a sample fill
 _AIFC_BYTES = {b"ulaw": 1, b"alaw": 1, b"ULAW": 1, b"ALAW": 1, b"ima4": 34, b"GSM ": 33}
 _AIFC_SAMPLES = {b"ima4": 64, b"GSM ": 160}
+# CAF's packet table: its header, and the sizes of packets in bytes of seven bits, up to one that is 0
+PACKETS_START = 24
+_PACKETS = re.compile(rb"(?:(?!\x80{0,4}\x00)[\x80-\xff]{0,4}[\x00-\x7f])*+(?:\Z|\x80{0,4}\x00)")
 
 
 class Chunk(NamedTuple):
@@ -197,6 +200,26 @@ def chunks_from(handle: ReadableFile, dialect: Dialect, offset: int, stop: int) 
         chunk = chunk_at(handle, dialect, end_of(handle, dialect, chunk, stop), stop)
 
 
+def check_packets(handle: ReadableFile, chunk: Chunk) -> None:
+    """Raise AudioError if a packet table of CAF holds sizes that are no numbers; libsndfile prints a line at each.
+
+    Parameters
+    ----------
+    handle : readable file
+        The open file.
+    chunk : Chunk
+        The chunk ``pakt``, which lies in the file.
+
+    Raises
+    ------
+    AudioError
+        With the code ``damaged``.
+    """
+    table = read_at(handle, chunk.start + PACKETS_START, max(0, chunk.size - PACKETS_START))
+    if not _PACKETS.match(table):
+        raise damaged("CAF", "a size in its table of packets, the chunk 'pakt', that is no number")
+
+
 class SoundFormat(NamedTuple):
     """Sizes of the sound.
 
@@ -208,11 +231,14 @@ class SoundFormat(NamedTuple):
         Bytes of a second; 0 where that is not known.
     is_mpeg : bool
         Whether it is MPEG audio, which has frames of its own.
+    compression : bytes
+        CAF's name of the encoding; empty in other formats.
     """
 
     frame_bytes: int = 1
     byte_rate: float = 0.0
     is_mpeg: bool = False
+    compression: bytes = b""
 
 
 def sound_format(handle: ReadableFile, dialect: Dialect, chunk: Chunk) -> SoundFormat:
@@ -229,6 +255,7 @@ def sound_format(handle: ReadableFile, dialect: Dialect, chunk: Chunk) -> SoundF
     """
     body = read_at(handle, chunk.start, min(chunk.size, 64))
     is_mpeg = chunk.name == b"fmt " and body[:2] in (b"\x50\0", b"\x55\0")
+    compression = body[8:12] if chunk.name == b"desc" else b""
     try:
         if chunk.name == b"fmt ":
             byte_rate, frame_bytes = struct.unpack_from(("<" if dialect.size[0] == "<" else ">") + "IH", body, 8)
@@ -242,7 +269,7 @@ def sound_format(handle: ReadableFile, dialect: Dialect, chunk: Chunk) -> SoundF
     except struct.error:
         return SoundFormat()
     plausible = 0 <= byte_rate < 2**40
-    return SoundFormat(max(1, int(frame_bytes)), float(byte_rate) if plausible else 0.0, is_mpeg)
+    return SoundFormat(max(1, int(frame_bytes)), float(byte_rate) if plausible else 0.0, is_mpeg, compression)
 
 
 def _common_chunk(body: bytes) -> tuple[int, float]:

@@ -7,12 +7,14 @@ by the number of bytes that are there; a plausible size beyond the end of the fi
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 
 from gmmaudio.audio.containers.chunk_formats import (
     Chunk,
     Dialect,
     Head,
     SoundFormat,
+    check_packets,
     chunk_at,
     chunks_from,
     dialect_at,
@@ -71,6 +73,7 @@ def find_chunked(handle: ReadableFile, start: int, stop: int, *, reads_on: bool 
     if dialect is None:
         return None
     head = _read_head(handle, dialect, start, stop)
+    _check_tables(handle, head, head.chunks)
     left, is_length = stop - head.sound_start, not is_placeholder(head.declared)
     if is_length and head.declared <= left and not reads_on:
         return _as_declared(handle, head, stop)
@@ -107,6 +110,14 @@ def _read_head(handle: ReadableFile, dialect: Dialect, start: int, stop: int) ->
     raise damaged(dialect.title, f"no {dialect.sound_name}")
 
 
+def _check_tables(handle: ReadableFile, head: Head, chunks: Iterable[Chunk]) -> None:
+    """Raise AudioError if one of the chunks is a damaged table of the packets of ALAC."""
+    if head.dialect.title == "CAF" and head.format.compression == b"alac":
+        for chunk in chunks:
+            if chunk.name == b"pakt" and chunk.size <= MAX_METADATA_BYTES:
+                check_packets(handle, chunk)
+
+
 def _as_declared(handle: ReadableFile, head: Head, stop: int) -> Found:
     """Return the recording whose sound has the declared length, with the chunks after it."""
     dialect, sound = head.dialect, head.chunks[-1]._replace(size=head.declared + head.dialect.inner)
@@ -114,7 +125,9 @@ def _as_declared(handle: ReadableFile, head: Head, stop: int) -> Found:
     rest = end = end_of(handle, dialect, sound, stop)
     is_whole = all(chunk.size <= MAX_METADATA_BYTES for chunk in head.chunks[:-1])
     further: list[Recording] = []
-    for chunk in _later_chunks(handle, head, end, stop):
+    later = _later_chunks(handle, head, end, stop)
+    _check_tables(handle, head, later)
+    for chunk in later:
         if not 0 <= chunk.size <= stop - chunk.start:
             # the end of the file is missing, and it held no sound
             return Found([Recording(with_length(head, sound_stop, Span(rest, end))), *further], end)
@@ -141,6 +154,7 @@ def _as_there(handle: ReadableFile, head: Head, end: int) -> Found:
     """Return the recording whose sound has as many bytes as there are, less the chunks and tags at the end."""
     dialect = head.dialect
     rest = _trailing_chunks(handle, head, end)
+    _check_tables(handle, head, chunks_from(handle, dialect, rest.start, rest.stop))
     sound_stop = _without_tags(handle, head.sound_start, end) if rest.start == end else rest.start
     n_there = sound_stop - head.sound_start
     n_there -= n_there % head.format.frame_bytes

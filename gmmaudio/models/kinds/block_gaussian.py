@@ -11,12 +11,15 @@ import numpy as np
 from gmmaudio.errors import SettingError
 from gmmaudio.features import MAX_FEATURES
 from gmmaudio.mixture import GaussianMixture
-from gmmaudio.models.heads import Head, Mixtures, fit_logistic
+from gmmaudio.models.chunked_rows import ChunkedRows, in_chunks, keep_rows, rows_of_clips
+from gmmaudio.models.heads import Head, Mixtures
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import FUSIONS, EmSettings, check_choice, check_positive, check_whole
 from gmmaudio.models.kinds.frame_gmm import fit_mixtures
-from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, label_means, signed_axes
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, signed_axes
+from gmmaudio.models.logistic_regression import fit_logistic
 from gmmaudio.models.partial_fits import Fit
+from gmmaudio.models.running_moments import label_means, mean_and_covariance, mean_and_deviation
 from gmmaudio.models.score_parts import Answers, ScoreParts
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.tensor_table import LARGEST, TensorLayout
@@ -273,12 +276,14 @@ def standardise(values: Matrix, mean: Array, scale: Array, soft_clip: float | No
     return z if soft_clip is None else soft_clip * np.tanh(z / soft_clip)
 
 
-def fit_projection(rows: Array, n_pca: int | None, soft_clip: float | None) -> tuple[Projection, Array]:
+def fit_projection(
+    rows: Matrix | ChunkedRows, n_pca: int | None, soft_clip: float | None
+) -> tuple[Projection, ChunkedRows]:
     """Return standardisation and principal axes of rows, and the standardised rows, which take most of its time.
 
     Parameters
     ----------
-    rows : ndarray, shape (n, n_features)
+    rows : ndarray, shape (n, n_features), or ChunkedRows
         At least one row.
     n_pca : int or None
         Axes kept at most; None keeps all in which the rows differ.
@@ -289,26 +294,29 @@ def fit_projection(rows: Array, n_pca: int | None, soft_clip: float | None) -> t
     --------
     >>> rows = np.array([[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]])
     >>> projection, z = fit_projection(rows, None, None)
-    >>> projection.matrix.shape, bool((z @ projection.matrix == projection.apply(rows)).all())
+    >>> projection.matrix.shape, bool((z.whole() @ projection.matrix == projection.apply(rows)).all())
     ((2, 1), True)
     """
-    mean, scale = rows.mean(axis=0), rows.std(axis=0)
+    chunks = in_chunks(rows)
+    mean, scale = mean_and_deviation(chunks)
     scale = np.where(scale > MIN_STD * np.maximum(1.0, abs(mean)), scale, np.inf)
-    z = standardise(rows, mean, scale, soft_clip)
-    values, axes = np.linalg.eigh(np.cov(z, rowvar=False, bias=True).reshape(len(mean), len(mean)))
+    z = keep_rows(chunks.map(lambda _, chunk: standardise(chunk, mean, scale, soft_clip), len(mean))).rows()
+    values, axes = np.linalg.eigh(mean_and_covariance(z)[1])
     n_varying = int((values > 1e-10 * max(values.max(), 1e-300)).sum())
     n_kept = max(1, min(n_varying, n_pca or n_varying))
     return Projection(mean, scale, signed_axes(axes[:, ::-1][:, :n_kept]), soft_clip), z
 
 
-def whiten_projection(projection: Projection, rows: Array, codes: Codes, shrinkage: float | None = None) -> Projection:
+def whiten_projection(
+    projection: Projection, rows: Matrix | ChunkedRows, codes: Codes, shrinkage: float | None = None
+) -> Projection:
     """Return a projection after which rows of one label have the unit covariance, up to shrinkage.
 
     Parameters
     ----------
     projection : Projection
         The projection so far.
-    rows : ndarray, shape (n, d)
+    rows : ndarray, shape (n, d), or ChunkedRows
         Projected rows.
     codes : ndarray, shape (n,), int
         Label of every row, 0..n_labels - 1.
@@ -328,15 +336,18 @@ def whiten_projection(projection: Projection, rows: Array, codes: Codes, shrinka
     array([[1., 0.],
            [0., 1.]])
     """
-    from sklearn.covariance import ledoit_wolf
-
-    centred = rows - label_means(rows, codes)[codes]
+    chunks = in_chunks(rows)
+    means = label_means(chunks, codes)
+    centred = chunks.map(lambda part, chunk: chunk - means[codes[part]], chunks.shape[1])
+    covariance, fourth_moment = np.zeros(means.shape[1:] * 2), 0.0
+    for _, chunk in centred:
+        covariance = covariance + chunk.T @ chunk
+        fourth_moment += float(np.square(np.square(chunk).sum(axis=1)).sum())
+    covariance /= len(chunks)
     if shrinkage is None:
-        covariance, _ = ledoit_wolf(centred, assume_centered=True)
-    else:
-        covariance = centred.T @ centred / len(centred)
-        level = np.trace(covariance) / len(covariance)
-        covariance = (1 - shrinkage) * covariance + shrinkage * level * np.eye(len(covariance))
+        shrinkage = ledoit_wolf_shrinkage(covariance, fourth_moment / len(chunks), len(chunks))
+    level = np.trace(covariance) / len(covariance)
+    covariance = (1 - shrinkage) * covariance + shrinkage * level * np.eye(len(covariance))
     values, axes = np.linalg.eigh(covariance)
     # rows that never differ from those of their label are not scaled
     largest = max(values.max(), 0.0)
@@ -344,8 +355,43 @@ def whiten_projection(projection: Projection, rows: Array, codes: Codes, shrinka
     return Projection(projection.mean, projection.scale, projection.matrix @ root, projection.soft_clip)
 
 
+def ledoit_wolf_shrinkage(covariance: Array, fourth_moment: float, n: int) -> float:
+    """Return Ledoit and Wolf's share of a multiple of the identity in the covariance of centred rows, 0..1.
+
+    It needs two moments of the rows, which can be summed chunk by chunk, and not the rows.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (d, d)
+        Their covariance.
+    fourth_moment : float
+        Mean of the fourth power of their lengths.
+    n : int
+        Number of rows.
+
+    References
+    ----------
+    Ledoit, Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", Journal of Multivariate
+    Analysis 88 (2004), lemma 3.2 and section 3.3.
+
+    Examples
+    --------
+    >>> rows = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]])
+    >>> ledoit_wolf_shrinkage(rows.T @ rows / 4, float((rows**2).sum(axis=1) @ (rows**2).sum(axis=1)) / 4, 4)
+    0.9444444444444444
+    """
+    squares = float(np.square(covariance).sum())
+    # squared distance of the covariance from the multiple of the identity, and of the covariance from the true one
+    from_identity = squares - np.trace(covariance) ** 2 / len(covariance)
+    from_truth = (fourth_moment - squares) / n
+    return float(np.clip(from_truth / from_identity, 0.0, 1.0)) if from_identity > 0 else 0.0
+
+
 def fit(training: TrainingRows, settings: BlockGaussianSettings) -> Fit:
     """Return a projection with Gaussians or linear functions (or both) on projected rows, and the traces of EM.
+
+    Moments are summed over chunks of rows: of all rows no more than a chunk is in memory, beside standardised and
+    projected ones up to a bound (:mod:`gmmaudio.models.chunked_rows`). Mixtures hold the projected rows of a label.
 
     Fits to parts of the training set share nothing: principal axes that have heard a clip put the densities of its rows
     on another scale than those of a new clip, and an open-set threshold would not fit it.
@@ -366,25 +412,38 @@ def fit(training: TrainingRows, settings: BlockGaussianSettings) -> Fit:
     'b'
     """
     clip = training.clip_of_rows()
-    rows: Array = np.concatenate(training.rows).astype(np.float64)
-    codes = training.codes[clip]
-    projection, z = fit_projection(rows, settings.n_pca, settings.soft_clip)
+    codes, lengths = training.codes[clip], training.lengths
+    projection, z = fit_projection(rows_of_clips(training.rows, lengths), settings.n_pca, settings.soft_clip)
     traces: Traces = {}
     heads: list[Head] = []
     if settings.is_shared:
-        projection = whiten_projection(projection, z @ projection.matrix, codes, settings.shrinkage)
-    projected = z @ projection.matrix
-    weights = (training.weights() / np.bincount(clip))[clip]
+        projection = whiten_projection(projection, _projected(z, projection), codes, settings.shrinkage)
+    projected = _projected(z, projection)
+    weights = (training.weights() / lengths)[clip]
+    if settings.back_end != "gaussian" or not settings.is_shared:
+        table = keep_rows(projected)
+        projected = table.rows()
     if settings.back_end != "logistic":
         if settings.is_shared:
-            heads.append(_unit_gaussians(label_means(projected, codes, weights)))
+            means = label_means(projected, codes, weights)
+            heads.append(_unit_gaussians(np.asarray(means, dtype=np.float64)))
         else:
-            label_rows = (projected[codes == i] for i in range(len(training.labels)))
+            label_rows = (table.take(members).whole() for members in _members(codes))
             mixtures, traces = fit_mixtures(label_rows, training, settings)
             heads.append(Mixtures(mixtures))
     if settings.back_end != "gaussian":
         heads.append(fit_logistic(projected, codes, weights * (len(clip) / weights.sum()), settings.penalty))
     return Fit(Scorer(training.labels, projection, tuple(heads), (1.0,) * len(heads)), traces)
+
+
+def _projected(z: ChunkedRows, projection: Projection) -> ChunkedRows:
+    """Return standardised rows in the coordinates of a projection."""
+    return z.map(lambda _, chunk: chunk @ projection.matrix, projection.n_outputs)
+
+
+def _members(codes: Codes) -> list[Codes]:
+    """Return the indices of the rows of every label, ascending."""
+    return np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
 
 
 def _unit_gaussians(means: Array) -> Mixtures:

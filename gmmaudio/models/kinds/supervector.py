@@ -12,22 +12,27 @@ import numpy.typing as npt
 from gmmaudio.compute import one_thread
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture import EMTrace, GaussianMixture
+from gmmaudio.models.chunked_rows import ChunkedRows, RowTable, keep_rows
 from gmmaudio.models.clip_vectors import (
     MAX_NUISANCE_CLIPS,
+    SelectedWarps,
     bigram_weight,
     centre_parts,
+    draw_nuisance_clips,
     estimate_nuisance_directions,
     project_out,
     select_warp,
     selected_warp,
-    split_warps,
+    vector_size,
     warped_supervector,
 )
-from gmmaudio.models.heads import MIXTURE_TENSORS, Head, fit_cosine, fit_logistic, mixture_table
+from gmmaudio.models.heads import MIXTURE_TENSORS, Head, fit_cosine, mixture_table
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import FUSIONS, EmSettings, check_choice, check_positive, check_whole
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors
+from gmmaudio.models.logistic_regression import fit_logistic
 from gmmaudio.models.partial_fits import Fit
+from gmmaudio.models.running_moments import column_means
 from gmmaudio.models.score_parts import Answers, ScoreParts
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.tensor_table import TensorLayout
@@ -178,7 +183,7 @@ class Supervectors:
         check_positive("relevance", self.relevance)
         check_whole("bigram_lag", self.bigram_lag, 0, MAX_BIGRAM_LAG)
         check_whole("n_warps", self.n_warps, 1)
-        size = self.ubm.means.size + (self.ubm.n_components**2 if self.bigram_lag else 0)
+        size = vector_size(self.ubm, self.bigram_lag)
         directions = self.nuisance_directions
         if self.mean.shape != (size,) or directions.shape[1:] != (size,) or directions.ndim != 2:
             raise SettingError(
@@ -205,7 +210,7 @@ class Supervectors:
             Rows of one clip, at least one.
         """
         vector = warped_supervector(self.ubm, values, self.n_warps, self.relevance, self.bigram_lag)
-        return self.project(vector[None], [len(values)])
+        return np.asarray(self.project(vector[None], [len(values)]), dtype=np.float64)
 
     def split_score(self, values: Matrix, head: Head, label: int, _reference: Array | None) -> ScoreParts:
         """Return the parts of a head's score of a clip: by column of the selected warp, by component, by bigram.
@@ -238,8 +243,8 @@ class Supervectors:
         rows = select_warp(self.ubm, values, self.n_warps)
         return Answers(self.ubm, rows, self.ubm.responsibilities(rows), is_shared=True)
 
-    def project(self, vectors: Matrix, n_rows: Sequence[int] | Codes) -> Array:
-        """Return vectors as they are scored, shape (n_clips, len(mean)), each of unit length.
+    def centre(self, vectors: Matrix, n_rows: Sequence[int] | Codes) -> Matrix:
+        """Return vectors less the mean, each part of unit length, shape (n_clips, len(mean)).
 
         Parameters
         ----------
@@ -249,8 +254,17 @@ class Supervectors:
             Rows of every clip.
         """
         weight = bigram_weight(n_rows, self.relevance, self.bigram_lag)
-        centred = centre_parts(vectors, self.mean, self.ubm.means.size, weight)
-        return np.asarray(project_out(centred, self.nuisance_directions), dtype=np.float64)
+        return centre_parts(vectors, self.mean, self.ubm.means.size, weight)
+
+    def project(self, vectors: Matrix, n_rows: Sequence[int] | Codes) -> Matrix:
+        """Return vectors as they are scored, shape (n_clips, len(mean)), each of unit length.
+
+        Parameters
+        ----------
+        vectors, n_rows
+            As for :meth:`centre`.
+        """
+        return project_out(self.centre(vectors, n_rows), self.nuisance_directions)
 
     def settings(self) -> dict[str, Any]:
         """Return plain values for the model file."""
@@ -294,18 +308,18 @@ class VectorFits:
     """The vectors of all training clips under one UBM, which the scorers of parts of the training set share.
 
     A part has its own mean, nuisance directions and heads. The UBM and the selected VTLN warps are those of all clips:
-    they hear the clips that a part leaves out, without their labels.
+    they hear the clips that a part leaves out, without their labels. Vectors are read in chunks.
 
     Parameters
     ----------
     training : TrainingRows
-        In the place of a clip's rows its :func:`warped_supervector`, shape (1, d).
+        Rows of labelled clips.
+    vectors : RowTable
+        The :func:`warped_supervector` of every clip.
     n_rows : ndarray, shape (n_clips,), int
         Rows of every clip.
     ubm : GaussianMixture
         The UBM.
-    n_warps : int
-        VTLN warps that a row of a clip holds.
     settings : SupervectorSettings
         Settings of the fit.
 
@@ -319,9 +333,9 @@ class VectorFits:
     """
 
     training: TrainingRows
+    vectors: RowTable
     n_rows: Codes
     ubm: GaussianMixture
-    n_warps: int
     settings: SupervectorSettings
 
     def fit(self, clips: Codes) -> Scorer:
@@ -333,23 +347,34 @@ class VectorFits:
             Indices of the clips, ascending, of at least two labels.
         """
         with one_thread():
-            return self._fit(clips, self.training.part(clips), self.settings)
+            part, settings = self.training.part(clips), self.settings
+            transform = self._fit_transform(clips, part)
+            projected, weights = self._projected(transform, clips), part.weights()
+            heads: list[Head] = []
+            if settings.back_end != "cosine":
+                # every step of the regression reads them
+                projected = keep_rows(projected).rows()
+                heads.append(fit_logistic(projected, part.codes, weights, settings.penalty))
+            if settings.back_end != "logistic":
+                heads.insert(0, fit_cosine(projected, part.codes, weights))
+            return Scorer(part.labels, transform, tuple(heads), (1.0,) * len(heads))
 
-    def _fit(self, clips: Codes, part: TrainingRows, settings: SupervectorSettings) -> Scorer:
-        relevance, lag = settings.relevance, settings.bigram_lag
-        vectors, weights = np.concatenate(part.rows), part.weights()
-        mean = vectors.mean(axis=0)
-        vectors = centre_parts(vectors, mean, self.ubm.means.size, bigram_weight(self.n_rows[clips], relevance, lag))
-        rng = np.random.default_rng((part.seed, len(part.labels)))
-        directions = estimate_nuisance_directions(vectors, part.codes, settings.n_nuisance, rng)
-        transform = Supervectors(self.ubm, relevance, lag, mean, directions, self.n_warps)
-        projected = project_out(vectors, directions)
-        heads: list[Head] = []
-        if settings.back_end != "logistic":
-            heads.append(fit_cosine(projected, part.codes, weights))
-        if settings.back_end != "cosine":
-            heads.append(fit_logistic(projected, part.codes, weights, settings.penalty))
-        return Scorer(part.labels, transform, tuple(heads), (1.0,) * len(heads))
+    def _fit_transform(self, clips: Codes, part: TrainingRows) -> Supervectors:
+        """Return mean and nuisance directions of some clips."""
+        settings = self.settings
+        mean = column_means(self.vectors.take(clips))
+        drawn = draw_nuisance_clips(len(clips), np.random.default_rng((part.seed, len(part.labels))))
+        none = np.zeros((0, len(mean)), dtype=np.float32)
+        plain = Supervectors(self.ubm, settings.relevance, settings.bigram_lag, mean, none, self.training.n_warps)
+        centred = plain.centre(self.vectors.read(clips[drawn]), self.n_rows[clips[drawn]])
+        directions = estimate_nuisance_directions(centred, part.codes[drawn], settings.n_nuisance)
+        return replace(plain, nuisance_directions=directions)
+
+    def _projected(self, transform: Supervectors, clips: Codes) -> ChunkedRows:
+        """Return the vectors of some clips as they are scored, in single precision."""
+        n_rows = self.n_rows[clips]
+        vectors = self.vectors.take(clips)
+        return vectors.map(lambda part, chunk: transform.project(chunk, n_rows[part]), vectors.shape[1])
 
     def score(self, scorer: Scorer, clips: Codes) -> Array:
         """Return each head's scores of some clips, shape (n, n_heads, n_labels), from the vectors of all of them.
@@ -360,13 +385,18 @@ class VectorFits:
             As for :class:`gmmaudio.models.partial_fits.PartialFits`.
         """
         with one_thread():
-            vectors = np.concatenate([self.training.rows[i] for i in clips])
-            projected = cast(Supervectors, scorer.transform).project(vectors, self.n_rows[clips])
-            return np.stack([head.score(projected) for head in scorer.heads], axis=1)
+            scores = np.empty((len(clips), len(scorer.heads), len(scorer.labels)))
+            for part, projected in self._projected(cast(Supervectors, scorer.transform), clips):
+                for i, head in enumerate(scorer.heads):
+                    scores[part, i] = head.score(projected)
+            return scores
 
 
 def fit(training: TrainingRows, settings: SupervectorSettings) -> Fit:
     """Return a UBM with nuisance directions, and cosines or logistic regression (or both) on supervectors.
+
+    The vectors of clips are in memory up to a bound, and beyond it in a temporary file
+    (:mod:`gmmaudio.models.chunked_rows`).
 
     Parameters
     ----------
@@ -383,12 +413,13 @@ def fit(training: TrainingRows, settings: SupervectorSettings) -> Fit:
     >>> fitted.scorer.labels[fitted.scorer.score(rows[1]).argmax()], list(fitted.traces)
     ('b', ['ubm'])
     """
-    n_warps, relevance, lag = training.n_warps, settings.relevance, settings.bigram_lag
+    n_clips, lag = len(training.rows), settings.bigram_lag
     ubm, trace = _fit_warped_ubm(training, settings)
-    vectors = tuple(warped_supervector(ubm, rows, n_warps, relevance, lag)[None] for rows in training.rows)
-    n_rows = np.array([len(rows) for rows in training.rows])
-    clips = VectorFits(replace(training, rows=vectors, n_warps=1), n_rows, ubm, n_warps, settings)
-    return Fit(clips.fit(np.arange(len(vectors))), {UBM: trace}, clips)
+    vectors = RowTable((n_clips, vector_size(ubm, lag)), np.dtype(np.float32))
+    for rows in training.rows:
+        vectors.append(warped_supervector(ubm, rows, training.n_warps, settings.relevance, lag)[None])
+    clips = VectorFits(training, vectors, training.lengths, ubm, settings)
+    return Fit(clips.fit(np.arange(n_clips)), {UBM: trace}, clips)
 
 
 def _fit_warped_ubm(training: TrainingRows, settings: SupervectorSettings) -> tuple[GaussianMixture, EMTrace]:
@@ -396,13 +427,13 @@ def _fit_warped_ubm(training: TrainingRows, settings: SupervectorSettings) -> tu
 
     A first UBM is fitted to the plain frames, the second to the warps that the first selects.
     """
-    all_rows, n_warps = training.rows, training.n_warps
-    plain = tuple(split_warps(rows, n_warps)[0] for rows in all_rows)
+    n_warps = training.n_warps
+    plain = SelectedWarps(training.rows, n_warps, (0,) * len(training.rows))
     ubm, trace = fit_ubm(replace(training, rows=plain, n_warps=1), settings, settings.n_ubm_rows)
     if n_warps == 1:
         return ubm, trace
-    selected = tuple(select_warp(ubm, rows, n_warps) for rows in all_rows)
-    return fit_ubm(replace(training, rows=selected, n_warps=1), settings, settings.n_ubm_rows)
+    warps = SelectedWarps(training.rows, n_warps, tuple(selected_warp(ubm, rows, n_warps) for rows in training.rows))
+    return fit_ubm(replace(training, rows=warps, n_warps=1), settings, settings.n_ubm_rows)
 
 
 def describe(settings: SupervectorSettings) -> str:

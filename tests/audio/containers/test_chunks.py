@@ -9,7 +9,8 @@ from gmmaudio.audio import read_audio, read_blocks, read_info
 from gmmaudio.audio.containers import chunks
 from gmmaudio.audio.layout import find_recordings
 from gmmaudio.audio.splice import Span, SplicedFile
-from tests.audio.conftest import NO_SAMPLES, SR, chirp, encode, keep, mp3, patched, refusal
+from gmmaudio.errors import AudioError
+from tests.audio.conftest import NO_SAMPLES, SR, chirp, encode, keep, mp3, patched, printed, refusal
 
 CONTAINERS = ["WAV", "AIFF", "CAF", "AU", "W64", "RF64"]
 # where the size of the sound stands: the name of its chunk, bytes behind it, layout
@@ -309,6 +310,32 @@ def test_a_cut_chunk_after_the_sound_takes_no_sound_away(tmp_path, media_or_not,
     samples, codes = read_with_notes(path)
     assert_equal_sound(samples, mono(PCM))
     assert codes == []
+
+
+@pytest.mark.parametrize(
+    ("table", "is_whole"),
+    [
+        (b"\x81\x00\x05\x00\xff\xff\xff\xff\xff\xff", True),  # nothing is read behind a size of 0
+        (b"\x81\x80\x80\x80\x01", True),
+        (b"\x05\xff\xff\xff\xff\xff\x01", False),
+        (b"\x05\x81", False),
+    ],
+)
+def test_a_table_of_packets_that_holds_no_numbers_is_refused_before_libsndfile_prints_it(
+    tmp_path, capfd, media_or_not, table, is_whole
+):
+    content = encode(chirp(1.0), SR, "CAF", "ALAC_16")
+    at = content.find(b"pakt") + 4
+    (size,) = struct.unpack_from(">q", content, at)
+    spoiled = content[:at] + struct.pack(">q", 24 + len(table)) + content[at + 8 : at + 32] + table
+    path = keep(tmp_path / "clip", spoiled + content[at + 8 + size :])
+    try:
+        read_audio(path, SR)
+        code = None
+    except AudioError as error:
+        code = error.code
+    assert (code == "damaged") is not is_whole
+    assert printed(capfd) == ("", "")
 
 
 @pytest.mark.parametrize("size", [0, 23, 2**31])

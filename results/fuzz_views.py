@@ -1,0 +1,33 @@
+"""Blocks of documents on mutated files and failing writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from results.markdown import table
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def audio_text(rows: Rows) -> str:
+    """Return what mutated audio files came to.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of `benchmarks.fuzz_audio`.
+    """
+    heads = ["formats of", "mutated files", "answered", "refused with a reason", "crashed", "longer than 10 s"]
+    heads += ["tracebacks, words of libraries", "wrong answers or exit codes", "slowest, s", "peak memory, MiB"]
+    cells = [
+        [
+            row["turn"],
+            *(f"{n:,}" for n in (row["n"], row["answered"], sum(row["codes"].values()))),
+            *(str(row[name]) for name in ("crashed", "hung", "tracebacks", "wrong")),
+            f"{row['slowest_s']:.1f}",
+            f"{row['peak_mib']:.0f}",
+        ]
+        for row in rows
+    ]
+    return table(heads, cells)
