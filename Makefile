@@ -7,7 +7,7 @@ READY := $(VENV)/.installed
 LOWEST_PYTHON ?= $(or $(shell command -v python3.11),python3)
 LOWEST := .venv-lowest
 
-.PHONY: help demo test test-slow test-lowest lint check format bench fuzz results pictures clean
+.PHONY: help demo test test-slow test-lowest lint check format bench fuzz fuzz-models results pictures clean
 
 help:
 	@echo "make demo         set up, run the whole job on synthetic audio, print where the reports are"
@@ -18,6 +18,7 @@ help:
 	@echo "make format       ruff format and its fixes"
 	@echo "make bench        peers side by side, on the audio in GMMAUDIO_DATA; writes results/*.json"
 	@echo "make fuzz         50,000 mutated audio files through classify; writes results/fuzz_audio.json"
+	@echo "make fuzz-models  20,000 mutated model files, half with a right checksum; writes results/fuzz_models.json"
 	@echo "make results      list the measured results; NAME=demo (or all) measures again and fills the documents"
 	@echo "make pictures     screenshots of docs/reports/language.html, by chromium"
 
@@ -72,6 +73,9 @@ bench: $(READY)
 
 fuzz: $(READY)
 	$(BIN)/python -m benchmarks.fuzz_audio
+
+fuzz-models: $(READY)
+	$(BIN)/python -m benchmarks.fuzz_models
 
 results: $(READY)
 	$(BIN)/python -m results $(if $(NAME),remake $(NAME),list)

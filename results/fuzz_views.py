@@ -31,3 +31,25 @@ def audio_text(rows: Rows) -> str:
         for row in rows
     ]
     return table(heads, cells)
+
+
+def models_text(rows: Rows) -> str:
+    """Return what mutated model files came to.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of `benchmarks.fuzz_models`.
+    """
+    heads = ["checksum", "mutated files", "refused", "read", "wrong numbers", "crashed", "longer than 10 s", "bombs"]
+    cells = [
+        [
+            row["checksum"],
+            *(f"{row[name]:,}" for name in ("n", "refused", "read")),
+            *(str(row[name]) for name in ("wrong", "crashed", "hung", "bombs")),
+            f"{row['slowest_s']:.1f}",
+            f"{row['peak_mib']:.0f}",
+        ]
+        for row in rows
+    ]
+    return table([*heads, "slowest, s", "peak memory, MiB"], cells)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from results.fuzz_views import audio_text
+from results.fuzz_views import audio_text, models_text
 from results.markdown import number, percent, points, table
 from results.record import FOLDER, Record, read_record
 from results.timeline_views import hours_text, mixed_text, timeline_text
@@ -436,6 +436,17 @@ def fuzz_audio_table(record: Record) -> str:
     return _with_source(audio_text(record.rows), record)
 
 
+def fuzz_models_table(record: Record) -> str:
+    """Return what mutated model files came to.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.fuzz_models`.
+    """
+    return _with_source(models_text(record.rows), record)
+
+
 VIEWS: Mapping[str, View] = {
     "real_audio": real_audio_table,
     "real_audio/presets": real_audio_presets,
@@ -456,6 +467,7 @@ VIEWS: Mapping[str, View] = {
     "mixed": mixed_table,
     "hours": hours_table,
     "fuzz_audio": fuzz_audio_table,
+    "fuzz_models": fuzz_models_table,
 }
 
 

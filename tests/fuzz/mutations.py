@@ -74,9 +74,9 @@ def mutate_container(content, rng):
         tag = b"ID3\x04\0\0" + bytes(rng.integers(0, 128, size=4, dtype=np.uint8).tolist())
         return tag + bytes(int(rng.integers(200))) + content
     if kind == 5:
-        return _moved_piece(content, rng)
+        return moved_piece(content, rng)
     if kind == 6:
-        return _flipped_bits(content, rng)
+        return flipped_bits(content, rng)
     return damage(damage(content, rng) or content, rng) if kind == 7 else damage(content, rng)
 
 
@@ -93,14 +93,14 @@ def _other_number(content, rng, *, is_aligned):
     return content[:at] + number.to_bytes(width, ("little", "big")[rng.integers(2)]) + content[at + width :]
 
 
-def _moved_piece(content, rng):
+def moved_piece(content, rng):
     """Return the bytes with a copy of a piece put over another place, or between others."""
     first, at = (int(rng.integers(len(content))) for _ in range(2))
     piece = content[first : first + int(rng.integers(1, 600))]
     return content[:at] + piece + content[at + (len(piece) if rng.random() < 0.5 else 0) :]
 
 
-def _flipped_bits(content, rng):
+def flipped_bits(content, rng):
     """Return the bytes with bits flipped anywhere, one in some hundreds of bytes."""
     values = np.frombuffer(content, np.uint8).copy()
     where = rng.integers(len(values), size=1 + len(values) // int(rng.choice([100, 1_000, 10_000])))
@@ -185,7 +185,7 @@ def mutate_model(content, rng):
         header = mutate_values(header, rng)
     else:
         name = sorted(tensors)[rng.integers(len(tensors))]
-        tensors[name] = _mutated_tensor(tensors[name], rng)
+        tensors[name] = mutated_tensor(tensors[name], rng)
         if tensors[name] is None:
             del tensors[name]
     try:
@@ -194,7 +194,7 @@ def mutate_model(content, rng):
         return content
 
 
-def _mutated_tensor(tensor, rng):
+def mutated_tensor(tensor, rng):
     """Return a tensor with a value, its type or its shape changed; None leaves it out."""
     kind = rng.integers(5)
     tensor = np.array(tensor)
