@@ -75,6 +75,7 @@ LARGEST_REST = 1e-2
 @options.min_duration
 @options.resume
 @options.jobs
+@options.limits
 @options.cache
 @options.quiet
 def command(
@@ -88,6 +89,8 @@ def command(
     trial_s: float | None,
     min_duration_s: float,
     n_jobs: int | None,
+    time_limit_s: float | None,
+    memory_limit: int | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,
@@ -120,7 +123,8 @@ def command(
         _keep_inputs(output, [model, *filter(None, [list_file]), *(file.path for file in files)])
         with open_rows(output, going, settings) as run:
             todo = [file.path for file in run.waiting(going.part_of(files))]
-            predictions = pipeline.classify(loaded, todo, n_jobs=n_jobs, progress=progress, cache=store, **values)
+            workers: dict[str, Any] = {"n_jobs": n_jobs, "time_limit_s": time_limit_s, "memory_limit": memory_limit}
+            predictions = pipeline.classify(loaded, todo, progress=progress, cache=store, **workers, **values)
             _write_answers(run, predictions, _format(output_format, top, len(labels)), failed)
     console.say_failed(failed)
     run.say_earlier()

@@ -60,6 +60,8 @@ def command(
     csv_folder: Path | None,
     figures_folder: Path | None,
     n_jobs: int | None,
+    time_limit_s: float | None,
+    memory_limit: int | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,
@@ -84,7 +86,7 @@ def command(
     labelled_clips = pipeline.read_corpus(corpus)
     paths.keep_clips(labelled_clips)
     with show_progress(is_quiet=is_quiet) as progress:
-        run = RunContext(n_jobs, progress)
+        run = RunContext(n_jobs, progress, time_limit_s, memory_limit)
         report = pipeline.run_crossval(
             labelled_clips, recipe, division, run, cache=store, command=options.typed_command()
         )

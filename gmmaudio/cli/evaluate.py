@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 TOLERANCE_S = 1.0
 # options of timelines by a model
 OF_TIMELINES = ("window_s", "hop_s", "min_turn_s", "min_duration_s")
+# options of worker processes
+OF_WORKERS = ("n_jobs", "time_limit_s", "memory_limit")
 
 # parameters of the options that a report is written to
 REPORT_OPTIONS = ("report_path", "json_path", "csv_folder", "figures_folder")
@@ -58,6 +60,7 @@ REPORT_OPTIONS = ("report_path", "json_path", "csv_folder", "figures_folder")
 @options.robustness
 @options.outputs
 @options.jobs
+@options.limits
 @options.cache
 @options.quiet
 def command(
@@ -145,7 +148,7 @@ def _report_timelines(
     elif model is None:
         raise click.UsageError("With --timeline, name a MODEL, or the segments to judge with --scores.")
     else:
-        _refuse_unused("--timeline", (*used, "model", *OF_TIMELINES, "n_jobs"))
+        _refuse_unused("--timeline", (*used, "model", *OF_TIMELINES, *OF_WORKERS))
         outputs.check(truth, model)
         report = _run_timelines(model, truth, settings, command, is_quiet=is_quiet)
     recordings = [*(each.path for each in report.recordings), *(each.path for each in report.failed)]
@@ -170,8 +173,8 @@ def _run_timelines(
             truth,
             made,
             tolerance_s=settings["tolerance_s"],
-            n_jobs=settings["n_jobs"],
             progress=progress,
+            **{name: settings[name] for name in OF_WORKERS},
             command=command,
         )
 

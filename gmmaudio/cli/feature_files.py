@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @options.preset
 @options.min_duration
 @options.jobs
+@options.limits
 @options.cache
 @options.quiet
 def command(
@@ -33,6 +34,8 @@ def command(
     preset: str | None,
     min_duration_s: float,
     n_jobs: int | None,
+    time_limit_s: float | None,
+    memory_limit: int | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,
@@ -59,6 +62,8 @@ def command(
             min_duration_s=min_duration_s,
             n_jobs=n_jobs,
             progress=progress,
+            time_limit_s=time_limit_s,
+            memory_limit=memory_limit,
             cache=store,
         )
         written: dict[Identity | None, Path] = {}

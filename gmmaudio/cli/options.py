@@ -30,6 +30,7 @@ UNITS = {"": 1, "B": 1} | {
 }
 LARGEST_SIZE = 2**60
 SHARD = re.compile("([0-9]{1,9})/([0-9]{1,9})", re.ASCII)
+NO_LIMIT = ("0", "none")
 COVARIANCE_TYPES = ("diag", "full", "tied", "spherical", "shared")
 INIT_NAMES = ("kmeans", "hierarchical", "binary", "random")
 
@@ -169,13 +170,39 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
         raise click.BadParameter(f"{value!r} is not a list of seconds such as 3,10,30, nor none.") from error
 
 
-def _size(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
-    """Return a number of bytes from a size such as 500MB."""
-    match = SIZE.fullmatch(value.strip())
+def _n_bytes(text: str) -> int | None:
+    """Return a number of bytes from a size such as 500MB; None where it is none."""
+    match = SIZE.fullmatch(text.strip())
     n_bytes = 0.0 if match is None else float(match[1]) * UNITS[match[2].upper()]
-    if not 1 <= n_bytes <= LARGEST_SIZE:
+    return int(n_bytes) if 1 <= n_bytes <= LARGEST_SIZE else None
+
+
+def _size(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
+    """Return the size of the cache."""
+    n_bytes = _n_bytes(value)
+    if n_bytes is None:
         raise click.BadParameter(f"{value!r} is no size such as 500MB or 5GB; --cache none keeps nothing.")
-    return int(n_bytes)
+    return n_bytes
+
+
+def _size_or_none(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    """Return a limit of memory: 0 for ``none``, and None where it is not named."""
+    if value is None:
+        return None
+    n_bytes = 0 if value in NO_LIMIT else _n_bytes(value)
+    if n_bytes is None:
+        raise click.BadParameter(f"{value!r} is no size such as 500MB or 2GB, nor none.")
+    return n_bytes
+
+
+def _seconds_or_none(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+    """Return a limit of time: 0 for ``none``, and None where it is not named."""
+    if value is None:
+        return None
+    try:
+        return 0.0 if value in NO_LIMIT else float(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not a number of seconds, nor none.") from error
 
 
 def _shard(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -252,6 +279,23 @@ jobs = click.option(
     type=int,
     help="Number of worker processes; -1: one for each core. [default: threads for minutes of sound, worker processes "
     "for hours]",
+)
+# what a worker process may take for one file
+limits = OptionGroup(
+    click.option(
+        "--time-limit",
+        "time_limit_s",
+        callback=_seconds_or_none,
+        metavar="S|none",
+        help="Time that a worker process may take for one file, seconds. [default: 60, more for large files]",
+    ),
+    click.option(
+        "--memory-limit",
+        "memory_limit",
+        callback=_size_or_none,
+        metavar="SIZE|none",
+        help="Memory that a worker process may take for one file. [default: half of the machine's]",
+    ),
 )
 quiet = click.option(
     "-q",
@@ -384,6 +428,7 @@ recipe = OptionGroup(
     ),
     click.option("--seed", default=0, show_default=True, help="Seed of splits and EM."),
     jobs,
+    limits,
     cache,
     quiet,
 )

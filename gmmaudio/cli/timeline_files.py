@@ -49,6 +49,7 @@ DRAWN_RATE_HZ = 16_000
 @click.option("--figure", type=options.FILE, metavar="FILE", help="Draw the recording: FILE.pdf, .svg or .png.")
 @options.min_duration
 @options.jobs
+@options.limits
 @options.quiet
 def command(
     model: Path,
@@ -62,6 +63,8 @@ def command(
     figure: Path | None,
     min_duration_s: float,
     n_jobs: int | None,
+    time_limit_s: float | None,
+    memory_limit: int | None,
     is_quiet: bool,
 ) -> None:
     """Label each PATH over time: a recording, a folder of them, or - for sound on standard input as it arrives.
@@ -90,7 +93,9 @@ def command(
             _check_joins(chosen[0])
         targets = {} if output is None else _targets(files, output, chosen)
         _check_outputs([model, *(file.path for file in files)], [*targets.values(), *filter(None, [figure])])
-        failed = _run(loaded, settings, files, chosen, targets, figure, (n_jobs, is_quiet))
+        failed = _run(
+            loaded, settings, files, chosen, targets, figure, (n_jobs, time_limit_s, memory_limit), is_quiet=is_quiet
+        )
     if failed:
         click.get_current_context().exit(EXIT_NOTHING if failed == len(files) else EXIT_SOME_FAILED)
 
@@ -153,7 +158,9 @@ def _run(
     formats: Sequence[str],
     targets: dict[tuple[Input, str], Path],
     figure: Path | None,
-    run: tuple[int | None, bool],
+    run: tuple[int | None, float | None, int | None],
+    *,
+    is_quiet: bool,
 ) -> int:
     """Write the timelines of files, and return how many failed."""
     from gmmaudio.cli import console
@@ -164,9 +171,17 @@ def _run(
     from gmmaudio.pipeline import timelines
 
     failed: list[FailedInput] = []
-    n_jobs, is_quiet = run
+    n_jobs, time_limit_s, memory_limit = run
     with show_progress(is_quiet=is_quiet) as progress:
-        found = timelines(model, [file.path for file in files], settings, n_jobs=n_jobs, progress=progress)
+        found = timelines(
+            model,
+            [file.path for file in files],
+            settings,
+            n_jobs=n_jobs,
+            progress=progress,
+            time_limit_s=time_limit_s,
+            memory_limit=memory_limit,
+        )
         is_first = True
         for file, line in zip(files, found, strict=True):
             if isinstance(line, FailedInput):

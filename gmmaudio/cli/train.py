@@ -27,6 +27,8 @@ def command(
     group_by: str | None,
     tune: bool,
     n_jobs: int | None,
+    time_limit_s: float | None,
+    memory_limit: int | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,
@@ -60,6 +62,8 @@ def command(
             kind=settings["kind"] if tune else None,
             n_jobs=n_jobs,
             progress=progress,
+            time_limit_s=time_limit_s,
+            memory_limit=memory_limit,
             cache=store,
         )
     save_model(result.model, output)

@@ -1,16 +1,19 @@
 """Threads, worker processes, one thread for the numeric libraries, and progress: results in a fixed order."""
 
 from gmmaudio.compute.context import QUIET, Progress, RunContext, quiet
+from gmmaudio.compute.limits import ItemLimits, machine_memory
 from gmmaudio.compute.thread_pool import thread_map
 from gmmaudio.compute.threads import libraries, one_thread
 from gmmaudio.compute.workers import count_jobs, ordered_map
 
 __all__ = [
     "QUIET",
+    "ItemLimits",
     "Progress",
     "RunContext",
     "count_jobs",
     "libraries",
+    "machine_memory",
     "one_thread",
     "ordered_map",
     "quiet",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from gmmaudio.errors import SettingError
 from gmmaudio.values import convert_fields
 
 PROCESSES = Path("/proc")
+# groups of processes with a limit of memory, in the two versions of the interface
+GROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,36 @@ class ItemLimits:
 
 
 NO_LIMITS = ItemLimits()
+
+
+@functools.cache
+def machine_memory() -> int:
+    """Return the memory that this process can use, bytes: of the machine, or of its container; 0 where that is unknown.
+
+    Examples
+    --------
+    >>> machine_memory() >= 0
+    True
+    """
+    try:
+        found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    except (AttributeError, OSError, ValueError):
+        return 0
+    with contextlib.suppress(OSError, ValueError):
+        for line in (PROCESSES / "self" / "cgroup").read_text(encoding="utf-8").splitlines():
+            _, controllers, group = line.split(":", 2)
+            name = {"": "memory.max", "memory": "memory/memory.limit_in_bytes"}.get(controllers)
+            if name is not None:
+                folder, file = (GROUPS / name).parent, Path(name).name
+                found += _limits_in(folder / file, folder / group.lstrip("/") / file)
+    return min(found)
+
+
+def _limits_in(*files: Path) -> Iterator[int]:
+    """Yield the numbers in files; a file that is not there, or says that there is no limit, gives none."""
+    for file in files:
+        with contextlib.suppress(OSError, ValueError):
+            yield int(file.read_bytes())
 
 
 def resident_bytes(process: int) -> int:

@@ -81,6 +81,8 @@ def classify(
     min_duration_s: float = 0.5,
     n_jobs: int | None = None,
     progress: Progress = quiet,
+    time_limit_s: float | None = None,
+    memory_limit: int | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
 ) -> Iterator[Prediction]:
     """Return an iterator over the predictions of a model for files, in the order of the paths.
@@ -106,6 +108,11 @@ def classify(
         for much. The predictions do not depend on it.
     progress : Progress
         Shows progress.
+    time_limit_s : float or None
+        Time that a worker process may take for a file, seconds; None: 60 s and more for large files; 0: no limit. With
+        a limit that is named, one job is one worker process.
+    memory_limit : int or None
+        Memory that a worker process may take for a file, bytes, likewise; None: half of the machine's, at least 1 GiB.
     cache : path-like, FeatureStore or None
         Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
         predictions do not depend on it.
@@ -136,10 +143,11 @@ def classify(
     if trial_s:
         WindowSettings(trial_s, trial_s)
     extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, as_store(cache))
-    clips, run = as_clips(paths), RunContext(n_jobs, progress)
+    clips, run = as_clips(paths), RunContext(n_jobs, progress, time_limit_s, memory_limit)
     function = partial(_classify, model, priors, trial_s, extraction)
     estimate = partial(extraction.estimate_work, clips)
-    return _warned(run.map(function, clips, "classifying", on_crash=_fail_crashed, estimate=estimate))
+    limits = extraction.limits_of
+    return _warned(run.map(function, clips, "classifying", on_crash=_fail_crashed, estimate=estimate, limits=limits))
 
 
 @checked
@@ -150,6 +158,8 @@ def read_rows(
     min_duration_s: float = 0.5,
     n_jobs: int | None = None,
     progress: Progress = quiet,
+    time_limit_s: float | None = None,
+    memory_limit: int | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
 ) -> Iterator[FileRows | FailedInput]:
     """Return an iterator over the rows of each file, or its failure, in the order of the paths.
@@ -167,6 +177,11 @@ def read_rows(
         for much. The rows do not depend on it.
     progress : Progress
         Shows progress.
+    time_limit_s : float or None
+        Time that a worker process may take for a file, seconds; None: 60 s and more for large files; 0: no limit. With
+        a limit that is named, one job is one worker process.
+    memory_limit : int or None
+        Memory that a worker process may take for a file, bytes, likewise; None: half of the machine's, at least 1 GiB.
     cache : path-like, FeatureStore or None
         Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
         rows do not depend on it.
@@ -191,9 +206,12 @@ def read_rows(
     ((280, 5), 'vanished')
     """
     extraction = file_extraction(features, design_tables(features.frames), min_duration_s, as_store(cache))
-    clips, run = as_clips(paths), RunContext(n_jobs, progress)
+    clips, run = as_clips(paths), RunContext(n_jobs, progress, time_limit_s, memory_limit)
     function, estimate = partial(_rows, extraction), partial(extraction.estimate_work, clips)
-    return _warned(run.map(function, clips, "extracting features", on_crash=fail_crashed, estimate=estimate))
+    limits = extraction.limits_of
+    return _warned(
+        run.map(function, clips, "extracting features", on_crash=fail_crashed, estimate=estimate, limits=limits)
+    )
 
 
 def file_extraction(

@@ -212,6 +212,8 @@ def crossval(
     open_set: bool | None = None,
     n_jobs: int | None = None,
     progress: Progress = quiet,
+    time_limit_s: float | None = None,
+    memory_limit: int | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
     command: str = "",
 ) -> Report:
@@ -232,6 +234,11 @@ def crossval(
         for much. The report does not depend on it.
     progress : Progress
         Shows progress.
+    time_limit_s : float or None
+        Time that a worker process may take for a file, seconds; None: 60 s and more for large files; 0: no limit. With
+        a limit that is named, one job is one worker process.
+    memory_limit : int or None
+        Memory that a worker process may take for a file, bytes, likewise; None: half of the machine's, at least 1 GiB.
     cache : path-like, FeatureStore or None
         Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
         report does not depend on it.
@@ -270,7 +277,7 @@ def crossval(
         robustness=robustness,
         open_set=open_set,
     )
-    run = RunContext(n_jobs, progress)
+    run = RunContext(n_jobs, progress, time_limit_s, memory_limit)
     return run_crossval(as_corpus(corpus), as_recipe(preset), options, run, cache=cache, command=command)
 
 

@@ -42,6 +42,8 @@ def evaluate(
     robustness: bool = False,
     n_jobs: int | None = None,
     progress: Progress = quiet,
+    time_limit_s: float | None = None,
+    memory_limit: int | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
     command: str = "",
 ) -> Report:
@@ -71,6 +73,11 @@ def evaluate(
         for much. The report does not depend on it.
     progress : Progress
         Shows progress.
+    time_limit_s : float or None
+        Time that a worker process may take for a file, seconds; None: 60 s and more for large files; 0: no limit. With
+        a limit that is named, one job is one worker process.
+    memory_limit : int or None
+        Memory that a worker process may take for a file, bytes, likewise; None: half of the machine's, at least 1 GiB.
     cache : path-like, FeatureStore or None
         Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
         report does not depend on it.
@@ -97,7 +104,7 @@ def evaluate(
     >>> [finding.code for finding in report.findings if finding.level == "alarm"]
     ['trained_on', 'groups_unknown']
     """
-    clock, run, store = Clock.start(), RunContext(n_jobs, progress), as_store(cache)
+    clock, run, store = Clock.start(), RunContext(n_jobs, progress, time_limit_s, memory_limit), as_store(cache)
     analyses.check_durations(durations_s)
     corpus = as_corpus(corpus)
     trial_s = (model.training.trial_s if trial_s is None else trial_s) or None
@@ -116,16 +123,14 @@ def evaluate(
     trial_set = build_trial_set(corpus.root, clips, settings, store=store, run=run)
     trials, on_intervals = interval_units(_with_labels(trial_set, model.scorer.labels), group_by)
     _check_scorable(trials, len(known), trial_set)
-    # cut trials are not long
-    whole = model if trial_s is None else None
+    whole = model if trial_s is None else None  # cut trials are not long
     scored = score_trials(trials, model.recogniser, run=run, model=whole)
     out_of_set = score_trials(_with_labels(trial_set, unknown_labels), model.recogniser, run=run, model=whole)
     durations = score_durations(trials, model.recogniser, durations_s, model.features, run=run)
     slices: dict[str, Sequence[Slice]] = {"durations": analyses.duration_slices([durations])}
     if robustness:
-        slices["robustness"] = _robustness(
-            model, Corpus(corpus.root, tuple(known)), scored, settings, group_by, store, run
-        )
+        again = Corpus(corpus.root, tuple(known))
+        slices["robustness"] = _robustness(model, again, scored, settings, group_by, store, run)
     findings = check_model(model.training, trials, group_by) + corpus.findings + check_copies(trials)
     findings += _check_labels(clips, known, unknown_labels, model.scorer.labels) + trial_set.findings + on_intervals
     findings += check_open_set(scored, out_of_set, _threshold_note(model))

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from gmmaudio.compute import Progress, RunContext, one_thread, quiet
 from gmmaudio.corpus import Clip, Corpus
@@ -21,7 +22,7 @@ from gmmaudio.models.silence import SilenceDetector
 from gmmaudio.models.windows import WindowSettings, calibrated_window_s
 from gmmaudio.pipeline.arguments import as_corpus, as_store
 from gmmaudio.pipeline.classification import file_extraction, without_label
-from gmmaudio.trials import Extracted, extract_clip, extract_clips, warn_of
+from gmmaudio.trials import Extracted, extract_clip, extract_clips, fail_crashed, warn_of
 from gmmaudio.values import checked
 
 
@@ -97,12 +98,13 @@ def explain(
         raise SettingError(f"`n_neighbours` is {n_neighbours}; expected 1 or more")
     store, run = as_store(cache), RunContext(n_jobs, progress)
     extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, store)
+    clips, function = [Clip(os.fspath(path), "")], partial(extract_clip, extraction)
+    ((extracted, cache_notes),) = RunContext(1).map(function, clips, "extracting features", on_crash=fail_crashed)
+    warn_of(cache_notes)
+    if isinstance(extracted, FailedInput):
+        return Explanation(without_label(extracted))
     # on one thread, as files are classified: the same bits
     with one_thread():
-        extracted, cache_notes = extract_clip(extraction, Clip(os.fspath(path), ""))
-        warn_of(cache_notes)
-        if isinstance(extracted, FailedInput):
-            return Explanation(without_label(extracted))
         rows = make_rows([extracted.raw], model.features)
         explanation = _of_file(model, extracted, rows, windows)
     if corpus is None:

@@ -36,6 +36,8 @@ def evaluate_timelines(
     tolerance_s: float = TOLERANCE_S,
     n_jobs: int | None = None,
     progress: Progress = quiet,
+    time_limit_s: float | None = None,
+    memory_limit: int | None = None,
     command: str = "",
 ) -> SegmentReport:
     r"""Return the report of the timelines of a model against the true ones in a file.
@@ -58,6 +60,11 @@ def evaluate_timelines(
         Worker processes, as for :func:`gmmaudio.classify`. The report does not depend on it.
     progress : Progress
         Shows progress.
+    time_limit_s : float or None
+        Time that a worker process may take for a file, seconds; None: 60 s and more for large files; 0: no limit. With
+        a limit that is named, one job is one worker process.
+    memory_limit : int or None
+        Memory that a worker process may take for a file, bytes, likewise; None: half of the machine's, at least 1 GiB.
     command : str
         The command line, for the report.
 
@@ -80,7 +87,15 @@ def evaluate_timelines(
     compare_segments(Timeline(()), Timeline(()), tolerance_s=tolerance_s)
     truths, findings = fit_to_model(read_timelines(truth), model.scorer.labels)
     files = [_recording(truth, path) for path in truths]
-    found = timelines(model, files, settings, n_jobs=n_jobs, progress=progress)
+    found = timelines(
+        model,
+        files,
+        settings,
+        n_jobs=n_jobs,
+        progress=progress,
+        time_limit_s=time_limit_s,
+        memory_limit=memory_limit,
+    )
     pairs: list[tuple[Timeline, Timeline]] = []
     failed: list[FailedInput] = []
     for (path, true), line in zip(truths.items(), found, strict=True):

@@ -21,7 +21,7 @@ from gmmaudio.models.segmenter import MIN_TURN_S, Segmenter, SegmenterSettings
 from gmmaudio.models.windows import HOP_S, MUCH_SHORTER, WindowSettings, calibrated_window_s
 from gmmaudio.pipeline.arguments import as_clips
 from gmmaudio.timelines import Timeline, TimelineSegment, join_neighbours
-from gmmaudio.trials import as_failure, check_lengths, estimate_work, fail_crashed
+from gmmaudio.trials import as_failure, check_lengths, estimate_work, fail_crashed, file_limits
 from gmmaudio.values import checked
 
 # seconds: a hop longer than any window
@@ -274,6 +274,8 @@ def timelines(
     *,
     n_jobs: int | None = None,
     progress: Progress = quiet,
+    time_limit_s: float | None = None,
+    memory_limit: int | None = None,
 ) -> Iterator[Timeline | FailedInput]:
     """Return an iterator over the timelines of recordings, or their failures, in the order of the paths.
 
@@ -289,6 +291,11 @@ def timelines(
         Worker processes, as for :func:`gmmaudio.classify`.
     progress : Progress
         Shows progress.
+    time_limit_s : float or None
+        Time that a worker process may take for a file, seconds; None: 60 s and more for large files; 0: no limit. With
+        a limit that is named, one job is one worker process.
+    memory_limit : int or None
+        Memory that a worker process may take for a file, bytes, likewise; None: half of the machine's, at least 1 GiB.
 
     Raises
     ------
@@ -309,10 +316,11 @@ def timelines(
     settings.of(model)
     if settings.priors is not None:
         model.recogniser.prior_of(settings.priors)
-    clips, run = as_clips(paths), RunContext(n_jobs, progress)
+    clips, run = as_clips(paths), RunContext(n_jobs, progress, time_limit_s, memory_limit)
     estimate = partial(estimate_work, Path(), clips, lambda _clip: False)
     function = partial(_try_file, model, settings)
-    return run.map(function, clips, "labelling over time", on_crash=_fail_crashed, estimate=estimate)
+    limits = partial(file_limits, Path())
+    return run.map(function, clips, "labelling over time", on_crash=_fail_crashed, estimate=estimate, limits=limits)
 
 
 def _fail_crashed(clip: Clip, error: WorkerError) -> FailedInput:

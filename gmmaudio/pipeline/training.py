@@ -72,6 +72,8 @@ def train(
     kind: str | None = None,
     n_jobs: int | None = None,
     progress: Progress = quiet,
+    time_limit_s: float | None = None,
+    memory_limit: int | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
 ) -> TrainResult:
     """Return a model trained on a corpus: the same bits for any ``n_jobs``.
@@ -95,6 +97,11 @@ def train(
         for much. The model does not depend on it.
     progress : Progress
         Shows progress.
+    time_limit_s : float or None
+        Time that a worker process may take for a file, seconds; None: 60 s and more for large files; 0: no limit. With
+        a limit that is named, one job is one worker process.
+    memory_limit : int or None
+        Memory that a worker process may take for a file, bytes, likewise; None: half of the machine's, at least 1 GiB.
     cache : path-like, FeatureStore or None
         Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
         model does not depend on it.
@@ -123,7 +130,7 @@ def train(
             f"`kind` is {kind!r} and `tune` is off; expected `tune=True` to choose within a kind, or a recipe "
             f"of the kind: make_recipe(kind={kind!r})"
         )
-    store, run = as_store(cache), RunContext(n_jobs, progress)
+    store, run = as_store(cache), RunContext(n_jobs, progress, time_limit_s, memory_limit)
     corpus, recipe = as_corpus(corpus), as_recipe(preset)
     clips = plan_split(corpus.clips, split=split, group_by=group_by)
     check_labels([clip.label for clip in clips])

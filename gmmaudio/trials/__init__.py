@@ -22,7 +22,7 @@ from gmmaudio.trials.extraction import (
     fail_crashed,
 )
 from gmmaudio.trials.trial import Segment, Trial, TrialSet, clips_of, units_of
-from gmmaudio.trials.workload import estimate_work, sound_s
+from gmmaudio.trials.workload import estimate_work, file_limits, sound_s
 
 __all__ = [
     "Answer",
@@ -44,6 +44,7 @@ __all__ = [
     "extract_clip",
     "extract_clips",
     "fail_crashed",
+    "file_limits",
     "joining_key",
     "make_trials",
     "sound_s",

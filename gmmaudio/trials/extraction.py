@@ -13,17 +13,23 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from gmmaudio.audio import AUGMENTATIONS, DEGRADATIONS, AudioInfo, AudioNote, Samples, check_duration, read_blocks
-from gmmaudio.compute import QUIET, RunContext
+from gmmaudio.compute import QUIET, ItemLimits, RunContext
 from gmmaudio.corpus import Clip, Fingerprint, compute_fingerprint
 from gmmaudio.errors import AudioError, FeatureError, SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, RawFrames, design_tables, raw_frames
 from gmmaudio.trials.clip_cache import ClipCache, ClipFrames, warn_of
-from gmmaudio.trials.workload import estimate_work
+from gmmaudio.trials.workload import estimate_work, file_limits
 from gmmaudio.values import convert
 
 T_co = TypeVar("T_co", covariant=True)
 NO_FINGERPRINT: Fingerprint = np.zeros(0, dtype=np.uint64)
+# what to do about a file at which a worker process was lost twice, by its reason code
+CURES = {
+    "crashed": "leave the file out, or convert it with another program",
+    "timeout": "raise `time_limit_s`, leave the file out, or convert it with another program",
+    "memory": "raise `memory_limit`, run fewer worker processes (`n_jobs`), or cut the file into parts",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +187,16 @@ class Extraction:
         """
         return estimate_work(self.root, clips, self._is_kept)
 
+    def limits_of(self, clip: Clip) -> ItemLimits:
+        """Return the time and the memory that a clip may take.
+
+        Parameters
+        ----------
+        clip : Clip
+            The clip.
+        """
+        return file_limits(self.root, clip)
+
     def _is_kept(self, clip: Clip) -> bool:
         """Return whether the frames of a clip are in the cache."""
         return self.cache is not None and self.cache.holds(self.root / clip.path, self.part_of(clip))
@@ -246,7 +262,9 @@ def extract_clips(
     extraction = Extraction(root, features, min_duration_s, degradation, tables, cache)
     stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"
     function, estimate = partial(extract_clip, extraction), partial(extraction.estimate_work, clips)
-    answers = list(run.map(function, clips, stage, on_crash=fail_crashed, estimate=estimate))
+    answers = list(
+        run.map(function, clips, stage, on_crash=fail_crashed, estimate=estimate, limits=extraction.limits_of)
+    )
     warn_of(note for answer in answers for note in answer.cache_notes)
     return [answer.result for answer in answers]
 
@@ -341,11 +359,18 @@ def as_failure(path: str, error: Exception) -> FailedInput:
     error : Exception
         Its code is that of an AudioError, ``no_frames`` for a FeatureError, and ``failed`` for any other.
 
+    Raises
+    ------
+    MemoryError
+        If that is the error: :meth:`gmmaudio.compute.RunContext.map` tries the file again, or names it.
+
     Examples
     --------
     >>> as_failure("a.wav", ZeroDivisionError("division by zero")).message
     'cannot be used (ZeroDivisionError: division by zero)'
     """
+    if isinstance(error, MemoryError):
+        raise error
     if isinstance(error, AudioError):
         return FailedInput(path, error.code, error.message)
     if isinstance(error, FeatureError):
@@ -354,27 +379,26 @@ def as_failure(path: str, error: Exception) -> FailedInput:
 
 
 def fail_crashed(clip: Clip, error: WorkerError) -> Answer[FailedInput]:
-    """Return the failure of a clip whose worker process died.
+    """Return the failure of a clip whose worker process died, or was ended because the clip passed a limit.
 
     Parameters
     ----------
     clip : Clip
         The clip.
     error : WorkerError
-        How the worker died.
+        What happened.
 
     Returns
     -------
     Answer
-        With the code ``crashed``.
+        With the code ``crashed``, ``timeout`` or ``memory``.
 
     Examples
     --------
     >>> fail_crashed(Clip("a.mp3", "jazz"), WorkerError("the worker process died twice (SIGSEGV)")).result.message
     'the worker process died twice (SIGSEGV); leave the file out, or convert it with another program'
     """
-    message = f"{error}; leave the file out, or convert it with another program"
-    return Answer(FailedInput(clip.path, "crashed", message))
+    return Answer(FailedInput(clip.path, error.code, f"{error}; {CURES[error.code]}"))
 
 
 def _fingerprint_of(frames: ClipFrames, extraction: Extraction) -> Fingerprint:

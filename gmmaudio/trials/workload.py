@@ -1,4 +1,4 @@
-"""The work of an extraction, estimated from the sizes of files: nothing is opened."""
+"""The work of an extraction, and the time and the memory that a file may take, from the sizes of files alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gmmaudio.compute import ItemLimits, machine_memory
 from gmmaudio.corpus import Clip
 from gmmaudio.files import find_path
 
@@ -18,6 +19,10 @@ LOSSY = (".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".webm", ".mkv
 PCM = (".wav", ".aif", ".aiff", ".au", ".snd", ".caf", ".w64", ".rf64")
 BYTES_PER_S = {**dict.fromkeys(LOSSY, 16_000), **dict.fromkeys(PCM, 88_000)}
 OTHER_BYTES_PER_S = 32_000
+
+# docs/reliability.md: a machine may be ten times as slow, and sound take an eighth of the bytes
+LEAST_TIME_S, TIMES_WORK = 60.0, 80.0
+LEAST_MEMORY, MEMORY_SHARE = 2**30, 0.5
 
 
 def estimate_work(root: Path, clips: Sequence[Clip], is_kept: Callable[[Clip], bool]) -> float:
@@ -68,11 +73,36 @@ def sound_s(path: Path, clip: Clip) -> float:
     >>> sound_s(Path("no_such_file.wav"), Clip("no_such_file.wav", "jazz"))
     0.0
     """
+    return max(0.0, _end_s(path, clip) - clip.start_s)
+
+
+def _end_s(path: Path, clip: Clip) -> float:
+    """Return the end of a clip in its file, or about how long the file is, seconds."""
     if clip.end_s is not None:
-        return max(0.0, clip.end_s - clip.start_s)
+        return clip.end_s
     try:
         status = find_path(path).stat()
     except (OSError, ValueError):
         return 0.0
     n_bytes = status.st_size if stat.S_ISREG(status.st_mode) else 0
-    return max(0.0, n_bytes / BYTES_PER_S.get(path.suffix.lower(), OTHER_BYTES_PER_S) - clip.start_s)
+    return n_bytes / BYTES_PER_S.get(path.suffix.lower(), OTHER_BYTES_PER_S)
+
+
+def file_limits(root: Path, clip: Clip) -> ItemLimits:
+    """Return the time and the memory that one clip may take: much more than it needs on a slow machine.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that paths of clips are relative to.
+    clip : Clip
+        The clip. What comes before it in its file may have to be decoded too.
+
+    Examples
+    --------
+    >>> file_limits(Path(), Clip("tape.mp3", "jazz", start_s=60.0, end_s=90.0)).time_s
+    71.0
+    """
+    time_s = LEAST_TIME_S + TIMES_WORK * (CLIP_S + SOUND_S * _end_s(root / clip.path, clip))
+    memory = machine_memory()
+    return ItemLimits(time_s, max(LEAST_MEMORY, round(MEMORY_SHARE * memory)) if memory else None)

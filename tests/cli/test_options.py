@@ -92,6 +92,8 @@ OPTIONS = {
     ("train", "split"): ["--split", "test"],
     ("train", "seed"): ["--seed", "1"],
     ("train", "n_jobs"): ["-j", "0"],
+    ("train", "time_limit_s"): ["--time-limit", "-1"],
+    ("train", "memory_limit"): ["--memory-limit", "1MB"],
     ("classify", "output_format"): ["--format", "jsonl"],
     ("classify", "output"): ["-o", "other.csv"],
     ("classify", "shard"): ["--shard", "1/2"],
@@ -99,6 +101,8 @@ OPTIONS = {
     ("classify", "list_file"): ["--from-file", "list.txt"],
     ("classify", "min_duration_s"): ["--min-duration", "0.8"],
     ("classify", "n_jobs"): ["-j", "0"],
+    ("classify", "time_limit_s"): ["--time-limit", "-1"],
+    ("classify", "memory_limit"): ["--memory-limit", "1MB"],
     ("classify", "trial_s"): ["--trial-seconds", "0.2"],
     ("explain", "output_format"): ["--format", "json"],
     ("explain", "output"): ["-o", "why.html"],
@@ -114,6 +118,8 @@ OPTIONS = {
     ("evaluate", "report_path"): ["--report", "r.html"],
     ("evaluate", "json_path"): ["--json", "-"],
     ("evaluate", "n_jobs"): ["-j", "0"],
+    ("evaluate", "time_limit_s"): ["--time-limit", "-1"],
+    ("evaluate", "memory_limit"): ["--memory-limit", "1MB"],
     ("crossval", "preset"): ["--preset", "language", "--trial-seconds", "0"],
     ("crossval", "n_components"): ["--components", "3"],
     ("crossval", "kind"): ["--kind", "supervector"],
@@ -125,6 +131,8 @@ OPTIONS = {
     ("crossval", "split"): ["--split", "train"],
     ("crossval", "seed"): ["--seed", "1"],
     ("crossval", "n_jobs"): ["-j", "0"],
+    ("crossval", "time_limit_s"): ["--time-limit", "-1"],
+    ("crossval", "memory_limit"): ["--memory-limit", "1MB"],
     ("crossval", "folds"): ["--folds", "3"],
     ("crossval", "fold_column"): ["--fold-column", "fold"],
     ("crossval", "repeats"): ["--repeats", "2"],
@@ -146,6 +154,8 @@ OPTIONS = {
     ("features", "preset"): ["--preset", "genre"],
     ("features", "min_duration_s"): ["--min-duration", "0.8"],
     ("features", "n_jobs"): ["-j", "0"],
+    ("features", "time_limit_s"): ["--time-limit", "-1"],
+    ("features", "memory_limit"): ["--memory-limit", "1MB"],
     ("info", "as_json"): ["--json"],
 }
 
@@ -232,10 +242,19 @@ def test_every_option_changes_the_outcome(command, seen, verb, name):
         seen[verb] = outcome(command, BASES[verb])
     base, other = seen[verb], outcome(command, BASES[verb] + OPTIONS[verb, name])
     assert base[0] == 0
-    # 1: the short clips fail; 2: no workers
-    assert other[0] == {"min_duration_s": 1, "n_jobs": 2}.get(name, 0)
+    # 1: the short clips fail; 2: no workers, or no limits (tests/cli/test_crashing.py has files that pass theirs)
+    assert other[0] == {"min_duration_s": 1, "n_jobs": 2, "time_limit_s": 2, "memory_limit": 2}.get(name, 0)
     if verb in ("train", "evaluate", "crossval") and name not in (
-        *("output", "json_path", "report_path", "csv_folder", "figures_folder", "n_jobs"),
+        *(
+            "output",
+            "json_path",
+            "report_path",
+            "csv_folder",
+            "figures_folder",
+            "n_jobs",
+            "time_limit_s",
+            "memory_limit",
+        ),
     ):
         assert other[2].keys() == base[2].keys()
         assert other[2] != base[2]
@@ -256,7 +275,9 @@ def test_every_option_of_every_command_is_in_the_table():
     elsewhere |= {("train", "tune"), ("crossval", "tune"), ("evaluate", "truth_path")}
     elsewhere |= {("evaluate", name) for name in ("tolerance_s", "window_s", "hop_s", "min_turn_s")}
     elsewhere |= {("timeline", name) for name in ("formats", "figure", "hop_s", "min_duration_s", "min_turn_s")}
-    elsewhere |= {("timeline", name) for name in ("n_jobs", "output", "priors", "window_s")}
+    elsewhere |= {
+        ("timeline", name) for name in ("n_jobs", "output", "priors", "window_s", "time_limit_s", "memory_limit")
+    }
     elsewhere |= {("classify", name) for name in ("resume", "retry_failed", "overwrite", "log_every_s")}
     elsewhere |= {("explain", "corpus"), ("explain", "n_neighbours")}
     listening = (

@@ -305,3 +305,49 @@ def test_a_system_without_a_table_of_memory_has_no_limit(monkeypatch, tmp_path):
     assert resident_bytes(os.getpid()) == 0
     with memory_limited(1):
         np.ones(20 * MIB)
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """A machine with 8 GiB, and the folders in which it says what a process may take of them."""
+    monkeypatch.setattr(limits, "PROCESSES", tmp_path / "proc")
+    monkeypatch.setattr(limits, "GROUPS", tmp_path / "groups")
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 2**21, "SC_PAGE_SIZE": 4096}.__getitem__)
+    limits.machine_memory.cache_clear()
+    yield tmp_path
+    limits.machine_memory.cache_clear()
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_without_groups_the_memory_is_that_of_the_machine(machine):
+    assert limits.machine_memory() == 8 * 2**30
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "text", "memory"),
+    [
+        ("0::/job/7", "job/7/memory.max", "1000\n", 1000),
+        ("0::/job/7", "memory.max", "2000\n", 2000),
+        ("0::/job/7", "job/7/memory.max", "max\n", 8 * 2**30),
+        ("5:memory:/job/7", "memory/job/7/memory.limit_in_bytes", "3000\n", 3000),
+        ("5:memory:/job/7", "memory/memory.limit_in_bytes", "9223372036854771712\n", 8 * 2**30),
+        ("5:cpu:/job/7", "cpu/job/7/memory.limit_in_bytes", "3000\n", 8 * 2**30),
+        ("nonsense", "memory.max", "1000\n", 8 * 2**30),
+    ],
+)
+def test_a_container_has_its_own_memory(machine, line, file, text, memory):
+    write(machine / "proc" / "self" / "cgroup", f"9:pids:/\n{line}\n")
+    write(machine / "groups" / file, text)
+    assert limits.machine_memory() == memory
+
+
+def test_a_system_that_does_not_say_has_memory_without_bound(machine, monkeypatch):
+    def unknown(_name):
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr(os, "sysconf", unknown)
+    assert limits.machine_memory() == 0

@@ -13,7 +13,7 @@ from gmmaudio.corpus import Clip
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import make_features, raw_frames
-from gmmaudio.trials import Degradation, Extracted, Extraction, check_lengths, extract_clip, extract_clips
+from gmmaudio.trials import Degradation, Extracted, Extraction, check_lengths, extract_clip, extract_clips, extraction
 
 
 def test_random_numbers_of_a_degradation_depend_on_seed_and_path_only():
@@ -81,6 +81,25 @@ def test_bad_files_become_failures_in_the_order_of_the_clips(corpus, tmp_path, t
         clip.path for clip in clips
     ]
     assert stages == [("extracting features", len(clips))]
+
+
+@pytest.mark.parametrize("n_jobs", [1, None])
+def test_a_file_at_which_python_runs_out_of_memory_has_a_code_of_its_own(corpus, features, monkeypatch, n_jobs):
+    def compute(settings, clip):
+        if clip.path == bad:
+            raise MemoryError
+        return plain(settings, clip)
+
+    plain, bad = extraction._compute, corpus.rows[1]["path"]
+    monkeypatch.setattr(extraction, "_compute", compute)
+    clips = [Clip(row["path"], "low") for row in corpus.rows[:3]]
+    first, failed, last = extract_clips(corpus.root, clips, features, min_duration_s=0.5, run=RunContext(n_jobs))
+    assert [item.clip.path for item in (first, last)] == [corpus.rows[i]["path"] for i in (0, 2)]
+    assert (failed.path, failed.code) == (bad, "memory")
+    assert failed.message == (
+        "took more memory than there is; raise `memory_limit`, run fewer worker processes (`n_jobs`), or cut the file "
+        "into parts"
+    )
 
 
 def test_the_stage_of_degraded_clips_names_the_degradation(corpus, features):

@@ -6,7 +6,7 @@ import pytest
 
 from gmmaudio.corpus import Clip
 from gmmaudio.trials import workload
-from gmmaudio.trials.workload import CLIP_S, KEPT_CLIP_S, SOUND_S, estimate_work
+from gmmaudio.trials.workload import CLIP_S, KEPT_CLIP_S, SOUND_S, estimate_work, file_limits
 
 
 def nothing_kept(_clip):
@@ -54,3 +54,35 @@ def test_at_most_a_hundred_of_many_clips_are_looked_at(n):
     # from both ends of the list
     assert looked_at[0] == clips[0]
     assert clips.index(looked_at[-1]) >= n - -(-n // workload.MAX_LOOKED_AT)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_bytes", "end_s", "time_s"),
+    [
+        ("a.mp3", 1_000_000, None, 60.2 + 7.5),
+        ("a.wav", 1_000_000, None, 60.2 + 1.364),
+        ("a.flac", 1_000_000, None, 60.2 + 3.75),
+        # what is before the segment may have to be decoded, what is behind it not
+        ("a.flac", 1_000_000, 20.0, 60.2 + 2.4),
+        ("a.flac", 0, None, 60.2),
+    ],
+)
+def test_a_file_may_take_eighty_times_as_long_as_is_estimated(tmp_path, name, n_bytes, end_s, time_s):
+    (tmp_path / name).write_bytes(bytes(n_bytes))
+    clip = Clip(name, "a", start_s=10.0, end_s=end_s)
+    assert file_limits(tmp_path, clip).time_s == pytest.approx(time_s, abs=1e-3)
+
+
+def test_ten_hours_of_sound_at_the_lowest_rates_have_ten_times_the_estimate(monkeypatch):
+    # 16 kbit/s of speech; 8 kHz of 16 bits: 36,000 s of sound at 1.5 ms each
+    for n_bytes, suffix in ((36_000 * 2_000, ".opus"), (36_000 * 16_000, ".wav")):
+        monkeypatch.setattr(workload, "_end_s", lambda path, clip, n=n_bytes: n / workload.BYTES_PER_S[path.suffix])
+        assert file_limits(Path(), Clip(f"tape{suffix}", "a")).time_s > 10 * 36_000 * SOUND_S
+
+
+@pytest.mark.parametrize(
+    ("machine", "limit"), [(2**30, 2**30), (2**31, 2**30), (2**34, 2**33), (0, None), (3 * 2**30 + 1, 1610612736)]
+)
+def test_a_file_may_take_half_of_the_memory_and_a_gibibyte_at_least(monkeypatch, machine, limit):
+    monkeypatch.setattr(workload, "machine_memory", lambda: machine)
+    assert file_limits(Path(), Clip("a.wav", "a")).memory_bytes == limit
