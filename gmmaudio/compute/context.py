@@ -1,4 +1,4 @@
-"""The context of a run: its threads or worker processes, and the callable that shows its progress."""
+"""The context of a run: its threads or worker processes, its checkpoints, and the callable that shows progress."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from gmmaudio.compute.checkpoints import Checkpoints
 from gmmaudio.compute.limits import ItemLimits
 from gmmaudio.compute.workers import count_jobs, count_workers, map_by_work, ordered_map
 from gmmaudio.errors import SettingError, WorkerError
@@ -24,7 +25,8 @@ LEAST_MEMORY = 256 * 2**20
 class Progress(Protocol):
     """A callable that shows the progress of a stage while it passes the items of the stage on.
 
-    An exception that it raises stops the run: it leaves the function that was called as it is.
+    An exception that it raises stops the run: it leaves the function that was called as it is. If it has an attribute
+    ``say``, that is called with lines on the course of the run.
     """
 
     def __call__(self, items: Iterable[Item], total: int | None, stage: str, /) -> Iterable[Item]:
@@ -70,7 +72,7 @@ def quiet(items: Iterable[Item], _total: int | None, _stage: str, /) -> Iterable
 
 @dataclass(frozen=True)
 class RunContext:
-    """Worker processes, their limits, and progress, handed down through a run.
+    """Worker processes, their limits, checkpoints and progress, handed down through a run.
 
     The results do not depend on any of these, but for items that pass a limit.
 
@@ -85,6 +87,8 @@ class RunContext:
         Time that one item of a map with limits may take, seconds, in place of the limit of the map; 0: no limit.
     memory_limit : int or None
         Memory that a worker process may take for one, bytes, likewise: 256 MiB or more, or 0.
+    checkpoints : Checkpoints or None
+        Where results of parts are kept, for a run that is started again; None keeps none.
 
     Raises
     ------
@@ -101,6 +105,7 @@ class RunContext:
     progress: Progress = quiet
     time_limit_s: float | None = None
     memory_limit: int | None = None
+    checkpoints: Checkpoints | None = None
 
     def __post_init__(self) -> None:
         convert_fields(self, mark="`")
@@ -190,6 +195,22 @@ class RunContext:
             of_item.time_s if self.time_limit_s is None else self.time_limit_s or None,
             of_item.memory_bytes if self.memory_limit is None else self.memory_limit or None,
         )
+
+    def say(self, line: str) -> None:
+        """Show a line on the course of the run, where progress is shown.
+
+        Parameters
+        ----------
+        line : str
+            What to show.
+
+        Examples
+        --------
+        >>> RunContext().say("goes on from 2 of 5 finished folds")
+        """
+        say = getattr(self.progress, "say", None)
+        if callable(say):
+            say(line)
 
     def count_workers(self, work_s: float) -> int:
         """Return the number of worker processes for some work.

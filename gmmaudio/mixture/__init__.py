@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from gmmaudio.mixture.components import merge, split
     from gmmaudio.mixture.covariance import COVARIANCE_TYPES
     from gmmaudio.mixture.divergence import divergences
-    from gmmaudio.mixture.em import EMStep, EMTrace, check_settings, fit_gmm
+    from gmmaudio.mixture.em import EMStep, check_settings, fit_gmm
+    from gmmaudio.mixture.em_trace import EMTrace
     from gmmaudio.mixture.gaussian import GaussianMixture
     from gmmaudio.mixture.init import INITS
     from gmmaudio.mixture.selection import Candidate, Selection, select_gmm
@@ -35,7 +36,8 @@ else:
             "gmmaudio.mixture.components": "merge split",
             "gmmaudio.mixture.covariance": "COVARIANCE_TYPES",
             "gmmaudio.mixture.divergence": "divergences",
-            "gmmaudio.mixture.em": "EMStep EMTrace check_settings fit_gmm",
+            "gmmaudio.mixture.em": "EMStep check_settings fit_gmm",
+            "gmmaudio.mixture.em_trace": "EMTrace",
             "gmmaudio.mixture.gaussian": "GaussianMixture",
             "gmmaudio.mixture.init": "INITS",
             "gmmaudio.mixture.selection": "Candidate Selection select_gmm",

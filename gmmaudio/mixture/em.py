@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.compute import one_thread
+from gmmaudio.compute import Checkpoints, one_thread
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture.components import split, take
 from gmmaudio.mixture.covariance import MIN_VARIANCE_SHARE, Mask, covariance_of
+from gmmaudio.mixture.em_trace import EMTrace
 from gmmaudio.mixture.fit_rows import FitRows
 from gmmaudio.mixture.gaussian import GaussianMixture, as_generator
 from gmmaudio.mixture.init import INITS, load_clustering
 from gmmaudio.mixture.parallel import Mapper, count_threads
+from gmmaudio.mixture.replay import Replay
 from gmmaudio.mixture.rows import first_distinct_rows
 from gmmaudio.mixture.sources import RowSource
 from gmmaudio.mixture.squarem import extrapolate
@@ -28,63 +30,6 @@ from gmmaudio.values import checked
 
 # A function of iteration, mean log likelihood and mixture of whitened rows.
 Report = Callable[[int, float, GaussianMixture], None]
-
-
-@dataclass(frozen=True)
-class EMTrace:
-    """The course of a fit.
-
-    Parameters
-    ----------
-    log_likelihoods : tuple of float
-        Mean log density of a row, nats: of the start, then after every iteration. It never decreases, except at the
-        iterations of ``reseeded``, and ends at its maximum.
-    converged : bool
-        Whether the increase fell below ``tol`` before ``max_iter`` iterations.
-    reseeded : tuple of (int, tuple of int)
-        Iterations (counted from 1) at which components without rows were re-seeded, and these components. The
-        likelihood ended no lower than it was before each of them.
-    floored : tuple of int
-        Components whose variances are all at the floor at the end.
-    n_components_asked, n_components : int
-        Number of components requested and kept; fewer are kept only where there are fewer distinct rows.
-    floor_hits : tuple of int
-        Number of variances (or eigenvalues) at the floor: at the start, then after every iteration.
-    rejected : int
-        Number of SQUAREM extrapolations that were rejected because the likelihood would have decreased.
-    taken_back : tuple of (int, tuple of int)
-        Re-seedings that EM did not make up for, in the form of ``reseeded``: the fit went on from the mixture before
-        them, and the iterations after them are in none of the other lists.
-    stretched : tuple of int
-        Columns that a few far rows stretch: the standard deviation of the others is their scale.
-    min_variances : tuple of float
-        Minimum variance of a component in each column, in squared units of the rows: ``variance_floor`` times the
-        variance of the column, or that of its bulk where it is stretched. Where covariances are matrices, the bound is
-        on the eigenvalues after the columns are divided by the roots of these numbers.
-
-    Examples
-    --------
-    >>> _, trace = fit_gmm([[-1.0], [1.0]], 1)
-    >>> trace.n_iter, trace.converged, trace.floored
-    (1, True, ())
-    """
-
-    log_likelihoods: tuple[float, ...]
-    converged: bool
-    reseeded: tuple[tuple[int, tuple[int, ...]], ...]
-    floored: tuple[int, ...]
-    n_components_asked: int
-    n_components: int
-    floor_hits: tuple[int, ...] = ()
-    rejected: int = 0
-    taken_back: tuple[tuple[int, tuple[int, ...]], ...] = ()
-    stretched: tuple[int, ...] = ()
-    min_variances: tuple[float, ...] = ()
-
-    @property
-    def n_iter(self) -> int:
-        """Number of iterations."""
-        return len(self.log_likelihoods) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +78,7 @@ def fit_gmm(
     n_threads: int = 1,
     mapper: Mapper | None = None,
     callback: Callable[[EMStep], Any] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[GaussianMixture, EMTrace]:
     """Return a Gaussian mixture fitted to rows by EM, and the trace of the fit.
 
@@ -182,6 +128,12 @@ def fit_gmm(
     callback : callable, optional
         Called with an :class:`EMStep` for the start and after every iteration, in the calling thread. An exception
         that it raises ends the fit and is passed on; no thread is left running.
+    checkpoints : Checkpoints, optional
+        Where the sums of iterations that take a second or more are kept, and what EM from a start has come to: a fit
+        that was ended, however it was, and is called again goes on from there, to the same bits. Anything with the
+        methods ``read`` and ``write`` of :class:`gmmaudio.compute.Checkpoints`, such as
+        :class:`gmmaudio.pipeline.StoredCheckpoints`. The callback is called for iterations whose sums are read, too; of
+        a start whose end is read, for its end only.
 
     Returns
     -------
@@ -215,13 +167,11 @@ def fit_gmm(
     check_settings(n_components, covariance_type, init, n_init, max_iter, tol, variance_floor)
     count_threads(n_threads)
     rng = as_generator(rng)
-    for name, function in (("mapper", mapper), ("callback", callback)):
-        if function is not None and not callable(function):
-            raise SettingError(f"{name} is {function!r:.50}; expected a function, or None")
+    _check_objects(mapper, callback, checkpoints)
     k, floor = int(n_components), max(variance_floor, MIN_VARIANCE_SHARE)
     load_clustering(init, k)
     with one_thread():
-        rows = FitRows.of(X, weights, covariance_type, n_threads, mapper)
+        rows = FitRows.of(X, weights, covariance_type, n_threads, mapper, with_digest=checkpoints is not None)
         distinct = first_distinct_rows(X, rows.weights, k + 1)
         fits = []
         for i in range(n_init):
@@ -231,12 +181,21 @@ def fit_gmm(
                 first = rows.make_start(distinct[:k], covariance_type, init, floor, rng)
             report = None if callback is None else _make_report(callback, rows, i)
             # where every distinct row has a component already, re-seeding cannot help
-            run = _Run(rows, floor, len(distinct) > k, True, report)
+            run = _Run(rows, floor, len(distinct) > k, True, report, Replay(checkpoints, rows.digest))
             fits.append(run.fit(first, max_iter, tol, accelerate))
             if rows.is_far(fits[-1][0]).any():
                 fits.append(replace(run, keep_far=False).fit(first, max_iter, tol, accelerate))
         mixture, trace = max(fits, key=lambda fit: fit[1].log_likelihoods[-1])
         return rows.in_row_units(mixture), replace(trace, n_components_asked=k)
+
+
+def _check_objects(mapper: object, callback: object, checkpoints: object) -> None:
+    """Raise SettingError where an argument of :func:`fit_gmm` lacks the methods that it is for."""
+    for name, function in (("mapper", mapper), ("callback", callback)):
+        if function is not None and not callable(function):
+            raise SettingError(f"{name} is {function!r:.50}; expected a function, or None")
+    if checkpoints is not None and not (hasattr(checkpoints, "read") and hasattr(checkpoints, "write")):
+        raise SettingError(f"checkpoints is {checkpoints!r:.50}; expected an object that can read and write, or None")
 
 
 def _make_report(callback: Callable[[EMStep], Any], rows: FitRows, i: int) -> Report:
@@ -325,18 +284,38 @@ class _Run:
     # whether a row that is far from all others may keep a component of its own
     keep_far: bool
     report: Report | None
+    replay: Replay
 
     def fit(
         self, mixture: GaussianMixture, max_iter: int, tol: float, accelerate: bool
     ) -> tuple[GaussianMixture, EMTrace]:
-        """Return the mixture after EM from ``mixture``, in whitened coordinates, and its trace."""
+        """Return the mixture after EM from ``mixture``, in whitened coordinates, and its trace, kept or computed."""
+        settings = {
+            "floor": self.floor,
+            "reseed": self.reseed,
+            "keep_far": self.keep_far,
+            "max_iter": max_iter,
+            "tol": tol,
+            "accelerate": accelerate,
+        }
+        finished = self.replay.finished(mixture, settings)
+        if finished is None:
+            return self.replay.keep(mixture, settings, lambda: self._iterate(mixture, max_iter, tol, accelerate))
+        if self.report is not None:
+            self.report(finished[1].n_iter, finished[1].log_likelihoods[-1], finished[0])
+        return finished
+
+    def _iterate(
+        self, mixture: GaussianMixture, max_iter: int, tol: float, accelerate: bool
+    ) -> tuple[GaussianMixture, EMTrace]:
+        """Return the mixture after EM from ``mixture``, and its trace."""
         history, n_left = _History(), max_iter
         # a component is re-seeded once: if it loses its rows again, another attempt would not help
         settled = np.full(mixture.n_components, not self.reseed)
         extrapolated: GaussianMixture | None = None
         before: _State | None = None
         while True:
-            stats = self.rows.statistics(extrapolated or mixture)
+            stats = self._statistics(extrapolated or mixture)
             # not (a >= b) holds for NaN too
             if extrapolated is not None and not stats.mean_log_likelihood >= history.likelihoods[-1]:
                 history.rejected, extrapolated = history.rejected + 1, None
@@ -362,6 +341,10 @@ class _Run:
             if accelerate and n_left > 2:
                 extrapolated = self._extrapolate(history, mixture)
             n_left -= 1
+
+    def _statistics(self, mixture: GaussianMixture) -> SufficientStats:
+        """Return the statistics of all rows under a mixture, kept or computed."""
+        return self.replay.statistics(mixture, lambda: self.rows.statistics(mixture))
 
     def _record(self, stats: SufficientStats, mixture: GaussianMixture, history: _History) -> None:
         """Add the likelihood of a mixture to the history, and report it."""

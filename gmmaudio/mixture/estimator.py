@@ -23,7 +23,8 @@ from gmmaudio.arrays import as_numbers, fill_masked, has_masked, refuse_masked
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.components import take
 from gmmaudio.mixture.covariance import Array, Floats, covariance_of
-from gmmaudio.mixture.em import EMTrace, fit_gmm
+from gmmaudio.mixture.em import fit_gmm
+from gmmaudio.mixture.em_trace import EMTrace
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.rows import check_weights
 from gmmaudio.mixture.stack import stacked_log_density

@@ -76,6 +76,8 @@ class FitRows:
         covariance_type: str,
         n_threads: int = 1,
         mapper: Mapper | None = None,
+        *,
+        with_digest: bool = False,
     ) -> FitRows:
         """Return the rows of a source, after two passes over it.
 
@@ -83,9 +85,11 @@ class FitRows:
         ----------
         X, weights, covariance_type, n_threads, mapper
             As for :func:`gmmaudio.mixture.fit_gmm`.
+        with_digest : bool
+            Whether the rows are hashed in the first of them.
         """
         row_weights, unit_weight = _scale_weights(weights)
-        summary = summarise(X, row_weights, mapper)
+        summary = summarise(X, row_weights, mapper, with_digest=with_digest)
         isotropic = covariance_of(covariance_type).isotropic
         whitening = estimate_whitening(
             X, row_weights, summary, isotropic=isotropic, unit_weight=unit_weight, mapper=mapper
@@ -94,6 +98,11 @@ class FitRows:
         kept = KeptColumns(rounded or whitening, np.float64 if rounded is None else np.float32)
         coordinates, is_rounded = rounded or whitening, rounded is not None
         return cls(X, row_weights, summary, coordinates, is_rounded, unit_weight, kept, n_threads, mapper)
+
+    @property
+    def digest(self) -> str:
+        """Hash of the rows and their weights, where one was asked for."""
+        return f"{self.summary.digest} {self.unit_weight!r}"
 
     def in_row_units(self, mixture: GaussianMixture) -> GaussianMixture:
         """Return a mixture of whitened rows in the units of the rows.

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.arrays import as_numbers
-from gmmaudio.compute import one_thread
+from gmmaudio.compute import digest_of, one_thread
 from gmmaudio.errors import MixtureError
 from gmmaudio.mixture.covariance import Array, Floats
 from gmmaudio.mixture.file_rows import FileRows, in_file
@@ -155,6 +155,9 @@ class RowSummary:
         Whether all rows are float32.
     n_of_chunks : tuple of int
         The part of ``n_rows`` in each chunk.
+    digest : str
+        Hash of rows and weights, where one was asked for: of other rows, or the same ones in another type or order in
+        memory, it is another, and the same however they are divided.
     """
 
     n_rows: int
@@ -164,6 +167,7 @@ class RowSummary:
     high: Array
     is_float32: bool
     n_of_chunks: tuple[int, ...]
+    digest: str = ""
 
 
 def read_chunks(
@@ -307,7 +311,9 @@ def check_weights(weights: npt.ArrayLike) -> Array:
     return row_weights
 
 
-def summarise(X: RowSource, weights: npt.ArrayLike | None = None, mapper: Mapper | None = None) -> RowSummary:
+def summarise(
+    X: RowSource, weights: npt.ArrayLike | None = None, mapper: Mapper | None = None, *, with_digest: bool = False
+) -> RowSummary:
     """Return the counts and ranges of all rows of a source, from one pass.
 
     Parameters
@@ -318,6 +324,8 @@ def summarise(X: RowSource, weights: npt.ArrayLike | None = None, mapper: Mapper
         Weight of each row.
     mapper : callable, optional
         As for :func:`gmmaudio.mixture.fit_gmm`.
+    with_digest : bool
+        Whether the rows are hashed, too.
 
     Raises
     ------
@@ -330,7 +338,8 @@ def summarise(X: RowSource, weights: npt.ArrayLike | None = None, mapper: Mapper
     >>> summary.n_rows, summary.observed, summary.low
     (2, array([2., 1.]), array([1., 5.]))
     """
-    all_parts = list(map_unread(_summarise_chunk, list_chunks(X, weights), mapper))
+    summarise_one = partial(_summarise_chunk, with_digest=with_digest)
+    all_parts = list(map_unread(summarise_one, list_chunks(X, weights), mapper))
     parts = [part for part in all_parts if part.n_rows]
     if not parts:
         raise MixtureError("there are no rows; at least one is needed")
@@ -345,6 +354,7 @@ def summarise(X: RowSource, weights: npt.ArrayLike | None = None, mapper: Mapper
         high=np.max([part.high for part in parts], axis=0),
         is_float32=all(part.is_float32 for part in parts),
         n_of_chunks=tuple(part.n_rows for part in all_parts),
+        digest=digest_of(*(part.digest for part in all_parts)) if with_digest else "",
     )
 
 
@@ -526,13 +536,21 @@ def _drop_empty_rows(chunk: Chunk) -> Chunk:
     return Chunk(chunk.start, rows, weights, bool(np.isnan(rows).any()))
 
 
-def _summarise_chunk(chunk: Chunk) -> RowSummary:
+def _summarise_chunk(chunk: Chunk, *, with_digest: bool = False) -> RowSummary:
     """Return the summary of one chunk."""
     rows = chunk.rows
     present = ~np.isnan(rows) if chunk.has_missing else True
     low = np.min(rows, axis=0, where=present, initial=np.inf).astype(np.float64)
     high = np.max(rows, axis=0, where=present, initial=-np.inf).astype(np.float64)
-    return RowSummary(len(rows), chunk.total, observed_weight(chunk), low, high, rows.dtype == np.float32, (len(rows),))
+    digest, n = _digest_chunk(chunk) if with_digest else "", len(rows)
+    return RowSummary(n, chunk.total, observed_weight(chunk), low, high, rows.dtype == np.float32, (n,), digest)
+
+
+def _digest_chunk(chunk: Chunk) -> str:
+    """Return the hash of the rows and weights of a chunk."""
+    # sums may depend on the order of the numbers in memory
+    in_rows, weights = chunk.rows.flags.c_contiguous, chunk.weights
+    return digest_of(in_rows, chunk.rows if in_rows else chunk.rows.T, *([] if weights is None else [weights]))
 
 
 def observed_weight(chunk: Chunk) -> Array:

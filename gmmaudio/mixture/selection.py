@@ -18,7 +18,8 @@ from gmmaudio.arrays import refuse_masked
 from gmmaudio.compute import one_thread, thread_map
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Floats, Mask
-from gmmaudio.mixture.em import EMTrace, check_settings, fit_gmm
+from gmmaudio.mixture.em import check_settings, fit_gmm
+from gmmaudio.mixture.em_trace import EMTrace
 from gmmaudio.mixture.gaussian import GaussianMixture, as_generator
 from gmmaudio.mixture.parallel import count_threads
 from gmmaudio.mixture.rows import Chunk, check_weights, read_chunks, summarise

@@ -332,7 +332,7 @@ def test_parameters_and_defaults_are_those_of_the_core():
     ours = GMMEstimator().get_params()
     assert ours.pop("n_components") == 1
     assert ours.pop("random_state") is None
-    left_out = {"weights", "rng", "mapper", "callback"}
+    left_out = {"weights", "rng", "mapper", "callback", "checkpoints"}
     assert ours == {name: value for name, value in defaults.items() if name not in left_out}
     assert GMMArrayClassifier().get_params() == {**GMMEstimator().get_params(), "priors": None}
 
