@@ -122,6 +122,16 @@ class ProgressDisplay:
             if stage in self.stages:
                 self.stages.remove(stage)
 
+    def say(self, line: str) -> None:
+        """Write a line on the course of the run.
+
+        Parameters
+        ----------
+        line : str
+            The line.
+        """
+        say(line)
+
     def changed(self) -> None:
         """Show that a stage began or got further."""
 

@@ -106,7 +106,7 @@ class FeatureStore:
             raise SettingError(f"limit_bytes is {self.limit_bytes}; expected 1 or more")
         _check_folder(self.folder)
 
-    def read(self, key: Mapping[str, Any], *, is_mapped: bool = False) -> Entry | None:
+    def read(self, key: Mapping[str, Any], *, is_mapped: bool = False, used_at: float | None = None) -> Entry | None:
         """Return the entry under a key; None where there is none.
 
         Parameters
@@ -116,6 +116,9 @@ class FeatureStore:
         is_mapped : bool
             Map the arrays of the entry into memory, read-only, instead of copying them. Each entry takes a mapping of
             the process for as long as its arrays live.
+        used_at : float or None
+            Time that counts as that of this use, seconds since 1970; None is now. Entries with an earlier time are
+            removed first.
 
         Raises
         ------
@@ -134,7 +137,7 @@ class FeatureStore:
         except OSError:
             return None
         with contextlib.suppress(OSError):
-            os.utime(path)
+            os.utime(path, None if used_at is None else (used_at, used_at))
         return entry
 
     def holds(self, key: Mapping[str, Any]) -> bool:
@@ -147,7 +150,7 @@ class FeatureStore:
         """
         return self._path(_key_text(key)).is_file()
 
-    def write(self, key: Mapping[str, Any], entry: Entry) -> None:
+    def write(self, key: Mapping[str, Any], entry: Entry, *, used_at: float | None = None) -> None:
         """Keep an entry under a key, in place of an older one.
 
         Parameters
@@ -156,6 +159,8 @@ class FeatureStore:
             Plain values, as JSON holds them.
         entry : Entry
             What to keep; nothing is kept of one that takes more than nine tenths of the limit.
+        used_at : float or None
+            As for :meth:`read`.
 
         Raises
         ------
@@ -169,7 +174,7 @@ class FeatureStore:
         if n_bytes > KEPT_SHARE * self.limit_bytes:
             return
         try:
-            self._write(self._path(text), parts)
+            self._write(self._path(text), parts, used_at)
             self._count(n_bytes)
         except OSError as error:
             raise WriteError(f"{self.folder}: cannot be written ({error.strerror or error})") from error
@@ -247,7 +252,7 @@ class FeatureStore:
         name = hashlib.sha256(key.encode()).hexdigest()
         return self._version / name[:2] / f"{name[2:]}{SUFFIX}"
 
-    def _write(self, path: Path, parts: list[bytes | memoryview]) -> None:
+    def _write(self, path: Path, parts: list[bytes | memoryview], used_at: float | None) -> None:
         """Write a file beside and rename it, in folders that are made where they do not exist."""
         if not (self._version / NEW_FOLDER).is_dir():
             self._make_folders()
@@ -255,6 +260,8 @@ class FeatureStore:
             handle.writelines(parts)
             # not flushed to disk: what a loss of power leaves of it has a wrong checksum
             handle.flush()
+            if used_at is not None:
+                os.utime(name, (used_at, used_at))
             try:
                 os.replace(name, path)  # noqa: PTH105 - a name, not a Path
             except FileNotFoundError:

@@ -143,24 +143,12 @@ def to_bytes(model: Model) -> bytes:
     from safetensors import SafetensorError
     from safetensors.numpy import save
 
-    scorer = model.scorer
-    stages: list[tuple[str, Transform | Head | FrontEndTables]] = [
-        (TABLES_PREFIX, model.front_end_tables()),
-        (TRANSFORM_PREFIX, scorer.transform),
-        *zip(HEAD_PREFIXES, scorer.heads, strict=False),
-    ]
-    tensors: Tensors = {
-        prefix + name: np.ascontiguousarray(tensor)
-        for prefix, stage in stages
-        for name, tensor in stage.tensors().items()
-    }
-    header: dict[str, Any] = {
+    described, tensors = describe_scorer(model.scorer)
+    tables = {TABLES_PREFIX + name: tensor for name, tensor in model.front_end_tables().tensors().items()}
+    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in (tables | tensors).items()}
+    header: dict[str, Any] = described | {
         "format_version": FORMAT_VERSION,
         "features": model.features.to_dict(),
-        "labels": list(scorer.labels),
-        "transform": {"kind": scorer.transform.kind, **scorer.transform.settings()},
-        "heads": [{"kind": head.kind, **head.settings()} for head in scorer.heads],
-        "weights": list(scorer.weights),
         "calibration": None if model.calibration is None else model.calibration.to_dict(),
         "open_set": None if model.open_set is None else asdict(model.open_set),
         "training": _as_columns(model.training.to_dict()),
@@ -176,6 +164,37 @@ def to_bytes(model: Model) -> bytes:
         raise ModelFileError(
             f"a model of {len(model.training.clips)} clips does not fit the file format ({error}); train on fewer files"
         ) from error
+
+
+def describe_scorer(scorer: Scorer) -> tuple[dict[str, Any], Tensors]:
+    """Return the part of a header that describes a scorer, and its tensors, as :func:`read_scorer` takes them.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Any scorer.
+
+    Examples
+    --------
+    >>> from gmmaudio.mixture import GaussianMixture
+    >>> from gmmaudio.models import gmm_scorer
+    >>> low, high = (GaussianMixture([1.0], [[mean]], [[1.0]]) for mean in (-1.0, 1.0))
+    >>> header, tensors = describe_scorer(gmm_scorer(("high", "low"), (high, low)))
+    >>> header["labels"], sorted(tensors)[:2]
+    (['high', 'low'], ['0.covariances', '0.means'])
+    """
+    stages: list[tuple[str, Transform | Head]] = [
+        (TRANSFORM_PREFIX, scorer.transform),
+        *zip(HEAD_PREFIXES, scorer.heads, strict=False),
+    ]
+    tensors = {prefix + name: tensor for prefix, stage in stages for name, tensor in stage.tensors().items()}
+    header = {
+        "labels": list(scorer.labels),
+        "transform": {"kind": scorer.transform.kind, **scorer.transform.settings()},
+        "heads": [{"kind": head.kind, **head.settings()} for head in scorer.heads],
+        "weights": list(scorer.weights),
+    }
+    return header, tensors
 
 
 def from_bytes(data: bytes) -> Model:
@@ -369,7 +388,7 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
     tables, tensors = _divided(tensors, TABLES_PREFIX) if has_tables else ({}, tensors)
     model = Model(
         features,
-        _scorer(header, tensors, training.kind_settings, features.n_features),
+        read_scorer(header, tensors, training.kind_settings, features.n_features),
         training,
         None if calibration is None else Calibration.from_dict(calibration),
         None if open_set is None else OpenSetThreshold.from_dict(open_set),
@@ -388,8 +407,34 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
     return model
 
 
-def _scorer(header: dict[str, Any], tensors: Tensors, settings: KindSettings, n_features: int) -> Scorer:
-    """Return the scorer that a header of this format and tensors describe."""
+def read_scorer(header: Mapping[str, Any], tensors: Tensors, settings: KindSettings, n_features: int) -> Scorer:
+    """Return the scorer that a header of this format and tensors describe.
+
+    Parameters
+    ----------
+    header : mapping
+        With ``labels``, ``transform``, ``heads`` and ``weights``.
+    tensors : dict of str to ndarray
+        Tensors of transform and heads.
+    settings : KindSettings
+        Settings of the kind of model.
+    n_features : int
+        Columns of the rows that it scores.
+
+    Raises
+    ------
+    SettingError
+        If they are not those of a scorer of this kind.
+
+    Examples
+    --------
+    >>> from gmmaudio.mixture import GaussianMixture
+    >>> from gmmaudio.models import FrameGmmSettings, gmm_scorer
+    >>> low, high = (GaussianMixture([1.0], [[mean]], [[1.0]]) for mean in (-1.0, 1.0))
+    >>> described = describe_scorer(gmm_scorer(("high", "low"), (high, low)))
+    >>> read_scorer(*described, FrameGmmSettings(n_components=1), 1).labels
+    ('high', 'low')
+    """
     labels = convert("labels", header["labels"], tuple[str, ...])
     check_names(labels)
     heads = convert("heads", header["heads"], tuple[dict[str, Any], ...])

@@ -16,7 +16,7 @@ from gmmaudio.evaluation import ScoredClip, Similarity, Slice, compare, make_sli
 from gmmaudio.features import FeatureStore
 from gmmaudio.findings import Finding
 from gmmaudio.models import Recipe, Scorer
-from gmmaudio.pipeline.fold_runs import score_fold
+from gmmaudio.pipeline.fold_checkpoints import resume_scored_fold
 from gmmaudio.pipeline.scoring import interval_units
 from gmmaudio.trials import Degradation, Trial, TrialSettings, build_trial_set, units_of
 
@@ -116,7 +116,7 @@ def learning_curve(
     >>> clips = plan_split(corpus.clips, group_by="parent")
     >>> trials = build_trial_set(corpus.root, clips, recipe.trial_settings).trials
     >>> folds = leave_one_group_out([trial.label for trial in trials], units_of(trials))[:1]
-    >>> whole = score_fold(trials, folds[0], recipe, RunContext())
+    >>> whole = resume_scored_fold(trials, folds[0], recipe, RunContext())
     >>> slices = learning_curve(trials, folds, whole, recipe, RunContext())
     >>> [(each.name, round(3600 * each.hours, 1)) for each in slices]
     [('12.5 %', 13.0), ('25 %', 19.5), ('50 %', 32.5), ('100 %', 65.0)]
@@ -129,7 +129,7 @@ def learning_curve(
             )
             for k, fold in enumerate(folds)
         ]
-        clips = [clip for part in parts for clip in score_fold(trials, part, recipe, run, tuned=tuned)]
+        clips = [clip for part in parts for clip in resume_scored_fold(trials, part, recipe, run, tuned=tuned)]
         rows.append(make_slice(f"{100 * share:g} %", clips, hours=_hours(trials, parts)))
     return (*rows, make_slice("100 %", whole, hours=_hours(trials, folds)))
 
@@ -180,7 +180,7 @@ def random_split(
     random = {
         clip.name: clip
         for fold in run.track(folds, "random split")
-        for clip in score_fold(trials, fold, recipe, run, tuned=tuned)
+        for clip in resume_scored_fold(trials, fold, recipe, run, tuned=tuned)
     }
     pairs = [(clip, random[clip.name]) for clip in grouped if clip.name in random]
     if not pairs:

@@ -32,10 +32,12 @@ from gmmaudio.findings import Finding
 from gmmaudio.models import Recipe
 from gmmaudio.pipeline import analyses
 from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_store
-from gmmaudio.pipeline.fold_runs import FoldResult, run_fold
+from gmmaudio.pipeline.fold_checkpoints import condition_key, kept_fold, resume_condition, resume_fold
+from gmmaudio.pipeline.fold_runs import FoldResult
 from gmmaudio.pipeline.leakage import check_crossval, check_fold_column
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_trials
+from gmmaudio.pipeline.stored_checkpoints import checkpoints_of
 from gmmaudio.pipeline.training import check_lost_labels, check_trial_set
 from gmmaudio.trials import Degradation, Trial, TrialSet, build_trial_set, units_of, with_features
 from gmmaudio.values import checked, convert_fields, shown
@@ -329,6 +331,7 @@ def run_crossval(
     (12, 1.0)
     """
     clock, store = Clock.start(), as_store(cache)
+    run = replace(run, checkpoints=run.checkpoints or checkpoints_of(store))
     clips = plan_split(corpus.clips, split=options.split, group_by=options.group_by, fold_column=options.fold_column)
     _check_divisible(clips, options, recipe.seed)
     trial_set = build_trial_set(
@@ -373,11 +376,14 @@ def _run_folds(
     """Return the results of all folds of all repeats."""
     planned = [(repeat, fold) for repeat, folds in enumerate(divisions) for fold in folds]
     open_set = not recipe.kind_settings.needs_ubm if options.open_set is None else options.open_set
+    settings = {"tuned": options.tune, "open_set": open_set, "durations_s": options.durations_s}
+    known = [kept_fold(trials, fold, recipe, repeat, run, **settings) for repeat, fold in planned]
+    n_known = sum(result is not None for result in known)
+    if n_known:
+        run.say(f"goes on from {n_known} of {len(planned)} folds, which an earlier run finished")
     return [
-        run_fold(
-            trials, fold, recipe, repeat, run, tuned=options.tune, open_set=open_set, durations_s=options.durations_s
-        )
-        for repeat, fold in run.track(planned, "cross-validation folds")
+        resume_fold(trials, fold, recipe, repeat, run, **settings) if result is None else result
+        for (repeat, fold), result in run.track(list(zip(planned, known, strict=True)), "cross-validation folds")
     ]
 
 
@@ -485,28 +491,31 @@ def _robustness(
 ) -> Sequence[Slice]:
     """Return the slices of the held-out trials under every degradation, scored by the models of their folds."""
 
-    def score(name: str) -> list[ScoredClip]:
+    def compute(name: str) -> list[list[ScoredClip]]:
         degradation = Degradation(name, recipe.seed)
         degraded = analyses.degraded_trials(
             corpus.root, clips, recipe.trial_settings, degradation, options.group_by, store, run
         )
-        return _score_held_out({trial.name: trial for trial in degraded}, trials, results, recipe)
+        by_name = {trial.name: trial for trial in degraded}
+        return [_score_held_out(by_name, trials, result, recipe) for result in results]
+
+    key = {} if run.checkpoints is None else condition_key(trials, results, recipe, asdict(options))
+
+    def score(name: str) -> list[ScoredClip]:
+        return resume_condition(key | {"degradation": name}, results, run, lambda: compute(name))
 
     clean = [clip for result in results for clip in result.scored]
     return analyses.robustness(clean, recipe.trial_s, score, run)
 
 
 def _score_held_out(
-    by_name: Mapping[str, Trial], trials: Sequence[Trial], results: Sequence[FoldResult], recipe: Recipe
+    by_name: Mapping[str, Trial], trials: Sequence[Trial], result: FoldResult, recipe: Recipe
 ) -> list[ScoredClip]:
-    """Return the predictions of each fold's recogniser for its held-out trials, taken from ``by_name``."""
-    scored: list[ScoredClip] = []
-    for result in results:
-        test = [by_name[trials[i].name] for i in result.fold.test if trials[i].name in by_name]
-        if result.features != recipe.features:
-            test = with_features(test, result.features)
-        scored += score_trials(test, result.recogniser, fold=result.fold.name, repeat=result.repeat)
-    return scored
+    """Return the predictions of a fold's recogniser for its held-out trials, taken from ``by_name``."""
+    test = [by_name[trials[i].name] for i in result.fold.test if trials[i].name in by_name]
+    if result.features != recipe.features:
+        test = with_features(test, result.features)
+    return score_trials(test, result.recogniser, fold=result.fold.name, repeat=result.repeat)
 
 
 def _protocol(

@@ -30,6 +30,7 @@ from gmmaudio.models import (
 from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_store
 from gmmaudio.pipeline.leakage import check_training_set
 from gmmaudio.pipeline.provenance import versions
+from gmmaudio.pipeline.stored_checkpoints import checkpoints_of
 from gmmaudio.trials import Trial, TrialSet, build_trial_set, clips_of, with_features
 from gmmaudio.values import checked
 
@@ -130,7 +131,8 @@ def train(
             f"`kind` is {kind!r} and `tune` is off; expected `tune=True` to choose within a kind, or a recipe "
             f"of the kind: make_recipe(kind={kind!r})"
         )
-    store, run = as_store(cache), RunContext(n_jobs, progress, time_limit_s, memory_limit)
+    store = as_store(cache)
+    run = RunContext(n_jobs, progress, time_limit_s, memory_limit, checkpoints_of(store))
     corpus, recipe = as_corpus(corpus), as_recipe(preset)
     clips = plan_split(corpus.clips, split=split, group_by=group_by)
     check_labels([clip.label for clip in clips])

@@ -22,6 +22,7 @@ from gmmaudio.trials.extraction import (
     fail_crashed,
 )
 from gmmaudio.trials.trial import Segment, Trial, TrialSet, clips_of, units_of
+from gmmaudio.trials.trial_digest import digest_trials
 from gmmaudio.trials.workload import estimate_work, file_limits, sound_s
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "check_made_trials",
     "clips_of",
     "cut_trial",
+    "digest_trials",
     "estimate_work",
     "extract_clip",
     "extract_clips",

@@ -15,7 +15,7 @@ import stat
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -286,7 +286,7 @@ def installed_versions() -> tuple[str, ...]:
         if spec is not None and spec.origin is not None:
             file = Path(spec.origin)
             names |= _distributions(library, file.parent.parent if file.stem == "__init__" else file.parent)
-    return (*sorted(names), _hash_sources())
+    return (*sorted(names), hash_sources(SOURCES))
 
 
 def _machine() -> str:
@@ -314,10 +314,21 @@ def _distributions(library: str, folder: Path) -> set[str]:
         return {f"{library} in {folder}"}
 
 
-def _hash_sources() -> str:
-    """Return the hash of the modules of this package that frames depend on."""
+def hash_sources(sources: Sequence[str]) -> str:
+    """Return the hash of some of this package's modules.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        Modules and folders of them, relative to the package.
+
+    Examples
+    --------
+    >>> hash_sources(["audio"]) == hash_sources(["features"])
+    False
+    """
     digest, root = hashlib.sha256(), Path(__file__).parents[1]
-    for source in SOURCES:
+    for source in sources:
         path = root / source
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.read_bytes())

@@ -155,6 +155,17 @@ def test_the_least_recently_used_are_removed_first(tmp_path):
     assert not {1, 2} & found(store, range(11))
 
 
+def test_the_time_of_a_use_may_be_given(store):
+    fill(store, [1])
+    store.write({"n": 2}, Entry(), used_at=1e9)
+    assert sorted(file.used_at for file in store.files())[0] == 1e9
+    store.read({"n": 1}, used_at=2e9)
+    assert sorted(file.used_at for file in store.files()) == [1e9, 2e9]
+    # now, where it is not
+    store.read({"n": 2})
+    assert min(file.used_at for file in store.files()) > 1.5e9
+
+
 def test_the_limit_holds_at_any_time(tmp_path):
     limit = 20 * BLOCK_BYTES
     store = FeatureStore(tmp_path, limit)

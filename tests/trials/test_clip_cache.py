@@ -252,9 +252,9 @@ def test_the_versions_name_every_library_and_the_sources(monkeypatch, tmp_path):
     versions = clip_cache.installed_versions()
     for library in ("numpy-", "scipy-", "soxr-", "libsndfile "):
         assert any(name.startswith(library) for name in versions)
-    before = clip_cache._hash_sources()
+    before = clip_cache.hash_sources(clip_cache.SOURCES)
     monkeypatch.setattr(clip_cache, "SOURCES", (*clip_cache.SOURCES, "trials/trial.py"))
-    assert clip_cache._hash_sources() != before
+    assert clip_cache.hash_sources(clip_cache.SOURCES) != before
     assert clip_cache._distributions("no_such_library", tmp_path) == {f"no_such_library in {tmp_path}"}
     (tmp_path / "Other_Library-1.2.egg-info").mkdir()
     assert clip_cache._distributions("other_library", tmp_path) == {"Other_Library-1.2.egg-info"}
