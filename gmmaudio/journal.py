@@ -34,6 +34,7 @@ FORMAT = 1
 FORMAT_KEY = "gmmaudio journal"
 CHECK = b',"check":"%08x"}\n'
 CHECK_BYTES = len(CHECK % 0)
+REPLACES = "replaces files"
 # status of an input whose files are being written
 BEGUN = "begun"
 FIRST_BYTES, LONGEST_HEADER = b'{"gmmaudio journal":', 2**20
@@ -184,6 +185,8 @@ class Journal:
         self.path = Path(path)
         # what the output held at the end of the run that wrote it, where that was not killed
         self.ended: Content | None = None
+        # whether files that are there may be replaced
+        self.replaces = False
         # lines that were not as they were written
         self.n_damaged = 0
         # hash of a path -> place of its last line: numbers, of which many fit into memory
@@ -246,12 +249,18 @@ class Journal:
                 n_dropped += 1
                 continue
             n_read, self.ended = end, _content(record)
+            self.replaces |= REPLACES in record
             if entry is not None:
                 self._index[hash(entry.path)] = place
         # a run that is killed may leave one line that is cut off
         self.n_damaged = n_dropped - is_last
         with write_errors(self.path):
             self._writer.truncate(n_read)
+
+    def replace_files(self) -> None:
+        """Write that files may be replaced that this run has not written."""
+        self._append(encode_line({REPLACES: True}))
+        self.sync()
 
     def go_on(self) -> None:
         """Write that the output is changing from now on."""

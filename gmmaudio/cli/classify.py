@@ -17,7 +17,7 @@ from gmmaudio.json_text import to_json
 from gmmaudio.names import file_text, quoted, respell
 
 if TYPE_CHECKING:
-    from gmmaudio.cli.resuming import RowRun
+    from gmmaudio.cli.row_runs import RowRun
     from gmmaudio.evaluation import FailedInput
     from gmmaudio.models import Prediction
 
@@ -100,7 +100,8 @@ def command(
     from gmmaudio import pipeline
     from gmmaudio.cli import console, inputs
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.cli.resuming import RunOptions, make_settings, open_rows
+    from gmmaudio.cli.resuming import RunOptions, make_settings
+    from gmmaudio.cli.row_runs import open_rows
     from gmmaudio.models import load_model, model_sha256
 
     going = RunOptions(**run_options)
@@ -116,12 +117,12 @@ def command(
     shown = {"output_format": output_format, "top": top}
     settings = make_settings("classify", going, model=model_sha256(loaded), **shown, **values)
     failed: list[FailedInput] = []
-    with (
-        inputs.resolve(paths, list_file) as files,
-        show_progress(is_quiet=is_quiet, line_every_s=going.log_every_s) as progress,
-    ):
+    with inputs.resolve(paths, list_file) as files:
         _keep_inputs(output, [model, *filter(None, [list_file]), *(file.path for file in files)])
-        with open_rows(output, going, settings) as run:
+        with (
+            open_rows(output, going, settings) as run,
+            show_progress(is_quiet=is_quiet, line_every_s=going.log_every_s) as progress,
+        ):
             todo = [file.path for file in run.waiting(going.part_of(files))]
             workers: dict[str, Any] = {"n_jobs": n_jobs, "time_limit_s": time_limit_s, "memory_limit": memory_limit}
             predictions = pipeline.classify(loaded, todo, progress=progress, cache=store, **workers, **values)

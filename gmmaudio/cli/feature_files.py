@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options
 
 if TYPE_CHECKING:
+    from gmmaudio.cli.folder_runs import FolderRun
     from gmmaudio.cli.inputs import Input
     from gmmaudio.cli.output_paths import Identity
+    from gmmaudio.cli.resuming import RunOptions
     from gmmaudio.evaluation import FailedInput
     from gmmaudio.pipeline.classification import FileRows
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, type=options.FILE, metavar="DIR", help="Folder to write into.")
 @options.preset
 @options.min_duration
+@options.resume
 @options.jobs
 @options.limits
 @options.cache
@@ -39,58 +42,100 @@ def command(
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,
+    **run_options: Any,
 ) -> None:
     """Write the frames of each PATH to DIR as .npy: one row for each frame (its VTLN warps side by side), float32.
 
-    The name of an array is the file's path below the folder that was named, with .npy appended.
+    The name of an array is the file's path below the folder that was named, with .npy appended. features.journal in
+    DIR says what is done.
     """
     from gmmaudio import pipeline
     from gmmaudio.cli import console, inputs
+    from gmmaudio.cli.folder_runs import open_folder
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.evaluation import FailedInput
-    from gmmaudio.names import printable
+    from gmmaudio.cli.resuming import RunOptions, make_settings
     from gmmaudio.outputs import check_folder
 
+    going = RunOptions(**run_options)
+    going.check(has_output=True, is_quiet=is_quiet)
     store = options.open_store(cache, cache_limit)
     features = pipeline.make_recipe(preset).features
+    settings = make_settings("features", going, preset=preset, min_duration_s=min_duration_s)
     check_folder(output, parents=True)
-    with inputs.resolve(paths) as files, show_progress(is_quiet=is_quiet) as progress:
-        failed, chosen = _plan(files, output)
-        results = pipeline.read_rows(
-            features,
-            [file.path for file, _ in chosen],
-            min_duration_s=min_duration_s,
-            n_jobs=n_jobs,
-            progress=progress,
-            time_limit_s=time_limit_s,
-            memory_limit=memory_limit,
-            cache=store,
-        )
-        written: dict[Identity | None, Path] = {}
-        for (file, target), result in zip(chosen, results, strict=True):
-            failure = result if isinstance(result, FailedInput) else _write(target, result, written)
-            if failure is None:
-                click.echo(printable(str(target)))
-                console.say_notes(file.shown, () if isinstance(result, FailedInput) else result.notes)
-            else:
-                failed.append(FailedInput(file.shown, failure.code, failure.message))
+    with inputs.resolve(paths) as files:
+        failed, chosen = _plan(files, output, going)
+        with (
+            open_folder(output, going, settings, files) as run,
+            show_progress(is_quiet=is_quiet, line_every_s=going.log_every_s) as progress,
+        ):
+            todo = list(run.waiting((file, [target]) for file, target in chosen))
+            results = pipeline.read_rows(
+                features,
+                [file.path for file, _ in todo],
+                min_duration_s=min_duration_s,
+                n_jobs=n_jobs,
+                progress=progress,
+                time_limit_s=time_limit_s,
+                memory_limit=memory_limit,
+                cache=store,
+            )
+            failed += _write_arrays(run, todo, results)
     console.say_failed(failed)
-    if failed:
-        click.get_current_context().exit(EXIT_NOTHING if len(failed) == len(files) else EXIT_SOME_FAILED)
+    run.say_earlier()
+    n_failed = len(failed) + run.n_failed_before
+    if n_failed:
+        click.get_current_context().exit(EXIT_NOTHING if n_failed == len(going.part_of(files)) else EXIT_SOME_FAILED)
 
 
-def _plan(files: Sequence[Input], output: Path) -> tuple[list[FailedInput], list[tuple[Input, Path]]]:
+def _write_arrays(
+    run: FolderRun, chosen: Iterable[tuple[Input, Sequence[Path]]], results: Iterable[FileRows | FailedInput]
+) -> list[FailedInput]:
+    """Write the arrays of files, and return the files that failed."""
+    from gmmaudio.cli import console
+    from gmmaudio.cli.output_paths import identify
+    from gmmaudio.evaluation import FailedInput
+    from gmmaudio.names import printable
+
+    failed: list[FailedInput] = []
+    written: dict[Identity | None, Path] = {identify(path): path for path in run.kept}
+    run.begin()
+    for (file, targets), result in zip(chosen, results, strict=True):
+        (target,) = targets
+        if isinstance(result, FailedInput):
+            failure: FailedInput | None = result
+        else:
+            run.announce(file, targets)
+            failure = _write(target, result, written)
+        if failure is None:
+            run.add(file, None, targets)
+            click.echo(printable(str(target)))
+            console.say_notes(file.shown, () if isinstance(result, FailedInput) else result.notes)
+        else:
+            run.add(file, failure.code)
+            failed.append(FailedInput(file.shown, failure.code, failure.message))
+    run.finish()
+    return failed
+
+
+def _plan(
+    files: Sequence[Input], output: Path, going: RunOptions
+) -> tuple[list[FailedInput], list[tuple[Input, Path]]]:
     """Return the files whose array cannot be named, and the others, each with its array, which can be written."""
     from gmmaudio.cli.output_paths import keep_inputs
     from gmmaudio.outputs import longest_name
 
+    # names of all files, so that those of a shard are the same
     targets = {file: output / name for file, name in zip(files, _names(files), strict=True)}
     longest = longest_name(output)
     too_long = {f for f, path in targets.items() if any(len(os.fsencode(part)) > longest for part in path.parts)}
-    chosen = [(file, targets[file]) for file in files if file not in too_long]
-    keep_inputs(((f"-o {output} would overwrite", path) for _, path in chosen), (file.path for file in files))
+    keep_inputs(
+        ((f"-o {output} would overwrite", path) for file, path in targets.items() if file not in too_long),
+        (file.path for file in files),
+    )
+    part = going.part_of(files)
+    chosen = [(file, targets[file]) for file in part if file not in too_long]
     _check_targets(output, dict.fromkeys(path for _, path in chosen))
-    return [_too_long(file.shown, targets[file].name) for file in files if file in too_long], chosen
+    return [_too_long(file.shown, targets[file].name) for file in part if file in too_long], chosen
 
 
 def _check_targets(output: Path, targets: Collection[Path]) -> None:

@@ -1,12 +1,11 @@
-"""Runs that go on where they were stopped: the options, and the rows or files of a run beside its journal."""
+"""Runs that go on where they were stopped: the options, the journal, and the words for who stopped one."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shlex
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,14 +16,11 @@ from gmmaudio import __version__
 from gmmaudio.cli.console import say
 from gmmaudio.cli.inputs import Input
 from gmmaudio.errors import SettingError
-from gmmaudio.journal import Journal, JournalEntry, Stamp, content_stamp, file_stamp
-from gmmaudio.outputs import check_writable, resolve_output
-from gmmaudio.row_file import RowFile
+from gmmaudio.journal import BEGUN, Journal, JournalEntry, Stamp, content_stamp, file_stamp
+from gmmaudio.outputs import check_writable
 
 T = TypeVar("T")
 SUFFIX = ".journal"
-# an input that is to be computed, with the stamp of its file; or the place of one in the journal
-Place = tuple[Input, Stamp] | int
 
 
 @dataclass(frozen=True)
@@ -103,162 +99,72 @@ class RunOptions:
         return None if self.shard is None else f"{self.shard[0]}/{self.shard[1]}"
 
 
-class RowRun:
-    """A run whose answers are the rows of one output, in the order of its inputs.
+class JournalledRun:
+    """A run whose inputs are counted, and noted in a journal if there is one.
 
     Parameters
     ----------
     journal : Journal or None
-        What is done; None where rows go to standard output.
-    rows : RowFile or None
-        The output.
+        What is done.
     options : RunOptions
         What is kept.
-    settings : mapping of str to Any
-        Values that answers depend on.
     """
 
-    def __init__(
-        self, journal: Journal | None, rows: RowFile | None, options: RunOptions, settings: Mapping[str, Any]
-    ) -> None:
-        self.journal, self.rows = journal, rows
-        self.options, self.settings = options, settings
+    def __init__(self, journal: Journal | None, options: RunOptions) -> None:
+        self.journal, self.options = journal, options
         # inputs that are done: all, those that failed, and of these the errors; and the failed of earlier runs
         self.n_done = self.n_failed = self.n_errors = self.n_failed_before = 0
         self.has_begun = False
-        self._queue: deque[Place] = deque()
 
-    def waiting(self, files: Iterable[Input]) -> Iterator[Input]:
-        """Yield the inputs that are to be computed; those that are done wait for the ones before them.
+    def is_kept(self, entry: JournalEntry, path: str, stamp: Stamp) -> bool:
+        """Return whether an input is done and not to be computed again.
 
         Parameters
         ----------
-        files : iterable of Input
-            All inputs.
+        entry : JournalEntry
+            What the journal says.
+        path : str
+            The input.
+        stamp : tuple, str or None
+            Its file now.
         """
-        for file in files:
-            stamp = None if self.journal is None else _stamp(file)
-            place = self._done(file.shown, stamp)
-            self._queue.append((file, stamp) if place is None else place)
-            if place is None:
-                yield file
+        is_again = self.options.retry_failed and entry.code is not None
+        return (entry.path, entry.stamp) == (path, stamp) and entry.status != BEGUN and not is_again
 
-    def begin(self, head: str) -> None:
-        """Write the first rows: the head, and those that are done.
+    def count(self, status: str, failure: str | None, *, is_new: bool) -> None:
+        """Count an input that is done.
 
         Parameters
         ----------
-        head : str
-            What stands before all rows.
-        """
-        if self.journal is not None and self.rows is not None:
-            if self.options.goes_on and not self.journal.is_empty():
-                self.journal.go_on()
-            else:
-                # an output without its rows in the journal would be one that somebody has changed
-                self.rows.clear()
-                self.journal.start(self.settings)
-        self.has_begun = True
-        self._write(head, is_new=False)
-        self._write_done()
-
-    def next_input(self) -> Input:
-        """Return the input whose answer is the next one."""
-        file, _ = self._first()
-        return file
-
-    def add(self, text: str, status: str, failure: str | None) -> None:
-        """Write the answer for the next input.
-
-        Parameters
-        ----------
-        text : str
-            Its row, with the line end.
         status : str
-            The status of the answer.
+            The status of its answer.
         failure : str or None
-            Reason code, where there is no answer.
+            Reason code of an input that failed.
+        is_new : bool
+            Whether this run computed it.
         """
-        file, stamp = self._first()
-        if self.journal is not None:
-            # first, so that no row is in the output that the journal does not have
-            self.journal.add(JournalEntry(file.shown, stamp, status, failure, text))
-        self._write(text, is_new=True)
-        self._queue.popleft()
-        self._count(status, failure)
-        self._write_done()
-
-    def finish(self) -> None:
-        """Bring all rows to disk."""
-        self._write_done()
-        if self.rows is not None and self.journal is not None:
-            # a power failure may lose an output that the journal can restore, and not the other way round
-            self.journal.sync()
-            self.rows.finish()
-            self.note_content()
-
-    def say_earlier(self) -> None:
-        """Write to stderr what is to be said of earlier runs: inputs that failed, and those that are not named now."""
-        if self.n_failed_before:
-            inputs = f"input{'s' * (self.n_failed_before != 1)}"
-            say(f"{self.n_failed_before} {inputs} failed in an earlier run; --retry-failed computes them again")
-        n_unnamed = 0 if self.journal is None else self.journal.n_unnamed()
-        if n_unnamed and self.rows is not None and self.journal is not None:
-            inputs = "1 input that is" if n_unnamed == 1 else f"{n_unnamed} inputs that are"
-            say(f"{self.rows.path.name} leaves out {inputs} in {self.journal.path.name} and not named now")
-
-    def note_content(self) -> None:
-        """Write the content of the output into the journal."""
-        content = None if self.rows is None else self.rows.content()
-        if content is not None and self.journal is not None:
-            self.journal.end(content)
-
-    def _first(self) -> tuple[Input, Stamp]:
-        """Return the first input that waits, which is one to be computed."""
-        first = self._queue[0]
-        assert not isinstance(first, int)  # noqa: S101 - rows that are done are written as soon as they can be
-        return first
-
-    def _done(self, path: str, stamp: Stamp) -> int | None:
-        """Return the place of an input in the journal; None where it is to be computed."""
-        place = None if self.journal is None else self.journal.find(path)
-        if self.journal is None or place is None:
-            return None
-        entry = self.journal.entry(place)
-        is_kept = (entry.path, entry.stamp) == (path, stamp) and not (self.options.retry_failed and entry.code)
-        return place if is_kept else None
-
-    def _write_done(self) -> None:
-        """Write the rows that are done, up to the next input that is computed."""
-        while self._queue and isinstance(self._queue[0], int) and self.journal is not None:
-            entry = self.journal.entry(self._queue[0])
-            self._write(entry.row, is_new=False)
-            self._queue.popleft()
-            self._count(entry.status, entry.code)
-            self.n_failed_before += entry.code is not None
-
-    def _write(self, text: str, *, is_new: bool) -> None:
-        """Write a part of the output."""
-        if self.rows is not None:
-            self.rows.write(text.encode("utf-8", "backslashreplace"), is_new=is_new)
-        elif text:
-            click.echo(text, nl=False)
-
-    def _count(self, status: str, failure: str | None) -> None:
-        """Count an input that is done."""
         self.n_done += 1
         self.n_failed += failure is not None
         self.n_errors += status == "error"
+        self.n_failed_before += failure is not None and not is_new
+
+    def say_earlier(self) -> None:
+        """Write to stderr how many inputs failed in earlier runs."""
+        if self.n_failed_before:
+            inputs = f"input{'s' * (self.n_failed_before != 1)}"
+            say(f"{self.n_failed_before} {inputs} failed in an earlier run; --retry-failed computes them again")
 
 
 @contextlib.contextmanager
-def open_rows(output: Path | None, options: RunOptions, settings: Mapping[str, Any]) -> Iterator[RowRun]:
-    """Give the run that writes rows to an output; where it is stopped, the command that goes on is said.
+def open_journal(output: Path, path: Path, options: RunOptions, settings: Mapping[str, Any]) -> Iterator[Journal]:
+    """Give the journal of a file, read where the run goes on.
 
     Parameters
     ----------
-    output : Path or None
-        The file; None is standard output.
+    output : Path
+        The file.
+    path : Path
+        Its journal.
     options : RunOptions
         What is kept.
     settings : mapping of str to Any
@@ -267,36 +173,10 @@ def open_rows(output: Path | None, options: RunOptions, settings: Mapping[str, A
     Raises
     ------
     SettingError
-        If the output is there and may not be replaced, or is of another run.
+        If either is there and may not be replaced, or is of another run.
     WriteError
         If it cannot be written, or another run has it.
     """
-    if output is None:
-        yield RowRun(None, None, options, settings)
-        return
-    path = resolve_output(output) if output.is_symlink() else output
-    was_there = path.exists()
-    with _open_journal(path, journal_beside(path), options, settings) as journal:
-        rows = RowFile(path)
-        run = RowRun(journal, rows, options, settings)
-        try:
-            _check_unchanged(journal, rows, output)
-            yield run
-        except BaseException:
-            if run.has_begun:
-                with contextlib.suppress(OSError, SettingError):
-                    run.note_content()
-                say_how_to_go_on(run.n_done)
-            elif not was_there:
-                path.unlink(missing_ok=True)
-            raise
-        finally:
-            rows.close()
-
-
-@contextlib.contextmanager
-def _open_journal(output: Path, path: Path, options: RunOptions, settings: Mapping[str, Any]) -> Iterator[Journal]:
-    """Give the journal of an output, read where the run goes on."""
     check_writable(path)
     is_there = _size(output) > 0
     if not options.goes_on and not options.overwrite:
@@ -392,8 +272,14 @@ def _shell_word(word: str) -> str:
     return "$'" + "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in os.fsencode(word)) + "'"
 
 
-def _stamp(file: Input) -> Stamp:
-    """Return the stamp of a file: of sound from standard input, that of its content."""
+def stamp_of(file: Input) -> Stamp:
+    """Return the stamp of a file: of sound from standard input, that of its content.
+
+    Parameters
+    ----------
+    file : Input
+        The file.
+    """
     return content_stamp(file.path) if file.shown == "-" != file.path else file_stamp(file.path)
 
 
@@ -410,13 +296,3 @@ def _refuse_existing(path: Path, *, is_there: bool) -> None:
     if is_there:
         remedy = "go on with it (`resume`), replace it (`overwrite`), or name another"
         raise SettingError(f"{path}: is there already; {remedy}")
-
-
-def _check_unchanged(journal: Journal, rows: RowFile, output: Path) -> None:
-    """Raise where an output was changed since its run ended."""
-    content = rows.content()
-    if journal.ended is not None and content is not None and content[0] and content != journal.ended:
-        raise SettingError(
-            f"{output}: was changed since it was written; keep it under another name, and `resume` writes it again "
-            f"from {journal.path.name}"
-        )

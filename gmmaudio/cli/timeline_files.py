@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options
 
 if TYPE_CHECKING:
+    from gmmaudio.cli.folder_runs import FolderRun
     from gmmaudio.cli.inputs import Input
     from gmmaudio.evaluation import FailedInput
     from gmmaudio.models import Model
@@ -48,6 +49,7 @@ DRAWN_RATE_HZ = 16_000
 )
 @click.option("--figure", type=options.FILE, metavar="FILE", help="Draw the recording: FILE.pdf, .svg or .png.")
 @options.min_duration
+@options.resume
 @options.jobs
 @options.limits
 @options.quiet
@@ -66,17 +68,25 @@ def command(
     time_limit_s: float | None,
     memory_limit: int | None,
     is_quiet: bool,
+    **run_options: Any,
 ) -> None:
     """Label each PATH over time: a recording, a folder of them, or - for sound on standard input as it arrives.
 
     A segment has a label, is unknown, or is silent. With -o, the file of a recording has its name below the folder that
-    was named, with the suffix of the format appended.
+    was named, with the suffix of the format appended, and timeline.journal in DIR says what is done.
     """
     from gmmaudio.cli import inputs
     from gmmaudio.cli.classify import label_priors
-    from gmmaudio.models import load_model
-    from gmmaudio.pipeline import TimelineSettings
+    from gmmaudio.cli.folder_runs import open_folder
+    from gmmaudio.cli.progress_display import show_progress
+    from gmmaudio.cli.resuming import RunOptions, make_settings
+    from gmmaudio.models import load_model, model_sha256
+    from gmmaudio.pipeline import TimelineSettings, timelines
 
+    going = RunOptions(**run_options)
+    going.check(has_output=output is not None, is_quiet=is_quiet)
+    if figure is not None and going.goes_on:
+        raise click.UsageError("--figure is drawn by a run that is not gone on with: leave --resume out.")
     loaded = load_model(model)
     prior = label_priors(priors, loaded.scorer.labels)
     turns = {} if min_turn_s is None else {"min_turn_s": min_turn_s}
@@ -87,17 +97,26 @@ def command(
         _follow_stdin(loaded, settings, chosen[0])
         return
     with inputs.resolve(paths) as files:
-        if figure is not None and len(files) > 1:
-            raise click.UsageError(f"--figure is of one recording, and there are {len(files)}; name one PATH.")
-        if output is None and len(files) > 1:
-            _check_joins(chosen[0])
-        targets = {} if output is None else _targets(files, output, chosen)
-        _check_outputs([model, *(file.path for file in files)], [*targets.values(), *filter(None, [figure])])
-        failed = _run(
-            loaded, settings, files, chosen, targets, figure, (n_jobs, time_limit_s, memory_limit), is_quiet=is_quiet
-        )
-    if failed:
-        click.get_current_context().exit(EXIT_NOTHING if failed == len(files) else EXIT_SOME_FAILED)
+        targets = _plan(files, output, chosen, figure, model)
+        values = {"formats": chosen, "window_s": window_s, "hop_s": hop_s, "min_turn_s": min_turn_s, "priors": prior}
+        header = make_settings("timeline", going, model=model_sha256(loaded), min_duration_s=min_duration_s, **values)
+        with (
+            open_folder(output, going, header, files) as run,
+            show_progress(is_quiet=is_quiet, line_every_s=going.log_every_s) as progress,
+        ):
+            todo = list(run.waiting((file, targets[file]) for file in going.part_of(files)))
+            found = timelines(
+                loaded,
+                [file.path for file, _ in todo],
+                settings,
+                n_jobs=n_jobs,
+                progress=progress,
+                time_limit_s=time_limit_s,
+                memory_limit=memory_limit,
+            )
+            _run(run, todo, found, chosen, figure)
+    if run.n_failed:
+        click.get_current_context().exit(EXIT_NOTHING if run.n_failed == run.n_done else EXIT_SOME_FAILED)
 
 
 def _check_choice(formats: tuple[str, ...], paths: tuple[str, ...], output: Path | None, figure: Path | None) -> None:
@@ -117,6 +136,20 @@ def _check_choice(formats: tuple[str, ...], paths: tuple[str, ...], output: Path
         require_matplotlib()
 
 
+def _plan(
+    files: Sequence[Input], output: Path | None, formats: Sequence[str], figure: Path | None, model: Path
+) -> dict[Input, list[Path]]:
+    """Return the files of every recording, which can be written and are none that is read."""
+    if figure is not None and len(files) > 1:
+        raise click.UsageError(f"--figure is of one recording, and there are {len(files)}; name one PATH.")
+    if output is None and len(files) > 1:
+        _check_joins(formats[0])
+    targets = {file: [] for file in files} if output is None else _targets(files, output, formats)
+    written = [path for paths in targets.values() for path in paths]
+    _check_outputs([model, *(file.path for file in files)], [*written, *filter(None, [figure])])
+    return targets
+
+
 def _check_joins(name: str) -> None:
     """Raise where a format holds one recording only."""
     from gmmaudio.timelines import FORMATS as ANNOTATIONS
@@ -125,17 +158,18 @@ def _check_joins(name: str) -> None:
         raise click.UsageError(f"--format {name} holds one recording; name a folder with -o for several.")
 
 
-def _targets(files: Sequence[Input], output: Path, formats: Sequence[str]) -> dict[tuple[Input, str], Path]:
-    """Return the file of every recording in every format."""
+def _targets(files: Sequence[Input], output: Path, formats: Sequence[str]) -> dict[Input, list[Path]]:
+    """Return the files of every recording, one for each format."""
     from gmmaudio.errors import SettingError
     from gmmaudio.timelines import FORMATS as ANNOTATIONS
 
-    suffixes = {name: ".html" if name == "html" else ANNOTATIONS[name].suffix for name in formats}
-    targets = {(file, name): output / f"{file.below}{suffix}" for file in files for name, suffix in suffixes.items()}
+    suffixes = [".html" if name == "html" else ANNOTATIONS[name].suffix for name in formats]
+    targets = {file: [output / f"{file.below}{suffix}" for suffix in suffixes] for file in files}
     seen: dict[Path, Input] = {}
-    for (file, _), path in targets.items():
-        if seen.setdefault(path, file) is not file:
-            raise SettingError(f"{file.shown} and {seen[path].shown} would be written to {path}; name them apart")
+    for file, paths in targets.items():
+        for path in paths:
+            if seen.setdefault(path, file) is not file:
+                raise SettingError(f"{file.shown} and {seen[path].shown} would be written to {path}; name them apart")
     return targets
 
 
@@ -152,58 +186,51 @@ def _check_outputs(read: Sequence[str | os.PathLike[str]], written: Sequence[Pat
 
 
 def _run(
-    model: Model,
-    settings: TimelineSettings,
-    files: Sequence[Input],
+    run: FolderRun,
+    planned: Iterable[tuple[Input, Sequence[Path]]],
+    found: Iterable[Timeline | FailedInput],
     formats: Sequence[str],
-    targets: dict[tuple[Input, str], Path],
     figure: Path | None,
-    run: tuple[int | None, float | None, int | None],
-    *,
-    is_quiet: bool,
-) -> int:
-    """Write the timelines of files, and return how many failed."""
+) -> None:
+    """Write the timelines of files."""
     from gmmaudio.cli import console
-    from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.evaluation import FailedInput
-    from gmmaudio.names import printable
-    from gmmaudio.outputs import write_together
-    from gmmaudio.pipeline import timelines
 
     failed: list[FailedInput] = []
-    n_jobs, time_limit_s, memory_limit = run
-    with show_progress(is_quiet=is_quiet) as progress:
-        found = timelines(
-            model,
-            [file.path for file in files],
-            settings,
-            n_jobs=n_jobs,
-            progress=progress,
-            time_limit_s=time_limit_s,
-            memory_limit=memory_limit,
-        )
-        is_first = True
-        for file, line in zip(files, found, strict=True):
-            if isinstance(line, FailedInput):
-                failed.append(FailedInput(file.shown, line.code, line.message))
-                continue
-            for note in line.notes:
-                console.say(f"note {file.shown}: {note}")
-            if figure is not None:
-                _draw(line, file, figure)
-            if not targets:
-                click.echo(_text(line, file, formats[0], None, is_first=is_first), nl=False)
-                is_first = False
-                continue
-            paths = {targets[file, name]: name for name in formats}
-            for folder in dict.fromkeys(path.parent for path in paths):
-                folder.mkdir(parents=True, exist_ok=True)
-            texts = [(path, _text(line, file, name, path.parent)) for path, name in paths.items()]
-            write_together([(path, text.encode("utf-8", "backslashreplace")) for path, text in texts])
-            for path in paths:
-                click.echo(printable(str(path)))
+    run.begin()
+    is_first = True
+    for (file, targets), line in zip(planned, found, strict=True):
+        if isinstance(line, FailedInput):
+            failed.append(FailedInput(file.shown, line.code, line.message))
+            run.add(file, line.code)
+            continue
+        for note in line.notes:
+            console.say(f"note {file.shown}: {note}")
+        if figure is not None:
+            _draw(line, file, figure)
+        if targets:
+            run.announce(file, targets)
+            _write_files(line, file, dict(zip(targets, formats, strict=True)))
+        else:
+            click.echo(_text(line, file, formats[0], None, is_first=is_first), nl=False)
+            is_first = False
+        run.add(file, None, targets)
+    run.finish()
     console.say_failed(failed)
-    return len(failed)
+    run.say_earlier()
+
+
+def _write_files(line: Timeline, file: Input, formats: Mapping[Path, str]) -> None:
+    """Write the timeline of a file in every format."""
+    from gmmaudio.names import printable
+    from gmmaudio.outputs import write_together
+
+    for folder in dict.fromkeys(path.parent for path in formats):
+        folder.mkdir(parents=True, exist_ok=True)
+    texts = [(path, _text(line, file, name, path.parent)) for path, name in formats.items()]
+    write_together([(path, text.encode("utf-8", "backslashreplace")) for path, text in texts])
+    for path in formats:
+        click.echo(printable(str(path)))
 
 
 def _text(line: Timeline, file: Input, name: str, folder: Path | None, *, is_first: bool = True) -> str:

@@ -151,6 +151,7 @@ OPTIONS = {
     ("evaluate", "durations_s"): ["--durations", "0.3"],
     ("evaluate", "robustness"): ["--robustness"],
     ("features", "output"): ["-o", "other"],
+    ("features", "shard"): ["--shard", "1/2"],
     ("features", "preset"): ["--preset", "genre"],
     ("features", "min_duration_s"): ["--min-duration", "0.8"],
     ("features", "n_jobs"): ["-j", "0"],
@@ -278,7 +279,12 @@ def test_every_option_of_every_command_is_in_the_table():
     elsewhere |= {
         ("timeline", name) for name in ("n_jobs", "output", "priors", "window_s", "time_limit_s", "memory_limit")
     }
-    elsewhere |= {("classify", name) for name in ("resume", "retry_failed", "overwrite", "log_every_s")}
+    elsewhere |= {
+        (verb, name)
+        for verb in ("classify", "features", "timeline")
+        for name in ("resume", "retry_failed", "overwrite", "log_every_s")
+    }
+    elsewhere |= {("timeline", "shard")}
     elsewhere |= {("explain", "corpus"), ("explain", "n_neighbours")}
     listening = (
         "raw_hz",

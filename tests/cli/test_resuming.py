@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import pytest
 
 from gmmaudio.cli.inputs import Input
-from gmmaudio.cli.resuming import RunOptions, command_that_goes_on, make_settings, open_rows
+from gmmaudio.cli.resuming import RunOptions, command_that_goes_on, make_settings
+from gmmaudio.cli.row_runs import open_rows
 from gmmaudio.errors import WriteError
 from gmmaudio.journal import Journal
 from tests.cli.conftest import GMMAUDIO
