@@ -19,6 +19,7 @@ WITH_MUSIC = (
     "gmmaudio.models.file",
     "gmmaudio.models.long_clips",
     "gmmaudio.models.model",
+    "gmmaudio.models.statistics_file",
     "gmmaudio.models.windows",
     "gmmaudio.pipeline",
     "gmmaudio.timelines.annotation_reading",

@@ -18,15 +18,27 @@ if TYPE_CHECKING:
     from gmmaudio.corpus import Corpus
     from gmmaudio.evaluation import Report, render_html
     from gmmaudio.mixture import fit_gmm
-    from gmmaudio.models import Explanation, Model, Prediction, Recipe, load_model, make_recipe, save_model
+    from gmmaudio.models import (
+        Explanation,
+        Model,
+        Prediction,
+        Recipe,
+        load_model,
+        load_statistics,
+        make_recipe,
+        save_model,
+        save_statistics,
+    )
     from gmmaudio.pipeline import (
         classify,
         crossval,
         evaluate,
         evaluate_predictions,
         explain,
+        merge,
         read_corpus,
         reproduce,
+        stats,
         timeline,
         train,
     )
@@ -39,9 +51,10 @@ else:
             "gmmaudio.corpus": "Corpus",
             "gmmaudio.evaluation": "Report render_html",
             "gmmaudio.mixture": "fit_gmm",
-            "gmmaudio.models": "Explanation Model Prediction Recipe load_model make_recipe save_model",
-            "gmmaudio.pipeline": "classify crossval evaluate evaluate_predictions explain read_corpus reproduce "
-            "timeline train",
+            "gmmaudio.models": "Explanation Model Prediction Recipe load_model load_statistics make_recipe save_model "
+            "save_statistics",
+            "gmmaudio.pipeline": "classify crossval evaluate evaluate_predictions explain merge read_corpus "
+            "reproduce stats timeline train",
             "gmmaudio.timelines": "Timeline TimelineSegment",
         },
     )[0]
@@ -62,12 +75,16 @@ __all__ = [
     "explain",
     "fit_gmm",
     "load_model",
+    "load_statistics",
     "make_recipe",
+    "merge",
     "read_audio",
     "read_corpus",
     "render_html",
     "reproduce",
     "save_model",
+    "save_statistics",
+    "stats",
     "timeline",
     "train",
 ]

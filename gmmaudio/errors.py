@@ -31,6 +31,10 @@ class ModelFileError(GmmaudioError, ValueError):
     """A file that is no model, is damaged, or has a format that this version cannot read."""
 
 
+class StatisticsFileError(GmmaudioError, ValueError):
+    """A file that holds no statistics of clips, is damaged, or cannot be merged with others."""
+
+
 class ReadError(GmmaudioError, OSError):
     """A file that is not there, is not a regular file, or is larger than its kind may be."""
 

@@ -14,6 +14,8 @@ from gmmaudio.names import file_text, normal, spellings
 
 # a mixture of 1,024 full covariances of 60 columns for each of 50 labels has 1.5 GB
 MODEL_BYTES = 2 * 2**30
+# supervectors of 64 components take 31 kB a clip: 130,000 clips
+STATISTICS_BYTES = 4 * 2**30
 # 2,000 scores of 20 characters for each of 6,000 clips have 240 MB
 TABLE_BYTES = 512 * 2**20
 # a clip of ten labels takes about 2 kB
@@ -148,16 +150,44 @@ def read_limited(
     ...     read_limited(f"{folder}/list.txt", LIST_BYTES)
     b'1.wav'
     """
+    with open_limited(path, limit, may_be_pipe=may_be_pipe) as handle:
+        size = os.fstat(handle.fileno()).st_size
+        if check_start is not None:
+            check_start(handle)
+            handle.seek(0)
+        # in one piece where the size is true: pieces would be held twice while they are joined
+        return b"".join(read_chunks(handle, limit, os.fspath(path), max(size + 1, CHUNK_BYTES)))
+
+
+@contextlib.contextmanager
+def open_limited(path: str | os.PathLike[str], limit: int, *, may_be_pipe: bool = False) -> Iterator[BinaryIO]:
+    """Return a context manager that opens a regular file of at most ``limit`` bytes for reading.
+
+    Parameters
+    ----------
+    path, limit, may_be_pipe
+        As for :func:`read_limited`.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read, also while it is open, is not a regular file, or is larger.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "list.txt").write_bytes(b"1.wav")
+    ...     with open_limited(f"{folder}/list.txt", LIST_BYTES) as handle:
+    ...         handle.read(1)
+    b'1'
+    """
     try:
         with _open_for_reading(path, may_be_pipe=may_be_pipe) as handle:
-            size = os.fstat(handle.fileno()).st_size
-            if size > limit:
+            if os.fstat(handle.fileno()).st_size > limit:
                 raise _too_large(os.fspath(path), limit)
-            if check_start is not None:
-                check_start(handle)
-                handle.seek(0)
-            # in one piece where the size is true: pieces would be held twice while they are joined
-            return b"".join(read_chunks(handle, limit, os.fspath(path), max(size + 1, CHUNK_BYTES)))
+            yield handle
     except (OSError, ValueError) as error:
         if isinstance(error, GmmaudioError):
             raise

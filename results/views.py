@@ -507,6 +507,7 @@ def size_limits_table() -> str:
     rows = [
         ("model", files.MODEL_BYTES, "no"),
         ("manifest, table of predictions", files.TABLE_BYTES, "yes"),
+        ("statistics of clips", files.STATISTICS_BYTES, "no"),
         ("report (JSON)", files.REPORT_BYTES, "yes"),
         ("list of paths (`--from-file`)", files.LIST_BYTES, "yes, and `-`"),
         ("audio on standard input (`-`)", files.STDIN_AUDIO_BYTES, "yes"),

@@ -141,6 +141,28 @@ def model_file(corpus, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def ubm_file(corpus, tmp_path_factory):
+    """A model of supervectors trained on the clips of ann and bob, two components. Tests must not write here."""
+    from gmmaudio import pipeline
+    from gmmaudio.models import save_model
+
+    path = tmp_path_factory.mktemp("ubm") / "ubm.gmm"
+    recipe = pipeline.make_recipe(kind="supervector", n_components=2)
+    save_model(pipeline.train(pipeline.read_corpus(corpus.split), recipe).model, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def statistics_file(corpus, ubm_file, tmp_path_factory):
+    """The statistics of the clips of ann and bob under the UBM in ``ubm_file``. Tests must not write here."""
+    from gmmaudio import load_model, pipeline, save_statistics
+
+    path = tmp_path_factory.mktemp("statistics") / "all.stats"
+    save_statistics(pipeline.stats(corpus.split, load_model(ubm_file)), path)
+    return path
+
+
 @pytest.fixture
 def model(model_file):
     """The model in ``model_file``."""

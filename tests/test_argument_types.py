@@ -11,7 +11,7 @@ from gmmaudio.corpus import Clip
 from gmmaudio.errors import GmmaudioError, SettingError
 from gmmaudio.evaluation import Protocol, ScoredClip, make_report
 from gmmaudio.models import to_bytes
-from tests.models.conftest import small_model
+from tests.models.conftest import small_model, small_statistics
 
 GONE = "no such file"
 # wrong for every parameter that is checked by its type
@@ -40,6 +40,10 @@ def arguments():
         "explain": {"model": model, "path": GONE},
         "fit_gmm": {"X": np.zeros((3, 1)), "n_components": 1},
         "load_model": {"path": GONE},
+        "load_statistics": {"path": GONE},
+        "merge": {"parts": [small_statistics()]},
+        "save_statistics": {"statistics": small_statistics(), "path": f"{GONE}/statistics"},
+        "stats": {"corpus": GONE, "model": model},
         "make_recipe": {},
         "read_audio": {"path": GONE, "sr": 8000},
         "read_corpus": {"path": GONE},

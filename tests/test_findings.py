@@ -31,7 +31,7 @@ CODES = {
             "file_outside_folders",
             "files_as_groups",
         ),
-        *("recordings_without_segments", "truth_labels_unknown"),
+        *("recordings_without_segments", "shards_missing", "truth_labels_unknown"),
         *("groups_not_comparable", "label_lost", "label_never_candidate", "label_not_scored", "label_of_one_source"),
         *("labels_not_in_model", "little_audio", "no_fingerprint", "not_calibrated", "one_group"),
         *("prediction_not_best", "same_audio_twice", "same_audio_two_labels", "sample_rates_differ", "short_clips"),
@@ -49,6 +49,7 @@ CODES = {
         *("fewer_components", "fold_column_divides_group", "interval_inside_groups", "no_random_split", "note"),
         *("open_set_counts", "open_set_not_measured", "random_split_gap", "remainders_left_out", "sound_as_read"),
         *("recordings_without_truth", "source_unknown", "truth_labels_as_statuses"),
+        *("group_in_several_statistics", "ubm_of_other_clips"),
     },
     "passed": {
         *("groups_known", "labels_have_two_groups", "labels_have_two_sources", "no_audio_on_both_sides"),

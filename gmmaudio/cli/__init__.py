@@ -29,8 +29,10 @@ COMMANDS = {
     "crossval": "Cross-validate on a corpus, with groups kept whole.",
     "compare": "Compare two evaluations of the same clips.",
     "reproduce": "Run an evaluation again from its JSON and compare the results.",
+    "stats": "Take the statistics of labelled clips under a model's UBM.",
+    "merge": "Train a model on the statistics of several shards.",
     "features": "Write the feature frames of audio files.",
-    "info": "Describe a model and its training.",
+    "info": "Describe a model and its training, or statistics.",
     "cache": "Describe, check or empty the cache of features.",
 }
 

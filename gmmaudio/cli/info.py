@@ -1,4 +1,4 @@
-"""``gmmaudio info``: a model -> a description of it and of its training."""
+"""``gmmaudio info``: a model, or statistics of clips -> a description."""
 
 from __future__ import annotations
 
@@ -18,18 +18,26 @@ if TYPE_CHECKING:
 @click.argument("model", type=options.FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, the training clips included.")
 def command(model: Path, as_json: bool) -> None:
-    """Describe MODEL and its training."""
+    """Describe MODEL and its training, or statistics that stats wrote."""
     from gmmaudio.cli.output_paths import keep_inputs
     from gmmaudio.json_text import to_json
-    from gmmaudio.models import load_model
+    from gmmaudio.models import holds_statistics, load_model
     from gmmaudio.names import printable
 
     keep_inputs((), [model])
-    trained = load_model(model)
+    if holds_statistics(model):
+        from gmmaudio.cli import statistics_text
+        from gmmaudio.models import load_statistics
+
+        statistics = load_statistics(model)
+        everything, lines = statistics_text.everything(statistics), statistics_text.lines(statistics)
+    else:
+        trained = load_model(model)
+        everything, lines = _everything(trained), _lines(trained)
     if as_json:
-        click.echo(to_json(_everything(trained), indent=1))
+        click.echo(to_json(everything, indent=1))
         return
-    for line in _lines(trained):
+    for line in lines:
         click.echo(printable(line))
 
 
@@ -90,13 +98,14 @@ def _lines(model: Model) -> list[str]:
     training, settings = model.training, model.training.kind_settings
     groups = {clip.group for clip in training.clips} - {None}
     augment = f", and copies: {', '.join(training.augment)}" if training.augment else ""
+    heard = f", its UBM on {len(training.ubm_clips)} clips" if training.ubm_clips else ""
     lines = [
         f"labels: {', '.join(model.scorer.labels)}",
         f"model: {find_kind(settings.kind).describe(settings)}, preset {training.preset or 'none (classic)'}, "
         f"seed {training.seed}",
         f"front end: {describe(model.features)}",
         f"trained on: {len(training.clips)} clips, {len(groups) or 'unknown'} groups, "
-        f"{sum(training.seconds.values()):.1f} s{augment}",
+        f"{sum(training.seconds.values()):.1f} s{augment}{heard}",
         *confidence_lines(model),
         "",
     ]

@@ -319,6 +319,12 @@ group_by = click.option(
     metavar="COLUMN|parent|none",
     help="Source of groups: a manifest column, the folder that holds the file, or none. [default: group]",
 )
+shard = click.option(
+    "--shard",
+    callback=_shard,
+    metavar="I/N",
+    help="Use the I-th of N parts of the corpus only, 1/N to N/N; groups are kept whole. [default: all of it]",
+)
 preset = click.option(
     "--preset", type=click.Choice(PRESET_NAMES), help="Settings for a task; without it, the classic model."
 )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gmmaudio.corpus.duplicate_search import near_duplicates, near_duplicates_within
     from gmmaudio.corpus.fingerprint import Fingerprint, compute_fingerprint, from_hex, to_hex
     from gmmaudio.corpus.reading import list_audio, read_manifest, scan_folder
+    from gmmaudio.corpus.shards import digest_clips, select_shard
     from gmmaudio.corpus.split import (
         Fold,
         column_folds,
@@ -40,6 +41,7 @@ else:
             "gmmaudio.corpus.duplicate_search": "near_duplicates near_duplicates_within",
             "gmmaudio.corpus.fingerprint": "Fingerprint compute_fingerprint from_hex to_hex",
             "gmmaudio.corpus.reading": "list_audio read_manifest scan_folder",
+            "gmmaudio.corpus.shards": "digest_clips select_shard",
             "gmmaudio.corpus.split": "Fold column_folds group_keys leave_one_group_out plan_split random_folds "
             "scored_labels select_split straddling_groups",
         },
@@ -57,6 +59,7 @@ __all__ = [
     "check_shared_audio",
     "column_folds",
     "compute_fingerprint",
+    "digest_clips",
     "from_hex",
     "group_keys",
     "leave_one_group_out",
@@ -68,6 +71,7 @@ __all__ = [
     "read_manifest",
     "scan_folder",
     "scored_labels",
+    "select_shard",
     "select_split",
     "straddling_groups",
     "to_hex",

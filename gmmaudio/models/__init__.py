@@ -6,8 +6,9 @@ from gmmaudio.lazy_names import import_on_use
 
 if TYPE_CHECKING:
     from gmmaudio.models.calibration import Calibration, fit_calibration
+    from gmmaudio.models.clip_statistics import Background, ClipStatistics, Shard, fit_statistics, without_rows
     from gmmaudio.models.explanations import Explanation, explain_rows
-    from gmmaudio.models.file import from_bytes, load_model, model_sha256, save_model, to_bytes
+    from gmmaudio.models.file import from_bytes, holds_statistics, load_model, model_sha256, save_model, to_bytes
     from gmmaudio.models.fitting import Fitted, fit_trials, learn_open_set_threshold
     from gmmaudio.models.heads import Head, Linear, Mixtures
     from gmmaudio.models.inner_folds import OutOfFold, out_of_fold_scores
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gmmaudio.models.presets import PRESETS, Preset, preset_of
     from gmmaudio.models.recipe import Recipe, make_recipe
     from gmmaudio.models.scorer import Scorer, Transform
+    from gmmaudio.models.statistics_file import load_statistics, save_statistics
     from gmmaudio.models.training_rows import TrainingRows
     from gmmaudio.models.tuning import Tuned, tune
     from gmmaudio.models.ubm import UBM, Traces
@@ -31,8 +33,9 @@ else:
         __name__,
         {
             "gmmaudio.models.calibration": "Calibration fit_calibration",
+            "gmmaudio.models.clip_statistics": "Background ClipStatistics Shard fit_statistics without_rows",
             "gmmaudio.models.explanations": "Explanation explain_rows",
-            "gmmaudio.models.file": "from_bytes load_model model_sha256 save_model to_bytes",
+            "gmmaudio.models.file": "from_bytes holds_statistics load_model model_sha256 save_model to_bytes",
             "gmmaudio.models.fitting": "Fitted fit_trials learn_open_set_threshold",
             "gmmaudio.models.heads": "Head Linear Mixtures",
             "gmmaudio.models.inner_folds": "OutOfFold out_of_fold_scores",
@@ -48,6 +51,7 @@ else:
             "gmmaudio.models.presets": "PRESETS Preset preset_of",
             "gmmaudio.models.recipe": "Recipe make_recipe",
             "gmmaudio.models.scorer": "Scorer Transform",
+            "gmmaudio.models.statistics_file": "load_statistics save_statistics",
             "gmmaudio.models.training_rows": "TrainingRows",
             "gmmaudio.models.tuning": "Tuned tune",
             "gmmaudio.models.ubm": "UBM Traces",
@@ -59,9 +63,11 @@ __all__ = [
     "PRESETS",
     "SHARED",
     "UBM",
+    "Background",
     "BlockGaussianSettings",
     "Calibration",
     "Candidate",
+    "ClipStatistics",
     "EmSettings",
     "Explanation",
     "Fit",
@@ -82,6 +88,7 @@ __all__ = [
     "Recipe",
     "Recogniser",
     "Scorer",
+    "Shard",
     "SupervectorSettings",
     "Supervectors",
     "Traces",
@@ -95,17 +102,22 @@ __all__ = [
     "fit_calibration",
     "fit_open_set_threshold",
     "fit_scorer",
+    "fit_statistics",
     "fit_trials",
     "from_bytes",
     "gmm_scorer",
+    "holds_statistics",
     "learn_open_set_threshold",
     "load_model",
+    "load_statistics",
     "make_recipe",
     "model_sha256",
     "out_of_fold_scores",
     "preset_of",
     "save_model",
+    "save_statistics",
     "settings_from_dict",
     "to_bytes",
     "tune",
+    "without_rows",
 ]

@@ -7,8 +7,8 @@ version, front end, settings of transform and heads, calibration, open-set thres
 SHA-256 of header and tensors. There is no time stamp: the same input gives the same bytes. The file is written under
 another name, flushed to disk, and renamed.
 
-A damaged file is refused by its checksum (:func:`refuse_damaged`). Files of the formats 1.0 to 1.4 are read too
-(:mod:`gmmaudio.models.old_formats`); they have no tables.
+A damaged file is refused by its checksum (:mod:`gmmaudio.models.sealed_file`). Files of the formats 1.0 to 1.4 are read
+too (:mod:`gmmaudio.models.old_formats`); they have no tables.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -27,8 +26,7 @@ import numpy as np
 from gmmaudio.corpus import check_names
 from gmmaudio.errors import GmmaudioError, ModelFileError, ReadError, SettingError
 from gmmaudio.features import FeatureSettings, FrameSettings, FrontEndTables, table_sizes, tensor_table
-from gmmaudio.files import MODEL_BYTES, in_units, read_limited
-from gmmaudio.json_text import from_json
+from gmmaudio.files import MODEL_BYTES, STATISTICS_BYTES, in_units, open_limited, read_limited
 from gmmaudio.models.calibration import Calibration
 from gmmaudio.models.heads import Head
 from gmmaudio.models.kind_settings import MAX_COMPONENTS, KindSettings
@@ -38,23 +36,40 @@ from gmmaudio.models.model import Model, TrainingSummary
 from gmmaudio.models.old_formats import upgrade_header
 from gmmaudio.models.open_set import OpenSetThreshold
 from gmmaudio.models.scorer import Scorer, Transform
-from gmmaudio.models.tensor_table import TensorLayout, check_tensors
+from gmmaudio.models.sealed_file import (
+    MAX_HEADER_BYTES,
+    FileKind,
+    check_types,
+    checksum,
+    columns_of,
+    header_size,
+    read_described,
+    read_header,
+    refuse_damaged,
+    rows_of,
+)
+from gmmaudio.models.tensor_table import TensorLayout, check_tensors, divided
 from gmmaudio.models.ubm import UBM
 from gmmaudio.outputs import write_together
 from gmmaudio.values import checked, convert, convert_mapping, shown
 
 FORMAT_VERSION = "2.0"
-READABLE_VERSIONS = ("1", "2")
-KEY = "gmmaudio"
+KEY, STATISTICS_KEY = "gmmaudio", "gmmaudio_statistics"
+MODEL_FILE = FileKind(
+    KEY,
+    ModelFileError,
+    "model",
+    "gmmaudio train",
+    "train again",
+    ("1", "2"),
+    {STATISTICS_KEY: "holds statistics of clips, of which merge makes a model; expected a model"},
+)
 HEAD_PREFIXES = ("", "1:")
 TRANSFORM_PREFIX, TABLES_PREFIX = "transform.", "front_end."
-NO_HEADER = "is a safetensors file without a readable gmmaudio header: another program's, or damaged; train again"
+ANY_FILE = replace(MODEL_FILE, others={})
 # fields of the clips of a training summary
 CLIP_COLUMNS = ("path", "label", "group", "sha256", "fingerprint")
-# of a safetensors file
-MAX_HEADER_BYTES = 100_000_000
-# single and double precision, and whole numbers
-STORED_TYPES = ("F32", "F64", "I32")
+CLIP_TABLES = ("clips", "ubm_clips")
 # number of rows that every model must be able to score, and their sizes
 N_PROBES, PROBE_SIZES = 16, (0.0, 1.0, 1000.0)
 
@@ -112,6 +127,31 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         raise ModelFileError(f"{error}; expected a model made by train") from error
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
+
+
+def holds_statistics(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file says that it holds statistics of clips, not a model; it may still be damaged.
+
+    Parameters
+    ----------
+    path : path-like
+        Any file.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> model = gmmaudio.train("my_music", gmmaudio.make_recipe(kind="supervector", n_components=2)).model
+    >>> gmmaudio.save_statistics(gmmaudio.stats("my_music", model), "my_music.stats")
+    >>> holds_statistics("my_music.stats")
+    True
+    """
+    try:
+        with open_limited(path, STATISTICS_BYTES) as handle:
+            start = handle.read(16)
+            described = read_described(start + handle.read(max(header_size(start, ANY_FILE) - 8, 0)), ANY_FILE)
+    except (ReadError, ModelFileError):
+        return False
+    return STATISTICS_KEY in described["__metadata__"] and KEY not in described["__metadata__"]
 
 
 def model_sha256(model: Model) -> str:
@@ -210,11 +250,10 @@ def from_bytes(data: bytes) -> Model:
     ModelFileError
         If they are damaged, cut short, of another kind, or made by a newer major version.
     """
-    described = _read_described(data)
-    header = _read_header(described)
-    refuse_other_major_version(header)
+    described = read_described(data, MODEL_FILE)
+    header = read_header(described, MODEL_FILE)
     tensors = _read_tensors(data, described)
-    refuse_damaged(header, tensors)
+    refuse_damaged(header, tensors, MODEL_FILE)
     try:
         model = _model(header, tensors)
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, GmmaudioError) as error:
@@ -223,74 +262,11 @@ def from_bytes(data: bytes) -> Model:
     return model
 
 
-def refuse_other_major_version(header: Mapping[str, Any]) -> None:
-    """Raise ModelFileError where a file is of a major version of the format that this package does not read.
-
-    Parameters
-    ----------
-    header : mapping
-        Header of a model file.
-
-    Examples
-    --------
-    >>> refuse_other_major_version({"format_version": "1.0"})
-    """
-    version = header.get("format_version")
-    known = "|".join(READABLE_VERSIONS)
-    if not (isinstance(version, str) and re.fullmatch(rf"({known})\.(0|[1-9][0-9]{{0,8}})", version)):
-        readable = " and ".join(f"{major}.x" for major in READABLE_VERSIONS)
-        raise ModelFileError(
-            f"has model format {shown(version)}; this version reads {readable}: upgrade gmmaudio, or train again"
-        )
-
-
-def refuse_damaged(header: Mapping[str, Any], tensors: Tensors) -> None:
-    """Raise ModelFileError where the checksum of a model file is not that of its header and tensors.
-
-    Parameters
-    ----------
-    header : mapping
-        Header of a model file, with its checksum ``sha256``.
-    tensors : dict of str to ndarray
-        Tensors of the file.
-
-    Examples
-    --------
-    >>> refuse_damaged({"labels": ["a", "b"], "sha256": checksum({"labels": ["a", "b"]}, {})}, {})
-    """
-    if header.get("sha256") != checksum(header, tensors):
-        raise ModelFileError("is damaged (the checksum differs); copy it again, or train again")
-
-
-def checksum(header: Mapping[str, Any], tensors: Tensors) -> str:
-    """Return the SHA-256 of a header, without its own checksum, and of every tensor's name, type, shape and bytes.
-
-    Parameters
-    ----------
-    header : mapping
-        Header of a model file.
-    tensors : dict of str to ndarray
-        Tensors of the file.
-
-    Examples
-    --------
-    >>> checksum({}, {})[:16]
-    '44136fa355b3678a'
-    """
-    content = {name: value for name, value in header.items() if name != "sha256"}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"\0{name}\0{tensor.dtype.str}\0{tensor.shape}\0".encode())
-        digest.update(np.ascontiguousarray(tensor).tobytes())
-    return digest.hexdigest()
-
-
 def _check_start(handle: BinaryIO) -> None:
     """Raise ModelFileError before a large file is read, where its header is not that of a model of its size."""
     start = handle.read(16)
-    size = _header_size(start)
-    described = _read_described(start + handle.read(max(size - 8, 0)))
+    size = header_size(start, MODEL_FILE)
+    described = read_described(start + handle.read(max(size - 8, 0)), MODEL_FILE)
     try:
         entries = [entry for name, entry in described.items() if name != "__metadata__"]
         end = 8 + size + max((int(entry["data_offsets"][1]) for entry in entries), default=0)
@@ -301,57 +277,12 @@ def _check_start(handle: BinaryIO) -> None:
         raise ModelFileError(f"has {n_bytes} bytes and {end} declared: cut short or damaged; copy it again")
 
 
-def _header_size(start: bytes) -> int:
-    """Return the size of the header that the first 16 bytes of a file declare, or raise with what it is instead."""
-    # a safetensors header may well be 128 bytes long: only what follows tells it from a pickle
-    if start[8:9] != b"{" and (start[:1] == b"\x80" or start[:4] == b"PK\x03\x04"):
-        raise ModelFileError("is a pickle or a zip archive, which is never loaded: it could run code; train again")
-    size = int.from_bytes(start[:8], "little")
-    if len(start) < 16 or start[8:9] != b"{" or size > MAX_HEADER_BYTES:
-        raise ModelFileError("is not a model file; expected one made by gmmaudio train")
-    return size
-
-
-def _read_described(data: bytes) -> dict[str, Any]:
-    """Return the safetensors header: tensors by name, and metadata; or raise with the kind of file that this is."""
-    size = _header_size(data[:16])
-    if len(data) < 8 + size:
-        raise ModelFileError("is cut short; copy it again, or train again")
-    described = _parsed(data[8 : 8 + size])
-    if not (isinstance(described, dict) and isinstance(described.get("__metadata__"), dict)):
-        raise ModelFileError(NO_HEADER)
-    return described
-
-
-def _read_header(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Return our header among the metadata."""
-    header = _parsed(described["__metadata__"].get(KEY))
-    if not isinstance(header, dict):
-        raise ModelFileError("has a damaged gmmaudio header; copy it again, or train again")
-    return header
-
-
-def _parsed(text: Any) -> Any:
-    """Return the values of JSON, or raise."""
-    try:
-        return from_json(text)
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise ModelFileError(NO_HEADER) from error
-    except ValueError as error:
-        raise ModelFileError(f"holds no usable model ({error}); train again") from error
-
-
 def _read_tensors(data: bytes, described: Mapping[str, Any]) -> Tensors:
     """Return the tensors in the bytes of a safetensors file; their types are those that a model has."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    for name, entry in described.items():
-        if name != "__metadata__" and (not isinstance(entry, dict) or entry.get("dtype") not in STORED_TYPES):
-            raise ModelFileError(
-                f"holds no usable model (the tensor {shown(name)} is described by {shown(entry)}; expected the types "
-                f"{', '.join(STORED_TYPES)}); train again"
-            )
+    check_types(described, MODEL_FILE)
     try:
         return dict(load(data))
     except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
@@ -360,18 +291,19 @@ def _read_tensors(data: bytes, described: Mapping[str, Any]) -> Tensors:
 
 def _as_columns(training: dict[str, Any]) -> dict[str, Any]:
     """Return a training summary with one list for each field of the clips: shorter, and read in less time."""
-    return training | {"clips": {name: [clip[name] for clip in training["clips"]] for name in CLIP_COLUMNS}}
+    return training | {name: columns_of(training[name], CLIP_COLUMNS) for name in CLIP_TABLES if name in training}
 
 
 def _as_rows(training: Any) -> Any:
     """Return a training summary with one mapping for each clip; what is no summary is left as it is."""
     if not isinstance(training, Mapping) or "clips" not in training:
         return training
-    columns = convert_mapping("clips", training["clips"], dict.fromkeys(CLIP_COLUMNS, list))
-    if len({len(column) for column in columns.values()}) != 1:
-        raise SettingError("its training clips have columns of unlike lengths")
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return {**training, "clips": rows}
+    tables = {
+        name: rows_of(name, training[name], dict.fromkeys(CLIP_COLUMNS, list))
+        for name in CLIP_TABLES
+        if name in training
+    }
+    return {**training, **tables}
 
 
 def _model(header: dict[str, Any], tensors: Tensors) -> Model:
@@ -385,14 +317,14 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
     training = TrainingSummary.from_dict(_as_rows(header["training"]) if has_tables else header["training"])
     features = FeatureSettings.from_dict(header["features"])
     calibration, open_set = header.get("calibration"), header.get("open_set")
-    tables, tensors = _divided(tensors, TABLES_PREFIX) if has_tables else ({}, tensors)
+    tables, tensors = divided(tensors, TABLES_PREFIX) if has_tables else ({}, tensors)
     model = Model(
         features,
         read_scorer(header, tensors, training.kind_settings, features.n_features),
         training,
         None if calibration is None else Calibration.from_dict(calibration),
         None if open_set is None else OpenSetThreshold.from_dict(open_set),
-        _tables(features.frames, tables) if has_tables else None,
+        read_tables(features.frames, tables) if has_tables else None,
     )
     labels = set(model.scorer.labels)
     for name, by_label in (("seconds", training.seconds), ("rows", training.rows)):
@@ -442,8 +374,8 @@ def read_scorer(header: Mapping[str, Any], tensors: Tensors, settings: KindSetti
         raise SettingError(f"there are {len(heads)} heads; expected 1 to {len(HEAD_PREFIXES)}")
     kind, sizes = find_kind(settings.kind), {"n_labels": len(labels), "n_features": n_features}
     read = partial(_stage, sizes=sizes, most_components=getattr(settings, "n_components", MAX_COMPONENTS))
-    of_transform, rest = _divided(tensors, TRANSFORM_PREFIX)
-    second, first = _divided(rest, HEAD_PREFIXES[1]) if len(heads) > 1 else ({}, rest)
+    of_transform, rest = divided(tensors, TRANSFORM_PREFIX)
+    second, first = divided(rest, HEAD_PREFIXES[1]) if len(heads) > 1 else ({}, rest)
     transform = read([kind.transform], "transform", header["transform"], of_transform)
     # what the transform makes is what the heads score
     sizes["d"] = transform.n_outputs
@@ -474,18 +406,25 @@ def _stage(
     return stage.from_tensors(settings, tensors)
 
 
-def _tables(settings: FrameSettings, tensors: Tensors) -> FrontEndTables:
-    """Return the tables of the front end, checked by the settings that they were designed for."""
+def read_tables(settings: FrameSettings, tensors: Tensors) -> FrontEndTables:
+    """Return the tables of the front end, checked by the settings that they were designed for.
+
+    Parameters
+    ----------
+    settings : FrameSettings
+        Settings of the frames.
+    tensors : dict of str to ndarray
+        The tables by name.
+
+    Raises
+    ------
+    SettingError
+        If they are not those of the settings.
+    """
     layouts = {name: TensorLayout(**asdict(layout)) for name, layout in tensor_table(settings).items()}
     sizes, bounds = table_sizes(settings)
     check_tensors(tensors, layouts, sizes, bounds)
     return FrontEndTables.from_tensors(tensors, settings)
-
-
-def _divided(tensors: Tensors, prefix: str) -> tuple[Tensors, Tensors]:
-    """Return the tensors whose names have a prefix, without it, and the others."""
-    own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    return own, {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
 
 
 def _check_scores(model: Model) -> None:

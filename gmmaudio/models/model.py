@@ -100,6 +100,8 @@ class TrainingSummary:
         Settings that were compared on inner folds, and why these were chosen.
     group_by : str or None
         Column that gave the groups of the clips; None, the groups of the corpus; empty, not recorded (old files).
+    ubm_clips : tuple of TrainingClip
+        Clips that the UBM was fitted to, where statistics of other clips were taken under it.
     """
 
     preset: str | None
@@ -116,6 +118,7 @@ class TrainingSummary:
     augment: tuple[str, ...] = ()
     tuning: dict[str, Any] | None = None
     group_by: str | None = None
+    ubm_clips: tuple[TrainingClip, ...] = ()
 
     def __post_init__(self) -> None:
         convert_fields(self, skip=("log_likelihood",))
@@ -126,8 +129,9 @@ class TrainingSummary:
                 raise SettingError(f"{name} are {shown(by_label)}; expected 0 or more of each label, below 2**63")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self) | {"kind_settings": self.kind_settings.to_dict()}
+        """Return plain values for JSON; without the clips of the UBM where there are none."""
+        values = asdict(self) | {"kind_settings": self.kind_settings.to_dict()}
+        return values if self.ubm_clips else {name: value for name, value in values.items() if name != "ubm_clips"}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingSummary:
@@ -152,8 +156,9 @@ class TrainingSummary:
                 f"unknown fields of the training summary: {', '.join(unknown)}; made by a newer version?"
             )
         summary["kind_settings"] = settings_from_dict(summary["kind_settings"])
-        clips = convert("clips", summary["clips"], CLIP_ROWS)
-        summary["clips"] = tuple(TrainingClip(**clip) for clip in clips)
+        for name in ("clips", "ubm_clips"):
+            clips = convert(name, summary.get(name, ()) if name != "clips" else summary[name], CLIP_ROWS)
+            summary[name] = tuple(TrainingClip(**clip) for clip in clips)
         findings = convert("findings", summary.get("findings", ()), tuple[str | dict[str, Any], ...])
         summary["findings"] = tuple(map(Finding.of, findings))
         summary["log_likelihood"] = convert("log_likelihood", summary["log_likelihood"], dict[str, float])

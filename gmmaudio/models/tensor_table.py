@@ -93,6 +93,26 @@ def check_tensors(
         _check_numbers(name, tensors[name], layout)
 
 
+def divided(tensors: Tensors, prefix: str) -> tuple[Tensors, Tensors]:
+    """Return the tensors whose names have a prefix, without it, and the others.
+
+    Parameters
+    ----------
+    tensors : dict of str to ndarray
+        Tensors by name.
+    prefix : str
+        The prefix.
+
+    Examples
+    --------
+    >>> own, others = divided({"ubm.weights": np.ones(1), "vectors": np.ones(2)}, "ubm.")
+    >>> list(own), list(others)
+    (['weights'], ['vectors'])
+    """
+    own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return own, {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
+
+
 def _check_shape(
     name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[str, int], bounds: Mapping[str, int]
 ) -> None:

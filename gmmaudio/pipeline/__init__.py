@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from gmmaudio.pipeline.explanation_run import explain
     from gmmaudio.pipeline.external_predictions import evaluate_predictions
     from gmmaudio.pipeline.listening import ListenSettings, listen
+    from gmmaudio.pipeline.merging import merge
     from gmmaudio.pipeline.reproduction import Reproduction, reproduce
+    from gmmaudio.pipeline.statistics_run import stats
     from gmmaudio.pipeline.timeline_evaluation import compare_timelines, evaluate_timelines
     from gmmaudio.pipeline.timeline_run import Scan, TimelineSettings, timeline, timelines
     from gmmaudio.pipeline.training import TrainResult, train
@@ -29,7 +31,9 @@ else:
             "gmmaudio.pipeline.explanation_run": "explain",
             "gmmaudio.pipeline.external_predictions": "evaluate_predictions",
             "gmmaudio.pipeline.listening": "ListenSettings listen",
+            "gmmaudio.pipeline.merging": "merge",
             "gmmaudio.pipeline.reproduction": "Reproduction reproduce",
+            "gmmaudio.pipeline.statistics_run": "stats",
             "gmmaudio.pipeline.timeline_evaluation": "compare_timelines evaluate_timelines",
             "gmmaudio.pipeline.timeline_run": "Scan TimelineSettings timeline timelines",
             "gmmaudio.pipeline.training": "TrainResult train",
@@ -54,10 +58,12 @@ __all__ = [
     "explain",
     "listen",
     "make_recipe",
+    "merge",
     "read_corpus",
     "read_rows",
     "reproduce",
     "run_crossval",
+    "stats",
     "timeline",
     "timelines",
     "train",

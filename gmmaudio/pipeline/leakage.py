@@ -213,7 +213,9 @@ def _check_trained_groups(trained: Sequence[str | None], groups: Sequence[str | 
 
 def _check_trained_on(training: TrainingSummary, tested: Sequence[Extracted]) -> tuple[Finding, ...]:
     """Return the findings on clips, or nearly the same audio, that a model was trained on."""
-    hashes = {clip.sha256 for clip in training.clips}
+    # also clips that only the UBM was fitted to
+    trained = (*training.clips, *training.ubm_clips)
+    hashes = {clip.sha256 for clip in trained}
     unseen = [item for item in tested if item.sha256 not in hashes]
     fingerprints = [clip.fingerprint for clip in tested]
     findings: tuple[Finding, ...] = ()
@@ -226,10 +228,8 @@ def _check_trained_on(training: TrainingSummary, tested: Sequence[Extracted]) ->
                 "evaluate on other clips (`split`)",
             ),
         )
-    pairs = near_duplicates(
-        [from_hex(clip.fingerprint) for clip in training.clips], [item.fingerprint for item in unseen]
-    )
-    findings += _near_duplicate([(training.clips[i].path, unseen[j].clip.path) for i, j, _ in pairs], TRAINING_CLIP)
+    pairs = near_duplicates([from_hex(clip.fingerprint) for clip in trained], [item.fingerprint for item in unseen])
+    findings += _near_duplicate([(trained[i].path, unseen[j].clip.path) for i, j, _ in pairs], TRAINING_CLIP)
     findings += _check_fingerprints(fingerprints)
     if findings:
         return findings

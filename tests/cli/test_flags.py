@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[2] / "gmmaudio"
 BELOW = [path for path in sorted(PACKAGE.rglob("*.py")) if "cli" not in path.relative_to(PACKAGE).parts]
 
 # settings of a front end and parameters of pictures, which no option sets: only a program can name them
-PYTHON_ONLY = {"block_s", "descriptors", "measure_speech", "paths", "tables", "vtln"}
+PYTHON_ONLY = {"block_s", "descriptors", "measure_speech", "parts", "paths", "tables", "vtln"}
 PYTHON_ONLY |= {"axes", "deviations", "features", "margin", "names", "pair", "samples", "scores", "sr", "times"}
 
 

@@ -10,7 +10,8 @@ import pytest
 from gmmaudio.cli import COMMANDS, cli
 from gmmaudio.cli.flags import flags
 from gmmaudio.mixture import COVARIANCE_TYPES, INITS
-from gmmaudio.models import KINDS, SHARED, load_model
+from gmmaudio.models import KINDS, SHARED, load_model, load_statistics, make_recipe, save_model
+from gmmaudio.pipeline import train
 from tests.cli.conftest import tensors_of
 
 pytestmark = pytest.mark.usefixtures("few_draws")
@@ -150,6 +151,14 @@ OPTIONS = {
     ("evaluate", "figures_folder"): ["--figures", "figures"],
     ("evaluate", "durations_s"): ["--durations", "0.3"],
     ("evaluate", "robustness"): ["--robustness"],
+    ("stats", "model"): ["--model", "other_ubm.gmm"],
+    ("stats", "output"): ["-o", "other.stats"],
+    ("stats", "split"): ["--split", "test"],
+    ("stats", "shard"): ["--shard", "1/2"],
+    ("stats", "n_jobs"): ["-j", "0"],
+    ("stats", "time_limit_s"): ["--time-limit", "-1"],
+    ("stats", "memory_limit"): ["--memory-limit", "1kB"],
+    ("merge", "output"): ["-o", "other.gmm"],
     ("features", "output"): ["-o", "other"],
     ("features", "shard"): ["--shard", "1/2"],
     ("features", "preset"): ["--preset", "genre"],
@@ -178,6 +187,8 @@ BASES = {
         "--json",
         "r.json",
     ],
+    "stats": ["stats", "c.csv", "--model", "ubm.gmm", "-o", "s.stats"],
+    "merge": ["merge", "all.stats", "-o", "m.gmm"],
     "features": ["features", "0.wav", "1.wav", "-o", "made"],
     "info": ["info", "bands.gmm"],
 }
@@ -189,8 +200,16 @@ def seen():
     return {}
 
 
+@pytest.fixture(scope="module")
+def other_ubm_file(corpus, tmp_path_factory):
+    """A model with another UBM than that of ``ubm_file``."""
+    path = tmp_path_factory.mktemp("other") / "ubm.gmm"
+    save_model(train(corpus.split, make_recipe(kind="supervector", n_components=3)).model, path)
+    return path
+
+
 @pytest.fixture
-def bench(corpus, model_file, tmp_path, monkeypatch, tools):
+def bench(corpus, model_file, ubm_file, other_ubm_file, statistics_file, tmp_path, monkeypatch, tools):
     """The current folder: a model, a list, and a corpus in which two clips of each label last 0.7 s."""
     monkeypatch.chdir(tmp_path)
     rows = [dict(row) for row in corpus.rows]
@@ -202,6 +221,9 @@ def bench(corpus, model_file, tmp_path, monkeypatch, tools):
         row |= {"path": f"{i}.wav", "split": "test" if row["singer"] == "cy" else ["", "train"][i % 2]}
     tools.write_manifest("c.csv", rows)
     shutil.copy(model_file, "bands.gmm")
+    shutil.copy(ubm_file, "ubm.gmm")
+    shutil.copy(statistics_file, "all.stats")
+    shutil.copy(other_ubm_file, "other_ubm.gmm")
     Path("list.txt").write_text("9.wav\n")
 
 
@@ -222,12 +244,18 @@ def outcome(command, words):
             ".html": str,
             ".csv": str,
             ".journal": str,
+            ".stats": numbers_of,
         }
         readers |= dict.fromkeys((".pdf", ".svg", ".png"), Path.read_bytes)
         read = readers[path.suffix]
         made[str(path)] = read(path)
         path.unlink()
     return result.code, result.out, made
+
+
+def numbers_of(path):
+    """Return the numbers of a file of statistics."""
+    return load_statistics(path).vectors.tobytes()
 
 
 def predictions_of(path):
@@ -245,7 +273,7 @@ def test_every_option_changes_the_outcome(command, seen, verb, name):
     assert base[0] == 0
     # 1: the short clips fail; 2: no workers, or no limits (tests/cli/test_crashing.py has files that pass theirs)
     assert other[0] == {"min_duration_s": 1, "n_jobs": 2, "time_limit_s": 2, "memory_limit": 2}.get(name, 0)
-    if verb in ("train", "evaluate", "crossval") and name not in (
+    if verb in ("train", "evaluate", "crossval", "stats") and name not in (
         *(
             "output",
             "json_path",
@@ -273,6 +301,7 @@ def test_every_option_of_every_command_is_in_the_table():
     }
     # these stand alone, or need a report first: another module has them
     elsewhere = {("evaluate", "scores_path"), ("compare", "json_path"), ("classify", "priors"), ("train", "group_by")}
+    elsewhere |= {("stats", "group_by")}
     elsewhere |= {("train", "tune"), ("crossval", "tune"), ("evaluate", "truth_path")}
     elsewhere |= {("evaluate", name) for name in ("tolerance_s", "window_s", "hop_s", "min_turn_s")}
     elsewhere |= {("timeline", name) for name in ("formats", "figure", "hop_s", "min_duration_s", "min_turn_s")}

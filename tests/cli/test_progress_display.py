@@ -18,7 +18,8 @@ from gmmaudio.cli.progress_display import BarDisplay, LineDisplay, show_progress
 from gmmaudio.compute import quiet
 
 GMMAUDIO = (sys.executable, "-m", "gmmaudio")
-LONG = ("train", "classify", "explain", "timeline", "evaluate", "crossval", "compare", "reproduce", "features")
+LONG = ("train", "classify", "explain", "timeline", "evaluate", "crossval", "compare", "reproduce")
+LONG += ("stats", "merge", "features")
 COLOUR = re.compile(r"\x1b\[[\d;]*[39]\d")
 CURSOR_HIDDEN, CURSOR_SHOWN = "\x1b[?25l", "\x1b[?25h"
 
@@ -319,7 +320,7 @@ def test_every_long_command_has_quiet():
     assert [name for name in COMMANDS if "--quiet" in flags[name] and "-q" in flags[name]] == list(LONG)
 
 
-def words_of(verb, corpus, model_file, folder):
+def words_of(verb, corpus, model_file, ubm_file, statistics_file, folder):
     """Return a command line of every long command; those that read a report make it first."""
     small = ["--components", "2", "--folds", "2", "--durations", "none"]
     report = folder / "r.json"
@@ -332,15 +333,20 @@ def words_of(verb, corpus, model_file, folder):
         "crossval": ["crossval", corpus.plain, *small, "--json", report],
         "compare": ["compare", report, report],
         "reproduce": ["reproduce", report],
+        "stats": ["stats", corpus.split, "--model", ubm_file, "-o", folder / "shard.stats"],
+        "merge": ["merge", statistics_file, "-o", folder / "m.gmm"],
         "features": ["features", corpus.root / "low", "-o", folder / "rows"],
     }[verb]
 
 
 @pytest.mark.parametrize("verb", LONG)
-def test_no_progress_with_quiet_and_a_line_a_minute_without(command, corpus, model_file, tmp_path, monkeypatch, verb):
+def test_no_progress_with_quiet_and_a_line_a_minute_without(
+    command, corpus, model_file, ubm_file, statistics_file, tmp_path, monkeypatch, verb
+):
+    files = (corpus, model_file, ubm_file, statistics_file, tmp_path)
     if verb in ("compare", "reproduce"):
-        assert command(*words_of("crossval", corpus, model_file, tmp_path)).code == 0
-    words = words_of(verb, corpus, model_file, tmp_path)
+        assert command(*words_of("crossval", *files)).code == 0
+    words = words_of(verb, *files)
     before = command(*words)
     ticks = iter(range(0, 10**9, 61))
     monkeypatch.setattr("gmmaudio.cli.progress_display.time.monotonic", lambda: float(next(ticks)))

@@ -11,16 +11,20 @@ from scipy.stats import multivariate_normal
 
 from gmmaudio import pipeline
 from gmmaudio.compute import QUIET
-from gmmaudio.corpus import plan_split
+from gmmaudio.corpus import Clip, plan_split
 from gmmaudio.features import (
+    design_tables,
     make_features,
 )
 from gmmaudio.findings import Finding
 from gmmaudio.mixture import GaussianMixture
 from gmmaudio.models import (
+    Background,
     BlockGaussianSettings,
+    ClipStatistics,
     FrameGmmSettings,
     Model,
+    Recipe,
     SupervectorSettings,
     TrainingClip,
     TrainingRows,
@@ -29,7 +33,8 @@ from gmmaudio.models import (
     fitting,
     gmm_scorer,
 )
-from gmmaudio.trials import build_trial_set
+from gmmaudio.models.clip_statistics import NO_FRAMES, counted_trial
+from gmmaudio.trials import Extracted, TrialSet, build_trial_set
 
 
 def random_mixture(rng, k, d, covariance_type):
@@ -215,6 +220,29 @@ def small_model(labels=("a", "b"), notes=(), covariance_type="diag"):
     # small tables: a test flips every bit of the file
     features = make_features(sample_rate_hz=8000, window_s=0.004, hop_s=0.002, n_mels=4, fmax_hz=4000.0, n_mfcc=3)
     return Model(features, gmm_scorer(tuple(labels), tuple(mixtures)), training)
+
+
+def small_statistics(labels=("a", "b"), n_groups=3, folder="", **changes):
+    """Return statistics of one clip of each group of each label under a UBM of two components over three features."""
+    features = make_features(sample_rate_hz=8000, window_s=0.004, hop_s=0.002, n_mels=4, fmax_hz=4000.0, n_mfcc=3)
+    settings = SupervectorSettings(n_components=2, n_nuisance=0, bigram_lag=1)
+    recipe = Recipe(features=features, kind_settings=settings, **changes)
+    rng = np.random.default_rng(0)
+    ubm = GaussianMixture([0.25, 0.75], rng.normal(size=(2, 3)), rng.uniform(0.5, 2.0, size=(2, 3)), "diag")
+    background = Background(
+        recipe, ubm, design_tables(features.frames), -3.25, (TrainingClip("u", "a", None, 64 * "0"),)
+    )
+    trials, vectors = [], []
+    for label in labels:
+        rng = np.random.default_rng((*label.encode(), *folder.encode()))
+        for i in range(n_groups):
+            clip = Clip(f"{folder}{label}/{i}.wav", label, group=f"{label}{i}", held_out_by=f"{label}{i}")
+            sha256 = hashlib.sha256(clip.path.encode()).hexdigest()
+            part = Extracted(clip, NO_FRAMES, 1.5, sha256, rng.integers(0, 2**63, 3, dtype=np.uint64), (), 8000)
+            trials.append(counted_trial(clip.path, [part], 1.5, [60 + i]))
+            rows = rng.normal(size=(60, 3)) + (ord(label[0]) - 97)
+            vectors.append(background.vector(rows.astype(np.float32)))
+    return ClipStatistics(background, TrialSet(trials, [], (), (), ()), np.stack(vectors), tuple(sorted(labels)))
 
 
 def assert_same(one, other):

@@ -352,7 +352,7 @@ def test_a_training_summary_of_the_wrong_kind_is_refused(change):
     [
         ([], "clips is []; expected names and values"),
         ({"path": ["a"]}, "clips has ['path']; expected path, label, group, sha256, fingerprint"),
-        ({"path": ["a/1.wav"]}, "its training clips have columns of unlike lengths"),
+        ({"path": ["a/1.wav"]}, "its clips have columns of unlike lengths"),
         ({"path": "ab"}, "clips.path is 'ab'; expected a list"),
         ({"label": ["a", 3]}, "label is 3; expected a string"),
         ({"sha256": ["0", "00"]}, "sha256 is '0'; expected hexadecimal digits"),

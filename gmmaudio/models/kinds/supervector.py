@@ -418,8 +418,37 @@ def fit(training: TrainingRows, settings: SupervectorSettings) -> Fit:
     vectors = RowTable((n_clips, vector_size(ubm, lag)), np.dtype(np.float32))
     for rows in training.rows:
         vectors.append(warped_supervector(ubm, rows, training.n_warps, settings.relevance, lag)[None])
+    return replace(fit_vectors(training, vectors, ubm, settings), traces={UBM: trace})
+
+
+def fit_vectors(training: TrainingRows, vectors: RowTable, ubm: GaussianMixture, settings: SupervectorSettings) -> Fit:
+    """Return nuisance directions, and cosines or logistic regression (or both) on supervectors under a UBM.
+
+    Parameters
+    ----------
+    training : TrainingRows
+        Rows of labelled clips, of which the numbers alone are used.
+    vectors : RowTable
+        The :func:`warped_supervector` of every clip.
+    ubm : GaussianMixture
+        The UBM.
+    settings : SupervectorSettings
+        Settings of the fit.
+
+    Examples
+    --------
+    >>> ubm = GaussianMixture(np.ones(1), np.zeros((1, 2)), np.ones((1, 2)))
+    >>> vectors = RowTable((4, 2), np.dtype(np.float32))
+    >>> vectors.append(np.array([[1, 0], [0, 1], [0.8, 0.6], [0.6, 0.8]]))
+    >>> counted = 4 * (np.zeros((20, 0)),)
+    >>> training = TrainingRows(counted, ("a", "b"), np.array([0, 1, 0, 1]), tuple("1234"), 0)
+    >>> settings = SupervectorSettings(n_components=1, n_nuisance=0, bigram_lag=0)
+    >>> fitted = fit_vectors(training, vectors, ubm, settings)
+    >>> fitted.partial.score(fitted.scorer, np.arange(4)).argmax(axis=2).ravel()
+    array([0, 1, 0, 1])
+    """
     clips = VectorFits(training, vectors, training.lengths, ubm, settings)
-    return Fit(clips.fit(np.arange(n_clips)), {UBM: trace}, clips)
+    return Fit(clips.fit(np.arange(len(vectors))), {}, clips)
 
 
 def _fit_warped_ubm(training: TrainingRows, settings: SupervectorSettings) -> tuple[GaussianMixture, EMTrace]:
