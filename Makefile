@@ -7,7 +7,7 @@ READY := $(VENV)/.installed
 LOWEST_PYTHON ?= $(or $(shell command -v python3.11),python3)
 LOWEST := .venv-lowest
 
-.PHONY: help demo test test-slow test-lowest lint check format bench fuzz fuzz-models results pictures clean
+.PHONY: help demo test test-slow test-lowest lint check format bench many-files fuzz fuzz-models results pictures clean
 
 help:
 	@echo "make demo         set up, run the whole job on synthetic audio, print where the reports are"
@@ -17,6 +17,7 @@ help:
 	@echo "make check        ruff, mypy --strict, import-linter, documents beside results, tests"
 	@echo "make format       ruff format and its fixes"
 	@echo "make bench        peers side by side, on the audio in GMMAUDIO_DATA; writes results/*.json"
+	@echo "make many-files   classify on 20,000 files, killed and resumed; writes results/many_files.json"
 	@echo "make fuzz         50,000 mutated audio files through classify; writes results/fuzz_audio.json"
 	@echo "make fuzz-models  20,000 mutated model files, half with a right checksum; writes results/fuzz_models.json"
 	@echo "make results      list the measured results; NAME=demo (or all) measures again and fills the documents"
@@ -70,6 +71,9 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.timeline
 	$(BIN)/python -m benchmarks.mixed
 	$(BIN)/python -m benchmarks.hours
+
+many-files: $(READY)
+	$(BIN)/python -m benchmarks.many_files
 
 fuzz: $(READY)
 	$(BIN)/python -m benchmarks.fuzz_audio

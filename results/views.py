@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from results.file_views import many_files_text
 from results.fuzz_views import audio_text, models_text
 from results.markdown import number, percent, points, table
 from results.record import FOLDER, Record, read_record
@@ -447,6 +448,17 @@ def fuzz_models_table(record: Record) -> str:
     return _with_source(models_text(record.rows), record)
 
 
+def many_files_table(record: Record) -> str:
+    """Return throughput and memory of a command on many files.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.many_files`.
+    """
+    return _with_source(many_files_text(record.rows), record)
+
+
 VIEWS: Mapping[str, View] = {
     "real_audio": real_audio_table,
     "real_audio/presets": real_audio_presets,
@@ -466,6 +478,7 @@ VIEWS: Mapping[str, View] = {
     "timeline": timeline_tables,
     "mixed": mixed_table,
     "hours": hours_table,
+    "many_files": many_files_table,
     "fuzz_audio": fuzz_audio_table,
     "fuzz_models": fuzz_models_table,
 }

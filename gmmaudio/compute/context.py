@@ -146,8 +146,8 @@ class RunContext:
             Returns about how long all items take in one thread, seconds; asked where ``n_jobs`` is None. A function
             without one runs in this process then; with one it may run in several threads.
         limits : callable, optional
-            Returns the limits of an item, which worker processes hold. Without it there are none. One job and threads
-            hold none either, unless this context names a limit: then there is at least one worker process.
+            Returns the limits of an item, which worker processes hold, and threads as to time. Without it there are
+            none. One job holds none either, unless this context names a limit: it is one worker process then.
 
         Returns
         -------

@@ -62,6 +62,22 @@ class Loss:
         return WorkerError(f"{self.words}{self.detail}, and then, {where}, {again.words}{again.detail}", again.code)
 
 
+def too_long(limit_s: float) -> Loss:
+    """Return the loss of an item that passed its limit of time.
+
+    Parameters
+    ----------
+    limit_s : float
+        The limit, seconds.
+
+    Examples
+    --------
+    >>> too_long(60.0).words
+    'took longer than 60 s'
+    """
+    return Loss("timeout", f"took longer than {limit_s:g} s")
+
+
 @dataclass(eq=False)
 class Task(Generic[Item, Result]):
     """An item, and its outcome once it is known.
@@ -98,14 +114,21 @@ class Window(Generic[Item, Result]):
         Tasks at most that are there however large their results are.
     limits : callable, optional
         Returns the limits of an item.
+    first_loss : Loss or None
+        How the first item was lost before.
     """
 
     def __init__(
-        self, feed: Feed[Item], n_tasks: int, limits: Callable[[Item], ItemLimits] = lambda _item: NO_LIMITS
+        self,
+        feed: Feed[Item],
+        n_tasks: int,
+        limits: Callable[[Item], ItemLimits] = lambda _item: NO_LIMITS,
+        first_loss: Loss | None = None,
     ) -> None:
         self.feed = feed
         self.n_tasks = n_tasks
         self.limits = limits
+        self._first_loss = first_loss
         self._tasks: deque[Task[Item, Result]] = deque()
         self._n_bytes = 0
         self._has_more = True
@@ -116,7 +139,7 @@ class Window(Generic[Item, Result]):
             return None
         try:
             item = self.feed.take()
-            task = Task[Item, Result](item, self.limits(item))
+            task = Task[Item, Result](item, self.limits(item), self._first_loss)
         except NotThereYet:
             return None
         except StopIteration:
@@ -126,6 +149,7 @@ class Window(Generic[Item, Result]):
             self._has_more = False
             self._tasks.append(Task[Any, Result](None, outcome=partial(settle, False, error)))
             return None
+        self._first_loss = None
         self._tasks.append(task)
         return task
 

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from gmmaudio.compute.feeding import open_feed
 from gmmaudio.compute.limits import NO_LIMITS, ItemLimits, resident_bytes
 from gmmaudio.compute.serving import pickle_any
-from gmmaudio.compute.window import Loss, Task, Window, settle
+from gmmaudio.compute.window import Loss, Task, Window, settle, too_long
 from gmmaudio.compute.worker_process import WorkerProcess, keep_worker, take_worker
 from gmmaudio.errors import WorkerError
 from gmmaudio.files import in_units
@@ -36,6 +36,7 @@ def map_in_workers(
     n_workers: int,
     on_crash: Callable[[Item, WorkerError], Result],
     limits: Callable[[Item], ItemLimits] = lambda _item: NO_LIMITS,
+    first_loss: Loss | None = None,
 ) -> Iterator[Result]:
     """Return an iterator over the results in the order of the items, computed a little before they are asked for.
 
@@ -52,6 +53,8 @@ def map_in_workers(
         result, or raises.
     limits : callable, optional
         Returns the time and the memory that an item may take.
+    first_loss : Loss or None
+        How the first item was lost before: it is tried once only.
 
     Returns
     -------
@@ -69,7 +72,8 @@ def map_in_workers(
     [1, 2]
     """
     pool = WorkerPool(function, n_workers, on_crash)
-    window = Window[Item, Result](open_feed(items, pool.wake), ITEMS_PER_WORKER * n_workers, limits)
+    feed = open_feed(items, pool.wake)
+    window = Window[Item, Result](feed, ITEMS_PER_WORKER * n_workers, limits, first_loss)
     try:
         while True:
             pool.fill(window)
@@ -79,7 +83,7 @@ def map_in_workers(
             if window.is_ready():
                 yield window.pop()
     finally:
-        window.feed.close()
+        feed.close()
         pool.close()
 
 
@@ -116,7 +120,7 @@ class Run(Generic[Item, Result]):
         self.last_s = now_s
         time_s, memory_bytes = self.task.limits.time_s, self.task.limits.memory_bytes
         if time_s is not None and self.spent_s > time_s:
-            return Loss("timeout", f"took longer than {time_s:g} s")
+            return too_long(time_s)
         if memory_bytes is not None and resident_bytes(process) > memory_bytes:
             return _out_of_memory(memory_bytes)
         return None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from typing import NoReturn, TypeVar
 
 from gmmaudio.compute.limits import NO_LIMITS, ItemLimits
 from gmmaudio.compute.thread_pool import thread_map
 from gmmaudio.compute.threads import one_thread
+from gmmaudio.compute.watched_threads import watched_thread_map
+from gmmaudio.compute.window import too_long
 from gmmaudio.errors import SettingError, WorkerError
 
 Item = TypeVar("Item")
@@ -104,7 +107,8 @@ def map_by_work(
     work_s : float
         About how long all items take in one thread, seconds.
     on_crash, limits : callable, optional
-        As for :func:`ordered_map`. Threads hold no limits.
+        As for :func:`ordered_map`. Threads hold no limit of memory; where an item passes its limit of time, worker
+        processes go on. One thread holds no limits.
 
     Returns
     -------
@@ -119,7 +123,25 @@ def map_by_work(
     n_workers, n_threads = count_workers(None, work_s), min(count_jobs(None), MAX_THREADS)
     if n_workers >= n_threads and os.name == "posix":
         return ordered_map(function, items, n_workers, on_crash=on_crash, limits=limits)
-    return thread_map(_saved(function, on_crash), items, max(1, min(n_threads, len(items))), ITEMS_PER_THREAD)
+    n_threads, here = max(1, min(n_threads, len(items))), _saved(function, on_crash)
+    if limits is None or n_threads == 1 or os.name != "posix":
+        return thread_map(here, items, n_threads, ITEMS_PER_THREAD)
+    go_on = partial(_go_on, function, n_threads, on_crash, limits)
+    return watched_thread_map(here, items, n_threads, ITEMS_PER_THREAD, limits, go_on)
+
+
+def _go_on(
+    function: Callable[[Item], Result],
+    n_workers: int,
+    on_crash: Callable[[Item, WorkerError], Result] | None,
+    limits: Callable[[Item], ItemLimits],
+    items: list[Item],
+) -> Iterator[Result]:
+    """Return the results of worker processes, where the first item took too long in a thread."""
+    from gmmaudio.compute.worker_pool import map_in_workers
+
+    loss = too_long(limits(items[0]).time_s or 0.0)
+    return map_in_workers(function, items, n_workers, on_crash or _raise, limits, loss)
 
 
 def count_workers(n_jobs: int | None, work_s: float) -> int:

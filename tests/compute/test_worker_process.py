@@ -97,6 +97,40 @@ def test_busy_workers_end_with_their_parent_however_it_ends(end):
     assert said == (b"an error\n" if end == "by an error" else b"")
 
 
+# what a worker does whose parent watches it
+WATCHED = {
+    "hanging": "say(); time.sleep(1000)",
+    "taking memory": "say()\n    while True: held = [b'.' * 10**6 for _ in range(200)]",
+    "tried again": "die_first(signal.SIGTERM); say(); time.sleep(1000)",
+    "tried again, alone": "die_first(signal.SIGKILL); say(); time.sleep(1000)",
+}
+WATCHED_SCRIPT = """
+import os, signal, sys, threading, time
+from gmmaudio.compute import ItemLimits, ordered_map
+def say():
+    print("at work", flush=True)
+def die_first(how):
+    try:
+        os.mkdir({mark!r})
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), how)
+def work(item):
+    {does}
+def be_killed():
+    sys.stdin.readline()
+    os.kill(os.getpid(), signal.SIGKILL)
+threading.Thread(target=be_killed, daemon=True).start()
+print("busy", flush=True)
+list(ordered_map(work, [0], 2, limits=lambda item: ItemLimits(time_s=500.0, memory_bytes=2**30)))
+"""
+
+
+@pytest.mark.parametrize("does", WATCHED)
+def test_a_worker_ends_whose_parent_is_killed_while_it_watches(does, tmp_path):
+    assert assert_all_end(WATCHED_SCRIPT.format(does=WATCHED[does], mark=str(tmp_path / "tried"))) == b""
+
+
 def test_a_worker_ends_whose_parent_is_killed_before_it_has_started():
     script = (
         "import os, signal\n"

@@ -166,6 +166,23 @@ def test_growth_has_the_ends_of_each_sweep_and_its_exponents(record):
     ]
 
 
+@pytest.mark.parametrize(("identical", "words"), [(True, "the same bytes as an"), (False, "OTHER BYTES than an")])
+def test_many_files_have_rates_memory_and_what_became_of_a_killed_run(record, identical, words):
+    rows = [
+        {"jobs": 1, "n": 20000, "files_per_s": 70.04, "efficiency": 1.0, "cpu_s": 286.4, "parent_mib": 64.2}
+        | {"worker_mib": None},
+        {"jobs": 2, "n": 20000, "files_per_s": 130.0, "efficiency": 0.928, "cpu_s": 300.0, "parent_mib": 52.0}
+        | {"worker_mib": 63.0},
+        {"kept": 10012, "n": 20000, "first_new_s": 2.249, "orphans": 0, "identical": identical},
+    ]
+    text = views.many_files_table(replace(record, rows=rows))
+    heads, _, *lines = rows_of(text)
+    assert heads.startswith("| `-j` | files | files a second | efficiency |")
+    assert lines == ["| 1 | 20,000 | 70.0 | 1.00 | 286 | 64 | |", "| 2 | 20,000 | 130.0 | 0.93 | 300 | 52 | 63 |"]
+    assert "Killed after 10,012 of 20,000 files, 0 processes left over: `--resume` wrote its first" in text
+    assert f"first new row after 2.2 s, and at the end {words} unbroken run." in text
+
+
 def test_a_block_is_made_from_the_file_that_its_name_begins_with(record, tmp_path):
     write_record(record, tmp_path)
     assert views.render("speed", tmp_path) == views.speed_tables(record)
