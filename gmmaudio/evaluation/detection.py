@@ -12,7 +12,9 @@ Brümmer, de Villiers, "The BOSARIS Toolkit: theory, algorithms and code for sur
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +27,8 @@ from gmmaudio.evaluation.confusion import Counts, Floats, as_columns, as_log_lik
 N_DET_POINTS = 100
 # false-alarm rates at which a table shows the misses, 0..1
 FALSE_ALARMS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
+# numbers of a table that are worked on at a time
+BLOCK_NUMBERS = 2**18
 
 
 def detection_llrs(log_likelihoods: npt.ArrayLike, prior: npt.ArrayLike | None = None) -> Floats:
@@ -57,10 +61,36 @@ def detection_llrs(log_likelihoods: npt.ArrayLike, prior: npt.ArrayLike | None =
            [ 1.   , -1.   ,   -inf]])
     """
     rows = as_log_likelihoods(log_likelihoods)
+    log_prior, ratios = _log_prior(prior, rows.shape[1]), np.empty(rows.shape)
+    for block in row_blocks(rows):
+        ratios[block] = _ratios(rows[block], log_prior)
+    return ratios
+
+
+def row_blocks(rows: npt.NDArray[Any]) -> Iterator[slice]:
+    """Yield places of consecutive rows, of about ``BLOCK_NUMBERS`` numbers each: what is made of them stays small.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, n_columns)
+        Rows.
+
+    Examples
+    --------
+    >>> list(row_blocks(np.zeros((3, BLOCK_NUMBERS // 2))))
+    [slice(0, 2, None), slice(2, 4, None)]
+    """
+    n_at_once = max(1, BLOCK_NUMBERS // max(1, rows.shape[1]))
+    for start in range(0, len(rows), n_at_once):
+        yield slice(start, start + n_at_once)
+
+
+def _ratios(rows: Floats, log_prior: Floats) -> Floats:
+    """Return the log-likelihood ratios of some rows."""
     candidate = rows > -np.inf
     # a row that is another with its columns in another order, or a constant added, must give the same bits: ties count
     rows = rows - np.max(rows, axis=1, keepdims=True, initial=-np.inf, where=candidate).clip(min=-1e300)
-    log_prior = np.where(candidate, _log_prior(prior, rows.shape[1]), -np.inf)
+    log_prior = np.where(candidate, log_prior, -np.inf)
     of_others = _log_sum_of_others(rows + log_prior)
     rival = candidate & (of_others > -np.inf)
     mean_of_others = np.subtract(of_others, _log_sum_of_others(log_prior), where=rival, out=np.zeros_like(rows))
@@ -176,7 +206,22 @@ def eer(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
     >>> round(eer([0.0, 2.0], [1.0]), 4)
     0.3333
     """
-    n_targets, n_nontargets = pooled_blocks(targets, nontargets)
+    return eer_of_blocks(*pooled_blocks(targets, nontargets))
+
+
+def eer_of_blocks(n_targets: Counts, n_nontargets: Counts) -> float:
+    """Return the :func:`eer` of the numbers of trials in the blocks of :func:`pooled_blocks`.
+
+    Parameters
+    ----------
+    n_targets, n_nontargets : ndarray of int, shape (n_blocks,)
+        Trials in each block.
+
+    Examples
+    --------
+    >>> eer_of_blocks(np.array([1, 3]), np.array([3, 1]))
+    0.25
+    """
     if not (n_targets.any() and n_nontargets.any()):
         return float("nan")
     p_miss = np.append(0, np.cumsum(n_targets)) / n_targets.sum()
@@ -216,13 +261,29 @@ def pooled_blocks(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> tuple[Co
     >>> pooled_blocks([1.0, 3.0, 4.0], [0.0, 2.0])
     (array([0, 1, 2]), array([1, 1, 0]))
     """
-    from scipy.optimize import isotonic_regression
-
     targets, nontargets = as_trials(targets), as_trials(nontargets)
     scores, ranks = np.unique(np.concatenate([targets, nontargets]), return_inverse=True)
     n_targets = np.bincount(ranks[: len(targets)], minlength=len(scores))
     n_nontargets = np.bincount(ranks[len(targets) :], minlength=len(scores))
-    if not len(scores):
+    return pool_adjacent(n_targets, n_nontargets)
+
+
+def pool_adjacent(n_targets: Counts, n_nontargets: Counts) -> tuple[Counts, Counts]:
+    """Return the numbers of trials in blocks whose share of targets rises, as for :func:`pooled_blocks`.
+
+    Parameters
+    ----------
+    n_targets, n_nontargets : ndarray of int, shape (n,)
+        Trials of each score, or range of scores, from low to high; none is without trials.
+
+    Examples
+    --------
+    >>> pool_adjacent(np.array([1, 0, 2]), np.array([0, 1, 0]))
+    (array([1, 2]), array([1, 0]))
+    """
+    from scipy.optimize import isotonic_regression
+
+    if not len(n_targets):
         return n_targets, n_nontargets
     n = n_targets + n_nontargets
     starts = isotonic_regression(n_targets / n, weights=n).blocks[:-1]

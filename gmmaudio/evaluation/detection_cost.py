@@ -8,17 +8,19 @@ NIST, "The 2009 NIST language recognition evaluation plan (LRE09)".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.confusion import Counts, Floats, as_columns, as_scores, as_weights
-from gmmaudio.evaluation.detection import det_curve
+from gmmaudio.evaluation.detection import det_curve, row_blocks
+from gmmaudio.evaluation.pooled_detection import count_trials
 
 # target priors of the two operating points of the primary cost of the language recognition evaluations of 2017 and 2022
 PRIMARY_P_TARGETS = (0.5, 0.1)
-# pairs of labels from which on sums over clips are cheaper than a table of all pairs
-MANY_PAIRS = 200_000
 
 
 def min_dcf(
@@ -117,55 +119,91 @@ def cavg(
     limit = float(np.log(fa_cost / miss_cost)) if threshold is None else float(threshold)
     if np.isnan(limit):
         raise SettingError("threshold is NaN; expected a number, or None for the one that suits the costs")
-    return _cavg_of(rows >= limit, columns, counted, (miss_cost, fa_cost))
+    return _cavg_of(Decisions(rows >= limit, columns), counted, (miss_cost, fa_cost))
 
 
-def cavg_of_decisions(accepted: npt.NDArray[np.bool_], true: npt.ArrayLike, weights: npt.ArrayLike | None) -> float:
-    """Return :func:`cavg`, at its default costs, of decisions for every clip and label.
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """Decisions for every clip and label, and the two numbers of each clip that the average cost needs.
 
     Parameters
     ----------
     accepted : ndarray of bool, shape (n, n_labels)
         Whether each clip is accepted as of each label.
-    true : array_like of int, shape (n,)
+    columns : ndarray of int, shape (n,)
         Column of the true label.
+    """
+
+    accepted: npt.NDArray[np.bool_]
+    columns: Counts
+
+    @cached_property
+    def hit(self) -> npt.NDArray[np.bool_]:
+        """Whether each clip is accepted as of its own label, shape (n,)."""
+        return self.accepted[np.arange(len(self.columns)), self.columns]
+
+    @cached_property
+    def present(self) -> Counts:
+        """Columns of the labels that have clips, ascending."""
+        return np.unique(self.columns)
+
+    @cached_property
+    def n_accepted(self) -> Counts:
+        """Number of labels that have clips as of which each clip is accepted, shape (n,)."""
+        return self.count_accepted(self.present)
+
+    def count_accepted(self, labels: Counts) -> Counts:
+        """Return the number of some labels as of which each clip is accepted, shape (n,).
+
+        Parameters
+        ----------
+        labels : ndarray of int
+            Columns.
+        """
+        is_counted = np.zeros(self.accepted.shape[1], dtype=np.int64)
+        is_counted[labels] = 1
+        return np.concatenate([self.accepted[block] @ is_counted for block in row_blocks(self.accepted)])
+
+
+def cavg_of_decisions(decisions: Decisions, weights: npt.ArrayLike | None) -> float:
+    """Return :func:`cavg`, at its default costs, of decisions for every clip and label.
+
+    Parameters
+    ----------
+    decisions : Decisions
+        What is computed of them once serves any weights.
     weights : array_like, shape (n,), or None
         What every clip counts, >= 0; None is 1 each.
 
     Raises
     ------
     SettingError
-        If true labels or weights do not fit.
+        If weights do not fit.
 
     Examples
     --------
-    >>> cavg_of_decisions(np.array([[True, False], [True, False], [False, True]]), [0, 1, 1], None)
+    >>> accepted = np.array([[True, False], [True, False], [False, True]])
+    >>> cavg_of_decisions(Decisions(accepted, np.array([0, 1, 1])), None)
     0.25
     """
-    return _cavg_of(accepted, as_columns(true, accepted), as_weights(weights, len(accepted)), _costs(0.5, 1.0, 1.0))
+    return _cavg_of(decisions, as_weights(weights, len(decisions.columns)), _costs(0.5, 1.0, 1.0))
 
 
-def _cavg_of(accepted: npt.NDArray[np.bool_], columns: Counts, counted: Floats, costs: tuple[float, float]) -> float:
-    """Return the average cost of decisions (n, n_labels), from the costs of missing all and of accepting all."""
+def _cavg_of(decisions: Decisions, counted: Floats, costs: tuple[float, float]) -> float:
+    """Return the average cost of decisions, from the costs of missing all and of accepting all."""
     miss_cost, fa_cost = costs
-    n_labels = accepted.shape[1]
-    total = np.bincount(columns, counted, minlength=n_labels)
+    columns = decisions.columns
+    total = np.bincount(columns, counted, minlength=1)
     present = np.flatnonzero(total)
     if len(present) < 2:
         return float("nan")
-    n_pairs = len(present) * (len(present) - 1)
-    if n_pairs <= MANY_PAIRS:
-        sums = [np.bincount(columns, counted * accepted[:, t], minlength=n_labels) for t in present]
-        shares = np.array(sums)[:, present] / total[present]
-        p_miss = 1 - np.diagonal(shares).mean()
-        np.fill_diagonal(shares, 0.0)
-        return float(miss_cost * p_miss + fa_cost * shares.sum() / n_pairs)
-    # the same sums without a table of all pairs
+    # sums over clips, and no table of all pairs of labels
     of_clip = np.divide(counted, total[columns], where=counted > 0, out=np.zeros(len(counted)))
-    hit = accepted[np.arange(len(columns)), columns]
-    n_accepted = np.count_nonzero(accepted if len(present) == n_labels else accepted[:, present], axis=1)
-    p_miss = 1 - of_clip @ hit / len(present)
-    return float(miss_cost * p_miss + fa_cost * (of_clip @ (n_accepted - hit)) / n_pairs)
+    all_count = len(present) == len(decisions.present)
+    n_accepted = decisions.n_accepted if all_count else decisions.count_accepted(present)
+    p_miss = 1 - of_clip @ decisions.hit / len(present)
+    p_fa = of_clip @ (n_accepted - decisions.hit) / (len(present) * (len(present) - 1))
+    return float(miss_cost * p_miss + fa_cost * p_fa)
 
 
 def cavg_primary(llrs: npt.ArrayLike, true: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
@@ -237,16 +275,9 @@ def min_cavg(
     n_labels = len(present)
     if n_labels < 2:
         return float("nan")
-    # raising the threshold above a trial makes a target a miss, and spares a nontarget's false alarm
-    is_target = columns[:, None] == present
-    change = np.where(is_target, miss_cost / n_labels, -fa_cost / (n_labels * (n_labels - 1))) / total[columns][:, None]
-    scores = rows[:, present]
-    order = np.argsort(scores, axis=None)
-    ranked = scores.ravel()[order]
-    rise = np.append(0.0, np.cumsum(change.ravel()[order])[:-1])
-    # a threshold cannot part equal scores
-    first = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
-    best = float(ranked[first[rise[first].argmin()]])
+    of_clip = 1 / (total[columns] * n_labels)
+    counts = count_trials(rows, columns, (miss_cost * of_clip, fa_cost * of_clip / (n_labels - 1)))
+    best = float(counts.scores[(counts.below() + counts.at_or_above()).argmin()])
     cost = cavg(rows, columns, p_target=p_target, c_miss=c_miss, c_fa=c_fa, threshold=best)
     # accepting nothing at all is one more way to decide
     return min(cost, float(miss_cost))

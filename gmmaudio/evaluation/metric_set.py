@@ -10,7 +10,7 @@ import numpy as np
 
 from gmmaudio.evaluation import metrics
 from gmmaudio.evaluation.confusion import Counts, Floats, confusion_matrix, per_label
-from gmmaudio.evaluation.detection import DetCurve, det_curve, pooled_trials, thin_curve
+from gmmaudio.evaluation.detection import DetCurve, det_curve, thin_curve
 from gmmaudio.evaluation.intervals import (
     CountStatistic,
     Interval,
@@ -22,6 +22,7 @@ from gmmaudio.evaluation.intervals import (
     weighted_interval,
 )
 from gmmaudio.evaluation.metrics import Metric, MetricInput
+from gmmaudio.evaluation.pooled_detection import pooled_det_curve
 from gmmaudio.evaluation.records import ScoredClip
 from gmmaudio.evaluation.reliability import Reliability
 
@@ -164,7 +165,7 @@ def _weighted_statistic(metric: Metric, data: MetricInput) -> Callable[[Floats],
 
 def _det_curves(data: MetricInput) -> tuple[tuple[str | None, DetCurve], ...]:
     """Return the DET curves of all labels pooled and of every label that has clips, thinned; none without trials."""
-    if data.llrs is None or not data.trials:
+    if data.llrs is None or not data.has_trials:
         return ()
-    sides = [(None, pooled_trials(data.llrs, data.columns)), *data.trials.items()]
-    return tuple((label, thin_curve(det_curve(*trials))) for label, trials in sides)
+    of_labels = ((label, thin_curve(det_curve(*sides))) for label, sides in data.trials())
+    return ((None, thin_curve(pooled_det_curve(data.llrs, data.columns))), *of_labels)

@@ -7,7 +7,7 @@ a :class:`Metric` there; docs/contributing.md has a template.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -27,8 +27,9 @@ from gmmaudio.evaluation.confusion import (
     top_k_accuracy,
     true_log_probabilities,
 )
-from gmmaudio.evaluation.detection import detection_llrs, eer, pooled_trials
-from gmmaudio.evaluation.detection_cost import cavg_of_decisions, cavg_primary, min_cavg, min_dcf
+from gmmaudio.evaluation.detection import detection_llrs, eer
+from gmmaudio.evaluation.detection_cost import Decisions, cavg_of_decisions, cavg_primary, min_cavg, min_dcf
+from gmmaudio.evaluation.pooled_detection import pooled_eer
 from gmmaudio.evaluation.records import ScoredClip
 from gmmaudio.evaluation.reliability import (
     Reliability,
@@ -139,24 +140,20 @@ class MetricInput:
         """Whether there are scores, and clips of two labels or more, so that labels can be told from one another."""
         return self.llrs is not None and len(np.unique(self.columns)) > 1
 
-    @cached_property
-    def trials(self) -> Mapping[str, tuple[Floats, Floats]]:
-        """Target and nontarget scores of every label that has both."""
+    def trials(self) -> Iterator[tuple[str, tuple[Floats, Floats]]]:
+        """Yield each label that has targets and nontargets, with the scores of both; nothing without ratios."""
         if self.llrs is None:
-            return {}
-        # one label after another: their scores side by side
-        of_labels = np.ascontiguousarray(self.llrs.T)
-        sides = {}
+            return
         for i in np.unique(self.columns):
             is_target = self.columns == i
             if not is_target.all():
-                sides[self.labels[i]] = of_labels[i, is_target], of_labels[i, ~is_target]
-        return sides
+                scores = self.llrs[:, i]
+                yield self.labels[i], (scores[is_target], scores[~is_target])
 
     @cached_property
     def detection(self) -> Mapping[str, Mapping[str, float]]:
         """``eer`` and ``min_dcf`` of every label that has clips, where others have clips too."""
-        return {label: {"eer": eer(*sides), "min_dcf": min_dcf(*sides)} for label, sides in self.trials.items()}
+        return {label: {"eer": eer(*sides), "min_dcf": min_dcf(*sides)} for label, sides in self.trials()}
 
     @cached_property
     def losses(self) -> Floats:
@@ -169,9 +166,9 @@ class MetricInput:
         return true_log_probabilities(np.asarray(self.probabilities), self.columns)
 
     @cached_property
-    def accepted(self) -> npt.NDArray[np.bool_]:
-        """Clips accepted as of each label where the ratio is above 0, shape (n, n_labels); needs ratios."""
-        return np.asarray(self.llrs) >= 0.0
+    def decisions(self) -> Decisions:
+        """Clips accepted as of each label where the ratio is above 0; needs ratios."""
+        return Decisions(np.asarray(self.llrs) >= 0.0, self.columns)
 
     def with_weights(self, weights: Floats) -> MetricInput:
         """Return the same predictions with weights; what does not depend on them is not computed again.
@@ -209,7 +206,10 @@ def _matrices(clips: Sequence[ScoredClip], labels: Sequence[str]) -> tuple[Float
 
 def _matrix(rows: Sequence[Mapping[str, float]], labels: Sequence[str], missing: float) -> Floats:
     """Return mappings as a matrix (n, n_labels)."""
-    return np.array([[row.get(label, missing) for label in labels] for row in rows], dtype=np.float64)
+    matrix = np.empty((len(rows), len(labels)))
+    for i, row in enumerate(rows):
+        matrix[i] = [row.get(label, missing) for label in labels]
+    return matrix
 
 
 @dataclass(frozen=True)
@@ -400,7 +400,7 @@ METRICS: tuple[Metric, ...] = (
         direction="lower",
         explanation="equal error rate of the trials of all labels together: where misses and false alarms are equal, "
         "on the convex hull of the ROC curve",
-        function=_of_ratios(lambda llrs, data: eer(*pooled_trials(llrs, data.columns))),
+        function=_of_ratios(lambda llrs, data: pooled_eer(llrs, data.columns)),
     ),
     Metric(
         "mean_eer",
@@ -428,7 +428,7 @@ METRICS: tuple[Metric, ...] = (
         direction="lower",
         explanation="average cost of detecting every label against every other, as NIST defines it, at the Bayes "
         "threshold of calibrated scores; 0.5 is the cost of deciding without the audio",
-        function=_of_ratios(lambda _llrs, data: cavg_of_decisions(data.accepted, data.columns, data.weights)),
+        function=_of_ratios(lambda _llrs, data: cavg_of_decisions(data.decisions, data.weights)),
         interval="logit",
     ),
     Metric(

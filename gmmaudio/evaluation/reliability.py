@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.confusion import Counts, Floats, as_columns, as_log_likelihoods, as_probabilities, as_weights
-from gmmaudio.evaluation.detection import as_trials, pooled_blocks
+from gmmaudio.evaluation.detection import as_trials, pooled_blocks, row_blocks
 
 
 def cllr(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
@@ -165,7 +165,7 @@ def min_cllr(log_likelihoods: npt.ArrayLike, true: npt.ArrayLike) -> float:
     fitted = minimize(
         _loss_and_gradient,
         np.zeros(1 + len(present)),
-        args=(units, np.where(rows > -np.inf, 0.0, -np.inf), bins, shares),
+        args=(units, np.isneginf(rows), bins, shares),
         jac=True,
         method="L-BFGS-B",
         bounds=[(0, None)] + [(None, None)] * len(present),
@@ -334,24 +334,35 @@ def _standardised(rows: Floats) -> Floats:
     needs a candidate.
     """
     candidate = rows > -np.inf
-    units = np.where(candidate, rows - rows.max(axis=1, keepdims=True), np.nan)
+    units = np.where(candidate, rows, np.nan)
+    units -= rows.max(axis=1, keepdims=True)
     # medians, for one score far off must not set the place and unit of all others
-    units = np.where(candidate, units - np.nanmedian(units, axis=0), 0.0)
-    sizes = np.abs(units[units != 0])
-    return units / np.median(sizes) if len(sizes) else units
+    for i in range(units.shape[1]):
+        units[:, i] -= np.nanmedian(units[:, i])
+    units[~candidate] = 0.0
+    sizes = units[units != 0]
+    if len(sizes):
+        units /= np.median(np.abs(sizes, out=sizes), overwrite_input=True)
+    return units
 
 
 def _loss_and_gradient(
-    parameters: Floats, units: Floats, barred: Floats, columns: Counts, shares: Floats
+    parameters: Floats, units: Floats, is_barred: npt.NDArray[np.bool_], columns: Counts, shares: Floats
 ) -> tuple[float, Floats]:
     """Return the cross entropy of calibrated scores, nats, and its gradient by (scale, offsets)."""
-    each = np.arange(len(units))
-    scores = parameters[0] * units + parameters[1:] + barred
-    scores -= scores.max(axis=1, keepdims=True)
-    excess = np.exp(scores)
-    total = excess.sum(axis=1)
-    losses = np.log(total) - scores[each, columns]
-    excess /= total[:, None]
-    excess[each, columns] -= 1
-    excess *= shares[:, None]
-    return float(shares @ losses), np.append((excess * units).sum(), excess.sum(axis=0))
+    loss, gradient = 0.0, np.zeros(len(parameters))
+    for block in row_blocks(units):
+        of_clips, of_labels = units[block], columns[block]
+        each = np.arange(len(of_clips))
+        scores = parameters[0] * of_clips + parameters[1:]
+        scores[is_barred[block]] = -np.inf
+        scores -= scores.max(axis=1, keepdims=True)
+        excess = np.exp(scores)
+        total = excess.sum(axis=1)
+        loss += float(shares[block] @ (np.log(total) - scores[each, of_labels]))
+        excess /= total[:, None]
+        excess[each, of_labels] -= 1
+        excess *= shares[block, None]
+        gradient[0] += (excess * of_clips).sum()
+        gradient[1:] += excess.sum(axis=0)
+    return loss, gradient
