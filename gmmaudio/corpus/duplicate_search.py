@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, product
 
 import numpy as np
@@ -38,9 +39,11 @@ AMPLE_EVIDENCE = 42
 # anchors within SEED_BITS meet, or two pairs of anchors at one offset in time, within OFFSET_STEPS.
 SEED_BITS = 7
 OFFSET_STEPS = 2
-# pairs held at a time, and meetings beyond twice those that differ
+# pairs of anchors held at a time, and pairs of clips beyond twice those that differ
 BLOCK = 1 << 16
 MEETINGS = 1 << 20
+# words that are put together at a time
+KEYS_AT_ONCE = 1 << 14
 # a packed key holds 24 bits of signs above the index of its anchor
 INDEX_BITS = np.uint64(40)
 
@@ -142,6 +145,11 @@ class _Anchors:
         hashes = np.concatenate([*fingerprints, np.zeros(0, dtype=np.uint64)]).astype(np.uint64)
         return cls(hashes, np.repeat(np.arange(len(size)), size), np.cumsum(size) - size, size)
 
+    @cached_property
+    def has_many(self) -> npt.NDArray[np.bool_]:
+        """Whether the clip of each anchor has enough of them for the evidence of a copy, where none is the same."""
+        return (self.size * (UNRELATED_BITS - COPY_BITS - 1) >= COPY_EVIDENCE)[self.clip]
+
     @property
     def n_clips(self) -> int:
         """Number of clips."""
@@ -159,35 +167,53 @@ def _seeds(train: _Anchors, test: _Anchors | None = None) -> tuple[Integers, Int
     Without ``test`` the pairs are those within ``train``, the lower clip first.
     """
     other = test or train
-    i, j = _meetings(train, test)
-    distance = _distance(train.hashes[i], other.hashes[j])
-    fewer = np.minimum(train.size[train.clip[i]], other.size[other.clip[j]])
-    # what fewer anchors could give is not evidence enough, unless two are nearly the same
-    is_open = (distance <= COPY_BITS) | (fewer * (UNRELATED_BITS - COPY_BITS - 1) >= COPY_EVIDENCE)
-    i, j, distance = i[is_open], j[is_open], distance[is_open]
-    pair = train.clip[i] * other.n_clips + other.clip[j]
-    offset = (_clock(train.hashes[i]) - _clock(other.hashes[j])) % CLOCK_STEPS
-    pairs = _once(np.concatenate([pair[distance <= SEED_BITS], _corroborated(pair, offset)]))
+    close, open_meetings = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    n_close = most = 0
+    for i, j, distance in _meetings(train, test):
+        pair = train.clip[i] * other.n_clips + other.clip[j]
+        is_close = distance <= SEED_BITS
+        close.append(pair[is_close])
+        offset = (_clock(train.hashes[i]) - _clock(other.hashes[j])) % CLOCK_STEPS
+        open_meetings.append((pair * CLOCK_STEPS + offset)[~is_close])
+        n_close += len(close[-1])
+        # copies of one recording have many close anchors
+        if n_close > most:
+            close = [_once(np.concatenate(close))]
+            n_close = len(close[0])
+            most = 2 * n_close + MEETINGS
+    pairs = _once(np.concatenate([*close, _corroborated(np.concatenate(open_meetings))]))
     return pairs // max(1, other.n_clips), pairs % max(1, other.n_clips)
 
 
-def _meetings(train: _Anchors, test: _Anchors | None) -> tuple[Integers, Integers]:
-    """Return indices of the anchors of two clips that share three bytes and whose weight is not 0, each pair once."""
-    other, met = test or train, [np.zeros(0, dtype=np.int64)]
-    n_met = most = 0
-    for i, j in _collisions(train.hashes, None if test is None else test.hashes):
-        near = _distance(train.hashes[i], other.hashes[j]) < UNRELATED_BITS
+def _meetings(train: _Anchors, test: _Anchors | None) -> Iterator[tuple[Integers, Integers, Small]]:
+    """Yield indices and distance of anchors of two clips that meet, some at a time, each pair once.
+
+    They share three bytes, their weight is not 0, and with what else their clips have they may be evidence enough.
+    """
+    other = test or train
+    for chosen, left, right in _collisions(train.hashes, None if test is None else test.hashes):
+        a, b = train.hashes[left], other.hashes[right]
+        distance = _distance(a, b)
+        near = np.flatnonzero(distance < UNRELATED_BITS)
+        near = near[_is_first_choice(a[near] ^ b[near], chosen)]
+        i, j, distance = left[near], right[near], distance[near]
+        # what few anchors could give is not evidence enough, unless two are nearly the same
+        may_count = (distance <= COPY_BITS) | train.has_many[i] & other.has_many[j]
         if test is None:
-            near &= train.clip[i] < train.clip[j]
-        met.append(i[near] * len(other.hashes) + j[near])
-        n_met += len(met[-1])
-        # anchors that share four bytes meet four times, and equal ones 35 times
-        if n_met > most:
-            met = [_once(np.concatenate(met))]
-            n_met = len(met[0])
-            most = 2 * n_met + MEETINGS
-    met_once = _once(np.concatenate(met))
-    return met_once // max(1, len(other.hashes)), met_once % max(1, len(other.hashes))
+            may_count &= train.clip[i] < train.clip[j]
+        yield i[may_count], j[may_count], distance[may_count]
+
+
+def _is_first_choice(bits: Fingerprint, chosen: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Return whether three chosen bytes, none of which differs, are the lowest of which that is so.
+
+    Anchors that share four bytes meet four times, and equal ones 35 times: they count at the first.
+    """
+    is_first = np.ones(len(bits), dtype=bool)
+    for byte in range(1, chosen[-1]):
+        if byte not in chosen:
+            is_first &= (bits >> np.uint64(8 * byte)) & np.uint64(0xFF) != 0
+    return is_first
 
 
 def _once(numbers: Integers) -> Integers:
@@ -198,57 +224,71 @@ def _once(numbers: Integers) -> Integers:
     return ordered[differs]
 
 
-def _corroborated(pair: Integers, offset: Integers) -> Integers:
-    """Return the pairs of clips, as numbers, of which two anchors met at one offset in time."""
-    order = np.argsort(pair, kind="stable")
-    pair, offset = pair[order], offset[order]
-    repeated = np.zeros(len(pair), dtype=bool)
-    repeated[1:] = pair[1:] == pair[:-1]
-    repeated[:-1] |= repeated[1:]
-    # every meeting is in the bins of its offset and the next ones: two in one bin are at most as many steps apart
-    bins = pair[repeated] * CLOCK_STEPS + (np.arange(OFFSET_STEPS + 1)[:, None] + offset[repeated]) % CLOCK_STEPS
-    keys: Integers = np.sort(bins, axis=None)
-    twice: Integers = keys[1:][keys[1:] == keys[:-1]]
-    return twice // CLOCK_STEPS
+def _corroborated(meetings: Integers) -> Integers:
+    """Return the pairs of clips, as numbers, of which two anchors met at offsets at most ``OFFSET_STEPS`` apart.
+
+    Meetings are numbers: the pair times ``CLOCK_STEPS``, and the offset. They are sorted in place.
+    """
+    meetings.sort()
+    pair = meetings // CLOCK_STEPS
+    is_same = pair[1:] == pair[:-1]
+    is_next = is_same & (np.diff(meetings) <= OFFSET_STEPS)
+    # the last offset of a pair is next to its first, once around the clock
+    first, last = np.flatnonzero(np.append(True, ~is_same)), np.flatnonzero(np.append(~is_same, True))
+    if not len(meetings):
+        return meetings
+    is_around = (first < last) & (meetings[first] + CLOCK_STEPS - meetings[last] <= OFFSET_STEPS)
+    return np.concatenate([pair[1:][is_next], pair[first[is_around]]])
 
 
-def _collisions(a: Fingerprint, b: Fingerprint | None = None) -> Iterator[tuple[Integers, Integers]]:
-    """Yield indices into ``a`` and ``b`` of equal bytes of signs, for each choice of three of the seven bytes.
+def _collisions(a: Fingerprint, b: Fingerprint | None = None) -> Iterator[tuple[tuple[int, ...], Integers, Integers]]:
+    """Yield each choice of three of the seven bytes, with indices into ``a`` and ``b`` where these bytes are equal.
 
     Without ``b`` they are those within ``a``, each pair once for a choice.
     """
     for chosen in combinations(range(1, 8), 3):
-        keys, order = _sorted_keys(a, chosen)
+        keys = _sorted_keys(a, chosen)
         if b is None:
-            yield from _equal(keys, order)
+            yield from ((chosen, i, j) for i, j in _equal(keys))
         else:
-            others, order_of_others = _sorted_keys(b, chosen)
-            low, high = (np.searchsorted(keys, others, side=side) for side in ("left", "right"))
-            yield from _ranges(order, low, high, order_of_others)
+            others = _sorted_keys(b, chosen)
+            low, high = (np.searchsorted(keys >> INDEX_BITS, others >> INDEX_BITS, side=s) for s in ("left", "right"))
+            yield from ((chosen, i, j) for i, j in _ranges(_index(keys), low, high, _index(others)))
 
 
-def _sorted_keys(hashes: Fingerprint, chosen: Sequence[int]) -> tuple[npt.NDArray[np.uint32], Integers]:
-    """Return the chosen bytes of signs as sorted keys (n,), and the index of each."""
-    key = np.zeros(len(hashes), dtype=np.uint64)
-    for byte in chosen:
-        key = key << np.uint64(8) | (hashes >> np.uint64(8 * byte)) & np.uint64(0xFF)
-    # keys and indices in one word: to sort these is several times as fast as to sort indices by keys
-    packed = np.sort(key << INDEX_BITS | np.arange(len(hashes), dtype=np.uint64))
-    return (packed >> INDEX_BITS).astype(np.uint32), (packed & ((np.uint64(1) << INDEX_BITS) - np.uint64(1))).astype(
-        np.int64
-    )
+def _sorted_keys(hashes: Fingerprint, chosen: Sequence[int]) -> Fingerprint:
+    """Return the chosen bytes of signs, each with the index of its anchor below it in one word, sorted, shape (n,).
+
+    To sort such words is several times as fast as to sort indices by keys.
+    """
+    keys = np.arange(len(hashes), dtype=np.uint64)
+    # as much at a time as the caches hold
+    for start in range(0, len(hashes), KEYS_AT_ONCE):
+        part = hashes[start : start + KEYS_AT_ONCE]
+        key = np.zeros(len(part), dtype=np.uint64)
+        for byte in chosen:
+            key = key << np.uint64(8) | (part >> np.uint64(8 * byte)) & np.uint64(0xFF)
+        keys[start : start + KEYS_AT_ONCE] |= key << INDEX_BITS
+    keys.sort()
+    return keys
 
 
-def _equal(keys: npt.NDArray[np.uint32], order: Integers) -> Iterator[tuple[Integers, Integers]]:
-    """Yield pairs, some at a time, of the members of ``order`` whose sorted keys are equal, the earlier first."""
-    first, lag = np.flatnonzero(keys[1:] == keys[:-1]), 1
+def _index(keys: Fingerprint) -> Integers:
+    """Return the index of the anchor in each word of :func:`_sorted_keys`."""
+    return (keys & ((np.uint64(1) << INDEX_BITS) - np.uint64(1))).astype(np.int64)
+
+
+def _equal(keys: Fingerprint) -> Iterator[tuple[Integers, Integers]]:
+    """Yield pairs of anchors, some at a time, whose bytes in sorted words are equal, the earlier first."""
+    below = np.uint64(1) << INDEX_BITS
+    first, lag = np.flatnonzero(keys[1:] ^ keys[:-1] < below), 1
     while len(first):
         for start in range(0, len(first), BLOCK):
             part = first[start : start + BLOCK]
-            yield order[part], order[part + lag]
+            yield _index(keys[part]), _index(keys[part + lag])
         lag += 1
         first = first[: np.searchsorted(first, len(keys) - lag)]
-        first = first[keys[first] == keys[first + lag]]
+        first = first[keys[first] ^ keys[first + lag] < below]
 
 
 def _ranges(

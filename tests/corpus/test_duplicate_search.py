@@ -205,12 +205,15 @@ def test_clips_of_equal_prints_are_searched_once(monkeypatch):
     assert set(n_searched) == {6 + 24 + 24 + 3, 24 + 24}
 
 
-def test_meetings_of_the_same_anchors_are_held_a_few_times(monkeypatch):
+def test_anchors_that_meet_in_many_choices_count_once(monkeypatch):
     rng = np.random.default_rng(15)
     one, n_held, real = random_print(rng, 24), [], duplicate_search._once
     # two signs of each pair differ, so that 10 or 20 of the 35 choices of three bytes are equal
     prints = [one ^ (np.uint64(1) << np.uint64(8 + bit)) for bit in range(40)]
-    n_pairs = len(near_duplicates_within(prints)) * 24
+    anchors = duplicate_search._Anchors.of(prints)
+    met = [pair for i, j, _ in duplicate_search._meetings(anchors, None) for pair in zip(i, j, strict=True)]
+    n_pairs = 40 * 39 // 2
+    assert len(met) == len(set(met)) == 24 * n_pairs
 
     def once(numbers):
         n_held.append(len(numbers))
@@ -219,10 +222,9 @@ def test_meetings_of_the_same_anchors_are_held_a_few_times(monkeypatch):
     monkeypatch.setattr(duplicate_search, "_once", once)
     monkeypatch.setattr(duplicate_search, "MEETINGS", 1_000)
     monkeypatch.setattr(duplicate_search, "BLOCK", 1_000)
-    near_duplicates_within(prints)
-    assert n_pairs == 40 * 39 / 2 * 24
-    # the last are pairs of clips
-    assert n_pairs <= max(n_held[:-1]) <= 2 * n_pairs + 2_000
+    assert len(near_duplicates_within(prints)) == n_pairs
+    # the pairs of clips, once more as many, and a block
+    assert n_pairs < max(n_held) <= 2 * n_pairs + 2_000 < len(met)
 
 
 @pytest.mark.parametrize(("train", "test"), [([], []), ([NONE], []), ([], [NONE]), ([NONE, NONE], [NONE])])
@@ -324,7 +326,8 @@ def test_bits_are_counted_with_numpy_1_too():
 def test_no_more_anchors_are_compared_than_share_three_bytes():
     rng = np.random.default_rng(10)
     hashes = np.concatenate(phrased_prints(60, rng, n_phrases=20))
-    pairs = [pair for i, j in duplicate_search._collisions(hashes) for pair in zip(i.tolist(), j.tolist(), strict=True)]
+    found = duplicate_search._collisions(hashes)
+    pairs = [pair for _, i, j in found for pair in zip(i.tolist(), j.tolist(), strict=True)]
     bytes_of = hashes.astype(">u8").view(np.uint8).reshape(-1, 8)[:, :7]
     n_equal = (bytes_of[:, None] == bytes_of[None]).sum(axis=2)[np.triu_indices(len(hashes), 1)]
     # for each pair, the choices of three of the bytes that are equal
@@ -345,7 +348,7 @@ def test_the_work_for_an_anchor_hardly_grows_with_their_number(share):
             [(rng.random(len(hashes)) < 1 / 12).astype(np.uint64) << np.uint64(bit) for bit in range(56)]
         )
         hashes[said] = (phrases[rng.integers(len(phrases), size=said.sum())] ^ wrong[said]) << np.uint64(8)
-        n_compared = sum(len(i) for i, _ in duplicate_search._collisions(hashes))
+        n_compared = sum(len(i) for _, i, _ in duplicate_search._collisions(hashes))
         work.append(35 + n_compared / len(hashes))
     # 35 keys of each anchor are sorted; to compare each with each would be 120,000 at the larger size
     assert work[1] < 10**0.1 * work[0]
