@@ -28,6 +28,7 @@ WORDS: dict[Any, str] = {
     str: "a string",
     dict: "names and values",
     type(None): "None",
+    "Cluster": "a gmmaudio.compute.Cluster",
     "Corpus": "a corpus that read_corpus gives",
     "Model": "a model that load_model or train gives",
     "Progress": "a function such as gmmaudio.compute.quiet",

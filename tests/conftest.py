@@ -223,3 +223,19 @@ def axe():
     if found is None:
         pytest.skip("needs axe-playwright-python: pip install .[browser]")
     return next(Path(found.origin).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def dask_cluster():
+    """Two worker processes of a Dask cluster, in use."""
+    pytest.importorskip("distributed", reason="needs the dask extra")
+    from gmmaudio.compute import Cluster
+
+    with Cluster(n_workers=2) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def dask_address(dask_cluster):
+    """The address of its scheduler."""
+    return dask_cluster.client.scheduler.address

@@ -76,6 +76,7 @@ LARGEST_REST = 1e-2
 @options.resume
 @options.jobs
 @options.limits
+@options.cluster
 @options.cache
 @options.quiet
 def command(
@@ -91,6 +92,8 @@ def command(
     n_jobs: int | None,
     time_limit_s: float | None,
     memory_limit: int | None,
+    scheduler: str | None,
+    n_dask: int | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,
@@ -106,6 +109,7 @@ def command(
 
     going = RunOptions(**run_options)
     going.check(has_output=output is not None, is_quiet=is_quiet)
+    opening = options.open_cluster(scheduler, n_dask, n_jobs)
     store = options.open_store(cache, cache_limit)
     loaded = load_model(model)
     labels = loaded.scorer.labels
@@ -121,11 +125,13 @@ def command(
         _keep_inputs(output, [model, *filter(None, [list_file]), *(file.path for file in files)])
         with (
             open_rows(output, going, settings) as run,
+            opening as cluster,
             show_progress(is_quiet=is_quiet, line_every_s=going.log_every_s) as progress,
         ):
             todo = [file.path for file in run.waiting(going.part_of(files))]
             workers: dict[str, Any] = {"n_jobs": n_jobs, "time_limit_s": time_limit_s, "memory_limit": memory_limit}
-            predictions = pipeline.classify(loaded, todo, progress=progress, cache=store, **workers, **values)
+            values |= {"progress": progress, "cache": store, "cluster": cluster}
+            predictions = pipeline.classify(loaded, todo, **workers, **values)
             _write_answers(run, predictions, _format(output_format, top, len(labels)), failed)
     console.say_failed(failed)
     run.say_earlier()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @options.resume
 @options.jobs
 @options.limits
+@options.cluster
 @options.cache
 @options.quiet
 def command(
@@ -39,6 +40,8 @@ def command(
     n_jobs: int | None,
     time_limit_s: float | None,
     memory_limit: int | None,
+    scheduler: str | None,
+    n_dask: int | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,
@@ -58,6 +61,7 @@ def command(
 
     going = RunOptions(**run_options)
     going.check(has_output=True, is_quiet=is_quiet)
+    opening = options.open_cluster(scheduler, n_dask, n_jobs)
     store = options.open_store(cache, cache_limit)
     features = pipeline.make_recipe(preset).features
     settings = make_settings("features", going, preset=preset, min_duration_s=min_duration_s)
@@ -66,6 +70,7 @@ def command(
         failed, chosen = _plan(files, output, going)
         with (
             open_folder(output, going, settings, files) as run,
+            opening as cluster,
             show_progress(is_quiet=is_quiet, line_every_s=going.log_every_s) as progress,
         ):
             todo = list(run.waiting((file, [target]) for file, target in chosen))
@@ -78,6 +83,7 @@ def command(
                 time_limit_s=time_limit_s,
                 memory_limit=memory_limit,
                 cache=store,
+                cluster=cluster,
             )
             failed += _write_arrays(run, todo, results)
     console.say_failed(failed)

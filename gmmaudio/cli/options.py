@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
 import warnings
@@ -15,6 +16,7 @@ from gmmaudio.errors import CacheWarning, SettingError
 from gmmaudio.names import file_text
 
 if TYPE_CHECKING:
+    from gmmaudio.compute import Cluster
     from gmmaudio.features.store import FeatureStore
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -297,6 +299,21 @@ limits = OptionGroup(
         help="Memory that a worker process may take for one file. [default: half of the machine's]",
     ),
 )
+# workers of a Dask cluster, instead of this computer's
+cluster = OptionGroup(
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Work on the Dask cluster of this scheduler, such as tcp://HOST:8786; its workers see the same files.",
+    ),
+    click.option(
+        "--dask",
+        "n_dask",
+        type=click.IntRange(1, 1024),
+        metavar="N",
+        help="Work on a Dask cluster of N worker processes, started on this computer.",
+    ),
+)
 quiet = click.option(
     "-q",
     "--quiet",
@@ -453,6 +470,36 @@ outputs = OptionGroup(
         help="Write confusion, DET curves, reliability, ... as PDF, SVG and PNG; the folder may be new.",
     ),
 )
+
+
+def open_cluster(
+    scheduler: str | None, n_workers: int | None, n_jobs: int | None
+) -> contextlib.AbstractContextManager[Cluster | None]:
+    """Return the context manager of the cluster that --scheduler or --dask names; it gives None where neither is named.
+
+    Parameters
+    ----------
+    scheduler : str or None
+        Address of a scheduler.
+    n_workers : int or None
+        Worker processes to start.
+    n_jobs : int or None
+        Value of --jobs.
+
+    Raises
+    ------
+    click.UsageError
+        If more than one of them is named.
+    """
+    if scheduler is None and n_workers is None:
+        return contextlib.nullcontext()
+    if scheduler is not None and n_workers is not None:
+        raise click.UsageError("--scheduler and --dask each name the workers: name one of them.")
+    if n_jobs is not None:
+        raise click.UsageError("--jobs has no effect on a Dask cluster: leave it out.")
+    from gmmaudio.compute import Cluster
+
+    return Cluster(scheduler, n_workers)
 
 
 def check_tune(settings: Mapping[str, Any]) -> None:

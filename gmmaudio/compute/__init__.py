@@ -1,6 +1,7 @@
-"""Threads, worker processes, one thread for the numeric libraries, and progress: results in a fixed order."""
+"""Threads, worker processes, clusters, one thread for the numeric libraries, and progress: results in a fixed order."""
 
 from gmmaudio.compute.checkpoints import Checkpoints, digest_of, recall, resume
+from gmmaudio.compute.cluster import Cluster
 from gmmaudio.compute.context import QUIET, Progress, RunContext, quiet
 from gmmaudio.compute.limits import ItemLimits, machine_memory
 from gmmaudio.compute.thread_pool import thread_map
@@ -10,6 +11,7 @@ from gmmaudio.compute.workers import count_jobs, ordered_map
 __all__ = [
     "QUIET",
     "Checkpoints",
+    "Cluster",
     "ItemLimits",
     "Progress",
     "RunContext",

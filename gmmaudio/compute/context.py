@@ -7,9 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from gmmaudio.compute.checkpoints import Checkpoints
+from gmmaudio.compute.cluster import Cluster
 from gmmaudio.compute.limits import ItemLimits
 from gmmaudio.compute.workers import count_jobs, count_workers, map_by_work, ordered_map
 from gmmaudio.errors import SettingError, WorkerError
@@ -89,6 +91,8 @@ class RunContext:
         Memory that a worker process may take for one, bytes, likewise: 256 MiB or more, or 0.
     checkpoints : Checkpoints or None
         Where results of parts are kept, for a run that is started again; None keeps none.
+    cluster : Cluster or None
+        Dask cluster, in use by a ``with`` statement, whose workers take the place of this computer's.
 
     Raises
     ------
@@ -106,6 +110,7 @@ class RunContext:
     time_limit_s: float | None = None
     memory_limit: int | None = None
     checkpoints: Checkpoints | None = None
+    cluster: Cluster | None = None
 
     def __post_init__(self) -> None:
         convert_fields(self, mark="`")
@@ -177,7 +182,9 @@ class RunContext:
     ) -> Iterator[Result]:
         """Return the results of a map, by the way that its work and its limits ask for."""
         must_hold = limits is not None and bool(self.time_limit_s or self.memory_limit)
-        held = None if limits is None else partial(self._named, limits)
+        held = None if limits is None else partial(_named, self.time_limit_s, self.memory_limit, limits)
+        if self.cluster is not None:
+            return self.cluster.map(function, items, on_crash=on_crash, limits=held)
         if self.n_jobs is not None or estimate is None:
             n_jobs = self.n_jobs or 1
         elif must_hold or not isinstance(items, Collection):
@@ -188,13 +195,20 @@ class RunContext:
             function, items, n_jobs, on_crash=on_crash, limits=held if n_jobs != 1 or must_hold else None
         )
 
-    def _named(self, limits: Callable[[Item], ItemLimits], item: Item) -> ItemLimits:
-        """Return the limits of an item, those that the context names in place of those of its map."""
-        of_item = limits(item)
-        return ItemLimits(
-            of_item.time_s if self.time_limit_s is None else self.time_limit_s or None,
-            of_item.memory_bytes if self.memory_limit is None else self.memory_limit or None,
-        )
+    def locate(self, folder: Path) -> Path:
+        """Return the path of a folder by which workers find it: those of a cluster have another current folder.
+
+        Parameters
+        ----------
+        folder : Path
+            A folder that is named from here.
+
+        Examples
+        --------
+        >>> RunContext().locate(Path("music")).as_posix()
+        'music'
+        """
+        return folder if self.cluster is None else folder.absolute()
 
     def say(self, line: str) -> None:
         """Show a line on the course of the run, where progress is shown.
@@ -276,6 +290,17 @@ class RunContext:
         finally:
             # a generator's clean-up must not wait for the collector
             getattr(ticks, "close", lambda: None)()
+
+
+def _named(
+    time_limit_s: float | None, memory_limit: int | None, limits: Callable[[Item], ItemLimits], item: Item
+) -> ItemLimits:
+    """Return the limits of an item, those that a context names in place of those of its map."""
+    of_item = limits(item)
+    return ItemLimits(
+        of_item.time_s if time_limit_s is None else time_limit_s or None,
+        of_item.memory_bytes if memory_limit is None else memory_limit or None,
+    )
 
 
 def _take(items: Iterator[object]) -> None:

@@ -48,7 +48,7 @@ class WorkerProcess:
             f"serve({lifeline}, {self.parent})"
         )
         try:
-            with _no_interrupt():
+            with no_interrupt():
                 self._process = subprocess.Popen(  # noqa: S603 - this Python
                     [sys.executable, f"-Xutf8={sys.flags.utf8_mode}", "-c", command],
                     stdin=subprocess.PIPE,
@@ -177,8 +177,11 @@ def _end_idle_workers() -> None:
 
 
 @contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Start processes that the keyboard does not interrupt: this process is interrupted, and ends them."""
+def no_interrupt() -> Iterator[None]:
+    """Return a context manager in which processes are started that the keyboard does not interrupt.
+
+    This process is interrupted, and ends them.
+    """
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

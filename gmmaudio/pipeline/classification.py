@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gmmaudio.audio import AudioNote, Samples, read_blocks
-from gmmaudio.compute import Progress, RunContext, quiet
+from gmmaudio.compute import QUIET, Cluster, Progress, RunContext, quiet
 from gmmaudio.corpus import Clip
 from gmmaudio.errors import WorkerError
 from gmmaudio.evaluation import FailedInput
@@ -84,6 +84,7 @@ def classify(
     time_limit_s: float | None = None,
     memory_limit: int | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
+    cluster: Cluster | None = None,
 ) -> Iterator[Prediction]:
     """Return an iterator over the predictions of a model for files, in the order of the paths.
 
@@ -116,6 +117,8 @@ def classify(
     cache : path-like, FeatureStore or None
         Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
         predictions do not depend on it.
+    cluster : Cluster or None
+        Dask cluster whose workers read the files, instead of this computer's; likewise.
 
     Returns
     -------
@@ -142,8 +145,8 @@ def classify(
         model.recogniser.prior_of(priors)
     if trial_s:
         WindowSettings(trial_s, trial_s)
-    extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, as_store(cache))
-    clips, run = as_clips(paths), RunContext(n_jobs, progress, time_limit_s, memory_limit)
+    clips, run = as_clips(paths), RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
+    extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, as_store(cache), run)
     function = partial(_classify, model, priors, trial_s, extraction)
     estimate = partial(extraction.estimate_work, clips)
     limits = extraction.limits_of
@@ -161,6 +164,7 @@ def read_rows(
     time_limit_s: float | None = None,
     memory_limit: int | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
+    cluster: Cluster | None = None,
 ) -> Iterator[FileRows | FailedInput]:
     """Return an iterator over the rows of each file, or its failure, in the order of the paths.
 
@@ -185,6 +189,8 @@ def read_rows(
     cache : path-like, FeatureStore or None
         Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
         rows do not depend on it.
+    cluster : Cluster or None
+        Dask cluster whose workers read the files, instead of this computer's; likewise.
 
     Returns
     -------
@@ -205,8 +211,8 @@ def read_rows(
     >>> song.rows.values.shape, gone.code
     ((280, 5), 'vanished')
     """
-    extraction = file_extraction(features, design_tables(features.frames), min_duration_s, as_store(cache))
-    clips, run = as_clips(paths), RunContext(n_jobs, progress, time_limit_s, memory_limit)
+    clips, run = as_clips(paths), RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
+    extraction = file_extraction(features, design_tables(features.frames), min_duration_s, as_store(cache), run)
     function, estimate = partial(_rows, extraction), partial(extraction.estimate_work, clips)
     limits = extraction.limits_of
     return _warned(
@@ -215,7 +221,11 @@ def read_rows(
 
 
 def file_extraction(
-    features: FeatureSettings, tables: FrontEndTables, min_duration_s: float, store: FeatureStore | None
+    features: FeatureSettings,
+    tables: FrontEndTables,
+    min_duration_s: float,
+    store: FeatureStore | None,
+    run: RunContext = QUIET,
 ) -> Extraction:
     """Return the settings under which files are decoded, checked.
 
@@ -229,6 +239,8 @@ def file_extraction(
         Shortest decoded length, seconds.
     store : FeatureStore or None
         Where frames are kept.
+    run : RunContext
+        Tells where the workers are.
 
     Raises
     ------
@@ -243,7 +255,7 @@ def file_extraction(
     """
     check_lengths(min_duration_s)
     cache = None if store is None else ClipCache.of(store, features.frames, tables)
-    return Extraction(Path(), features, min_duration_s, tables=tables, cache=cache, fingerprints=False)
+    return Extraction(run.locate(Path()), features, min_duration_s, tables=tables, cache=cache, fingerprints=False)
 
 
 def _warned(results: Iterable[Answer[T]]) -> Iterator[T]:

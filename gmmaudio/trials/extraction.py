@@ -259,7 +259,7 @@ def extract_clips(
     # by the caller's process: workers need not import what designs them
     tables = design_tables(features.frames) if tables is None else tables
     cache = None if store is None else ClipCache.of(store, features.frames, tables)
-    extraction = Extraction(root, features, min_duration_s, degradation, tables, cache)
+    extraction = Extraction(run.locate(root), features, min_duration_s, degradation, tables, cache)
     stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"
     function, estimate = partial(extract_clip, extraction), partial(extraction.estimate_work, clips)
     answers = list(

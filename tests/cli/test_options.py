@@ -104,6 +104,8 @@ OPTIONS = {
     ("classify", "n_jobs"): ["-j", "0"],
     ("classify", "time_limit_s"): ["--time-limit", "-1"],
     ("classify", "memory_limit"): ["--memory-limit", "1MB"],
+    ("classify", "scheduler"): ["--scheduler", "nowhere"],
+    ("classify", "n_dask"): ["--dask", "0"],
     ("classify", "trial_s"): ["--trial-seconds", "0.2"],
     ("explain", "output_format"): ["--format", "json"],
     ("explain", "output"): ["-o", "why.html"],
@@ -166,6 +168,8 @@ OPTIONS = {
     ("features", "n_jobs"): ["-j", "0"],
     ("features", "time_limit_s"): ["--time-limit", "-1"],
     ("features", "memory_limit"): ["--memory-limit", "1MB"],
+    ("features", "scheduler"): ["--scheduler", "nowhere"],
+    ("features", "n_dask"): ["--dask", "0"],
     ("info", "as_json"): ["--json"],
 }
 
@@ -272,7 +276,8 @@ def test_every_option_changes_the_outcome(command, seen, verb, name):
     base, other = seen[verb], outcome(command, BASES[verb] + OPTIONS[verb, name])
     assert base[0] == 0
     # 1: the short clips fail; 2: no workers, or no limits (tests/cli/test_crashing.py has files that pass theirs)
-    assert other[0] == {"min_duration_s": 1, "n_jobs": 2, "time_limit_s": 2, "memory_limit": 2}.get(name, 0)
+    usage = ("n_jobs", "time_limit_s", "memory_limit", "scheduler", "n_dask")
+    assert other[0] == {"min_duration_s": 1, **dict.fromkeys(usage, 2)}.get(name, 0)
     if verb in ("train", "evaluate", "crossval", "stats") and name not in (
         *(
             "output",
