@@ -102,8 +102,8 @@ class Draws:
     ----------
     unit : ndarray, shape (n_clips,), int
         The group of every clip.
-    times : ndarray, shape (n_draws, n_units), uint16
-        How often each group was drawn.
+    times : ndarray, shape (n_draws, n_units), uint8 or uint16
+        How often each group was drawn: of one byte, where none was drawn more than 255 times.
     factor : ndarray, shape (n_units,)
         What each time counts, >= 1: makes up for the one that was not drawn.
     degrees : int
@@ -111,7 +111,7 @@ class Draws:
     """
 
     unit: npt.NDArray[np.intp]
-    times: npt.NDArray[np.uint16]
+    times: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
     factor: Floats
     degrees: int
 
@@ -192,12 +192,15 @@ def draw_weights(true: Sequence[str], units: Sequence[str], rng: np.random.Gener
     # groups are numbered stratum after stratum: each stratum's draws are written side by side
     rank = np.empty(n_units, dtype=np.intp)
     rank[[i for stratum in strata for i in stratum]] = np.arange(n_units)
-    times = np.ones((n_draws, n_units), dtype=np.uint16)
+    times: npt.NDArray[np.uint8] | npt.NDArray[np.uint16] = np.ones((n_draws, n_units), dtype=np.uint8)
     factor = np.ones(n_units)
     start = 0
     for n in map(len, strata):
         if n > 1:
-            times[:, start : start + n] = _times(n, n_draws, rng)
+            for rows, drawn in _times(n, n_draws, rng):
+                if drawn.max() > np.iinfo(times.dtype).max:
+                    times = times.astype(np.uint16)
+                times[rows, start : start + n] = drawn
             factor[start : start + n] = n / (n - 1)
         start += n
     return Draws(rank[unit], times, factor, degrees=n_units - len(strata))
@@ -224,15 +227,13 @@ def _strata(true: Sequence[str], unit: npt.NDArray[np.intp], n_units: int) -> li
     return strata
 
 
-def _times(n: int, n_draws: int, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
-    """Return the number of times that each of ``n`` is among ``n - 1`` drawn with replacement, shape (n_draws, n)."""
-    times = np.empty((n_draws, n), dtype=np.uint16)
+def _times(n: int, n_draws: int, rng: np.random.Generator) -> Iterator[tuple[slice, npt.NDArray[np.intp]]]:
+    """Yield some draws at a time, and how often each of ``n`` is among ``n - 1`` drawn with replacement, (some, n)."""
     n_rows = max(1, BLOCK // n)
     for start in range(0, n_draws, n_rows):
         rows = min(n_rows, n_draws - start)
         drawn = rng.integers(n, size=(rows, n - 1)) + n * np.arange(rows)[:, None]
-        times[start : start + rows] = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
-    return times
+        yield slice(start, start + rows), np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
 
 
 def bootstrap_intervals(

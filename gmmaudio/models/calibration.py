@@ -12,6 +12,7 @@ import numpy as np
 from gmmaudio.arrays import refuse_masked
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.confusion import as_columns, as_log_likelihoods
+from gmmaudio.evaluation.detection import row_blocks
 from gmmaudio.models.linear_algebra import Array, Codes
 from gmmaudio.values import convert_fields, convert_mapping
 
@@ -240,16 +241,21 @@ def fit_calibration(scores: Array, codes: Codes, groups: Sequence[str], *, metho
     n_labels, unit = scores.shape[1], typical_gap(scores)
     if method == "affine" and len(np.unique(codes)) < n_labels:
         raise SettingError("method is affine, but a label has no clips to learn its offset from; take temperature")
+    gaps = shifted_scores(scores)
+    gaps /= unit or 1.0
     if not unit:
         scale, offsets = 1.0, np.zeros(n_labels)
     elif method == "affine" or (method == "auto" and _is_enough(codes, groups, n_labels)):
-        scale, offsets = _affine(shifted_scores(scores) / unit, targets, weights)
+        scale, offsets = _affine(gaps, targets, weights)
     else:
-        scale, offsets = _temperature(shifted_scores(scores) / unit, targets, weights), np.zeros(n_labels)
+        scale, offsets = _temperature(gaps, targets, weights), np.zeros(n_labels)
     scale /= unit or 1.0
+    losses = np.empty(len(scores))
     with np.errstate(over="ignore"):
-        loss = cross_entropy(shifted_scores(scores) * scale + offsets, smoothed_targets(scores, codes, 0.0), weights)
-    return Calibration(scale, offsets, len(scores), len(set(groups)), loss)
+        for rows in row_blocks(scores):
+            logits = shifted_scores(scores[rows]) * scale + offsets
+            losses[rows] = _losses(logits, smoothed_targets(scores[rows], codes[rows], 0.0))
+    return Calibration(scale, offsets, len(scores), len(set(groups)), float(weights @ losses))
 
 
 def usable_clips(scores: Array, codes: Codes, groups: Sequence[str]) -> tuple[Array, Codes, list[str]]:
@@ -279,6 +285,8 @@ def usable_clips(scores: Array, codes: Codes, groups: Sequence[str]) -> tuple[Ar
     if len(groups) != len(codes):
         raise SettingError(f"{len(groups)} groups for {len(codes)} clips; expected one for each")
     kept = np.isfinite(scores[np.arange(len(codes)), codes])
+    if kept.all():
+        return scores, codes, list(groups)
     return scores[kept], codes[kept], [group for group, is_kept in zip(groups, kept, strict=True) if is_kept]
 
 
@@ -297,21 +305,23 @@ def typical_gap(scores: Array) -> float:
     >>> typical_gap(np.array([[3.0, 1.0], [0.0, 4.0]]))
     3.0
     """
-    gaps = -shifted_scores(scores)
-    gaps = gaps[np.isfinite(gaps) & (gaps > 0)]
-    unit = float(np.median(gaps)) if len(gaps) else 0.0
+    gaps = shifted_scores(scores)
+    gaps = gaps[np.isfinite(gaps) & (gaps < 0)]
+    unit = -float(np.median(gaps, overwrite_input=True)) if len(gaps) else 0.0
     return unit if 1e-300 < unit < 1e306 else 0.0
 
 
 def _temperature(gaps: Array, targets: Array, weights: Array) -> float:
     """Return the scale with the lowest loss: where its slope, which rises with the scale, passes 0."""
-    known = np.where(np.isfinite(gaps), gaps, 0.0)
-    low, high = -MAX_LOG_SCALE, MAX_LOG_SCALE / 2
+    low, high, slopes = -MAX_LOG_SCALE, MAX_LOG_SCALE / 2, np.empty(len(gaps))
     while high - low > SCALE_TOLERANCE:
         middle = (low + high) / 2
-        with np.errstate(over="ignore"):
-            errors = softmax(gaps * math.exp(middle)) - targets
-        slope = float(weights @ (errors * known).sum(axis=1))
+        for rows in row_blocks(gaps):
+            part = gaps[rows]
+            with np.errstate(over="ignore"):
+                errors = softmax(part * math.exp(middle)) - targets[rows]
+            slopes[rows] = (errors * np.where(np.isfinite(part), part, 0.0)).sum(axis=1)
+        slope = float(weights @ slopes)
         low, high = (middle, high) if slope < 0 else (low, middle)
     return math.exp((low + high) / 2)
 
@@ -323,11 +333,14 @@ def _affine(gaps: Array, targets: Array, weights: Array) -> tuple[float, Array]:
     start = _temperature(gaps, targets, weights)
 
     def cost(x: Array) -> tuple[float, Array]:
-        logits = gaps * (math.exp(x[0]) * start) + x[1:]
-        errors = weights[:, None] * (softmax(logits) - targets)
-        slope = float((errors * np.where(np.isfinite(logits), logits - x[1:], 0.0)).sum())
-        gradient = np.concatenate([[slope], errors.sum(axis=0) + RIDGE * x[1:]])
-        return cross_entropy(logits, targets, weights) + RIDGE / 2 * float((x[1:] ** 2).sum()), gradient
+        gradient, losses = np.concatenate([[0.0], RIDGE * x[1:]]), np.empty(len(gaps))
+        for rows in row_blocks(gaps):
+            logits = gaps[rows] * (math.exp(x[0]) * start) + x[1:]
+            errors = weights[rows, None] * (softmax(logits) - targets[rows])
+            gradient[0] += float((errors * np.where(np.isfinite(logits), logits - x[1:], 0.0)).sum())
+            gradient[1:] += errors.sum(axis=0)
+            losses[rows] = _losses(logits, targets[rows])
+        return float(weights @ losses) + RIDGE / 2 * float((x[1:] ** 2).sum()), gradient
 
     best = minimize(cost, np.zeros(1 + gaps.shape[1]), jac=True, method="L-BFGS-B").x
     return start * math.exp(best[0]), best[1:] - best[1:].mean()
@@ -371,11 +384,13 @@ def smoothed_targets(scores: Array, codes: Codes, smoothing: float = SMOOTHING) 
     n_labels = scores.shape[1]
     n = np.bincount(codes, minlength=n_labels)[codes]
     wrong = smoothing / (n + 2 * smoothing)
-    each, others = np.arange(len(codes)), scores.copy()
-    others[each, codes] = -np.inf
-    runner_up = others.argmax(axis=1)
+    each, runner_up = np.arange(len(codes)), np.zeros(len(codes), dtype=np.intp)
+    for rows in row_blocks(scores):
+        others = scores[rows].copy()
+        others[np.arange(len(others)), codes[rows]] = -np.inf
+        runner_up[rows] = others.argmax(axis=1)
     # a clip's only candidate has no runner-up
-    wrong = np.where(np.isfinite(others[each, runner_up]), wrong, 0.0)
+    wrong = np.where((runner_up != codes) & np.isfinite(scores[each, runner_up]), wrong, 0.0)
     targets = np.zeros(scores.shape)
     targets[each, runner_up] = wrong
     targets[each, codes] = 1.0 - wrong
@@ -397,10 +412,15 @@ def cross_entropy(logits: Array, targets: Array, weights: Array) -> float:
     >>> round(cross_entropy(np.zeros((1, 2)), np.array([[1.0, 0.0]]), np.ones(1)), 3)
     0.693
     """
+    return float(weights @ _losses(logits, targets))
+
+
+def _losses(logits: Array, targets: Array) -> Array:
+    """Return the cross-entropy of softmax(logits) of every clip, nats, shape (n,)."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_share = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    each = np.where(targets > 0, targets * np.where(targets > 0, log_share, 0.0), 0.0).sum(axis=1)
-    return -float(weights @ each)
+    each: Array = np.where(targets > 0, targets * np.where(targets > 0, log_share, 0.0), 0.0).sum(axis=1)
+    return -each
 
 
 def _is_enough(codes: Codes, groups: Sequence[str], n_labels: int) -> bool:

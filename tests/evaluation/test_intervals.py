@@ -441,3 +441,20 @@ def test_one_group_has_no_interval_of_any_statistic():
 def test_an_unknown_scale_is_refused():
     with pytest.raises(SettingError, match="scale is 'cubic'; expected one of linear, log, logit"):
         weighted_interval(np.sum, ["a"], ["g"], rng(), scale="cubic")
+
+
+def test_a_draw_takes_a_byte_for_each_group_unless_one_is_drawn_very_often(monkeypatch):
+    true, units = ["a"] * 4 + ["b"] * 4, list("11223344")
+    plain = draw_weights(true, units, np.random.default_rng(0), 5)
+    assert plain.times.dtype == np.uint8
+    real = intervals._times
+
+    def often(n, n_draws, rng):
+        for rows, drawn in real(n, n_draws, rng):
+            drawn[0] = [300, 0]
+            yield rows, drawn
+
+    monkeypatch.setattr(intervals, "_times", often)
+    found = draw_weights(true, units, np.random.default_rng(0), 5)
+    assert found.times[0].tolist() == [300, 0, 300, 0]
+    np.testing.assert_array_equal(found.times[1:], plain.times[1:])

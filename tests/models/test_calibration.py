@@ -1,6 +1,7 @@
 """Calibration: known scales, Bayes' rule by hand, brute force."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -392,3 +393,32 @@ def test_the_temperature_is_where_scipys_search_finds_the_lowest_loss(seed):
     # a minimum is found by its value to the root of its rounding
     assert near == pytest.approx(expected.x, abs=1e-5)
     assert loss(near) <= expected.fun + 1e-12
+
+
+@pytest.mark.parametrize("method", ["temperature", "affine"])
+@pytest.mark.parametrize("block", [1, 100])
+def test_blocks_of_clips_change_nothing(method, block, monkeypatch):
+    scores, codes, groups = simulated(0.7, n=90)
+    scores[::9, 1] = -np.inf
+    whole = fit_calibration(scores, codes, groups, method=method)
+    monkeypatch.setattr("gmmaudio.evaluation.detection.BLOCK_NUMBERS", block)
+    found = fit_calibration(scores, codes, groups, method=method)
+    # the losses of clips are the same bits, the gradients of an affine calibration sums in another order
+    assert found.scale == pytest.approx(whole.scale, rel=0.0 if method == "temperature" else 1e-6)
+    np.testing.assert_allclose(found.offsets, whole.offsets, atol=1e-5)
+    assert found.log_loss == pytest.approx(whole.log_loss, rel=1e-6)
+
+
+@pytest.mark.parametrize("method", ["temperature", "affine"])
+def test_a_calibration_takes_the_memory_of_a_few_tables_of_scores(method, monkeypatch):
+    monkeypatch.setattr("gmmaudio.evaluation.detection.BLOCK_NUMBERS", 2**12)
+    rng = np.random.default_rng(0)
+    scores, codes = rng.normal(size=(5000, 40)), rng.integers(40, size=5000)
+    groups = [str(i // 5) for i in range(5000)]
+    fit_calibration(scores[:500], codes[:500], groups[:500], method=method)
+    tracemalloc.start()
+    fit_calibration(scores, codes, groups, method=method)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # gaps and targets, and a copy to find their median; it was seven
+    assert most < 3.7 * scores.nbytes
