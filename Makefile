@@ -7,7 +7,8 @@ READY := $(VENV)/.installed
 LOWEST_PYTHON ?= $(or $(shell command -v python3.11),python3)
 LOWEST := .venv-lowest
 
-.PHONY: help demo test test-slow test-lowest lint check format bench many-files fuzz fuzz-models results pictures clean
+.PHONY: help demo test test-slow test-lowest lint check format bench many-files fuzz fuzz-models failing-writes results \
+	pictures clean
 
 help:
 	@echo "make demo         set up, run the whole job on synthetic audio, print where the reports are"
@@ -20,6 +21,7 @@ help:
 	@echo "make many-files   classify on 20,000 files, killed and resumed; writes results/many_files.json"
 	@echo "make fuzz         50,000 mutated audio files through classify; writes results/fuzz_audio.json"
 	@echo "make fuzz-models  20,000 mutated model files, half with a right checksum; writes results/fuzz_models.json"
+	@echo "make failing-writes   every operation on an output fails in turn; writes results/failing_writes.json"
 	@echo "make results      list the measured results; NAME=demo (or all) measures again and fills the documents"
 	@echo "make pictures     screenshots of docs/reports/language.html, by chromium"
 
@@ -80,6 +82,9 @@ fuzz: $(READY)
 
 fuzz-models: $(READY)
 	$(BIN)/python -m benchmarks.fuzz_models
+
+failing-writes: $(READY)
+	$(BIN)/python -m benchmarks.failing_writes
 
 results: $(READY)
 	$(BIN)/python -m results $(if $(NAME),remake $(NAME),list)

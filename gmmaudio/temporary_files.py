@@ -59,7 +59,8 @@ def temporary_file(folder: PathLike) -> Iterator[tuple[BinaryIO, str]]:
     try:
         yield handle, name
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        # it may have another name by now; one that stays is removed by the next run
+        with contextlib.suppress(OSError):
             os.unlink(name)  # noqa: PTH108 - a name, not a Path
         # closing writes once more what could not be written
         with contextlib.suppress(OSError):

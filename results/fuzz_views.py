@@ -53,3 +53,28 @@ def models_text(rows: Rows) -> str:
         for row in rows
     ]
     return table([*heads, "slowest, s", "peak memory, MiB"], cells)
+
+
+def writes_text(rows: Rows) -> str:
+    """Return what came of operations on outputs that failed.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of `benchmarks.failing_writes`.
+    """
+    ends = {
+        "older results untouched, exit code 4": ("untouched",),
+        "goes on to the same bytes, exit code 4": ("goes on",),
+        "completed, exit code 0": ("completed", "same answers"),
+    }
+    cells = [
+        [
+            f"`{row['command']}`",
+            *(str(row[name]) for name in ("operations", "trials")),
+            *(str(sum(row["outcomes"].get(name, 0) for name in names)) for names in ends.values()),
+            str(row["faults"]),
+        ]
+        for row in rows
+    ]
+    return table(["command", "operations on outputs", "trials", *ends, "faults"], cells)

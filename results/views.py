@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from results.file_views import many_files_text
-from results.fuzz_views import audio_text, models_text
+from results.fuzz_views import audio_text, models_text, writes_text
 from results.markdown import number, percent, points, table
 from results.record import FOLDER, Record, read_record
 from results.timeline_views import hours_text, mixed_text, timeline_text
@@ -448,6 +448,17 @@ def fuzz_models_table(record: Record) -> str:
     return _with_source(models_text(record.rows), record)
 
 
+def failing_writes_table(record: Record) -> str:
+    """Return what came of operations on outputs that failed.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.failing_writes`.
+    """
+    return _with_source(writes_text(record.rows), record)
+
+
 def many_files_table(record: Record) -> str:
     """Return throughput and memory of a command on many files.
 
@@ -479,6 +490,7 @@ VIEWS: Mapping[str, View] = {
     "mixed": mixed_table,
     "hours": hours_table,
     "many_files": many_files_table,
+    "failing_writes": failing_writes_table,
     "fuzz_audio": fuzz_audio_table,
     "fuzz_models": fuzz_models_table,
 }

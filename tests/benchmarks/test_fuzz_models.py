@@ -23,9 +23,10 @@ def test_a_process_that_ends_too_early_or_never_is_said(tmp_path, monkeypatch):
     line = json.dumps({"outcome": "refused", "s": 0.0, "peak_mib": 1.0})
     answers, fault = script(monkeypatch, tmp_path, f"print({line!r}, flush=True); import os; os.abort()")
     assert (len(answers), fault) == (1, "crashed")
-    monkeypatch.setattr(fuzz_models, "START_S", 0.3)
-    answers, fault = script(monkeypatch, tmp_path, "import time; time.sleep(60)")
-    assert (answers, fault) == ([], "hung")
+    text = "import signal; signal.setitimer(signal.ITIMER_PROF, 0.01)\n    while True: pass"
+    assert script(monkeypatch, tmp_path, text) == ([], "hung")
+    monkeypatch.setattr(fuzz_models, "SILENT_S", 0.3)
+    assert script(monkeypatch, tmp_path, "import time; time.sleep(60)") == ([], "hung")
 
 
 def test_a_tally_counts_every_outcome_once():
