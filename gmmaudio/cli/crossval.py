@@ -28,6 +28,7 @@ OPTIONS = (
 @click.command(name="crossval")
 @click.argument("corpus", type=options.FILE)
 @options.recipe
+@options.cluster
 @click.option(
     "--folds", default="5", show_default=True, metavar="N|loo", help="Number of folds, or loo: leave one group out."
 )
@@ -62,6 +63,8 @@ def command(
     n_jobs: int | None,
     time_limit_s: float | None,
     memory_limit: int | None,
+    scheduler: str | None,
+    n_dask: int | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,
@@ -77,6 +80,7 @@ def command(
     from gmmaudio.compute import RunContext
 
     _check_options(folds, settings)
+    opening = options.open_cluster(scheduler, n_dask, n_jobs)
     store = options.open_store(cache, cache_limit)
     chosen = {name: settings.pop(name) for name in OPTIONS}
     division = pipeline.CrossvalOptions(folds="loo" if folds == "loo" else int(folds), **chosen)
@@ -85,8 +89,8 @@ def command(
     paths.check(corpus)
     labelled_clips = pipeline.read_corpus(corpus)
     paths.keep_clips(labelled_clips)
-    with show_progress(is_quiet=is_quiet) as progress:
-        run = RunContext(n_jobs, progress, time_limit_s, memory_limit)
+    with opening as cluster, show_progress(is_quiet=is_quiet) as progress:
+        run = RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
         report = pipeline.run_crossval(
             labelled_clips, recipe, division, run, cache=store, command=options.typed_command()
         )

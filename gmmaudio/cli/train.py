@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.argument("corpus", type=options.FILE)
 @click.option("-o", "--output", required=True, type=options.FILE, metavar="MODEL", help="Model file to write.")
 @options.recipe
+@options.cluster
 @options.group_by
 @click.option("--tune", is_flag=True, help="Choose kind, components, covariance and projection on inner folds.")
 def command(
@@ -29,6 +30,8 @@ def command(
     n_jobs: int | None,
     time_limit_s: float | None,
     memory_limit: int | None,
+    scheduler: str | None,
+    n_dask: int | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,
@@ -45,6 +48,7 @@ def command(
     from gmmaudio.models import save_model
 
     options.check_tune({"tune": tune, **settings})
+    opening = options.open_cluster(scheduler, n_dask, n_jobs)
     store = options.open_store(cache, cache_limit)
     recipe = pipeline.make_recipe(**settings)
     outputs = OutputPaths({"-o": output})
@@ -52,7 +56,7 @@ def command(
     labelled_clips = pipeline.read_corpus(corpus)
     outputs.keep_clips(labelled_clips)
     console.say_skipped(labelled_clips.n_skipped)
-    with show_progress(is_quiet=is_quiet) as progress:
+    with opening as cluster, show_progress(is_quiet=is_quiet) as progress:
         result = pipeline.train(
             labelled_clips,
             recipe,
@@ -65,6 +69,7 @@ def command(
             time_limit_s=time_limit_s,
             memory_limit=memory_limit,
             cache=store,
+            cluster=cluster,
         )
     save_model(result.model, output)
     console.say_failed(result.failed)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,64 @@ from gmmaudio.errors import SettingError
 
 # An order-preserving map: the builtin, or that of a pool of processes or a cluster.
 Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
+
+# items of one task: enough that its way to a worker and back is little beside it
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class BatchMapper:
+    """A mapper whose workers are far away: it gives them several chunks at once, and they add up the statistics.
+
+    Parameters
+    ----------
+    mapper : callable
+        An order-preserving map, such as :meth:`gmmaudio.compute.Cluster.map`.
+
+    Examples
+    --------
+    >>> list(BatchMapper(map)(abs, [-1, -2, -3]))
+    [1, 2, 3]
+    """
+
+    mapper: Mapper
+
+    def __call__(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        """Return an iterator over ``function(item)`` in the order of the items.
+
+        Parameters
+        ----------
+        function : callable
+            Function of one item.
+        items : iterable
+            Items.
+        """
+        return itertools.chain.from_iterable(self.mapper(partial(_apply_to_all, function), in_batches(items, BATCH)))
+
+
+def _apply_to_all(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """Return a function of each item."""
+    return [function(item) for item in items]
+
+
+def in_batches(items: Iterable[Any], n: int) -> Iterator[tuple[Any, ...]]:
+    """Yield ``n`` items at a time, in the last batch perhaps fewer.
+
+    Parameters
+    ----------
+    items : iterable
+        Items.
+    n : int
+        Number of items of a batch.
+
+    Examples
+    --------
+    >>> list(in_batches("abc", 2))
+    [('a', 'b'), ('c',)]
+    """
+    rest = iter(items)
+    yield from iter(lambda: tuple(itertools.islice(rest, n)), ())
 
 
 def count_threads(n_threads: int) -> int:

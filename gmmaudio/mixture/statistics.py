@@ -19,7 +19,7 @@ from gmmaudio.mixture.far import sums_by_differences
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.kept import KeptColumns, whitened_columns
 from gmmaudio.mixture.missing import expected_sums
-from gmmaudio.mixture.parallel import Mapper, count_threads
+from gmmaudio.mixture.parallel import BatchMapper, Mapper, count_threads, in_batches
 from gmmaudio.mixture.product import LogJoint, Workspace, exponentiate
 from gmmaudio.mixture.rows import Chunk, UnreadChunk, block_rows, list_chunks, map_unread, observed_weight
 from gmmaudio.mixture.sources import RowSource
@@ -218,7 +218,16 @@ def map_chunks(joint: LogJoint, chunks: Iterable[UnreadChunk], mapper: Mapper) -
     array([[3.]])
     """
     with one_thread():
+        if isinstance(mapper, BatchMapper):
+            groups = in_batches(chunks, GROUP_CHUNKS)
+            return _total(mapper.mapper(functools.partial(_group_statistics, joint), groups))
         return sum_in_groups(map_unread(functools.partial(chunk_statistics, joint), chunks, mapper))
+
+
+def _group_statistics(joint: LogJoint, group: Iterable[UnreadChunk]) -> SufficientStats | None:
+    """Return the statistics of one group of chunks, for a worker process."""
+    with one_thread():
+        return add_in_order(chunk_statistics(joint, chunk.read()) for chunk in group)
 
 
 def sum_in_groups(parts: Iterable[SufficientStats]) -> SufficientStats:
@@ -244,7 +253,11 @@ def sum_in_groups(parts: Iterable[SufficientStats]) -> SufficientStats:
     130
     """
     rest = iter(parts)
-    groups = iter(lambda: add_in_order(itertools.islice(rest, GROUP_CHUNKS)), None)
+    return _total(iter(lambda: add_in_order(itertools.islice(rest, GROUP_CHUNKS)), None))
+
+
+def _total(groups: Iterable[SufficientStats | None]) -> SufficientStats:
+    """Return the sum of the statistics of groups; raise MixtureError where they are of no rows."""
     total = add_in_order(group for group in groups if group is not None)
     if total is None or total.n_rows == 0:
         raise MixtureError("there are no rows; at least one is needed")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmaudio.compute import Progress, RunContext, quiet
+from gmmaudio.compute import Cluster, Progress, RunContext, quiet
 from gmmaudio.corpus import (
     Clip,
     Corpus,
@@ -217,6 +217,7 @@ def crossval(
     time_limit_s: float | None = None,
     memory_limit: int | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
+    cluster: Cluster | None = None,
     command: str = "",
 ) -> Report:
     """Return the report of a cross-validation: no model is trained on clips of the groups that it is scored on.
@@ -244,6 +245,8 @@ def crossval(
     cache : path-like, FeatureStore or None
         Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
         report does not depend on it.
+    cluster : Cluster or None
+        Dask cluster whose workers read the files and fit, instead of this computer's; likewise.
     command : str
         The command line, for the report.
 
@@ -279,7 +282,7 @@ def crossval(
         robustness=robustness,
         open_set=open_set,
     )
-    run = RunContext(n_jobs, progress, time_limit_s, memory_limit)
+    run = RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
     return run_crossval(as_corpus(corpus), as_recipe(preset), options, run, cache=cache, command=command)
 
 

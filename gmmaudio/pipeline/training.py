@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmmaudio.compute import Progress, RunContext, quiet
+from gmmaudio.compute import Cluster, Progress, RunContext, quiet
 from gmmaudio.corpus import Clip, Corpus, check_labels, check_same_audio, plan_split, to_hex
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import FailedInput
@@ -76,6 +76,7 @@ def train(
     time_limit_s: float | None = None,
     memory_limit: int | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
+    cluster: Cluster | None = None,
 ) -> TrainResult:
     """Return a model trained on a corpus: the same bits for any ``n_jobs``.
 
@@ -106,6 +107,8 @@ def train(
     cache : path-like, FeatureStore or None
         Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
         model does not depend on it.
+    cluster : Cluster or None
+        Dask cluster whose workers read the files and fit, instead of this computer's; likewise.
 
     Returns
     -------
@@ -132,7 +135,7 @@ def train(
             f"of the kind: make_recipe(kind={kind!r})"
         )
     store = as_store(cache)
-    run = RunContext(n_jobs, progress, time_limit_s, memory_limit, checkpoints_of(store))
+    run = RunContext(n_jobs, progress, time_limit_s, memory_limit, checkpoints_of(store), cluster)
     corpus, recipe = as_corpus(corpus), as_recipe(preset)
     clips = plan_split(corpus.clips, split=split, group_by=group_by)
     check_labels([clip.label for clip in clips])

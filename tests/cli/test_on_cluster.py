@@ -4,20 +4,23 @@ import pytest
 
 from gmmaudio.compute import cluster as module
 
-VERBS = ("classify", "features")
+VERBS = ("classify", "features", "train", "crossval")
 
 
 def words_of(verb, corpus, model_file, out):
-    """Return a command line of a sub-command, which writes into a folder that is new."""
+    """Return a command line of a sub-command, which writes into a folder."""
+    out.mkdir(exist_ok=True)
     return {
         "classify": ["classify", model_file, corpus.root / "low", "--format", "jsonl", "--cache", "none"],
+        "train": ["train", corpus.plain, "-o", out / "m.gmm", "--components", "2", "--cache", "none", "-q"],
+        "crossval": ["crossval", corpus.plain, "--components", "2", "--folds", "2", "--durations", "none", "-q"],
         "features": ["features", corpus.root / "low", "-o", out, "--cache", "none"],
     }[verb]
 
 
 def written(folder):
     """Return the files in a folder, by name."""
-    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()} if folder.exists() else {}
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("verb", VERBS)

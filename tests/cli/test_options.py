@@ -93,6 +93,8 @@ OPTIONS = {
     ("train", "split"): ["--split", "test"],
     ("train", "seed"): ["--seed", "1"],
     ("train", "n_jobs"): ["-j", "0"],
+    ("train", "scheduler"): ["--scheduler", "nowhere"],
+    ("train", "n_dask"): ["--dask", "0"],
     ("train", "time_limit_s"): ["--time-limit", "-1"],
     ("train", "memory_limit"): ["--memory-limit", "1MB"],
     ("classify", "output_format"): ["--format", "jsonl"],
@@ -134,6 +136,8 @@ OPTIONS = {
     ("crossval", "split"): ["--split", "train"],
     ("crossval", "seed"): ["--seed", "1"],
     ("crossval", "n_jobs"): ["-j", "0"],
+    ("crossval", "scheduler"): ["--scheduler", "nowhere"],
+    ("crossval", "n_dask"): ["--dask", "0"],
     ("crossval", "time_limit_s"): ["--time-limit", "-1"],
     ("crossval", "memory_limit"): ["--memory-limit", "1MB"],
     ("crossval", "folds"): ["--folds", "3"],
@@ -288,6 +292,8 @@ def test_every_option_changes_the_outcome(command, seen, verb, name):
             "n_jobs",
             "time_limit_s",
             "memory_limit",
+            "scheduler",
+            "n_dask",
         ),
     ):
         assert other[2].keys() == base[2].keys()

@@ -2,12 +2,14 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import gmmaudio
 from gmmaudio.features import FeatureStore, make_features
+from gmmaudio.models import FrameGmmSettings
 from gmmaudio.pipeline import read_rows
 
 pytest.importorskip("distributed", reason="needs the dask extra")
@@ -46,3 +48,57 @@ def test_rows_are_the_same_bits_and_kept_where_the_workers_are(dask_cluster, pat
         if ours.path != "gone.wav":
             np.testing.assert_array_equal(ours.rows.values, theirs.rows.values)
     assert sum(file.n_bytes > 4096 for file in store.files()) == len(paths) - 1
+
+
+def bytes_of(result, folder):
+    """Return the bytes of the model file of a training run."""
+    gmmaudio.save_model(result.model, folder / "m.gmm")
+    return (folder / "m.gmm").read_bytes()
+
+
+class Killer:
+    """Progress that kills a worker when the first item of a stage is there."""
+
+    def __init__(self, cluster, stage):
+        self.cluster, self.stage, self.n_killed = cluster, stage, 0
+
+    def __call__(self, items, total, stage):
+        for item in items:
+            if stage.startswith(self.stage) and not self.n_killed:
+                self.n_killed += 1
+                kill_a_worker(self.cluster)
+            yield item
+
+
+RECIPES = {
+    "frames": gmmaudio.make_recipe(n_components=2),
+    "UBM": replace(gmmaudio.make_recipe(), kind_settings=FrameGmmSettings(n_components=2, relevance=16.0)),
+    "blocks": gmmaudio.make_recipe("genre"),
+    "supervector": gmmaudio.make_recipe(kind="supervector", n_components=4),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_model_is_the_same_bytes_as_on_this_computer(dask_cluster, corpus, tmp_path, name):
+    here = gmmaudio.train(corpus.plain, RECIPES[name], n_jobs=1)
+    there = gmmaudio.train(corpus.plain, RECIPES[name], cluster=dask_cluster)
+    assert bytes_of(there, tmp_path) == bytes_of(here, tmp_path)
+
+
+@pytest.mark.parametrize("stage", ["extracting features", "fitting mixtures"])
+def test_a_worker_that_is_lost_in_training_changes_no_byte(dask_cluster, corpus, tmp_path, stage):
+    recipe, killer = gmmaudio.make_recipe(n_components=2), Killer(dask_cluster, stage)
+    here = gmmaudio.train(corpus.plain, recipe, n_jobs=1)
+    there = gmmaudio.train(corpus.plain, recipe, cluster=dask_cluster, progress=killer)
+    assert killer.n_killed == 1
+    assert bytes_of(there, tmp_path) == bytes_of(here, tmp_path)
+
+
+def test_the_report_of_a_cross_validation_is_the_same_but_for_its_time(dask_cluster, corpus):
+    recipe = gmmaudio.make_recipe(n_components=2)
+
+    def of(**workers):
+        report = gmmaudio.crossval(corpus.plain, recipe, folds=2, durations_s=(), **workers)
+        return report.clips, report.findings, report.slices
+
+    assert of(cluster=dask_cluster) == of(n_jobs=1)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from gmmaudio.compute import one_thread, ordered_map
+from gmmaudio.compute import Cluster, one_thread, ordered_map
 from gmmaudio.errors import WorkerError
 from gmmaudio.mixture import EMStep, EMTrace, GaussianMixture, adapt_gmm, fit_gmm
-from gmmaudio.mixture.sources import RowSource
+from gmmaudio.mixture.parallel import BatchMapper, Mapper
+from gmmaudio.mixture.sources import CHUNK_ROWS, RowSource
+from gmmaudio.mixture.statistics import GROUP_CHUNKS
 from gmmaudio.models.heads import Head, Mixtures
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import EmSettings, check_positive, check_whole
@@ -31,6 +33,8 @@ MAX_REFITTING = 10
 MANY_ROWS, MANY_ROWS_EACH = 4_000, 200
 # of a clip with more rows than this, every second is scored
 MANY_ROWS_OF_CLIP = 500
+# a label with more rows than this is fitted by all workers of a cluster at once: four groups of chunks
+ROWS_OF_ONE_WORKER = 4 * GROUP_CHUNKS * CHUNK_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -351,8 +355,11 @@ def fit_mixtures(
         with run.steps(settings.max_iter, f"EM of {training.labels[task.seed[1]]}") as step:
             return _fit_label(task, lambda _: step())
 
-    # the iterations of a worker process are not seen
-    results = ordered_map(fit_here if n_workers == 1 else _fit_label, tasks, n_workers, on_crash=refuse)
+    if run.cluster is not None:
+        results = _fit_on_cluster(run.cluster, tasks, refuse)
+    else:
+        # the iterations of a worker process are not seen
+        results = ordered_map(fit_here if n_workers == 1 else _fit_label, tasks, n_workers, on_crash=refuse)
     fits = list(run.progress(results, n_labels, "fitting mixtures"))
     return tuple(mixture for mixture, _ in fits), dict(zip(training.labels, (t for _, t in fits), strict=True))
 
@@ -367,12 +374,30 @@ class _Task:
     start: GaussianMixture | None = None
 
 
-def _fit_label(task: _Task, callback: Callable[[EMStep], None] | None = None) -> tuple[GaussianMixture, EMTrace]:
+def _fit_on_cluster(
+    cluster: Cluster, tasks: Iterable[_Task], on_crash: Callable[[_Task, WorkerError], NoReturn]
+) -> Iterator[tuple[GaussianMixture, EMTrace]]:
+    """Yield the mixture and the trace of every label.
+
+    Workers fit the labels, each a label at a time. Of a label with very many rows they take the sums of groups of
+    chunks instead, in every iteration, so that all of them have work.
+    """
+    every = list(tasks)
+    is_large = [n_rows_of(task.rows) > ROWS_OF_ONE_WORKER for task in every]
+    small = [task for task, large in zip(every, is_large, strict=True) if not large]
+    fits = cluster.map(_fit_label, small, on_crash=on_crash)
+    for task, large in zip(every, is_large, strict=True):
+        yield _fit_label(task, mapper=BatchMapper(cluster.map)) if large else next(fits)
+
+
+def _fit_label(
+    task: _Task, callback: Callable[[EMStep], None] | None = None, mapper: Mapper | None = None
+) -> tuple[GaussianMixture, EMTrace]:
     """Return one label's mixture and trace; the callback gets each iteration."""
     settings = task.settings.em_settings()
     if task.start is not None:
         settings |= {"init": task.start, "n_components": task.start.n_components}
-    return fit_gmm(task.rows, **settings, rng=np.random.default_rng(task.seed), callback=callback)
+    return fit_gmm(task.rows, **settings, rng=np.random.default_rng(task.seed), callback=callback, mapper=mapper)
 
 
 def describe(settings: FrameGmmSettings) -> str:
