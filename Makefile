@@ -70,6 +70,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.mixture
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.large
 	$(BIN)/python -m benchmarks.timeline
 	$(BIN)/python -m benchmarks.mixed
 	$(BIN)/python -m benchmarks.hours

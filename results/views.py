@@ -9,6 +9,7 @@ from typing import Any
 
 from results.file_views import many_files_text
 from results.fuzz_views import audio_text, models_text, writes_text
+from results.growth_views import growth_text, large_text
 from results.markdown import number, percent, points, table
 from results.record import FOLDER, Record, read_record
 from results.timeline_views import hours_text, mixed_text, timeline_text
@@ -378,19 +379,18 @@ def growth_table(record: Record) -> str:
     record : Record
         Of `benchmarks.growth`.
     """
-    rows = [
-        [
-            row["stage"],
-            f"{row['sizes'][0]:,} to {row['sizes'][-1]:,} {row['grows_with']}",
-            f"{row['cpu_s'][0]:.2g} to {row['cpu_s'][-1]:.2g}",
-            "" if row["peak_mib"][-1] is None else f"{row['peak_mib'][-1]:.0f}",
-            f"{row['exponent']:.2f}",
-            f"{row['last_exponent']:.2f}",
-        ]
-        for row in record.rows
-    ]
-    heads = ["stage", "sizes", "CPU s", "peak memory, MiB", "exponent", "between the two largest"]
-    return _with_source(table(heads, rows), record)
+    return _with_source(growth_text(record.rows), record)
+
+
+def large_table(record: Record) -> str:
+    """Return CPU seconds and memory of every stage at very many clips and labels.
+
+    Parameters
+    ----------
+    record : Record
+        Of `benchmarks.large`.
+    """
+    return _with_source(large_text(record.rows), record)
 
 
 def timeline_tables(record: Record) -> str:
@@ -486,6 +486,7 @@ VIEWS: Mapping[str, View] = {
     "mixture": mixture_ratios,
     "mixture/memory": mixture_memory,
     "growth": growth_table,
+    "large": large_table,
     "timeline": timeline_tables,
     "mixed": mixed_table,
     "hours": hours_table,

@@ -96,6 +96,13 @@ class Calibration:
                 f"scores have shape {scores.shape}; expected {n_labels} for each clip, one of each label"
             )
         log_prior = np.zeros(n_labels) if priors is None else _log_prior(priors, n_labels)
+        if scores.ndim == 1 or not len(scores):
+            return self._probability(scores, log_prior)
+        parts = [self._probability(scores[rows], log_prior) for rows in row_blocks(scores)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _probability(self, scores: Array, log_prior: Array) -> Array:
+        """Return the probability of every label of some clips."""
         possible = np.where(np.isneginf(log_prior), -np.inf, scores)
         if np.isnan(scores).any() or (scores == np.inf).any() or not np.isfinite(possible).any(axis=-1).all():
             raise SettingError("scores hold NaN or infinity, or nothing that is possible; expected numbers")

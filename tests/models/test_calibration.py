@@ -422,3 +422,16 @@ def test_a_calibration_takes_the_memory_of_a_few_tables_of_scores(method, monkey
     tracemalloc.stop()
     # gaps and targets, and a copy to find their median; it was seven
     assert most < 3.7 * scores.nbytes
+
+
+def test_probabilities_of_blocks_of_clips_are_those_of_all(monkeypatch):
+    scores, _, _ = simulated(1.0, n=50)
+    scores[::7, 2] = -np.inf
+    calibration = Calibration(1.5, np.array([0.5, -0.5, 0.0, 0.0]))
+    whole = calibration.probability(scores, np.array([0.4, 0.3, 0.2, 0.1]))
+    monkeypatch.setattr("gmmaudio.evaluation.detection.BLOCK_NUMBERS", 12)
+    np.testing.assert_array_equal(calibration.probability(scores, np.array([0.4, 0.3, 0.2, 0.1])), whole)
+    assert calibration.probability(scores[:0]).shape == (0, 4)
+    scores[47] = np.nan
+    with pytest.raises(SettingError, match="NaN"):
+        calibration.probability(scores)
