@@ -13,7 +13,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from gmmaudio.compute.feeding import open_feed
-from gmmaudio.compute.limits import NO_LIMITS, ItemLimits, resident_bytes
+from gmmaudio.compute.limits import NO_LIMITS, ItemLimits, resident_bytes, waited_s
 from gmmaudio.compute.serving import pickle_any
 from gmmaudio.compute.window import Loss, Task, Window, settle, too_long
 from gmmaudio.compute.worker_process import WorkerProcess, keep_worker, take_worker
@@ -99,11 +99,14 @@ class Run(Generic[Item, Result]):
         Clock when it was last looked at, seconds.
     spent_s : float
         Time that it took so far, seconds; below 0 while its process starts.
+    waited_s : float
+        Time that the process had waited for a core at the last look, seconds.
     """
 
     task: Task[Item, Result]
     last_s: float
     spent_s: float
+    waited_s: float = 0.0
 
     def look(self, now_s: float, process: int) -> Loss | None:
         """Return the loss of the task where it passed a limit, and None where it did not.
@@ -115,9 +118,10 @@ class Run(Generic[Item, Result]):
         process : int
             Identifier of the worker process.
         """
-        # a stopped program, a sleeping machine or a slow reader is not charged to the item
-        self.spent_s += min(now_s - self.last_s, 2 * LOOK_S)
-        self.last_s = now_s
+        # a busy machine, a stopped program, a sleeping machine or a slow reader is not charged to the item
+        waited = waited_s(process)
+        self.spent_s += min(max(0.0, now_s - self.last_s - (waited - self.waited_s)), 2 * LOOK_S)
+        self.last_s, self.waited_s = now_s, waited
         time_s, memory_bytes = self.task.limits.time_s, self.task.limits.memory_bytes
         if time_s is not None and self.spent_s > time_s:
             return too_long(time_s)

@@ -8,31 +8,40 @@ from functools import partial
 import numpy as np
 import pytest
 
-from gmmaudio.compute import RunContext, limits, ordered_map
+from gmmaudio.compute import RunContext, limits, ordered_map, worker_pool
 from gmmaudio.compute.limits import ItemLimits, memory_limited, resident_bytes
 from gmmaudio.compute.window import Loss, Task
 from gmmaudio.compute.worker_pool import LOOK_S, Run
 from gmmaudio.errors import SettingError, WorkerError
 
 MIB = 2**20
+# what never ends, so that a test which fails does
+LONG_S = 60
 # well above what a worker takes by itself with numpy
 SOME = ItemLimits(memory_bytes=300 * MIB)
 needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="no table of memory")  # noqa: PTH110
 
 
+def until(is_true):
+    """Wait until something is true, at most as long as what never ends here takes: it is an error then."""
+    deadline_s = time.monotonic() + LONG_S
+    while not is_true():
+        if time.monotonic() > deadline_s:
+            raise TimeoutError
+
+
 def sleep(_item):
-    time.sleep(1000)
+    time.sleep(LONG_S)
 
 
 def spin(_item):
-    while True:
-        pass
+    until(lambda: False)
 
 
 def sleep_holding_the_lock(_item):
     import ctypes
 
-    ctypes.PyDLL(None).sleep(1000)
+    ctypes.PyDLL(None).sleep(LONG_S)
 
 
 def eat(_item):
@@ -54,7 +63,7 @@ def eat_for_good(_item):
         try:
             held.append(np.ones(MIB))
         except MemoryError:
-            time.sleep(1000)
+            time.sleep(LONG_S)
 
 
 def at(bad, function, item):
@@ -97,7 +106,8 @@ def test_the_start_of_a_worker_is_not_charged_to_its_item(no_idle, monkeypatch, 
     assert list(ordered_map(slow_module.double, [1, 2], 2, limits=lambda _item: ItemLimits(time_s=0.5))) == [2, 4]
 
 
-def test_a_task_is_charged_for_the_time_between_looks_and_not_for_a_stop_of_the_program():
+def test_a_task_is_charged_for_the_time_between_looks_and_not_for_a_stop_of_the_program(monkeypatch):
+    monkeypatch.setattr(worker_pool, "waited_s", lambda _process: 0.0)
     run = Run(Task(0, ItemLimits(time_s=1.0)), last_s=10.0, spent_s=0.5)
     assert run.look(10.25, os.getpid()) is None
     assert (run.last_s, run.spent_s) == (10.25, 0.75)
@@ -107,6 +117,19 @@ def test_a_task_is_charged_for_the_time_between_looks_and_not_for_a_stop_of_the_
     assert run.spent_s == 2 * LOOK_S
     run.spent_s = 0.9
     assert run.look(5000.2, os.getpid()) == Loss("timeout", "took longer than 1 s")
+
+
+def test_a_task_is_not_charged_for_the_time_that_its_process_waits_for_a_core(monkeypatch):
+    waited = iter([30.0, 30.15, 33.0])
+    monkeypatch.setattr(worker_pool, "waited_s", lambda _process: next(waited))
+    run = Run(Task(0, ItemLimits(time_s=1.0)), last_s=10.0, spent_s=0.0)
+    # a process that was kept from an earlier map has waited before
+    run.look(10.2, os.getpid())
+    assert run.spent_s == 0.0
+    run.look(10.4, os.getpid())
+    assert run.spent_s == pytest.approx(0.05)
+    run.look(12.4, os.getpid())
+    assert run.spent_s == pytest.approx(0.05)
 
 
 @needs_proc
@@ -126,7 +149,7 @@ def test_the_parent_watches_memory_that_the_system_does_not_limit():
         held = mmap.mmap(-1, 1000 * MIB)
         for start in range(0, 1000 * MIB, 4096):
             held[start] = 1
-        time.sleep(1000)
+        time.sleep(LONG_S)
 
     got = run(eat_shared, {3}, SOME)
     assert got[3] == "3 memory: took more memory than 300 MiB twice, the second time alone"
@@ -157,15 +180,13 @@ def crash_or_hang(folder, how, item):
     mine.touch()
     if item == 5:
         if how == "hang":
-            time.sleep(1000)
+            time.sleep(LONG_S)
         if len(list(folder.glob("try of 5 by *"))) == 1:
             # the other item is running
-            while not list(folder.glob("try of 6 by *")):
-                pass
+            until(lambda: list(folder.glob("try of 6 by *")))
         os.kill(os.getpid(), signal.SIGSEGV)
     if item == 6:
-        while len(list(folder.glob("try of 5 by *"))) < 2:
-            pass
+        until(lambda: len(list(folder.glob("try of 5 by *"))) == 2)
     return item
 
 
@@ -187,8 +208,7 @@ def test_an_item_that_is_tried_again_does_not_wait_for_the_others(tmp_path, how,
 def wait_for(folder, item):
     """Return an item; the first one ends when the hundredth is done."""
     if item == 0:
-        while not (folder / "100").exists():
-            pass
+        until((folder / "100").exists)
     if item == 100:
         (folder / "100").touch()
     return item
@@ -285,6 +305,14 @@ def test_the_memory_of_a_process_is_what_it_uses():
     assert resident_bytes(os.getpid()) - before == pytest.approx(200 * MIB, rel=0.05)
     del held
     assert resident_bytes(2**30) == 0
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("5000000000 2500000000 77\n", 2.5), ("", 0.0), ("none\n", 0.0)])
+def test_the_time_that_a_process_waited_is_what_the_system_says(monkeypatch, tmp_path, text, seconds):
+    monkeypatch.setattr(limits, "PROCESSES", tmp_path)
+    write(tmp_path / "123" / "schedstat", text)
+    assert limits.waited_s(123) == seconds
+    assert limits.waited_s(124) == 0.0
 
 
 @needs_proc
