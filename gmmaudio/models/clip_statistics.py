@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -134,7 +136,12 @@ class Background:
         kind_settings = recipe.pop("kind_settings")
         features = recipe.pop("features")
         ubm = {name: getattr(self.ubm, name) for name in ("weights", "means", "covariances")}
-        digests = {"UBM": digest_of(ubm), "front-end tables": digest_of(self.tables.tensors())}
+        heard = json.dumps([self.log_likelihood, *(asdict(clip) for clip in self.clips)]).encode()
+        digests = {
+            "UBM": digest_of(ubm),
+            "clips of the UBM": hashlib.sha256(heard).hexdigest(),
+            "front-end tables": digest_of(self.tables.tensors()),
+        }
         return {**recipe, **features["frames"], **features["rows"], **kind_settings, **digests}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ from gmmaudio.pipeline.training import TrainResult, check_lost_labels, check_tri
 from gmmaudio.trials import Extracted, Trial, TrialSet, check_made_trials, clips_of, joining_key
 from gmmaudio.values import checked, shown
 
+CHANGED = "a file of statistics changed while it was read; merge again"
 # path, folder by folder, start and end of the segment, and hash of the samples
 ClipKey = tuple[tuple[str, ...], float, float, str]
 
@@ -96,23 +97,43 @@ class _Gathered:
 def _gather(parts: Sequence[str | os.PathLike[str] | ClipStatistics]) -> _Gathered:
     """Return statistics, read one after another: of their vectors, those of one file are in memory at a time."""
     n_vectors = sum(len(part.vectors) if isinstance(part, ClipStatistics) else count_vectors(part) for part in parts)
-    statistics: list[ClipStatistics] = []
-    holder: dict[ClipKey, str] = {}
-    table: RowTable | None = None
+    gathering = _Gathering(n_vectors)
     for number, part in enumerate(parts, start=1):
-        loaded = part if isinstance(part, ClipStatistics) else load_statistics(part)
-        name = f"statistics {number}" if isinstance(part, ClipStatistics) else os.fspath(part)
-        first_name = next(iter(holder.values()), name)
-        _check_settings(name, loaded, first_name, (statistics or [loaded])[0])
-        _check_clips(name, loaded, holder)
-        table = table or RowTable((n_vectors, loaded.background.n_outputs), loaded.vectors.dtype)
-        table.append(loaded.vectors)
-        statistics.append(loaded.without_vectors())
-    places = _canonical_places(statistics)
+        gathering.add(part, f"statistics {number}" if isinstance(part, ClipStatistics) else os.fspath(part))
+    places = _canonical_places(gathering.statistics)
     order = np.concatenate([np.arange(place.begin, place.end) for place in places])
-    if table is None or len(order) != n_vectors:
-        raise StatisticsFileError("a file of statistics changed while it was read; merge again")
-    return _Gathered(statistics, [place.trial for place in places], keep_rows(table.take(order)))
+    if gathering.table is None or len(order) != n_vectors:
+        raise StatisticsFileError(CHANGED)
+    vectors = keep_rows(gathering.table.take(order))
+    return _Gathered(gathering.statistics, [place.trial for place in places], vectors)
+
+
+@dataclass(eq=False)
+class _Gathering:
+    """Statistics that were read so far, and their vectors, one file after another."""
+
+    n_vectors: int
+    statistics: list[ClipStatistics] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    holder: dict[ClipKey, str] = field(default_factory=dict)
+    table: RowTable | None = None
+    n_added: int = 0
+
+    def add(self, part: str | os.PathLike[str] | ClipStatistics, name: str) -> None:
+        """Add the statistics of a file, checked against those before."""
+        loaded = part if isinstance(part, ClipStatistics) else load_statistics(part)
+        if self.statistics:
+            _check_settings(name, loaded, self.names[0], self.statistics[0])
+        _check_clips(name, loaded, self.holder)
+        self.n_added += len(loaded.vectors)
+        if self.n_added > self.n_vectors:
+            raise StatisticsFileError(f"{name}: {CHANGED}")
+        if self.table is None:
+            self.table = RowTable((self.n_vectors, loaded.background.n_outputs), loaded.vectors.dtype)
+        self.table.append(loaded.vectors)
+        background = self.statistics[0].background if self.statistics else loaded.background
+        self.statistics.append(replace(loaded.without_vectors(), background=background))
+        self.names.append(name)
 
 
 def _check_settings(name: str, statistics: ClipStatistics, first_name: str, first: ClipStatistics) -> None:

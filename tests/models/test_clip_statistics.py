@@ -110,7 +110,7 @@ def test_settings_and_arrays_are_told_apart():
     background = small_statistics().background
     tables = [vars(background.recipe), vars(background.recipe.features.frames)]
     tables += [vars(background.recipe.features.rows), background.settings.to_dict()]
-    # less features and kind_settings, which are tables themselves; two digests and the groups more
-    assert len(settings) == sum(map(len, tables)) - 2 + 3
+    # less features and kind_settings, which are tables themselves; three digests and the groups more
+    assert len(settings) == sum(map(len, tables)) - 2 + 4
     ones = np.ones(3)
     assert digest_of({"a": ones}) not in {digest_of({"b": ones}), digest_of({"a": ones + 1e-15})}

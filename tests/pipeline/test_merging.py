@@ -1,16 +1,18 @@
 """Models of statistics: any division of a corpus into shards is one corpus again; what does not belong is refused."""
 
+import gc
 import itertools
 import unicodedata
+import weakref
 from dataclasses import replace
 
 import pytest
 
-from gmmaudio import load_model, make_recipe, merge, save_statistics, stats, train
+from gmmaudio import load_model, load_statistics, make_recipe, merge, save_statistics, stats, train
 from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import CorpusError, SettingError, StatisticsFileError
 from gmmaudio.models import to_bytes
-from gmmaudio.pipeline import evaluate, read_corpus
+from gmmaudio.pipeline import evaluate, merging, read_corpus
 from tests.models.conftest import small_statistics
 
 
@@ -235,6 +237,37 @@ def test_another_ubm_other_tables_and_other_groups_are_refused(clips, ubm, corpu
     assert "front-end tables is " in message_of([first, changed])
     # the column group by its name is the same
     assert merge([first, stats(halves[1], ubm, group_by="group")]).model.training.group_by is None
+
+
+@pytest.mark.parametrize("changes", [{"clips": ()}, {"log_likelihood": -3.0}])
+def test_one_ubm_of_which_two_things_are_said_is_refused(changes):
+    other = small_statistics(labels=("c",))
+    other = replace(other, background=replace(other.background, **changes))
+    assert "other settings than statistics 1: clips of the UBM is " in message_of([small_statistics(), other])
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
+    paths = saved([small_statistics(), small_statistics(labels=("c",))], tmp_path)
+    monkeypatch.setattr(merging, "count_vectors", lambda _: 4)
+    assert message_of(paths) == f"{paths[1]}: a file of statistics changed while it was read; merge again"
+    monkeypatch.setattr(merging, "count_vectors", lambda _: 9)
+    assert message_of(paths) == "a file of statistics changed while it was read; merge again"
+
+
+def test_the_vectors_of_one_file_are_in_memory_at_a_time(tmp_path, monkeypatch):
+    held = []
+
+    def load(path):
+        gc.collect()
+        held.append(sum(vectors() is not None for vectors in seen))
+        statistics = load_statistics(path)
+        seen.append(weakref.ref(statistics.vectors))
+        return statistics
+
+    seen = []
+    monkeypatch.setattr(merging, "load_statistics", load)
+    merge(saved([small_statistics(labels=(label,)) for label in "abcd"], tmp_path))
+    assert held == [0, 0, 0, 0]
 
 
 def test_one_label_is_too_few():
