@@ -74,6 +74,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.timeline
 	$(BIN)/python -m benchmarks.mixed
 	$(BIN)/python -m benchmarks.hours
+	$(BIN)/python -m benchmarks.merged language-indomain
 
 many-files: $(READY)
 	$(BIN)/python -m benchmarks.many_files

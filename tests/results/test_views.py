@@ -135,6 +135,17 @@ def test_language_shows_every_division_and_the_cllr_of_the_calibrated_system(rec
     assert preset.endswith("| 50.0 % (25.0 to 75.0) | 1.00; 0.50 | +12.5 (+5.0 to +20.0) | 2.0 |")
 
 
+def test_merged_models_stand_beside_the_one_trained_at_once(record):
+    row = {"corpus": "speech", "n": 8, "n_bytes": 31_550.0, "accuracy": HALF, "cllr": {"value": 1.0, "interval": None}}
+    rows = [row | {"system": "at once"}, row | {"system": "merged", "difference": GAP}]
+    text = views.merged_table(replace(record, rows=rows))
+    assert text.startswith("A trial takes 31.6 kB in a file of statistics, ")
+    assert [line for line in rows_of(text) if line.startswith("| speech")] == [
+        "| speech | at once | 8 | 50.0 % (25.0 to 75.0) | 1.00 | |",
+        "| speech | merged | 8 | 50.0 % (25.0 to 75.0) | 1.00 | +12.5 (+5.0 to +20.0) |",
+    ]
+
+
 def test_mixture_ratios_are_the_peers_time_over_ours(record):
     rows = [
         {"title": "EM", "part": "em", "contender": "gmmaudio float32", "cpu_s": 0.25, "peak_mib": 10.0},
