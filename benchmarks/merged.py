@@ -30,7 +30,7 @@ from gmmaudio.pipeline.scoring import score_trials
 from gmmaudio.trials import Trial, TrialSet, build_trial_set, units_of
 from results.corpora import manifest_of
 from results.record import make_record, write_record
-from results.views import merged_table
+from results.views import VIEWS
 
 AT_ONCE = "trained at once"
 QUARTER = "merged, UBM of a quarter of the speakers"
@@ -144,7 +144,7 @@ def main(corpora: tuple[str, ...], repeats: int) -> None:
         rows = [row for name in corpora or ("language-indomain", "language") for row in measure(name, repeats)]
     protocol = PROTOCOL.format(repeats=repeats, n_shards=N_SHARDS)
     record = make_record("merged", "Models merged from shards, and the model trained at once", protocol, rows)
-    click.echo(merged_table(record))
+    click.echo(VIEWS["merged"](record))
     click.echo(f"wrote {write_record(record).name}")
 
 

@@ -11,6 +11,7 @@ from results.file_views import many_files_text
 from results.fuzz_views import audio_text, models_text, writes_text
 from results.growth_views import growth_text, large_text
 from results.markdown import number, percent, points, table
+from results.merged_views import merged_text
 from results.record import FOLDER, Record, read_record
 from results.timeline_views import hours_text, mixed_text, timeline_text
 
@@ -470,33 +471,6 @@ def many_files_table(record: Record) -> str:
     return _with_source(many_files_text(record.rows), record)
 
 
-def merged_table(record: Record) -> str:
-    """Return the recognition of merged models, and its difference to that of the model trained at once.
-
-    Parameters
-    ----------
-    record : Record
-        Of `benchmarks.merged`.
-    """
-    rows = [
-        [
-            row["corpus"],
-            row["system"],
-            f"{row['n']}",
-            percent(row["accuracy"]),
-            number(row["cllr"]["value"], row["cllr"]["interval"], form=".2f"),
-            points(row["difference"]) if "difference" in row else "",
-        ]
-        for row in record.rows
-    ]
-    heads = ["corpus", "model", "trials", "accuracy", "Cllr, bits", "difference in accuracy, points"]
-    size = max(row["n_bytes"] for row in record.rows)
-    text = (
-        f"A trial takes {size / 1000:.1f} kB in a file of statistics, its names and its share of the UBM included.\n\n"
-    )
-    return text + _with_source(table(heads, rows), record)
-
-
 VIEWS: Mapping[str, View] = {
     "real_audio": real_audio_table,
     "real_audio/presets": real_audio_presets,
@@ -517,7 +491,7 @@ VIEWS: Mapping[str, View] = {
     "timeline": timeline_tables,
     "mixed": mixed_table,
     "hours": hours_table,
-    "merged": merged_table,
+    "merged": lambda record: _with_source(merged_text(record.rows), record),
     "many_files": many_files_table,
     "failing_writes": failing_writes_table,
     "fuzz_audio": fuzz_audio_table,

@@ -138,7 +138,7 @@ def test_language_shows_every_division_and_the_cllr_of_the_calibrated_system(rec
 def test_merged_models_stand_beside_the_one_trained_at_once(record):
     row = {"corpus": "speech", "n": 8, "n_bytes": 31_550.0, "accuracy": HALF, "cllr": {"value": 1.0, "interval": None}}
     rows = [row | {"system": "at once"}, row | {"system": "merged", "difference": GAP}]
-    text = views.merged_table(replace(record, rows=rows))
+    text = views.VIEWS["merged"](replace(record, rows=rows))
     assert text.startswith("A trial takes 31.6 kB in a file of statistics, ")
     assert [line for line in rows_of(text) if line.startswith("| speech")] == [
         "| speech | at once | 8 | 50.0 % (25.0 to 75.0) | 1.00 | |",
