@@ -7,8 +7,8 @@ READY := $(VENV)/.installed
 LOWEST_PYTHON ?= $(or $(shell command -v python3.11),python3)
 LOWEST := .venv-lowest
 
-.PHONY: help demo test test-slow test-lowest lint check format bench many-files fuzz fuzz-models failing-writes results \
-	pictures clean
+.PHONY: help demo test test-slow test-lowest lint check format bench many-files fuzz fuzz-models failing-writes kills \
+	results pictures clean
 
 help:
 	@echo "make demo         set up, run the whole job on synthetic audio, print where the reports are"
@@ -22,6 +22,7 @@ help:
 	@echo "make fuzz         50,000 mutated audio files through classify; writes results/fuzz_audio.json"
 	@echo "make fuzz-models  20,000 mutated model files, half with a right checksum; writes results/fuzz_models.json"
 	@echo "make failing-writes   every operation on an output fails in turn; writes results/failing_writes.json"
+	@echo "make kills        210 runs of train, crossval and classify killed and started again; writes results/kills.json"
 	@echo "make results      list the measured results; NAME=demo (or all) measures again and fills the documents"
 	@echo "make pictures     screenshots of docs/reports/language.html, by chromium"
 
@@ -87,6 +88,9 @@ fuzz-models: $(READY)
 
 failing-writes: $(READY)
 	$(BIN)/python -m benchmarks.failing_writes
+
+kills: $(READY)
+	$(BIN)/python -m benchmarks.kills
 
 results: $(READY)
 	$(BIN)/python -m results $(if $(NAME),remake $(NAME),list)

@@ -10,6 +10,7 @@ from typing import Any
 from results.file_views import many_files_text
 from results.fuzz_views import audio_text, models_text, writes_text
 from results.growth_views import growth_text, large_text
+from results.kill_views import kills_text
 from results.markdown import number, percent, points, table
 from results.merged_views import merged_text
 from results.record import FOLDER, Record, read_record
@@ -471,6 +472,11 @@ def many_files_table(record: Record) -> str:
     return _with_source(many_files_text(record.rows), record)
 
 
+def kills_table(record: Record) -> str:
+    """Return what runs that were killed and started again came to."""
+    return _with_source(kills_text(record.rows), record)
+
+
 VIEWS: Mapping[str, View] = {
     "real_audio": real_audio_table,
     "real_audio/presets": real_audio_presets,
@@ -496,6 +502,7 @@ VIEWS: Mapping[str, View] = {
     "failing_writes": failing_writes_table,
     "fuzz_audio": fuzz_audio_table,
     "fuzz_models": fuzz_models_table,
+    "kills": kills_table,
 }
 
 

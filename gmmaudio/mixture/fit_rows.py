@@ -101,8 +101,8 @@ class FitRows:
 
     @property
     def digest(self) -> str:
-        """Hash of the rows and their weights, where one was asked for."""
-        return f"{self.summary.digest} {self.unit_weight!r}"
+        """Hash of the rows and their weights; empty where none was asked for."""
+        return self.summary.digest and f"{self.summary.digest} {self.unit_weight!r}"
 
     def in_row_units(self, mixture: GaussianMixture) -> GaussianMixture:
         """Return a mixture of whitened rows in the units of the rows.

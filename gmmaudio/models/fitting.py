@@ -6,8 +6,9 @@ of out-of-fold scores on inner folds that keep groups whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -140,14 +141,23 @@ def learn_open_set_threshold(
         n_rounds = -(-len(drawn) // max(1, len(labels) // LABELS_FOR_EACH_LEFT_OUT))
         parties = [{labels[i] for i in drawn[k::n_rounds]} for k in range(n_rounds)]
         left_out = run.track(parties, "leaving labels out")
-        rounds = _leave_labels_out(fits, make_inner_folds(trials, recipe.seed), labels, left_out, scorer.weights)
+
+        def score(
+            train: Sequence[int], inside: Sequence[int], outside: Sequence[int], others: Sequence[str]
+        ) -> list[Array]:
+            compute = partial(_score_sides, fits, train, inside, outside, others)
+            return fits.resume(compute, run, recipe, "labels left out", train, inside, outside)
+
+        rounds = _leave_labels_out(fits, make_inner_folds(trials, recipe.seed), labels, left_out, score, scorer.weights)
 
     def without_offsets(scores: Array) -> dict[str, Array]:
         # the temperature belongs to scores of this kind, the offsets to these labels
         uniform = replace(calibration, offsets=np.zeros(scores.shape[1]))
         return score_statistics(scores, uniform.probability(scores))
 
-    in_sample = fuse(fits.score(scorer, range(len(trials)), labels), scorer.weights)
+    everything = range(len(trials))
+    (heads,) = fits.resume(lambda: [fits.score(scorer, everything, labels)], run, recipe, "in sample", everything)
+    in_sample = fuse(heads, scorer.weights)
     return fit_open_set_threshold(
         known,
         ((without_offsets(inside), without_offsets(outside)) for inside, outside in rounds),
@@ -196,6 +206,7 @@ def _leave_labels_out(
     folds: Sequence[Fold],
     labels: Sequence[str],
     left_out: Iterable[Set[str]],
+    score: Callable[..., list[Array]],
     weights: Sequence[float],
 ) -> Iterator[tuple[Array, Array]]:
     """Yield, for the labels left out at once, the scores of held-out clips of the others, and of clips of these labels.
@@ -212,13 +223,19 @@ def _leave_labels_out(
         inside_scores: list[Array] = []
         outside_scores: list[Array] = []
         for j, (train, inside, outside) in enumerate(usable[:n_each]):
-            scorer = fits.fit(train)
-            inside_scores.append(fits.score(scorer, inside, others))
-            part = outside[j :: min(n_each, len(usable))]
-            if part:
-                outside_scores.append(fits.score(scorer, part, others))
+            first, *rest = score(train, inside, outside[j :: min(n_each, len(usable))], others)
+            inside_scores.append(first)
+            outside_scores += rest
         if outside_scores:
             yield fuse(np.concatenate(inside_scores), weights), fuse(np.concatenate(outside_scores), weights)
+
+
+def _score_sides(
+    fits: TrialFits, train: Sequence[int], inside: Sequence[int], outside: Sequence[int], others: Sequence[str]
+) -> list[Array]:
+    """Return the scores of trials inside and, if there are any, outside of the labels that a scorer is trained on."""
+    scorer = fits.fit(train)
+    return [fits.score(scorer, part, others) for part in (inside, outside) if part]
 
 
 def _sides(fits: TrialFits, fold: Fold, unknown: Set[str]) -> tuple[list[int], list[int], list[int]] | None:

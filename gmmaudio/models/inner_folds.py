@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.compute import RunContext
+from gmmaudio.compute import RunContext, digest_of, resume
+from gmmaudio.compute.checkpoints import Arrays, Record
 from gmmaudio.corpus import Fold, random_folds, scored_labels
 from gmmaudio.models.kinds import fresh_fits
 from gmmaudio.models.linear_algebra import Array, Codes
@@ -17,7 +18,7 @@ from gmmaudio.models.partial_fits import PartialFits
 from gmmaudio.models.recipe import Recipe
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.training_rows import ClipRows, TrainingRows
-from gmmaudio.trials import Trial, units_of
+from gmmaudio.trials import Trial, digest_trials, units_of
 
 N_INNER_FOLDS = 5
 
@@ -135,6 +136,46 @@ class TrialFits:
         return units_of(self.trials)
 
     @cached_property
+    def digest(self) -> str:
+        """The content of the trials (:func:`gmmaudio.trials.digest_trials`)."""
+        return digest_trials(self.trials)
+
+    def resume(
+        self,
+        compute: Callable[[], list[Array]],
+        run: RunContext,
+        recipe: Recipe,
+        kind: str,
+        *places: Sequence[int],
+    ) -> list[Array]:
+        """Return scores by scorers of parts of the trials, read from the checkpoints of the run or computed and kept.
+
+        Parameters
+        ----------
+        compute : callable
+            Returns the scores.
+        run : RunContext
+            Its checkpoints.
+        recipe : Recipe
+            Settings of the fits.
+        kind : str
+            Name of these scores among all of the training set.
+        *places : sequence of int
+            Indices of the trials that are trained on and scored.
+        """
+        if run.checkpoints is None:
+            return compute()
+        key = {
+            "kind": kind,
+            "trials": self.digest,
+            # scorers that share what a fit to all trials computed have other scores than those that do not
+            "fits": type(self.partial).__name__,
+            "recipe": recipe.to_dict(),
+            "places": digest_of(*(list(map(int, each)) for each in places)),
+        }
+        return resume(run.checkpoints, key, compute, _describe_arrays, _restore_arrays)
+
+    @cached_property
     def _edges(self) -> Codes:
         """The first clip of every trial, and the number of all clips."""
         return np.cumsum([0, *(len(trial.training_rows) for trial in self.trials)])
@@ -206,8 +247,24 @@ def out_of_fold_scores(
         if len({trials[i].label for i in fold.train}) < 2:
             continue
         indices += fold.test
-        scores.append(fits.score(fits.fit(fold.train), fold.test, labels))
+        compute = partial(_score_inner_fold, fits, fold, labels)
+        scores += fits.resume(compute, run, recipe, "inner fold", fold.train, fold.test)
     return OutOfFold(np.array(indices), np.concatenate(scores), labels) if scores else None
+
+
+def _score_inner_fold(fits: TrialFits, fold: Fold, labels: Sequence[str]) -> list[Array]:
+    """Return the scores of the held-out trials of a fold by the scorer of the others."""
+    return [fits.score(fits.fit(fold.train), fold.test, labels)]
+
+
+def _describe_arrays(arrays: Sequence[Array]) -> tuple[dict[str, Array], dict[str, int]]:
+    """Return arrays by their place, and their number."""
+    return {str(i): array for i, array in enumerate(arrays)}, {"n": len(arrays)}
+
+
+def _restore_arrays(arrays: Arrays, record: Record) -> list[Array]:
+    """Return the arrays that :func:`_describe_arrays` gave by their place."""
+    return [arrays[str(i)] for i in range(record["n"])]
 
 
 def make_inner_folds(trials: Sequence[Trial], seed: int) -> list[Fold]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from gmmaudio.compute import RunContext
+from gmmaudio.compute import RunContext, resume
 from gmmaudio.evaluation import accuracy, balanced_accuracy, confusion_matrix
 from gmmaudio.features import same_frames
 from gmmaudio.models.fusion import head_weights
@@ -14,7 +15,7 @@ from gmmaudio.models.inner_folds import N_INNER_FOLDS, OutOfFold, labels_and_gro
 from gmmaudio.models.kinds import KINDS, find_kind
 from gmmaudio.models.presets import preset_of
 from gmmaudio.models.recipe import Recipe
-from gmmaudio.trials import Trial, with_features
+from gmmaudio.trials import Trial, digest_trials, with_features
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,14 @@ def tune(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, kind: str 
     """
     candidates = _candidates(recipe, kind)
     rows: list[dict[str, Any]] = []
+    digest = "" if run.checkpoints is None else digest_trials(trials)
     for candidate in run.track(candidates, "tuning"):
-        scores = out_of_fold_scores(with_features(trials, candidate.features), candidate, run)
-        if scores is None:
+        key = {"kind": "candidate", "trials": digest, "recipe": candidate.to_dict()}
+        compute = partial(_try_candidate, trials, candidate, run)
+        row = resume(run.checkpoints, key, compute, lambda row: ({}, row), lambda _, row: dict(row))
+        if not row:
             return Tuned(recipe, (), "no label has two groups to tune on: the settings are left as they were")
-        rows.append(_row(trials, candidate, scores))
+        rows.append(row)
     order = sorted(range(len(rows)), key=lambda i: -rows[i]["balanced_accuracy"])
     best, second = rows[order[0]], rows[order[min(1, len(order) - 1)]]
     ahead = 100 * (best["balanced_accuracy"] - second["balanced_accuracy"])
@@ -98,6 +102,12 @@ def _candidates(recipe: Recipe, kind_name: str | None) -> list[Recipe]:
         if candidate not in candidates:
             candidates.append(candidate)
     return candidates
+
+
+def _try_candidate(trials: Sequence[Trial], candidate: Recipe, run: RunContext) -> dict[str, Any]:
+    """Return one line of the table; an empty one where there are no inner folds."""
+    scores = out_of_fold_scores(with_features(trials, candidate.features), candidate, run)
+    return {} if scores is None else _row(trials, candidate, scores)
 
 
 def _row(trials: Sequence[Trial], candidate: Recipe, scores: OutOfFold) -> dict[str, Any]:

@@ -52,9 +52,16 @@ def fit_ubm(training: TrainingRows, settings: EmSettings, n_rows: int) -> tuple[
     draw = draw_balanced if lengths.sum() <= MAX_PERMUTED else draw_balanced_of_many
     places = draw(group.ravel(), lengths, n_rows, rng)
     rows = np.concatenate([training.rows[i][at] for i, at in enumerate(places) if len(at)])
-    n_threads = count_jobs(training.run.n_jobs)
-    with training.run.steps(settings.max_iter, "fitting the UBM") as step:
-        return fit_gmm(rows, **settings.em_settings(), rng=rng, n_threads=n_threads, callback=lambda _: step())
+    run = training.run
+    with run.steps(settings.max_iter, "fitting the UBM") as step:
+        return fit_gmm(
+            rows,
+            **settings.em_settings(),
+            rng=rng,
+            n_threads=count_jobs(run.n_jobs),
+            callback=lambda _: step(),
+            checkpoints=run.checkpoints,
+        )
 
 
 def draw_balanced(group: Codes, lengths: Codes, n: int, rng: np.random.Generator) -> list[Codes]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gmmaudio.pipeline.merging import merge
     from gmmaudio.pipeline.reproduction import Reproduction, reproduce
     from gmmaudio.pipeline.statistics_run import stats
+    from gmmaudio.pipeline.stored_checkpoints import StoredCheckpoints
     from gmmaudio.pipeline.timeline_evaluation import compare_timelines, evaluate_timelines
     from gmmaudio.pipeline.timeline_run import Scan, TimelineSettings, timeline, timelines
     from gmmaudio.pipeline.training import TrainResult, train
@@ -34,6 +35,7 @@ else:
             "gmmaudio.pipeline.merging": "merge",
             "gmmaudio.pipeline.reproduction": "Reproduction reproduce",
             "gmmaudio.pipeline.statistics_run": "stats",
+            "gmmaudio.pipeline.stored_checkpoints": "StoredCheckpoints",
             "gmmaudio.pipeline.timeline_evaluation": "compare_timelines evaluate_timelines",
             "gmmaudio.pipeline.timeline_run": "Scan TimelineSettings timeline timelines",
             "gmmaudio.pipeline.training": "TrainResult train",
@@ -47,6 +49,7 @@ __all__ = [
     "Recipe",
     "Reproduction",
     "Scan",
+    "StoredCheckpoints",
     "TimelineSettings",
     "TrainResult",
     "classify",

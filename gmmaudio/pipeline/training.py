@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +195,9 @@ def fit_model(
     >>> fit_model(trials, recipe, QUIET, ())[0].scorer.labels
     ('jazz', 'metal')
     """
+    if fit is not None:
+        # their keys would be those of a fit to the rows of these trials
+        run = replace(run, checkpoints=None)
     fitted = fit_trials(trials, recipe, run, fit=fit)
     open_set = learn_open_set_threshold(trials, recipe, fitted, run)
     findings += fitted.findings + check_traces(fitted.traces)

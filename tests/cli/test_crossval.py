@@ -37,11 +37,19 @@ def test_crossval_keeps_groups_whole(command, corpus):
 
 
 def test_crossval_is_the_same_for_one_worker_and_two(command, corpus):
-    one, two = (crossval(command, corpus.plain, "-j", n) for n in (1, 2))
+    # without a cache, from which the second would read the folds of the first
+    one, two = (crossval(command, corpus.plain, "-j", n, "--cache", "none") for n in (1, 2))
     for report in (one, two):
         for key in ("command", "began", "seconds"):
             del report["protocol"][key]
     assert one == two
+
+
+def test_a_run_says_from_how_many_folds_it_goes_on_unless_it_is_to_be_quiet(command, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("gmmaudio.compute.checkpoints.LEAST_S", 0.0)
+    words = ("crossval", corpus.plain, "--components", "2", "--folds", "3", "--durations", "none", "--cache", tmp_path)
+    line = "goes on from 3 of 3 folds, which an earlier run finished\n"
+    assert [line in command(*words, *more).err for more in ((), (), ("-q",))] == [False, True, False]
 
 
 def test_leaving_out_one_group_at_a_time(command, corpus):

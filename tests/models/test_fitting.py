@@ -1,6 +1,7 @@
 """A scorer with calibration and open-set threshold, learned from the training set alone."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -94,10 +95,11 @@ def test_no_label_that_is_left_out_is_trained_on_and_all_of_its_clips_are_scored
             calls.append((scorer.labels, list(part))) or score(self, scorer, part, labels)
         ),
     )
-    labels = fitted.out_of_fold.labels
+    labels, score_sides = fitted.out_of_fold.labels, partial(fitting._score_sides, fitted.fits)
     for label in labels:
         calls.clear()
-        ((inside, outside),) = fitting._leave_labels_out(fitted.fits, folds, labels, [{label}], (1.0,))
+        rounds = fitting._leave_labels_out(fitted.fits, folds, labels, [{label}], score_sides, (1.0,))
+        ((inside, outside),) = rounds
         others = tuple(name for name in labels if name != label)
         trained = [call for call in calls if isinstance(call, list)]
         scored = [call for call in calls if isinstance(call, tuple)]
@@ -156,9 +158,9 @@ def test_of_very_many_labels_several_are_left_out_at_once(monkeypatch, corpus):
     rounds = []
     leave = fitting._leave_labels_out
 
-    def watched(fits, folds, labels, left_out, weights):
+    def watched(fits, folds, labels, left_out, score, weights):
         rounds.extend(left_out)
-        return leave(fits, folds, labels, rounds, weights)
+        return leave(fits, folds, labels, rounds, score, weights)
 
     monkeypatch.setattr(fitting, "_leave_labels_out", watched)
     alone = fitting.learn_open_set_threshold(trials, recipe, fitted, QUIET)

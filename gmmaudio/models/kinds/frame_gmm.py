@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from gmmaudio.compute import Cluster, one_thread, ordered_map
+from gmmaudio.compute import Checkpoints, Cluster, one_thread, ordered_map
 from gmmaudio.errors import WorkerError
 from gmmaudio.mixture import EMStep, EMTrace, GaussianMixture, adapt_gmm, fit_gmm
 from gmmaudio.mixture.parallel import BatchMapper, Mapper
@@ -335,11 +335,11 @@ def fit_mixtures(
     >>> [mixture.means.round(6).item() for mixture in mixtures]
     [1.0, 6.0]
     """
+    run, n_labels = training.run, len(training.labels)
     tasks = (
-        _Task(label_rows, settings, (training.seed, i), None if starts is None else starts[i])
+        _Task(label_rows, settings, (training.seed, i), None if starts is None else starts[i], run.checkpoints)
         for i, label_rows in enumerate(rows)
     )
-    run, n_labels = training.run, len(training.labels)
 
     def refuse(task: _Task, error: WorkerError) -> NoReturn:
         label, n_rows = training.labels[task.seed[1]], n_rows_of(task.rows)
@@ -372,6 +372,7 @@ class _Task:
     settings: EmSettings
     seed: tuple[int, int]
     start: GaussianMixture | None = None
+    checkpoints: Checkpoints | None = None
 
 
 def _fit_on_cluster(
@@ -397,7 +398,8 @@ def _fit_label(
     settings = task.settings.em_settings()
     if task.start is not None:
         settings |= {"init": task.start, "n_components": task.start.n_components}
-    return fit_gmm(task.rows, **settings, rng=np.random.default_rng(task.seed), callback=callback, mapper=mapper)
+    rng, kept = np.random.default_rng(task.seed), task.checkpoints
+    return fit_gmm(task.rows, **settings, rng=rng, callback=callback, mapper=mapper, checkpoints=kept)
 
 
 def describe(settings: FrameGmmSettings) -> str:
