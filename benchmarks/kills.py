@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -375,12 +375,12 @@ def kill_case(case: Case, n: int, seed: int, n_at_once: int) -> dict[str, Any]:
     }
 
 
-def record_of(rows: Sequence[dict[str, Any]], options: Sequence[str]) -> Record:
+def record_of(rows: Sequence[Mapping[str, Any]], options: Sequence[str]) -> Record:
     """Return the record of all commands.
 
     Parameters
     ----------
-    rows : sequence of dict
+    rows : sequence of mapping
         Row of each command.
     options : sequence of str
         Options that measure all of them.

@@ -440,13 +440,7 @@ def fuzz_audio_table(record: Record) -> str:
 
 
 def fuzz_models_table(record: Record) -> str:
-    """Return what mutated model files came to.
-
-    Parameters
-    ----------
-    record : Record
-        Of `benchmarks.fuzz_models`.
-    """
+    """Return what mutated model files came to."""
     return _with_source(models_text(record.rows), record)
 
 
