@@ -1,7 +1,7 @@
-"""Temporary files: their lock is held while they are written, and those that killed runs left are removed.
+"""Temporary files and folders: a lock is held while they are used, and those that killed runs left are removed.
 
 A lock ends with its process, however that ends. A file whose name only this package gives, and whose lock is free, was
-left by a run that was killed.
+left by a run that was killed. A folder has the name of such a file, which stands beside it while it is used.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ PREFIX = ".gmmaudio-"
 # a lock may be seen on one computer only: the name says on which one the writer runs
 HOST = re.sub(r"[^A-Za-z0-9.]", "_", socket.gethostname())[:32]
 LEFT_OVER = re.compile(re.escape(f"{PREFIX}{HOST}-") + "[a-z0-9_]{8}")
+# at the end of the name of a folder, after that of its file
+FOLDER_SUFFIX = ".d"
 # up to version 0.2 without the computer; their mode tells them from files of users
 OLD_LEFT_OVER, OLD_MODE = re.compile(re.escape(PREFIX) + "[a-z0-9_]{8}"), 0o600
 
@@ -67,11 +69,45 @@ def temporary_file(folder: PathLike) -> Iterator[tuple[BinaryIO, str]]:
             handle.close()
 
 
+@contextlib.contextmanager
+def temporary_folder(folder: PathLike) -> Iterator[str]:
+    """Return a context manager that makes a new folder for files, and removes it at the end.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder to make it in.
+
+    Returns
+    -------
+    context manager of str
+        Its name. There must be no folders in it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with temporary_folder(folder) as name:
+    ...         _ = Path(name, "rows").write_bytes(b"numbers")
+    ...     list(Path(folder).iterdir())
+    []
+    """
+    with temporary_file(folder) as (_, lock):
+        name = lock + FOLDER_SUFFIX
+        os.mkdir(name, 0o700)  # noqa: PTH102 - a name, not a Path
+        try:
+            yield name
+        finally:
+            # before its file, without which other runs take it for a left-over
+            _remove_folder(name)
+
+
 def remove_left_over(folder: PathLike) -> None:
-    """Remove the temporary files that killed runs left in a folder.
+    """Remove the temporary files and folders that killed runs left in a folder.
 
     Such a file has a name that only this package gives, belongs to this user, was made on this computer, and no process
-    holds its lock. All others stay.
+    holds its lock. Such a folder has the name of a file that is not there. All others stay.
 
     Parameters
     ----------
@@ -93,6 +129,9 @@ def remove_left_over(folder: PathLike) -> None:
         for name in names:
             with contextlib.suppress(OSError):
                 _remove_if_left_over(name)
+        for name in names:
+            with contextlib.suppress(OSError):
+                _remove_folder_if_left_over(name)
 
 
 def wait_for_lock(descriptor: int) -> None:
@@ -153,6 +192,27 @@ def _remove_if_left_over(name: str) -> None:
             os.unlink(name)  # noqa: PTH108
     finally:
         os.close(descriptor)
+
+
+def _remove_folder_if_left_over(name: str) -> None:
+    """Remove a folder that a killed run has left, whose file is gone; any other stays."""
+    lock = name.removesuffix(FOLDER_SUFFIX)
+    # PTH: names, not Paths
+    if lock == name or not LEFT_OVER.fullmatch(os.path.basename(lock)) or os.path.lexists(lock):  # noqa: PTH119
+        return
+    status = os.lstat(name)
+    if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
+        _remove_folder(name)
+
+
+def _remove_folder(name: str) -> None:
+    """Remove a folder and the files in it, as far as that can be."""
+    with contextlib.suppress(OSError):
+        with os.scandir(name) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)  # noqa: PTH108
+        os.rmdir(name)  # noqa: PTH106
 
 
 def _lock(descriptor: int, *, is_waiting: bool) -> bool:

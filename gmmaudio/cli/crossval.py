@@ -67,6 +67,7 @@ def command(
     n_dask: int | None,
     cache: Path | None,
     cache_limit: int,
+    memory_bytes: int,
     is_quiet: bool,
     **settings: Any,
 ) -> None:
@@ -92,7 +93,13 @@ def command(
     with opening as cluster, show_progress(is_quiet=is_quiet) as progress:
         run = RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
         report = pipeline.run_crossval(
-            labelled_clips, recipe, division, run, cache=store, command=options.typed_command()
+            labelled_clips,
+            recipe,
+            division,
+            run,
+            cache=store,
+            memory_bytes=memory_bytes,
+            command=options.typed_command(),
         )
     title = f"Cross-validation of {report_files.corpus_name(corpus)}"
     click.get_current_context().exit(report_files.deliver(report, title, paths))

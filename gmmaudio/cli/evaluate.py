@@ -62,6 +62,7 @@ REPORT_OPTIONS = ("report_path", "json_path", "csv_folder", "figures_folder")
 @options.jobs
 @options.limits
 @options.cache
+@options.memory
 @options.quiet
 def command(
     model: Path | None,

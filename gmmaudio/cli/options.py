@@ -179,11 +179,12 @@ def _n_bytes(text: str) -> int | None:
     return int(n_bytes) if 1 <= n_bytes <= LARGEST_SIZE else None
 
 
-def _size(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
-    """Return the size of the cache."""
+def _size(_ctx: click.Context, param: click.Parameter, value: str) -> int:
+    """Return the size of the cache, or of the memory for features."""
     n_bytes = _n_bytes(value)
     if n_bytes is None:
-        raise click.BadParameter(f"{value!r} is no size such as 500MB or 5GB; --cache none keeps nothing.")
+        hint = "; --cache none keeps nothing." if param.name == "cache_limit" else "."
+        raise click.BadParameter(f"{value!r} is no size such as 500MB or 5GB{hint}")
     return n_bytes
 
 
@@ -406,6 +407,15 @@ resume = OptionGroup(
         help="Write a line of progress every S seconds. [default: bars on a terminal, elsewhere a line a minute]",
     ),
 )
+memory = click.option(
+    "--memory",
+    "memory_bytes",
+    callback=_size,
+    default="1GB",
+    show_default=True,
+    metavar="SIZE",
+    help="Memory for features; more of them go to temporary files.",
+)
 # the windows of a recording, and its turns
 windows = OptionGroup(
     click.option(
@@ -453,6 +463,7 @@ recipe = OptionGroup(
     jobs,
     limits,
     cache,
+    memory,
     quiet,
 )
 # the files that a report is written to

@@ -34,6 +34,7 @@ def command(
     n_dask: int | None,
     cache: Path | None,
     cache_limit: int,
+    memory_bytes: int,
     is_quiet: bool,
     **settings: Any,
 ) -> None:
@@ -70,6 +71,7 @@ def command(
             memory_limit=memory_limit,
             cache=store,
             cluster=cluster,
+            memory_bytes=memory_bytes,
         )
     save_model(result.model, output)
     console.say_failed(result.failed)

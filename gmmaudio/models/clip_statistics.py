@@ -252,7 +252,7 @@ def without_rows(trials: Sequence[Trial]) -> list[Trial]:
     (80, 0, 'jazz')
     """
     # a clip of several trials stays one clip
-    clips = {clip: replace(clip, raw=NO_FRAMES) for clip in clips_of(trials)}
+    clips = {clip: replace(clip, frames=NO_FRAMES) for clip in clips_of(trials)}
     return [
         counted_trial(
             trial.name,

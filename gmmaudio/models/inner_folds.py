@@ -71,7 +71,7 @@ def cap_components(trials: Sequence[Trial], recipe: Recipe) -> Recipe:
     recipe : Recipe
         Settings.
     """
-    settings = recipe.kind_settings.cap_components(sum(len(trial.rows) for trial in trials))
+    settings = recipe.kind_settings.cap_components(sum(trial.n_rows for trial in trials))
     return recipe if settings is recipe.kind_settings else replace(recipe, kind_settings=settings)
 
 

@@ -18,7 +18,7 @@ from gmmaudio.findings import Finding
 from gmmaudio.models import Recipe, Scorer
 from gmmaudio.pipeline.fold_checkpoints import resume_scored_fold
 from gmmaudio.pipeline.scoring import interval_units
-from gmmaudio.trials import Degradation, Trial, TrialSettings, build_trial_set, units_of
+from gmmaudio.trials import Degradation, Spool, Trial, TrialSettings, build_trial_set, units_of
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
 
@@ -275,6 +275,7 @@ def degraded_trials(
     degradation: Degradation,
     group_by: str | None,
     store: FeatureStore | None,
+    spool: Spool | None,
     run: RunContext,
 ) -> list[Trial]:
     """Return the trials of degraded clips.
@@ -293,6 +294,8 @@ def degraded_trials(
         Column by which clips are held out, if not by group.
     store : FeatureStore or None
         Where the frames of clips are kept.
+    spool : Spool or None
+        Where frames and rows go beyond a bound of memory; None holds all in memory.
     run : RunContext
         Worker processes and progress.
 
@@ -306,11 +309,11 @@ def degraded_trials(
     >>> from gmmaudio.features import make_features
     >>> clips, noise = [Clip("jazz/album0/01.wav", "jazz")], Degradation("noise 20 dB")
     >>> settings = TrialSettings(make_features())
-    >>> trials = degraded_trials(Path("my_music"), clips, settings, noise, None, None, RunContext())
+    >>> trials = degraded_trials(Path("my_music"), clips, settings, noise, None, None, None, RunContext())
     >>> [(trial.name, trial.duration_s) for trial in trials]
     [('jazz/album0/01.wav', 6.5)]
     """
-    trial_set = build_trial_set(root, clips, settings, degradation=degradation, store=store, run=run)
+    trial_set = build_trial_set(root, clips, settings, degradation=degradation, store=store, spool=spool, run=run)
     return interval_units(trial_set.trials, group_by)[0]
 
 

@@ -11,6 +11,7 @@ from gmmaudio.corpus import Clip, Corpus, reading
 from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureStore
 from gmmaudio.models import Recipe, make_recipe
+from gmmaudio.trials import Spool
 from gmmaudio.values import checked
 
 
@@ -129,6 +130,33 @@ def as_store(cache: str | os.PathLike[str] | FeatureStore | None) -> FeatureStor
     store = cache if isinstance(cache, FeatureStore) else FeatureStore(Path(cache))
     store.remove_left_over()
     return store
+
+
+@checked
+def as_spool(memory_bytes: int, store: FeatureStore | None) -> Spool:
+    """Return memory for the frames and rows of a run, and files for the rest, in the folder of a store if there is one.
+
+    Parameters
+    ----------
+    memory_bytes : int
+        Bytes that frames and rows may take in memory, 0 or more.
+    store : FeatureStore or None
+        Where frames are kept for other runs; None takes the system's folder for temporary files.
+
+    Raises
+    ------
+    SettingError
+        If the number is negative.
+
+    Examples
+    --------
+    >>> with as_spool(1_000_000, None) as spool:
+    ...     spool.folder_for(10) is None
+    True
+    """
+    if memory_bytes < 0:
+        raise SettingError(f"`memory_bytes` is {memory_bytes}; expected 0 or more")
+    return Spool(memory_bytes, None if store is None else store.folder)
 
 
 def as_clips(paths: Sequence[str | os.PathLike[str]]) -> list[Clip]:

@@ -31,7 +31,7 @@ from gmmaudio.features import FeatureStore
 from gmmaudio.findings import Finding
 from gmmaudio.models import Recipe
 from gmmaudio.pipeline import analyses
-from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_store
+from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_spool, as_store
 from gmmaudio.pipeline.fold_checkpoints import condition_key, kept_fold, resume_condition, resume_fold
 from gmmaudio.pipeline.fold_runs import FoldResult
 from gmmaudio.pipeline.leakage import check_crossval, check_fold_column
@@ -39,7 +39,16 @@ from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_trials
 from gmmaudio.pipeline.stored_checkpoints import checkpoints_of
 from gmmaudio.pipeline.training import check_lost_labels, check_trial_set
-from gmmaudio.trials import Degradation, Trial, TrialSet, build_trial_set, units_of, with_features
+from gmmaudio.trials import (
+    DEFAULT_MEMORY_BYTES,
+    Degradation,
+    Spool,
+    Trial,
+    TrialSet,
+    build_trial_set,
+    units_of,
+    with_features,
+)
 from gmmaudio.values import checked, convert_fields, shown
 
 # of the random split beside a division that has no number of folds
@@ -218,6 +227,7 @@ def crossval(
     memory_limit: int | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
     cluster: Cluster | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
     command: str = "",
 ) -> Report:
     """Return the report of a cross-validation: no model is trained on clips of the groups that it is scored on.
@@ -247,6 +257,9 @@ def crossval(
         report does not depend on it.
     cluster : Cluster or None
         Dask cluster whose workers read the files and fit, instead of this computer's; likewise.
+    memory_bytes : int
+        Bytes of memory for frames and rows; more of them go to temporary files, beside the cache or in the system's
+        folder for them. The report does not depend on it.
     command : str
         The command line, for the report.
 
@@ -283,7 +296,9 @@ def crossval(
         open_set=open_set,
     )
     run = RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
-    return run_crossval(as_corpus(corpus), as_recipe(preset), options, run, cache=cache, command=command)
+    return run_crossval(
+        as_corpus(corpus), as_recipe(preset), options, run, cache=cache, memory_bytes=memory_bytes, command=command
+    )
 
 
 def run_crossval(
@@ -293,6 +308,7 @@ def run_crossval(
     run: RunContext,
     *,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
     command: str = "",
 ) -> Report:
     """Return the report of a cross-validation whose settings are in records, see :func:`crossval`.
@@ -309,6 +325,8 @@ def run_crossval(
         Worker processes and progress.
     cache : path-like, FeatureStore or None
         Where features are kept, as for :func:`crossval`.
+    memory_bytes : int
+        Memory for frames and rows, as for :func:`crossval`.
     command : str
         The command line, for the report.
 
@@ -337,30 +355,31 @@ def run_crossval(
     run = replace(run, checkpoints=run.checkpoints or checkpoints_of(store))
     clips = plan_split(corpus.clips, split=options.split, group_by=options.group_by, fold_column=options.fold_column)
     _check_divisible(clips, options, recipe.seed)
-    trial_set = build_trial_set(
-        corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, store=store, run=run
-    )
-    trials, on_intervals = interval_units(trial_set.trials, options.group_by)
-    on_corpus = (*corpus.findings, *check_trial_set(trial_set), *check_lost_labels(clips, trials))
-    divisions = _divide(trials, options, recipe.seed)
-    results = _run_folds(trials, divisions, recipe, options, run)
-    scored = _all_scored(results)
-    slices = _slices(trials, results, divisions[0], recipe, options, run)
-    if options.robustness:
-        slices["robustness"] = _robustness(corpus, clips, trials, results, recipe, options, store, run)
-    findings = (*_check_random_split(options, slices), *_findings(options, trials, divisions, scored))
-    labels = sorted({trial.label for trial in trials})
-    return make_report(
-        scored,
-        labels,
-        _protocol(recipe, options, divisions, results, labels, command, clock),
-        (*findings, *_check_open_set(scored, results, options), *on_corpus, *on_intervals),
-        trial_set.failed,
-        slices=slices,
-        similarity=analyses.model_similarity(results[0].recogniser.scorer),
-        run=_record(corpus, trial_set, recipe, options, divisions),
-        progress=run.progress,
-    )
+    with as_spool(memory_bytes, store) as spool:
+        trial_set = build_trial_set(
+            corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, store=store, spool=spool, run=run
+        )
+        trials, on_intervals = interval_units(trial_set.trials, options.group_by)
+        on_corpus = (*corpus.findings, *check_trial_set(trial_set), *check_lost_labels(clips, trials))
+        divisions = _divide(trials, options, recipe.seed)
+        results = _run_folds(trials, divisions, recipe, options, run)
+        scored = _all_scored(results)
+        slices = _slices(trials, results, divisions[0], recipe, options, run)
+        if options.robustness:
+            slices["robustness"] = _robustness(corpus, clips, trials, results, recipe, options, store, spool, run)
+        findings = (*_check_random_split(options, slices), *_findings(options, trials, divisions, scored))
+        labels = sorted({trial.label for trial in trials})
+        return make_report(
+            scored,
+            labels,
+            _protocol(recipe, options, divisions, results, labels, command, clock),
+            (*findings, *_check_open_set(scored, results, options), *on_corpus, *on_intervals),
+            trial_set.failed,
+            slices=slices,
+            similarity=analyses.model_similarity(results[0].recogniser.scorer),
+            run=_record(corpus, trial_set, recipe, options, divisions),
+            progress=run.progress,
+        )
 
 
 def _divide(trials: Sequence[Trial], options: CrossvalOptions, seed: int) -> list[list[Fold]]:
@@ -490,6 +509,7 @@ def _robustness(
     recipe: Recipe,
     options: CrossvalOptions,
     store: FeatureStore | None,
+    spool: Spool,
     run: RunContext,
 ) -> Sequence[Slice]:
     """Return the slices of the held-out trials under every degradation, scored by the models of their folds."""
@@ -497,7 +517,7 @@ def _robustness(
     def compute(name: str) -> list[list[ScoredClip]]:
         degradation = Degradation(name, recipe.seed)
         degraded = analyses.degraded_trials(
-            corpus.root, clips, recipe.trial_settings, degradation, options.group_by, store, run
+            corpus.root, clips, recipe.trial_settings, degradation, options.group_by, store, spool, run
         )
         by_name = {trial.name: trial for trial in degraded}
         return [_score_held_out(by_name, trials, result, recipe) for result in results]

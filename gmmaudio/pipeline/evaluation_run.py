@@ -21,11 +21,11 @@ from gmmaudio.findings import Finding, some_names
 from gmmaudio.models import Model, model_sha256
 from gmmaudio.names import respell
 from gmmaudio.pipeline import analyses
-from gmmaudio.pipeline.arguments import as_corpus, as_store
+from gmmaudio.pipeline.arguments import as_corpus, as_spool, as_store
 from gmmaudio.pipeline.leakage import check_copies, check_model
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_durations, score_trials
-from gmmaudio.trials import Degradation, Trial, TrialSet, TrialSettings, build_trial_set
+from gmmaudio.trials import DEFAULT_MEMORY_BYTES, Degradation, Spool, Trial, TrialSet, TrialSettings, build_trial_set
 from gmmaudio.values import checked
 
 
@@ -45,6 +45,7 @@ def evaluate(
     time_limit_s: float | None = None,
     memory_limit: int | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
     command: str = "",
 ) -> Report:
     """Return the report of a model on the labelled clips of a corpus.
@@ -81,6 +82,9 @@ def evaluate(
     cache : path-like, FeatureStore or None
         Folder where features are kept for other runs (:class:`gmmaudio.features.FeatureStore`); None keeps none. The
         report does not depend on it.
+    memory_bytes : int
+        Bytes of memory for frames and rows; more of them go to temporary files, beside the cache or in the system's
+        folder for them. The report does not depend on it.
     command : str
         The command line, for the report.
 
@@ -104,9 +108,9 @@ def evaluate(
     >>> [finding.code for finding in report.findings if finding.level == "alarm"]
     ['trained_on', 'groups_unknown']
     """
-    clock, run, store = Clock.start(), RunContext(n_jobs, progress, time_limit_s, memory_limit), as_store(cache)
     analyses.check_durations(durations_s)
-    corpus = as_corpus(corpus)
+    clock, run = Clock.start(), RunContext(n_jobs, progress, time_limit_s, memory_limit)
+    store, corpus = as_store(cache), as_corpus(corpus)
     trial_s = (model.training.trial_s if trial_s is None else trial_s) or None
     settings = TrialSettings(model.features, trial_s, min_duration_s, model.front_end_tables())
     options = {
@@ -120,33 +124,32 @@ def evaluate(
     }
     clips = _in_model_spelling(plan_split(corpus.clips, default="test", split=split, group_by=group_by), model)
     known, unknown_labels = _known_clips(model, clips)
-    trial_set = build_trial_set(corpus.root, clips, settings, store=store, run=run)
-    trials, on_intervals = interval_units(_with_labels(trial_set, model.scorer.labels), group_by)
-    _check_scorable(trials, len(known), trial_set)
-    whole = model if trial_s is None else None  # cut trials are not long
-    scored = score_trials(trials, model.recogniser, run=run, model=whole)
-    out_of_set = score_trials(_with_labels(trial_set, unknown_labels), model.recogniser, run=run, model=whole)
-    durations = score_durations(trials, model.recogniser, durations_s, model.features, run=run)
-    slices: dict[str, Sequence[Slice]] = {"durations": analyses.duration_slices([durations])}
-    if robustness:
-        again = Corpus(corpus.root, tuple(known))
-        slices["robustness"] = _robustness(model, again, scored, settings, group_by, store, run)
-    findings = check_model(model.training, trials, group_by) + corpus.findings + check_copies(trials)
-    findings += _check_labels(clips, known, unknown_labels, model.scorer.labels) + trial_set.findings + on_intervals
-    findings += check_open_set(scored, out_of_set, _threshold_note(model))
-    protocol = _protocol(model, options, _scored_part(corpus, split), trial_s, scored, unknown_labels)
-    return make_report(
-        scored,
-        model.scorer.labels,
-        replace(protocol, command=command, began=clock.began, seconds=clock.seconds),
-        findings,
-        trial_set.failed,
-        slices=slices,
-        similarity=analyses.model_similarity(model.scorer),
-        run=run_record("evaluate", corpus, trial_set, options),
-        out_of_set=out_of_set,
-        progress=run.progress,
-    )
+    with as_spool(memory_bytes, store) as spool:
+        trial_set = build_trial_set(corpus.root, clips, settings, store=store, spool=spool, run=run)
+        trials, on_intervals = interval_units(_with_labels(trial_set, model.scorer.labels), group_by)
+        _check_scorable(trials, len(known), trial_set)
+        whole = model if trial_s is None else None  # cut trials are not long
+        scored = score_trials(trials, model.recogniser, run=run, model=whole)
+        out_of_set = score_trials(_with_labels(trial_set, unknown_labels), model.recogniser, run=run, model=whole)
+        durations = score_durations(trials, model.recogniser, durations_s, model.features, run=run)
+        slices: dict[str, Sequence[Slice]] = {"durations": analyses.duration_slices([durations])}
+        if robustness:
+            slices["robustness"] = _robustness(model, corpus.root, known, scored, settings, group_by, store, spool, run)
+        findings = check_model(model.training, trials, group_by) + corpus.findings + check_copies(trials)
+        findings += _check_labels(clips, known, unknown_labels, model.scorer.labels) + trial_set.findings + on_intervals
+        findings += check_open_set(scored, out_of_set, _threshold_note(model))
+        return make_report(
+            scored,
+            model.scorer.labels,
+            _protocol(model, options, _scored_part(corpus, split), trial_s, scored, unknown_labels, command, clock),
+            findings,
+            trial_set.failed,
+            slices=slices,
+            similarity=analyses.model_similarity(model.scorer),
+            run=run_record("evaluate", corpus, trial_set, options),
+            out_of_set=out_of_set,
+            progress=run.progress,
+        )
 
 
 def _in_model_spelling(clips: Sequence[Clip], model: Model) -> tuple[Clip, ...]:
@@ -162,18 +165,20 @@ def _with_labels(trial_set: TrialSet, labels: Sequence[str]) -> list[Trial]:
 
 def _robustness(
     model: Model,
-    corpus: Corpus,
+    root: Path,
+    clips: Sequence[Clip],
     clean: Sequence[ScoredClip],
     settings: TrialSettings,
     group_by: str | None,
     store: FeatureStore | None,
+    spool: Spool,
     run: RunContext,
 ) -> tuple[Slice, ...]:
-    """Return the slices of the clips of a corpus under every degradation."""
+    """Return the slices of clips under every degradation."""
 
     def score(name: str) -> list[ScoredClip]:
         degradation = Degradation(name, model.training.seed)
-        degraded = analyses.degraded_trials(corpus.root, corpus.clips, settings, degradation, group_by, store, run)
+        degraded = analyses.degraded_trials(root, clips, settings, degradation, group_by, store, spool, run)
         whole = model if settings.trial_s is None else None
         return score_trials(degraded, model.recogniser, run=run, model=whole)
 
@@ -197,6 +202,8 @@ def _protocol(
     trial_s: float | None,
     scored: Sequence[ScoredClip],
     unknown_labels: tuple[str, ...],
+    command: str,
+    clock: Clock,
 ) -> Protocol:
     """Return the protocol of the report."""
     return Protocol(
@@ -212,6 +219,9 @@ def _protocol(
         versions=versions(),
         machine=machine(),
         model_sha256=options["model_sha256"],
+        command=command,
+        began=clock.began,
+        seconds=clock.seconds,
     )
 
 

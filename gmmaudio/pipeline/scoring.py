@@ -63,7 +63,8 @@ def score_trials(
     # one thread, so that a score is the same bits on any machine with the same libraries
     with one_thread():
         for trial, unit in zip(run.track(trials, "scoring"), units, strict=True):
-            is_clip = model is not None and [len(part.raw) for part in trial.segments] == [len(trial.parts[0].raw)]
+            lengths = [segment.last - segment.first for segment in trial.segments]
+            is_clip = model is not None and lengths == [trial.parts[0].n_frames]
             prediction = predict_chunks(model, [trial.parts[0].raw]) if model is not None and is_clip else None
             # a long clip without sound that stands out is scored as one, too
             if prediction is None or not prediction.scores:
@@ -130,16 +131,15 @@ def score_durations(
     >>> [clip.name for clip in predictions[3.0]]
     ['song.wav 0.0 s', 'song.wav 3.0 s']
     """
-    return {
-        seconds: score_trials(
-            [cut for trial in trials for cut in cut_trial(trial, seconds, features)],
-            recogniser,
-            fold=fold,
-            repeat=repeat,
-            run=run,
-        )
-        for seconds in durations_s
-    }
+    predictions: dict[float, list[ScoredClip]] = {}
+    for seconds in durations_s:
+        scored: list[ScoredClip] = []
+        # the rows of one trial's cuts at a time
+        with one_thread():
+            for trial in run.track(trials, "scoring"):
+                scored += score_trials(cut_trial(trial, seconds, features), recogniser, fold=fold, repeat=repeat)
+        predictions[seconds] = scored
+    return predictions
 
 
 def interval_units(trials: list[Trial], group_by: str | None) -> tuple[list[Trial], tuple[Finding, ...]]:

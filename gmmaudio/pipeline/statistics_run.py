@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip, Corpus, check_names, digest_clips, plan_split, select_shard
 from gmmaudio.errors import CorpusError
 from gmmaudio.features import FeatureStore
+from gmmaudio.mixture.file_rows import FileRows
 from gmmaudio.models import Background, ClipStatistics, Model, Shard, without_rows
 from gmmaudio.models.clip_statistics import Vectors
+from gmmaudio.models.linear_algebra import Matrix
 from gmmaudio.names import normal
-from gmmaudio.pipeline.arguments import as_corpus, as_store
+from gmmaudio.pipeline.arguments import as_corpus, as_spool, as_store
 from gmmaudio.pipeline.provenance import versions
-from gmmaudio.trials import Trial, TrialSet, build_trial_set
+from gmmaudio.trials import DEFAULT_MEMORY_BYTES, Trial, TrialSet, build_trial_set
 from gmmaudio.values import checked
 
 # seconds for each row and component to take the vector of a clip, for the choice of threads or worker processes
@@ -91,19 +94,22 @@ def stats(
     check_names(labels)
     recipe = background.recipe
     settings = replace(recipe.trial_settings, tables=background.tables)
-    trial_set = build_trial_set(corpus.root, selected, settings, augment=recipe.degradations, store=store, run=run)
-    if not trial_set.trials:
-        raise CorpusError(_nothing(part, trial_set))
-    return ClipStatistics(
-        background,
-        replace(trial_set, trials=without_rows(trial_set.trials), findings=(), clips=(), sha256=()),
-        _vectors(trial_set.trials, background, run),
-        labels,
-        group_by,
-        corpus.findings,
-        part,
-        versions(),
-    )
+    with as_spool(DEFAULT_MEMORY_BYTES, store) as spool:
+        trial_set = build_trial_set(
+            corpus.root, selected, settings, augment=recipe.degradations, store=store, spool=spool, run=run
+        )
+        if not trial_set.trials:
+            raise CorpusError(_nothing(part, trial_set))
+        return ClipStatistics(
+            background,
+            replace(trial_set, trials=without_rows(trial_set.trials), findings=(), clips=(), sha256=()),
+            _vectors(trial_set.trials, background, run),
+            labels,
+            group_by,
+            corpus.findings,
+            part,
+            versions(),
+        )
 
 
 def _in_normal_form(clip: Clip) -> Clip:
@@ -128,8 +134,13 @@ def _vectors(trials: Sequence[Trial], background: Background, run: RunContext) -
     rows = [rows.values for trial in trials for rows in trial.training_rows]
     n_values = sum(len(values) for values in rows) * background.recipe.features.frames.n_warps
     work_s = ROW_COMPONENT_S * n_values * background.ubm.n_components
-    found = run.map(background.vector, rows, "adapting the UBM", estimate=lambda: work_s)
+    found = run.map(partial(_vector_of, background), rows, "adapting the UBM", estimate=lambda: work_s)
     vectors = np.empty((len(rows), background.n_outputs), dtype=np.float32)
     for i, vector in enumerate(found):
         vectors[i] = vector
     return vectors
+
+
+def _vector_of(background: Background, rows: Matrix | FileRows) -> Vectors:
+    """Return the vector of a clip, whose rows may be in a file."""
+    return background.vector(rows.open() if isinstance(rows, FileRows) else rows)

@@ -27,11 +27,11 @@ from gmmaudio.models import (
     preset_of,
     tuning,
 )
-from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_store
+from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_spool, as_store
 from gmmaudio.pipeline.leakage import check_training_set
 from gmmaudio.pipeline.provenance import versions
 from gmmaudio.pipeline.stored_checkpoints import checkpoints_of
-from gmmaudio.trials import Trial, TrialSet, build_trial_set, clips_of, with_features
+from gmmaudio.trials import DEFAULT_MEMORY_BYTES, Trial, TrialSet, build_trial_set, clips_of, with_features
 from gmmaudio.values import checked
 
 FILES_AS_GROUPS = Finding(
@@ -77,6 +77,7 @@ def train(
     memory_limit: int | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
     cluster: Cluster | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> TrainResult:
     """Return a model trained on a corpus: the same bits for any ``n_jobs``.
 
@@ -109,6 +110,9 @@ def train(
         model does not depend on it.
     cluster : Cluster or None
         Dask cluster whose workers read the files and fit, instead of this computer's; likewise.
+    memory_bytes : int
+        Bytes of memory for frames and rows; more of them go to temporary files, beside the cache or in the system's
+        folder for them. The model does not depend on it.
 
     Returns
     -------
@@ -139,19 +143,20 @@ def train(
     corpus, recipe = as_corpus(corpus), as_recipe(preset)
     clips = plan_split(corpus.clips, split=split, group_by=group_by)
     check_labels([clip.label for clip in clips])
-    trial_set = build_trial_set(
-        corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, store=store, run=run
-    )
-    trials = trial_set.trials
-    findings = corpus.findings + check_trial_set(trial_set) + check_lost_labels(clips, trials)
-    choice = tuning.tune(trials, recipe, run, kind=kind) if tune else None
-    if choice is not None:
-        recipe = choice.recipe
-        trials = with_features(trials, recipe.features)
-    findings += check_training_set(trials, preset_of(recipe.preset, recipe.kind_settings.kind).short_s)
-    tuned = None if choice is None else choice.to_dict()
-    model, traces = fit_model(trials, recipe, run, findings, tuned=tuned, group_by=group_by)
-    return TrainResult(model, traces, tuple(trial_set.failed))
+    with as_spool(memory_bytes, store) as spool:
+        trial_set = build_trial_set(
+            corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, store=store, spool=spool, run=run
+        )
+        trials = trial_set.trials
+        findings = corpus.findings + check_trial_set(trial_set) + check_lost_labels(clips, trials)
+        choice = tuning.tune(trials, recipe, run, kind=kind) if tune else None
+        if choice is not None:
+            recipe = choice.recipe
+            trials = with_features(trials, recipe.features)
+        findings += check_training_set(trials, preset_of(recipe.preset, recipe.kind_settings.kind).short_s)
+        tuned = None if choice is None else choice.to_dict()
+        model, traces = fit_model(trials, recipe, run, findings, tuned=tuned, group_by=group_by)
+        return TrainResult(model, traces, tuple(trial_set.failed))
 
 
 def fit_model(
@@ -345,7 +350,7 @@ def summarise(
     rows: dict[str, int] = defaultdict(int)
     for trial in trials:
         seconds[trial.label] += trial.duration_s
-        rows[trial.label] += len(trial.rows)
+        rows[trial.label] += trial.n_rows
     return TrainingSummary(
         preset=recipe.preset,
         kind_settings=recipe.kind_settings,

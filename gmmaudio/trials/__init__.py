@@ -21,17 +21,20 @@ from gmmaudio.trials.extraction import (
     extract_clips,
     fail_crashed,
 )
+from gmmaudio.trials.spool import DEFAULT_MEMORY_BYTES, Spool
 from gmmaudio.trials.trial import Segment, Trial, TrialSet, clips_of, units_of
 from gmmaudio.trials.trial_digest import digest_trials
 from gmmaudio.trials.workload import estimate_work, file_limits, sound_s
 
 __all__ = [
+    "DEFAULT_MEMORY_BYTES",
     "Answer",
     "ClipCache",
     "Degradation",
     "Extracted",
     "Extraction",
     "Segment",
+    "Spool",
     "Trial",
     "TrialSet",
     "TrialSettings",

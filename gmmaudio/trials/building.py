@@ -16,7 +16,8 @@ from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, make_rows
 from gmmaudio.findings import Finding
 from gmmaudio.trials.extraction import Degradation, Extracted, check_lengths, extract_clips
-from gmmaudio.trials.trial import Segment, Trial, TrialSet
+from gmmaudio.trials.spool import Spool
+from gmmaudio.trials.trial import FrameReader, Segment, Trial, TrialSet
 from gmmaudio.values import convert_fields
 
 # codes of the notes that tell of sound that is not there, or not as it was recorded
@@ -69,6 +70,7 @@ def build_trial_set(
     degradation: Degradation | None = None,
     augment: Sequence[Degradation] = (),
     store: FeatureStore | None = None,
+    spool: Spool | None = None,
     run: RunContext = QUIET,
 ) -> TrialSet:
     """Return the trials of clips: decoded, turned into frames, joined or cut, gated and normalised.
@@ -87,6 +89,8 @@ def build_trial_set(
         Degradations of which every trial gets a copy, for training only.
     store : FeatureStore or None
         Where the frames of clips are kept; they are the same bits with it and without.
+    spool : Spool or None
+        Where frames and rows go beyond a bound of memory; None holds all in memory.
     run : RunContext
         Worker processes and progress.
 
@@ -119,16 +123,17 @@ def build_trial_set(
             degradation=wanted,
             tables=settings.tables,
             store=store,
+            spool=spool,
             run=run,
         )
 
     results = extract(clips, degradation)
     extracted, failed = _usable(results)
-    trials, short, left_out_s = _joined_and_cut(extracted, settings)
+    trials, short, left_out_s = _joined_and_cut(extracted, settings, spool)
     lost_copies: dict[str, tuple[FailedInput, ...]] = {}
     for each in augment:
         degraded, lost = _usable(extract([item.clip for item in extracted], each))
-        trials = _with_copies(trials, make_trials(degraded, settings)[0])
+        trials = _with_copies(trials, make_trials(degraded, settings, spool)[0])
         lost_copies[each.name] = tuple(lost)
     findings = check_made_trials(extracted, left_out_s, lost_copies)
     sha256 = tuple(item.sha256 if isinstance(item, Extracted) else None for item in results)
@@ -250,7 +255,7 @@ def _check_lost_copies(name: str, lost: Sequence[FailedInput]) -> tuple[Finding,
 
 
 def make_trials(
-    extracted: Sequence[Extracted], settings: TrialSettings
+    extracted: Sequence[Extracted], settings: TrialSettings, spool: Spool | None = None
 ) -> tuple[list[Trial], list[FailedInput], tuple[Finding, ...]]:
     """Return the trials, the failures of those that are too short, and the finding on remainders that are left out.
 
@@ -264,6 +269,8 @@ def make_trials(
         Frames of clips.
     settings : TrialSettings
         Front end and lengths.
+    spool : Spool or None
+        Where rows go beyond a bound of memory; None holds all in memory.
 
     Returns
     -------
@@ -284,7 +291,7 @@ def make_trials(
     >>> [(trial.name, trial.paths) for trial in trials]
     [('a.wav (+1)', ('a.wav', 'b.wav'))]
     """
-    made = _joined_and_cut(extracted, settings)
+    made = _joined_and_cut(extracted, settings, spool)
     return made.trials, made.failed, _check_remainders(made.left_out_s)
 
 
@@ -296,9 +303,10 @@ class _Made(NamedTuple):
     left_out_s: tuple[float, ...]
 
 
-def _joined_and_cut(extracted: Sequence[Extracted], settings: TrialSettings) -> _Made:
+def _joined_and_cut(extracted: Sequence[Extracted], settings: TrialSettings, spool: Spool | None) -> _Made:
     """Return the trials of clips that are joined or cut."""
     trial_s, frames_per_s = settings.trial_s, settings.features.frames.frames_per_s
+    reader = FrameReader()
     joinable: dict[tuple[str, ...], list[Extracted]] = {}
     for item in extracted:
         joinable.setdefault(joining_key(item.clip, joining=trial_s is not None), []).append(item)
@@ -307,7 +315,7 @@ def _joined_and_cut(extracted: Sequence[Extracted], settings: TrialSettings) -> 
     left_out_s: list[float] = []
     names: Counter[str] = Counter()
     for members in joinable.values():
-        whole = [[Segment(item, 0, len(item.raw), item.duration_s)] for item in members]
+        whole = [[Segment(item, 0, item.n_frames, item.duration_s)] for item in members]
         planned, rest_s = (whole, 0.0) if trial_s is None else _joined(members, trial_s, frames_per_s)
         left_out_s += [rest_s] if rest_s > 0 else []
         for segments in planned:
@@ -316,7 +324,9 @@ def _joined_and_cut(extracted: Sequence[Extracted], settings: TrialSettings) -> 
             if duration_s < settings.min_duration_s - 1 / frames_per_s:
                 failed.append(_too_short(segments, duration_s, settings.min_duration_s))
             else:
-                trials.append(_trial(segments, settings.features, duration_s, names))
+                rows = make_rows([reader.read(segment) for segment in segments], settings.features)
+                held = rows if spool is None else spool.hold_rows(rows)
+                trials.append(Trial(_name(segments, names), tuple(segments), held, duration_s, spool=spool))
     return _Made(trials, failed, tuple(left_out_s))
 
 
@@ -358,14 +368,12 @@ def with_features(trials: Sequence[Trial], features: FeatureSettings) -> list[Tr
     >>> [float(trial.rows.values.max()) for trial in (*trials, *with_features(trials, make_features(normalise="mean")))]
     [5.0, 0.0]
     """
-    return [
-        replace(
-            trial,
-            rows=make_rows([segment.raw for segment in trial.segments], features),
-            copies=tuple(with_features(trial.copies, features)),
-        )
-        for trial in trials
-    ]
+    reader, others = FrameReader(), []
+    for trial in trials:
+        rows = make_rows([reader.read(segment) for segment in trial.segments], features)
+        held = rows if trial.spool is None else trial.spool.hold_rows(rows)
+        others.append(replace(trial, held_rows=held, copies=tuple(with_features(trial.copies, features))))
+    return others
 
 
 def cut_trial(trial: Trial, seconds: float, features: FeatureSettings) -> list[Trial]:
@@ -400,7 +408,7 @@ def cut_trial(trial: Trial, seconds: float, features: FeatureSettings) -> list[T
     """
     frames_per_s = features.frames.frames_per_s
     step = max(1, math.floor(seconds * frames_per_s))
-    ends = [0]
+    reader, ends = FrameReader(), [0]
     for segment in trial.segments:
         ends.append(ends[-1] + segment.last - segment.first)
     cuts = []
@@ -416,7 +424,7 @@ def cut_trial(trial: Trial, seconds: float, features: FeatureSettings) -> list[T
             for segment, start, end in zip(trial.segments, ends[:-1], ends[1:], strict=True)
             if start < high and low < end
         ]
-        rows = make_rows([segment.raw for segment in segments], features)
+        rows = make_rows([reader.read(segment) for segment in segments], features)
         cuts.append(Trial(f"{trial.name} {low / frames_per_s:.1f} s", tuple(segments), rows, seconds, trial.unit))
     return cuts
 
@@ -463,15 +471,15 @@ def _cut(item: Extracted, trial_s: float, frames_per_s: float) -> list[Segment]:
     """Return the segments of a clip, each ``trial_s`` long except the last."""
     step = max(1, math.floor(trial_s * frames_per_s))
     segments = []
-    for first in range(0, len(item.raw), step):
-        last = min(first + step, len(item.raw))
-        share = (last - first) / len(item.raw)
+    for first in range(0, item.n_frames, step):
+        last = min(first + step, item.n_frames)
+        share = (last - first) / item.n_frames
         segments.append(Segment(item, first, last, share * item.duration_s))
     return segments
 
 
-def _trial(segments: Sequence[Segment], features: FeatureSettings, duration_s: float, names: Counter[str]) -> Trial:
-    """Return one trial with a unique name, which is counted in ``names``."""
+def _name(segments: Sequence[Segment], names: Counter[str]) -> str:
+    """Return a unique name of a trial, which is counted in ``names``."""
     clip = segments[0].extracted.clip
     name = clip.path
     if clip.start_s or clip.end_s is not None:
@@ -482,8 +490,7 @@ def _trial(segments: Sequence[Segment], features: FeatureSettings, duration_s: f
     names[name] += 1
     if names[name] > 1:
         name += f" [{names[name]}]"
-    rows = make_rows([segment.raw for segment in segments], features)
-    return Trial(name, tuple(segments), rows, duration_s)
+    return name
 
 
 def _too_short(segments: Sequence[Segment], duration_s: float, shortest_s: float) -> FailedInput:

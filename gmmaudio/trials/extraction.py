@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -19,7 +19,8 @@ from gmmaudio.errors import AudioError, FeatureError, SettingError, WorkerError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, RawFrames, design_tables, raw_frames
 from gmmaudio.trials.clip_cache import ClipCache, ClipFrames, warn_of
-from gmmaudio.trials.workload import estimate_work, file_limits
+from gmmaudio.trials.spool import Spool, StoredFrames
+from gmmaudio.trials.workload import estimate_frames, estimate_work, file_limits
 from gmmaudio.values import convert
 
 T_co = TypeVar("T_co", covariant=True)
@@ -40,8 +41,8 @@ class Extracted:
     ----------
     clip : Clip
         The clip.
-    raw : RawFrames
-        Frames before deltas, gate and normalisation.
+    frames : RawFrames or StoredFrames
+        Frames before deltas, gate and normalisation, in memory or in a file.
     duration_s : float
         Decoded length, seconds.
     sha256 : str
@@ -56,12 +57,22 @@ class Extracted:
     """
 
     clip: Clip
-    raw: RawFrames
+    frames: RawFrames | StoredFrames
     duration_s: float
     sha256: str
     fingerprint: Fingerprint = field(default_factory=lambda: NO_FINGERPRINT)
     notes: tuple[AudioNote, ...] = ()
     sample_rate_hz: int | None = None
+
+    @property
+    def raw(self) -> RawFrames:
+        """The frames; those in a file are read, so keep them for as long as they are needed."""
+        return self.frames if isinstance(self.frames, RawFrames) else self.frames.read()
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames, which are not read for it."""
+        return len(self.frames)
 
 
 class Answer(NamedTuple, Generic[T_co]):
@@ -155,6 +166,8 @@ class Extraction:
         Where frames are kept; None computes them.
     fingerprints : bool
         Compute the fingerprint, by which copies of a recording are recognised.
+    frames_folder : str or None
+        Folder of files that frames are written to; None returns them.
     """
 
     root: Path
@@ -164,6 +177,7 @@ class Extraction:
     tables: FrontEndTables | None = None
     cache: ClipCache | None = None
     fingerprints: bool = True
+    frames_folder: str | None = None
 
     def part_of(self, clip: Clip) -> dict[str, Any]:
         """Return segment of the file and degradation, as plain values: the file and these give the frames.
@@ -211,6 +225,7 @@ def extract_clips(
     degradation: Degradation | None = None,
     tables: FrontEndTables | None = None,
     store: FeatureStore | None = None,
+    spool: Spool | None = None,
     run: RunContext = QUIET,
 ) -> list[Extracted | FailedInput]:
     """Return the frames of every clip, or its failure, in the order of the clips.
@@ -231,6 +246,8 @@ def extract_clips(
         Tables of the front end, such as those of a model; None designs them.
     store : FeatureStore or None
         Where frames are kept; they are the same bits with it and without.
+    spool : Spool or None
+        Where frames go beyond a bound of memory; None holds all in memory.
     run : RunContext
         Worker processes and progress.
 
@@ -259,14 +276,29 @@ def extract_clips(
     # by the caller's process: workers need not import what designs them
     tables = design_tables(features.frames) if tables is None else tables
     cache = None if store is None else ClipCache.of(store, features.frames, tables)
-    extraction = Extraction(run.locate(root), features, min_duration_s, degradation, tables, cache)
+    root, folder = run.locate(root), None
+    # frames that many workers make need not pass through this process; those of a cluster may not reach its files
+    if spool is not None and run.cluster is None:
+        folder = spool.folder_for(estimate_frames(root, clips, features.frames))
+    extraction = Extraction(root, features, min_duration_s, degradation, tables, cache, frames_folder=folder)
     stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"
     function, estimate = partial(extract_clip, extraction), partial(extraction.estimate_work, clips)
-    answers = list(
-        run.map(function, clips, stage, on_crash=fail_crashed, estimate=estimate, limits=extraction.limits_of)
-    )
-    warn_of(note for answer in answers for note in answer.cache_notes)
-    return [answer.result for answer in answers]
+    results: list[Extracted | FailedInput] = []
+    cache_notes: dict[str, None] = {}
+    limits = extraction.limits_of
+    for answer in run.map(function, clips, stage, on_crash=fail_crashed, estimate=estimate, limits=limits):
+        results.append(answer.result if spool is None else _held(answer.result, spool))
+        cache_notes |= dict.fromkeys(answer.cache_notes)
+    warn_of(cache_notes)
+    return results
+
+
+def _held(result: Extracted | FailedInput, spool: Spool) -> Extracted | FailedInput:
+    """Return a clip whose frames are in memory, or in a file where they do not fit."""
+    if isinstance(result, FailedInput):
+        return result
+    frames = spool.hold_frames(result.frames)
+    return result if frames is result.frames else replace(result, frames=frames)
 
 
 def extract_clip(extraction: Extraction, clip: Clip) -> Answer[Extracted | FailedInput]:
@@ -292,6 +324,9 @@ def extract_clip(extraction: Extraction, clip: Clip) -> Answer[Extracted | Faile
     """
     cache_notes: list[str] = []
     result = _extracted(extraction, clip, cache_notes.append)
+    # a folder that cannot be written is no fault of the file
+    if extraction.frames_folder is not None and isinstance(result, Extracted):
+        result = replace(result, frames=StoredFrames.write(extraction.frames_folder, result.raw))
     return Answer(result, tuple(cache_notes))
 
 
@@ -305,7 +340,7 @@ def _extracted(extraction: Extraction, clip: Clip, note: Callable[[str], None]) 
         return as_failure(clip.path, error)
     return Extracted(
         clip=clip,
-        raw=frames.raw,
+        frames=frames.raw,
         duration_s=frames.duration_s,
         sha256=frames.sha256,
         fingerprint=prints,

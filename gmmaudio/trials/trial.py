@@ -10,6 +10,7 @@ from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import RawFrames, Rows
 from gmmaudio.findings import Finding
 from gmmaudio.trials.extraction import Extracted
+from gmmaudio.trials.spool import Spool, StoredRows
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,39 @@ class Segment:
 
     @property
     def raw(self) -> RawFrames:
-        """The frames before deltas, gate and normalisation."""
+        """The frames before deltas, gate and normalisation; those in a file are read."""
         return self.extracted.raw.slice(self.first, self.last)
+
+
+class FrameReader:
+    """The raw frames of segments, of which those of the last clip are kept: many segments of one are read once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> numbers = np.arange(4, dtype=np.float32)
+    >>> clip = Extracted(Clip("a.wav", "jazz"), RawFrames(numbers[:, None], numbers, numbers), 4.0, "hash")
+    >>> reader = FrameReader()
+    >>> [reader.read(Segment(clip, first, first + 2, 2.0)).time_s.tolist() for first in (0, 2)]
+    [[0.0, 1.0], [2.0, 3.0]]
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[Extracted, RawFrames] | None = None
+
+    def read(self, segment: Segment) -> RawFrames:
+        """Return the frames of a segment, before deltas, gate and normalisation.
+
+        Parameters
+        ----------
+        segment : Segment
+            Segment of a clip.
+        """
+        if self._last is None or self._last[0] is not segment.extracted:
+            # the frames of one clip at a time
+            self._last = None
+            self._last = (segment.extracted, segment.extracted.raw)
+        return self._last[1].slice(segment.first, segment.last)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,27 +79,40 @@ class Trial:
         The path of the first clip, with a suffix where a file has several trials; unique.
     segments : tuple of Segment
         The segments of clips that were joined.
-    rows : Rows
-        Rows, gated and normalised over the trial.
+    held_rows : Rows or StoredRows
+        Rows, gated and normalised over the trial, in memory or in a file.
     duration_s : float
         Length before the gate, seconds.
     unit : str or None
         Unit that confidence intervals resample, where that is not the value that the trial is held out by.
     copies : tuple of Trial
         Degraded copies of the trial, for training only.
+    spool : Spool or None
+        Where other rows of the trial go beyond a bound of memory; None holds them in memory.
     """
 
     name: str
     segments: tuple[Segment, ...]
-    rows: Rows
+    held_rows: Rows | StoredRows
     duration_s: float
     unit: str | None = None
     copies: tuple[Trial, ...] = ()
+    spool: Spool | None = None
 
     @property
-    def training_rows(self) -> tuple[Rows, ...]:
-        """The rows of the trial and those of its degraded copies."""
-        return (self.rows, *(copy.rows for copy in self.copies))
+    def rows(self) -> Rows:
+        """The rows; those in a file are opened, so drop them after use."""
+        return self.held_rows if isinstance(self.held_rows, Rows) else self.held_rows.open()
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, which are not opened for it."""
+        return len(self.held_rows)
+
+    @property
+    def training_rows(self) -> tuple[Rows | StoredRows, ...]:
+        """The rows of the trial and those of its degraded copies, in memory or in files."""
+        return (self.held_rows, *(copy.held_rows for copy in self.copies))
 
     @property
     def parts(self) -> tuple[Extracted, ...]:

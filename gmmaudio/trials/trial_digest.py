@@ -42,8 +42,8 @@ def digest_trials(trials: Sequence[Trial]) -> str:
 def _identity(trial: Trial) -> bytes:
     """Return the bytes that stand for one trial."""
     segments = [_part(segment) for segment in trial.segments]
-    ends = zlib.crc32(trial.rows.values[[0, -1]].tobytes()) if len(trial.rows) else 0
-    return json.dumps([trial.name, trial.unit, trial.duration_s, len(trial.rows), ends, segments]).encode()
+    ends = zlib.crc32(trial.rows.values[[0, -1]].tobytes()) if trial.n_rows else 0
+    return json.dumps([trial.name, trial.unit, trial.duration_s, trial.n_rows, ends, segments]).encode()
 
 
 def _part(segment: Segment) -> list[object]:
@@ -51,5 +51,5 @@ def _part(segment: Segment) -> list[object]:
     item, clip = segment.extracted, segment.extracted.clip
     return [
         [clip.path, clip.label, clip.group, clip.held_out_by, clip.source],
-        [item.sha256, len(item.raw), segment.first, segment.last, segment.duration_s],
+        [item.sha256, item.n_frames, segment.first, segment.last, segment.duration_s],
     ]

@@ -1,4 +1,4 @@
-"""The work of an extraction, and the time and the memory that a file may take, from the sizes of files alone."""
+"""The work and the frames of an extraction, and the limits of a file, from the sizes of files alone."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from gmmaudio.compute import ItemLimits, machine_memory
 from gmmaudio.corpus import Clip
+from gmmaudio.features import FrameSettings
 from gmmaudio.files import find_path
 
 # clips that are looked at, evenly spaced
@@ -19,6 +22,8 @@ LOSSY = (".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".webm", ".mkv
 PCM = (".wav", ".aif", ".aiff", ".au", ".snd", ".caf", ".w64", ".rf64")
 BYTES_PER_S = {**dict.fromkeys(LOSSY, 16_000), **dict.fromkeys(PCM, 88_000)}
 OTHER_BYTES_PER_S = 32_000
+# beside the columns of a frame: level, time, and the probability of speech
+LEVEL_COLUMNS = 3
 
 # docs/reliability.md: a machine may be ten times as slow, and sound take an eighth of the bytes
 LEAST_TIME_S, TIMES_WORK = 60.0, 80.0
@@ -48,9 +53,36 @@ def estimate_work(root: Path, clips: Sequence[Clip], is_kept: Callable[[Clip], b
     >>> round(estimate_work(Path(), clips, lambda clip: clip.path == "kept.mp3"), 4)
     0.0477
     """
-    step = max(1, -(-len(clips) // MAX_LOOKED_AT))
-    looked_at = clips[::step]
-    return sum(_clip_work(root, clip, is_kept) for clip in looked_at) * len(clips) / max(1, len(looked_at))
+    return _estimate(clips, lambda clip: _clip_work(root, clip, is_kept))
+
+
+def estimate_frames(root: Path, clips: Sequence[Clip], settings: FrameSettings) -> float:
+    """Return about how many bytes the raw frames of clips take, within a factor of three or so.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that paths of clips are relative to.
+    clips : sequence of Clip
+        Clips, of which at most 100 are looked at.
+    settings : FrameSettings
+        Settings of the frames.
+
+    Examples
+    --------
+    >>> clips = [Clip("tape.mp3", "jazz", start_s=60.0, end_s=90.0)]
+    >>> round(estimate_frames(Path(), clips, FrameSettings()) / 1e6, 2)
+    0.12
+    """
+    n_columns = settings.n_warps * settings.n_coefficients + settings.n_descriptor_columns
+    seconds = _estimate(clips, lambda clip: sound_s(root / clip.path, clip))
+    return seconds * settings.frames_per_s * (n_columns + LEVEL_COLUMNS) * np.dtype(np.float32).itemsize
+
+
+def _estimate(clips: Sequence[Clip], measure: Callable[[Clip], float]) -> float:
+    """Return about the sum of a measure over all clips, from some of them."""
+    looked_at = clips[:: max(1, -(-len(clips) // MAX_LOOKED_AT))]
+    return sum(map(measure, looked_at)) * len(clips) / max(1, len(looked_at))
 
 
 def _clip_work(root: Path, clip: Clip, is_kept: Callable[[Clip], bool]) -> float:

@@ -340,7 +340,9 @@ def test_every_option_of_every_command_is_in_the_table():
     elsewhere |= {("listen", name) for name in listening}
     elsewhere |= {("reproduce", name) for name in ("root", "model", "json_path", "n_jobs")}
     # results do not depend on these
-    elsewhere |= {(verb, name) for verb, name in options if name in ("is_quiet", "cache", "cache_limit")}
+    elsewhere |= {
+        (verb, name) for verb, name in options if name in ("is_quiet", "cache", "cache_limit", "memory_bytes")
+    }
     assert options == {*OPTIONS, *elsewhere}
     others = [path for path in Path(__file__).parents[1].rglob("test_*.py") if path != Path(__file__)]
     texts = [path.read_text(encoding="utf-8") for path in others]

@@ -1,6 +1,6 @@
 """Corpora, settings and helpers that the tests of the pipeline share."""
 
-import sys
+import importlib
 
 import numpy as np
 import pytest
@@ -36,5 +36,5 @@ def two_degradations(monkeypatch):
     """Only two kinds of degraded sound, in the order they are made."""
     two = {name: DEGRADATIONS[name] for name in ("band limit 4 kHz", "noise 10 dB")}
     for name in ("pipeline.analyses", "trials.extraction"):
-        monkeypatch.setattr(sys.modules[f"gmmaudio.{name}"], "DEGRADATIONS", two)
+        monkeypatch.setattr(importlib.import_module(f"gmmaudio.{name}"), "DEGRADATIONS", two)
     return tuple(two)

@@ -46,8 +46,8 @@ def test_all_that_a_fit_or_a_prediction_takes_from_trials_is_in_the_digest(clips
         [replace(one, segments=(replace(segment, first=1),)), two],
         [replace(one, segments=(replace(segment, last=segment.last - 1),)), two],
         [replace(one, segments=(segment, segment)), two],
-        [replace(one, rows=replace(rows, values=rows.values[1:])), two],
-        [replace(one, rows=replace(rows, values=last_row)), two],
+        [replace(one, held_rows=replace(rows, values=rows.values[1:])), two],
+        [replace(one, held_rows=replace(rows, values=last_row)), two],
         [replace(one, copies=(two,))],
         [replace(one, copies=(two,)), two],
     ]
