@@ -8,7 +8,7 @@ LOWEST_PYTHON ?= $(or $(shell command -v python3.11),python3)
 LOWEST := .venv-lowest
 
 .PHONY: help demo test test-slow test-lowest lint check format bench many-files fuzz fuzz-models failing-writes kills \
-	results pictures clean
+	results train-memory pictures clean
 
 help:
 	@echo "make demo         set up, run the whole job on synthetic audio, print where the reports are"
@@ -23,6 +23,7 @@ help:
 	@echo "make fuzz-models  20,000 mutated model files, half with a right checksum; writes results/fuzz_models.json"
 	@echo "make failing-writes   every operation on an output fails in turn; writes results/failing_writes.json"
 	@echo "make kills        210 runs of train, crossval and classify killed and started again; writes results/kills.json"
+	@echo "make train-memory  memory and time of training on 1 to 64 hours of audio; writes results/train_memory.json"
 	@echo "make results      list the measured results; NAME=demo (or all) measures again and fills the documents"
 	@echo "make pictures     screenshots of docs/reports/language.html, by chromium"
 
@@ -79,6 +80,9 @@ bench: $(READY)
 
 many-files: $(READY)
 	$(BIN)/python -m benchmarks.many_files
+
+train-memory: $(READY)
+	$(BIN)/python -m benchmarks.train_memory
 
 fuzz: $(READY)
 	$(BIN)/python -m benchmarks.fuzz_audio

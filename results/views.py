@@ -12,6 +12,7 @@ from results.fuzz_views import audio_text, models_text, writes_text
 from results.growth_views import growth_text, large_text
 from results.kill_views import kills_text
 from results.markdown import number, percent, points, table
+from results.memory_views import train_memory_text
 from results.merged_views import merged_text
 from results.record import FOLDER, Record, read_record
 from results.timeline_views import hours_text, mixed_text, timeline_text
@@ -494,6 +495,7 @@ VIEWS: Mapping[str, View] = {
     "merged": lambda record: _with_source(merged_text(record.rows), record),
     "many_files": many_files_table,
     "failing_writes": failing_writes_table,
+    "train_memory": lambda record: _with_source(train_memory_text(record.rows), record),
     "fuzz_audio": fuzz_audio_table,
     "fuzz_models": fuzz_models_table,
     "kills": kills_table,
