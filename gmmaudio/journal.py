@@ -12,12 +12,12 @@ import contextlib
 import hashlib
 import json
 import os
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gmmaudio.errors import SettingError, WriteError
 from gmmaudio.files import find_path
@@ -31,6 +31,8 @@ Stamp = tuple[int, int] | str | None
 Content = tuple[int, int]
 
 FORMAT = 1
+# there may be many lines: without a search for spaces around them
+DECODER = json.JSONDecoder()
 FORMAT_KEY = "gmmaudio journal"
 CHECK = b',"check":"%08x"}\n'
 CHECK_BYTES = len(CHECK % 0)
@@ -41,12 +43,14 @@ FIRST_BYTES, LONGEST_HEADER = b'{"gmmaudio journal":', 2**20
 # bits of the length of a line; a longer one is not kept
 LENGTH_BITS = 24
 LONGEST_LINE = 2**LENGTH_BITS - 1
+# of an input, a number holds the place of its line, a hash of 64 bits and two flags
+CHECK_MASK, FLAGS, PLACE_SHIFT = 2**64 - 1, 3, 66
+READ_BYTES = 2**16
 # what a power failure can lose, seconds
 SYNC_EVERY_S = 5.0
 
 
-@dataclass(frozen=True)
-class JournalEntry:
+class JournalEntry(NamedTuple):
     """What a journal says of an input.
 
     Parameters
@@ -87,9 +91,12 @@ def file_stamp(path: str | os.PathLike[str]) -> Stamp:
     True
     """
     try:
-        status = find_path(path).stat()
+        status = os.stat(path)  # noqa: PTH116 - there may be many
     except (OSError, ValueError):
-        return None
+        try:
+            status = find_path(path).stat()
+        except (OSError, ValueError):
+            return None
     return status.st_size, status.st_mtime_ns
 
 
@@ -144,11 +151,51 @@ def decode_line(line: bytes) -> dict[str, Any] | None:
     body = line[:-CHECK_BYTES]
     if line[len(body) :] != CHECK % zlib.crc32(body):
         return None
+    text = body.decode("latin-1") + "}"
     try:
-        record = json.loads(body + b"}")
+        record, end = DECODER.raw_decode(text)
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) else None
+    return record if isinstance(record, dict) and end == len(text) else None
+
+
+class KnownInput(NamedTuple):
+    """What a journal says of an input, without its row.
+
+    Parameters
+    ----------
+    place : int
+        Where its line is.
+    check : int
+        What :func:`stamp_check` gives for its stamp.
+    has_failed : bool
+        Whether it has a reason code.
+    is_begun : bool
+        Whether its files are being written.
+    """
+
+    place: int
+    check: int
+    has_failed: bool
+    is_begun: bool
+
+
+def stamp_check(path: str, stamp: Stamp) -> int:
+    """Return a hash of an input and the stamp of its file, the same in this process only.
+
+    Parameters
+    ----------
+    path : str
+        The input.
+    stamp : tuple of (int, int), str or None
+        From :func:`file_stamp`.
+
+    Examples
+    --------
+    >>> stamp_check("1.wav", (5, 6)) == stamp_check("1.wav", (5, 7))
+    False
+    """
+    return hash((path, stamp)) & CHECK_MASK
 
 
 class Journal:
@@ -175,8 +222,7 @@ class Journal:
     ...     journal.close()
     ...     again = Journal(f"{folder}/answers.csv.journal")
     ...     again.load({"command": "classify"})
-    ...     reference = again.find("1.wav")
-    ...     again.entry(reference) == entry
+    ...     again.entry(again.find("1.wav").place) == entry
     ...     again.close()
     True
     """
@@ -192,11 +238,12 @@ class Journal:
         # hash of a path -> place of its last line: numbers, of which many fit into memory
         self._index: dict[int, int] = {}
         self._n_found = 0
+        self._lock = threading.Lock()
         self._is_torn = False
         self._synced_s = time.monotonic()
         with write_errors(self.path):
             self._writer = self.path.open("ab", buffering=0)
-            self._reader = self.path.open("rb")
+            self._reader = self.path.open("rb", buffering=READ_BYTES)
         if not try_lock(self._writer.fileno()):
             self._close_files()
             raise WriteError(f"{self.path}: another run is writing it; wait for its end, or name another output")
@@ -251,7 +298,9 @@ class Journal:
             n_read, self.ended = end, _content(record)
             self.replaces |= REPLACES in record
             if entry is not None:
-                self._index[hash(entry.path)] = place
+                flags = (entry.code is not None) | (entry.status == BEGUN) << 1
+                check = stamp_check(entry.path, entry.stamp)
+                self._index[hash(entry.path)] = place << PLACE_SHIFT | check << 2 | flags
         # a run that is killed may leave one line that is cut off
         self.n_damaged = n_dropped - is_last
         with write_errors(self.path):
@@ -267,8 +316,8 @@ class Journal:
         self._append(encode_line({"going on": True}))
         self.sync()
 
-    def find(self, path: str) -> int | None:
-        """Return the place of the last line of an input; None where there is none.
+    def find(self, path: str) -> KnownInput | None:
+        """Return the place of the last line of an input, and its flags; None where there is none.
 
         Parameters
         ----------
@@ -276,14 +325,16 @@ class Journal:
             The input.
         """
         key = hash(path)
-        place = self._index.get(key)
-        if place is None:
+        packed = self._index.get(key)
+        if packed is None:
             return None
-        if place >= 0:
+        if packed >= 0:
             self._n_found += 1
-            self._index[key] = ~place
-            return place
-        return ~place
+            self._index[key] = ~packed
+        else:
+            packed = ~packed
+        flags = packed & FLAGS
+        return KnownInput(packed >> PLACE_SHIFT, packed >> 2 & CHECK_MASK, bool(flags & 1), bool(flags & 2))
 
     def n_unnamed(self) -> int:
         """Return the number of inputs that nobody has asked for."""
@@ -297,8 +348,11 @@ class Journal:
         place : int
             From :meth:`find`.
         """
-        self._reader.seek(place >> LENGTH_BITS)
-        entry = _entry(decode_line(self._reader.read(place & LONGEST_LINE)) or {})
+        # inputs that arrive are looked up in a thread of their own
+        with self._lock:
+            self._reader.seek(place >> LENGTH_BITS)
+            line = self._reader.read(place & LONGEST_LINE)
+        entry = _entry(decode_line(line) or {})
         if entry is None:
             raise SettingError(f"{self.path}: was changed while the run had it; run the command again")
         return entry
@@ -420,15 +474,18 @@ def _value(value: object) -> str:
 
 def _entry(record: Mapping[str, Any]) -> JournalEntry | None:
     """Return the entry in a line; None where it is of something else."""
-    path, stamp, status = (record.get(name) for name in ("path", "stamp", "status"))
-    code, row, files = record.get("code"), record.get("row", ""), record.get("files", [])
+    path, stamp, status, code = record.get("path"), record.get("stamp"), record.get("status"), record.get("code")
+    row, files = record.get("row", ""), record.get("files", ())
     if isinstance(stamp, list):
-        stamp = _pair(stamp) or False
-    if not (isinstance(path, str) and isinstance(status, str) and isinstance(row, str) and isinstance(files, list)):
+        stamp = _pair(stamp)
+        is_stamp = stamp is not None
+    else:
+        is_stamp = stamp is None or isinstance(stamp, str)
+    if not (is_stamp and isinstance(path, str) and isinstance(status, str) and isinstance(row, str)):
         return None
-    if not isinstance(stamp, tuple | str | None) or not isinstance(code, str | None):
+    if not (isinstance(files, list | tuple) and (code is None or isinstance(code, str))):
         return None
-    return JournalEntry(path, stamp, status, code, row, tuple(map(str, files)))
+    return JournalEntry(path, stamp, status, code, row, tuple(map(str, files)) if files else ())
 
 
 def _content(record: Mapping[str, Any]) -> Content | None:

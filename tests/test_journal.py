@@ -33,8 +33,8 @@ def written(path, entries=ENTRIES):
 
 def entries_of(journal, names):
     """Return what a journal says of inputs."""
-    places = {name: journal.find(name) for name in names}
-    return {name: journal.entry(place) for name, place in places.items() if place is not None}
+    known = {name: journal.find(name) for name in names}
+    return {name: journal.entry(each.place) for name, each in known.items() if each is not None}
 
 
 def reread(path):

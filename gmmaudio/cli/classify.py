@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from gmmaudio.json_text import to_json
 from gmmaudio.names import file_text, quoted, respell
 
 if TYPE_CHECKING:
+    from gmmaudio.cli.inputs import Input
     from gmmaudio.cli.row_runs import RowRun
     from gmmaudio.evaluation import FailedInput
     from gmmaudio.models import Prediction
@@ -121,14 +121,14 @@ def command(
     shown = {"output_format": output_format, "top": top}
     settings = make_settings("classify", going, model=model_sha256(loaded), **shown, **values)
     failed: list[FailedInput] = []
-    with inputs.resolve(paths, list_file) as files:
-        _keep_inputs(output, [model, *filter(None, [list_file]), *(file.path for file in files)])
+    with inputs.resolve_or_follow(paths, list_file) as files:
+        _keep_inputs(output, files, model, list_file)
         with (
             open_rows(output, going, settings) as run,
             opening as cluster,
             show_progress(is_quiet=is_quiet, line_every_s=going.log_every_s) as progress,
         ):
-            todo = [file.path for file in run.waiting(going.part_of(files))]
+            todo = _paths_to_read(run, files, output)
             workers: dict[str, Any] = {"n_jobs": n_jobs, "time_limit_s": time_limit_s, "memory_limit": memory_limit}
             values |= {"progress": progress, "cache": store, "cluster": cluster}
             predictions = pipeline.classify(loaded, todo, **workers, **values)
@@ -139,17 +139,45 @@ def command(
         click.get_current_context().exit(EXIT_NOTHING if run.n_errors == run.n_done else EXIT_SOME_FAILED)
 
 
-def _keep_inputs(output: Path | None, read: Iterable[str | os.PathLike[str]]) -> None:
+def _keep_inputs(
+    output: Path | None, files: Sequence[Input] | Iterator[Input], model: Path, list_file: str | None
+) -> None:
     """Raise where the output cannot be written, or it, its journal or standard output is a file that is read."""
     from gmmaudio.cli.output_paths import keep_inputs
-    from gmmaudio.cli.resuming import journal_beside
     from gmmaudio.outputs import check_writable
 
-    if output is None:
-        keep_inputs((), read)
-        return
-    check_writable(output)
-    keep_inputs(((f"-o {path} would overwrite", path) for path in (output, journal_beside(output))), read)
+    if output is not None:
+        check_writable(output)
+    known = files if isinstance(files, Sequence) else ()
+    keep_inputs(_outputs(output), [model, *filter(None, [list_file]), *(file.path for file in known)])
+
+
+def _paths_to_read(
+    run: RowRun, files: Sequence[Input] | Iterator[Input], output: Path | None
+) -> list[str] | Iterator[str]:
+    """Return the paths of the inputs that are to be computed, or yield them as they arrive."""
+    if isinstance(files, Sequence):
+        return [file.path for file in run.waiting(run.options.part_of(files))]
+    return (file.path for file in run.waiting(run.options.part_arriving(_kept(output, files))))
+
+
+def _kept(output: Path | None, files: Iterable[Input]) -> Iterator[Input]:
+    """Yield files that are not known beforehand; raise where one is an output."""
+    from gmmaudio.cli.output_paths import input_check
+
+    check = input_check(_outputs(output))
+    for file in files:
+        if check is not None:
+            check(file.path)
+        yield file
+
+
+def _outputs(output: Path | None) -> list[tuple[str, Path]]:
+    """Return the output and its journal, each with the beginning of a message."""
+    from gmmaudio.cli.resuming import journal_beside
+
+    paths = [] if output is None else [output, journal_beside(output)]
+    return [(f"-o {path} would overwrite", path) for path in paths]
 
 
 def _write_answers(run: RowRun, predictions: Iterable[Prediction], layout: Layout, failed: list[FailedInput]) -> None:

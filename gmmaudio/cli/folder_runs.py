@@ -58,8 +58,10 @@ class FolderRun(JournalledRun):
                 yield file, targets
                 continue
             stamp = stamp_of(file)
-            entry = self._entry(file.shown)
-            if entry is not None and self._is_there(entry, targets) and self.is_kept(entry, file.shown, stamp):
+            known = self.journal.find(file.shown)
+            entry = None if known is None else self.journal.entry(known.place)
+            is_kept = known is not None and self.options.goes_on and self.is_kept(known, file.shown, stamp)
+            if entry is not None and is_kept and self._is_there(entry, targets):
                 self.kept += targets if entry.code is None else ()
                 self.count(entry.status, entry.code, is_new=False)
                 continue
@@ -115,21 +117,11 @@ class FolderRun(JournalledRun):
         if self.journal is not None:
             self.journal.sync()
 
-    def _entry(self, path: str) -> JournalEntry | None:
-        """Return the last entry of an input; None where there is none."""
-        place = None if self.journal is None else self.journal.find(path)
-        if self.journal is None or place is None:
-            return None
-        entry = self.journal.entry(place)
-        return entry if entry.path == path else None
-
     def _is_there(self, entry: JournalEntry, targets: Sequence[Path]) -> bool:
-        """Return whether this run keeps what is done, and the files of an input are there, if it has any."""
-        if not self.options.goes_on:
-            return False
-        return entry.code is not None or (
-            entry.files == self._names(targets) and all(path.is_file() for path in targets)
-        )
+        """Return whether the files of an input are there, if it has any."""
+        if entry.code is not None:
+            return True
+        return entry.files == self._names(targets) and all(path.is_file() for path in targets)
 
     def _refuse_others(self, entry: JournalEntry | None, targets: Sequence[Path]) -> None:
         """Raise where a file is there that may not be replaced."""

@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -178,15 +178,35 @@ def keep_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[str | os.P
     SettingError
         If there is one.
     """
+    check = input_check(outputs)
+    if check is None:
+        return
+    for path in inputs:
+        check(path)
+
+
+def input_check(
+    outputs: Iterable[tuple[str, Path]],
+) -> Callable[[str | os.PathLike[str]], None] | None:
+    """Return the function that raises where a file that is read is an output; None where there is no output yet.
+
+    Parameters
+    ----------
+    outputs : iterable of (str, Path)
+        As for :func:`keep_inputs`.
+    """
     existing = {identify(path): text for text, path in outputs}
     existing[_stdout_identity()] = "standard output would overwrite"
     existing.pop(None, None)
-    for path in inputs if existing else ():
+
+    def check(path: str | os.PathLike[str]) -> None:
         # a file is also read under another normal form of its name
         text = existing.get(identify(path) or identify(find_path(path)))
         if text is not None:
             remedy = "choose another folder" if text.endswith("holds") else "choose another path"
             raise SettingError(f"{text} the input {path}; {remedy}")
+
+    return check if existing else None
 
 
 def check_distinct(outputs: Iterable[tuple[str, Path]]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from gmmaudio import __version__
 from gmmaudio.cli.console import say
 from gmmaudio.cli.inputs import Input
 from gmmaudio.errors import SettingError
-from gmmaudio.journal import BEGUN, Journal, JournalEntry, Stamp, content_stamp, file_stamp
+from gmmaudio.journal import Journal, KnownInput, Stamp, content_stamp, file_stamp, stamp_check
 from gmmaudio.outputs import check_writable
 
 T = TypeVar("T")
@@ -94,6 +95,17 @@ class RunOptions:
         i, n = self.shard
         return items[i - 1 :: n]
 
+    def part_arriving(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield the items of the shard as they arrive.
+
+        Parameters
+        ----------
+        items : iterable
+            All items.
+        """
+        i, n = self.shard or (1, 1)
+        return itertools.islice(items, i - 1, None, n)
+
     def shard_name(self) -> str | None:
         """Return the shard as it is written on the command line; None where there is one part only."""
         return None if self.shard is None else f"{self.shard[0]}/{self.shard[1]}"
@@ -116,20 +128,20 @@ class JournalledRun:
         self.n_done = self.n_failed = self.n_errors = self.n_failed_before = 0
         self.has_begun = False
 
-    def is_kept(self, entry: JournalEntry, path: str, stamp: Stamp) -> bool:
+    def is_kept(self, known: KnownInput, path: str, stamp: Stamp) -> bool:
         """Return whether an input is done and not to be computed again.
 
         Parameters
         ----------
-        entry : JournalEntry
+        known : KnownInput
             What the journal says.
         path : str
             The input.
         stamp : tuple, str or None
             Its file now.
         """
-        is_again = self.options.retry_failed and entry.code is not None
-        return (entry.path, entry.stamp) == (path, stamp) and entry.status != BEGUN and not is_again
+        is_again = known.is_begun or (self.options.retry_failed and known.has_failed)
+        return known.check == stamp_check(path, stamp) and not is_again
 
     def count(self, status: str, failure: str | None, *, is_new: bool) -> None:
         """Count an input that is done.

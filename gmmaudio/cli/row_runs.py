@@ -87,6 +87,8 @@ class RowRun(JournalledRun):
 
     def next_input(self) -> Input:
         """Return the input whose answer is the next one."""
+        # inputs that are done may have arrived since
+        self._write_done()
         file, _ = self._first()
         return file
 
@@ -142,10 +144,8 @@ class RowRun(JournalledRun):
 
     def _done(self, path: str, stamp: Stamp) -> int | None:
         """Return the place of an input in the journal; None where it is to be computed."""
-        place = None if self.journal is None else self.journal.find(path)
-        if self.journal is None or place is None:
-            return None
-        return place if self.is_kept(self.journal.entry(place), path, stamp) else None
+        known = None if self.journal is None else self.journal.find(path)
+        return known.place if known is not None and self.is_kept(known, path, stamp) else None
 
     def _write_done(self) -> None:
         """Write the rows that are done, up to the next input that is computed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from gmmaudio.audio import SUFFIXES
@@ -159,7 +159,7 @@ def as_spool(memory_bytes: int, store: FeatureStore | None) -> Spool:
     return Spool(memory_bytes, None if store is None else store.folder)
 
 
-def as_clips(paths: Sequence[str | os.PathLike[str]]) -> list[Clip]:
+def as_clips(paths: Iterable[str | os.PathLike[str]]) -> list[Clip]:
     """Return the clip of each file: all of it, without a label.
 
     Parameters
@@ -178,5 +178,21 @@ def as_clips(paths: Sequence[str | os.PathLike[str]]) -> list[Clip]:
     'song.wav'
     """
     if isinstance(paths, str | bytes | os.PathLike):
-        raise SettingError(f"`paths` is {paths!r}; expected several paths, such as [{str(paths)!r}]")
-    return [Clip(os.fspath(path), "") for path in paths]
+        raise SettingError(f"`paths` is {paths!r}; expected a list of paths, such as [{str(paths)!r}]")
+    return [as_clip(path) for path in paths]
+
+
+def as_clip(path: str | os.PathLike[str]) -> Clip:
+    """Return the clip of a file: all of it, without a label.
+
+    Parameters
+    ----------
+    path : path-like
+        An audio file.
+
+    Examples
+    --------
+    >>> as_clip("song.wav").path
+    'song.wav'
+    """
+    return Clip(os.fspath(path), "")

@@ -26,7 +26,7 @@ from gmmaudio.features import (
 from gmmaudio.models import Model, Prediction
 from gmmaudio.models.long_clips import predict_chunks
 from gmmaudio.models.windows import WindowSettings
-from gmmaudio.pipeline.arguments import as_clips, as_store
+from gmmaudio.pipeline.arguments import as_clip, as_clips, as_store
 from gmmaudio.trials import (
     Answer,
     ClipCache,
@@ -74,7 +74,7 @@ class FileRows:
 @checked
 def classify(
     model: Model,
-    paths: Sequence[str | os.PathLike[str]],
+    paths: Iterable[str | os.PathLike[str]],
     *,
     priors: Mapping[str, float] | None = None,
     trial_s: float | None = None,
@@ -95,8 +95,9 @@ def classify(
     ----------
     model : Model
         The model.
-    paths : sequence of path-like
-        Audio files.
+    paths : iterable of path-like
+        Audio files. Those of an iterator are read as they arrive: predictions that are ready do not wait for the next
+        path.
     priors : mapping of str to float or None
         Class priors, as for :meth:`gmmaudio.models.Recogniser.predict`.
     trial_s : float or None
@@ -145,10 +146,12 @@ def classify(
         model.recogniser.prior_of(priors)
     if trial_s:
         WindowSettings(trial_s, trial_s)
-    clips, run = as_clips(paths), RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
+    clips = map(as_clip, paths) if isinstance(paths, Iterator) else as_clips(paths)
+    run = RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
     extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, as_store(cache), run)
     function = partial(_classify, model, priors, trial_s, extraction)
-    estimate = partial(extraction.estimate_work, clips)
+    # asked for where all clips are there
+    estimate = partial(extraction.estimate_work, clips if isinstance(clips, list) else [])
     limits = extraction.limits_of
     return _warned(run.map(function, clips, "classifying", on_crash=_fail_crashed, estimate=estimate, limits=limits))
 
