@@ -7,6 +7,7 @@ over chunks the same bits, whether the rows are in memory, in files, or computed
 from __future__ import annotations
 
 import tempfile
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from gmmaudio.errors import WriteError
+from gmmaudio.errors import ReadError, WriteError
 from gmmaudio.models.linear_algebra import Codes, Matrix
 
 # of a chunk at most; short rows are no more than MAX_ROWS
@@ -181,7 +182,7 @@ class RowTable:
 
     def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
         self.shape, self.dtype = shape, dtype
-        self._n_written = 0
+        self._n_written, self._lock = 0, threading.Lock()
         n_bytes = self.dtype.itemsize * shape[0] * shape[1]
         self._held = np.empty(shape, dtype) if n_bytes <= HELD_BYTES else None
 
@@ -214,6 +215,7 @@ class RowTable:
             self._held[start : self._n_written] = rows
             return
         try:
+            self._file.seek(start * self.dtype.itemsize * self.shape[1])
             self._file.write(np.ascontiguousarray(rows, dtype=self.dtype).data)
             self._file.flush()
         except OSError as error:
@@ -253,11 +255,23 @@ class RowTable:
             Rows to read.
         """
         if self._held is not None:
-            rows: Matrix = self._held[where]
+            held: Matrix = self._held[where]
+            return held
+        indices = np.arange(*where.indices(len(self))) if isinstance(where, slice) else where
+        rows = np.empty((len(indices), self.shape[1]), self.dtype)
+        row_bytes = self.dtype.itemsize * self.shape[1]
+        if not rows.size:
             return rows
-        # mapped for this chunk only: what is mapped counts as memory of the process
-        content: npt.NDArray[Any] = np.memmap(self._file, self.dtype, mode="r", shape=self.shape)
-        return np.array(content[where])
+        content = rows.data.cast("B")
+        # read and not mapped: a map of scattered rows takes the memory of all that lie between them
+        starts = np.flatnonzero(np.diff(indices, prepend=-2) != 1).tolist()
+        with self._lock:
+            for start, stop in zip(starts, [*starts[1:], len(indices)], strict=True):
+                self._file.seek(int(indices[start]) * row_bytes)
+                part = content[start * row_bytes : stop * row_bytes]
+                if self._file.readinto(part) != len(part):  # type: ignore[attr-defined]
+                    raise ReadError("a temporary file became shorter than what was written; run again")
+        return rows
 
 
 def keep_rows(rows: ChunkedRows) -> RowTable:

@@ -3,11 +3,13 @@
 import errno
 import tracemalloc
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gmmaudio.errors import WriteError
+from benchmarks.growth import peak_mib
+from gmmaudio.errors import ReadError, WriteError
 from gmmaudio.models import chunked_rows
 from gmmaudio.models.chunked_rows import RowTable, chunk_rows, in_chunks, keep_rows, rows_of_clips
 
@@ -112,8 +114,42 @@ def test_a_table_in_a_file_takes_no_memory(monkeypatch):
 
 
 @pytest.mark.usefixtures("in_files")
+def test_scattered_rows_of_a_file_take_their_own_memory():
+    lines = Path("/proc/self/clear_refs")
+    if not lines.exists():
+        pytest.skip("this system does not tell the peak of memory")
+    table = RowTable((4000, 4096), np.dtype(np.float32))
+    for start in range(0, 4000, 100):
+        table.append(np.full((100, 4096), start, dtype=np.float32))
+    # where the peak cannot be counted anew, there is nothing to compare
+    try:
+        lines.write_text("5", encoding="ascii")
+    except OSError:
+        pytest.skip("the peak of memory cannot be reset")
+    before = peak_mib()
+    assert table.read(np.arange(0, 4000, 16))[-1, 0] == 3900
+    # 4 MiB of 62; mapped, nearly all of the file counted
+    assert peak_mib() - before < 20
+
+
+@pytest.mark.usefixtures("in_files")
+def test_a_file_that_became_shorter_is_refused():
+    table = RowTable((4, 8), np.dtype(np.float64))
+    table.append(np.ones((2, 8)))
+    with pytest.raises(ReadError, match="shorter"):
+        table.read(slice(0, 4))
+    assert table.read(slice(0, 2)).sum() == 16
+    table.append(np.full((2, 8), 3.0))
+    assert table.rows().whole().sum() == 64
+    assert table.read(np.zeros(0, dtype=np.intp)).shape == (0, 8)
+
+
+@pytest.mark.usefixtures("in_files")
 def test_a_full_disk_is_named_with_its_cure(monkeypatch):
     class Full:
+        def seek(self, _):
+            pass
+
         def write(self, _):
             raise OSError(errno.ENOSPC, "No space left on device")
 
