@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -103,6 +104,8 @@ def read_at(handle: ReadableFile, offset: int, size: int) -> bytes:
 def overlapping_pieces(handle: ReadableFile, start: int, stop: int, overlap: int) -> Iterator[tuple[int, bytes]]:
     """Yield the offsets and the bytes of a range piece by piece, each with the last bytes of the one before it.
 
+    Long holes of a sparse file, which hold zeros and take no space, are left out: no reader waits for 100 GB of them.
+
     Parameters
     ----------
     handle : readable file
@@ -119,11 +122,35 @@ def overlapping_pieces(handle: ReadableFile, start: int, stop: int, overlap: int
     [(10, 1048576), (1048582, 451418)]
     """
     while start < stop:
+        data = _next_data(handle, start, stop)
+        if data >= stop:
+            return
+        if data - start > PIECE_BYTES:
+            start = data - overlap
         piece = read_at(handle, start, min(PIECE_BYTES, stop - start))
         yield start, piece
         if start + len(piece) >= stop or len(piece) <= overlap:
             return
         start += len(piece) - overlap
+
+
+def _next_data(handle: ReadableFile, start: int, stop: int) -> int:
+    """Return the offset of the first byte of a range that is in no hole; ``stop`` where all of it is one hole."""
+    fileno = getattr(handle, "fileno", None)
+    if fileno is None or not hasattr(os, "SEEK_DATA"):
+        return start
+    try:
+        descriptor = fileno()
+        position = os.lseek(descriptor, 0, os.SEEK_CUR)
+        try:
+            return os.lseek(descriptor, start, os.SEEK_DATA)
+        except OSError as error:
+            return stop if error.errno == errno.ENXIO else start
+        finally:
+            # the buffer of the handle knows it
+            os.lseek(descriptor, position, os.SEEK_SET)
+    except OSError:  # in memory
+        return start
 
 
 def edited(span: Span, edits: Mapping[int, bytes]) -> tuple[Span | bytes, ...]:

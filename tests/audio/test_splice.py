@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from gmmaudio.audio.splice import Span, SplicedFile
+from gmmaudio.audio.splice import Span, SplicedFile, overlapping_pieces
 
 CONTENT = bytes(range(256)) * 8
 
@@ -59,3 +59,24 @@ def test_readinto_fills_what_is_there():
     buffer = bytearray(6)
     assert SplicedFile(io.BytesIO(b"abc"), [Span(1, 3), b"d"]).readinto(buffer) == 3
     assert buffer == b"bcd\0\0\0"
+
+
+def test_the_holes_of_a_sparse_file_are_not_read(tmp_path):
+    path, n_bytes = tmp_path / "clip", 100 * 2**30
+    with path.open("wb") as out:
+        out.write(b"first")
+        out.seek(n_bytes // 2 + 77)
+        out.write(b"second")
+        out.truncate(n_bytes)
+    if path.stat().st_blocks * 512 > 10_000_000:
+        pytest.skip("the file system has no sparse files")
+    with path.open("rb") as handle:
+        assert handle.read(3) == b"fir"
+        pieces = list(overlapping_pieces(handle, 0, n_bytes, 4))
+        # the place in the file is what it was
+        handle.seek(n_bytes // 2 + 77)
+        assert handle.read(6) == b"second"
+    assert sum(len(piece) for _, piece in pieces) < 10_000_000
+    words = (b"first", b"second")
+    found = {position + piece.find(word) for position, piece in pieces for word in words if word in piece}
+    assert found == {0, n_bytes // 2 + 77}
