@@ -8,7 +8,7 @@ LOWEST_PYTHON ?= $(or $(shell command -v python3.11),python3)
 LOWEST := .venv-lowest
 
 .PHONY: help demo test test-slow test-lowest lint check format bench many-files fuzz fuzz-models failing-writes kills \
-	results train-memory pictures clean
+	same-bytes results train-memory pictures clean
 
 help:
 	@echo "make demo         set up, run the whole job on synthetic audio, print where the reports are"
@@ -21,6 +21,7 @@ help:
 	@echo "make many-files   classify on 20,000 files, killed and resumed; writes results/many_files.json"
 	@echo "make fuzz         50,000 mutated audio files through classify; writes results/fuzz_audio.json"
 	@echo "make fuzz-models  20,000 mutated model files, half with a right checksum; writes results/fuzz_models.json"
+	@echo "make same-bytes   models by -j 1, -j 2, threads and Dask with killed workers; writes results/cluster.json"
 	@echo "make failing-writes   every operation on an output fails in turn; writes results/failing_writes.json"
 	@echo "make kills        210 runs of train, crossval and classify killed and started again; writes results/kills.json"
 	@echo "make train-memory  memory and time of training on 1 to 64 hours of audio; writes results/train_memory.json"
@@ -89,6 +90,9 @@ fuzz: $(READY)
 
 fuzz-models: $(READY)
 	$(BIN)/python -m benchmarks.fuzz_models
+
+same-bytes: $(READY)
+	$(BIN)/python -m benchmarks.cluster
 
 failing-writes: $(READY)
 	$(BIN)/python -m benchmarks.failing_writes

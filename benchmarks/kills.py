@@ -26,8 +26,8 @@ import soundfile
 
 from gmmaudio.features import FeatureStore
 from gmmaudio.temporary_files import PREFIX
+from results.kill_views import kills_text
 from results.record import FOLDER, ROOT, Record, make_record, read_record, write_record
-from results.views import kills_table
 
 NAME = "kills"
 SR = 16_000
@@ -412,7 +412,7 @@ def main(n: int, seed: int, at_once: int, only: tuple[str, ...]) -> None:
     in_order = [rows[case.name] for case in cases if case.name in rows]
     record = record_of(in_order, ["--n", str(n), "--seed", str(seed), "--at-once", str(at_once)])
     write_record(record)
-    click.echo(kills_table(record))
+    click.echo(kills_text(record.rows))
     if any(row[fault] for row in in_order for fault in FAULTS):
         raise SystemExit(1)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from results.cluster_views import cluster_text, iteration_text, scale_text
 from results.file_views import many_files_text
 from results.fuzz_views import audio_text, models_text, writes_text
 from results.growth_views import growth_text, large_text
@@ -467,11 +468,6 @@ def many_files_table(record: Record) -> str:
     return _with_source(many_files_text(record.rows), record)
 
 
-def kills_table(record: Record) -> str:
-    """Return what runs that were killed and started again came to."""
-    return _with_source(kills_text(record.rows), record)
-
-
 VIEWS: Mapping[str, View] = {
     "real_audio": real_audio_table,
     "real_audio/presets": real_audio_presets,
@@ -494,11 +490,14 @@ VIEWS: Mapping[str, View] = {
     "hours": hours_table,
     "merged": lambda record: _with_source(merged_text(record.rows), record),
     "many_files": many_files_table,
+    "cluster": lambda record: _with_source(cluster_text(record.rows), record),
+    "cluster/scale": lambda record: _with_source(scale_text(record.rows), record),
+    "cluster/iteration": lambda record: _with_source(iteration_text(record.rows), record),
     "failing_writes": failing_writes_table,
     "train_memory": lambda record: _with_source(train_memory_text(record.rows), record),
     "fuzz_audio": fuzz_audio_table,
     "fuzz_models": fuzz_models_table,
-    "kills": kills_table,
+    "kills": lambda record: _with_source(kills_text(record.rows), record),
 }
 
 

@@ -225,9 +225,9 @@ def axe():
     return next(Path(found.origin).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dask_cluster():
-    """Two worker processes of a Dask cluster, in use."""
+    """Two worker processes of a Dask cluster, in use; not for all modules: others count threads."""
     pytest.importorskip("distributed", reason="needs the dask extra")
     from gmmaudio.compute import Cluster
 

@@ -195,6 +195,11 @@ class RunContext:
             function, items, n_jobs, on_crash=on_crash, limits=held if n_jobs != 1 or must_hold else None
         )
 
+    @property
+    def is_here(self) -> bool:
+        """Whether all workers are on this computer, and see its temporary files."""
+        return self.cluster is None or self.cluster.address is None
+
     def locate(self, folder: Path) -> Path:
         """Return the path of a folder by which workers find it: those of a cluster have another current folder.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gmmaudio.audio import SUFFIXES
+from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip, Corpus, reading
 from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureStore
@@ -133,8 +134,10 @@ def as_store(cache: str | os.PathLike[str] | FeatureStore | None) -> FeatureStor
 
 
 @checked
-def as_spool(memory_bytes: int, store: FeatureStore | None) -> Spool:
+def as_spool(memory_bytes: int, store: FeatureStore | None, run: RunContext = QUIET) -> Spool:
     """Return memory for the frames and rows of a run, and files for the rest, in the folder of a store if there is one.
+
+    On a cluster all are in files, which workers write and open for themselves, where there is a folder that they share.
 
     Parameters
     ----------
@@ -142,6 +145,8 @@ def as_spool(memory_bytes: int, store: FeatureStore | None) -> Spool:
         Bytes that frames and rows may take in memory, 0 or more.
     store : FeatureStore or None
         Where frames are kept for other runs; None takes the system's folder for temporary files.
+    run : RunContext
+        Tells where the workers are.
 
     Raises
     ------
@@ -156,7 +161,8 @@ def as_spool(memory_bytes: int, store: FeatureStore | None) -> Spool:
     """
     if memory_bytes < 0:
         raise SettingError(f"`memory_bytes` is {memory_bytes}; expected 0 or more")
-    return Spool(memory_bytes, None if store is None else store.folder)
+    is_shared = run.cluster is not None and (store is not None or run.is_here)
+    return Spool(0 if is_shared else memory_bytes, None if store is None else store.folder)
 
 
 def as_clips(paths: Iterable[str | os.PathLike[str]]) -> list[Clip]:

@@ -355,7 +355,7 @@ def run_crossval(
     run = replace(run, checkpoints=run.checkpoints or checkpoints_of(store))
     clips = plan_split(corpus.clips, split=options.split, group_by=options.group_by, fold_column=options.fold_column)
     _check_divisible(clips, options, recipe.seed)
-    with as_spool(memory_bytes, store) as spool:
+    with as_spool(memory_bytes, store, run) as spool:
         trial_set = build_trial_set(
             corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, store=store, spool=spool, run=run
         )

@@ -143,7 +143,7 @@ def train(
     corpus, recipe = as_corpus(corpus), as_recipe(preset)
     clips = plan_split(corpus.clips, split=split, group_by=group_by)
     check_labels([clip.label for clip in clips])
-    with as_spool(memory_bytes, store) as spool:
+    with as_spool(memory_bytes, store, run) as spool:
         trial_set = build_trial_set(
             corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, store=store, spool=spool, run=run
         )

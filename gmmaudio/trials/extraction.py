@@ -277,8 +277,8 @@ def extract_clips(
     tables = design_tables(features.frames) if tables is None else tables
     cache = None if store is None else ClipCache.of(store, features.frames, tables)
     root, folder = run.locate(root), None
-    # frames that many workers make need not pass through this process; those of a cluster may not reach its files
-    if spool is not None and run.cluster is None:
+    # frames that many workers make need not pass through this process, where both reach the files
+    if spool is not None and (run.is_here or store is not None):
         folder = spool.folder_for(estimate_frames(root, clips, features.frames))
     extraction = Extraction(root, features, min_duration_s, degradation, tables, cache, frames_folder=folder)
     stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"

@@ -94,6 +94,23 @@ def test_a_worker_that_is_lost_in_training_changes_no_byte(dask_cluster, corpus,
     assert bytes_of(there, tmp_path) == bytes_of(here, tmp_path)
 
 
+def test_frames_are_in_files_that_workers_write(dask_cluster, corpus, tmp_path, monkeypatch):
+    seen = []
+    plain = dask_cluster.map
+
+    def noted(function, items, **settings):
+        for result in plain(function, items, **settings):
+            seen.append(getattr(result, "result", None))
+            yield result
+
+    monkeypatch.setattr(dask_cluster, "map", noted)
+    store = FeatureStore(tmp_path / "store")
+    gmmaudio.train(corpus.plain, RECIPES["frames"], cluster=dask_cluster, cache=store)
+    frames = [item.frames for item in seen if item is not None]
+    assert {type(item).__name__ for item in frames} == {"StoredFrames"}
+    assert all(item.path.startswith(str(store.folder)) for item in frames)
+
+
 def test_the_report_of_a_cross_validation_is_the_same_but_for_its_time(dask_cluster, corpus):
     recipe = gmmaudio.make_recipe(n_components=2)
 
