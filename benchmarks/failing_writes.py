@@ -306,8 +306,9 @@ def try_all(scenario: Scenario, folder: Path, step: int = 1) -> Tally:
 
 
 @click.command()
+@click.option("--every", default=1, show_default=True, help="Let every nth of the operations fail.")
 @click.option("--only", help="Run the scenarios whose name begins so.")
-def main(only: str | None) -> None:
+def main(every: int, only: str | None) -> None:
     """Let every operation fail, print the table and write it to results/failing_writes.json."""
     from gmmaudio.evaluation import comparison, intervals
 
@@ -322,7 +323,7 @@ def main(only: str | None) -> None:
             if only is not None and not scenario.name.startswith(only):
                 continue
             warm(scenario.words, folder)
-            tally = try_all(scenario, folder)
+            tally = try_all(scenario, folder, every)
             rows.append(
                 {
                     "command": scenario.name,

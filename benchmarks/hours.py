@@ -1,13 +1,14 @@
-"""Memory and time of ``gmmaudio timeline`` on hours of sound.
+"""Memory and time of ``gmmaudio timeline`` and ``gmmaudio classify`` on hours of sound.
 
 A spliced recording of *language-indomain* (``benchmarks/spliced.py``) again and again, FLAC at 16 kHz, in a temporary
-folder; the command runs in a process of its own with one thread. The environment variable ``GMMAUDIO_SPLICED`` names
+folder; each command runs in a process of its own with one thread. The environment variable ``GMMAUDIO_SPLICED`` names
 a folder where model and recording are kept for another run.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,10 +21,11 @@ from results.record import make_record, write_record
 from results.views import hours_table
 
 CORPUS = "language-indomain"
-HOURS = (1, 2, 4, 8)
+HOURS = (1, 2, 4, 10)
+COMMANDS: Mapping[str, tuple[str, ...]] = {"timeline": (), "classify": ("--cache", "none")}
 PROTOCOL = (
-    "`gmmaudio timeline` with the preset language and its defaults, one thread: a spliced recording of "
-    "*language-indomain* again and again, FLAC at 16 kHz. Peak memory is that of the process."
+    "`gmmaudio timeline` and `gmmaudio classify` with a model of the preset language, their defaults, one thread: a "
+    "spliced recording of *language-indomain* again and again, FLAC at 16 kHz. Peak memory is that of the process."
 )
 
 
@@ -62,10 +64,11 @@ def main(hours: tuple[int, ...], jobs: int) -> None:
         path = Path(name, "long.flac")
         for n_hours in hours:
             maker.submit(write_hours, path, recording, n_hours).result()
-            cost = run_python([["-m", "gmmaudio", "timeline", str(model), str(path)]])
-            rows.append({"hours": n_hours, "cpu_s": cost.cpu_s, "peak_mib": cost.peak_mib})
-            click.echo(f"{n_hours} h: {cost.cpu_s:.0f} CPU s, {cost.peak_mib:.0f} MiB")
-    record = make_record("hours", "The timeline of hours of sound", PROTOCOL, rows)
+            for command, more in COMMANDS.items():
+                cost = run_python([["-m", "gmmaudio", command, str(model), str(path), *more]])
+                rows.append({"hours": n_hours, "command": command, "cpu_s": cost.cpu_s, "peak_mib": cost.peak_mib})
+                click.echo(f"{n_hours} h, {command}: {cost.cpu_s:.0f} CPU s, {cost.peak_mib:.0f} MiB")
+    record = make_record("hours", "Timelines and labels of hours of sound", PROTOCOL, rows)
     click.echo(hours_table(record))
     click.echo(f"wrote {write_record(record).name}")
 

@@ -92,16 +92,23 @@ def mixed_text(rows: Rows) -> str:
 
 
 def hours_text(rows: Rows) -> str:
-    """Return memory and time of the timeline of long files.
+    """Return memory and time of commands on long files.
 
     Parameters
     ----------
     rows : sequence of mapping
         Of `benchmarks.hours`.
     """
-    heads = ["hours of sound", "CPU s", "CPU s an hour", "peak memory, MiB"]
+    heads = ["hours of sound", "command", "CPU s", "CPU s an hour", "peak memory, MiB"]
     cells = [
-        [str(row["hours"]), f"{row['cpu_s']:.0f}", f"{row['cpu_s'] / row['hours']:.1f}", f"{row['peak_mib']:.0f}"]
+        [
+            str(row["hours"]),
+            # records from before there were two have timelines only
+            f"`gmmaudio {row.get('command', 'timeline')}`",
+            f"{row['cpu_s']:.0f}",
+            f"{row['cpu_s'] / row['hours']:.1f}",
+            f"{row['peak_mib']:.0f}",
+        ]
         for row in rows
     ]
     return table(heads, cells)

@@ -58,9 +58,11 @@ def test_mixed_answers_stand_by_kind_of_recordings(record):
 
 
 def test_hours_have_their_cost_an_hour(record):
-    text = views.hours_table(replace(record, rows=[{"hours": 8, "cpu_s": 400.0, "peak_mib": 201.4}]))
+    costs = {"hours": 8, "cpu_s": 400.0, "peak_mib": 201.4}
+    text = views.hours_table(replace(record, rows=[costs, costs | {"command": "classify", "cpu_s": 200.0}]))
     assert rows_of(text) == [
-        "| hours of sound | CPU s | CPU s an hour | peak memory, MiB |",
-        "| 8 | 400 | 50.0 | 201 |",
+        "| hours of sound | command | CPU s | CPU s an hour | peak memory, MiB |",
+        "| 8 | `gmmaudio timeline` | 400 | 50.0 | 201 |",
+        "| 8 | `gmmaudio classify` | 200 | 25.0 | 201 |",
     ]
     assert text.endswith("One worker, one thread.\n")
