@@ -78,7 +78,7 @@ def command(
                 features,
                 [file.path for file, _ in todo],
                 min_duration_s=min_duration_s,
-                n_jobs=n_jobs,
+                n_jobs=going.choose_jobs(n_jobs),
                 progress=progress,
                 time_limit_s=time_limit_s,
                 memory_limit=memory_limit,

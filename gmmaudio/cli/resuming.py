@@ -77,6 +77,23 @@ class RunOptions:
         if self.log_every_s is not None and is_quiet:
             raise click.UsageError("--log-every has no effect with --quiet.")
 
+    def choose_jobs(self, n_jobs: int | None) -> int | None:
+        """Return the number of worker processes of a run: one for each core where it goes on and none is named.
+
+        A decoder that crashes in a thread ends the run, and would end it again at the same file.
+
+        Parameters
+        ----------
+        n_jobs : int or None
+            The number that is named.
+
+        Examples
+        --------
+        >>> RunOptions(resume=True).choose_jobs(None), RunOptions(resume=True).choose_jobs(1)
+        (-1, 1)
+        """
+        return -1 if n_jobs is None and self.goes_on else n_jobs
+
     def part_of(self, items: Sequence[T]) -> Sequence[T]:
         """Return the items of the shard: every n-th one.
 

@@ -109,7 +109,7 @@ def command(
                 loaded,
                 [file.path for file, _ in todo],
                 settings,
-                n_jobs=n_jobs,
+                n_jobs=going.choose_jobs(n_jobs),
                 progress=progress,
                 time_limit_s=time_limit_s,
                 memory_limit=memory_limit,

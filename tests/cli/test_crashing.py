@@ -36,6 +36,16 @@ def words_of(verb, corpus, model_file, folder):
     }[verb]
 
 
+@pytest.mark.parametrize("verb", ["classify", "features", "timeline"])
+def test_a_run_that_goes_on_takes_worker_processes(command, corpus, model_file, tmp_path, monkeypatch, verb):
+    # in a thread the file would end this run, as it ended the one before
+    monkeypatch.chdir(corpus.root)
+    crash_at(monkeypatch, DEADLY)
+    place = ["-o", tmp_path / "rows"] if verb == "classify" else []
+    result = command(*words_of(verb, corpus, model_file, tmp_path), *place, "--resume")
+    assert (result.code, result.err.endswith(LINE.format(DEADLY))) == (1, True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", ["train", "features", "crossval", "evaluate", "timeline"])
 def test_every_other_verb_names_the_file_too(command, corpus, model_file, tmp_path, monkeypatch, verb):
