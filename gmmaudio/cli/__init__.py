@@ -44,6 +44,11 @@ EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOTHING, EXIT_WRITE = 1, 2, 3, 4
 EXIT_BY_SIGNAL = 128
 EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 130, 141
 
+# functions by which libsndfile reads a file: an exception in one of them is printed, and goes no further
+DEAF = "vio_"
+# until a signal is looked at again that came while such a function ran, seconds
+LATER_S = 0.01
+
 # name of the error handler of stdout
 ESCAPES = "gmmaudio_escapes"
 
@@ -171,10 +176,14 @@ def _stopped_by_signals(*, is_last: bool) -> Iterator[None]:
         yield
         return
 
-    def stop(number: int, _frame: FrameType | None) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
         # a wrapper may send the signal of the keyboard once more
         for each in previous:
             signal.signal(each, _do_nothing)
+        if _is_deaf(frame):
+            signal.signal(signal.SIGALRM, lambda _alarm, later: stop(number, later))
+            signal.setitimer(signal.ITIMER_REAL, LATER_S)
+            return
         raise Stopped(EXIT_BY_SIGNAL + number)
 
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -186,11 +195,21 @@ def _stopped_by_signals(*, is_last: bool) -> Iterator[None]:
     try:
         yield
     finally:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
         if is_last:
             _ignore(previous)
         else:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+
+def _is_deaf(frame: FrameType | None) -> bool:
+    """Return whether an exception would be lost here: no function that libsndfile calls passes it on."""
+    while frame is not None and not frame.f_code.co_name.startswith(DEAF):
+        frame = frame.f_back
+    # where there is no timer, it is raised all the same
+    return frame is not None and hasattr(signal, "setitimer")
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from gmmaudio.audio.splice import SplicedFile
+
 GMMAUDIO = (sys.executable, "-m", "gmmaudio")
 CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)]
 N_COPIES, N_FILES = 60, 18
@@ -73,6 +75,24 @@ def test_a_signal_ends_a_run_with_its_workers(corpus, model_file, number, code):
     assert process.returncode == code
     assert len(out.splitlines()) < N_COPIES * N_FILES - 1
     assert words_of(err) == (b"" if number == signal.SIGKILL else b"\nstopped\n")
+
+
+@pytest.mark.parametrize(("number", "code"), CODES[:3])
+@pytest.mark.parametrize("method", ["readinto", "seek", "tell", "__len__"])
+def test_a_signal_while_libsndfile_reads_is_not_lost(command, corpus, model_file, monkeypatch, number, code, method):
+    # an exception in a function that it calls is printed and goes no further; the file would be said to be damaged
+    plain, n_calls = getattr(SplicedFile, method), iter(range(1000))
+
+    def interrupted(*arguments):
+        if next(n_calls) == 20:
+            signal.raise_signal(number)
+        return plain(*arguments)
+
+    monkeypatch.setattr(SplicedFile, method, interrupted)
+    result = command("classify", model_file, *[corpus.root] * 2, "--format", "jsonl", "-j", "1", "--cache", "none")
+    assert (result.code, result.err) == (code, "skipped 4 files without an audio suffix\n\nstopped\n")
+    assert '"error"' not in result.out
+    assert next(n_calls) > 20
 
 
 def test_a_hang_up_that_is_ignored_does_not_end_a_run(corpus, model_file):
