@@ -129,13 +129,9 @@ def command(
             show_progress(is_quiet=is_quiet, line_every_s=going.log_every_s) as progress,
         ):
             todo = _paths_to_read(run, files, output)
-            workers: dict[str, Any] = {
-                "n_jobs": going.choose_jobs(n_jobs),
-                "time_limit_s": time_limit_s,
-                "memory_limit": memory_limit,
-            }
-            values |= {"progress": progress, "cache": store, "cluster": cluster}
-            predictions = pipeline.classify(loaded, todo, **workers, **values)
+            limits: dict[str, Any] = {"time_limit_s": time_limit_s, "memory_limit": memory_limit}
+            values |= {"n_jobs": going.choose_jobs(n_jobs), "progress": progress, "cache": store, "cluster": cluster}
+            predictions = pipeline.classify(loaded, todo, **limits, **values)
             _write_answers(run, predictions, _format(output_format, top, len(labels)), failed)
     console.say_failed(failed)
     run.say_earlier()
