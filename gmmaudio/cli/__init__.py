@@ -249,6 +249,10 @@ def _run(words: list[str]) -> int:
     except (ClosedPipe, BrokenPipeError):
         _discard(1, 2)
         return EXIT_CLOSED_PIPE
+    except OSError:
+        # standard error takes nothing: a log on a full disk
+        _discard(1, 2)
+        return EXIT_WRITE
 
 
 @contextlib.contextmanager

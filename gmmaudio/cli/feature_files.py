@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -187,7 +188,8 @@ def _write(path: Path, file_rows: FileRows, written: dict[Identity | None, Path]
         return FailedInput(file_rows.path, "name_taken", message)
     try:
         with new_folder(path.parent), write_beside(path) as handle:
-            np.save(handle, file_rows.rows.values, allow_pickle=False)
+            # to a file itself, numpy writes in a way that tells no reason for an error
+            np.save(SimpleNamespace(write=handle.write), file_rows.rows.values, allow_pickle=False)
     except WriteError as error:
         # a path may also be too long as a whole
         if getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG:

@@ -24,6 +24,7 @@ from gmmaudio.errors import SettingError
 from gmmaudio.journal import Journal, JournalEntry, Stamp
 from gmmaudio.outputs import resolve_output
 from gmmaudio.row_file import RowFile
+from gmmaudio.temporary_files import remove_left_over
 
 # an input that is to be computed, with the stamp of its file; or the place of one in the journal
 Place = tuple[Input, Stamp] | int
@@ -189,6 +190,8 @@ def open_rows(output: Path | None, options: RunOptions, settings: Mapping[str, A
     path = resolve_output(output) if output.is_symlink() else output
     was_there = path.exists()
     with open_journal(path, journal_beside(path), options, settings) as journal:
+        # rows of a run that was killed before they replaced the output
+        remove_left_over(path.parent)
         rows = RowFile(path)
         run = RowRun(journal, rows, options, settings)
         try:

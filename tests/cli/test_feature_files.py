@@ -2,14 +2,18 @@
 
 import errno
 import os
+import resource
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
+import soundfile
 from threadpoolctl import threadpool_limits
 
 from gmmaudio.audio import read_audio
 from gmmaudio.features import extract, make_features
+from tests.cli.conftest import GMMAUDIO
 
 
 def test_features_writes_what_extract_gives(command, corpus, good, tmp_path):
@@ -162,6 +166,21 @@ def test_a_place_that_takes_no_array_is_4_before_any_file_is_read(command, corpu
 
 
 @pytest.mark.usefixtures("unread")
+def test_a_disk_that_is_full_within_an_array_is_named_as_the_reason(tmp_path):
+    soundfile.write(tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, 80_000), 16_000)
+
+    def limit():
+        # more than the check of the folder takes, and less than an array of 5 s
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
+
+    words = ["features", "long.wav", "-o", "out", "--cache", "none"]
+    done = subprocess.run(
+        [*GMMAUDIO, *words], cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 4
+    assert "gmmaudio: out/long.wav.npy: cannot be written (File too large); choose another path\n" in done.stderr
+
+
 def test_a_folder_of_arrays_that_is_a_file_is_4_before_any_file_is_read(command, corpus, tmp_path):
     make_file(tmp_path / "out" / "mid" / "cy")
     result = command("features", corpus.root, "-o", tmp_path / "out")

@@ -259,6 +259,14 @@ def test_stdout_on_a_full_disk_is_4(corpus, model_file, good, words):
     assert result.returncode == 4
 
 
+@pytest.mark.parametrize("words", [["classify", "--log-every", "0.001"], ["classify", "--shard", "3/2"], ["info"]])
+def test_stderr_on_a_full_disk_is_4(model_file, good, tmp_path, words):
+    more = {"classify": [model_file, good, "-o", tmp_path / "out"], "info": [tmp_path / "gone"]}[words[0]]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run([*GMMAUDIO, *words, *more], stdout=subprocess.PIPE, stderr=full, check=False)
+    assert (result.returncode, result.stdout) == (4, b"")
+
+
 def test_stdin_or_stdout_that_is_closed_is_no_traceback(model_file, good):
     result = subprocess.run(
         f"{' '.join(GMMAUDIO)} classify {model_file} - <&-", shell=True, capture_output=True, check=False

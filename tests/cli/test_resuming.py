@@ -8,6 +8,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -543,3 +544,21 @@ def test_the_command_that_goes_on():
     )
     assert command_that_goes_on(["classify", "--resume", "a"]) == "gmmaudio classify --resume a"
     assert command_that_goes_on(["classify", "a", "--retry-failed"]) == "gmmaudio classify a --retry-failed"
+
+
+def test_rows_that_a_killed_run_had_beside_the_output_are_removed(command, work):
+    words = (*work, "--format", "csv", "-o", "out")
+    assert command(*words).code == 1
+    Path("set/ann/empty.wav").unlink()
+    script = (
+        "import os, signal, sys\n"
+        "from gmmaudio.cli import main\n"
+        "from gmmaudio.row_file import RowFile\n"
+        "RowFile.finish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "main()\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, *words, "--resume"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(Path().glob(".gmmaudio-*"))) == 1
+    assert command(*words, "--resume").code == 1
+    assert list(Path().glob(".gmmaudio-*")) == []
