@@ -111,7 +111,7 @@ class Cluster:
             Outside of a ``with`` statement.
         """
         if self._client is None:
-            raise SettingError("a cluster is used in a `with` statement: with Cluster(...) as cluster")
+            raise SettingError("a cluster is used in a with statement: with Cluster(...) as cluster")
         return self._client
 
     def map(
@@ -499,7 +499,7 @@ def _connect(address: str) -> Any:
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise WorkerError(
-            f"no scheduler answers at {address} ({reason}); start one (`dask scheduler`), or check the address"
+            f"no scheduler answers at {address} ({reason}); start one, or check the address"
         ) from error
     if not client.nthreads():
         client.close()

@@ -17,7 +17,20 @@ BELOW = [path for path in sorted(PACKAGE.rglob("*.py")) if "cli" not in path.rel
 
 # settings of a front end and parameters of pictures, which no option sets: only a program can name them
 PYTHON_ONLY = {"block_s", "descriptors", "measure_speech", "parts", "paths", "tables", "vtln"}
-PYTHON_ONLY |= {"axes", "deviations", "features", "margin", "names", "pair", "samples", "scores", "sr", "times"}
+PYTHON_ONLY |= {
+    "address",
+    "axes",
+    "deviations",
+    "features",
+    "margin",
+    "n_workers",
+    "names",
+    "pair",
+    "samples",
+    "scores",
+    "sr",
+    "times",
+}
 
 
 def literals(path, *, docstrings):

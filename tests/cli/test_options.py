@@ -30,7 +30,7 @@ def words_of(verb, corpus, model_file, tmp_path):
     small = ("--components", "2")
     return {
         "train": ("train", corpus.split, "-o", tmp_path / "m.gmm", *small),
-        "crossval": ("crossval", corpus.plain, *small, "--folds", "2", "--durations", "none"),
+        "crossval": ("crossval", corpus.plain, *small, "--folds", "2", "--durations", "none", "--cache", "none"),
         "evaluate": ("evaluate", model_file, corpus.split, "--durations", "none"),
     }[verb]
 

@@ -244,7 +244,7 @@ def test_a_scheduler_without_workers_is_an_error():
 def test_a_cluster_works_inside_of_its_with_statement_only(dask_address):
     with Cluster(dask_address) as cluster:
         assert list(cluster.map(abs, [-1])) == [1]
-    with pytest.raises(SettingError, match="a cluster is used in a `with` statement"):
+    with pytest.raises(SettingError, match="a cluster is used in a with statement"):
         list(cluster.map(abs, [-1]))
 
 
