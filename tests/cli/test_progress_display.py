@@ -335,7 +335,7 @@ def words_of(verb, corpus, model_file, ubm_file, statistics_file, folder):
         "reproduce": ["reproduce", report],
         "stats": ["stats", corpus.split, "--model", ubm_file, "-o", folder / "shard.stats"],
         "merge": ["merge", statistics_file, "-o", folder / "m.gmm"],
-        "features": ["features", corpus.root / "low", "-o", folder / "rows"],
+        "features": ["features", corpus.root / "low", "-o", folder / "rows", "--overwrite"],
     }[verb]
 
 
