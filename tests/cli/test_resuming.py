@@ -237,7 +237,8 @@ def test_a_signal_leaves_a_run_that_goes_on(command, work, number, n_jobs, n_row
     if number != signal.SIGKILL:
         assert "; to go on, with the same standard input:\ngmmaudio classify --resume m.gmm --format jsonl " in err
     assert n_rows <= len(Path("out").read_text().splitlines()) <= 160
-    assert whole.encode().startswith(Path("out").read_bytes())
+    rows = Path("out").read_text().splitlines()
+    assert rows == whole.splitlines()[: len(rows)]
     assert command(*words, "list", "-o", "out", "--resume").code == 1
     assert Path("out").read_bytes().decode() == whole
 
