@@ -498,9 +498,7 @@ def _connect(address: str) -> Any:
         raise SettingError(f"{address!r} is no address of a scheduler ({error}); expected tcp://HOST:8786") from error
     except Exception as error:
         reason = str(error) or type(error).__name__
-        raise WorkerError(
-            f"no scheduler answers at {address} ({reason}); start one, or check the address"
-        ) from error
+        raise WorkerError(f"no scheduler answers at {address} ({reason}); start one, or check the address") from error
     if not client.nthreads():
         client.close()
         raise WorkerError(f"the scheduler at {address} has no workers; start some (`dask worker {address}`)")
