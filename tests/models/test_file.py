@@ -126,7 +126,8 @@ def test_labels_are_never_names_of_tensors():
 def test_the_header_holds_the_whole_training_summary(tmp_path):
     header, _ = header_and_tensors(to_bytes(golden_model()))
     training = header["training"]
-    assert {field.name for field in dataclasses.fields(TrainingSummary)} == set(training)
+    # only a merged model has clips of a UBM beside its own
+    assert {field.name for field in dataclasses.fields(TrainingSummary)} - {"ubm_clips"} == set(training)
     told = {"path": "fado/1.wav", "label": "fado", "group": "amália", "sha256": 64 * "0", "fingerprint": ""}
     # one list for each field of the clips
     assert {name: column[0] for name, column in training["clips"].items()} == told
