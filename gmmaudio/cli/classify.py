@@ -103,7 +103,7 @@ def command(
     from gmmaudio import pipeline
     from gmmaudio.cli import console, inputs
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.cli.resuming import RunOptions, make_settings
+    from gmmaudio.cli.resuming import RunOptions, closed, make_settings
     from gmmaudio.cli.row_runs import open_rows
     from gmmaudio.models import load_model, model_sha256
 
@@ -131,8 +131,8 @@ def command(
             todo = _paths_to_read(run, files, output)
             limits: dict[str, Any] = {"time_limit_s": time_limit_s, "memory_limit": memory_limit}
             values |= {"n_jobs": going.choose_jobs(n_jobs), "progress": progress, "cache": store, "cluster": cluster}
-            predictions = pipeline.classify(loaded, todo, **limits, **values)
-            _write_answers(run, predictions, _format(output_format, top, len(labels)), failed)
+            with closed(pipeline.classify(loaded, todo, **limits, **values)) as predictions:
+                _write_answers(run, predictions, _format(output_format, top, len(labels)), failed)
     console.say_failed(failed)
     run.say_earlier()
     if run.n_failed:

@@ -57,7 +57,7 @@ def command(
     from gmmaudio.cli import console, inputs
     from gmmaudio.cli.folder_runs import open_folder
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.cli.resuming import RunOptions, make_settings
+    from gmmaudio.cli.resuming import RunOptions, closed, make_settings
     from gmmaudio.outputs import check_folder
 
     going = RunOptions(**run_options)
@@ -86,7 +86,8 @@ def command(
                 cache=store,
                 cluster=cluster,
             )
-            failed += _write_arrays(run, todo, results)
+            with closed(results):
+                failed += _write_arrays(run, todo, results)
     console.say_failed(failed)
     run.say_earlier()
     n_failed = len(failed) + run.n_failed_before

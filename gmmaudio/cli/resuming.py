@@ -128,6 +128,27 @@ class RunOptions:
         return None if self.shard is None else f"{self.shard[0]}/{self.shard[1]}"
 
 
+@contextlib.contextmanager
+def closed(results: Iterable[T]) -> Iterator[Iterable[T]]:
+    """Return a context manager of results that are computed as they are asked for; workers end with it.
+
+    Parameters
+    ----------
+    results : iterable
+        A generator, closed at the end, or any other iterable.
+
+    Examples
+    --------
+    >>> with closed(n for n in range(3)) as results:
+    ...     list(results)
+    [0, 1, 2]
+    """
+    try:
+        yield results
+    finally:
+        getattr(results, "close", lambda: None)()
+
+
 class JournalledRun:
     """A run whose inputs are counted, and noted in a journal if there is one.
 

@@ -79,7 +79,7 @@ def command(
     from gmmaudio.cli.classify import label_priors
     from gmmaudio.cli.folder_runs import open_folder
     from gmmaudio.cli.progress_display import show_progress
-    from gmmaudio.cli.resuming import RunOptions, make_settings
+    from gmmaudio.cli.resuming import RunOptions, closed, make_settings
     from gmmaudio.models import load_model, model_sha256
     from gmmaudio.pipeline import TimelineSettings, timelines
 
@@ -114,7 +114,8 @@ def command(
                 time_limit_s=time_limit_s,
                 memory_limit=memory_limit,
             )
-            _run(run, todo, found, chosen, figure)
+            with closed(found):
+                _run(run, todo, found, chosen, figure)
     if run.n_failed:
         click.get_current_context().exit(EXIT_NOTHING if run.n_failed == run.n_done else EXIT_SOME_FAILED)
 

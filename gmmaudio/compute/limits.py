@@ -37,7 +37,7 @@ class ItemLimits:
 
     Examples
     --------
-    >>> ItemLimits(time_s=60).time_s
+    >>> ItemLimits(time_s=60.0).time_s
     60.0
     """
 

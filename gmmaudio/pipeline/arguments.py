@@ -176,29 +176,39 @@ def as_clips(paths: Iterable[str | os.PathLike[str]]) -> list[Clip]:
     Raises
     ------
     SettingError
-        If it is a single path.
+        If it is a single path, or holds what is no path.
 
     Examples
     --------
     >>> as_clips(["song.wav"])[0].path
     'song.wav'
     """
-    if isinstance(paths, str | bytes | os.PathLike):
-        raise SettingError(f"`paths` is {paths!r}; expected a list of paths, such as [{str(paths)!r}]")
-    return [as_clip(path) for path in paths]
+    if isinstance(paths, str | bytes | os.PathLike) or not isinstance(paths, Iterable):
+        raise SettingError(f"`paths` is {paths!r:.100}; expected a list of paths, such as ['song.wav']")
+    return [as_clip(path, i) for i, path in enumerate(paths)]
 
 
-def as_clip(path: str | os.PathLike[str]) -> Clip:
+def as_clip(path: str | os.PathLike[str], place: int = 0) -> Clip:
     """Return the clip of a file: all of it, without a label.
 
     Parameters
     ----------
     path : path-like
         An audio file.
+    place : int
+        Its place in the list.
+
+    Raises
+    ------
+    SettingError
+        If it is no path.
 
     Examples
     --------
     >>> as_clip("song.wav").path
     'song.wav'
     """
-    return Clip(os.fspath(path), "")
+    try:
+        return Clip(os.fspath(path), "")
+    except TypeError as error:
+        raise SettingError(f"`paths`[{place}] is {path!r:.100}; expected a path") from error

@@ -333,7 +333,7 @@ def test_damaged_entries_are_named_though_all_clips_fail_then(folder, store, mon
     if failure == "decoding":
 
         def fail(*_words, **_more):
-            raise MemoryError("no memory")
+            raise RuntimeError("no decoder")
 
         monkeypatch.setattr(extraction, "read_blocks", fail)
     with pytest.warns(CacheWarning, match="damaged entries of the cache were dropped") as caught:
