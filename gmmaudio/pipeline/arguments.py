@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gmmaudio.audio import SUFFIXES
@@ -183,7 +183,7 @@ def as_clips(paths: Iterable[str | os.PathLike[str]]) -> list[Clip]:
     >>> as_clips(["song.wav"])[0].path
     'song.wav'
     """
-    if isinstance(paths, str | bytes | os.PathLike) or not isinstance(paths, Iterable):
+    if isinstance(paths, str | bytes | os.PathLike | Mapping) or not isinstance(paths, Iterable):
         raise SettingError(f"`paths` is {paths!r:.100}; expected a list of paths, such as ['song.wav']")
     return [as_clip(path, i) for i, path in enumerate(paths)]
 
