@@ -55,8 +55,8 @@ class _OneThread:
     def enter(self) -> None:
         with self._lock:
             loaded = libraries()
-            # also where there is a caller already, and a library was imported since
-            if loaded is not self._limited:
+            # also where there is a caller already, and a library was imported or its limit changed since
+            if loaded is not self._limited or not _is_one(loaded):
                 _free_control()
                 self._limits.append(loaded.limit(limits=1))
                 _free_control()
@@ -73,6 +73,11 @@ class _OneThread:
                     self._limits.pop().restore_original_limits()
                 _free_control()
                 self._limited = None
+
+
+def _is_one(loaded: ThreadpoolController) -> bool:
+    """Return whether all libraries are at one thread: others may set limits too, also while a caller is at work."""
+    return all(library.num_threads == 1 for library in loaded.lib_controllers)
 
 
 def _free_control() -> None:

@@ -21,10 +21,23 @@ def test_the_function_runs_at_one_thread_and_the_caller_between_results_does_not
         assert threads_in_use() == before != next(results)
 
 
+def test_a_limit_that_was_changed_while_another_caller_is_at_work_is_set_again():
+    # as a thread that hangs in a file, and is left alone
+    with threads.one_thread():
+        with threadpool_limits(limits=2, user_api="blas"):
+            assert 2 in threads_in_use()
+            with threads.one_thread():
+                assert set(threads_in_use()) == {1}
+        assert set(threads_in_use()) == {1}
+    assert threads._ONE._limits == []
+
+
 def test_a_library_that_is_imported_inside_is_limited_by_the_next_caller(monkeypatch):
     calls = []
 
     class Libraries:
+        lib_controllers = ()
+
         def __init__(self, n):
             self.n = n
 
