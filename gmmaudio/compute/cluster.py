@@ -27,7 +27,7 @@ from typing import Any, Generic, NoReturn, Self, TypeVar
 
 from gmmaudio.compute.feeding import Feed, NotThereYet, open_feed
 from gmmaudio.compute.limits import ItemLimits
-from gmmaudio.compute.serving import pickle_any
+from gmmaudio.compute.serving import pickle_any, pickle_error
 from gmmaudio.compute.threads import one_thread
 from gmmaudio.compute.workers import ordered_map
 from gmmaudio.errors import SettingError, WorkerError
@@ -387,12 +387,7 @@ def _outcome(function: bytes, item: bytes) -> bytes | memoryview:
             return pickle_any((True, _load(function)(pickle.loads(item))))  # noqa: S301 - written by the client
     except BaseException as error:  # noqa: BLE001 - the client raises it
         error.add_note(f"on {socket.gethostname()}:\n{traceback.format_exc()}")
-        try:
-            payload = pickle_any((False, error))
-            pickle.loads(payload)  # noqa: S301 - written above
-        except Exception:  # noqa: BLE001 - an exception of any library may have any constructor
-            return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
-        return payload
+        return pickle_error(error)
 
 
 @functools.lru_cache(maxsize=KEPT_FUNCTIONS)
@@ -497,6 +492,7 @@ def _connect(address: str) -> Any:
     except ValueError as error:
         raise SettingError(f"{address!r} is no address of a scheduler ({error}); expected tcp://HOST:8786") from error
     except Exception as error:
+        # Dask's, asyncio's, the system's, or those of TLS
         reason = str(error) or type(error).__name__
         raise WorkerError(f"no scheduler answers at {address} ({reason}); start one, or check the address") from error
     if not client.nthreads():

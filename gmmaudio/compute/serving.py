@@ -143,11 +143,22 @@ def _outcome(load_function: Callable[[], Any], payload: bytearray) -> bytes | me
         return pickle_any((True, result))
     except BaseException as error:  # noqa: BLE001 - the parent raises it
         error.add_note(f"in a worker process:\n{traceback.format_exc()}")
-        return _pickle_error(error)
+        return pickle_error(error)
 
 
-def _pickle_error(error: BaseException) -> bytes | memoryview:
-    """Return an exception as a pickled outcome; one that cannot be loaded again becomes a RuntimeError of its text."""
+def pickle_error(error: BaseException) -> bytes | memoryview:
+    """Return an exception as a pickled outcome; one that cannot be loaded again becomes a RuntimeError of its text.
+
+    Parameters
+    ----------
+    error : BaseException
+        What a function raised.
+
+    Examples
+    --------
+    >>> pickle.loads(pickle_error(ValueError("too short")))
+    (False, ValueError('too short'))
+    """
     try:
         payload = pickle_any((False, error))
         pickle.loads(payload)  # noqa: S301 - written above
