@@ -54,7 +54,8 @@ class RowFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._draft: contextlib.AbstractContextManager[BinaryIO] | None = None
-        self._pending = bytearray()
+        # where the rows that wait begin, and the rows: one value, so that what a signal interrupts can be done again
+        self._waiting = (0, bytearray())
         # size and checksum of the rows that were passed on: one value, which a signal leaves whole
         self._passed = (0, 0)
         self._is_found = True
@@ -104,9 +105,9 @@ class RowFile:
             if self._is_found and self._reader.read(len(row)) != row:
                 self._leave_found(len(row))
             if not self._is_found:
-                self._pending += row
+                self._waiting[1].extend(row)
             self._passed = size + len(row), zlib.crc32(row, checksum)
-            if is_new or len(self._pending) >= BUFFER_BYTES:
+            if is_new or len(self._waiting[1]) >= BUFFER_BYTES:
                 self._flush()
 
     def finish(self) -> None:
@@ -149,14 +150,18 @@ class RowFile:
             self._reader.seek(0)
             _copy(self._reader, self._writer, n_kept)
         self._is_found = False
+        self._waiting = (n_kept, bytearray())
         if self._draft is None:
             self._writer.truncate(n_kept)
-            self._writer.seek(n_kept)
 
     def _flush(self) -> None:
-        """Write the rows that wait."""
-        while self._pending:
-            del self._pending[: self._writer.write(self._pending)]
+        """Write the rows that wait, each at its own place: a signal may come after a write and before its account."""
+        start, rows = self._waiting
+        while rows:
+            self._writer.seek(start)
+            n_written = self._writer.write(rows)
+            start, rows = start + n_written, rows[n_written:]
+            self._waiting = (start, rows)
 
     def _read_all(self) -> tuple[int, int]:
         """Return size and CRC-32 of the file, at whose beginning the reader is left."""

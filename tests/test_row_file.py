@@ -107,12 +107,15 @@ def test_clear_forgets_what_was_there(tmp_path):
     assert (tmp_path / "f").read_bytes() == b"new\n"
 
 
-def test_a_write_that_is_interrupted_leaves_an_unknown_content(tmp_path):
+def test_a_write_that_is_interrupted_is_done_again(tmp_path):
     file = RowFile(tmp_path / "f")
     file.write(b"one\n")
     whole = file._writer
 
     class Interrupted:
+        def seek(self, place):
+            whole.seek(place)
+
         def write(self, data):
             whole.write(data[:2])
             raise KeyboardInterrupt
@@ -121,5 +124,41 @@ def test_a_write_that_is_interrupted_leaves_an_unknown_content(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         file.write(b"two\n")
     file._writer = whole
-    assert file.content() is None
+    assert file.content() == (8, zlib.crc32(b"one\ntwo\n"))
     file.close()
+    assert (tmp_path / "f").read_bytes() == b"one\ntwo\n"
+
+
+class Interrupting:
+    """The writer of a file whose n-th write is done, and then interrupted by a signal."""
+
+    def __init__(self, writer, n):
+        self.writer, self.n = writer, n
+
+    def __getattr__(self, name):
+        return getattr(self.writer, name)
+
+    def write(self, data):
+        n_written = self.writer.write(data)
+        self.n -= 1
+        if self.n == 0:
+            raise KeyboardInterrupt
+        return n_written
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("before", [b"", b"head\n", b"head\non"])
+def test_a_row_is_not_written_twice_where_a_signal_comes_after_its_write(tmp_path, n, before):
+    (tmp_path / "f").write_bytes(before)
+    file = RowFile(tmp_path / "f")
+    file._writer = Interrupting(file._writer, n)
+    rows = [row for row in ROWS if row]
+    with pytest.raises(KeyboardInterrupt):
+        for row in rows:
+            file.write(row)
+    # what an interrupted run asks before it ends
+    content = file.content()
+    file.close()
+    data = (tmp_path / "f").read_bytes()
+    assert data == b"".join(rows[: n + (b"\n" in before)])
+    assert content == (len(data), zlib.crc32(data))
