@@ -16,7 +16,6 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from gmmaudio.mixture import COVARIANCE_TYPES, INITS, GaussianMixture, fit_gmm
 from tests.mixture.conftest import (
-    WAITING,
     assert_same_mixture,
     assert_sound,
     bits,
@@ -106,8 +105,8 @@ def test_fit_equals_scikit_learn_from_the_same_start(covariance_type, n_iter):
     assert trace.log_likelihoods[-1] == pytest.approx(peer.score(X), rel=1e-9)
 
 
-def test_old_faithful_equals_the_published_fit():
-    X = np.array(WAITING.split(), dtype=float)[:, None]
+def test_old_faithful_equals_the_published_fit(faithful):
+    X = faithful[:, 1:]
     assert (len(X), X.sum()) == (272, 19284)
     mixture, trace = fit_gmm(X, 2, max_iter=1000, tol=1e-12, variance_floor=0)
     order = np.argsort(mixture.means[:, 0])
