@@ -122,21 +122,36 @@ class TextTable:
         csv.Error
             If quotes are broken.
         """
+        for line, cells in self.records():
+            if not any(cells):
+                continue
+            missing = self.columns[len(cells) :]
+            row = dict(zip(self.columns, cells, strict=False)) | dict.fromkeys(missing, "")
+            row.pop("", None)
+            yield TableRow(line, row, missing)
+
+    def records(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the number of the first line and the cells of every row, also of one whose cells are all empty.
+
+        A row may have fewer cells than there are columns, and more only where these are empty.
+
+        Raises
+        ------
+        CorpusError
+            If a row has more values than there are columns, or one in a column without a name, but for the first.
+        csv.Error
+            If quotes are broken.
+        """
         n_columns = len(self.columns)
         unnamed = [i for i, column in enumerate(self.columns) if i > 0 and not column]
         for line, cells in self._records():
-            if not any(cells):
-                continue
             if any(cells[n_columns:]):
                 raise CorpusError(
                     f"{self.name}, line {line}: more values than columns; quote values that hold the separator"
                 )
             if any(cells[i] for i in unnamed if i < len(cells)):
                 raise CorpusError(f"{self.name}, line {line}: a value in a column without a name; name the column")
-            missing = self.columns[len(cells) :]
-            row = dict(zip(self.columns, cells, strict=False)) | dict.fromkeys(missing, "")
-            row.pop("", None)
-            yield TableRow(line, row, missing)
+            yield line, cells
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the number of the first line and the cells of every row after the header."""

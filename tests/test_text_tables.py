@@ -167,3 +167,18 @@ def test_other_cells_stay_as_they_are(value):
 def test_a_table_that_is_written_is_read_back(cell):
     rows = list(csv.reader(io.StringIO(csv_text([("label", "n"), (cell, 1.5), ("b", None)]), newline="")))
     assert [[plain_cell(each) for each in row] for row in rows] == [["label", "n"], [cell, "1.5"], ["b", ""]]
+
+
+def test_records_hold_empty_rows_and_a_first_column_without_a_name():
+    table = parse_table(",a,b\n1,2,\n,,\n3\n", "t.csv")
+    assert list(table.records()) == [(2, ["1", "2", ""]), (3, ["", "", ""]), (4, ["3"])]
+    # the third row has a value in the column without a name only
+    assert [(row.line, dict(row.cells)) for row in table] == [(2, {"a": "2", "b": ""}), (4, {"a": "", "b": ""})]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("a,b\n1,2,3\n", "more values than columns"), ("a,,b\n1,2,3\n", "without a name")]
+)
+def test_records_of_a_wrong_width_are_refused(text, words):
+    with pytest.raises(CorpusError, match=words):
+        list(parse_table(text, "t.csv").records())

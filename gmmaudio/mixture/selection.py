@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import entr
+from scipy.special import entr, stdtrit
 
 from gmmaudio.arrays import refuse_masked
 from gmmaudio.compute import one_thread, thread_map
@@ -31,6 +31,9 @@ COLUMNS = ("covariance", "components", "parameters", "log likelihood", "bic", "a
 # Rows and their weights; None where all weights are 1.
 Weighted = tuple[RowSource, Array | None]
 Fit = Callable[..., tuple[GaussianMixture, EMTrace]]
+Interval = tuple[float, float]
+# of the interval of a held-out likelihood
+LEVEL = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +64,9 @@ class Candidate:
         Whether the fit to all rows ended before ``max_iter``.
     mixture : GaussianMixture
         Fitted to all rows.
+    held_out_interval : tuple of (float, float) or None
+        95 % interval of ``held_out``, nats, over draws of the held-out rows (or groups) with the fitted mixture as it
+        is: by Student's t, from the residuals of the rows (or groups). None where fewer than two are held out.
 
     Examples
     --------
@@ -80,6 +86,16 @@ class Candidate:
     held_out: float | None
     converged: bool
     mixture: GaussianMixture
+    held_out_interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The rows to fit to and the held-out rows, and the group of each of the latter; None where each is its own."""
+
+    kept: Weighted
+    held: Weighted
+    groups: npt.NDArray[np.intp] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -342,13 +358,14 @@ def _evaluate_candidate(
     k: int,
     rows: Weighted,
     total: float,
-    parts: tuple[Weighted, Weighted] | None,
+    parts: _Parts | None,
     n_threads: int,
 ) -> Candidate:
     """Return one candidate, fitted to all ``rows`` and, where there are ``parts``, to the first of them."""
     mixture, trace = fit(rows, covariance_type, k)
     p, deviance = mixture.n_parameters, -2 * total * trace.log_likelihoods[-1]
     bic = deviance + p * float(np.log(total))
+    held_out, interval = (None, None) if parts is None else _held_out(fit, covariance_type, k, parts, n_threads)
     return Candidate(
         covariance_type=covariance_type,
         n_components_asked=trace.n_components_asked,
@@ -358,27 +375,55 @@ def _evaluate_candidate(
         bic=bic,
         aic=deviance + 2 * p,
         icl=bic + 2 * responsibility_entropy(mixture, *rows, n_threads=n_threads),
-        held_out=None if parts is None else _held_out(fit, covariance_type, k, parts, n_threads),
+        held_out=held_out,
         converged=trace.converged,
         mixture=mixture,
+        held_out_interval=interval,
     )
 
 
-def _held_out(fit: Fit, covariance_type: str, k: int, parts: tuple[Weighted, Weighted], n_threads: int) -> float:
-    """Return the mean log density of the held-out rows under a mixture fitted to the others."""
-    kept, held = parts
+def _held_out(fit: Fit, covariance_type: str, k: int, parts: _Parts, n_threads: int) -> tuple[float, Interval | None]:
+    """Return the mean log density of the held-out rows under a mixture fitted to the others, and its interval."""
     try:
-        mixture, _ = fit(kept, covariance_type, k)
+        mixture, _ = fit(parts.kept, covariance_type, k)
     except MixtureError as error:
         raise MixtureError(f"among the rows that are not held out: {error}") from error
-    value, n = _weighted_sum(mixture.log_density, read_chunks(*held), n_threads)
-    return value / n
+
+    def density_and_weights(chunk: Chunk) -> tuple[Array, Array]:
+        return mixture.log_density(chunk.rows), np.ones(len(chunk.rows)) if chunk.weights is None else chunk.weights
+
+    with one_thread():
+        chunks = list(thread_map(density_and_weights, read_chunks(*parts.held), count_threads(n_threads)))
+        density, weights = (np.concatenate(arrays) for arrays in zip(*chunks, strict=True))
+        return _mean_and_interval(density, weights, parts.groups)
+
+
+def _mean_and_interval(
+    values: Array, weights: Array, groups: npt.NDArray[np.intp] | None
+) -> tuple[float, Interval | None]:
+    """Return the weighted mean of values (n,), and its interval over draws of the rows, or of their groups.
+
+    References
+    ----------
+    Cochran, *Sampling Techniques* (1977), section 6.4: the variance of a ratio of sums over units.
+    """
+    total = weights.sum()
+    mean = float(weights @ values / total)
+    residuals: Array = weights * (values - mean)
+    if groups is not None:
+        residuals = np.bincount(np.unique(groups, return_inverse=True)[1].ravel(), residuals).astype(np.float64)
+    n = len(residuals)
+    if n < 2:
+        return mean, None
+    error = np.sqrt(n / (n - 1) * (residuals @ residuals)) / total
+    half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * error)
+    return mean, (mean - half, mean + half)
 
 
 def _split_rows(
     X: RowSource, row_weights: Array | None, groups: npt.ArrayLike | None, held_out: float, rng: np.random.Generator
-) -> tuple[Weighted, Weighted]:
-    """Return the rows to fit to and the held-out rows, each with their weights."""
+) -> _Parts:
+    """Return the rows to fit to and the held-out rows, each with their weights, and the groups of the latter."""
     counted = _counted_rows(X, row_weights)
     units = np.arange(len(counted)) if groups is None else _group_codes(groups, len(counted))
     # rows that do not count are on neither side, and neither are groups without other rows
@@ -388,7 +433,11 @@ def _split_rows(
         raise MixtureError(f"{what}: {len(present)}; expected 2 or more, so that some can be held out, or held_out=0")
     n_held = min(max(round(held_out * len(present)), 1), len(present) - 1)
     held = np.isin(units, rng.choice(present, n_held, replace=False))
-    return _select_rows(X, row_weights, counted & ~held), _select_rows(X, row_weights, counted & held)
+    return _Parts(
+        _select_rows(X, row_weights, counted & ~held),
+        _select_rows(X, row_weights, counted & held),
+        None if groups is None else units[counted & held],
+    )
 
 
 def _counted_rows(X: RowSource, row_weights: Array | None) -> Mask:

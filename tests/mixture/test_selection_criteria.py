@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.special import logsumexp
 from sklearn.datasets import load_iris
 
 from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture
-from gmmaudio.mixture.selection import select_gmm
+from gmmaudio.mixture.selection import _mean_and_interval, select_gmm
 from tests.mixture.conftest import (
     as_scikit_learn,
     blobs,
@@ -72,6 +73,47 @@ def test_held_out_likelihood_equals_scipys(covariance_type, fits):
     expected = weights[held] @ logsumexp(observed_log_joints(kept.mixture, X[held]), axis=1) / weights[held].sum()
     # float64 throughout, in two whitened coordinates
     assert row.held_out == pytest.approx(expected, rel=1e-10)
+
+
+def test_interval_of_held_out_rows_is_that_of_a_mean(fits):
+    X = blobs()
+    (row,) = select_gmm(X, [2]).rows
+    _, kept = fits
+    held = X[~(X[:, None] == kept.rows[None]).all(axis=2).any(axis=1)]
+    assert len(held) == round(0.2 * len(X))
+    density = kept.mixture.log_density(held)
+    low, high = stats.t.interval(0.95, len(held) - 1, density.mean(), stats.sem(density))
+    # float64 throughout
+    assert row.held_out_interval == pytest.approx((low, high), rel=1e-9)
+
+
+def test_interval_over_groups_counts_groups_and_not_rows():
+    X = blobs()
+    alone = select_gmm(X, [2], groups=np.arange(len(X))).rows[0]
+    assert alone.held_out_interval == pytest.approx(select_gmm(X, [2]).rows[0].held_out_interval, rel=1e-9)
+    # ten copies of every row add nothing that is new
+    copies, groups = np.repeat(X, 10, axis=0), np.repeat(np.arange(len(X)), 10)
+    (row,) = select_gmm(copies, [2], groups=groups).rows
+    (low, high), (copied_low, copied_high) = alone.held_out_interval, row.held_out_interval
+    assert copied_high - copied_low == pytest.approx(high - low, rel=0.2)
+    assert np.diff(select_gmm(copies, [2]).rows[0].held_out_interval) < 0.5 * (high - low)
+
+
+def test_interval_over_groups_equals_a_ratio_by_hand():
+    rng = np.random.default_rng(0)
+    values, weights, groups = rng.normal(size=30), rng.uniform(1, 2, 30), rng.integers(7, size=30)
+    mean, (low, high) = _mean_and_interval(values, weights, groups)
+    sums = [(float(weights[groups == g] @ values[groups == g]), weights[groups == g].sum()) for g in range(7)]
+    ratio = sum(v for v, _ in sums) / sum(w for _, w in sums)
+    variance = 7 / 6 * sum((v - ratio * w) ** 2 for v, w in sums) / sum(w for _, w in sums) ** 2
+    half = stats.t.ppf(0.975, 6) * variance**0.5
+    assert (mean, low, high) == pytest.approx((ratio, ratio - half, ratio + half), rel=1e-12)
+
+
+def test_no_interval_of_one_row_or_group():
+    X = blobs()
+    assert select_gmm(X, [1], groups=np.arange(len(X)) % 2).rows[0].held_out_interval is None
+    assert select_gmm(X, [1], held_out=0).rows[0].held_out_interval is None
 
 
 # R's mclust 5 prints, for Mclust(iris[, 1:4]), the negatives of these; norMmix 0.0 (Trutschel, Mächler) the same to
