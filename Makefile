@@ -8,7 +8,7 @@ LOWEST_PYTHON ?= $(or $(shell command -v python3.11),python3)
 LOWEST := .venv-lowest
 
 .PHONY: help demo test coverage test-slow test-lowest lint check format bench many-files fuzz fuzz-models failing-writes kills \
-	same-bytes results train-memory pictures clean
+	same-bytes results train-memory pictures docs clean
 
 help:
 	@echo "make demo         set up, run the whole job on synthetic audio, print where the reports are"
@@ -27,6 +27,7 @@ help:
 	@echo "make kills        210 runs of train, crossval and classify killed and started again; writes results/kills.json"
 	@echo "make train-memory  memory and time of training on 1 to 64 hours of audio; writes results/train_memory.json"
 	@echo "make results      list the measured results; NAME=demo (or all) measures again and fills the documents"
+	@echo "make docs         the manual, build/docs/index.html; every warning is an error"
 	@echo "make pictures     screenshots of docs/reports/language.html, by chromium"
 
 # __init__.py has the version, which goes into reports
@@ -115,5 +116,10 @@ pictures:
 	$(SHOT) --window-size=1280,1560 --screenshot=docs/report.png $(LANGUAGE_PAGE)
 	$(SHOT) --window-size=390,844 --blink-settings=preferredColorScheme=0 --screenshot=docs/report-phone.png $(LANGUAGE_PAGE)
 
+# pages of the reference and of the galleries are written to docs/generated and used again where nothing changed
+docs: $(READY)
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --doctree-dir build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
 clean:
-	rm -rf build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist docs/generated .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
