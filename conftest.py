@@ -24,6 +24,8 @@ WITH_MUSIC = (
     "gmmaudio.pipeline",
     "gmmaudio.timelines.annotation_reading",
 )
+# modules whose examples draw
+DRAWING = ("gmmaudio.mixture.plot", "gmmaudio.pictures")
 _COUNTER = itertools.count()
 
 
@@ -54,7 +56,7 @@ def music_folder(tmp_path_factory):
 def _examples_beside_music(request, monkeypatch):
     """Run the examples of some modules in the folder of music, and those of pictures where matplotlib is installed."""
     item = request.node
-    if isinstance(item, DoctestItem) and item.dtest.globs.get("__name__", "").startswith("gmmaudio.pictures"):
+    if isinstance(item, DoctestItem) and item.dtest.globs.get("__name__", "").startswith(DRAWING):
         pytest.importorskip("matplotlib")
     if isinstance(item, DoctestItem) and item.dtest.globs.get("__name__", "").startswith(WITH_MUSIC):
         monkeypatch.chdir(request.getfixturevalue("music_folder"))

@@ -173,6 +173,24 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def named(name: str | None) -> str:
+    """Return a name as it is shown: printable, a dash for None, in quotes where it is blank.
+
+    Parameters
+    ----------
+    name : str or None
+        Any name.
+
+    Examples
+    --------
+    >>> named("jazz"), named(None), named("")
+    ('jazz', '–', '""')
+    """
+    if name is None:
+        return "–"
+    return printable(name) if name.strip() else f'"{printable(name)}"'
+
+
 def quoted(name: str) -> str:
     r"""Return a name in quotes, with escapes for dashes, quotes and other signs that are not those of a keyboard.
 

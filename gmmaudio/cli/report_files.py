@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from gmmaudio.canvas.paper import require_matplotlib
 from gmmaudio.cli import EXIT_SOME_FAILED
 from gmmaudio.cli.console import say, say_failed
 from gmmaudio.cli.flags import report_with_flags
@@ -20,7 +21,6 @@ from gmmaudio.evaluation.csv_tables import TABLES, Row, tables
 from gmmaudio.evaluation.report_file import to_json
 from gmmaudio.outputs import PathLike, new_folder, write_together
 from gmmaudio.pictures.figure_files import FORMATS
-from gmmaudio.pictures.paper import require_matplotlib
 from gmmaudio.pictures.report_pictures import REPORT_FIGURES, report_figure_files
 from gmmaudio.text_tables import csv_text
 

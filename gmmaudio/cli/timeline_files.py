@@ -130,8 +130,8 @@ def _check_choice(formats: tuple[str, ...], paths: tuple[str, ...], output: Path
             f"and one of the formats {', '.join(STREAMED)}."
         )
     if figure is not None:
+        from gmmaudio.canvas.paper import require_matplotlib
         from gmmaudio.pictures.figure_files import figure_format
-        from gmmaudio.pictures.paper import require_matplotlib
 
         figure_format(figure)
         require_matplotlib()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from gmmaudio.canvas import paper
 from gmmaudio.evaluation import plots
 from gmmaudio.evaluation.confusion import Counts, Floats
 from gmmaudio.evaluation.detection import FALSE_ALARMS, DetCurve
@@ -22,7 +23,7 @@ from gmmaudio.evaluation.reliability import Reliability
 from gmmaudio.evaluation.report import Report, Similarity, spread_over_repeats
 from gmmaudio.evaluation.slices import slice_tables
 from gmmaudio.json_text import to_json
-from gmmaudio.names import printable
+from gmmaudio.names import named, printable
 from gmmaudio.values import checked
 
 if TYPE_CHECKING:
@@ -91,24 +92,6 @@ def render_html(report: Report, title: str) -> str:
         )
     )
     return page
-
-
-def named(name: str | None) -> str:
-    """Return a name as it is shown: printable, a dash for None, in quotes where it is blank.
-
-    Parameters
-    ----------
-    name : str or None
-        Any name.
-
-    Examples
-    --------
-    >>> named("jazz"), named(None), named("")
-    ('jazz', '–', '""')
-    """
-    if name is None:
-        return "–"
-    return printable(name) if name.strip() else f'"{printable(name)}"'
 
 
 @cache
@@ -326,7 +309,7 @@ def _svg(draw: Callable[..., str], *parts: Any) -> Markup | None:
     from markupsafe import Markup
 
     # names in it are escaped already
-    return Markup(draw(*parts)) if plots.can_plot() else None  # noqa: S704
+    return Markup(draw(*parts)) if paper.can_plot() else None  # noqa: S704
 
 
 def _margin(clip: ScoredClip) -> str:

@@ -6,7 +6,6 @@ lacks, so it sees a stand-in of the same width. Colours: those of text and lines
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import re
 from collections.abc import Callable, Sequence
@@ -15,18 +14,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from gmmaudio.canvas.look import Palette, shorten, style_of
 from gmmaudio.evaluation.confusion import Floats
 from gmmaudio.evaluation.detection import DetCurve
-from gmmaudio.evaluation.drawing import (
-    Palette,
-    count_columns,
-    draw_det,
-    draw_learning,
-    draw_map,
-    draw_reliability,
-    shorten,
-    style_of,
-)
+from gmmaudio.evaluation.drawing import count_columns, draw_det, draw_learning, draw_map, draw_reliability
 from gmmaudio.evaluation.reliability import Reliability
 from gmmaudio.evaluation.slices import Slice
 
@@ -41,17 +32,6 @@ _PAGE_COLOURS = {
     "#040404": "var(--accent)",
 }
 PAGE = Palette(*_PAGE_COLOURS)
-
-
-def can_plot() -> bool:
-    """Return True where matplotlib is installed.
-
-    Examples
-    --------
-    >>> can_plot() in (True, False)
-    True
-    """
-    return importlib.util.find_spec("matplotlib") is not None
 
 
 def det_plot(names: Sequence[str], curves: Sequence[DetCurve]) -> str:
@@ -72,6 +52,7 @@ def det_plot(names: Sequence[str], curves: Sequence[DetCurve]) -> str:
 
     Examples
     --------
+    >>> from gmmaudio.canvas.paper import can_plot
     >>> from gmmaudio.evaluation import det_curve
     >>> drawn = det_plot(["pooled"], [det_curve([1.0, 2.0], [0.0, 1.0])]) if can_plot() else "<svg "
     >>> drawn[:5]
@@ -97,6 +78,7 @@ def reliability_plot(curve: Reliability) -> str:
 
     Examples
     --------
+    >>> from gmmaudio.canvas.paper import can_plot
     >>> from gmmaudio.evaluation import reliability_curve
     >>> drawn = reliability_plot(reliability_curve([[0.75, 0.25]], [0])) if can_plot() else "<svg "
     >>> drawn[:5]
@@ -126,6 +108,7 @@ def learning_plot(rows: Sequence[Slice]) -> str:
 
     Examples
     --------
+    >>> from gmmaudio.canvas.paper import can_plot
     >>> rows = [Slice(f"{50 * i} %", 9, 3, 0.4 * i, 0.4 * i, None, hours=i) for i in (1, 2)]
     >>> drawn = learning_plot(rows) if can_plot() else "<svg "
     >>> drawn[:5]
@@ -150,6 +133,7 @@ def map_plot(names: Sequence[str], points: Floats) -> str:
 
     Examples
     --------
+    >>> from gmmaudio.canvas.paper import can_plot
     >>> points = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     >>> drawn = map_plot(["jazz", "rock", "folk"], points) if can_plot() else "<svg "
     >>> drawn[:5]

@@ -1,4 +1,7 @@
-"""Pictures of clips, timelines, mixtures and reports, drawn by matplotlib on Axes that are passed and returned."""
+"""Pictures of clips, timelines and reports, drawn by matplotlib on Axes that are passed and returned.
+
+Those of mixtures are in :mod:`gmmaudio.mixture.plot`.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +9,6 @@ from gmmaudio.lazy_names import import_on_use
 
 if TYPE_CHECKING:
     from gmmaudio.pictures.figure_files import save_figure
-    from gmmaudio.pictures.mixture_pictures import plot_components, plot_likelihood
     from gmmaudio.pictures.report_pictures import (
         plot_confusion,
         plot_det,
@@ -22,7 +24,6 @@ else:
         __name__,
         {
             "gmmaudio.pictures.figure_files": "save_figure",
-            "gmmaudio.pictures.mixture_pictures": "plot_components plot_likelihood",
             "gmmaudio.pictures.report_pictures": "plot_confusion plot_det plot_learning_curve plot_reliability "
             "plot_similarity",
             "gmmaudio.pictures.sound_pictures": "plot_clip timeline_figure",
@@ -33,12 +34,10 @@ else:
 
 __all__ = [
     "plot_clip",
-    "plot_components",
     "plot_confusion",
     "plot_det",
     "plot_label_track",
     "plot_learning_curve",
-    "plot_likelihood",
     "plot_posteriors",
     "plot_reliability",
     "plot_scores",

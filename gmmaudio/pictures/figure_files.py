@@ -6,10 +6,10 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmmaudio.canvas.look import style_of
+from gmmaudio.canvas.paper import PAPER
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.drawing import style_of
 from gmmaudio.outputs import PathLike, write_together
-from gmmaudio.pictures.paper import PAPER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,8 +47,8 @@ def save_figure(figure: Figure, path: PathLike) -> None:
     --------
     >>> import tempfile
     >>> from gmmaudio.mixture import fit_gmm
-    >>> from gmmaudio.pictures import plot_likelihood
-    >>> axes = plot_likelihood(fit_gmm([[-1.0], [1.0], [1.5]], 1)[1])
+    >>> from gmmaudio.mixture.plot import plot_trace
+    >>> axes = plot_trace(fit_gmm([[-1.0], [1.0], [1.5]], 1)[1])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_figure(axes.figure, f"{folder}/likelihood.pdf")
     ...     [path.name for path in Path(folder).iterdir()]

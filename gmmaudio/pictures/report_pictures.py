@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gmmaudio.canvas.name_text import add_legend, write_names, write_ticks
+from gmmaudio.canvas.paper import PAPER, axes_for, require_matplotlib, several_axes
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.drawing import draw_det, draw_learning, draw_map, draw_reliability
-from gmmaudio.evaluation.page import FEW_LABELS, MAP_LABELS, all_known, named
+from gmmaudio.evaluation.page import FEW_LABELS, MAP_LABELS, all_known
 from gmmaudio.evaluation.plots import classical_mds
+from gmmaudio.names import named
 from gmmaudio.pictures.figure_files import FORMATS, figure_bytes
-from gmmaudio.pictures.name_text import add_legend, write_names, write_ticks
-from gmmaudio.pictures.paper import PAPER, axes_for, require_matplotlib, several_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

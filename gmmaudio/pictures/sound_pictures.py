@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.arrays import as_numbers
+from gmmaudio.canvas.paper import PAPER, require_matplotlib, several_axes
 from gmmaudio.errors import SettingError
-from gmmaudio.pictures.paper import PAPER, require_matplotlib, several_axes
 from gmmaudio.pictures.time_axis import set_time_axis, shown_range
 from gmmaudio.pictures.timeline_pictures import WIDE, plot_label_track, plot_posteriors, track_heights
 

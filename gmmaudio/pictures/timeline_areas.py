@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gmmaudio.evaluation.drawing import SERIES
+from gmmaudio.canvas.look import SERIES
 from gmmaudio.names import printable
 from gmmaudio.timelines import Timeline, TimelineSegment
 from gmmaudio.timelines.segments import Array

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.arrays import as_numbers
+from gmmaudio.canvas.look import SERIES, line_look
+from gmmaudio.canvas.name_text import add_legend, write_name, write_ticks
+from gmmaudio.canvas.paper import PAPER, axes_for, several_axes
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.drawing import SERIES, line_look
-from gmmaudio.pictures.name_text import add_legend, write_name, write_ticks
-from gmmaudio.pictures.paper import PAPER, axes_for, several_axes
 from gmmaudio.pictures.time_axis import set_time_axis, shown_range
 from gmmaudio.pictures.timeline_areas import OTHERS_COLOUR, Area, area_shares, areas_of
 from gmmaudio.timelines import Timeline

@@ -20,7 +20,7 @@ from gmmaudio.pipeline.provenance import machine, versions
 from gmmaudio.trials.clip_cache import NOTE_DAMAGED, NOTE_UNWRITABLE, hash_sources, installed_versions
 
 # folders of this package that no number of a model or a report comes from
-NOT_COMPUTING = ("cli", "pictures", "timelines")
+NOT_COMPUTING = ("canvas", "cli", "pictures", "timelines")
 # what a run reads of its features, it reads after this
 BEFORE_FEATURES_S = 1.0
 

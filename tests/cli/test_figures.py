@@ -85,7 +85,7 @@ def test_without_matplotlib_it_is_said_before_any_work(command, corpus, tmp_path
     import gmmaudio.corpus.reading
 
     monkeypatch.setattr(gmmaudio.corpus.reading, "read_corpus", None)  # fails where the corpus is looked at first
-    monkeypatch.setattr("gmmaudio.pictures.paper.can_plot", lambda: False)
+    monkeypatch.setattr("gmmaudio.canvas.paper.can_plot", lambda: False)
     result = command("crossval", corpus.plain, "--figures", tmp_path / "f")
     assert (result.code, result.out) == (2, "")
     assert result.err == ("gmmaudio: pictures need matplotlib; install the plot extra: pip install 'gmmaudio[plot]'\n")

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gmmaudio.canvas import paper
+from gmmaudio.canvas.look import shorten
 from gmmaudio.evaluation import (
     FailedInput,
     Protocol,
@@ -15,14 +17,12 @@ from gmmaudio.evaluation import (
     make_report,
     make_slice,
     page,
-    plots,
     render_html,
 )
 from gmmaudio.evaluation.detection import FALSE_ALARMS
-from gmmaudio.evaluation.drawing import shorten
-from gmmaudio.evaluation.page import FEW_LABELS, N_CONFUSIONS, named
+from gmmaudio.evaluation.page import FEW_LABELS, N_CONFUSIONS
 from gmmaudio.findings import LEVELS, Finding
-from gmmaudio.names import printable
+from gmmaudio.names import named, printable
 from tests.evaluation.conftest import HARMLESS, HOSTILE, PROTOCOL, clip_of, example, page_of, report_of
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -338,7 +338,7 @@ def test_the_numbers_of_the_reliability_diagram_are_its_bins():
 
 
 def test_without_matplotlib_the_page_says_so_and_has_the_numbers():
-    assert not plots.can_plot()
+    assert not paper.can_plot()
     page = page_of(example(9, full=True))
     assert "svg" not in page.tags
     assert page.text.count("plots need the plot extra, pip install 'gmmaudio[plot]'") == 4

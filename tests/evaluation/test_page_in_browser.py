@@ -33,7 +33,7 @@ def files(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gmmaudio.evaluation.intervals.N_DRAWS", 20)
         for name, given in PAGES.items():
-            patch.setattr("gmmaudio.evaluation.plots.can_plot", lambda name=name: "no plots" not in name)
+            patch.setattr("gmmaudio.canvas.paper.can_plot", lambda name=name: "no plots" not in name)
             (folder / f"{name}.html").write_text(render_html(example(**given), name), encoding="utf-8")
     return folder
 

@@ -8,13 +8,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from gmmaudio.canvas.look import SERIES, line_look, shorten
 from gmmaudio.evaluation import (
     Similarity,
     render_html,
 )
-from gmmaudio.evaluation.drawing import SERIES, line_look, shorten
-from gmmaudio.evaluation.page import FEW_LABELS, named
+from gmmaudio.evaluation.page import FEW_LABELS
 from gmmaudio.evaluation.plots import PAGE, classical_mds, det_plot, learning_plot, map_plot, reliability_plot
+from gmmaudio.names import named
 from tests.evaluation.conftest import HOSTILE, example, page_of, report_of
 
 pytestmark = pytest.mark.usefixtures("quick")

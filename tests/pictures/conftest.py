@@ -1,16 +1,10 @@
-"""Reports and mixtures to draw, and files of figures."""
+"""Reports and timelines to draw."""
 
 import numpy as np
 import pytest
 
-from gmmaudio.mixture import GaussianMixture
 from gmmaudio.timelines import Timeline, TimelineSegment
 from tests.evaluation.conftest import example
-
-ANGLE = np.radians(30.0)
-TURN = np.array([[np.cos(ANGLE), -np.sin(ANGLE)], [np.sin(ANGLE), np.cos(ANGLE)]])
-# half axes of 3 and 1, turned by 30 degrees
-TURNED = TURN @ np.diag([9.0, 1.0]) @ TURN.T
 
 
 @pytest.fixture(scope="session")
@@ -19,26 +13,6 @@ def report():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gmmaudio.evaluation.intervals.N_DRAWS", 20)
         return example(9, full=True)
-
-
-def mixture_of(covariance_type, d=3):
-    """Return a mixture of two components whose covariance matrices are known, and these matrices."""
-    means = np.array([[0.0, 0.0, 1.0], [10.0, -4.0, 2.0]])[:, :d]
-    full = np.eye(d)
-    full[:2, :2] = TURNED
-    made = {
-        "diag": np.array([[4.0, 1.0, 9.0], [0.25, 16.0, 1.0]])[:, :d],
-        "full": np.stack([full, 2 * full]),
-        "tied": full,
-        "spherical": np.array([4.0, 0.25]),
-    }[covariance_type]
-    matrices = {
-        "diag": [np.diag(row) for row in made] if covariance_type == "diag" else None,
-        "full": list(made),
-        "tied": [full, full],
-        "spherical": [4.0 * np.eye(d), 0.25 * np.eye(d)],
-    }[covariance_type]
-    return GaussianMixture([0.75, 0.25], means, made, covariance_type), matrices
 
 
 def make_timeline(labels=("fr", "de", "es"), seconds=60.0, hop_s=1.0, turn_s=5.0, seed=0, posteriors=True):

@@ -6,7 +6,6 @@ from html.parser import HTMLParser
 
 import pytest
 
-from gmmaudio.evaluation.page import named
 from gmmaudio.models import Explanation, Prediction
 from gmmaudio.models.explanations import (
     BigramPart,
@@ -18,6 +17,7 @@ from gmmaudio.models.explanations import (
     WindowLead,
 )
 from gmmaudio.models.nearest import Neighbour
+from gmmaudio.names import named
 from gmmaudio.pictures.explanation_page import render_explanation
 from tests.evaluation.conftest import HOSTILE
 

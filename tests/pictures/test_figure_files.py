@@ -8,10 +8,11 @@ import warnings
 
 import pytest
 
+from gmmaudio.canvas import name_text
+from gmmaudio.canvas.name_text import write_name
 from gmmaudio.errors import SettingError, WriteError
-from gmmaudio.pictures import name_text, plot_confusion, plot_det, save_figure
+from gmmaudio.pictures import plot_confusion, plot_det, save_figure
 from gmmaudio.pictures.figure_files import FORMATS, figure_bytes, figure_format
-from gmmaudio.pictures.name_text import write_name
 from tests.evaluation.conftest import HOSTILE, example
 
 mpl = pytest.importorskip("matplotlib")
@@ -21,11 +22,11 @@ Figure = pytest.importorskip("matplotlib.figure").Figure
 PROGRAM = """
 import hashlib, sys, numpy as np
 from gmmaudio.mixture import GaussianMixture
-from gmmaudio.pictures import plot_components
+from gmmaudio.mixture.plot import plot_mixture
 from gmmaudio.pictures.figure_files import FORMATS, figure_bytes
 mixture = GaussianMixture([0.5, 0.5], [[0.0, 0.0], [5.0, 1.0]], [[1.0, 4.0], [1.0, 1.0]])
 rows = mixture.sample(50, np.random.default_rng(0))
-figure = plot_components(mixture, rows=rows, names=["Größe", "$y$"]).figure
+figure = plot_mixture(mixture, rows=rows, names=["Größe", "$y$"]).figure
 for _ in range(2):
     print(*(hashlib.sha256(figure_bytes(figure, name)).hexdigest() for name in FORMATS))
 """
@@ -142,7 +143,7 @@ def test_names_are_shortened_and_control_characters_shown():
 
 
 def test_without_matplotlib_a_picture_says_how_to_install_it(report, monkeypatch):
-    monkeypatch.setattr("gmmaudio.pictures.paper.can_plot", lambda: False)
+    monkeypatch.setattr("gmmaudio.canvas.paper.can_plot", lambda: False)
     with pytest.raises(SettingError, match=re.escape("install the plot extra: pip install 'gmmaudio[plot]'")):
         plot_confusion(report)
 

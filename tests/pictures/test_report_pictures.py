@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
+from gmmaudio.canvas.look import shorten
 from gmmaudio.errors import SettingError
 from gmmaudio.evaluation import Similarity, make_report
-from gmmaudio.evaluation.drawing import shorten
-from gmmaudio.evaluation.page import FEW_LABELS, named
+from gmmaudio.evaluation.page import FEW_LABELS
+from gmmaudio.names import named
 from gmmaudio.pictures import (
     plot_confusion,
     plot_det,

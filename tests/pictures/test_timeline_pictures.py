@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from gmmaudio.canvas.look import SERIES
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.drawing import SERIES
 from gmmaudio.pictures import plot_label_track, plot_posteriors, plot_scores, plot_timeline
 from gmmaudio.pictures.time_axis import clock, shown_range, tick_times
 from gmmaudio.pictures.timeline_areas import N_LABELS, N_POINTS, area_shares, areas_of

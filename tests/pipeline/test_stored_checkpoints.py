@@ -52,7 +52,7 @@ def test_every_module_that_numbers_come_from_is_hashed(monkeypatch):
     monkeypatch.setattr(stored_checkpoints, "hash_sources", lambda sources: hashed.extend(sources) or "")
     stored_checkpoints._hash_computing_sources.__wrapped__()
     assert {"audio", "evaluation", "features", "mixture", "models", "pipeline", "trials", "arrays.py"} <= set(hashed)
-    assert not {"cli", "pictures", "timelines", "__pycache__"} & set(hashed)
+    assert not {"canvas", "cli", "pictures", "timelines", "__pycache__"} & set(hashed)
 
 
 def test_a_damaged_checkpoint_is_gone_and_said_once(checkpoints):

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from gmmaudio.evaluation.drawing import N_LETTERS, shorten
-from gmmaudio.evaluation.page import named
+from gmmaudio.canvas.look import N_LETTERS, shorten
+from gmmaudio.names import named
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
+from gmmaudio.canvas.look import Palette, style_of
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.drawing import Palette, style_of
-from gmmaudio.evaluation.plots import can_plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PAPER = Palette(ink="#000000", soft="#555555", line="#dddddd", accent="#146e5a")
+
+
+def can_plot() -> bool:
+    """Return True where matplotlib is installed.
+
+    Examples
+    --------
+    >>> can_plot() in (True, False)
+    True
+    """
+    return importlib.util.find_spec("matplotlib") is not None
 
 
 def require_matplotlib() -> None:
@@ -92,3 +106,42 @@ def several_axes(
         figure = Figure(figsize=size, layout="constrained")
         made = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=list(heights))
         yield tuple(made[:, 0])
+
+
+@contextlib.contextmanager
+def axes_grid(axes: Any, shape: tuple[int, ...], size: tuple[float, float]) -> Iterator[npt.NDArray[np.object_]]:
+    """Return a context manager that gives the array of Axes that was passed, or that of a new figure.
+
+    Parameters
+    ----------
+    axes : array_like of Axes or None
+        As a public function got them.
+    shape : (int,) or (int, int)
+        Number of Axes beside each other; or of rows and of columns.
+    size : (float, float)
+        Width and height of a new figure, inches.
+
+    Returns
+    -------
+    context manager of ndarray of Axes
+        Of that shape. What is drawn in it on new Axes has this package's style.
+
+    Raises
+    ------
+    SettingError
+        If matplotlib is not installed, or an array of another shape was passed.
+    """
+    require_matplotlib()
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    if axes is not None:
+        given = np.asarray(axes, dtype=np.object_)
+        if given.shape != shape:
+            raise SettingError(f"`axes` has shape {given.shape}; expected {shape}")
+        yield given
+        return
+    with style.context(["default", style_of(PAPER)]):
+        n_rows, n_columns = shape if len(shape) == 2 else (1, *shape)
+        made = Figure(figsize=size, layout="constrained").subplots(n_rows, n_columns, squeeze=False)
+        yield np.asarray(made).reshape(shape)
