@@ -31,6 +31,10 @@ class ModelFileError(GmmaudioError, ValueError):
     """A file that is no model, is damaged, or has a format that this version cannot read."""
 
 
+class MixtureFileError(GmmaudioError, ValueError):
+    """A file that holds no Gaussian mixture, is damaged, or has a format that this version cannot read."""
+
+
 class StatisticsFileError(GmmaudioError, ValueError):
     """A file that holds no statistics of clips, is damaged, or cannot be merged with others."""
 

@@ -14,6 +14,7 @@ BUILTINS = {
     "MixtureError": ValueError,
     "FeatureError": ValueError,
     "ModelFileError": ValueError,
+    "MixtureFileError": ValueError,
     "StatisticsFileError": ValueError,
     "ReadError": OSError,
     "WriteError": OSError,

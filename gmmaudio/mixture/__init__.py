@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gmmaudio.mixture.em_trace import EMTrace
     from gmmaudio.mixture.gaussian import GaussianMixture
     from gmmaudio.mixture.init import INITS
+    from gmmaudio.mixture.mixture_file import SavedMixture, load_mixture, save_mixture
     from gmmaudio.mixture.selection import Candidate, Selection, select_gmm
     from gmmaudio.mixture.stack import MixtureStack, stacked_log_density
     from gmmaudio.mixture.statistics import SufficientStats, accumulate, maximise
@@ -40,6 +41,7 @@ else:
             "gmmaudio.mixture.em_trace": "EMTrace",
             "gmmaudio.mixture.gaussian": "GaussianMixture",
             "gmmaudio.mixture.init": "INITS",
+            "gmmaudio.mixture.mixture_file": "SavedMixture load_mixture save_mixture",
             "gmmaudio.mixture.selection": "Candidate Selection select_gmm",
             "gmmaudio.mixture.stack": "MixtureStack stacked_log_density",
             "gmmaudio.mixture.statistics": "SufficientStats accumulate maximise",
@@ -54,6 +56,7 @@ __all__ = [
     "EMTrace",
     "GaussianMixture",
     "MixtureStack",
+    "SavedMixture",
     "Selection",
     "SufficientStats",
     "accumulate",
@@ -62,8 +65,10 @@ __all__ = [
     "check_settings",
     "divergences",
     "fit_gmm",
+    "load_mixture",
     "maximise",
     "merge",
+    "save_mixture",
     "select_gmm",
     "split",
     "stacked_log_density",

@@ -20,13 +20,14 @@ from gmmaudio.models.chunked_rows import RowTable
 from gmmaudio.models.clip_vectors import warped_supervector
 from gmmaudio.models.inner_folds import training_rows_of
 from gmmaudio.models.kinds.supervector import Supervectors, SupervectorSettings, fit_vectors
-from gmmaudio.models.linear_algebra import Matrix, Tensors
+from gmmaudio.models.linear_algebra import Matrix
 from gmmaudio.models.model import Model, TrainingClip
 from gmmaudio.models.partial_fits import Fit
 from gmmaudio.models.presets import preset_of
 from gmmaudio.models.recipe import Recipe
-from gmmaudio.models.sealed_file import checksum
 from gmmaudio.models.ubm import UBM
+from gmmaudio.sealed_file import checksum
+from gmmaudio.tensor_table import Tensors
 from gmmaudio.trials import Extracted, Segment, Trial, TrialSet, clips_of
 from gmmaudio.values import convert_fields
 

@@ -7,22 +7,22 @@ version, front end, settings of transform and heads, calibration, open-set thres
 SHA-256 of header and tensors. There is no time stamp: the same input gives the same bytes. The file is written under
 another name, flushed to disk, and renamed.
 
-A damaged file is refused by its checksum (:mod:`gmmaudio.models.sealed_file`). Files of the formats 1.0 to 1.4 are read
+A damaged file is refused by its checksum (:mod:`gmmaudio.sealed_file`). Files of the formats 1.0 to 1.4 are read
 too (:mod:`gmmaudio.models.old_formats`); they have no tables.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from gmmaudio import sealed_file
 from gmmaudio.corpus import check_names
 from gmmaudio.errors import GmmaudioError, ModelFileError, ReadError, SettingError
 from gmmaudio.features import FeatureSettings, FrameSettings, FrontEndTables, table_sizes, tensor_table
@@ -31,38 +31,42 @@ from gmmaudio.models.calibration import Calibration
 from gmmaudio.models.heads import Head
 from gmmaudio.models.kind_settings import MAX_COMPONENTS, KindSettings
 from gmmaudio.models.kinds import find_kind
-from gmmaudio.models.linear_algebra import Tensors
 from gmmaudio.models.model import Model, TrainingSummary
 from gmmaudio.models.old_formats import upgrade_header
 from gmmaudio.models.open_set import OpenSetThreshold
 from gmmaudio.models.scorer import Scorer, Transform
-from gmmaudio.models.sealed_file import (
+from gmmaudio.models.ubm import UBM
+from gmmaudio.outputs import write_together
+from gmmaudio.sealed_file import (
     MAX_HEADER_BYTES,
+    MIXTURE_KEY,
+    MODEL_KEY,
+    STATISTICS_KEY,
     FileKind,
-    check_types,
-    checksum,
+    check_start,
     columns_of,
     header_size,
     read_described,
     read_header,
+    read_tensors,
     refuse_damaged,
     rows_of,
 )
-from gmmaudio.models.tensor_table import TensorLayout, check_tensors, divided
-from gmmaudio.models.ubm import UBM
-from gmmaudio.outputs import write_together
+from gmmaudio.tensor_table import TensorLayout, Tensors, check_tensors, divided
 from gmmaudio.values import checked, convert, convert_mapping, shown
 
 FORMAT_VERSION = "2.0"
-KEY, STATISTICS_KEY = "gmmaudio", "gmmaudio_statistics"
 MODEL_FILE = FileKind(
-    KEY,
+    MODEL_KEY,
     ModelFileError,
     "model",
     "gmmaudio train",
     "train again",
     ("1", "2"),
-    {STATISTICS_KEY: "holds statistics of clips, of which merge makes a model; expected a model"},
+    {
+        STATISTICS_KEY: "holds statistics of clips, of which merge makes a model; expected a model",
+        MIXTURE_KEY: "holds one Gaussian mixture, which gmmaudio.mixture.load_mixture reads; expected a model",
+    },
 )
 HEAD_PREFIXES = ("", "1:")
 TRANSFORM_PREFIX, TABLES_PREFIX = "transform.", "front_end."
@@ -122,7 +126,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     ('jazz', 'metal')
     """
     try:
-        return from_bytes(read_limited(path, MODEL_BYTES, check_start=_check_start))
+        return from_bytes(read_limited(path, MODEL_BYTES, check_start=partial(check_start, kind=MODEL_FILE)))
     except ReadError as error:
         raise ModelFileError(f"{error}; expected a model made by train") from error
     except ModelFileError as error:
@@ -151,7 +155,7 @@ def holds_statistics(path: str | os.PathLike[str]) -> bool:
             described = read_described(start + handle.read(max(header_size(start, ANY_FILE) - 8, 0)), ANY_FILE)
     except (ReadError, ModelFileError):
         return False
-    return STATISTICS_KEY in described["__metadata__"] and KEY not in described["__metadata__"]
+    return STATISTICS_KEY in described["__metadata__"] and MODEL_KEY not in described["__metadata__"]
 
 
 def model_sha256(model: Model) -> str:
@@ -180,12 +184,9 @@ def to_bytes(model: Model) -> bytes:
     ModelFileError
         If it does not fit the file format.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import save
-
     described, tensors = describe_scorer(model.scorer)
     tables = {TABLES_PREFIX + name: tensor for name, tensor in model.front_end_tables().tensors().items()}
-    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in (tables | tensors).items()}
+    tensors = tables | tensors
     header: dict[str, Any] = described | {
         "format_version": FORMAT_VERSION,
         "features": model.features.to_dict(),
@@ -193,14 +194,13 @@ def to_bytes(model: Model) -> bytes:
         "open_set": None if model.open_set is None else asdict(model.open_set),
         "training": _as_columns(model.training.to_dict()),
     }
-    header["sha256"] = checksum(header, tensors)
     if sum(tensor.nbytes for tensor in tensors.values()) > MODEL_BYTES - MAX_HEADER_BYTES:
         raise ModelFileError(
             f"a model of more than {in_units(MODEL_BYTES)} could not be read again; take fewer components"
         )
     try:
-        return bytes(save(tensors, metadata={KEY: json.dumps(header, sort_keys=True, allow_nan=False)}))
-    except SafetensorError as error:
+        return sealed_file.to_bytes(header, tensors, MODEL_FILE)
+    except SettingError as error:
         raise ModelFileError(
             f"a model of {len(model.training.clips)} clips does not fit the file format ({error}); train on fewer files"
         ) from error
@@ -252,7 +252,7 @@ def from_bytes(data: bytes) -> Model:
     """
     described = read_described(data, MODEL_FILE)
     header = read_header(described, MODEL_FILE)
-    tensors = _read_tensors(data, described)
+    tensors = read_tensors(data, described, MODEL_FILE)
     refuse_damaged(header, tensors, MODEL_FILE)
     try:
         model = _model(header, tensors)
@@ -260,33 +260,6 @@ def from_bytes(data: bytes) -> Model:
         raise ModelFileError(f"holds no usable model ({error}); train again") from error
     object.__setattr__(model, "file_sha256", hashlib.sha256(data).hexdigest())
     return model
-
-
-def _check_start(handle: BinaryIO) -> None:
-    """Raise ModelFileError before a large file is read, where its header is not that of a model of its size."""
-    start = handle.read(16)
-    size = header_size(start, MODEL_FILE)
-    described = read_described(start + handle.read(max(size - 8, 0)), MODEL_FILE)
-    try:
-        entries = [entry for name, entry in described.items() if name != "__metadata__"]
-        end = 8 + size + max((int(entry["data_offsets"][1]) for entry in entries), default=0)
-    except (LookupError, TypeError, ValueError, OverflowError) as error:
-        raise ModelFileError(f"is damaged ({error}); copy it again, or train again") from error
-    n_bytes = handle.seek(0, os.SEEK_END)
-    if n_bytes != end:
-        raise ModelFileError(f"has {n_bytes} bytes and {end} declared: cut short or damaged; copy it again")
-
-
-def _read_tensors(data: bytes, described: Mapping[str, Any]) -> Tensors:
-    """Return the tensors in the bytes of a safetensors file; their types are those that a model has."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    check_types(described, MODEL_FILE)
-    try:
-        return dict(load(data))
-    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise ModelFileError(f"is cut short or damaged ({error}); copy it again, or train again") from error
 
 
 def _as_columns(training: dict[str, Any]) -> dict[str, Any]:

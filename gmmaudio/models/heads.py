@@ -14,16 +14,14 @@ from gmmaudio.arrays import refuse_masked
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import GaussianMixture, MixtureStack, divergences
 from gmmaudio.mixture.density_parts import linearise_log_density, split_log_density
+from gmmaudio.mixture.mixture_file import MIXTURE_TENSORS, mixture_table
 from gmmaudio.models.chunked_rows import ChunkedRows
-from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix
 from gmmaudio.models.running_moments import label_means
 from gmmaudio.models.score_parts import Answers, ScoreLine, ScoreParts
-from gmmaudio.models.tensor_table import TensorLayout
+from gmmaudio.tensor_table import TensorLayout, Tensors
 from gmmaudio.values import convert_fields
 
-MIXTURE_TENSORS = ("weights", "means", "covariances")
-# by which a mixture's weights may miss a sum of 1
-WEIGHT_TOLERANCE = 1e-6
 MAX_COEFFICIENT = 1e15
 # rows drawn of each mixture; the divergences are then within about 0.01 nats
 N_SAMPLES = 2_000
@@ -416,44 +414,6 @@ class Linear:
             Results of :meth:`settings` and :meth:`tensors`.
         """
         return cls(**tensors, **settings)
-
-
-def mixture_table(covariance_type: str, n_components: str, n_features: str) -> dict[str, TensorLayout]:
-    """Return the tensors that a mixture is stored in.
-
-    Parameters
-    ----------
-    covariance_type : {"diag", "full", "tied", "spherical"}
-        Type of its covariances.
-    n_components, n_features : str
-        Names of the axes.
-
-    Raises
-    ------
-    SettingError
-        If there is no such type.
-
-    Examples
-    --------
-    >>> mixture_table("tied", "K", "D")["covariances"].shape
-    ('D', 'D')
-    """
-    shapes = {
-        "diag": (n_components, n_features),
-        "full": (n_components, n_features, n_features),
-        "tied": (n_features, n_features),
-        "spherical": (n_components,),
-    }
-    if covariance_type not in shapes:
-        raise SettingError(f"covariance_type is {covariance_type!r}; expected one of {', '.join(shapes)}")
-    shape = shapes[covariance_type]
-    # off the diagonal of a matrix there may be any number
-    is_matrix = covariance_type in ("full", "tied")
-    return {
-        "weights": TensorLayout("float64", (n_components,), 0.0, 1.0 + WEIGHT_TOLERANCE),
-        "means": TensorLayout("float64", (n_components, n_features)),
-        "covariances": TensorLayout("float64", shape) if is_matrix else TensorLayout.positive(*shape),
-    }
 
 
 def fit_cosine(vectors: Matrix | ChunkedRows, codes: Codes, weights: Array) -> Linear:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture import check_settings
-from gmmaudio.models.tensor_table import LARGEST, SMALLEST
+from gmmaudio.tensor_table import LARGEST, SMALLEST
 from gmmaudio.values import MAX_WHOLE, convert_fields, shown
 
 EM_SETTINGS = ("n_components", "covariance_type", "init", "n_init", "max_iter", "tol", "variance_floor")

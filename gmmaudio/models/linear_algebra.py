@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -12,8 +10,6 @@ Matrix = npt.NDArray[np.floating]
 Array = npt.NDArray[np.float64]
 # label of every clip or row, as an index into the sorted labels
 Codes = npt.NDArray[np.intp]
-# arrays by name, as a model file holds them
-Tensors = dict[str, npt.NDArray[Any]]
 
 
 def signed_axes(axes: Array) -> Array:

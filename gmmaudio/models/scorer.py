@@ -13,9 +13,9 @@ from gmmaudio.corpus import check_names
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import GaussianMixture
 from gmmaudio.models.heads import Head, Mixtures
-from gmmaudio.models.linear_algebra import Array, Matrix, Tensors
+from gmmaudio.models.linear_algebra import Array, Matrix
 from gmmaudio.models.score_parts import Answers, ScoreParts, weighted_sum
-from gmmaudio.models.tensor_table import LARGEST, TensorLayout
+from gmmaudio.tensor_table import LARGEST, TensorLayout, Tensors
 from gmmaudio.values import convert_fields
 
 

@@ -25,16 +25,19 @@ from gmmaudio.evaluation import FailedInput
 from gmmaudio.files import STATISTICS_BYTES, in_units, open_limited
 from gmmaudio.findings import Finding
 from gmmaudio.mixture import GaussianMixture
+from gmmaudio.mixture.mixture_file import MIXTURE_TENSORS, mixture_table
 from gmmaudio.models.clip_statistics import NO_FRAMES, Background, ClipStatistics, Shard, counted_trial
-from gmmaudio.models.file import CLIP_COLUMNS, KEY, STATISTICS_KEY, read_tables
-from gmmaudio.models.heads import MIXTURE_TENSORS, mixture_table
+from gmmaudio.models.file import CLIP_COLUMNS, read_tables
 from gmmaudio.models.kind_settings import MAX_COMPONENTS
 from gmmaudio.models.kinds.supervector import MAX_ENTRY
-from gmmaudio.models.linear_algebra import Tensors
 from gmmaudio.models.model import TrainingClip
 from gmmaudio.models.recipe import Recipe
-from gmmaudio.models.sealed_file import (
+from gmmaudio.outputs import write_beside
+from gmmaudio.sealed_file import (
     MAX_HEADER_BYTES,
+    MIXTURE_KEY,
+    MODEL_KEY,
+    STATISTICS_KEY,
     FileKind,
     check_types,
     checksum,
@@ -45,8 +48,7 @@ from gmmaudio.models.sealed_file import (
     refuse_damaged,
     rows_of,
 )
-from gmmaudio.models.tensor_table import TensorLayout, check_tensors, divided
-from gmmaudio.outputs import write_beside
+from gmmaudio.tensor_table import TensorLayout, Tensors, check_tensors, divided
 from gmmaudio.trials import Extracted, Trial, TrialSet, clips_of
 from gmmaudio.values import checked, convert, convert_mapping, shown
 
@@ -58,7 +60,10 @@ STATISTICS_FILE = FileKind(
     "gmmaudio stats",
     "make it again with stats",
     ("1",),
-    {KEY: "is a model, of which there is nothing to merge; expected statistics made by gmmaudio stats"},
+    {
+        MODEL_KEY: "is a model, of which there is nothing to merge; expected statistics made by gmmaudio stats",
+        MIXTURE_KEY: "holds one Gaussian mixture; expected statistics made by gmmaudio stats",
+    },
 )
 UBM_PREFIX, TABLES_PREFIX = "ubm.", "front_end."
 TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I32": np.dtype("<i4")}

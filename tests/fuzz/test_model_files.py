@@ -37,13 +37,13 @@ def test_a_reader_that_looks_at_no_checksum_is_seen(tmp_path, monkeypatch):
 
 
 def test_a_reader_that_mends_a_tensor_is_seen(tmp_path, monkeypatch):
-    read = model_file._read_tensors
+    read = model_file.read_tensors
     monkeypatch.setattr(
         model_file,
-        "_read_tensors",
-        lambda data, described: {
+        "read_tensors",
+        lambda data, described, kind: {
             name: np.maximum(tensor, -0.5) if name.endswith("means") else tensor
-            for name, tensor in read(data, described).items()
+            for name, tensor in read(data, described, kind).items()
         },
     )
     monkeypatch.setattr(model_file, "refuse_damaged", lambda *_: None)

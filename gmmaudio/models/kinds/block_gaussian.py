@@ -16,15 +16,15 @@ from gmmaudio.models.heads import Head, Mixtures
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import FUSIONS, EmSettings, check_choice, check_positive, check_whole
 from gmmaudio.models.kinds.frame_gmm import fit_mixtures
-from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors, signed_axes
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix, signed_axes
 from gmmaudio.models.logistic_regression import fit_logistic
 from gmmaudio.models.partial_fits import Fit
 from gmmaudio.models.running_moments import label_means, mean_and_covariance, mean_and_deviation
 from gmmaudio.models.score_parts import Answers, ScoreParts
 from gmmaudio.models.scorer import Scorer
-from gmmaudio.models.tensor_table import LARGEST, TensorLayout
 from gmmaudio.models.training_rows import TrainingRows
 from gmmaudio.models.ubm import Traces
+from gmmaudio.tensor_table import LARGEST, TensorLayout, Tensors
 from gmmaudio.values import convert_fields
 
 BACK_ENDS = ("gaussian", "logistic", *FUSIONS)

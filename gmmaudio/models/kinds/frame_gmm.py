@@ -17,13 +17,13 @@ from gmmaudio.mixture.statistics import GROUP_CHUNKS
 from gmmaudio.models.heads import Head, Mixtures
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import EmSettings, check_positive, check_whole
-from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix
 from gmmaudio.models.partial_fits import Fit, score_rows_of_clips
 from gmmaudio.models.score_parts import Answers, ScoreParts
 from gmmaudio.models.scorer import Scorer
-from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.models.training_rows import Piece, TrainingRows, every_second, n_rows_of
 from gmmaudio.models.ubm import MAX_UBM_ROWS, UBM, Traces, fit_ubm
+from gmmaudio.tensor_table import TensorLayout, Tensors
 from gmmaudio.values import convert_fields
 
 # iterations of EM for a part of the training set, from the mixture of all of it

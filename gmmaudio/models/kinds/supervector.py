@@ -12,6 +12,7 @@ import numpy.typing as npt
 from gmmaudio.compute import one_thread
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture import EMTrace, GaussianMixture
+from gmmaudio.mixture.mixture_file import MIXTURE_TENSORS, mixture_table
 from gmmaudio.models.chunked_rows import ChunkedRows, RowTable, keep_rows
 from gmmaudio.models.clip_vectors import (
     MAX_NUISANCE_CLIPS,
@@ -26,18 +27,18 @@ from gmmaudio.models.clip_vectors import (
     vector_size,
     warped_supervector,
 )
-from gmmaudio.models.heads import MIXTURE_TENSORS, Head, fit_cosine, mixture_table
+from gmmaudio.models.heads import Head, fit_cosine
 from gmmaudio.models.kind import Candidate, Kind
 from gmmaudio.models.kind_settings import FUSIONS, EmSettings, check_choice, check_positive, check_whole
-from gmmaudio.models.linear_algebra import Array, Codes, Matrix, Tensors
+from gmmaudio.models.linear_algebra import Array, Codes, Matrix
 from gmmaudio.models.logistic_regression import fit_logistic
 from gmmaudio.models.partial_fits import Fit
 from gmmaudio.models.running_moments import column_means
 from gmmaudio.models.score_parts import Answers, ScoreParts
 from gmmaudio.models.scorer import Scorer
-from gmmaudio.models.tensor_table import TensorLayout
 from gmmaudio.models.training_rows import TrainingRows
 from gmmaudio.models.ubm import MAX_UBM_ROWS, UBM, fit_ubm
+from gmmaudio.tensor_table import TensorLayout, Tensors
 from gmmaudio.values import convert_fields
 
 BACK_ENDS = ("cosine", "logistic", *FUSIONS)

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from gmmaudio.errors import GmmaudioError, SettingError
 from gmmaudio.json_text import from_json
-from gmmaudio.models.linear_algebra import Tensors
+from gmmaudio.tensor_table import Tensors
 from gmmaudio.values import convert_mapping, shown
 
 # of a safetensors file
 MAX_HEADER_BYTES = 100_000_000
+# metadata entry of each kind of file
+MODEL_KEY, STATISTICS_KEY, MIXTURE_KEY = "gmmaudio", "gmmaudio_statistics", "gmmaudio_mixture"
 # single and double precision, and whole numbers
 STORED_TYPES = ("F32", "F64", "I32")
 
@@ -227,6 +230,102 @@ def checksum(header: Mapping[str, Any], tensors: Tensors) -> str:
         digest.update(f"\0{name}\0{tensor.dtype.str}\0{tensor.shape}\0".encode())
         digest.update(np.ascontiguousarray(tensor).data)
     return digest.hexdigest()
+
+
+def check_start(handle: BinaryIO, kind: FileKind) -> None:
+    """Raise before a large file is read, where its header is not that of a file of its kind and size.
+
+    Parameters
+    ----------
+    handle : BinaryIO
+        The open file, at its first byte.
+    kind : FileKind
+        The kind of file that is expected; its error is raised where the file is something else.
+
+    Examples
+    --------
+    >>> import io
+    >>> from gmmaudio.errors import ModelFileError
+    >>> kind = FileKind("gmmaudio", ModelFileError, "model", "gmmaudio train", "train again", ("2",), {})
+    >>> check_start(io.BytesIO(to_bytes({}, {}, kind)), kind)
+    """
+    start = handle.read(16)
+    size = header_size(start, kind)
+    described = read_described(start + handle.read(max(size - 8, 0)), kind)
+    try:
+        entries = [entry for name, entry in described.items() if name != "__metadata__"]
+        end = 8 + size + max((int(entry["data_offsets"][1]) for entry in entries), default=0)
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise kind.error(f"is damaged ({error}); copy it again, or {kind.again}") from error
+    n_bytes = handle.seek(0, os.SEEK_END)
+    if n_bytes != end:
+        raise kind.error(f"has {n_bytes} bytes and {end} declared: cut short or damaged; copy it again")
+
+
+def read_tensors(data: bytes, described: Mapping[str, Any], kind: FileKind) -> Tensors:
+    """Return the tensors in the bytes of a safetensors file, all of stored types.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    described : mapping
+        Result of :func:`read_described`.
+    kind : FileKind
+        The kind of file; its error is raised where the tensors cannot be read.
+
+    Examples
+    --------
+    >>> from gmmaudio.errors import ModelFileError
+    >>> kind = FileKind("gmmaudio", ModelFileError, "model", "gmmaudio train", "train again", ("2",), {})
+    >>> data = to_bytes({}, {"means": np.zeros(2)}, kind)
+    >>> read_tensors(data, read_described(data, kind), kind)
+    {'means': array([0., 0.])}
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    check_types(described, kind)
+    try:
+        return dict(load(data))
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise kind.error(f"is cut short or damaged ({error}); copy it again, or {kind.again}") from error
+
+
+def to_bytes(header: Mapping[str, Any], tensors: Tensors, kind: FileKind) -> bytes:
+    """Return the bytes of a file, with the checksum of its header and tensors; the same input gives the same bytes.
+
+    Parameters
+    ----------
+    header : mapping
+        Plain values, with ``format_version``.
+    tensors : dict of str to ndarray
+        Of stored types.
+    kind : FileKind
+        The kind of file.
+
+    Raises
+    ------
+    SettingError
+        If they do not fit the file format.
+
+    Examples
+    --------
+    >>> from gmmaudio.errors import ModelFileError
+    >>> kind = FileKind("gmmaudio", ModelFileError, "model", "gmmaudio train", "train again", ("2",), {})
+    >>> data = to_bytes({"format_version": "2.0"}, {}, kind)
+    >>> read_header(read_described(data, kind), kind)["format_version"]
+    '2.0'
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import save
+
+    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    text = json.dumps({**header, "sha256": checksum(header, tensors)}, sort_keys=True, allow_nan=False)
+    try:
+        return bytes(save(tensors, metadata={kind.key: text}))
+    except SafetensorError as error:
+        raise SettingError(str(error)) from error
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, list[Any]]:

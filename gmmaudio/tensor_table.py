@@ -1,4 +1,4 @@
-"""The tensors that a part of a model is stored in: their names, types, shapes and bounds, and the check of them."""
+"""The tensors that a part of a file is stored in: their names, types, shapes and bounds, and the check of them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
-from gmmaudio.models.linear_algebra import Tensors
 from gmmaudio.values import shown
 
+# arrays by name, as a file holds them
+Tensors = dict[str, npt.NDArray[Any]]
 # sums of squares of products of such numbers are finite in double precision
 LARGEST, SMALLEST = 1e50, 1e-50
 
 
 @dataclass(frozen=True)
 class TensorLayout:
-    """What one tensor of a model file must be.
+    """What one tensor of a file must be.
 
     Parameters
     ----------
