@@ -50,6 +50,7 @@ add_module_names = False
 reference_packages = {
     "gmmaudio": ["gmmaudio.errors"],
     "gmmaudio.mixture": ["gmmaudio.mixture.estimator"],
+    "gmmaudio.mixture.plot": [],
     "gmmaudio.evaluation": [],
     "gmmaudio.corpus": [],
     "gmmaudio.audio": [],

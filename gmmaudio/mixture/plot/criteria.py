@@ -23,7 +23,8 @@ WORDS = {
 def plot_selection(selection: Selection, criterion: str | None = None, *, axes: Axes | None = None) -> Axes:
     """Return the Axes with a criterion by number of components: a line for each covariance type.
 
-    A ring is around the best candidate. A point is hollow where EM stopped before it converged.
+    A ring is around the best candidate. A point is hollow where EM stopped before it converged. A held-out likelihood
+    has its 95 % interval.
 
     Parameters
     ----------
@@ -60,6 +61,8 @@ def plot_selection(selection: Selection, criterion: str | None = None, *, axes: 
             lines += drawn.plot(at, values, **look)
             for x, y, row in zip(at, values, rows, strict=True):
                 inside = look["color"] if row.converged else "white"
+                if name == "held_out" and row.held_out_interval is not None:
+                    drawn.vlines(x, *row.held_out_interval, color=look["color"], linewidth=0.8, alpha=0.6)
                 drawn.plot(x, y, marker="o", markersize=4.5, color=look["color"], markerfacecolor=inside)
         at_best = (best.n_components_asked, getattr(best, name))
         drawn.plot(*at_best, marker="o", markersize=11, markerfacecolor="none", color=PAPER.ink)

@@ -60,3 +60,14 @@ def test_axes_that_are_passed_are_drawn_on(selection):
     figure = pytest.importorskip("matplotlib.figure").Figure()
     axes = figure.subplots()
     assert plot_selection(selection, axes=axes) is axes
+
+
+def test_a_held_out_likelihood_has_its_interval_and_other_criteria_have_none(selection):
+    drawn = plot_selection(selection, "held_out").collections
+    expected = [
+        list(c.held_out_interval) for c in sorted(selection.rows, key=lambda c: (c.covariance_type, c.n_components))
+    ]
+    assert [line.get_segments()[0][:, 1].tolist() for line in drawn] == expected
+    assert not plot_selection(selection, "bic").collections
+    none = replace(selection, rows=tuple(replace(row, held_out_interval=None) for row in selection.rows))
+    assert not plot_selection(none, "held_out").collections
