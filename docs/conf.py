@@ -106,7 +106,16 @@ def escape_fitted(_app, _what, _name, _value, _options, lines):
     lines[:] = [line if ">>>" in line else FITTED.sub(r"\1\\_", line) for line in lines]
 
 
+def unhead_modules(_app, what, _name, _value, _options, lines):
+    """Turn the headings of a module's docstring into rubrics: its page has the heading."""
+    if what == "module":
+        for i in range(len(lines) - 1, 0, -1):
+            if re.fullmatch(r"-{3,}", lines[i]) and lines[i - 1].strip():
+                lines[i - 1 : i + 1] = [f".. rubric:: {lines[i - 1]}", ""]
+
+
 def setup(app):
     """Prepare docstrings."""
+    app.connect("autodoc-process-docstring", unhead_modules, priority=100)
     app.connect("autodoc-skip-member", skip_member)
     app.connect("autodoc-process-docstring", escape_fitted)
