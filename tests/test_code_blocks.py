@@ -1,0 +1,139 @@
+"""The code blocks of the manual's pages run as they stand; one that cannot has its reason above it.
+
+Programs run here, as do the templates of docs/contributing.md in the tests of what they extend. Commands are parsed, so
+that their options exist and take such values; `make test-slow` runs them.
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pytest
+import soundfile
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [page for page in sorted((ROOT / "docs").rglob("*.md")) if "generated" not in page.parts]
+# decisions are records: their programs and commands are those of their day
+MANUAL = [page for page in PAGES if page.parent.name != "decisions"]
+# for each word in capitals that a page writes for a name of the reader
+NAMES = {"MODEL": "music.gmm", "CORPUS": "my_music", "SAMPLE": "my_music", "FOLDER": "archive", "NAME|N": "0"}
+
+
+class Block(NamedTuple):
+    """A block of code in a page."""
+
+    page: Path
+    line: int
+    mark: str
+    language: str
+    text: str
+
+    @property
+    def name(self):
+        """The page and the line of the block."""
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks_of(page):
+    """Return the blocks of a page, each with the mark in the line above it, if there is one."""
+    text = page.read_text(encoding="utf-8")
+    found = re.finditer(r"^(?:<!-- ([^\n]*) -->\n)?```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [Block(page, text.count("\n", 0, m.start()) + 1, m[1] or "", m[2], m[3]) for m in found]
+
+
+BLOCKS = [block for page in MANUAL for block in blocks_of(page)]
+PROGRAMS = [block for block in BLOCKS if block.language == "python" and not block.mark]
+COMMANDS = [
+    block
+    for block in BLOCKS
+    if not block.mark and (block.language in ("sh", "bash") or re.search(r"^(\$ )?gmmaudio ", block.text, re.MULTILINE))
+]
+
+
+def test_a_block_that_is_not_run_has_a_reason():
+    marks = [(block.name, block.mark) for block in BLOCKS if block.mark and block.language in ("python", "sh", "bash")]
+    known = r"not run: \w.{10,}|template: .+|results: .+"
+    assert [each for each in marks if not re.fullmatch(known, each[1])] == []
+    assert len([each for each in marks if each[1].startswith("not run")]) <= 14
+    assert {block.language for block in BLOCKS} <= {"", "python", "sh", "bash", "text", "toctree", "glossary"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, music_folder):
+    """A folder with the files that pages name: two genres of music, recordings, and models of them."""
+    from gmmaudio import make_recipe, save_model, train
+
+    root = tmp_path_factory.mktemp("world")
+    shutil.copytree(music_folder / "my_music", root / "my_music")
+    model = train(root / "my_music", make_recipe(n_components=2), group_by="parent").model
+    for name in ("music.gmm", "language.safetensors", "genre.gmm"):
+        save_model(model, root / name)
+    samples, sr = soundfile.read(music_folder / "song.wav", dtype="float32")
+    for name in ("interview.mp3", "song.flac", "archive/a.flac", "archive/b.flac", "radio/c.flac"):
+        (root / name).parent.mkdir(exist_ok=True)
+        soundfile.write(root / name, samples, sr)
+    return root
+
+
+@pytest.mark.parametrize("block", PROGRAMS, ids=lambda block: block.name)
+def test_programs_run(block, tmp_path, monkeypatch, request):
+    if "plot" in block.text:
+        pytest.importorskip("matplotlib").use("Agg")
+    monkeypatch.chdir(request.getfixturevalue("world") if "load_model(" in block.text else tmp_path)
+    exec(compile(block.text, block.name, "exec"), {})  # noqa: S102 (our own pages)
+
+
+def command_lines(block):
+    """Return the words of each command of this package in a block, with names for those of the reader."""
+    lines = [re.sub(r"\s#.*", "", line).strip().removeprefix("$ ") for line in block.text.split("\n")]
+    parts = [part.strip() for line in lines for part in line.split("|") if part.strip().startswith("gmmaudio ")]
+    parts = [re.split(r" [>;]", part)[0].replace("$i/4", "1/4").replace("$i", "1") for part in parts]
+    return [[NAMES.get(word, word) for word in shlex.split(part)][1:] for part in parts]
+
+
+@pytest.mark.parametrize("block", COMMANDS, ids=lambda block: block.name)
+def test_commands_have_options_that_exist_and_values_that_they_take(block, tmp_path, monkeypatch):
+    from gmmaudio.cli import cli
+
+    monkeypatch.chdir(tmp_path)
+    lines = command_lines(block)
+    assert lines
+    for words in lines:
+        context = click.Context(cli, info_name="gmmaudio")
+        name, command, rest = cli.resolve_command(context, words)
+        while isinstance(command, click.Group):
+            context = click.Context(command, parent=context, info_name=name)
+            name, command, rest = command.resolve_command(context, rest)
+        for word in rest:
+            path = Path(word.rstrip("/"))
+            if not word.startswith("-") and not path.is_absolute() and not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch() if path.suffix and path.suffix != ".gmm/" else path.mkdir()
+        try:
+            command.make_context(name, rest, parent=context)
+        except click.UsageError as error:
+            pytest.fail(f"{block.name}: {' '.join(words)}: {error.format_message()}")
+
+
+# needs more than a folder of sound: a microphone, a network, a cluster, a truth, a report, other models
+NEEDS = re.compile(
+    r"listen|--scheduler| - |--timeline|--scores|reproduce|compare|\.stats|--from-file|--cache /|--window"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", COMMANDS, ids=lambda block: block.name)
+def test_commands_run(block, world):
+    lines = [words for words in command_lines(block) if not NEEDS.search(" ".join(words))]
+    if not lines:
+        pytest.skip("needs more than a folder of sound")
+    for words in lines:
+        done = subprocess.run(
+            [sys.executable, "-m", "gmmaudio", *words], cwd=world, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{' '.join(words)}\n{done.stderr}"
