@@ -75,10 +75,9 @@ assert np.isclose(mixture.log_density(row[None])[0], by_hand)
 # :math:`h` the missing columns of a row, and :math:`C_{ho}` the part of a component's covariance with the rows of
 # :math:`h` and the columns of :math:`o`. Component :math:`k` expects
 #
-# .. math::
-#     E[x_h \mid x_o, k] = m_h + C_{ho} C_{oo}^{-1} (x_o - m_o)
+# .. math:: E[x_h \mid x_o, k] = m_h + C_{ho} C_{oo}^{-1} (x_o - m_o)
 #
-#     \mathrm{Cov}[x_h \mid x_o, k] = C_{hh} - C_{ho} C_{oo}^{-1} C_{oh}
+# .. math:: \mathrm{Cov}[x_h \mid x_o, k] = C_{hh} - C_{ho} C_{oo}^{-1} C_{oh}
 #
 # The first line is a linear regression of the missing columns on the observed ones, and the second is what it leaves
 # open. The second is what a filled table lacks: EM adds it to the covariance, a filled hole pretends that it is zero.
@@ -238,9 +237,9 @@ assert abs(found["MNAR"][:, 2].mean() - true_mean) > 0.15
 # table is analysed as if it were complete, and the results are combined. With :math:`q_j` the estimate of table
 # :math:`j` of :math:`J`, and :math:`w_j` its squared standard error:
 #
-# .. math::
-#     \bar q = \frac{1}{J} \sum_j q_j \qquad
-#     T = \frac{1}{J} \sum_j w_j + \left(1 + \frac{1}{J}\right) \frac{1}{J - 1} \sum_j (q_j - \bar q)^2
+# .. math:: \bar q = \frac{1}{J} \sum_j q_j
+#
+# .. math:: T = \frac{1}{J} \sum_j w_j + \left(1 + \frac{1}{J}\right) \frac{1}{J - 1} \sum_j (q_j - \bar q)^2
 #
 # The second part of :math:`T` is what the holes add: where the tables disagree, the interval gets longer.
 
