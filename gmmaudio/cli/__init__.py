@@ -46,8 +46,8 @@ EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 130, 141
 
 # functions by which libsndfile reads a file: an exception in one of them is printed, and goes no further
 DEAF = "vio_"
-# until a signal is looked at again that came while such a function ran, seconds
-LATER_S = 0.01
+# until a signal is looked at again that came while such a function ran, and one whose exception may be lost, seconds
+LATER_S, AGAIN_S = 0.01, 5.0
 
 # name of the error handler of stdout
 ESCAPES = "gmmaudio_escapes"
@@ -180,11 +180,13 @@ def _stopped_by_signals(*, is_last: bool) -> Iterator[None]:
         # a wrapper may send the signal of the keyboard once more
         for each in previous:
             signal.signal(each, _do_nothing)
-        if _is_deaf(frame):
+        is_deaf = _is_deaf(frame)
+        if hasattr(signal, "setitimer"):
+            # a library may drop the exception: the signal is looked at again for as long as the block runs
             signal.signal(signal.SIGALRM, lambda _alarm, later: stop(number, later))
-            signal.setitimer(signal.ITIMER_REAL, LATER_S)
-            return
-        raise Stopped(EXIT_BY_SIGNAL + number)
+            signal.setitimer(signal.ITIMER_REAL, LATER_S if is_deaf else AGAIN_S)
+        if not (is_deaf or _is_stopping()):
+            raise Stopped(EXIT_BY_SIGNAL + number)
 
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     # nohup ignores it for the commands that it starts
@@ -210,6 +212,14 @@ def _is_deaf(frame: FrameType | None) -> bool:
         frame = frame.f_back
     # where there is no timer, it is raised all the same
     return frame is not None and hasattr(signal, "setitimer")
+
+
+def _is_stopping() -> bool:
+    """Return whether code that closes files and ends workers is running, because of an exception for a signal."""
+    error = sys.exc_info()[1]
+    while error is not None and not isinstance(error, Stopped):
+        error = error.__context__
+    return error is not None
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:
