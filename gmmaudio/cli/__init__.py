@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -32,12 +32,13 @@ COMMANDS = {
     "stats": "Take the statistics of labelled clips under a model's UBM.",
     "merge": "Train a model on the statistics of several shards.",
     "features": "Write the feature frames of audio files.",
+    "mixture": "Fit a mixture to a table of numbers: clusters, and values for missing ones.",
     "info": "Describe a model and its training, or statistics.",
     "cache": "Describe, check or empty the cache of features.",
 }
 
 # the module of a command whose name is that of a package
-MODULES = {"features": "feature_files", "timeline": "timeline_files"}
+MODULES = {"features": "feature_files", "mixture": "mixture_group", "timeline": "timeline_files"}
 
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOTHING, EXIT_WRITE = 1, 2, 3, 4
 # 128 and the number of the signal, as shells count
@@ -76,17 +77,34 @@ def _closed_pipes_raised() -> Iterator[None]:
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are run."""
+    """A group whose commands are imported when they are run.
+
+    Parameters
+    ----------
+    *arguments : Any
+        As for :class:`click.Group`.
+    table : mapping of str to str
+        Name of each command -> its line on the help page.
+    modules : mapping of str to str
+        Module of a command, where it has another name.
+    **settings : Any
+        As for :class:`click.Group`.
+    """
+
+    def __init__(self, *arguments: Any, table: Mapping[str, str], modules: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.table, self.modules = table, modules
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command from the module of its name."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        command: click.Command = importlib.import_module(f"gmmaudio.cli.{MODULES.get(cmd_name, cmd_name)}").command
+        module = importlib.import_module(f"gmmaudio.cli.{self.modules.get(cmd_name, cmd_name)}")
+        command: click.Command = module.command
         return command
 
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
@@ -102,10 +120,16 @@ class LazyGroup(click.Group):
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.table.items()))
 
 
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    modules=MODULES,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, package_name="gmmaudio")
 def cli() -> None:
     """Recognise the genre of music and the language of speech with Gaussian mixture models."""
