@@ -77,7 +77,7 @@ def prepare(corpus: str, preset: str | None, kind: str) -> tuple[list[Any], Any,
     from gmmaudio.models.presets import preset_of
 
     settings = preset_of(preset, kind)
-    rate = settings.features.frames.sample_rate_hz
+    rate = settings.features.sound_frames.sample_rate_hz
     folder = Path(os.environ["GMMAUDIO_DATA"], corpus)
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as handle:
         paths = [folder / row["path"] for row in csv.DictReader(handle)]

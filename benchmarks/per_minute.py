@@ -29,10 +29,11 @@ def ours(preset: str | None) -> Extractor:
     from gmmaudio import features
 
     settings = gmmaudio.make_recipe(preset).features
+    frames: Any = settings.frames
     # an earlier version designs them for each clip
     designed = "tables" in inspect.signature(features.raw_frames).parameters
-    more = (features.design_tables(settings.frames),) if designed else ()
-    return lambda y: features.make_rows([features.raw_frames([y], settings.frames, *more)], settings)
+    more = (features.design_tables(frames),) if designed else ()
+    return lambda y: features.make_rows([features.raw_frames([y], frames, *more)], settings)
 
 
 def by_librosa() -> Extractor:
@@ -59,7 +60,7 @@ def by_torchaudio() -> Extractor:
 
 def by_kaldi() -> Extractor:
     """Return the MFCC of kaldi-native-fbank."""
-    import kaldi_native_fbank as kaldi  # type: ignore[import-not-found]
+    import kaldi_native_fbank as kaldi
 
     options = kaldi.MfccOptions()
     options.frame_opts.samp_freq = SR

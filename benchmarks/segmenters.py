@@ -88,7 +88,7 @@ class Case:
     @cached_property
     def frames(self) -> RawFrames:
         """The frames of the recording."""
-        settings = self.model.features.frames
+        settings = self.model.features.sound_frames
         samples = gmmaudio.read_audio(self.path, settings.sample_rate_hz)
         return raw_frames([samples], settings, self.model.front_end_tables())
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         train,
     )
     from gmmaudio.timelines import Timeline, TimelineSegment
+    from gmmaudio.trials import GivenRows
 else:
     __getattr__ = import_on_use(
         __name__,
@@ -56,12 +57,14 @@ else:
             "gmmaudio.pipeline": "classify crossval evaluate evaluate_predictions explain merge read_corpus "
             "reproduce stats timeline train",
             "gmmaudio.timelines": "Timeline TimelineSegment",
+            "gmmaudio.trials": "GivenRows",
         },
     )[0]
 
 __all__ = [
     "Corpus",
     "Explanation",
+    "GivenRows",
     "Model",
     "Prediction",
     "Recipe",

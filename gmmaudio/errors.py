@@ -19,10 +19,6 @@ class CorpusError(GmmaudioError, ValueError):
     """A folder or manifest without usable clips, or with wrong rows."""
 
 
-class TableError(GmmaudioError, ValueError):
-    """A table of data that cannot be read, or lacks columns or numbers that are needed."""
-
-
 class MixtureError(GmmaudioError, ValueError):
     """Rows on which no Gaussian mixture can be fitted or scored."""
 
@@ -77,6 +73,32 @@ class WorkerError(GmmaudioError, RuntimeError):
 
 class CacheWarning(UserWarning):
     """A cache that is damaged or cannot be written; results do not depend on it."""
+
+
+class RowsError(GmmaudioError, ValueError):
+    """Rows of a clip that were given and cannot be used, with a reason code.
+
+    Parameters
+    ----------
+    code : str
+        One of :data:`gmmaudio.trials.ROWS_REASONS`.
+    message : str
+        What was found, what is expected, and a remedy; without the path.
+
+    Examples
+    --------
+    >>> error = RowsError("vanished", "is not there; check the path")
+    >>> error.code, str(error)
+    ('vanished', 'is not there; check the path')
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class AudioError(GmmaudioError, OSError):

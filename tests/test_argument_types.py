@@ -31,6 +31,7 @@ def arguments():
     report = make_report([clip], ["jazz"], Protocol("by hand", "group", 0, ("1",), 1, ("jazz",), ()))
     return {
         "Corpus": {"root": ".", "clips": ()},
+        "GivenRows": {"rows": GONE},
         "Model": parts,
         "Recipe": {},
         "classify": {"model": model, "paths": []},

@@ -12,7 +12,6 @@ BUILTINS = {
     "SettingError": ValueError,
     "CorpusError": ValueError,
     "MixtureError": ValueError,
-    "TableError": ValueError,
     "FeatureError": ValueError,
     "ModelFileError": ValueError,
     "MixtureFileError": ValueError,

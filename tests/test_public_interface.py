@@ -10,7 +10,7 @@ import pytest
 import gmmaudio
 
 NAMES = [
-    *("Corpus", "Explanation", "Model", "Prediction", "Recipe", "Report", "Timeline", "TimelineSegment"),
+    *("Corpus", "Explanation", "GivenRows", "Model", "Prediction", "Recipe", "Report", "Timeline", "TimelineSegment"),
     *("classify", "crossval", "evaluate", "evaluate_predictions", "explain", "fit_gmm", "load_model"),
     *("load_statistics", "make_recipe", "merge", "read_audio", "read_corpus", "render_html", "reproduce"),
     *("save_model", "save_statistics", "stats", "timeline", "train"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options
+from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options, rows_options
 from gmmaudio.json_text import to_json
 from gmmaudio.names import file_text, quoted, respell
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from gmmaudio.cli.inputs import Input
     from gmmaudio.cli.row_runs import RowRun
     from gmmaudio.evaluation import FailedInput
-    from gmmaudio.models import Prediction
+    from gmmaudio.models import Model, Prediction
+    from gmmaudio.trials import GivenRows
 
     Layout = tuple[str, Callable[[str, Prediction], str]]
 
@@ -73,6 +75,7 @@ LARGEST_REST = 1e-2
     help="Length of the trials that long files are divided into; 0: each file is one. [default: that of training]",
 )
 @options.min_duration
+@rows_options.rows
 @options.resume
 @options.jobs
 @options.limits
@@ -99,14 +102,15 @@ def command(
     is_quiet: bool,
     **run_options: Any,
 ) -> None:
-    """Classify each PATH: an audio file, a folder of them, or - for audio on standard input."""
+    """Classify each PATH: an audio file, a folder of them, or - for audio on standard input; or all clips of --rows."""
     from gmmaudio import pipeline
-    from gmmaudio.cli import console, inputs
+    from gmmaudio.cli import console
     from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.cli.resuming import RunOptions, closed, make_settings
     from gmmaudio.cli.row_runs import open_rows
     from gmmaudio.models import load_model, model_sha256
 
+    given = rows_options.take_rows(run_options)
     going = RunOptions(**run_options)
     going.check(has_output=output is not None, is_quiet=is_quiet)
     opening = options.open_cluster(scheduler, n_dask, n_jobs)
@@ -119,24 +123,38 @@ def command(
         "min_duration_s": min_duration_s,
     }
     shown = {"output_format": output_format, "top": top}
-    settings = make_settings("classify", going, model=model_sha256(loaded), **shown, **values)
+    of_rows = {} if given is None else {"rows": str(given.path)}
+    settings = make_settings("classify", going, model=model_sha256(loaded), **of_rows, **shown, **values)
     failed: list[FailedInput] = []
-    with inputs.resolve_or_follow(paths, list_file) as files:
+    with _named(paths, list_file, loaded, given) as files:
         _keep_inputs(output, files, model, list_file)
         with (
             open_rows(output, going, settings) as run,
             opening as cluster,
             show_progress(is_quiet=is_quiet, line_every_s=going.log_every_s) as progress,
         ):
-            todo = _paths_to_read(run, files, output)
+            todo = _paths_to_read(run, files, output, by_name=given is not None)
             limits: dict[str, Any] = {"time_limit_s": time_limit_s, "memory_limit": memory_limit}
             values |= {"n_jobs": going.choose_jobs(n_jobs), "progress": progress, "cache": store, "cluster": cluster}
-            with closed(pipeline.classify(loaded, todo, **limits, **values)) as predictions:
+            with closed(pipeline.classify(loaded, todo, rows=given, **limits, **values)) as predictions:
                 _write_answers(run, predictions, _format(output_format, top, len(labels)), failed)
     console.say_failed(failed)
     run.say_earlier()
     if run.n_failed:
         click.get_current_context().exit(EXIT_NOTHING if run.n_errors == run.n_done else EXIT_SOME_FAILED)
+
+
+def _named(
+    paths: Sequence[str], list_file: str | None, model: Model, given: GivenRows | None
+) -> contextlib.AbstractContextManager[Sequence[Input] | Iterator[Input]]:
+    """Return the context manager of the files that are named, or of the clips that rows are given of."""
+    from gmmaudio.cli import inputs
+
+    if given is None:
+        return inputs.resolve_or_follow(paths, list_file)
+    if paths or list_file:
+        raise click.UsageError("--rows names the clips: leave out PATH and --from-file.")
+    return rows_options.resolve_rows(model, given)
 
 
 def _keep_inputs(
@@ -153,11 +171,11 @@ def _keep_inputs(
 
 
 def _paths_to_read(
-    run: RowRun, files: Sequence[Input] | Iterator[Input], output: Path | None
+    run: RowRun, files: Sequence[Input] | Iterator[Input], output: Path | None, *, by_name: bool
 ) -> list[str] | Iterator[str]:
-    """Return the paths of the inputs that are to be computed, or yield them as they arrive."""
+    """Return the paths (or the names) of the inputs that are to be computed, or yield them as they arrive."""
     if isinstance(files, Sequence):
-        return [file.path for file in run.waiting(run.options.part_of(files))]
+        return [file.below if by_name else file.path for file in run.waiting(run.options.part_of(files))]
     return (file.path for file in run.waiting(run.options.part_arriving(_kept(output, files))))
 
 

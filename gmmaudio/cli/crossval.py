@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gmmaudio.cli import options
+from gmmaudio.cli import options, rows_options
 
 # the options that do not belong to the recipe
 OPTIONS = (
@@ -28,6 +28,7 @@ OPTIONS = (
 @click.command(name="crossval")
 @click.argument("corpus", type=options.FILE)
 @options.recipe
+@rows_options.rows
 @options.cluster
 @click.option(
     "--folds", default="5", show_default=True, metavar="N|loo", help="Number of folds, or loo: leave one group out."
@@ -83,12 +84,13 @@ def command(
     _check_options(folds, settings)
     opening = options.open_cluster(scheduler, n_dask, n_jobs)
     store = options.open_store(cache, cache_limit)
+    given = rows_options.take_rows(settings, training=True)
     chosen = {name: settings.pop(name) for name in OPTIONS}
     division = pipeline.CrossvalOptions(folds="loo" if folds == "loo" else int(folds), **chosen)
     recipe = pipeline.make_recipe(**settings)
     paths = report_files.ReportPaths(report_path, json_path, csv_folder, figures_folder)
-    paths.check(corpus)
-    labelled_clips = pipeline.read_corpus(corpus)
+    paths.check(corpus, *rows_options.places_of(given))
+    labelled_clips = pipeline.read_corpus(corpus, given)
     paths.keep_clips(labelled_clips)
     with opening as cluster, show_progress(is_quiet=is_quiet) as progress:
         run = RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
@@ -97,6 +99,7 @@ def command(
             recipe,
             division,
             run,
+            rows=given,
             cache=store,
             memory_bytes=memory_bytes,
             command=options.typed_command(),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmmaudio.cli import options
+from gmmaudio.cli import options, rows_options
 
 if TYPE_CHECKING:
     from gmmaudio.cli.report_files import ReportPaths
@@ -55,6 +55,7 @@ REPORT_OPTIONS = ("report_path", "json_path", "csv_folder", "figures_folder")
 @options.split
 @options.trial_seconds("the length that the model was trained with")
 @options.min_duration
+@rows_options.rows
 @options.group_by
 @options.durations
 @options.robustness
@@ -102,8 +103,9 @@ def command(
     elif model is None or corpus is None:
         raise click.UsageError("Name a MODEL and a CORPUS, or a table of predictions with --scores.")
     else:
+        settings["rows"] = given = rows_options.take_rows(settings)
         settings["cache"] = options.open_store(cache, cache_limit)
-        paths.check(model, corpus)
+        paths.check(model, corpus, *rows_options.places_of(given))
         report = _evaluate(model, corpus, paths, settings, is_quiet=is_quiet)
         title = f"{model.name} on {report_files.corpus_name(corpus)}"
     click.get_current_context().exit(report_files.deliver(report, title, paths))
@@ -186,7 +188,7 @@ def _evaluate(model: Path, corpus: Path, paths: ReportPaths, settings: dict[str,
     from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.models import load_model
 
-    trained, labelled_clips = load_model(model), pipeline.read_corpus(corpus)
+    trained, labelled_clips = load_model(model), pipeline.read_corpus(corpus, settings["rows"])
     paths.keep_clips(labelled_clips)
     with show_progress(is_quiet=is_quiet) as progress:
         return pipeline.evaluate(

@@ -130,7 +130,7 @@ def _follow_stdin(
     from gmmaudio.cli.inputs import stdin_bytes
     from gmmaudio.pipeline import listen
 
-    sr = model.features.frames.sample_rate_hz
+    sr = model.features.sound_frames.sample_rate_hz
     blocks = read_raw_blocks(stdin_bytes(), raw_hz, sr, n_channels=n_channels, piece_s=RAW_PIECE_S)
     for answer in listen(model, blocks, settings):
         write(answer)
@@ -151,7 +151,7 @@ def _follow_microphone(
     number = int(device) if device is not None and device.isdecimal() else device
     with open_microphone(number, n_channels=n_channels) as microphone:
         say(f"listening to {microphone.info.name} at {microphone.info.sample_rate_hz} Hz; Ctrl-C ends")
-        blocks = _with_losses_said(microphone, microphone.blocks(model.features.frames.sample_rate_hz))
+        blocks = _with_losses_said(microphone, microphone.blocks(model.features.sound_frames.sample_rate_hz))
         for answer in listen(model, blocks, settings):
             write(answer)
 

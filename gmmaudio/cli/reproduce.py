@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmmaudio.cli import EXIT_SOME_FAILED, options
+from gmmaudio.cli import EXIT_SOME_FAILED, options, rows_options
 from gmmaudio.errors import CorpusError, SettingError
 
 if TYPE_CHECKING:
@@ -28,10 +28,17 @@ N_SHOWN = 20
 )
 @click.option("--model", type=options.FILE, metavar="FILE", help="Model file, where a model was evaluated.")
 @click.option("--json", "json_path", type=options.FILE, metavar="FILE", help="Write the new report as JSON.")
+@rows_options.rows
 @options.jobs
 @options.quiet
 def command(
-    report: Path, root: Path | None, model: Path | None, json_path: Path | None, n_jobs: int | None, is_quiet: bool
+    report: Path,
+    root: Path | None,
+    model: Path | None,
+    json_path: Path | None,
+    n_jobs: int | None,
+    is_quiet: bool,
+    **of_rows: Any,
 ) -> None:
     """Run the evaluation in REPORT (a JSON file) again, with its clips, folds, settings and seed.
 
@@ -47,8 +54,9 @@ def command(
     from gmmaudio.outputs import write_together
     from gmmaudio.pipeline.recorded_run import read_run
 
+    given = rows_options.take_rows(of_rows)
     outputs = OutputPaths({"--json": json_path})
-    outputs.check(*filter(None, (report, root, model)))
+    outputs.check(*filter(None, (report, root, model)), *rows_options.places_of(given))
     recorded = read_report(report)
     _check_root(recorded, root, model)
     try:
@@ -57,7 +65,9 @@ def command(
         outputs.keep_clips(run.corpus)
         trained = None if model is None else load_model(model)
         with show_progress(is_quiet=is_quiet) as progress:
-            reproduction = pipeline.reproduce(recorded, root=root, model=trained, n_jobs=n_jobs, progress=progress)
+            reproduction = pipeline.reproduce(
+                recorded, root=root, model=trained, rows=given, n_jobs=n_jobs, progress=progress
+            )
     except CorpusError as error:
         raise CorpusError(f"{report}: {error}") from error
     if json_path is not None:

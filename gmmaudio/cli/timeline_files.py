@@ -276,7 +276,7 @@ def _follow_stdin(model: Model, settings: TimelineSettings, name: str) -> None:
     scan, said = Scan(model, settings), list[AudioNote]()
     write = _segment_writer(name)
     try:
-        sr = model.features.frames.sample_rate_hz
+        sr = model.features.sound_frames.sample_rate_hz
         for segment in scan.follow(read_stream_blocks(stdin_bytes(), sr, on_note=said.append)):
             write(segment)
         check_duration(scan.n_samples / sr, settings.min_duration_s)

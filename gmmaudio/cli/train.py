@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmmaudio.cli import EXIT_SOME_FAILED, options
+from gmmaudio.cli import EXIT_SOME_FAILED, options, rows_options
 
 if TYPE_CHECKING:
     from gmmaudio.mixture import EMTrace
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.argument("corpus", type=options.FILE)
 @click.option("-o", "--output", required=True, type=options.FILE, metavar="MODEL", help="Model file to write.")
 @options.recipe
+@rows_options.rows
 @options.cluster
 @options.group_by
 @click.option("--tune", is_flag=True, help="Choose kind, components, covariance and projection on inner folds.")
@@ -49,12 +50,13 @@ def command(
     from gmmaudio.models import save_model
 
     options.check_tune({"tune": tune, **settings})
+    given = rows_options.take_rows(settings, training=True)
     opening = options.open_cluster(scheduler, n_dask, n_jobs)
     store = options.open_store(cache, cache_limit)
     recipe = pipeline.make_recipe(**settings)
     outputs = OutputPaths({"-o": output})
-    outputs.check(corpus)
-    labelled_clips = pipeline.read_corpus(corpus)
+    outputs.check(corpus, *rows_options.places_of(given))
+    labelled_clips = pipeline.read_corpus(corpus, given)
     outputs.keep_clips(labelled_clips)
     console.say_skipped(labelled_clips.n_skipped)
     with opening as cluster, show_progress(is_quiet=is_quiet) as progress:
@@ -65,6 +67,7 @@ def command(
             group_by=group_by,
             tune=tune,
             kind=settings["kind"] if tune else None,
+            rows=given,
             n_jobs=n_jobs,
             progress=progress,
             time_limit_s=time_limit_s,

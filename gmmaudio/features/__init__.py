@@ -9,6 +9,7 @@ from gmmaudio.features.deltas import shifted_deltas
 from gmmaudio.features.descriptors import DESCRIPTORS, Descriptor, Spectra
 from gmmaudio.features.frames import RawFrames, frame_chunks, join_frames, raw_frames
 from gmmaudio.features.front_ends import FRONT_ENDS, Analysis, FrontEnd, TableLayout
+from gmmaudio.features.given_frames import GivenFrames
 from gmmaudio.features.normalise import Frames, feature_warping, normalise_values, rasta, sliding_cmvn
 from gmmaudio.features.postprocess import Rows, extract, make_rows
 from gmmaudio.features.settings import (
@@ -36,6 +37,7 @@ __all__ = [
     "Frames",
     "FrontEnd",
     "FrontEndTables",
+    "GivenFrames",
     "RawFrames",
     "RowSettings",
     "Rows",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gmmaudio.features.blocks import modulation_edges_hz
 from gmmaudio.features.descriptors import DESCRIPTORS
 from gmmaudio.features.front_ends import FRONT_ENDS
+from gmmaudio.features.given_frames import GivenFrames
 from gmmaudio.features.settings import FeatureSettings, FrameSettings
 
 # of a derivative of each order
@@ -89,12 +90,12 @@ def _coefficients(features: FeatureSettings, warp: float | None) -> Iterator[Col
             yield from (Column(name, f"change {later_ms:.0f} ms later", warp) for name in names[:n])
 
 
-def coefficient_names(frames: FrameSettings) -> tuple[str, ...]:
+def coefficient_names(frames: FrameSettings | GivenFrames) -> tuple[str, ...]:
     """Return the names of the coefficients of a frame, of one warp: those of the front end, or unit and number.
 
     Parameters
     ----------
-    frames : FrameSettings
+    frames : FrameSettings or GivenFrames
         Settings of the frames.
 
     Examples
@@ -102,6 +103,8 @@ def coefficient_names(frames: FrameSettings) -> tuple[str, ...]:
     >>> coefficient_names(FrameSettings(n_mfcc=3))[2]
     'MFCC 2'
     """
+    if isinstance(frames, GivenFrames):
+        return tuple(f"{frames.rows_name} {i}" for i in range(frames.n_columns))
     front_end = FRONT_ENDS[frames.front_end]
     names = [f"{front_end.unit} {i}" for i in range(frames.n_coefficients)]
     return tuple(

@@ -67,7 +67,7 @@ def extract(samples: npt.NDArray[np.float32], features: FeatureSettings, tables:
     >>> rows.values.shape
     (44, 20)
     """
-    return make_rows([raw_frames([samples], features.frames, tables)], features)
+    return make_rows([raw_frames([samples], features.sound_frames, tables)], features)
 
 
 def make_rows(clips: Sequence[RawFrames], features: FeatureSettings) -> Rows:

@@ -13,6 +13,7 @@ from typing import Any
 from gmmaudio.errors import SettingError
 from gmmaudio.features.descriptors import DESCRIPTORS
 from gmmaudio.features.front_ends import FRONT_ENDS
+from gmmaudio.features.given_frames import GIVEN_NAMES, GivenFrames
 from gmmaudio.values import convert, convert_fields, shown
 
 NORMALISATIONS = ("none", "c0", "mean", "mean_variance", "sliding", "warp")
@@ -293,10 +294,11 @@ class FeatureSettings:
 
     Parameters
     ----------
-    frames : FrameSettings
-        What needs the sound.
+    frames : FrameSettings or GivenFrames
+        What needs the sound; or the frames of another program, which are taken as they are.
     rows : RowSettings
-        What is made of the frames.
+        What is made of the frames. Of frames that are given there are no gates, and blocks only where their rate is
+        known.
 
     Raises
     ------
@@ -309,7 +311,7 @@ class FeatureSettings:
     56
     """
 
-    frames: FrameSettings = field(default_factory=FrameSettings)
+    frames: FrameSettings | GivenFrames = field(default_factory=FrameSettings)
     rows: RowSettings = field(default_factory=RowSettings)
 
     def __post_init__(self) -> None:
@@ -321,11 +323,30 @@ class FeatureSettings:
             raise SettingError(f"speech_gate is {self.rows.speech_gate:g}; it needs `measure_speech`")
         if self.frames.vtln and self.rows.block_s is not None:
             raise SettingError("vtln warps cepstra only; leave out `vtln` or `block_s`")
-        if self.n_columns > MAX_COLUMNS or self.n_features > MAX_FEATURES:
+        if isinstance(self.frames, GivenFrames):
+            _check_given(self.frames, self.rows)
+        # of given frames a row may be one vector for a clip
+        most = MAX_FEATURES if self.is_given else MAX_COLUMNS
+        if self.n_columns > most or self.n_features > MAX_FEATURES:
             raise SettingError(
-                f"a frame has {self.n_columns} columns and a row {self.n_features}; expected at most {MAX_COLUMNS} and "
+                f"a frame has {self.n_columns} columns and a row {self.n_features}; expected at most {most} and "
                 f"{MAX_FEATURES}: keep fewer coefficients, deltas or bands"
             )
+
+    @property
+    def is_given(self) -> bool:
+        """Whether frames are given, and not made of sound."""
+        return isinstance(self.frames, GivenFrames)
+
+    @property
+    def sound_frames(self) -> FrameSettings:
+        """Settings of frames that are made of sound; SettingError where frames are given."""
+        if isinstance(self.frames, GivenFrames):
+            raise SettingError(
+                f"the model takes rows of {self.frames.rows_name!r} ({self.frames.n_columns} columns), not sound; make "
+                "such rows of the files, and name those (`rows`)"
+            )
+        return self.frames
 
     @property
     def n_columns(self) -> int:
@@ -367,14 +388,15 @@ class FeatureSettings:
         >>> FeatureSettings().replace(n_mfcc=13, n_deltas=1).n_features
         26
         """
-        unknown = sorted(set(changes).difference(FRAME_NAMES, ROW_NAMES))
+        names = GIVEN_NAMES if self.is_given else FRAME_NAMES
+        unknown = sorted(set(changes).difference(names, ROW_NAMES))
         if unknown:
-            known = ", ".join((*FRAME_NAMES, *ROW_NAMES))
+            known = ", ".join((*names, *ROW_NAMES))
             raise SettingError(f"unknown feature settings {', '.join(unknown)}; expected any of {known}")
-        if "speech_gate" in changes:
+        if "speech_gate" in changes and not self.is_given:
             changes.setdefault("measure_speech", changes["speech_gate"] is not None)
         rows = dataclasses.replace(self.rows, **{name: changes[name] for name in ROW_NAMES if name in changes})
-        frames = dataclasses.replace(self.frames, **{name: changes[name] for name in FRAME_NAMES if name in changes})
+        frames = dataclasses.replace(self.frames, **{name: changes[name] for name in names if name in changes})
         return FeatureSettings(frames, rows)
 
     def to_dict(self) -> dict[str, Any]:
@@ -388,8 +410,9 @@ class FeatureSettings:
         Parameters
         ----------
         values : dict
-            ``{"frames": {...}, "rows": {...}}``, or all settings in one flat dictionary, as model files before format
-            1.4 and their reports have them. Settings that are left out have their defaults.
+            ``{"frames": {...}, "rows": {...}}``, where ``frames`` with a ``rows_name`` are given; or all settings in
+            one flat dictionary, as model files before format 1.4 and their reports have them. Settings that are left
+            out have their defaults.
 
         Raises
         ------
@@ -406,8 +429,11 @@ class FeatureSettings:
         if not nested:
             return cls().replace(**values)
         frames, rows = values.get("frames", {}), values.get("rows", {})
-        _check_known(frames, FRAME_NAMES)
         _check_known(rows, ROW_NAMES)
+        if isinstance(frames, Mapping) and "rows_name" in frames:
+            _check_known(frames, GIVEN_NAMES)
+            return cls(GivenFrames(**frames), RowSettings(**rows))
+        _check_known(frames, FRAME_NAMES)
         return cls(FrameSettings(**frames), RowSettings(**rows))
 
 
@@ -434,14 +460,14 @@ def make_features(**settings: Any) -> FeatureSettings:
     return FeatureSettings().replace(**settings)
 
 
-def same_frames(one: FrameSettings, other: FrameSettings) -> bool:
+def same_frames(one: FrameSettings | GivenFrames, other: FrameSettings | GivenFrames) -> bool:
     """Return whether the raw frames of ``other`` serve ``one``: all settings are equal, or ``one`` leaves out warps.
 
     Parameters
     ----------
-    one : FrameSettings
+    one : FrameSettings or GivenFrames
         Settings that frames are needed for.
-    other : FrameSettings
+    other : FrameSettings or GivenFrames
         Settings that frames were made with.
 
     Examples
@@ -450,6 +476,8 @@ def same_frames(one: FrameSettings, other: FrameSettings) -> bool:
     >>> same_frames(FrameSettings(fmax_hz=8000.0), warped), same_frames(warped, FrameSettings(fmax_hz=8000.0))
     (True, False)
     """
+    if isinstance(one, GivenFrames) or isinstance(other, GivenFrames):
+        return one == other
     return one.vtln in ((), other.vtln) and one == dataclasses.replace(other, vtln=one.vtln)
 
 
@@ -469,7 +497,7 @@ def describe(features: FeatureSettings) -> str:
     ['20 MFCC + onset = 21 numbers a frame', 'blocks of 6 s every 3 s = 231 numbers a block']
     """
     frames, rows = features.frames, features.rows
-    columns = [f"{frames.n_coefficients} {FRONT_ENDS[frames.front_end].unit}" + (" (RASTA)" if frames.rasta else "")]
+    columns = [_describe_coefficients(frames)]
     columns += [f"{rows.n_deltas} orders of deltas"] if rows.n_deltas else []
     columns += ["SDC " + "-".join(map(str, rows.sdc))] if rows.sdc else []
     columns += [name.replace("_", " ") for name in frames.descriptors]
@@ -478,8 +506,11 @@ def describe(features: FeatureSettings) -> str:
         parts.append(
             f"blocks of {rows.block_s:g} s every {rows.block_step_s:g} s = {features.n_features} numbers a block"
         )
-    parts.append(f"{frames.sample_rate_hz} Hz")
-    parts.append(f"frames of {1000 * frames.window_s:.1f} ms every {1000 * frames.hop_s:.1f} ms")
+    if isinstance(frames, GivenFrames):
+        parts.append(f"{frames.rows_rate_hz:g} rows a second" if frames.rows_rate_hz else "rows without a rate")
+    else:
+        parts.append(f"{frames.sample_rate_hz} Hz")
+        parts.append(f"frames of {1000 * frames.window_s:.1f} ms every {1000 * frames.hop_s:.1f} ms")
     if frames.vtln:
         parts.append(f"{frames.n_warps} VTLN warps ({', '.join(f'{f:g}' for f in (1.0, *frames.vtln))})")
     parts += [] if rows.gate_range_db is None else [f"gate {rows.gate_range_db:g} dB"]
@@ -487,6 +518,22 @@ def describe(features: FeatureSettings) -> str:
     parts += [] if rows.speech_gate is None else [f"speech gate {rows.speech_gate:g}"]
     window = f" over {rows.normalise_frames} frames" if rows.normalise in ("sliding", "warp") else ""
     return ", ".join([*parts, f"normalise {rows.normalise}{window}"])
+
+
+def _describe_coefficients(frames: FrameSettings | GivenFrames) -> str:
+    """Return the coefficients of a frame in words."""
+    if isinstance(frames, GivenFrames):
+        return f"{frames.n_columns} columns of {frames.rows_name!r}, as they are given"
+    return f"{frames.n_coefficients} {FRONT_ENDS[frames.front_end].unit}" + (" (RASTA)" if frames.rasta else "")
+
+
+def _check_given(frames: GivenFrames, rows: RowSettings) -> None:
+    """Raise SettingError where rows of given frames ask for what only the sound tells."""
+    gates = [name for name in ("gate_range_db", "gate_floor_db") if getattr(rows, name) is not None]
+    if gates:
+        raise SettingError(f"{gates[0]} needs the level of the sound, which given frames do not have; leave it out")
+    if rows.block_s is not None and not frames.is_rated:
+        raise SettingError(f"`block_s` is {rows.block_s:g}, and the rate of the rows is not known; name `rows_rate_hz`")
 
 
 def _check_bounds(bounds: Iterable[Bound]) -> None:

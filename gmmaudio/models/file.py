@@ -185,8 +185,8 @@ def to_bytes(model: Model) -> bytes:
         If it does not fit the file format.
     """
     described, tensors = describe_scorer(model.scorer)
-    tables = {TABLES_PREFIX + name: tensor for name, tensor in model.front_end_tables().tensors().items()}
-    tensors = tables | tensors
+    of_front_end = {} if model.features.is_given else model.front_end_tables().tensors()
+    tensors = {TABLES_PREFIX + name: tensor for name, tensor in of_front_end.items()} | tensors
     header: dict[str, Any] = described | {
         "format_version": FORMAT_VERSION,
         "features": model.features.to_dict(),
@@ -297,7 +297,7 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
         training,
         None if calibration is None else Calibration.from_dict(calibration),
         None if open_set is None else OpenSetThreshold.from_dict(open_set),
-        read_tables(features.frames, tables) if has_tables else None,
+        read_tables(features.sound_frames, tables) if has_tables and not (features.is_given and not tables) else None,
     )
     labels = set(model.scorer.labels)
     for name, by_label in (("seconds", training.seconds), ("rows", training.rows)):

@@ -105,7 +105,7 @@ def predict_chunks(
     Parameters
     ----------
     model : Model
-        The model. Without calibration clips of any length are scored as one.
+        The model. Without calibration clips of any length are scored as one, and so are rows that are given.
     chunks : iterable of RawFrames
         Of the clip, as :func:`gmmaudio.features.frame_chunks` yields them; or all of it as one.
     priors : mapping of str to float or None
@@ -130,7 +130,8 @@ def predict_chunks(
     'metal'
     """
     length_s = calibrated_window_s(model.training) if window_s is None else window_s
-    if model.calibration is None or length_s == 0:
+    # silence and changes are found in sound
+    if model.calibration is None or length_s == 0 or model.features.is_given:
         return model.predict(make_rows([join_frames(list(chunks))], model.features), priors)
     windows = WindowSettings(length_s, min(max(HOP_S, length_s / N_STEPS), length_s))
     few = FEW_WINDOWS * length_s * model.features.frames.frames_per_s

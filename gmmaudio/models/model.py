@@ -356,7 +356,7 @@ class Model:
     open_set : OpenSetThreshold or None
         When a clip is of no known label.
     tables : FrontEndTables or None
-        Tables of the front end; None, as in older files, leaves them to be designed.
+        Tables of the front end; None, as in older files, leaves them to be designed. Frames that are given have none.
 
     Attributes
     ----------
@@ -388,7 +388,7 @@ class Model:
     def __post_init__(self) -> None:
         convert_fields(self, skip=("file_sha256",))
         if self.tables is not None:
-            check_designed(self.tables, self.features.frames)
+            check_designed(self.tables, self.features.sound_frames)
         n_warps, labels = self.scorer.transform.n_warps, self.scorer.labels
         if n_warps != self.features.frames.n_warps:
             raise SettingError(
@@ -404,8 +404,11 @@ class Model:
             raise SettingError(f"the calibration is of {len(self.calibration.offsets)} labels; expected {len(labels)}")
 
     def front_end_tables(self) -> FrontEndTables:
-        """Return the tables of the front end; those of a model that has none are designed, which imports librosa."""
-        return design_tables(self.features.frames) if self.tables is None else self.tables
+        """Return the tables of the front end; those of a model that has none are designed, which imports librosa.
+
+        SettingError is raised where the model takes rows that are given, and no sound.
+        """
+        return design_tables(self.features.sound_frames) if self.tables is None else self.tables
 
     @property
     def recogniser(self) -> Recogniser:

@@ -30,11 +30,14 @@ class Transform(Protocol):
         Type of every one of its settings in the model file.
     scores_rows : bool
         Whether single rows have scores, and not only whole clips.
+    takes_missing : bool
+        Whether NaN may stand for a missing value, which mixtures then leave out of the density.
     """
 
     kind: ClassVar[str]
     setting_types: ClassVar[Mapping[str, Any]]
     scores_rows: ClassVar[bool]
+    takes_missing: ClassVar[bool]
 
     @property
     def n_features(self) -> int:
@@ -178,6 +181,11 @@ class Scorer:
         """Whether single rows have scores, and not only whole clips."""
         return self.transform.scores_rows
 
+    @property
+    def takes_missing(self) -> bool:
+        """Whether NaN may stand for a missing value in rows: mixtures score them as they are."""
+        return self.transform.takes_missing and all(isinstance(head, Mixtures) for head in self.heads)
+
     def score_rows(self, values: Matrix) -> Array:
         """Return the score of every row under every label, shape (n, n_labels); nats where the heads are mixtures.
 
@@ -207,7 +215,7 @@ class Scorer:
         Parameters
         ----------
         values : ndarray, shape (n, n_features)
-            Finite rows of one clip, at least one.
+            Finite rows of one clip, at least one; NaN is a missing value where rows may have any.
 
         Raises
         ------
@@ -216,7 +224,7 @@ class Scorer:
         """
         if len(values) == 0:
             raise MixtureError("there are no rows to score; at least one is needed")
-        check_finite(values)
+        check_finite(values, may_be_missing=self.takes_missing)
         if values.ndim != 2 or values.shape[1] != self.n_features:
             raise MixtureError(f"rows have shape {values.shape}; expected (n, {self.n_features})")
         transformed = self.transform.apply(values)
@@ -312,10 +320,8 @@ def _weighted_sum(weights: tuple[float, ...], scores: Array) -> Array:
     return total
 
 
-def check_finite(rows: Matrix, where: str = "") -> None:
-    """Raise MixtureError where a number is not finite.
-
-    A mixture takes NaN for a missing value; in frames it is a fault.
+def check_finite(rows: Matrix, where: str = "", *, may_be_missing: bool = False) -> None:
+    """Raise MixtureError where a number is not finite, or all of them are missing.
 
     Parameters
     ----------
@@ -323,13 +329,19 @@ def check_finite(rows: Matrix, where: str = "") -> None:
         Rows to check.
     where : str
         Put before the message.
+    may_be_missing : bool
+        Whether NaN stands for a missing value, as mixtures take it; elsewhere it is a fault.
 
     Examples
     --------
     >>> check_finite(np.zeros((2, 3)))
+    >>> check_finite(np.array([[0.0, np.nan]]), may_be_missing=True)
     """
     refuse_masked(rows, f"{where}frames must be finite", MixtureError)
-    bad = np.argwhere(~np.isfinite(rows))
+    finite = np.isfinite(rows)
+    if may_be_missing and finite.any():
+        finite |= np.isnan(rows)
+    bad = np.argwhere(~finite)
     if len(bad):
         position = ", column ".join(map(str, bad[0]))
         raise MixtureError(

@@ -374,7 +374,7 @@ def _background(header: Mapping[str, Any], tensors: Tensors) -> tuple[Background
     background = Background(
         recipe,
         GaussianMixture(of_ubm["weights"], of_ubm["means"], of_ubm["covariances"], "diag"),
-        read_tables(recipe.features.frames, of_tables),
+        read_tables(recipe.features.sound_frames, of_tables),
         described["log_likelihood"],
         tuple(TrainingClip(**clip) for clip in heard),
     )

@@ -92,7 +92,9 @@ def _candidates(recipe: Recipe, kind_name: str | None) -> list[Recipe]:
     for kind, change in sorted(((k, c) for k in kinds for c in k.candidates), key=lambda pair: pair[1].cost):
         start = preset_of(recipe.preset, kind.name)
         features = start.features
-        if not same_frames(features.frames, recipe.features.frames):
+        if recipe.features.is_given:
+            features = recipe.features
+        elif not same_frames(features.frames, recipe.features.frames):
             vtln = recipe.features.frames.vtln if kind.takes_warps else ()
             block_s, step_s = features.rows.block_s, features.rows.block_step_s
             features = recipe.features.replace(vtln=vtln, block_s=block_s, block_step_s=step_s)

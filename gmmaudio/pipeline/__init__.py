@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from gmmaudio.models import Recipe, make_recipe
     from gmmaudio.pipeline.arguments import read_corpus
     from gmmaudio.pipeline.classification import FileRows, classify, read_rows
-    from gmmaudio.pipeline.crossvalidation import CrossvalOptions, crossval, run_crossval
+    from gmmaudio.pipeline.crossval_options import CrossvalOptions
+    from gmmaudio.pipeline.crossvalidation import crossval, run_crossval
     from gmmaudio.pipeline.evaluation_run import evaluate
     from gmmaudio.pipeline.explanation_run import explain
     from gmmaudio.pipeline.external_predictions import evaluate_predictions
@@ -27,7 +28,8 @@ else:
             "gmmaudio.models": "Recipe make_recipe",
             "gmmaudio.pipeline.arguments": "read_corpus",
             "gmmaudio.pipeline.classification": "FileRows classify read_rows",
-            "gmmaudio.pipeline.crossvalidation": "CrossvalOptions crossval run_crossval",
+            "gmmaudio.pipeline.crossval_options": "CrossvalOptions",
+            "gmmaudio.pipeline.crossvalidation": "crossval run_crossval",
             "gmmaudio.pipeline.evaluation_run": "evaluate",
             "gmmaudio.pipeline.explanation_run": "explain",
             "gmmaudio.pipeline.external_predictions": "evaluate_predictions",

@@ -11,19 +11,22 @@ from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip, Corpus, reading
 from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureStore
+from gmmaudio.files import find_path
 from gmmaudio.models import Recipe, make_recipe
-from gmmaudio.trials import Spool
+from gmmaudio.trials import ROWS_SUFFIXES, GivenRows, Spool
 from gmmaudio.values import checked
 
 
 @checked
-def read_corpus(path: str | os.PathLike[str]) -> Corpus:
+def read_corpus(path: str | os.PathLike[str], rows: GivenRows | None = None) -> Corpus:
     """Return the corpus at ``path``: a folder with a sub-folder for each class, or a CSV manifest.
 
     Parameters
     ----------
     path : path-like
         Folder or manifest.
+    rows : GivenRows or None
+        Rows of another program: where the path is the folder of these, its clips are the files of rows.
 
     Returns
     -------
@@ -42,17 +45,20 @@ def read_corpus(path: str | os.PathLike[str]) -> Corpus:
     >>> len(corpus.clips), corpus.clips[0].path, corpus.clips[0].label
     (12, 'jazz/album0/01.wav', 'jazz')
     """
-    return reading.read_corpus(path, SUFFIXES)
+    is_of_rows = rows is not None and rows.path is not None and rows.path.is_dir() and rows.path == find_path(path)
+    return reading.read_corpus(path, ROWS_SUFFIXES if is_of_rows else SUFFIXES)
 
 
 @checked
-def as_corpus(corpus: str | os.PathLike[str] | Corpus) -> Corpus:
+def as_corpus(corpus: str | os.PathLike[str] | Corpus, rows: GivenRows | None = None) -> Corpus:
     """Return a corpus, which is read where the argument is a path.
 
     Parameters
     ----------
     corpus : path-like or Corpus
         Folder, manifest, or a corpus.
+    rows : GivenRows or None
+        As for :func:`read_corpus`.
 
     Returns
     -------
@@ -70,7 +76,7 @@ def as_corpus(corpus: str | os.PathLike[str] | Corpus) -> Corpus:
     >>> as_corpus(corpus) is corpus
     True
     """
-    return corpus if isinstance(corpus, Corpus) else read_corpus(corpus)
+    return corpus if isinstance(corpus, Corpus) else read_corpus(corpus, rows)
 
 
 @checked

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gmmaudio.audio import AudioNote, Samples, read_blocks
-from gmmaudio.compute import QUIET, Cluster, Progress, RunContext, quiet
+from gmmaudio.compute import QUIET, Cluster, Progress, RunContext, one_thread, quiet
 from gmmaudio.corpus import Clip
 from gmmaudio.errors import WorkerError
 from gmmaudio.evaluation import FailedInput
@@ -27,13 +27,17 @@ from gmmaudio.models import Model, Prediction
 from gmmaudio.models.long_clips import predict_chunks
 from gmmaudio.models.windows import WindowSettings
 from gmmaudio.pipeline.arguments import as_clip, as_clips, as_store
+from gmmaudio.pipeline.own_rows import check_model_rows
 from gmmaudio.trials import (
     Answer,
     ClipCache,
     Extraction,
+    GivenRows,
+    RowExtraction,
     as_failure,
     check_lengths,
     extract_clip,
+    extract_rows,
     fail_crashed,
     sound_s,
     warn_of,
@@ -79,6 +83,7 @@ def classify(
     priors: Mapping[str, float] | None = None,
     trial_s: float | None = None,
     min_duration_s: float = 0.5,
+    rows: GivenRows | None = None,
     n_jobs: int | None = None,
     progress: Progress = quiet,
     time_limit_s: float | None = None,
@@ -96,8 +101,8 @@ def classify(
     model : Model
         The model.
     paths : iterable of path-like
-        Audio files. Those of an iterator are read as they arrive: predictions that are ready do not wait for the next
-        path.
+        Audio files, or names of clips in ``rows``. Those of an iterator are read as they arrive: predictions that are
+        ready do not wait for the next path.
     priors : mapping of str to float or None
         Class priors, as for :meth:`gmmaudio.models.Recogniser.predict`.
     trial_s : float or None
@@ -105,6 +110,8 @@ def classify(
         that the model was calibrated on.
     min_duration_s : float
         Shortest decoded length, seconds.
+    rows : GivenRows or None
+        Rows of another program, in place of sound (:class:`gmmaudio.GivenRows`); None reads the sound.
     n_jobs : int or None
         Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
         for much. The predictions do not depend on it.
@@ -148,6 +155,9 @@ def classify(
         WindowSettings(trial_s, trial_s)
     clips = map(as_clip, paths) if isinstance(paths, Iterator) else as_clips(paths)
     run = RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
+    if rows is not None:
+        check_model_rows(model, rows)
+        return _classify_rows(model, priors, rows, clips, min_duration_s, run)
     extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, as_store(cache), run)
     function = partial(_classify, model, priors, trial_s, extraction)
     # asked for where all clips are there
@@ -215,7 +225,7 @@ def read_rows(
     ((280, 5), 'vanished')
     """
     clips, run = as_clips(paths), RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
-    extraction = file_extraction(features, design_tables(features.frames), min_duration_s, as_store(cache), run)
+    extraction = file_extraction(features, design_tables(features.sound_frames), min_duration_s, as_store(cache), run)
     function, estimate = partial(_rows, extraction), partial(extraction.estimate_work, clips)
     limits = extraction.limits_of
     return _warned(
@@ -257,7 +267,7 @@ def file_extraction(
     False
     """
     check_lengths(min_duration_s)
-    cache = None if store is None else ClipCache.of(store, features.frames, tables)
+    cache = None if store is None else ClipCache.of(store, features.sound_frames, tables)
     return Extraction(run.locate(Path()), features, min_duration_s, tables=tables, cache=cache, fingerprints=False)
 
 
@@ -297,11 +307,36 @@ def _classify(
     return Answer(known, notes)
 
 
+def _classify_rows(
+    model: Model,
+    priors: Mapping[str, float] | None,
+    rows: GivenRows,
+    clips: Iterable[Clip],
+    min_duration_s: float,
+    run: RunContext,
+) -> Iterator[Prediction]:
+    """Yield the predictions for clips whose rows are given."""
+    extraction = RowExtraction(model.features, min_duration_s, model.scorer.takes_missing)
+    for extracted in extract_rows(rows, clips, extraction, run=run):
+        if isinstance(extracted, FailedInput):
+            yield without_label(extracted)
+            continue
+        path = extracted.clip.path
+        try:
+            # on one thread, as files are classified: the same bits
+            with one_thread():
+                prediction = model.predict(make_rows([extracted.raw], model.features), priors)
+        except Exception as error:  # noqa: BLE001 - an unexpected error at one file must not stop the others
+            yield without_label(as_failure(path, error))
+            continue
+        yield replace(prediction, path=path, duration_s=extracted.duration_s if extracted.is_timed else None)
+
+
 def _classify_stream(
     model: Model, priors: Mapping[str, float] | None, trial_s: float | None, extraction: Extraction, clip: Clip
 ) -> Prediction:
     """Return the prediction for one file whose frames are not kept: memory does not grow with it."""
-    notes, n_samples, frames = list[AudioNote](), 0, model.features.frames
+    notes, n_samples, frames = list[AudioNote](), 0, model.features.sound_frames
 
     def blocks() -> Iterator[Samples]:
         nonlocal n_samples

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from gmmaudio.compute import Cluster, Progress, RunContext, quiet
 from gmmaudio.corpus import (
@@ -16,14 +14,10 @@ from gmmaudio.corpus import (
     Corpus,
     Fold,
     check_labels,
-    column_folds,
     group_keys,
-    leave_one_group_out,
     plan_split,
-    random_folds,
 )
 from gmmaudio.corpus.checks import check_similar_values
-from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report
 from gmmaudio.evaluation.slices import DURATIONS_S
 from gmmaudio.evaluation.warnings import check_open_set
@@ -32,9 +26,18 @@ from gmmaudio.findings import Finding
 from gmmaudio.models import Recipe
 from gmmaudio.pipeline import analyses
 from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_spool, as_store
+from gmmaudio.pipeline.crossval_options import CrossvalOptions
 from gmmaudio.pipeline.fold_checkpoints import condition_key, kept_fold, resume_condition, resume_fold
 from gmmaudio.pipeline.fold_runs import FoldResult
 from gmmaudio.pipeline.leakage import check_crossval, check_fold_column
+from gmmaudio.pipeline.own_rows import (
+    check_given,
+    check_robustness,
+    known_durations,
+    recipe_of_rows,
+    rows_record,
+    training_trials,
+)
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_trials
 from gmmaudio.pipeline.stored_checkpoints import checkpoints_of
@@ -42,167 +45,22 @@ from gmmaudio.pipeline.training import check_lost_labels, check_trial_set
 from gmmaudio.trials import (
     DEFAULT_MEMORY_BYTES,
     Degradation,
+    GivenRows,
     Spool,
     Trial,
     TrialSet,
-    build_trial_set,
     units_of,
     with_features,
 )
-from gmmaudio.values import checked, convert_fields, shown
+from gmmaudio.values import checked
 
 # of the random split beside a division that has no number of folds
 N_RANDOM_FOLDS = 5
-MAX_REPEATS = 1000
-# one group left out at a time: as many fits, each of nearly all clips
-MAX_LEFT_OUT = 1000
 NO_RANDOM_SPLIT = Finding(
     "no_random_split",
     "information",
     "no random split is shown: without groups, or with too few clips, there is nothing to compare it with",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class CrossvalOptions:
-    """Settings of a cross-validation: the division of the corpus, and the analyses beside the metrics.
-
-    Parameters
-    ----------
-    folds : int or "loo"
-        Number of folds; ``"loo"`` leaves out one group at a time, of at most 1,000.
-    fold_column : str or None
-        Column that holds the fold of each clip, instead of ``folds``.
-    repeats : int
-        Number of repeats, with the seeds ``seed``, ``seed + 1``, ...
-    group_by : str or None
-        Column of clips that are held out together, as for :func:`gmmaudio.corpus.plan_split`.
-    split : str or None
-        Split to use; None selects clips whose split is empty or ``train``, or all with a fold column.
-    durations_s : tuple of float
-        Lengths that test clips are cut to and scored again, seconds.
-    tune : bool
-        Choose kind, covariance, components and projection on inner folds of every fold's training set.
-    learning_curve : bool
-        Also train on an eighth, a quarter and half of the audio.
-    compare_random_split : bool
-        Also split at random.
-    robustness : bool
-        Also score the held-out clips under every degradation.
-    open_set : bool or None
-        Learn an open-set threshold in every fold, and count the clips that it classifies as unknown. None does so where
-        it is cheap to leave a label out: not where every fit begins with a UBM.
-
-    Raises
-    ------
-    SettingError
-        If a setting is outside its bounds.
-
-    Examples
-    --------
-    >>> CrossvalOptions(folds="loo", group_by="speaker").scheme(groups_known=True)
-    'cross-validation, one speaker left out at a time'
-    """
-
-    folds: int | str = 5
-    fold_column: str | None = None
-    repeats: int = 1
-    group_by: str | None = None
-    split: str | None = None
-    durations_s: tuple[float, ...] = DURATIONS_S
-    tune: bool = False
-    learning_curve: bool = False
-    compare_random_split: bool = False
-    robustness: bool = False
-    open_set: bool | None = None
-
-    def __post_init__(self) -> None:
-        convert_fields(self, mark="`")
-        analyses.check_durations(self.durations_s)
-        if isinstance(self.folds, str) and self.folds != "loo":
-            raise SettingError(f"`folds` is {shown(self.folds)}; expected a number, or loo")
-        fixed = self.fold_column is not None or self.folds == "loo"
-        if not 1 <= self.repeats <= MAX_REPEATS or (self.repeats > 1 and fixed):
-            raise SettingError(
-                f"`repeats` is {self.repeats}; expected 1 to {MAX_REPEATS}, and 1 with `fold_column` or "
-                '`folds="loo"`, whose division is fixed'
-            )
-
-    def scheme(self, *, groups_known: bool) -> str:
-        """Return a description of the division.
-
-        Parameters
-        ----------
-        groups_known : bool
-            Whether any clip has a group; otherwise files are divided.
-
-        Returns
-        -------
-        str
-            Description for the protocol of a report.
-
-        Examples
-        --------
-        >>> CrossvalOptions(folds=3, group_by="parent").scheme(groups_known=True)
-        '3-fold cross-validation by folder'
-        """
-        group = {None: "group", "parent": "folder"}.get(self.group_by, self.group_by) if groups_known else "file"
-        if self.fold_column:
-            words = f"cross-validation by the fold column {self.fold_column!r}"
-        elif self.folds == "loo":
-            words = f"cross-validation, one {group} left out at a time"
-        else:
-            words = f"{self.folds}-fold cross-validation by {group}"
-        words += f", {self.repeats} repeats" if self.repeats > 1 else ""
-        return words + (", settings chosen on inner folds" if self.tune else "")
-
-    def divide(
-        self, labels: Sequence[str], units: Sequence[str], fold_of: Sequence[str | None], seed: int
-    ) -> list[Fold]:
-        """Return the folds of one repeat.
-
-        Parameters
-        ----------
-        labels, units : sequence of str
-            Label of every item, and the unit that a fold must not divide.
-        fold_of : sequence of str or None
-            Value of the fold column for every item.
-        seed : int
-            Seed of the repeat.
-
-        Returns
-        -------
-        list of Fold
-            Folds that can be scored.
-
-        Raises
-        ------
-        CorpusError
-            If no label can be scored.
-        SettingError
-            If there are more folds than groups, or more than 1,000 groups are left out one at a time.
-
-        Examples
-        --------
-        >>> folds = CrossvalOptions(folds=2).divide(["a", "a", "b", "b"], ["1", "2", "3", "4"], [None] * 4, seed=0)
-        >>> [len(fold.test) for fold in folds]
-        [2, 2]
-        """
-        if self.fold_column is not None:
-            if not any(fold_of):
-                raise CorpusError(
-                    f"no clip has a value in the column {self.fold_column!r}; name another (`fold_column`)"
-                )
-            return column_folds(fold_of, labels, units)
-        if self.folds == "loo":
-            folds = leave_one_group_out(labels, units)
-            if len(folds) > MAX_LEFT_OUT:
-                raise SettingError(
-                    f"`folds` is loo, which would train {len(folds)} times on nearly all clips, once for each group; "
-                    f"expected at most {MAX_LEFT_OUT:,} groups: give a number of folds (`folds=10`)"
-                )
-            return folds
-        return random_folds(labels, units, int(self.folds), np.random.default_rng(seed))
 
 
 @checked
@@ -221,6 +79,7 @@ def crossval(
     compare_random_split: bool = False,
     robustness: bool = False,
     open_set: bool | None = None,
+    rows: GivenRows | None = None,
     n_jobs: int | None = None,
     progress: Progress = quiet,
     time_limit_s: float | None = None,
@@ -242,6 +101,8 @@ def crossval(
         As for :class:`CrossvalOptions`.
     learning_curve, compare_random_split, robustness, open_set
         As for :class:`CrossvalOptions`.
+    rows : GivenRows or None
+        Rows of another program, in place of sound (:class:`gmmaudio.GivenRows`); None reads the sound.
     n_jobs : int or None
         Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
         for much. The report does not depend on it.
@@ -297,7 +158,14 @@ def crossval(
     )
     run = RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
     return run_crossval(
-        as_corpus(corpus), as_recipe(preset), options, run, cache=cache, memory_bytes=memory_bytes, command=command
+        as_corpus(corpus, rows),
+        as_recipe(preset),
+        options,
+        run,
+        rows=rows,
+        cache=cache,
+        memory_bytes=memory_bytes,
+        command=command,
     )
 
 
@@ -307,6 +175,7 @@ def run_crossval(
     options: CrossvalOptions,
     run: RunContext,
     *,
+    rows: GivenRows | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     command: str = "",
@@ -323,6 +192,8 @@ def run_crossval(
         Division of the corpus, and analyses.
     run : RunContext
         Worker processes and progress.
+    rows : GivenRows or None
+        Rows of another program, as for :func:`crossval`.
     cache : path-like, FeatureStore or None
         Where features are kept, as for :func:`crossval`.
     memory_bytes : int
@@ -355,12 +226,20 @@ def run_crossval(
     run = replace(run, checkpoints=run.checkpoints or checkpoints_of(store))
     clips = plan_split(corpus.clips, split=options.split, group_by=options.group_by, fold_column=options.fold_column)
     _check_divisible(clips, options, recipe.seed)
+    check_robustness(rows, robustness=options.robustness)
+    recipe = recipe_of_rows(recipe, rows, clips)
+    options = replace(options, durations_s=known_durations(recipe.features, options.durations_s))
     with as_spool(memory_bytes, store, run) as spool:
-        trial_set = build_trial_set(
-            corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, store=store, spool=spool, run=run
+        trial_set = training_trials(
+            corpus.root, clips, recipe, rows, tune=options.tune, store=store, spool=spool, run=run
         )
         trials, on_intervals = interval_units(trial_set.trials, options.group_by)
-        on_corpus = (*corpus.findings, *check_trial_set(trial_set), *check_lost_labels(clips, trials))
+        on_corpus = (
+            *corpus.findings,
+            *check_given(recipe.features),
+            *check_trial_set(trial_set),
+            *check_lost_labels(clips, trials),
+        )
         divisions = _divide(trials, options, recipe.seed)
         results = _run_folds(trials, divisions, recipe, options, run)
         scored = _all_scored(results)
@@ -377,7 +256,7 @@ def run_crossval(
             trial_set.failed,
             slices=slices,
             similarity=analyses.model_similarity(results[0].recogniser.scorer),
-            run=_record(corpus, trial_set, recipe, options, divisions),
+            run=_record(corpus, trial_set, recipe, options, divisions, rows),
             progress=run.progress,
         )
 
@@ -586,7 +465,9 @@ def _record(
     recipe: Recipe,
     options: CrossvalOptions,
     divisions: Sequence[Sequence[Fold]],
+    rows: GivenRows | None,
 ) -> dict[str, Any]:
     """Return the record from which the cross-validation can be run again."""
     plain = asdict(options) | {"durations_s": list(options.durations_s)}
-    return run_record("crossval", corpus, trial_set, {"recipe": recipe.to_dict(), "division": plain}, divisions)
+    record = {"recipe": recipe.to_dict(), "division": plain, **rows_record(rows)}
+    return run_record("crossval", corpus, trial_set, record, divisions)

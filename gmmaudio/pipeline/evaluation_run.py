@@ -23,9 +23,24 @@ from gmmaudio.names import respell
 from gmmaudio.pipeline import analyses
 from gmmaudio.pipeline.arguments import as_corpus, as_spool, as_store
 from gmmaudio.pipeline.leakage import check_copies, check_model
+from gmmaudio.pipeline.own_rows import (
+    check_given,
+    known_durations,
+    model_settings,
+    rows_record,
+    trials_of,
+)
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_durations, score_trials
-from gmmaudio.trials import DEFAULT_MEMORY_BYTES, Degradation, Spool, Trial, TrialSet, TrialSettings, build_trial_set
+from gmmaudio.trials import (
+    DEFAULT_MEMORY_BYTES,
+    Degradation,
+    GivenRows,
+    Spool,
+    Trial,
+    TrialSet,
+    TrialSettings,
+)
 from gmmaudio.values import checked
 
 
@@ -40,6 +55,7 @@ def evaluate(
     group_by: str | None = None,
     durations_s: Sequence[float] = DURATIONS_S,
     robustness: bool = False,
+    rows: GivenRows | None = None,
     n_jobs: int | None = None,
     progress: Progress = quiet,
     time_limit_s: float | None = None,
@@ -69,6 +85,8 @@ def evaluate(
         Lengths that clips are cut to and scored again, seconds.
     robustness : bool
         Also score the clips under every degradation of :data:`gmmaudio.audio.DEGRADATIONS`.
+    rows : GivenRows or None
+        Rows of another program, in place of sound (:class:`gmmaudio.GivenRows`); None reads the sound.
     n_jobs : int or None
         Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
         for much. The report does not depend on it.
@@ -108,40 +126,39 @@ def evaluate(
     >>> [finding.code for finding in report.findings if finding.level == "alarm"]
     ['trained_on', 'groups_unknown']
     """
-    analyses.check_durations(durations_s)
     clock, run = Clock.start(), RunContext(n_jobs, progress, time_limit_s, memory_limit)
-    store, corpus = as_store(cache), as_corpus(corpus)
-    trial_s = (model.training.trial_s if trial_s is None else trial_s) or None
-    settings = TrialSettings(model.features, trial_s, min_duration_s, model.front_end_tables())
+    settings = model_settings(model, rows, trial_s, min_duration_s, robustness=robustness)
+    durations_s = known_durations(model.features, durations_s)
+    store, corpus = as_store(cache), as_corpus(corpus, rows)
     options = {
         "split": split,
-        "trial_s": trial_s or 0.0,
+        "trial_s": settings.trial_s or 0.0,
         "min_duration_s": min_duration_s,
         "group_by": group_by,
         "durations_s": list(durations_s),
         "robustness": robustness,
         "model_sha256": model_sha256(model),
+        **rows_record(rows),
     }
     clips = _in_model_spelling(plan_split(corpus.clips, default="test", split=split, group_by=group_by), model)
     known, unknown_labels = _known_clips(model, clips)
     with as_spool(memory_bytes, store) as spool:
-        trial_set = build_trial_set(corpus.root, clips, settings, store=store, spool=spool, run=run)
+        trial_set = trials_of(corpus.root, clips, settings, rows, store=store, spool=spool, run=run)
         trials, on_intervals = interval_units(_with_labels(trial_set, model.scorer.labels), group_by)
         _check_scorable(trials, len(known), trial_set)
-        whole = model if trial_s is None else None  # cut trials are not long
+        whole = model if settings.trial_s is None else None  # cut trials are not long
         scored = score_trials(trials, model.recogniser, run=run, model=whole)
         out_of_set = score_trials(_with_labels(trial_set, unknown_labels), model.recogniser, run=run, model=whole)
         durations = score_durations(trials, model.recogniser, durations_s, model.features, run=run)
         slices: dict[str, Sequence[Slice]] = {"durations": analyses.duration_slices([durations])}
         if robustness:
             slices["robustness"] = _robustness(model, corpus.root, known, scored, settings, group_by, store, spool, run)
-        findings = check_model(model.training, trials, group_by) + corpus.findings + check_copies(trials)
-        findings += _check_labels(clips, known, unknown_labels, model.scorer.labels) + trial_set.findings + on_intervals
+        findings = _check_clips(model, corpus, trial_set, trials, group_by) + on_intervals
         findings += check_open_set(scored, out_of_set, _threshold_note(model))
         return make_report(
             scored,
             model.scorer.labels,
-            _protocol(model, options, _scored_part(corpus, split), trial_s, scored, unknown_labels, command, clock),
+            _protocol(model, options, _scored_part(corpus, split), scored, unknown_labels, command, clock),
             findings,
             trial_set.failed,
             slices=slices,
@@ -185,6 +202,21 @@ def _robustness(
     return analyses.robustness(clean, settings.trial_s, score, run)
 
 
+def _check_clips(
+    model: Model, corpus: Corpus, trial_set: TrialSet, trials: Sequence[Trial], group_by: str | None
+) -> tuple[Finding, ...]:
+    """Return the findings on the clips that are scored, before they are."""
+    known, unknown_labels = _known_clips(model, trial_set.clips)
+    return (
+        *check_given(model.features),
+        *check_model(model.training, trials, group_by),
+        *corpus.findings,
+        *check_copies(trials),
+        *_check_labels(trial_set.clips, known, unknown_labels, model.scorer.labels),
+        *trial_set.findings,
+    )
+
+
 def _check_scorable(trials: Sequence[Trial], n_clips: int, trial_set: TrialSet) -> None:
     """Raise an error where none of the clips can be scored."""
     if trials:
@@ -199,13 +231,13 @@ def _protocol(
     model: Model,
     options: Mapping[str, Any],
     part: str,
-    trial_s: float | None,
     scored: Sequence[ScoredClip],
     unknown_labels: tuple[str, ...],
     command: str,
     clock: Clock,
 ) -> Protocol:
     """Return the protocol of the report."""
+    trial_s = options["trial_s"] or None
     return Protocol(
         scheme=f"a trained model on {part}" + ("" if trial_s is None else f", trials of {trial_s:g} s"),
         group_by=options["group_by"] or "group",

@@ -343,8 +343,8 @@ def _check_fingerprints(fingerprints: Sequence[Fingerprint]) -> tuple[Finding, .
         Finding(
             "no_fingerprint",
             "warning",
-            f"{n_none} of {len(fingerprints)} clips are too short for a fingerprint (1 to 2 s): of them only exact "
-            "copies were searched",
+            f"{n_none} of {len(fingerprints)} clips have no fingerprint, which takes 1 to 2 s of sound: of them "
+            "only exact copies were searched",
         ),
     )
 

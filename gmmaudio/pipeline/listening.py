@@ -129,7 +129,7 @@ def listen(
     >>> import gmmaudio
     >>> from gmmaudio.audio import read_blocks
     >>> model = gmmaudio.train("my_music", preset="genre", group_by="parent").model
-    >>> sound = read_blocks("song.wav", model.features.frames.sample_rate_hz)
+    >>> sound = read_blocks("song.wav", model.features.sound_frames.sample_rate_hz)
     >>> for answer in listen(model, sound, ListenSettings(window_s=3.0, hop_s=2.0)):
     ...     print(f"{answer.start_s:.1f} {answer.end_s:.1f} {answer.name}")
     0.0 2.0 metal
@@ -167,7 +167,7 @@ class _Listener:
     def __init__(self, model: Model, settings: ListenSettings) -> None:
         windows = settings.of(model)
         self._model, self._priors, self._tables = model, settings.priors, model.front_end_tables()
-        self._hop_s, self._sr = windows.hop_s, model.features.frames.sample_rate_hz
+        self._hop_s, self._sr = windows.hop_s, model.features.sound_frames.sample_rate_hz
         self._n_window, self._least_s = round(windows.window_s * self._sr), min(LEAST_S, windows.window_s)
         self._n_limit = None if settings.seconds is None else round(settings.seconds * self._sr)
         self._held = np.zeros(0, dtype=np.float32)
@@ -208,7 +208,7 @@ class _Listener:
         start_s, end_s = (n / self._sr for n in (self._n_heard - len(self._held), self._n_heard))
         # one thread, so that a score is the same bits on any machine with the same libraries
         with one_thread():
-            raw = raw_frames([self._held], self._model.features.frames, self._tables)
+            raw = raw_frames([self._held], self._model.features.sound_frames, self._tables)
             self._levels.append(_loudest_db(raw.level_db, self._model.features.frames.frames_per_s, self._hop_s))
             if self._is_silent(raw):
                 return TimelineSegment(start_s, end_s, None, "silence", 1.0)
@@ -224,7 +224,7 @@ class _Listener:
         """Return whether the end of the window is silent."""
         if np.ptp(self._held[-round(SHORTEST_S * self._sr) :]) < SILENCE_PEAK_TO_PEAK:
             return True
-        frames = self._model.features.frames
+        frames = self._model.features.sound_frames
         # those that have nothing of what was before
         end = slice(-max(1, (round(SHORTEST_S * self._sr) - frames.n_fft // 2) // frames.hop_length), None)
         silent = raw.level_db[end] < max(max(self._levels) - RANGE_DB, FLOOR_DB)

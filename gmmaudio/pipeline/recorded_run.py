@@ -19,7 +19,7 @@ from gmmaudio.files import check_regular
 from gmmaudio.findings import Finding
 from gmmaudio.models import Recipe
 from gmmaudio.pipeline.arguments import read_corpus
-from gmmaudio.pipeline.crossvalidation import CrossvalOptions
+from gmmaudio.pipeline.crossval_options import CrossvalOptions
 from gmmaudio.pipeline.evaluation_run import evaluate
 from gmmaudio.values import convert, shown
 
@@ -80,6 +80,8 @@ class RecordedRun:
         Settings of the models of a cross-validation.
     division : CrossvalOptions or None
         Its other settings.
+    is_of_rows : bool
+        Whether rows of another program were given in place of sound.
     """
 
     kind: str
@@ -89,6 +91,7 @@ class RecordedRun:
     model_sha256: object = None
     recipe: Recipe | None = None
     division: CrossvalOptions | None = None
+    is_of_rows: bool = False
 
 
 def read_run(run: Any, root: str | os.PathLike[str] | None = None) -> RecordedRun:
@@ -129,8 +132,11 @@ that lists it (`root`)
         corpus = Corpus(_folder(record["root"], root, clips), clips, findings)
         if record["kind"] == "evaluate":
             options = _evaluate_options(record["options"])
-            return RecordedRun("evaluate", corpus, inputs, options, record["options"].get("model_sha256"))
-        return RecordedRun("crossval", corpus, inputs, {}, None, *_crossval_options(record["options"], len(clips)))
+            sha256, is_of_rows = record["options"].get("model_sha256"), "rows" in record["options"]
+            return RecordedRun("evaluate", corpus, inputs, options, sha256, is_of_rows=is_of_rows)
+        recipe, division = _crossval_options(record["options"], len(clips))
+        is_of_rows = recipe.features.is_given
+        return RecordedRun("crossval", corpus, inputs, {}, None, recipe, division, is_of_rows)
     except UNREADABLE as error:
         if isinstance(error, CorpusError):
             raise

@@ -22,6 +22,7 @@ from gmmaudio.pipeline.evaluation_run import evaluate
 from gmmaudio.pipeline.external_predictions import evaluate_predictions
 from gmmaudio.pipeline.provenance import machine, versions
 from gmmaudio.pipeline.recorded_run import UNREADABLE, Input, RecordedRun, read_run
+from gmmaudio.trials import GivenRows
 from gmmaudio.values import checked, shown
 
 # rounding stays within this on other processors and by other versions, absolutely or relatively: products in float32
@@ -73,6 +74,7 @@ def reproduce(
     *,
     root: str | os.PathLike[str] | None = None,
     model: Model | None = None,
+    rows: GivenRows | None = None,
     n_jobs: int | None = None,
     progress: Progress = quiet,
 ) -> Reproduction:
@@ -88,6 +90,8 @@ def reproduce(
         are followed only where it is named here.
     model : Model or None
         The model, for a report of :func:`gmmaudio.evaluate`.
+    rows : GivenRows or None
+        The rows, for a report on rows of another program.
     n_jobs : int or None
         Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
         for much. The numbers do not depend on it.
@@ -120,7 +124,7 @@ def reproduce(
     document = upgrade(recorded)
     run = _decoded(read_run(document.get("run"), root), document, model)
     environment = _changed_environment(document)
-    report = _run_again(run, model, run_context, is_root_recorded=root is None)
+    report = _run_again(run, model, rows, run_context, is_root_recorded=root is None)
     inputs = tuple(_changed_audio(run.inputs, report.run["manifest"]))
     if run.model_sha256 != report.run["options"].get("model_sha256"):
         inputs = ("the model: is another one", *inputs)
@@ -243,16 +247,20 @@ def _equal(old: Any, new: Any, tolerance: float) -> bool:
     return bool(old == new)
 
 
-def _run_again(run: RecordedRun, model: Model | None, context: RunContext, *, is_root_recorded: bool) -> Report:
+def _run_again(
+    run: RecordedRun, model: Model | None, rows: GivenRows | None, context: RunContext, *, is_root_recorded: bool
+) -> Report:
     """Return the report of a run that is made once more."""
+    if run.is_of_rows and rows is None:
+        raise CorpusError("is the report of rows that were given; name these (`rows`)")
     try:
         if run.kind == "predictions":
             return evaluate_predictions(run.corpus.root, progress=context.progress)
         if run.recipe is not None and run.division is not None:
-            return run_crossval(run.corpus, run.recipe, run.division, context)
+            return run_crossval(run.corpus, run.recipe, run.division, context, rows=rows)
         if model is None:
             raise CorpusError("is the report of a model; name its file (`model`)")
-        return evaluate(model, run.corpus, n_jobs=context.n_jobs, progress=context.progress, **run.options)
+        return evaluate(model, run.corpus, rows=rows, n_jobs=context.n_jobs, progress=context.progress, **run.options)
     except SettingError as error:
         raise CorpusError(f"holds settings that cannot be used ({error}); {EXPECTED}") from error
     except CorpusError as error:

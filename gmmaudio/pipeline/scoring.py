@@ -82,7 +82,7 @@ def score_trials(
                     predicted=prediction.best_label or "",
                     scores=prediction.scores,
                     probability=prediction.probability,
-                    duration_s=trial.duration_s,
+                    duration_s=trial.known_duration_s,
                     rejected=prediction.status == "unknown" if recogniser.is_open_set else None,
                 )
             )

@@ -83,8 +83,9 @@ class TimelineSettings:
         Parameters
         ----------
         model : Model
-            The model.
+            The model, which takes sound.
         """
+        model.features.sound_frames  # noqa: B018 - raises where rows are given
         window_s = (
             min(calibrated_window_s(model.training), LONGEST_WINDOW_S) if self.window_s is None else self.window_s
         )
@@ -132,7 +133,7 @@ class Scan:
         blocks : iterable of ndarray, shape (n,), float32
             Consecutive mono samples at the front end's rate.
         """
-        frames = self.model.features.frames
+        frames = self.model.features.sound_frames
 
         def settled() -> Iterator[TimelineSegment]:
             for chunk in frame_chunks(self._counted(blocks), frames, self.model.front_end_tables()):
@@ -162,7 +163,7 @@ class Scan:
             posteriors,
             self._segmenter.times,
             self._segmenter.labels,
-            self.n_samples / self.model.features.frames.sample_rate_hz,
+            self.n_samples / self.model.features.sound_frames.sample_rate_hz,
             path,
             self._segmenter.window_s,
             self._segmenter.step_s,
@@ -177,7 +178,7 @@ class Scan:
         path : str
             The recording, as it was named.
         """
-        duration_s, step_s = self.n_samples / self.model.features.frames.sample_rate_hz, self._segmenter.step_s
+        duration_s, step_s = self.n_samples / self.model.features.sound_frames.sample_rate_hz, self._segmenter.step_s
         times = np.arange(step_s / 2, duration_s, step_s)
         posteriors = np.zeros((len(times), len(self._segmenter.labels) + 2))
         posteriors[:, -1] = 1.0
@@ -199,7 +200,7 @@ class Scan:
                 yield last
             last = segment
         if last is not None:
-            yield last.ending_at(self.n_samples / self.model.features.frames.sample_rate_hz)
+            yield last.ending_at(self.n_samples / self.model.features.sound_frames.sample_rate_hz)
 
 
 @checked
@@ -346,7 +347,7 @@ def _scan_file(
     """Return the timeline of a file."""
     scan, said = Scan(model, settings), list[AudioNote]()
     blocks = read_blocks(
-        path, model.features.frames.sample_rate_hz, min_duration_s=settings.min_duration_s, on_note=said.append
+        path, model.features.sound_frames.sample_rate_hz, min_duration_s=settings.min_duration_s, on_note=said.append
     )
     try:
         for segment in scan.follow(blocks):

@@ -29,9 +29,10 @@ from gmmaudio.models import (
 )
 from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_spool, as_store
 from gmmaudio.pipeline.leakage import check_training_set
+from gmmaudio.pipeline.own_rows import check_given, recipe_of_rows, training_trials
 from gmmaudio.pipeline.provenance import versions
 from gmmaudio.pipeline.stored_checkpoints import checkpoints_of
-from gmmaudio.trials import DEFAULT_MEMORY_BYTES, Trial, TrialSet, build_trial_set, clips_of, with_features
+from gmmaudio.trials import DEFAULT_MEMORY_BYTES, GivenRows, Trial, TrialSet, clips_of, with_features
 from gmmaudio.values import checked
 
 FILES_AS_GROUPS = Finding(
@@ -71,6 +72,7 @@ def train(
     group_by: str | None = None,
     tune: bool = False,
     kind: str | None = None,
+    rows: GivenRows | None = None,
     n_jobs: int | None = None,
     progress: Progress = quiet,
     time_limit_s: float | None = None,
@@ -95,6 +97,8 @@ def train(
         Choose kind, components, covariance and projection on inner folds.
     kind : str or None
         With ``tune``, choose among settings of this kind only.
+    rows : GivenRows or None
+        Rows of another program, in place of sound (:class:`gmmaudio.GivenRows`); None reads the sound.
     n_jobs : int or None
         Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
         for much. The model does not depend on it.
@@ -140,20 +144,25 @@ def train(
         )
     store = as_store(cache)
     run = RunContext(n_jobs, progress, time_limit_s, memory_limit, checkpoints_of(store), cluster)
-    corpus, recipe = as_corpus(corpus), as_recipe(preset)
+    corpus, recipe = as_corpus(corpus, rows), as_recipe(preset)
     clips = plan_split(corpus.clips, split=split, group_by=group_by)
     check_labels([clip.label for clip in clips])
+    recipe = recipe_of_rows(recipe, rows, clips)
     with as_spool(memory_bytes, store, run) as spool:
-        trial_set = build_trial_set(
-            corpus.root, clips, recipe.trial_settings, augment=recipe.degradations, store=store, spool=spool, run=run
-        )
+        trial_set = training_trials(corpus.root, clips, recipe, rows, tune=tune, store=store, spool=spool, run=run)
         trials = trial_set.trials
-        findings = corpus.findings + check_trial_set(trial_set) + check_lost_labels(clips, trials)
+        findings = (
+            corpus.findings
+            + check_given(recipe.features)
+            + check_trial_set(trial_set)
+            + check_lost_labels(clips, trials)
+        )
         choice = tuning.tune(trials, recipe, run, kind=kind) if tune else None
         if choice is not None:
             recipe = choice.recipe
             trials = with_features(trials, recipe.features)
-        findings += check_training_set(trials, preset_of(recipe.preset, recipe.kind_settings.kind).short_s)
+        short_s = 0.0 if recipe.features.is_given else preset_of(recipe.preset, recipe.kind_settings.kind).short_s
+        findings += check_training_set(trials, short_s)
         tuned = None if choice is None else choice.to_dict()
         model, traces = fit_model(trials, recipe, run, findings, tuned=tuned, group_by=group_by)
         return TrainResult(model, traces, tuple(trial_set.failed))
@@ -196,7 +205,7 @@ def fit_model(
     >>> from gmmaudio.compute import QUIET
     >>> from gmmaudio.corpus import plan_split
     >>> recipe, corpus = as_recipe(None), as_corpus("my_music")
-    >>> trials = build_trial_set(corpus.root, plan_split(corpus.clips), recipe.trial_settings).trials
+    >>> trials = training_trials(corpus.root, plan_split(corpus.clips), recipe, None).trials
     >>> fit_model(trials, recipe, QUIET, ())[0].scorer.labels
     ('jazz', 'metal')
     """
@@ -210,7 +219,8 @@ def fit_model(
         findings += (FILES_AS_GROUPS,)
     summary = summarise(trials, fitted.traces, recipe, findings, tuned, group_by)
     scorer, calibration = fitted.recogniser.scorer, fitted.recogniser.calibration
-    tables = design_tables(recipe.features.frames) if tables is None else tables
+    if tables is None and not recipe.features.is_given:
+        tables = design_tables(recipe.features.sound_frames)
     return Model(recipe.features, scorer, summary, calibration, open_set, tables), fitted.traces
 
 

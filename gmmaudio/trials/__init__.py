@@ -21,6 +21,8 @@ from gmmaudio.trials.extraction import (
     extract_clips,
     fail_crashed,
 )
+from gmmaudio.trials.given_rows import ROWS_REASONS, ROWS_SUFFIXES, GivenRows
+from gmmaudio.trials.row_extraction import RowExtraction, check_same_rows, extract_rows, trials_of_rows
 from gmmaudio.trials.spool import DEFAULT_MEMORY_BYTES, Spool
 from gmmaudio.trials.trial import Segment, Trial, TrialSet, clips_of, units_of
 from gmmaudio.trials.trial_digest import digest_trials
@@ -28,11 +30,15 @@ from gmmaudio.trials.workload import estimate_work, file_limits, sound_s
 
 __all__ = [
     "DEFAULT_MEMORY_BYTES",
+    "ROWS_REASONS",
+    "ROWS_SUFFIXES",
     "Answer",
     "ClipCache",
     "Degradation",
     "Extracted",
     "Extraction",
+    "GivenRows",
+    "RowExtraction",
     "Segment",
     "Spool",
     "Trial",
@@ -42,17 +48,20 @@ __all__ = [
     "build_trial_set",
     "check_lengths",
     "check_made_trials",
+    "check_same_rows",
     "clips_of",
     "cut_trial",
     "digest_trials",
     "estimate_work",
     "extract_clip",
     "extract_clips",
+    "extract_rows",
     "fail_crashed",
     "file_limits",
     "joining_key",
     "make_trials",
     "sound_s",
+    "trials_of_rows",
     "units_of",
     "warn_of",
     "with_features",

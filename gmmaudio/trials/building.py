@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from gmmaudio.audio import NOTES
 from gmmaudio.compute import QUIET, RunContext
 from gmmaudio.corpus import Clip
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, make_rows
+from gmmaudio.features import FeatureSettings, FeatureStore, FrontEndTables, GivenFrames, make_rows
 from gmmaudio.findings import Finding
 from gmmaudio.trials.extraction import Degradation, Extracted, check_lengths, extract_clips
 from gmmaudio.trials.spool import Spool
@@ -38,6 +39,8 @@ class TrialSettings:
         Shortest trial, seconds.
     tables : FrontEndTables or None
         Tables of the front end, such as those of a model; None designs them.
+    takes_missing : bool
+        Whether NaN may stand for a missing value in frames that are given.
 
     Raises
     ------
@@ -55,11 +58,18 @@ class TrialSettings:
     trial_s: float | None = None
     min_duration_s: float = 0.5
     tables: FrontEndTables | None = None
+    takes_missing: bool = False
 
     def __post_init__(self) -> None:
         convert_fields(self, mark="`")
         check_lengths(self.min_duration_s, self.trial_s)
         object.__setattr__(self, "trial_s", self.trial_s or None)
+
+    @property
+    def shortest_s(self) -> float:
+        """Shortest trial, seconds; 0 of frames whose rate is not known."""
+        frames = self.features.frames
+        return 0.0 if isinstance(frames, GivenFrames) and not frames.is_rated else self.min_duration_s
 
 
 def build_trial_set(
@@ -128,13 +138,52 @@ def build_trial_set(
         )
 
     results = extract(clips, degradation)
+    copies = ((each.name, partial(extract, wanted=each)) for each in augment)
+    return trial_set_of(results, clips, settings, copies, spool=spool)
+
+
+def trial_set_of(
+    results: Sequence[Extracted | FailedInput],
+    clips: Sequence[Clip],
+    settings: TrialSettings,
+    copies: Iterable[tuple[str, Callable[[Sequence[Clip]], Sequence[Extracted | FailedInput]]]] = (),
+    *,
+    spool: Spool | None = None,
+) -> TrialSet:
+    """Return the trials of clips whose frames are known.
+
+    Parameters
+    ----------
+    results : sequence of Extracted or FailedInput
+        Frames of every clip, or its failure.
+    clips : sequence of Clip
+        The clips.
+    settings : TrialSettings
+        Front end and lengths.
+    copies : iterable of (str, callable)
+        Name of a degradation, and what gives the frames of degraded clips.
+    spool : Spool or None
+        Where rows go beyond a bound of memory; None holds all in memory.
+
+    Returns
+    -------
+    TrialSet
+        Trials, failures and findings.
+
+    Examples
+    --------
+    >>> from gmmaudio.features import make_features
+    >>> clip, failed = Clip("a.wav", "jazz"), FailedInput("a.wav", "vanished", "is not there")
+    >>> trial_set_of([failed], [clip], TrialSettings(make_features())).failed[0].code
+    'vanished'
+    """
     extracted, failed = _usable(results)
     trials, short, left_out_s = _joined_and_cut(extracted, settings, spool)
     lost_copies: dict[str, tuple[FailedInput, ...]] = {}
-    for each in augment:
-        degraded, lost = _usable(extract([item.clip for item in extracted], each))
+    for name, extract in copies:
+        degraded, lost = _usable(extract([item.clip for item in extracted]))
         trials = _with_copies(trials, make_trials(degraded, settings, spool)[0])
-        lost_copies[each.name] = tuple(lost)
+        lost_copies[name] = tuple(lost)
     findings = check_made_trials(extracted, left_out_s, lost_copies)
     sha256 = tuple(item.sha256 if isinstance(item, Extracted) else None for item in results)
     return TrialSet(trials, failed + short, findings, tuple(clips), sha256, left_out_s, lost_copies)
@@ -321,8 +370,8 @@ def _joined_and_cut(extracted: Sequence[Extracted], settings: TrialSettings, spo
         for segments in planned:
             duration_s = sum(segment.duration_s for segment in segments)
             # one frame less is rounding
-            if duration_s < settings.min_duration_s - 1 / frames_per_s:
-                failed.append(_too_short(segments, duration_s, settings.min_duration_s))
+            if duration_s < settings.shortest_s - 1 / frames_per_s:
+                failed.append(_too_short(segments, duration_s, settings.shortest_s))
             else:
                 rows = make_rows([reader.read(segment) for segment in segments], settings.features)
                 held = rows if spool is None else spool.hold_rows(rows)

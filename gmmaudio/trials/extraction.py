@@ -54,6 +54,8 @@ class Extracted:
         What is to be said of the file: damaged places, joined recordings, channels that cancel.
     sample_rate_hz : int or None
         Rate of the sound in the file; None where that is not known.
+    is_timed : bool
+        Whether the length is in seconds; of frames that are given without a rate it is a number of frames.
     """
 
     clip: Clip
@@ -63,6 +65,7 @@ class Extracted:
     fingerprint: Fingerprint = field(default_factory=lambda: NO_FINGERPRINT)
     notes: tuple[AudioNote, ...] = ()
     sample_rate_hz: int | None = None
+    is_timed: bool = True
 
     @property
     def raw(self) -> RawFrames:
@@ -258,6 +261,8 @@ def extract_clips(
 
     Raises
     ------
+    SettingError
+        If the front end takes frames that are given, and no sound.
     WorkerError
         If worker processes cannot be started.
 
@@ -273,13 +278,14 @@ def extract_clips(
     >>> [item.code for item in extract_clips(Path(), clips, make_features(), min_duration_s=0.5)]
     ['vanished']
     """
+    frames = features.sound_frames
     # by the caller's process: workers need not import what designs them
-    tables = design_tables(features.frames) if tables is None else tables
-    cache = None if store is None else ClipCache.of(store, features.frames, tables)
+    tables = design_tables(frames) if tables is None else tables
+    cache = None if store is None else ClipCache.of(store, frames, tables)
     root, folder = run.locate(root), None
     # frames that many workers make need not pass through this process, where both reach the files
     if spool is not None and (run.is_here or store is not None):
-        folder = spool.folder_for(estimate_frames(root, clips, features.frames))
+        folder = spool.folder_for(estimate_frames(root, clips, frames))
     extraction = Extraction(root, features, min_duration_s, degradation, tables, cache, frames_folder=folder)
     stage = "extracting features" if degradation is None else f"extracting features, {degradation.name}"
     function, estimate = partial(extract_clip, extraction), partial(extraction.estimate_work, clips)
@@ -359,7 +365,7 @@ def _frames_of(extraction: Extraction, clip: Clip, note: Callable[[str], None]) 
 
 def _compute(extraction: Extraction, clip: Clip) -> ClipFrames:
     """Return the frames of a clip, also of one that is too short: the minimum is of the run, not of the file."""
-    sr = extraction.features.frames.sample_rate_hz
+    sr = extraction.features.sound_frames.sample_rate_hz
     tally, notes, decoded = _Tally(), list[AudioNote](), list[AudioInfo]()
     try:
         blocks = read_blocks(
@@ -374,7 +380,7 @@ def _compute(extraction: Extraction, clip: Clip) -> ClipFrames:
         if extraction.degradation is not None:
             degraded = extraction.degradation.apply(np.concatenate(list(sound)), sr, clip.path)
             tally.n_samples, sound = len(degraded), iter([degraded])
-        raw = raw_frames(sound, extraction.features.frames, extraction.tables)
+        raw = raw_frames(sound, extraction.features.sound_frames, extraction.tables)
         prints = _fingerprint(raw, extraction.features) if extraction.fingerprints else None
     except Exception:
         # whatever else is wrong with a short clip follows from that

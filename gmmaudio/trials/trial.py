@@ -120,6 +120,11 @@ class Trial:
         return tuple(dict.fromkeys(segment.extracted for segment in self.segments))
 
     @property
+    def known_duration_s(self) -> float | None:
+        """Length before the gate, seconds; None where frames were given without a rate."""
+        return self.duration_s if all(part.is_timed for part in self.parts) else None
+
+    @property
     def clip(self) -> Clip:
         """The first clip; all clips of a trial have the same label, group, source, split and fold."""
         return self.segments[0].extracted.clip

@@ -152,7 +152,7 @@ def fit_kind(training: TrainingRows, settings: KindSettings) -> Fit:
     if len(training.labels) < 2:
         names = ", ".join(training.labels) or "none"
         raise SettingError(f"only the label {names}; at least two are needed to tell apart")
-    check_rows(training.rows, n_warps)
+    check_rows(training.rows, n_warps, may_be_missing=kind.transform.takes_missing)
     if n_warps > 1 and not kind.takes_warps:
         warping = ", ".join(other.name for other in KINDS.values() if other.takes_warps)
         raise SettingError(f"rows hold {n_warps} VTLN warps; {kind.name} take one, any number only {warping}")
@@ -181,7 +181,7 @@ def fresh_fits(training: TrainingRows, settings: KindSettings) -> FreshFits:
     return FreshFits(training, settings, find_kind(settings.kind).fit)
 
 
-def check_rows(rows_per_clip: Sequence[Matrix], n_warps: int = 1) -> None:
+def check_rows(rows_per_clip: Sequence[Matrix], n_warps: int = 1, *, may_be_missing: bool = False) -> None:
     """Raise MixtureError where rows of clips are not finite, or not of one width that the warps divide.
 
     Parameters
@@ -190,6 +190,8 @@ def check_rows(rows_per_clip: Sequence[Matrix], n_warps: int = 1) -> None:
         Rows of every clip; at least one clip.
     n_warps : int
         VTLN warps that each row holds.
+    may_be_missing : bool
+        Whether NaN stands for a missing value.
 
     Examples
     --------
@@ -202,4 +204,4 @@ def check_rows(rows_per_clip: Sequence[Matrix], n_warps: int = 1) -> None:
     if n_warps < 1 or widths[0] % n_warps:
         raise MixtureError(f"rows of {widths[0]} features cannot hold {n_warps} VTLN warps")
     for clip, rows in enumerate(rows_per_clip):
-        check_finite(rows, f"clip {clip}: ")
+        check_finite(rows, f"clip {clip}: ", may_be_missing=may_be_missing)

@@ -155,6 +155,7 @@ class Projection:
     soft_clip: float | None = None
     kind: ClassVar[str] = "projection"
     scores_rows: ClassVar[bool] = True
+    takes_missing: ClassVar[bool] = False
     n_warps: ClassVar[int] = 1
     setting_types: ClassVar[Mapping[str, Any]] = {"soft_clip": float | None}
 

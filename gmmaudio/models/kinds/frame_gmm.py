@@ -101,6 +101,7 @@ class Identity:
     n_features: int
     kind: ClassVar[str] = "identity"
     scores_rows: ClassVar[bool] = True
+    takes_missing: ClassVar[bool] = True
     n_warps: ClassVar[int] = 1
     setting_types: ClassVar[Mapping[str, Any]] = {"n_features": int}
 

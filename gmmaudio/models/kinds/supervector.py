@@ -175,6 +175,7 @@ class Supervectors:
     n_warps: int = 1
     kind: ClassVar[str] = "supervector"
     scores_rows: ClassVar[bool] = False
+    takes_missing: ClassVar[bool] = False
     setting_types: ClassVar[Mapping[str, Any]] = {"relevance": float, "bigram_lag": int, "n_warps": int}
 
     def __post_init__(self) -> None:
@@ -367,8 +368,7 @@ class VectorFits:
         drawn = draw_nuisance_clips(len(clips), np.random.default_rng((part.seed, len(part.labels))))
         none = np.zeros((0, len(mean)), dtype=np.float32)
         plain = Supervectors(self.ubm, settings.relevance, settings.bigram_lag, mean, none, self.training.n_warps)
-        n_rows, rows = self.n_rows[clips[drawn]], self.vectors.take(clips[drawn])
-        centred = rows.map(lambda at, chunk: plain.centre(chunk, n_rows[at]), rows.shape[1])
+        centred = plain.centre(self.vectors.read(clips[drawn]), self.n_rows[clips[drawn]])
         directions = estimate_nuisance_directions(centred, part.codes[drawn], settings.n_nuisance)
         return replace(plain, nuisance_directions=directions)
 
