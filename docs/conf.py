@@ -27,6 +27,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "library_links",
     "mathml",
+    "offline_animations",
     "reference_pages",
     "repository_links",
 ]

@@ -19,6 +19,10 @@ class CorpusError(GmmaudioError, ValueError):
     """A folder or manifest without usable clips, or with wrong rows."""
 
 
+class TableError(GmmaudioError, ValueError):
+    """A table of data that cannot be read, or lacks columns or numbers that are needed."""
+
+
 class MixtureError(GmmaudioError, ValueError):
     """Rows on which no Gaussian mixture can be fitted or scored."""
 

@@ -12,6 +12,7 @@ BUILTINS = {
     "SettingError": ValueError,
     "CorpusError": ValueError,
     "MixtureError": ValueError,
+    "TableError": ValueError,
     "FeatureError": ValueError,
     "ModelFileError": ValueError,
     "MixtureFileError": ValueError,

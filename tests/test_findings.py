@@ -32,6 +32,8 @@ CODES = {
             "files_as_groups",
         ),
         *("recordings_without_segments", "shards_missing", "truth_labels_unknown"),
+        *("clusters_depend_on_start", "column_nearly_numeric", "component_of_few_rows", "most_components_chosen"),
+        *("start_found_better", "values_far_outside"),
         *("groups_not_comparable", "label_lost", "label_never_candidate", "label_not_scored", "label_of_one_source"),
         *("labels_not_in_model", "little_audio", "no_fingerprint", "not_calibrated", "one_group"),
         *("prediction_not_best", "same_audio_twice", "same_audio_two_labels", "sample_rates_differ", "short_clips"),
@@ -50,6 +52,7 @@ CODES = {
         *("open_set_counts", "open_set_not_measured", "random_split_gap", "remainders_left_out", "sound_as_read"),
         *("recordings_without_truth", "source_unknown", "truth_labels_as_statuses"),
         *("given_rows", "group_in_several_statistics", "ubm_of_other_clips"),
+        *("columns_left_out", "criteria_disagree", "rows_without_values"),
     },
     "passed": {
         *("groups_known", "labels_have_two_groups", "labels_have_two_sources", "no_audio_on_both_sides"),

@@ -151,3 +151,19 @@ def test_constants_of_the_reference_have_their_comment_and_their_value(extension
     assert any("'tied'" in line for line in reference.constant(mixture, "COVARIANCE_TYPES"))
     with pytest.raises(ValueError, match="'NOTHING'"):
         reference.definition(mixture, "NOTHING")
+
+
+def test_the_player_of_an_animation_needs_no_network_and_has_words(extension):
+    pytest.importorskip("docutils")
+    animation = pytest.importorskip("matplotlib.animation")
+    figure = pytest.importorskip("matplotlib.pyplot").figure(figsize=(1, 1))
+    player = animation.FuncAnimation(figure, lambda _: [], frames=2).to_jshtml()
+    changed = extension("offline_animations").without_network(player)
+    assert "https://" in player
+    assert not re.search(r"(src|href)\s*=\s*.https?:", changed)
+    assert 'class="fa ' not in changed
+    assert re.findall(r'<(?:img|input) (alt|aria-label)="[^"]+" id="_anim_(?:img|slider)', changed) == [
+        "alt",
+        "aria-label",
+    ]
+    assert changed.count("<button") == changed.count('<span aria-hidden="true">') == 9

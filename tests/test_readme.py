@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
 import soundfile
 
@@ -104,11 +103,9 @@ def test_measured_numbers_stand_in_generated_blocks_only(page):
 
 def known_options():
     """Return every option of every sub-command."""
-    from gmmaudio.cli import cli
+    from gmmaudio.cli.flags import all_commands
 
-    context = click.Context(cli)
-    commands = [cli.get_command(context, name) for name in cli.list_commands(context)]
-    return {name for command in commands for parameter in command.params for name in parameter.opts}
+    return {name for command in all_commands().values() for parameter in command.params for name in parameter.opts}
 
 
 @pytest.mark.parametrize("page", [README, *ROOT.glob("docs/*.md")], ids=lambda page: page.name)

@@ -20,7 +20,9 @@ from old_faithful import COLUMNS, ROWS
 from gmmaudio.mixture import COVARIANCE_TYPES, fit_gmm, select_gmm
 from gmmaudio.mixture.plot import plot_mixture, plot_selection
 
-print(f"{len(ROWS)} rows; means {ROWS.mean(axis=0).round(3)}, standard deviations {ROWS.std(axis=0, ddof=1).round(3)}")
+print(f"{len(ROWS)} rows, {ROWS.shape[1]} columns: {COLUMNS[0]}; {COLUMNS[1]}")
+print("means              ", ROWS.mean(axis=0).round(3))
+print("standard deviations", ROWS.std(axis=0, ddof=1).round(3))
 
 # %%
 # The likelihood cannot choose
@@ -38,12 +40,14 @@ on_held = [mixture.log_density(held).mean() for mixture in fits]
 figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
 axes.plot(sizes, on_kept, marker="o", label="136 rows of the fit")
 axes.plot(sizes, on_held, marker="o", label="136 other rows")
-axes.set(xlabel="components", ylabel="mean log density of a row, nats", title="Only other rows show what is too much")
+axes.set(xlabel="components", ylabel="mean log density of a row, nats")
+axes.set_title("Only other rows show what is too much")
 axes.legend()
 plt.show()
 
-print(f"from 2 to 12 components: {on_kept[-1] - on_kept[1]:+.2f} nats a row where the mixture was fitted,")
-print(f"                         {on_held[-1] - on_held[1]:+.2f} nats a row where it was not")
+print("from 2 to 12 components, nats a row:")
+print(f"  rows of the fit {on_kept[-1] - on_kept[1]:+.2f}")
+print(f"  other rows      {on_held[-1] - on_held[1]:+.2f}")
 assert on_kept[-1] > on_kept[1]
 assert on_held[-1] < on_held[1]
 
@@ -64,12 +68,17 @@ assert on_held[-1] < on_held[1]
 # ``tied``        an ellipse in any direction, the same for all components    :math:`D (D + 1) / 2`
 # ``full``        an ellipse in any direction, its own                        :math:`K D (D + 1) / 2`
 # ==============  ==========================================================  =========================
+#
+# To these come :math:`K D` numbers of the means and :math:`K - 1` weights, as the last weight follows from the others.
+# Together they are the *free parameters* of the mixture.
 
-figure, grid = plt.subplots(2, 2, figsize=(8, 6.4), sharex=True, sharey=True, layout="constrained")
-for axes, covariance_type in zip(grid.flat, ("spherical", "diag", "tied", "full"), strict=True):
-    mixture, _ = fit_gmm(ROWS, 3, covariance_type=covariance_type, init="hierarchical", max_iter=500, tol=1e-6)
+settings = {"init": "hierarchical", "max_iter": 500, "tol": 1e-6}
+shapes = ("spherical", "diag", "tied", "full")
+figure, grid = plt.subplots(2, 2, figsize=(8, 6.4), sharey=True, layout="constrained")
+for axes, shape in zip(grid.flat, shapes, strict=True):
+    mixture, _ = fit_gmm(ROWS, 3, covariance_type=shape, **settings)
     plot_mixture(mixture, ROWS, names=COLUMNS, axes=axes)
-    axes.set_title(f"{covariance_type}: {mixture.n_parameters} free parameters")
+    axes.set_title(f"{shape}: {mixture.n_parameters} free parameters")
     axes.set_xlim(0.0, 7.0)
     axes.label_outer()
 plt.show()
@@ -94,7 +103,7 @@ assert 39 * 40 // 2 == 780
 # It approximates which model is most probable given the rows. ``select_gmm`` fits every candidate and prints a table,
 # in which ``*`` marks the best of each column.
 
-selection = select_gmm(ROWS, [1, 2, 3, 4, 5], COVARIANCE_TYPES, init="hierarchical", held_out=0, max_iter=500, tol=1e-6)
+selection = select_gmm(ROWS, [1, 2, 3, 4, 5], COVARIANCE_TYPES, held_out=0, **settings)
 print(selection)
 
 # %%
@@ -115,7 +124,8 @@ plt.show()
 
 ordered = sorted(selection.rows, key=lambda candidate: candidate.bic)
 for candidate in ordered[:4]:
-    print(f"{candidate.covariance_type:5} {candidate.n_components}: {candidate.bic - best.bic:5.1f} above the best")
+    above = candidate.bic - best.bic
+    print(f"{candidate.covariance_type:5} {candidate.n_components}: best + {above:.1f}")
 
 # %%
 # ICL: components that do not overlap
@@ -133,15 +143,18 @@ clustered = selection.best("icl")
 assert (clustered.covariance_type, clustered.n_components) == ("full", 2)
 
 figure, pair = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
-for axes, candidate, criterion in zip(pair, (best, clustered), ("BIC", "ICL"), strict=True):
+by_criterion = {"BIC": best, "ICL": clustered}
+for axes, (criterion, candidate) in zip(pair, by_criterion.items(), strict=True):
     unsure = candidate.mixture.responsibilities(ROWS).max(axis=1) < 0.9
     plot_mixture(candidate.mixture, ROWS, names=COLUMNS, axes=axes)
-    axes.scatter(*ROWS[unsure].T, s=14, color="black", label="no responsibility above 0.9")
-    axes.set_title(f"best by {criterion}: {candidate.covariance_type}, {candidate.n_components}")
+    axes.scatter(*ROWS[unsure].T, s=14, color="black")
+    shape, k = candidate.covariance_type, candidate.n_components
+    axes.set_title(f"best by {criterion}: {shape}, {k}")
     axes.label_outer()
-    print(f"{criterion}: {unsure.sum()} of {len(ROWS)} rows have no component with a responsibility above 0.9")
-    if candidate is best:
-        axes.legend([axes.collections[-1]], ["no responsibility above 0.9"], loc="upper left")
+    print(f"{criterion}: {unsure.sum()} rows without a responsibility above 0.9")
+pair[0].legend(
+    [pair[0].collections[-1]], ["no responsibility above 0.9"], loc="upper left"
+)
 plt.show()
 
 # %%
@@ -154,33 +167,34 @@ plt.show()
 # is used to score *new* rows. One division into two parts is a matter of luck, though. Ten-fold cross-validation holds
 # out every row once.
 
-candidates = [(covariance_type, k) for covariance_type in ("tied", "full") for k in (1, 2, 3, 4)]
+candidates = [(shape, k) for shape in ("tied", "full") for k in (1, 2, 3, 4)]
 fold = np.random.default_rng(0).permutation(len(ROWS)) % 10
 scores = np.empty((len(candidates), len(ROWS)))
 for i in range(10):
-    for j, (covariance_type, k) in enumerate(candidates):
-        mixture, _ = fit_gmm(ROWS[fold != i], k, covariance_type=covariance_type, init="hierarchical")
-        scores[j, fold == i] = mixture.log_density(ROWS[fold == i])
+    kept, held = ROWS[fold != i], ROWS[fold == i]
+    for j, (shape, k) in enumerate(candidates):
+        mixture, _ = fit_gmm(kept, k, covariance_type=shape, init="hierarchical")
+        scores[j, fold == i] = mixture.log_density(held)
 
 # %%
 # Two candidates were scored on the same rows, so compare them row by row: the mean difference has a standard error,
 # :math:`s / \sqrt{n}` with :math:`s` the standard deviation of the differences.
 
 reference = scores[candidates.index(("tied", 3))]
+differences = scores - reference
+half_width = 1.96 * differences.std(axis=1, ddof=1) / np.sqrt(len(ROWS))
 print("type   K   held-out log density   difference to tied 3, nats a row")
-for (covariance_type, k), row in zip(candidates, scores, strict=True):
-    difference = row - reference
-    error = difference.std(ddof=1) / np.sqrt(len(row))
-    print(f"{covariance_type:5}  {k}   {row.mean():20.3f}   {difference.mean():+.3f} ± {1.96 * error:.3f}")
+for j, (shape, k) in enumerate(candidates):
+    difference = f"{differences[j].mean():+.3f} ± {half_width[j]:.3f}"
+    print(f"{shape:5}  {k}   {scores[j].mean():20.3f}   {difference}")
 
 # %%
 # One component is clearly worse. But three tied components are not clearly better than two, or than two, three or four
 # full ones: no difference is larger than its interval. 272 rows do not decide it. That is a result too, and an honest
 # report of this table says so.
-differences = scores - reference
-half_width = 1.96 * differences.std(axis=1, ddof=1) / np.sqrt(len(ROWS))
 for candidate in (("tied", 2), ("full", 2), ("full", 3), ("full", 4)):
-    assert abs(differences[candidates.index(candidate)].mean()) < half_width[candidates.index(candidate)]
+    j = candidates.index(candidate)
+    assert abs(differences[j].mean()) < half_width[j]
 
 # %%
 # When the criteria must disagree
@@ -202,13 +216,16 @@ chosen = {criterion: [] for criterion in criteria}
 for seed in range(10):
     rng = np.random.default_rng(seed)
     drawn = skewed_clusters(rng)
-    choice = select_gmm(drawn, [1, 2, 3, 4, 5, 6], ["full"], init="hierarchical", rng=rng)
+    choice = select_gmm(drawn, range(1, 7), ["full"], init="hierarchical", rng=rng)
     for criterion in criteria:
         chosen[criterion].append(choice.best(criterion).n_components)
 
 print("components     1   2   3   4   5   6   (of 10 tables, two clusters each)")
 for criterion in criteria:
-    print(f"{criterion:10}" + "".join(f"{chosen[criterion].count(k):4d}" for k in range(1, 7)))
+    print(
+        f"{criterion:10}"
+        + "".join(f"{chosen[criterion].count(k):4d}" for k in range(1, 7))
+    )
 assert np.median(chosen["icl"]) == 2
 assert np.median(chosen["bic"]) > 2
 
@@ -217,10 +234,11 @@ assert np.median(chosen["bic"]) > 2
 # right for a density. As a *number of clusters* it is wrong, and ICL comes closer. No criterion finds "the true
 # :math:`K`" where the components are not what the clusters are.
 
-figure, pair = plt.subplots(1, 2, figsize=(9, 3.8), sharex=True, sharey=True, layout="constrained")
+figure, pair = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
 for axes, criterion in zip(pair, ("bic", "icl"), strict=True):
-    plot_mixture(choice.best(criterion).mixture, drawn, axes=axes)
-    axes.set_title(f"best by {criterion.upper()}: {choice.best(criterion).n_components} components")
+    mixture = choice.best(criterion).mixture
+    plot_mixture(mixture, drawn, axes=axes)
+    axes.set_title(f"best by {criterion.upper()}: {mixture.n_components} components")
     axes.label_outer()
 plt.show()
 

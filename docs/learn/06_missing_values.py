@@ -32,7 +32,10 @@ def correlated(deviations, correlation):
 truth = GaussianMixture(
     weights=[0.6, 0.4],
     means=[[0.0, 0.0, 0.0, 0.0], [4.0, 2.0, -3.0, 2.0]],
-    covariances=[correlated([1.0, 1.0, 1.5, 1.0], 0.7), correlated([1.0, 1.5, 1.0, 1.0], 0.5)],
+    covariances=[
+        correlated([1.0, 1.0, 1.5, 1.0], 0.7),
+        correlated([1.0, 1.5, 1.0, 1.0], 0.5),
+    ],
     covariance_type="full",
 )
 rows = truth.sample(300, np.random.default_rng(0))
@@ -40,7 +43,8 @@ is_hole = np.random.default_rng(1).random(rows.shape) < 0.3
 holed = np.where(is_hole, np.nan, rows)
 
 is_complete = ~np.isnan(holed).any(axis=1)
-print(f"{is_hole.mean():.0%} of the values are missing; {is_complete.sum()} of {len(rows)} rows are complete")
+print(f"{is_hole.mean():.0%} of the values are missing")
+print(f"{is_complete.sum()} of {len(rows)} rows are complete")
 
 # %%
 # With 30 % of the values gone, about three rows of four have a hole: a row of four columns is complete with a
@@ -56,7 +60,10 @@ mixture, trace = fit_gmm(holed, 2, covariance_type="full", init="hierarchical")
 row = np.array([3.0, np.nan, np.nan, 1.0])
 there = [0, 3]
 smaller = GaussianMixture(
-    mixture.weights, mixture.means[:, there], mixture.covariances[:, there][:, :, there], covariance_type="full"
+    mixture.weights,
+    mixture.means[:, there],
+    mixture.covariances[:, there][:, :, there],
+    covariance_type="full",
 )
 by_hand = smaller.log_density(row[None, there])[0]
 print(f"{mixture.log_density(row[None])[0]:.6f} {by_hand:.6f}")
@@ -64,13 +71,13 @@ assert np.isclose(mixture.log_density(row[None])[0], by_hand)
 
 # %%
 # So the likelihood is known without filling anything, and EM climbs it as on the pages before. Its E-step needs the
-# *expected* sums of each row, and these are known too (Ghahramani and Jordan 1994). With :math:`o` the observed and
-# :math:`h` the missing columns of a row, component :math:`k` expects
+# *expected* sums of each row, and these are known too (Ghahramani and Jordan 1994). Let :math:`o` be the observed and
+# :math:`h` the missing columns of a row, and :math:`C_{ho}` the part of a component's covariance with the rows of
+# :math:`h` and the columns of :math:`o`. Component :math:`k` expects
 #
-# .. math::
-#     E[x_h \mid x_o, k] = m_h + C_{ho} C_{oo}^{-1} (x_o - m_o)
+# .. math:: E[x_h \mid x_o, k] = m_h + C_{ho} C_{oo}^{-1} (x_o - m_o)
 #
-#     \mathrm{Cov}[x_h \mid x_o, k] = C_{hh} - C_{ho} C_{oo}^{-1} C_{oh}
+# .. math:: \mathrm{Cov}[x_h \mid x_o, k] = C_{hh} - C_{ho} C_{oo}^{-1} C_{oh}
 #
 # The first line is a linear regression of the missing columns on the observed ones, and the second is what it leaves
 # open. The second is what a filled table lacks: EM adds it to the covariance, a filled hole pretends that it is zero.
@@ -82,19 +89,24 @@ assert np.isclose(mixture.log_density(row[None])[0], by_hand)
 mean_filled = np.where(is_hole, np.nanmean(holed, axis=0), rows)
 em_filled = mixture.impute(holed)
 
-figure, trio = plt.subplots(1, 3, figsize=(10, 3.8), sharex=True, sharey=True, layout="constrained")
-was_filled = is_hole[:, :2].any(axis=1)
-panels = {"the truth": rows, "filled with the column's mean": mean_filled, "filled by the mixture": em_filled}
+panels = {
+    "the truth": rows,
+    "filled with the column's mean": mean_filled,
+    "filled by the mixture": em_filled,
+}
+filled = is_hole[:, :2].any(axis=1)
+figure, trio = plt.subplots(1, 3, figsize=(10, 3.8), sharey=True, layout="constrained")
 for axes, (title, table) in zip(trio, panels.items(), strict=True):
-    axes.scatter(*table[~was_filled, :2].T, s=9, color="tab:gray", label="both values observed")
-    axes.scatter(*table[was_filled, :2].T, s=9, color="tab:orange", label="a hole in one or both")
-    axes.set(title=title, xlabel="column 0")
+    axes.scatter(*table[~filled, :2].T, s=9, color="tab:gray", label="both observed")
+    axes.scatter(*table[filled, :2].T, s=9, color="tab:orange", label="a hole or two")
+    axes.set(title=title, xlabel="column 0", xlim=(-4.5, 7.5))
 trio[0].set_ylabel("column 1")
 trio[0].legend(loc="upper left", fontsize="small")
 plt.show()
 
 for name, table in panels.items():
-    print(f"{name:30}: correlation of the first two columns {np.corrcoef(table[:, :2].T)[0, 1]:.2f}")
+    correlation = np.corrcoef(table[:, :2].T)[0, 1]
+    print(f"{name:30}: correlation of the first two columns {correlation:.2f}")
 
 # %%
 # The mean draws a cross through the picture, at places where no row ever was: between the groups. It lowers the
@@ -121,9 +133,10 @@ def error_of(table):
 
 
 def errors_of(share, seed):
-    """Return the errors of exact EM, mean imputation and dropping rows for a share of missing values."""
+    """Return the errors of exact EM, of filling with the mean and of dropping rows."""
     complete = truth.sample(300, np.random.default_rng(seed))
-    hole = np.random.default_rng([seed, round(100 * share)]).random(complete.shape) < share
+    chance = np.random.default_rng([seed, round(100 * share)])
+    hole = chance.random(complete.shape) < share
     table = np.where(hole, np.nan, complete)
     filled = np.where(hole, np.nanmean(table, axis=0), complete)
     return error_of(table), error_of(filled), error_of(table[~hole.any(axis=1)])
@@ -135,8 +148,10 @@ mean = errors.mean(axis=1)
 standard_error = errors.std(axis=1, ddof=1) / np.sqrt(errors.shape[1])
 
 figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
-for j, name in enumerate(("exact EM", "fill with the mean, then EM", "drop rows, then EM")):
-    axes.errorbar(shares, mean[:, j], standard_error[:, j], marker="o", capsize=3, label=name)
+look = {"marker": "o", "capsize": 3}
+methods = ("exact EM", "fill with the mean, then EM", "drop rows, then EM")
+for j, name in enumerate(methods):
+    axes.errorbar(shares, mean[:, j], standard_error[:, j], label=name, **look)
 axes.set(xlabel="share of values missing", ylabel="error, nats a row", yscale="log")
 axes.legend()
 plt.show()
@@ -175,24 +190,32 @@ def rising(values):
 
 
 def estimates_of(mechanism, seed):
-    """Return two estimates of the mean of column 1: of the rows that are left, and of a mixture fitted to all."""
+    """Return the mean of column 1: without holes, by the rows left, and by a mixture."""
     rng = np.random.default_rng(seed)
     table = truth.sample(1000, rng)
-    decides = {"MCAR": np.zeros(1000), "MAR": table[:, 0], "MNAR": table[:, 1]}[mechanism]
-    table[rng.random(1000) < rising(decides), 1] = np.nan
-    fitted, _ = fit_gmm(table, 2, covariance_type="full", init="hierarchical", tol=1e-7, max_iter=1000, accelerate=True)
-    return np.nanmean(table[:, 1]), fitted.weights @ fitted.means[:, 1]
+    without_holes = table[:, 1].mean()
+    decides = {"MCAR": np.zeros(1000), "MAR": table[:, 0], "MNAR": table[:, 1]}
+    table[rng.random(1000) < rising(decides[mechanism]), 1] = np.nan
+    settings = {"covariance_type": "full", "init": "hierarchical"}
+    settings |= {"tol": 1e-7, "max_iter": 1000, "accelerate": True}
+    fitted, _ = fit_gmm(table, 2, **settings)
+    return without_holes, np.nanmean(table[:, 1]), fitted.weights @ fitted.means[:, 1]
 
 
 print("mean of column 1, truth 0.80 (± standard error over 8 tables)")
-print("                        MCAR            MAR           MNAR")
-found = {name: np.array([estimates_of(name, seed) for seed in range(8)]) for name in ("MCAR", "MAR", "MNAR")}
-for j, name in enumerate(("drop rows", "exact EM")):
-    cells = [f"{e[:, j].mean():6.2f} ± {e[:, j].std(ddof=1) / np.sqrt(8):.2f}" for e in found.values()]
-    print(f"{name:12}" + "  ".join(f"{cell:>13}" for cell in cells))
-assert abs(found["MAR"][:, 1].mean() - true_mean) < 0.15
-assert abs(found["MAR"][:, 0].mean() - true_mean) > 0.5
-assert abs(found["MNAR"][:, 1].mean() - true_mean) > 0.15
+print("                MCAR           MAR           MNAR")
+found = {}
+for name in ("MCAR", "MAR", "MNAR"):
+    found[name] = np.array([estimates_of(name, seed) for seed in range(8)])
+for j, name in enumerate(("no holes", "drop rows", "exact EM")):
+    line = f"{name:12}"
+    for estimates in found.values():
+        error = estimates[:, j].std(ddof=1) / np.sqrt(8)
+        line += f"{estimates[:, j].mean():8.2f} ± {error:.2f}"
+    print(line)
+assert abs(found["MAR"][:, 2].mean() - true_mean) < 0.15
+assert abs(found["MAR"][:, 1].mean() - true_mean) > 0.5
+assert abs(found["MNAR"][:, 2].mean() - true_mean) > 0.15
 
 # %%
 # * MCAR: every method is right about the mean.
@@ -214,9 +237,9 @@ assert abs(found["MNAR"][:, 1].mean() - true_mean) > 0.15
 # table is analysed as if it were complete, and the results are combined. With :math:`q_j` the estimate of table
 # :math:`j` of :math:`J`, and :math:`w_j` its squared standard error:
 #
-# .. math::
-#     \bar q = \frac{1}{J} \sum_j q_j \qquad
-#     T = \frac{1}{J} \sum_j w_j + \left(1 + \frac{1}{J}\right) \frac{1}{J - 1} \sum_j (q_j - \bar q)^2
+# .. math:: \bar q = \frac{1}{J} \sum_j q_j
+#
+# .. math:: T = \frac{1}{J} \sum_j w_j + \left(1 + \frac{1}{J}\right) \frac{1}{J - 1} \sum_j (q_j - \bar q)^2
 #
 # The second part of :math:`T` is what the holes add: where the tables disagree, the interval gets longer.
 
@@ -224,18 +247,18 @@ N_TABLES = 5
 
 
 def draw_column(mixture, table, column, rng):
-    """Return a column of a table whose missing values are drawn given the other columns of their rows."""
-    others = [j for j in range(table.shape[1]) if j != column]
+    """Return a column whose missing values are drawn, given the rest of their rows."""
+    o = [j for j in range(table.shape[1]) if j != column]
     hole = np.isnan(table[:, column])
-    known, shares = table[hole][:, others], mixture.responsibilities(table[hole])
+    known, shares = table[hole][:, o], mixture.responsibilities(table[hole])
     component = (rng.random((len(shares), 1)) > shares.cumsum(axis=1)).sum(axis=1)
     drawn = np.empty(len(known))
     for k in range(mixture.n_components):
-        covariance, own = mixture.covariances[k], component == k
-        gain = np.linalg.solve(covariance[np.ix_(others, others)], covariance[others, column])
-        expected = mixture.means[k, column] + (known[own] - mixture.means[k, others]) @ gain
-        left = covariance[column, column] - covariance[column, others] @ gain
-        drawn[own] = expected + np.sqrt(left) * rng.normal(size=own.sum())
+        m, C, own = mixture.means[k], mixture.covariances[k], component == k
+        slopes = np.linalg.solve(C[np.ix_(o, o)], C[o, column])
+        expected = m[column] + (known[own] - m[o]) @ slopes
+        left_open = C[column, column] - C[column, o] @ slopes
+        drawn[own] = expected + np.sqrt(left_open) * rng.normal(size=own.sum())
     filled = table[:, column].copy()
     filled[hole] = drawn
     return filled
@@ -243,12 +266,13 @@ def draw_column(mixture, table, column, rng):
 
 def interval_of(values):
     """Return the 95 % interval of the mean of a column that is taken for complete."""
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    half = stats.t.ppf(0.975, len(values) - 1) * error
     return values.mean() - half, values.mean() + half
 
 
 def combined_interval(filled):
-    """Return the 95 % interval of the mean of a column by Rubin's rules, from several filled columns."""
+    """Return the 95 % interval of a mean by Rubin's rules, from filled columns."""
     estimates = np.mean(filled, axis=1)
     within = np.var(filled, axis=1, ddof=1).mean() / len(filled[0])
     between = (1.0 + 1.0 / len(filled)) * estimates.var(ddof=1)
@@ -263,7 +287,7 @@ def combined_interval(filled):
 
 
 def intervals_of(seed):
-    """Return the intervals of the mean of column 1: mean-filled, filled by the mixture, multiply imputed."""
+    """Return three intervals of the mean of column 1, of one synthetic table."""
     rng = np.random.default_rng(seed)
     table = truth.sample(200, rng)
     table[rng.random(200) < 0.6, 1] = np.nan
@@ -271,14 +295,16 @@ def intervals_of(seed):
     draws = [table[rng.integers(200, size=200)] for _ in range(N_TABLES)]
     many = [fit_gmm(drawn, 2, covariance_type="full", init=once)[0] for drawn in draws]
     by_mean = np.where(np.isnan(table[:, 1]), np.nanmean(table[:, 1]), table[:, 1])
-    filled = [draw_column(one, table, 1, rng) for one in many]
-    return interval_of(by_mean), interval_of(once.impute(table)[:, 1]), combined_interval(filled)
+    by_mixture = once.impute(table)[:, 1]
+    several = [draw_column(mixture, table, 1, rng) for mixture in many]
+    return interval_of(by_mean), interval_of(by_mixture), combined_interval(several)
 
 
 intervals = np.array([intervals_of(seed) for seed in range(40)])
 holds = (intervals[:, :, 0] <= true_mean) & (true_mean <= intervals[:, :, 1])
 print("95 % intervals of the mean     hold the truth   mean length")
-for j, name in enumerate(("filled with the mean", "filled by the mixture", "multiple imputation")):
+methods = ("filled with the mean", "filled by the mixture", "multiple imputation")
+for j, name in enumerate(methods):
     length = np.diff(intervals[:, j]).mean()
     print(f"{name:30}   {holds[:, j].sum():3d} of {len(holds)}   {length:12.2f}")
 assert holds[:, 2].sum() > holds[:, 0].sum()
@@ -296,15 +322,16 @@ wine = load_wine().data
 wine = (wine - wine.mean(axis=0)) / wine.std(axis=0)
 hole = np.random.default_rng(0).random(wine.shape) < 0.2
 table = np.where(hole, np.nan, wine)
-guesses = {"mean of the column": np.broadcast_to(np.nanmean(table, axis=0), wine.shape)}
+guesses = {"mean of the column": np.where(hole, np.nanmean(table, axis=0), wine)}
 for covariance_type, k in (("full", 1), ("diag", 3)):
     fitted, _ = fit_gmm(table, k, covariance_type=covariance_type, init="hierarchical")
     guesses[f"mixture: {covariance_type}, {k}"] = fitted.impute(table)
 
 print(f"{hole.sum()} values removed; error in standard deviations of their column:")
-off = {name: np.sqrt(np.mean((guess - wine)[hole] ** 2)) for name, guess in guesses.items()}
-for name, error in off.items():
-    print(f"{name:20} {error:.2f}")
+off = {}
+for name, guess in guesses.items():
+    off[name] = np.sqrt(np.mean((guess - wine)[hole] ** 2))
+    print(f"{name:20} {off[name]:.2f}")
 assert off["mixture: full, 1"] < 0.9 * off["mean of the column"]
 
 # %%

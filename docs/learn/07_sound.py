@@ -24,11 +24,12 @@ from gmmaudio.features import extract, make_features
 from gmmaudio.mixture import fit_gmm, select_gmm
 
 RATE = 16_000  # samples a second
-SCALE = 220.0 * 2.0 ** (np.array([0, 3, 5, 7, 10, 12]) / 12)  # hertz: a pentatonic scale from a on
+SEMITONES = np.array([0, 3, 5, 7, 10, 12])  # a pentatonic scale
+SCALE = 220.0 * 2.0 ** (SEMITONES / 12)  # hertz
 
 
 def note(hertz, seconds, decay, brightness, rng):
-    """Return a note: 12 harmonics, each ``brightness`` times as strong as the one below, that fade by ``decay``."""
+    """Return 12 harmonics, each ``brightness`` times as strong as the one below."""
     time_s = np.arange(round(seconds * RATE)) / RATE
     harmonics = np.arange(1, 13)
     phases = rng.uniform(0.0, 2.0 * np.pi, 12)
@@ -46,7 +47,8 @@ def hi_hat(rng):
 def drum():
     """Return a low tone that falls and fades."""
     time_s = np.arange(round(0.25 * RATE)) / RATE
-    return np.sin(2.0 * np.pi * 55.0 * time_s + 8.0 * np.exp(-25.0 * time_s)) * np.exp(-14.0 * time_s)
+    tone = np.sin(2.0 * np.pi * 55.0 * time_s + 8.0 * np.exp(-25.0 * time_s))
+    return tone * np.exp(-14.0 * time_s)
 
 
 def add(song, at_s, sound):
@@ -111,14 +113,15 @@ at = round(0.6 * RATE)
 frame = song_a[at : at + 512] * np.hanning(512)
 decibel = 10.0 * np.log10(np.abs(np.fft.rfft(frame)) ** 2 + 1e-6)
 
-figure, (above, left, right) = plt.subplots(3, 1, figsize=(8, 7), layout="constrained")
-above.plot(np.arange(len(song_a)) / RATE, song_a, linewidth=0.4)
-above.axvspan(at / RATE, (at + 512) / RATE, color="tab:orange")
-above.set(xlabel="time, s", title="song A; one frame of it in orange", xlim=(0, 8))
-left.plot(1000.0 * np.arange(512) / RATE, frame)
-left.set(xlabel="time in the frame, ms", title="that frame under its window")
-right.plot(np.fft.rfftfreq(512, 1.0 / RATE) / 1000.0, decibel)
-right.set(xlabel="frequency, kHz", ylabel="power, dB", title="its spectrum: the harmonics of the string")
+figure, (first, second, third) = plt.subplots(3, figsize=(8, 7), layout="constrained")
+first.plot(np.arange(len(song_a)) / RATE, song_a, linewidth=0.4)
+first.axvspan(at / RATE, (at + 512) / RATE, color="tab:orange")
+first.set(xlabel="time, s", title="song A; one frame of it in orange", xlim=(0, 8))
+second.plot(1000.0 * np.arange(512) / RATE, frame)
+second.set(xlabel="time in the frame, ms", title="that frame under its window")
+third.plot(np.fft.rfftfreq(512, 1.0 / RATE) / 1000.0, decibel)
+third.set(xlabel="frequency, kHz", ylabel="power, dB")
+third.set_title("its spectrum: the harmonics of the string")
 plt.show()
 
 # %%
@@ -133,28 +136,35 @@ plt.show()
 # 3. take the cosine transform and keep its first numbers. The first, c0, is the overall level; the next say how power
 #    is distributed between low and high; later ones say more detail.
 #
-# ``make_features`` holds the settings, and ``extract`` returns a row for each frame.
+# ``make_features`` holds the settings. ``extract`` returns the table: ``values`` with a row for each frame, and
+# ``time_s``, where the middle of each frame is.
 
 features = make_features(
-    sample_rate_hz=RATE, window_s=0.032, hop_s=0.016, n_mels=40, fmin_hz=0.0, fmax_hz=8000.0, n_mfcc=13
+    sample_rate_hz=RATE,
+    window_s=0.032,
+    hop_s=0.016,
+    n_mels=40,
+    fmax_hz=8000.0,
+    n_mfcc=13,
 )
 table_a, table_b = extract(song_a, features), extract(song_b, features)
-print(f"{table_a.values.shape[0]} rows, {table_a.values.shape[1]} columns; a frame every 16 ms")
-print(table_a.values[:3].round(1))
+n_rows, n_columns = table_a.values.shape
+print(f"{n_rows} rows, {n_columns} columns; a frame every 16 ms. The first three rows:")
+print(table_a.values[:3].round())
 
+look = {"aspect": "auto", "origin": "lower", "vmin": -3, "vmax": 3, "cmap": "RdBu_r"}
 figure, pair = plt.subplots(2, 1, figsize=(8, 5), sharex=True, layout="constrained")
 for axes, table, name in zip(pair, (table_a, table_b), "AB", strict=True):
     standard = (table.values - table.values.mean(axis=0)) / table.values.std(axis=0)
-    image = axes.imshow(
-        standard.T, aspect="auto", origin="lower", extent=(0, 8, -0.5, 12.5), vmin=-3, vmax=3, cmap="RdBu_r"
-    )
-    axes.set(ylabel="MFCC", title=f"song {name}: each column is a frame", yticks=range(0, 13, 3))
+    image = axes.imshow(standard.T, extent=(0, 8, -0.5, 12.5), **look)
+    axes.set(ylabel="MFCC", title=f"song {name}", yticks=range(0, 13, 3))
 pair[1].set_xlabel("time, s")
 figure.colorbar(image, ax=pair, label="standard deviations from the mean of the song")
 plt.show()
 
 # %%
-# From here on a song is a table like any other, and everything on the pages before applies.
+# The picture shows the table lying on its side: each of its columns of pixels is a frame. From here on a song is a
+# table like any other, and everything on the pages before applies.
 #
 # What the components are
 # -----------------------
@@ -169,7 +179,8 @@ names = [f"component {k}" for k in range(6)]
 axes.stackplot(table_a.time_s[shown], responsibilities[shown].T, labels=names)
 for at_s in np.arange(0.0, 4.0, 0.5):
     axes.axvline(at_s, color="black", linewidth=0.8)
-axes.set(xlabel="time, s; a line where a string is plucked", ylabel="responsibility", xlim=(0, 4), ylim=(0, 1))
+axes.set(xlabel="time, s; a line where a string is plucked", ylabel="responsibility")
+axes.set(xlim=(0, 4), ylim=(0, 1))
 axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=3, frameon=False)
 plt.show()
 
@@ -182,8 +193,9 @@ print("component   weight   share of its responsibility by time after the pluck,
 print("                     0.00-0.05  0.05-0.15  0.15-0.25  0.25-0.30  0.30-0.50")
 edges = [0.0, 0.05, 0.15, 0.25, 0.3, 0.5]
 for k in np.argsort(-mixture_a.weights):
-    shares, _ = np.histogram(phase, edges, weights=responsibilities[:, k])
-    print(f"{k:9d}   {mixture_a.weights[k]:6.2f}   " + "".join(f"{share:10.0%} " for share in shares / shares.sum()))
+    counts, _ = np.histogram(phase, edges, weights=responsibilities[:, k])
+    cells = "".join(f"{share:10.0%} " for share in counts / counts.sum())
+    print(f"{k:9d}   {mixture_a.weights[k]:6.2f}   {cells}")
 
 # %%
 # One component has the hi-hat, some share the sounding string, and the others have the quiet ends of the notes. The
@@ -208,7 +220,8 @@ first_half = table_a.time_s < 4.0
 model_a, _ = fit_gmm(table_a.values[first_half], 6)
 model_b, _ = fit_gmm(table_b.values[first_half], 6)
 
-parts = [song_a[4 * RATE : 6 * RATE], song_b[4 * RATE : 6 * RATE], song_a[6 * RATE :], song_b[6 * RATE :]]
+third, fourth = slice(4 * RATE, 6 * RATE), slice(6 * RATE, 8 * RATE)
+parts = [song_a[third], song_b[third], song_a[fourth], song_b[fourth]]
 medley = extract(np.concatenate(parts), features)
 ratio = model_a.log_density(medley.values) - model_b.log_density(medley.values)
 from_a = (medley.time_s < 2.0) | ((medley.time_s >= 4.0) & (medley.time_s < 6.0))
@@ -217,12 +230,14 @@ figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
 axes.plot(medley.time_s, ratio, linewidth=0.8)
 axes.axhline(0.0, color="black", linewidth=0.8)
 for start in (0, 4):
-    axes.axvspan(start, start + 2, color="tab:orange", alpha=0.15, label="song A plays" if start == 0 else None)
+    shade = axes.axvspan(start, start + 2, color="tab:orange", alpha=0.15)
 axes.set(xlabel="time, s", ylabel="log-likelihood ratio, nats", xlim=(0, 8))
-axes.legend(loc="upper right")
+axes.legend([shade], ["song A plays"], loc="upper right")
 plt.show()
-print(f"{((ratio > 0) == from_a).mean():.1%} of the frames are assigned to the right song")
-assert ((ratio > 0) == from_a).mean() > 0.95
+
+right = ((ratio > 0) == from_a).mean()
+print(f"{right:.1%} of the frames are assigned to the right song")
+assert right > 0.95
 
 # %%
 # These two songs share no instrument, so nearly every single frame is enough. Real songs of two genres share most of
@@ -236,7 +251,7 @@ assert ((ratio > 0) == from_a).mean() > 0.95
 standard = (table_a.values - table_a.values.mean(axis=0)) / table_a.values.std(axis=0)
 for lag in (1, 2, 4, 8, 16):
     correlation = (standard[lag:] * standard[:-lag]).mean()
-    print(f"{16 * lag:4d} ms apart: correlation {correlation:.2f}, mean of the 13 columns")
+    print(f"{16 * lag:4d} ms apart: mean correlation of the columns {correlation:.2f}")
 assert (standard[1:] * standard[:-1]).mean() > 0.7
 
 # %%
@@ -250,26 +265,32 @@ beat = (table_a.time_s // 0.5).astype(int)
 
 
 def held_out_by(groups):
-    """Return the mean log density of held-out frames for each number of components, over five divisions."""
-    divisions = [
-        select_gmm(table_a.values, sizes, groups=groups, held_out=0.25, rng=np.random.default_rng(seed))
-        for seed in range(5)
-    ]
-    return np.mean([[candidate.held_out for candidate in division.rows] for division in divisions], axis=0)
+    """Return the log density of held-out frames for each size, over five divisions."""
+    scores = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        selection = select_gmm(
+            table_a.values, sizes, groups=groups, held_out=0.25, rng=rng
+        )
+        scores.append([candidate.held_out for candidate in selection.rows])
+    return np.mean(scores, axis=0)
 
 
 whole = select_gmm(table_a.values, sizes, held_out=0)
 frames_out, beats_out = held_out_by(None), held_out_by(beat)
-print(f"best by BIC: {whole.best('bic').n_components} components")
-print(f"best by held-out frames: {sizes[frames_out.argmax()]} components")
-print(f"best by held-out beats:  {sizes[beats_out.argmax()]} components")
-assert sizes[beats_out.argmax()] < min(sizes[frames_out.argmax()], whole.best("bic").n_components)
+by_bic = whole.best("bic").n_components
+by_frames, by_beats = sizes[frames_out.argmax()], sizes[beats_out.argmax()]
+print(f"best by BIC: {by_bic} components")
+print(f"best by held-out frames: {by_frames} components")
+print(f"best by held-out beats: {by_beats} components")
+assert by_beats < min(by_bic, by_frames)
 
 figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
-axes.plot(sizes, [candidate.log_likelihood for candidate in whole.rows], marker="o", label="frames of the fit")
+fitted = [candidate.log_likelihood for candidate in whole.rows]
+axes.plot(sizes, fitted, marker="o", label="frames of the fit")
 axes.plot(sizes, frames_out, marker="o", label="held-out frames, drawn at random")
 axes.plot(sizes, beats_out, marker="o", label="held-out beats")
-axes.set(xlabel="components", ylabel="log density of a frame, nats", xscale="log", title="Neighbours give it away")
+axes.set(xlabel="components", ylabel="log density of a frame, nats", xscale="log")
 axes.set_xticks(sizes, [str(k) for k in sizes])
 axes.minorticks_off()
 axes.legend()

@@ -31,7 +31,7 @@ PLACES = np.random.default_rng(42).normal(size=(3, 2, N_COLUMNS))
 
 
 def draw_corpus(n_artists, n_clips, seed):
-    """Return the frames of clips, the genre of each as a number, and the artist of each."""
+    """Return the frames of clips, their genres as numbers, and their artists."""
     rng = np.random.default_rng(seed)
     clips, genres, artists = [], [], []
     for genre in range(3):
@@ -40,7 +40,8 @@ def draw_corpus(n_artists, n_clips, seed):
             for _ in range(n_clips):
                 of_clip = of_artist + 0.4 * rng.normal(size=N_COLUMNS)
                 kinds = rng.integers(2, size=N_FRAMES)
-                clips.append(PLACES[genre, kinds] + of_clip + rng.normal(size=(N_FRAMES, N_COLUMNS)))
+                noise = rng.normal(size=(N_FRAMES, N_COLUMNS))
+                clips.append(PLACES[genre, kinds] + of_clip + noise)
                 genres.append(genre)
                 artists.append(f"{GENRES[genre]} artist {i}")
     return np.array(clips), np.array(genres), np.array(artists)
@@ -54,11 +55,13 @@ middles = clips.mean(axis=1)
 for genre, name in enumerate(GENRES):
     for i in range(4):
         own = middles[artists == f"{name} artist {i}"]
-        centre = own.mean(axis=0)
         for middle in own:
-            axes.plot([centre[0], middle[0]], [centre[1], middle[1]], color=f"C{genre}", linewidth=0.8)
-        axes.scatter(own[:, 0], own[:, 1], s=16, color=f"C{genre}", label=name if i == 0 else None)
-axes.set(xlabel="column 0", ylabel="column 1", title="a point is a clip, a star is an artist (four of each genre)")
+            star = np.array([own.mean(axis=0), middle])
+            axes.plot(star[:, 0], star[:, 1], color=f"C{genre}", linewidth=0.8)
+        points = axes.scatter(own[:, 0], own[:, 1], s=16, color=f"C{genre}")
+    points.set_label(name)
+axes.set(xlabel="column 0", ylabel="column 1")
+axes.set_title("a point is a clip, a star is an artist (four of each genre)")
 axes.legend()
 plt.show()
 
@@ -81,9 +84,10 @@ def train(clips, genres):
 
 
 def score(mixtures, clips):
-    """Return the mean log density of the frames of each clip under each mixture, shape (n_clips, 3)."""
+    """Return the mean log density of each clip under each mixture, (n_clips, 3)."""
     frames = clips.reshape(-1, N_COLUMNS)
-    return np.stack([m.log_density(frames).reshape(len(clips), -1).mean(axis=1) for m in mixtures], axis=1)
+    columns = [m.log_density(frames).reshape(len(clips), -1) for m in mixtures]
+    return np.stack([column.mean(axis=1) for column in columns], axis=1)
 
 
 def accuracy(scores, genres):
@@ -92,7 +96,8 @@ def accuracy(scores, genres):
 
 
 model = train(clips, genres)
-print(f"accuracy on the clips that it was trained on: {accuracy(score(model, clips), genres):.0%}")
+on_itself = accuracy(score(model, clips), genres)
+print(f"accuracy on the clips that it was trained on: {on_itself:.0%}")
 
 # %%
 # That number is worth nothing: the mixtures have seen these clips. So hold some out.
@@ -104,11 +109,12 @@ print(f"accuracy on the clips that it was trained on: {accuracy(score(model, cli
 
 
 def cross_validate(clips, genres, groups):
-    """Return the scores of each clip by mixtures that were trained on no clip of its group."""
+    """Return the scores of clips by mixtures trained on none of their group."""
     scores = np.empty((len(clips), 3))
     for fold in random_folds(GENRES[genres], groups, 5, np.random.default_rng(0)):
-        trained_on, scored = list(fold.train), list(fold.test)
-        scores[scored] = score(train(clips[trained_on], genres[trained_on]), clips[scored])
+        one_side, other_side = list(fold.train), list(fold.test)
+        trained = train(clips[one_side], genres[one_side])
+        scores[other_side] = score(trained, clips[other_side])
     return scores
 
 
@@ -144,9 +150,10 @@ print(f"300 new artists: {accuracy(new_scores, new_genres):.0%}")
 
 def interval(scores, genres, groups):
     """Return the 95 % interval of the accuracy, by the bootstrap over groups."""
-    predicted = GENRES[scores.argmax(axis=1)]
+    true, predicted = GENRES[genres], GENRES[scores.argmax(axis=1)]
     rng = np.random.default_rng(0)
-    return bootstrap_intervals(GENRES[genres], predicted, groups, list(GENRES), rng)["accuracy"]
+    intervals = bootstrap_intervals(true, predicted, groups, list(GENRES), rng)
+    return intervals["accuracy"]
 
 
 rows = []
@@ -155,31 +162,33 @@ for seed in range(6):
     for groups in (each_alone, list(owners)):
         scores = cross_validate(corpus, labels, groups)
         rows.append((accuracy(scores, labels), *interval(scores, labels, groups)))
-    rows.append((accuracy(score(train(corpus, labels), new_clips), new_genres), np.nan, np.nan))
+    of_new_artists = score(train(corpus, labels), new_clips)
+    rows.append((accuracy(of_new_artists, new_genres), np.nan, np.nan))
 found = np.array(rows).reshape(6, 3, 3)
 
 figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
-for j, (name, colour) in enumerate((("random split", "C1"), ("artists held out", "C0"))):
+for j, name in enumerate(("random split", "artists held out")):
     value, low, high = found[:, j].T
-    at = np.arange(6) + (-0.12, 0.12)[j]
-    axes.errorbar(at, value, [value - low, high - value], fmt="o", capsize=4, color=colour, label=name)
-axes.scatter(np.arange(6), found[:, 2, 0], marker="D", color="black", zorder=3, label="300 new artists: the truth")
+    at, look = np.arange(6) + (-0.12, 0.12)[j], {"fmt": "o", "capsize": 4}
+    axes.errorbar(at, value, [value - low, high - value], label=name, **look)
+axes.scatter(range(6), found[:, 2, 0], marker="D", color="black", label="new artists")
 axes.axhline(1 / 3, color="gray", linestyle=":", label="guessing")
 axes.set(xlabel="corpus", ylabel="accuracy", ylim=(0.25, 1.0))
-axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=4, frameon=False, fontsize="small")
+figure.legend(loc="outside lower center", ncols=4, frameon=False)
 plt.show()
 
 holds = (found[:, :2, 1] <= found[:, 2:, 0]) & (found[:, 2:, 0] <= found[:, :2, 2])
+print("intervals that hold the accuracy on new artists:")
 print(
-    f"intervals that hold the truth: random split {holds[:, 0].sum()} of 6, artists held out {holds[:, 1].sum()} of 6"
+    f"random split {holds[:, 0].sum()} of 6, artists held out {holds[:, 1].sum()} of 6"
 )
 assert holds[:, 0].sum() == 0
 assert holds[:, 1].sum() >= 5
 
 # %%
-# The random split is too high every time, and its short interval makes that worse: it says "we are sure" of a wrong
-# number. Held-out artists give a wide interval, which is the truth about 30 artists. More *clips* would not make it
-# narrower; more artists would.
+# The black diamonds are the truth: the accuracy on the 300 new artists. The random split is above it every time, and
+# its short interval makes that worse: it is sure of a wrong number. Held-out artists give a wide interval, which is
+# what 30 artists can tell. More *clips* would not make it narrower; more artists would.
 #
 # The same holds for speakers of a language, and for anything else that comes in families: patients, machines, days. In
 # ``gmmaudio crossval`` the option ``--group-by`` keeps them together.
@@ -220,26 +229,29 @@ as_if_independent = softmax(N_FRAMES * new_scores)
 
 calibration = fit_calibration(group_scores, genres, list(artists), method="temperature")
 calibrated = calibration.probability(new_scores)
-print(f"scale {calibration.scale:.2f} for the mean of the frames; the sum would be a scale of {N_FRAMES}")
-print(f"log-loss of new artists: {log_loss(as_if_independent, new_genres):.2f} before, ", end="")
-print(f"{log_loss(calibrated, new_genres):.2f} after; guessing has {np.log(3):.2f}")
-assert log_loss(calibrated, new_genres) < np.log(3) < log_loss(as_if_independent, new_genres)
+before, after = (log_loss(p, new_genres) for p in (as_if_independent, calibrated))
+print(f"the scale is {calibration.scale:.2f}; the sum over frames has {N_FRAMES}")
+print(f"log-loss before {before:.2f}, after {after:.2f}; guessing has {np.log(3):.2f}")
+assert after < np.log(3) < before
 
 # %%
 # A **reliability diagram** shows it. Answers are sorted into bins by their probability; for each bin the accuracy is
 # drawn. Calibrated probabilities lie on the diagonal: of the answers with 70 %, 70 % are right. The *expected
 # calibration error* (ECE) is the mean distance from it.
 
-figure, pair = plt.subplots(1, 2, figsize=(8, 4.2), sharex=True, sharey=True, layout="constrained")
-for axes, probabilities, name in zip(pair, (as_if_independent, calibrated), ("before", "after"), strict=True):
-    curve = reliability_curve(probabilities, new_genres)
-    known = curve.n > 0
+curves = {
+    "before": reliability_curve(as_if_independent, new_genres),
+    "after": reliability_curve(calibrated, new_genres),
+}
+figure, pair = plt.subplots(1, 2, figsize=(8, 4.2), sharey=True, layout="constrained")
+for axes, (name, curve) in zip(pair, curves.items(), strict=True):
     axes.plot([0, 1], [0, 1], color="gray", linestyle=":")
-    axes.scatter(curve.confidence[known], curve.accuracy[known], s=curve.n[known], color="C0", alpha=0.6)
-    axes.set(title=f"{name} calibration: ECE {curve.ece:.2f}", xlabel="probability of the answer", aspect="equal")
-pair[0].set(ylabel="share of right answers", xlim=(0.3, 1.03), ylim=(0.3, 1.03))
+    axes.scatter(curve.confidence, curve.accuracy, s=curve.n, alpha=0.6)
+    axes.set(title=f"{name} calibration: ECE {curve.ece:.2f}", aspect="equal")
+    axes.set(xlabel="probability of the answer", xlim=(0.3, 1.03), ylim=(0.3, 1.03))
+pair[0].set_ylabel("share of right answers")
 plt.show()
-assert reliability_curve(calibrated, new_genres).ece < reliability_curve(as_if_independent, new_genres).ece / 2
+assert curves["after"].ece < curves["before"].ece / 2
 
 # %%
 # The larger a point, the more answers it stands for. Before, most of the answers claim certainty. After, they claim

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -32,12 +32,13 @@ COMMANDS = {
     "stats": "Take the statistics of labelled clips under a model's UBM.",
     "merge": "Train a model on the statistics of several shards.",
     "features": "Write the feature frames of audio files.",
+    "mixture": "Fit a mixture to a table of numbers: clusters, and values for missing ones.",
     "info": "Describe a model and its training, or statistics.",
     "cache": "Describe, check or empty the cache of features.",
 }
 
 # the module of a command whose name is that of a package
-MODULES = {"features": "feature_files", "timeline": "timeline_files"}
+MODULES = {"features": "feature_files", "mixture": "mixture_group", "timeline": "timeline_files"}
 
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOTHING, EXIT_WRITE = 1, 2, 3, 4
 # 128 and the number of the signal, as shells count
@@ -46,8 +47,8 @@ EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 130, 141
 
 # functions by which libsndfile reads a file: an exception in one of them is printed, and goes no further
 DEAF = "vio_"
-# until a signal is looked at again that came while such a function ran, seconds
-LATER_S = 0.01
+# until a signal is looked at again that came while such a function ran, and one whose exception may be lost, seconds
+LATER_S, AGAIN_S = 0.01, 5.0
 
 # name of the error handler of stdout
 ESCAPES = "gmmaudio_escapes"
@@ -76,17 +77,34 @@ def _closed_pipes_raised() -> Iterator[None]:
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are run."""
+    """A group whose commands are imported when they are run.
+
+    Parameters
+    ----------
+    *arguments : Any
+        As for :class:`click.Group`.
+    table : mapping of str to str
+        Name of each command -> its line on the help page.
+    modules : mapping of str to str
+        Module of a command, where it has another name.
+    **settings : Any
+        As for :class:`click.Group`.
+    """
+
+    def __init__(self, *arguments: Any, table: Mapping[str, str], modules: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.table, self.modules = table, modules
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command from the module of its name."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        command: click.Command = importlib.import_module(f"gmmaudio.cli.{MODULES.get(cmd_name, cmd_name)}").command
+        module = importlib.import_module(f"gmmaudio.cli.{self.modules.get(cmd_name, cmd_name)}")
+        command: click.Command = module.command
         return command
 
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
@@ -102,10 +120,16 @@ class LazyGroup(click.Group):
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.table.items()))
 
 
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    modules=MODULES,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, package_name="gmmaudio")
 def cli() -> None:
     """Recognise the genre of music and the language of speech with Gaussian mixture models."""
@@ -180,11 +204,13 @@ def _stopped_by_signals(*, is_last: bool) -> Iterator[None]:
         # a wrapper may send the signal of the keyboard once more
         for each in previous:
             signal.signal(each, _do_nothing)
-        if _is_deaf(frame):
+        is_deaf = _is_deaf(frame)
+        if hasattr(signal, "setitimer"):
+            # a library may drop the exception: the signal is looked at again for as long as the block runs
             signal.signal(signal.SIGALRM, lambda _alarm, later: stop(number, later))
-            signal.setitimer(signal.ITIMER_REAL, LATER_S)
-            return
-        raise Stopped(EXIT_BY_SIGNAL + number)
+            signal.setitimer(signal.ITIMER_REAL, LATER_S if is_deaf else AGAIN_S)
+        if not (is_deaf or _is_stopping()):
+            raise Stopped(EXIT_BY_SIGNAL + number)
 
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     # nohup ignores it for the commands that it starts
@@ -210,6 +236,14 @@ def _is_deaf(frame: FrameType | None) -> bool:
         frame = frame.f_back
     # where there is no timer, it is raised all the same
     return frame is not None and hasattr(signal, "setitimer")
+
+
+def _is_stopping() -> bool:
+    """Return whether code that closes files and ends workers is running, because of an exception for a signal."""
+    error = sys.exc_info()[1]
+    while error is not None and not isinstance(error, Stopped):
+        error = error.__context__
+    return error is not None
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:

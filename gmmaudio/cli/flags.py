@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -17,6 +17,30 @@ if TYPE_CHECKING:
 PARAMETER = re.compile(r"""(?<!`)`([a-z_]+)(?:=(["']?)([^`"']+)\2)?`(?!`)""")
 
 
+def all_commands() -> dict[str, click.Command]:
+    """Return every sub-command by its words, those of groups of commands after the group.
+
+    Examples
+    --------
+    >>> [words for words in all_commands() if words.startswith("mixture")]
+    ['mixture', 'mixture fit', 'mixture assign', 'mixture impute', 'mixture describe']
+    """
+    from gmmaudio.cli import cli
+
+    return dict(_commands_of(cli, ""))
+
+
+def _commands_of(group: click.Group, before: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield the commands of a group and of the groups in it, with their words."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is not None:
+            yield before + name, command
+        if isinstance(command, click.Group):
+            yield from _commands_of(command, f"{before}{name} ")
+
+
 @cache
 def flags() -> Mapping[str, str]:
     """Return the flag of every parameter that an option of some sub-command sets.
@@ -26,14 +50,9 @@ def flags() -> Mapping[str, str]:
     >>> flags()["min_duration_s"]
     '--min-duration'
     """
-    from gmmaudio.cli import cli
-
-    context = click.Context(cli)
-    commands = [cli.get_command(context, name) for name in cli.list_commands(context)]
     return {
         str(parameter.name): next(flag for flag in parameter.opts if flag.startswith("--"))
-        for command in commands
-        if command is not None
+        for command in all_commands().values()
         for parameter in command.params
         if isinstance(parameter, click.Option)
     }

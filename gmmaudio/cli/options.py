@@ -482,6 +482,18 @@ outputs = OptionGroup(
     ),
 )
 
+# where a table is written
+table_output = OptionGroup(
+    click.option(
+        "-o",
+        "--output",
+        type=FILE,
+        metavar="FILE",
+        help="Write to this file: parquet where it is named .parquet, otherwise CSV. [default: CSV on standard output]",
+    ),
+    click.option("--overwrite", is_flag=True, help="Replace an output that is there."),
+)
+
 
 def open_cluster(
     scheduler: str | None, n_workers: int | None, n_jobs: int | None

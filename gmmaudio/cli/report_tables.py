@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gmmaudio.cli.console import finding_line
+from gmmaudio.cli.terminal_tables import make_table, print_captured
 from gmmaudio.evaluation import Report, Slice, percent
 from gmmaudio.evaluation.metrics import shown_metrics
 from gmmaudio.evaluation.slices import slice_tables
@@ -29,25 +29,6 @@ def show_report(report: Report) -> None:
         What to write.
     """
     print_captured(lambda console: _print_report(console, report))
-
-
-def print_captured(draw: Callable[[Console], None]) -> None:
-    """Write to stdout what is printed on a console of rich.
-
-    Parameters
-    ----------
-    draw : callable
-        Prints on the console that it gets.
-    """
-    from rich.console import Console
-
-    # where stdout is no terminal, lines are never folded: a reader downstream needs whole rows
-    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
-    # rich would end the process with an exit code of its own where the reader has closed stdout
-    with console.capture() as capture:
-        draw(console)
-    sys.stdout.write(capture.get())
-    sys.stdout.flush()
 
 
 def _print_report(console: Console, report: Report) -> None:
@@ -120,27 +101,3 @@ def _points(row: Slice) -> str:
 def _share(value: float | int | None) -> str:
     """Return a share in per cent, a dash where it is undefined."""
     return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def make_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Return a table of rich whose first column is text and whose others are numbers.
-
-    Parameters
-    ----------
-    title : str
-        Above the table.
-    heads : sequence of str
-        Names of the columns.
-    rows : sequence of sequence of str
-        Cells.
-    """
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    for i, head in enumerate(heads):
-        table.add_column(Text(printable(head)), justify="right" if i else "left")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    return table

@@ -12,7 +12,8 @@ import click
 from gmmaudio.cli import EXIT_SOME_FAILED
 from gmmaudio.cli.console import finding_line, say, say_failed
 from gmmaudio.cli.output_paths import OutputFolder, OutputPaths
-from gmmaudio.cli.report_tables import MATRIX_LABELS, make_table, print_captured
+from gmmaudio.cli.report_tables import MATRIX_LABELS
+from gmmaudio.cli.terminal_tables import make_table, print_captured
 from gmmaudio.evaluation import SEGMENT_METRICS, percent, segment_metrics
 from gmmaudio.evaluation.segment_report import SEGMENT_TABLES, SegmentReport
 from gmmaudio.json_text import to_json

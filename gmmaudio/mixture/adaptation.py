@@ -21,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import MixtureError, SettingError
+from gmmaudio.mixture.common_whitening import whitening_of
 from gmmaudio.mixture.covariance import MIN_VARIANCE_SHARE, Array, Covariance, covariance_of
-from gmmaudio.mixture.gaussian import GaussianMixture, whitening_of
+from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.product import log_joint_of
 from gmmaudio.mixture.rows import check_weights, read_chunks
 from gmmaudio.mixture.sources import RowSource

@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from gmmaudio.arrays import as_numbers
 from gmmaudio.errors import SettingError
+from gmmaudio.mixture.common_whitening import whitening_of
 from gmmaudio.mixture.covariance import Array, covariance_of
-from gmmaudio.mixture.gaussian import GaussianMixture, whitening_of
+from gmmaudio.mixture.gaussian import GaussianMixture
 
 # The means of the halves are half a standard deviation to either side of the component that is split: far enough apart
 # for EM to separate them, and near enough for their variance, less that between them, to stay positive.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,14 +13,13 @@ import numpy.typing as npt
 from gmmaudio.arrays import as_numbers
 from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError, SettingError
-from gmmaudio.mixture.bulk import bulk_of_components
+from gmmaudio.mixture.common_whitening import stacked_log_joint, whitening_of
 from gmmaudio.mixture.covariance import Array, Covariance, covariance_of
 from gmmaudio.mixture.density import log_densities, score_blocks
-from gmmaudio.mixture.missing import conditional_means
-from gmmaudio.mixture.product import LogJoint, exponentiate, log_joint_of
+from gmmaudio.mixture.missing import conditional_draws, conditional_means
+from gmmaudio.mixture.product import LogJoint, exponentiate
 from gmmaudio.mixture.rows import read_chunks
 from gmmaudio.mixture.sources import as_rows
-from gmmaudio.mixture.whitening import Whitening
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,18 +223,168 @@ class GaussianMixture:
         >>> line.impute([[2.0, np.nan]])
         array([[2. , 1.6]])
         """
+        return self._complete(X, lambda z, _: conditional_means(self._covariance, self._whitened, z))
+
+    def impute_random(self, X: npt.ArrayLike, rng: np.random.Generator) -> Array:
+        """Return the rows with missing values drawn from their distribution given the observed ones, like ``X``.
+
+        Unlike means, draws keep the variances and correlations of the columns.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows; NaN is a missing value. Observed values are returned unchanged, in float64.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Raises
+        ------
+        MixtureError
+            If ``X`` is not a matrix of ``n_features`` columns, or a number is infinite.
+        SettingError
+            If ``rng`` is not a generator.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> one = GaussianMixture([1.0], [[5.0, -5.0]], [[1e-12, 1e-12]])
+        >>> one.impute_random([[5.0, np.nan]], np.random.default_rng(0)).round(3)
+        array([[ 5., -5.]])
+        """
+        rng = as_generator(rng)
+        rows = as_rows(X, self.n_features)
+        uniform, noise = rng.uniform(size=len(rows)), rng.standard_normal(rows.shape)
+        return self._complete(
+            rows,
+            lambda z, block: conditional_draws(self._covariance, self._whitened, z, uniform[block], noise[block]),
+        )
+
+    def _complete(self, X: npt.ArrayLike, fill: Callable[[Array, slice], Array]) -> Array:
+        """Return rows whose missing values are those of ``fill``, a function of whitened rows and their place."""
         rows = as_rows(X, self.n_features)
         complete = rows.astype(np.float64)
         whitening = whitening_of([self])
-        whitened = self.transform(whitening.centre, whitening.scale)
-        parameters = (whitened.weights, whitened.means, whitened.covariances)
         for chunk in read_chunks(rows, all_rows=True):
             for block, part in chunk.blocks():
                 missing = np.isnan(part)
                 if missing.any():
-                    z = conditional_means(self._covariance, parameters, whitening.whiten(part))
-                    complete[chunk.start :][block][missing] = (z * whitening.scale + whitening.centre)[missing]
+                    place = slice(chunk.start + block.start, chunk.start + block.start + len(part))
+                    z = fill(whitening.whiten(part), place)
+                    complete[place][missing] = (z * whitening.scale + whitening.centre)[missing]
         return complete
+
+    @cached_property
+    def _whitened(self) -> tuple[Array, Array, Array]:
+        """The parameters in whitened coordinates."""
+        whitening = whitening_of([self])
+        whitened = self.transform(whitening.centre, whitening.scale)
+        return whitened.weights, whitened.means, whitened.covariances
+
+    def marginal(self, features: Sequence[int]) -> GaussianMixture:
+        """Return the mixture of some columns, in the order given.
+
+        Parameters
+        ----------
+        features : sequence of int
+            Columns, 0..n_features-1, all different.
+
+        Raises
+        ------
+        SettingError
+            If they are anything else.
+
+        Examples
+        --------
+        >>> GaussianMixture([1.0], [[1.0, 2.0, 3.0]], [[4.0, 5.0, 6.0]]).marginal([2, 0]).means
+        array([[3., 1.]])
+        """
+        from gmmaudio.mixture.regression import marginal_of
+
+        return marginal_of(self, features)
+
+    def condition(self, features: Sequence[int], values: npt.ArrayLike) -> GaussianMixture:
+        """Return the mixture of the other columns given the values of some.
+
+        Parameters
+        ----------
+        features : sequence of int
+            Columns whose values are given, 0..n_features-1, all different; one column at least is left.
+        values : array_like, shape (n_given,)
+            Their values, in the order of ``features`` and the units of the rows. Where a value is missing (NaN, or
+            masked), its column is neither given nor part of the result.
+
+        Returns
+        -------
+        GaussianMixture
+            Of the columns that are not in ``features``, in ascending order; of the same covariance type. The weights
+            are the responsibilities of the components for the values.
+
+        Raises
+        ------
+        SettingError
+            If ``features`` are not different columns, or leave none.
+        MixtureError
+            If the values are not one finite number for each of them.
+
+        References
+        ----------
+        Bishop, *Pattern Recognition and Machine Learning* (2006), eq. 2.81 and 2.82, for each component.
+
+        Examples
+        --------
+        >>> line = GaussianMixture([1.0], [[0.0, 0.0]], [[[1.0, 0.8], [0.8, 1.0]]], "full")
+        >>> given = line.condition([0], [2.0])
+        >>> given.means.round(2), given.covariances.round(2)
+        (array([[1.6]]), array([[[0.36]]]))
+        """
+        from gmmaudio.mixture.regression import conditional_of
+
+        return conditional_of(self, features, values)
+
+    def predict(
+        self, X: npt.ArrayLike, features: Sequence[int], *, return_covariances: bool = False
+    ) -> Array | tuple[Array, Array]:
+        """Return the means of the other columns given the values of some: Gaussian mixture regression.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_given)
+            Values of the columns ``features``, in their order; NaN is a missing value.
+        features : sequence of int
+            Columns whose values are given, as for :meth:`condition`.
+        return_covariances : bool
+            Whether the covariances are returned too.
+
+        Returns
+        -------
+        means : ndarray, shape (n, n_other)
+            Expected values of the other columns, in ascending order.
+        covariances : ndarray, shape (n, n_other, n_other)
+            Their covariances, if requested: within components, and between their means.
+
+        Raises
+        ------
+        SettingError
+            If ``features`` are not different columns, or leave none.
+        MixtureError
+            If ``X`` is not a matrix with a column for each of them, or a number is infinite.
+
+        References
+        ----------
+        Ghahramani, Jordan, "Supervised learning from incomplete data via an EM approach", NIPS 6 (1994).
+        Sung, "Gaussian mixture regression and classification", PhD thesis, Rice University (2004).
+
+        Examples
+        --------
+        >>> line = GaussianMixture([1.0], [[0.0, 0.0]], [[[1.0, 0.8], [0.8, 1.0]]], "full")
+        >>> line.predict([[2.0], [-1.0]], [0]).round(2)
+        array([[ 1.6],
+               [-0.8]])
+        """
+        from gmmaudio.mixture.regression import predict_others
+
+        means, covariances = predict_others(self, X, features, return_covariances)
+        return means if covariances is None else (means, covariances)
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return ``n`` rows drawn from the mixture, shape (n, n_features), in the units of the rows.
@@ -323,6 +472,36 @@ class GaussianMixture:
         density, _ = self._density_and_count(X)
         return float(-2 * density.sum() + 2 * self.n_parameters)
 
+    def icl(self, X: npt.ArrayLike) -> float:
+        """Return the integrated completed likelihood criterion (ICL) of the mixture on rows; lower is better.
+
+        It is :meth:`bic` plus twice the entropy of the responsibilities: components that overlap cost more.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, n_features)
+            Rows, at least one with a value.
+
+        Raises
+        ------
+        MixtureError
+            If there are no rows, or they do not fit the mixture.
+
+        References
+        ----------
+        Biernacki, Celeux, Govaert, "Assessing a mixture model for clustering with the integrated completed
+        likelihood", IEEE Trans. PAMI 22 (2000); with the entropy: McLachlan, Peel, *Finite Mixture Models* (2000).
+
+        Examples
+        --------
+        >>> apart = GaussianMixture([0.5, 0.5], [[-9.0], [9.0]], [[1.0], [1.0]])
+        >>> round(apart.icl([[-9.0], [9.0]]) - apart.bic([[-9.0], [9.0]]), 4)
+        0.0
+        """
+        from gmmaudio.mixture.selection import responsibility_entropy
+
+        return self.bic(X) + 2 * responsibility_entropy(self, X)
+
     def _density_and_count(self, X: npt.ArrayLike) -> tuple[Array, int]:
         """Return the log density of every row, and the number of rows with a value."""
         rows = as_rows(X, self.n_features)
@@ -392,56 +571,3 @@ def as_generator(rng: np.random.Generator | None) -> np.random.Generator:
     if not isinstance(rng, np.random.Generator):
         raise SettingError(f"rng is {rng!r}; expected a numpy.random.Generator, such as numpy.random.default_rng(0)")
     return rng
-
-
-def stacked_log_joint(mixtures: Sequence[GaussianMixture], allow_float32: bool) -> LogJoint:
-    """Return the coefficients of the log(weight x density) of rows under the components of all mixtures.
-
-    Parameters
-    ----------
-    mixtures : sequence of GaussianMixture
-        At least one, all over the same features and of the same covariance type.
-    allow_float32 : bool
-        Whether float32 rows may be computed in float32.
-
-    Examples
-    --------
-    >>> joint = stacked_log_joint([GaussianMixture([1.0], [[0.0]], [[1.0]])] * 3, allow_float32=False)
-    >>> joint.n_components, joint.edges
-    (3, (0, 1, 2, 3))
-    """
-    whitening = whitening_of(mixtures)
-    rounded = whitening.rounded() if allow_float32 else None
-    whitening = whitening if rounded is None else rounded
-    whitened = [m.transform(whitening.centre, whitening.scale) for m in mixtures]
-    parameters = [(m.weights, m.means, m.covariances) for m in whitened]
-    return log_joint_of(mixtures[0].covariance_type, parameters, whitening, rounded is not None)
-
-
-def whitening_of(mixtures: Sequence[GaussianMixture]) -> Whitening:
-    """Return the whitening by the mean and the standard deviation of all mixtures together, equally weighted.
-
-    Where a few far components stretch a column, those of the others.
-
-    Parameters
-    ----------
-    mixtures : sequence of GaussianMixture
-        At least one, all over the same features and of the same covariance type.
-
-    Examples
-    --------
-    >>> whitening = whitening_of([GaussianMixture([0.5, 0.5], [[-3.0], [3.0]], [[16.0], [16.0]])])
-    >>> whitening.centre, whitening.scale
-    (array([0.]), array([5.]))
-    """
-    weights = np.concatenate([m.weights for m in mixtures]) / len(mixtures)
-    means = np.vstack([m.means for m in mixtures])
-    covariance = covariance_of(mixtures[0].covariance_type)
-    variances = np.vstack([covariance.variances(m.covariances, *m.means.shape) for m in mixtures])
-    # relative to the first mean, so that the centre of equal means is exact at any offset
-    centre = means[0] + weights @ (means - means[0])
-    spread = weights @ (variances + (means - centre) ** 2)
-    centre, spread = bulk_of_components(weights, means, variances, centre, spread)
-    if covariance.isotropic:
-        spread = np.full_like(spread, spread.mean())
-    return Whitening(centre, np.sqrt(spread))

@@ -14,6 +14,7 @@ Little, Rubin, *Statistical Analysis with Missing Data* (2002), section 11.2.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from gmmaudio.mixture.covariance import Array, Covariance, Mask, covariance_of, log_weights, moments_of
 from gmmaudio.mixture.far import Parameters, far_distance, far_rows, log_joint_by_differences, remote_components
@@ -110,15 +111,8 @@ def conditional_means(covariance: Covariance, parameters: Parameters, z: Array) 
     >>> conditional_means(covariance_of("full"), parameters, np.array([[2.0, np.nan]]))
     array([[2., 1.]])
     """
-    _, means, covariances = parameters
-    values = log_joint_observed(covariance, parameters, z)
-    with np.errstate(over="ignore"):
-        remote = remote_components(means, covariance.sensitivity(means, covariances))
-    far = far_rows(z, far_distance(covariance, [parameters], remote))
-    if len(far):
-        values[:, far] = log_joint_by_differences(covariance, [parameters], z[far])
-    _, total = exponentiate(values)
-    responsibilities = values / total
+    _, means, _ = parameters
+    responsibilities = _responsibilities(covariance, parameters, z)
     complete = z.copy()
     for observed, rows in patterns_of(z):
         if covariance.independent or not observed.any():
@@ -127,6 +121,149 @@ def conditional_means(covariance: Covariance, parameters: Parameters, z: Array) 
         marginal = _Marginal(covariance, parameters, observed)
         complete[np.ix_(rows, ~observed)] = marginal.predict(z[np.ix_(rows, observed)], responsibilities[:, rows])
     return complete
+
+
+def conditional_moments(
+    covariance: Covariance, parameters: Parameters, row: Array, others: npt.NDArray[np.intp]
+) -> tuple[Array, Array]:
+    """Return the means (n_components, n_others) and covariances of some missing columns of a row given the observed.
+
+    Parameters
+    ----------
+    covariance, parameters
+        As for :func:`log_joint_observed`.
+    row : ndarray, shape (n_features,)
+        Whitened; NaN where a value is missing.
+    others : ndarray of int
+        Columns whose values are missing.
+
+    Examples
+    --------
+    >>> parameters = np.ones(1), np.zeros((1, 2)), np.array([[[1.0, 0.5], [0.5, 1.0]]])
+    >>> conditional_moments(covariance_of("full"), parameters, np.array([2.0, np.nan]), np.array([1]))
+    (array([[1.]]), array([[[0.75]]]))
+    """
+    weights, means, covariances = parameters
+    observed = ~np.isnan(row)
+    order = np.concatenate([np.flatnonzero(observed), others])
+    kept = weights, means[:, order], covariance.marginal(covariances, order)
+    parts = _ConditionalParts(covariance, kept, observed[order])
+    return parts.means(row[None, observed])[:, 0], parts.covariances()
+
+
+def conditional_covariances(covariance: Covariance, parameters: Parameters, z: Array) -> Array:
+    """Return the covariance of each row's missing values given the observed ones, (n, d, d); 0 for observed values.
+
+    It is the mean of the components' covariances plus the covariance of their means, by responsibility.
+
+    Parameters
+    ----------
+    covariance, parameters, z
+        As for :func:`log_joint_observed`.
+
+    Examples
+    --------
+    >>> parameters = np.ones(1), np.zeros((1, 2)), np.array([[[1.0, 0.5], [0.5, 1.0]]])
+    >>> conditional_covariances(covariance_of("full"), parameters, np.array([[2.0, np.nan]]))
+    array([[[0.  , 0.  ],
+            [0.  , 0.75]]])
+    """
+    responsibilities = _responsibilities(covariance, parameters, z)
+    result = np.zeros((*z.shape, z.shape[1]))
+    for observed, rows in patterns_of(z):
+        if observed.all():
+            continue
+        parts = _ConditionalParts(covariance, parameters, observed)
+        means, shares = parts.means(z[np.ix_(rows, observed)]), responsibilities[:, rows]
+        means -= np.einsum("kn,knh->nh", shares, means)
+        within = np.tensordot(shares, parts.matrices(), axes=(0, 0))
+        between = np.einsum("kn,kni,knj->nij", shares, means, means)
+        hidden = np.flatnonzero(~observed)
+        result[np.ix_(rows, hidden, hidden)] = within + between
+    return result
+
+
+def conditional_draws(covariance: Covariance, parameters: Parameters, z: Array, uniform: Array, noise: Array) -> Array:
+    """Return the whitened rows with missing values drawn from their distribution given the observed ones.
+
+    Parameters
+    ----------
+    covariance, parameters, z
+        As for :func:`log_joint_observed`.
+    uniform : ndarray, shape (n,)
+        Numbers in 0..1, by which a component is drawn for each row.
+    noise : ndarray, shape (n, d)
+        Standard normal numbers.
+
+    Examples
+    --------
+    >>> parameters = np.ones(1), np.zeros((1, 2)), np.array([[[1.0, 0.6], [0.6, 1.0]]])
+    >>> z, ones = np.array([[2.0, np.nan]]), np.ones((1, 2))
+    >>> conditional_draws(covariance_of("full"), parameters, z, np.array([0.5]), ones)
+    array([[2., 2.]])
+    """
+    cumulative = np.cumsum(_responsibilities(covariance, parameters, z), axis=0)
+    # the last sum is 1 up to rounding errors, and a component of weight 0 is never drawn
+    component = (cumulative <= uniform * cumulative[-1]).sum(axis=0)
+    complete = z.copy()
+    for observed, rows in patterns_of(z):
+        if observed.all():
+            continue
+        parts, hidden = _ConditionalParts(covariance, parameters, observed), np.flatnonzero(~observed)
+        means, roots = parts.means(z[np.ix_(rows, observed)]), parts.roots()
+        for k in np.unique(component[rows]):
+            of_component = component[rows] == k
+            drawn = means[k, of_component] + noise[np.ix_(rows[of_component], hidden)] @ roots[k].T
+            complete[np.ix_(rows[of_component], hidden)] = drawn
+    return complete
+
+
+def _responsibilities(covariance: Covariance, parameters: Parameters, z: Array) -> Array:
+    """Return the responsibility of each component for every row, shape (n_components, n)."""
+    _, means, covariances = parameters
+    values = log_joint_observed(covariance, parameters, z)
+    with np.errstate(over="ignore"):
+        remote = remote_components(means, covariance.sensitivity(means, covariances))
+    far = far_rows(z, far_distance(covariance, [parameters], remote))
+    if len(far):
+        values[:, far] = log_joint_by_differences(covariance, [parameters], z[far])
+    _, total = exponentiate(values)
+    return np.asarray(values / total)
+
+
+class _ConditionalParts:
+    """The components over the missing columns of one pattern, given the observed ones."""
+
+    def __init__(self, covariance: Covariance, parameters: Parameters, observed: Mask) -> None:
+        weights, self._means, covariances = parameters
+        self._observed, self._covariance = observed, covariance
+        self._n_given = int(observed.sum())
+        order = np.concatenate([np.flatnonzero(observed), np.flatnonzero(~observed)])
+        self._ordered = covariance.marginal(covariances, order)
+        self._shape = len(weights), len(order)
+
+    def means(self, values: Array) -> Array:
+        """Return the mean of the missing values given the observed ones (n, n_observed), (k, n, n_missing)."""
+        hidden, shift = self._means[:, ~self._observed], values[None] - self._means[:, None, self._observed]
+        if self._covariance.independent:
+            return np.repeat(hidden[:, None], len(values), axis=1)
+        n = self._n_given
+        matrices = self._covariance.matrices(self._ordered, *self._shape)
+        slopes = np.linalg.solve(matrices[:, :n, :n], matrices[:, :n, n:])
+        return np.asarray(hidden[:, None] + shift @ slopes)
+
+    def covariances(self) -> Array:
+        """Return the covariances of the missing values given the observed ones, in the shape of the type."""
+        return self._covariance.conditional(self._ordered, self._n_given)
+
+    def matrices(self) -> Array:
+        """Return them as matrices, (k, n_missing, n_missing)."""
+        k, d = self._shape
+        return self._covariance.matrices(self.covariances(), k, d - self._n_given)
+
+    def roots(self) -> Array:
+        """Return the lower triangles whose products are the covariances."""
+        return np.asarray(np.linalg.cholesky(self.matrices()), dtype=np.float64)
 
 
 class _Marginal:

@@ -134,7 +134,10 @@ def _as_matrix(X: npt.ArrayLike, n_features: int | None) -> Matrix:
 def _check_width(shape: tuple[int, ...], n_features: int | None) -> None:
     """Raise MixtureError where a shape is not that of rows of so many features."""
     if len(shape) != 2 or shape[1] == 0:
-        raise MixtureError(f"rows have shape {shape}; expected (n_rows, n_features): one row for each observation")
+        remedy = "; reshape(-1, 1) makes rows of one feature of them, reshape(1, -1) one row" if len(shape) == 1 else ""
+        raise MixtureError(
+            f"rows have shape {shape}; expected (n_rows, n_features): one row for each observation{remedy}"
+        )
     if n_features is not None and shape[1] != n_features:
         raise MixtureError(f"rows have {shape[1]} features; the mixture was made for {n_features}")
 

@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from gmmaudio.compute import one_thread
 from gmmaudio.errors import MixtureError
+from gmmaudio.mixture.common_whitening import stacked_log_joint
 from gmmaudio.mixture.covariance import Array
 from gmmaudio.mixture.density import log_densities
-from gmmaudio.mixture.gaussian import GaussianMixture, stacked_log_joint
+from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.product import LogJoint, Workspace
 from gmmaudio.mixture.sources import as_rows
 

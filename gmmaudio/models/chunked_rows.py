@@ -21,10 +21,10 @@ from gmmaudio.errors import ReadError, WriteError
 from gmmaudio.models.linear_algebra import Codes, Matrix
 
 # of a chunk at most; short rows are no more than MAX_ROWS
-CHUNK_BYTES = 32 * 2**20
+CHUNK_BYTES = 8 * 2**20
 MAX_ROWS = 8192
 # of a table that is in memory; a larger one is in a temporary file
-HELD_BYTES = 64 * 2**20
+HELD_BYTES = 16 * 2**20
 
 
 def chunk_rows(row_bytes: int) -> int:
@@ -38,7 +38,7 @@ def chunk_rows(row_bytes: int) -> int:
     Examples
     --------
     >>> chunk_rows(800), chunk_rows(30_720), chunk_rows(10**9)
-    (8192, 1024, 1)
+    (8192, 256, 1)
     """
     most = max(1, min(MAX_ROWS, CHUNK_BYTES // max(1, row_bytes)))
     return 1 << (most.bit_length() - 1)
@@ -97,8 +97,12 @@ class ChunkedRows:
 
     def whole(self) -> Matrix:
         """Return all rows as one matrix."""
-        chunks = list(self.read())
-        return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+        if len(self) <= self.n_at_once:
+            return next(self.read())
+        rows = np.empty(self.shape, self.dtype)
+        for part, chunk in self:
+            rows[part] = chunk
+        return rows
 
 
 def in_chunks(rows: Matrix | ChunkedRows, n_at_once: int | None = None) -> ChunkedRows:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.mixture import GaussianMixture
+from gmmaudio.models.chunked_rows import ChunkedRows, in_chunks
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix, signed_axes
 from gmmaudio.models.running_moments import label_means
 
@@ -21,6 +22,8 @@ MIN_VARIANCE = 1e-6
 MIN_LENGTH = 1e-6
 # nuisance directions are estimated from this many clips at most: the work grows with their cube
 MAX_NUISANCE_CLIPS = 1500
+# columns of vectors that are in double precision at a time
+COLUMNS_AT_ONCE = 1024
 # rows of a clip whose responsibilities are in memory at a time
 CLIP_ROWS = 8192
 
@@ -322,12 +325,12 @@ def draw_nuisance_clips(n_clips: int, rng: np.random.Generator) -> Codes:
     return np.sort(rng.choice(n_clips, MAX_NUISANCE_CLIPS, replace=False))
 
 
-def estimate_nuisance_directions(vectors: Matrix, codes: Codes, n: int) -> Matrix:
+def estimate_nuisance_directions(vectors: Matrix | ChunkedRows, codes: Codes, n: int) -> Matrix:
     """Return the orthonormal directions in which vectors of one label differ most, shape (at most n, d), float32.
 
     Parameters
     ----------
-    vectors : ndarray, shape (n_clips, d)
+    vectors : ndarray, shape (n_clips, d), or ChunkedRows
         Vectors of clips, those of :func:`draw_nuisance_clips` where there are many.
     codes : ndarray, shape (n_clips,), int
         Label of every clip.
@@ -342,9 +345,16 @@ def estimate_nuisance_directions(vectors: Matrix, codes: Codes, n: int) -> Matri
     """
     # a part of the clips may lack a label
     _, codes = np.unique(codes, return_inverse=True)
-    centred = vectors - label_means(vectors, codes)[codes]
+    chunks = in_chunks(vectors)
+    means = label_means(chunks, codes)
+    centred = chunks.map(lambda part, chunk: chunk - means[codes[part]], chunks.shape[1]).whole()
     values, left = np.linalg.eigh(np.asarray(centred @ centred.T, dtype=np.float64))
     kept = [i for i in range(len(values) - 1, -1, -1) if values[i] > MIN_VARIANCE * max(values[-1], 1e-300)]
     kept = kept[: min(n, len(vectors) // 5)]
-    directions: Matrix = (signed_axes((centred.T @ left[:, kept]) / np.sqrt(values[kept])).T).astype(np.float32)
+    # some columns at a time: the product is one of double precision, for which they are copied
+    parts = [
+        centred[:, i : i + COLUMNS_AT_ONCE].T.astype(np.float64) @ left[:, kept]
+        for i in range(0, centred.shape[1], COLUMNS_AT_ONCE)
+    ]
+    directions: Matrix = (signed_axes(np.concatenate(parts) / np.sqrt(values[kept])).T).astype(np.float32)
     return np.ascontiguousarray(directions)

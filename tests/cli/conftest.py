@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from gmmaudio.evaluation import intervals
@@ -83,3 +84,47 @@ def absolute(corpus, tmp_path, tools):
     return tools.write_manifest(
         tmp_path / "good.csv", [row | {"path": corpus.root / row["path"]} for row in corpus.rows]
     )
+
+
+# --- tables of numbers -----------------------------------------------------------------------------------------------
+
+# options of mixture fit by which it takes less than a second
+QUICK_FIT = ("--components", "1-3", "--covariance", "full,diag", "--starts", "1", "--restarts", "2", "-q")
+IRIS_COLUMNS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+
+
+def csv_of(X, names=IRIS_COLUMNS, extra=None):
+    """Return rows as the text of a CSV file, NaN as an empty cell, with a column of text where it is given."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*names, *([] if extra is None else ["species"])])
+    for i, row in enumerate(X.tolist()):
+        writer.writerow([*("" if np.isnan(value) else value for value in row), *([] if extra is None else [extra[i]])])
+    return out.getvalue()
+
+
+@pytest.fixture(scope="session")
+def iris():
+    """The 150 flowers of Fisher and Anderson, four columns, three species."""
+    from sklearn.datasets import load_iris
+
+    return load_iris()
+
+
+@pytest.fixture
+def iris_folder(tmp_path, monkeypatch, iris):
+    """The current folder: iris.csv with the species, and holes.csv, in which every seventh value is lost."""
+    monkeypatch.chdir(tmp_path)
+    species = [iris.target_names[label] for label in iris.target]
+    tmp_path.joinpath("iris.csv").write_text(csv_of(iris.data, extra=species))
+    holes = iris.data.copy()
+    holes.flat[::7] = np.nan
+    tmp_path.joinpath("holes.csv").write_text(csv_of(holes))
+    return tmp_path
+
+
+@pytest.fixture
+def iris_mixture(command, iris_folder):
+    """The file of a mixture that was fitted to iris, in the current folder: two components, full covariances."""
+    assert command("mixture", "fit", "iris.csv", "-o", "m.safetensors", *QUICK_FIT).code == 0
+    return iris_folder / "m.safetensors"

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gmmaudio.audio.splice import SplicedFile
+from gmmaudio.cli import Stopped, _stopped_by_signals
 
 GMMAUDIO = (sys.executable, "-m", "gmmaudio")
 CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)]
@@ -93,6 +95,29 @@ def test_a_signal_while_libsndfile_reads_is_not_lost(command, corpus, model_file
     assert (result.code, result.err) == (code, "skipped 4 files without an audio suffix\n\nstopped\n")
     assert '"error"' not in result.out
     assert next(n_calls) > 20
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="timers of POSIX")
+def test_a_signal_whose_exception_a_library_drops_is_raised_again_and_disturbs_no_end(monkeypatch):
+    monkeypatch.setattr("gmmaudio.cli.AGAIN_S", 0.02)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    steps = []
+    with pytest.raises(Stopped) as caught, _stopped_by_signals(is_last=False):
+        with contextlib.suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGTERM)
+        steps.append("dropped")
+        try:
+            # no sleep: the second exception comes while Python runs
+            while True:
+                os.sched_yield()
+        finally:
+            end_s = time.monotonic() + 0.1
+            while time.monotonic() < end_s:
+                os.sched_yield()
+            steps.append("closed")
+    assert (steps, caught.value.args) == (["dropped", "closed"], (143,))
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0.0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_a_hang_up_that_is_ignored_does_not_end_a_run(corpus, model_file):

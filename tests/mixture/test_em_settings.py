@@ -143,7 +143,11 @@ def rows_with(value):
             "row 1200, column 2 is -inf; rows must be finite, or NaN where a value is missing: "
             "drop or repair such rows",
         ),
-        (np.zeros(5), "rows have shape (5,); expected (n_rows, n_features): one row for each observation"),
+        (
+            np.zeros(5),
+            "rows have shape (5,); expected (n_rows, n_features): one row for each observation; reshape(-1, 1) makes "
+            "rows of one feature of them, reshape(1, -1) one row",
+        ),
         (np.zeros((0, 3)), "there are no rows; at least one is needed"),
         (np.zeros((4, 0)), "rows have shape (4, 0); expected (n_rows, n_features): one row for each observation"),
     ],

@@ -272,7 +272,8 @@ def with_bad(value, row=1500, column=2):
 BAD_ROWS = {
     "one-dimensional": (
         np.zeros(3),
-        "rows have shape (3,); expected (n_rows, n_features): one row for each observation",
+        "rows have shape (3,); expected (n_rows, n_features): one row for each observation; reshape(-1, 1) makes "
+        "rows of one feature of them, reshape(1, -1) one row",
     ),
     "three-dimensional": (
         np.zeros((2, 3, 1)),

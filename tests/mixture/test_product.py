@@ -13,8 +13,8 @@ from gmmaudio.mixture import (
     product,
     stacked_log_density,
 )
+from gmmaudio.mixture.common_whitening import stacked_log_joint
 from gmmaudio.mixture.covariance import covariance_of
-from gmmaudio.mixture.gaussian import stacked_log_joint
 from gmmaudio.mixture.product import log_sums
 
 TYPES = COVARIANCE_TYPES

@@ -13,8 +13,8 @@ from gmmaudio.mixture import (
     COVARIANCE_TYPES,
     GaussianMixture,
     MixtureStack,
+    common_whitening,
     divergences,
-    gaussian,
     stacked_log_density,
 )
 from gmmaudio.mixture.product import MAX_DISTANCE
@@ -45,13 +45,13 @@ def make_clips(stack, dtype, seed=0):
 def count_joints(monkeypatch):
     """Return a list that grows by an entry for each set of coefficients that is made."""
     made = []
-    original = gaussian.log_joint_of
+    original = common_whitening.log_joint_of
 
     def counted(*arguments):
         made.append(arguments[0])
         return original(*arguments)
 
-    monkeypatch.setattr(gaussian, "log_joint_of", counted)
+    monkeypatch.setattr(common_whitening, "log_joint_of", counted)
     return made
 
 

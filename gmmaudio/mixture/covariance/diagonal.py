@@ -114,6 +114,14 @@ class Diagonal:
         """Rows of the variances."""
         return covariances[components]
 
+    def marginal(self, covariances: Array, features: npt.NDArray[np.intp]) -> Array:
+        """Columns of the variances."""
+        return covariances[:, features]
+
+    def conditional(self, covariances: Array, n_given: int) -> Array:
+        """The variances of the others: features are independent within a component."""
+        return covariances[:, n_given:]
+
     def where(self, mask: Mask, yes: Array, no: Array) -> Array:
         """Selected component by component."""
         return np.where(mask[:, None], yes, no)

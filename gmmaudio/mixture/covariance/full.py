@@ -144,6 +144,16 @@ class Full:
         """Some of the matrices."""
         return covariances[components]
 
+    def marginal(self, covariances: Array, features: npt.NDArray[np.intp]) -> Array:
+        """Some rows and columns of the matrices."""
+        return covariances[:, features[:, None], features]
+
+    def conditional(self, covariances: Array, n_given: int) -> Array:
+        """Products of the lower right blocks of the Cholesky factors."""
+        roots = np.linalg.cholesky(covariances)[:, n_given:, n_given:]
+        blocks: Array = roots @ roots.transpose(0, 2, 1)
+        return blocks
+
     def where(self, mask: Mask, yes: Array, no: Array) -> Array:
         """Selected component by component."""
         return np.where(mask[:, None, None], yes, no)

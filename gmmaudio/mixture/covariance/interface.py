@@ -271,6 +271,28 @@ class Covariance(Protocol):
             Indices.
         """
 
+    def marginal(self, covariances: Array, features: npt.NDArray[np.intp]) -> Array:
+        """Return the covariances of some features, in the order given.
+
+        Parameters
+        ----------
+        covariances : ndarray
+            Of one mixture.
+        features : ndarray of int
+            Indices.
+        """
+
+    def conditional(self, covariances: Array, n_given: int) -> Array:
+        """Return the covariances of all features but the first given the first ones.
+
+        Parameters
+        ----------
+        covariances : ndarray
+            Of one mixture, in whitened coordinates.
+        n_given : int
+            Number of features whose values are given, >= 0.
+        """
+
     def where(self, mask: Mask, yes: Array, no: Array) -> Array:
         """Return the covariances of ``yes`` where ``mask`` is true, else those of ``no``.
 

@@ -120,6 +120,14 @@ class Spherical:
         """Some of the variances."""
         return covariances[components]
 
+    def marginal(self, covariances: Array, features: npt.NDArray[np.intp]) -> Array:
+        """The same variances."""
+        return covariances
+
+    def conditional(self, covariances: Array, n_given: int) -> Array:
+        """The same variances: features are independent within a component."""
+        return covariances
+
     def where(self, mask: Mask, yes: Array, no: Array) -> Array:
         """Selected component by component."""
         return np.where(mask, yes, no)

@@ -120,6 +120,15 @@ class Tied:
         """The same matrix."""
         return covariances
 
+    def marginal(self, covariances: Array, features: npt.NDArray[np.intp]) -> Array:
+        """Some rows and columns of the matrix."""
+        return covariances[features[:, None], features]
+
+    def conditional(self, covariances: Array, n_given: int) -> Array:
+        """The lower right block, of one matrix."""
+        block: Array = FULL.conditional(covariances[None], n_given)[0]
+        return block
+
     def where(self, mask: Mask, yes: Array, no: Array) -> Array:
         """``no``: the matrix belongs to no component."""
         return no

@@ -368,7 +368,8 @@ class VectorFits:
         drawn = draw_nuisance_clips(len(clips), np.random.default_rng((part.seed, len(part.labels))))
         none = np.zeros((0, len(mean)), dtype=np.float32)
         plain = Supervectors(self.ubm, settings.relevance, settings.bigram_lag, mean, none, self.training.n_warps)
-        centred = plain.centre(self.vectors.read(clips[drawn]), self.n_rows[clips[drawn]])
+        n_rows, rows = self.n_rows[clips[drawn]], self.vectors.take(clips[drawn])
+        centred = rows.map(lambda at, chunk: plain.centre(chunk, n_rows[at]), rows.shape[1])
         directions = estimate_nuisance_directions(centred, part.codes[drawn], settings.n_nuisance)
         return replace(plain, nuisance_directions=directions)
 
