@@ -4,6 +4,7 @@ Programs run here, as do the templates of docs/contributing.md in the tests of w
 that their options exist and take such values; `make test-slow` runs them.
 """
 
+import contextlib
 import re
 import shlex
 import shutil
@@ -77,6 +78,9 @@ def world(tmp_path_factory, music_folder):
     for name in ("interview.mp3", "song.flac", "archive/a.flac", "archive/b.flac", "radio/c.flac"):
         (root / name).parent.mkdir(exist_ok=True)
         soundfile.write(root / name, samples, sr)
+    (table,) = (block for block in PROGRAMS if block.page.name == "tables.md")
+    with contextlib.chdir(root):
+        exec(compile(table.text, table.name, "exec"), {})  # noqa: S102 (our own page)
     return root
 
 
@@ -92,7 +96,7 @@ def command_lines(block):
     """Return the words of each command of this package in a block, with names for those of the reader."""
     lines = [re.sub(r"\s#.*", "", line).strip().removeprefix("$ ") for line in block.text.split("\n")]
     parts = [part.strip() for line in lines for part in line.split("|") if part.strip().startswith("gmmaudio ")]
-    parts = [re.split(r" [>;]", part)[0].replace("$i/4", "1/4").replace("$i", "1") for part in parts]
+    parts = [re.split(r" (?:2?>|;)", part)[0].replace("$i/4", "1/4").replace("$i", "1") for part in parts]
     return [[NAMES.get(word, word) for word in shlex.split(part)][1:] for part in parts]
 
 

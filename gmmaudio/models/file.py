@@ -65,7 +65,8 @@ MODEL_FILE = FileKind(
     ("1", "2"),
     {
         STATISTICS_KEY: "holds statistics of clips, of which merge makes a model; expected a model",
-        MIXTURE_KEY: "holds one Gaussian mixture, which gmmaudio.mixture.load_mixture reads; expected a model",
+        MIXTURE_KEY: "holds one Gaussian mixture, which gmmaudio mixture describe prints and "
+        "gmmaudio.mixture.load_mixture reads; expected a model",
     },
 )
 HEAD_PREFIXES = ("", "1:")

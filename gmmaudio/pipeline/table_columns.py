@@ -263,8 +263,8 @@ def _reason_to_leave_out(table: DataTable, name: str, numbers: Numbers) -> str:
     if numbers.type_name:
         return f"type {numbers.type_name}"
     if numbers.other is not None:
-        i, text = numbers.other
-        return f"{shown(text)} in {table.place(i)}"
+        # the reason is kept with the mixture, which is no place for what cells say of people
+        return f"text in {table.place(numbers.other[0])}"
     return _uniformity(numbers.values) or ("it counts the rows" if _counts(numbers.values) else "")
 
 

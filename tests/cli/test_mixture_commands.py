@@ -38,7 +38,7 @@ def test_fit_prints_the_selection_and_the_stability_and_writes_the_mixture(comma
         "stability: adjusted Rand index of 2 other starts with the mixture 1.00 on average, 1.00 at the lowest; 1.00 "
         "between them; 2 reach its likelihood"
     )
-    assert "note: columns that are left out: 'species' ('setosa' in line 2)\n" in done.err
+    assert "note: columns that are left out: 'species' (text in line 2)\n" in done.err
     assert done.err.endswith("wrote m.safetensors: 2 components, full, 4 columns\n")
     saved = load_mixture("m.safetensors")
     assert saved.names == IRIS_COLUMNS

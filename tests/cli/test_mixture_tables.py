@@ -47,7 +47,7 @@ REFUSED = {
     "only text": (
         "a,b\nx,y\nz,w\n",
         "",
-        ": has no column of numbers that vary ('a': 'x' in line 2; 'b': 'y' in line 2); expected at least one",
+        ": has no column of numbers that vary ('a': text in line 2; 'b': text in line 2); expected at least one",
     ),
     "huge": ("a\n1e200\n-1e200\n3e200\n", "", f": column 'a' has numbers from -1e+200 to 3e+200; {RANGE}"),
     "tiny": ("a\n1e-30\n2e-30\n", "", f": column 'a' has numbers from 1e-30 to 2e-30; {RANGE}"),
@@ -74,10 +74,10 @@ def test_columns_that_are_left_out_are_named_with_the_reason(command, tmp_path, 
     done = command("mixture", "fit", "t.csv", "-o", "m", *QUICK_FIT)
     assert done.code == 0
     assert done.err.splitlines()[:3] == [
-        "warning: columns that hold numbers for the most part are left out: 'typo' ('oops' in line 32); "
+        "warning: columns that hold numbers for the most part are left out: 'typo' (text in line 32); "
         f"{MISSING_AS}, or name the columns to use (--columns)",
-        "note: columns that are left out: '' (it has no name); 'id' (it counts the rows); 'name' ('x0' in line 2); "
-        "'five' (one value, 5); 'none' (no value); 'typo' ('oops' in line 32); 'nothing' (no value)",
+        "note: columns that are left out: '' (it has no name); 'id' (it counts the rows); 'name' (text in line 2); "
+        "'five' (one value, 5); 'none' (no value); 'typo' (text in line 32); 'nothing' (no value)",
         "note: 1 of 41 rows have no value in the columns that are used, the first in line 42: they say nothing of "
         "clusters, and get the weights of the mixture",
     ]
