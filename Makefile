@@ -14,7 +14,7 @@ help:
 	@echo "make demo         set up, run the whole job on synthetic audio, print where the reports are"
 	@echo "make test         set up, run the tests"
 	@echo "make coverage     the tests again, with what they cover"
-	@echo "make test-slow    the long ones: fuzzing, the page in a browser"
+	@echo "make test-slow    the long ones: fuzzing, the pages and the manual in a browser"
 	@echo "make test-lowest  the tests with the lowest declared version of every dependency, in $(LOWEST)"
 	@echo "make check        ruff, mypy --strict, import-linter, documents beside results, tests"
 	@echo "make format       ruff format and its fixes"
@@ -47,7 +47,7 @@ coverage: $(READY)
 	$(BIN)/python -m coverage run -m pytest -m "not slow"
 	@$(BIN)/python -m coverage report | sed -n '1,12p;/^TOTAL/p;$$p'
 
-test-slow: $(READY)
+test-slow: $(READY) docs
 	$(BIN)/python -m pytest -m slow
 
 $(LOWEST)/.installed: pyproject.toml gmmaudio/__init__.py .ci/constraints-lowest.txt

@@ -1,5 +1,6 @@
 """Configuration of the documentation: ``make docs`` builds it into build/docs."""
 
+import logging
 import re
 import sys
 import warnings
@@ -25,6 +26,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "accessible_html",
     "library_links",
     "mathml",
     "offline_animations",
@@ -67,6 +69,8 @@ toc_object_entries_show_parents = "hide"
 
 # -- the galleries -----------------------------------------------------------------------------------------------------
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+# it tells with which program it writes each animation
+logging.getLogger("matplotlib.animation").setLevel(logging.ERROR)
 sphinx_gallery_conf = {
     "examples_dirs": ["learn", "../examples"],
     "gallery_dirs": ["generated/learn", "generated/applications"],

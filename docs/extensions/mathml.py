@@ -3,20 +3,27 @@
 docutils converts LaTeX to MathML. What it does not know is a warning, at which a strict build fails.
 """
 
+import re
+
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
+# names of functions, which stand apart from what is beside them: log n, 2 log L, but log(n)
+BEFORE = re.compile(r"(</m(?:i|n|sub|sup|subsup|row|frac)>)(\s*<mi>[a-z]{2,}</mi>)")
+AFTER = re.compile(r"(<mi>[a-z]{2,}</mi>)(\s*<m(?:i|n|sub|sup|subsup|row|frac)\b)")
+SPACE = '<mspace width="0.17em"></mspace>'
 
 
 def _mathml(node, *, as_block):
     try:
-        return tex2mathml(node.astext(), as_block=as_block)
+        text = tex2mathml(node.astext(), as_block=as_block)
     except MathError as error:
         LOGGER.warning("formula %r: %s", node.astext(), error, location=node)
         return node.astext()
+    return AFTER.sub(rf"\1{SPACE}\2", BEFORE.sub(rf"\1{SPACE}\2", text))
 
 
 def visit_inline(self, node):
