@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.common_whitening import stacked_log_joint, whitening_of
 from gmmaudio.mixture.covariance import Array, Covariance, covariance_of
 from gmmaudio.mixture.density import log_densities, score_blocks
-from gmmaudio.mixture.missing import conditional_draws, conditional_means
+from gmmaudio.mixture.missing import conditional_means
 from gmmaudio.mixture.product import LogJoint, exponentiate
 from gmmaudio.mixture.rows import read_chunks
 from gmmaudio.mixture.sources import as_rows
@@ -223,62 +223,18 @@ class GaussianMixture:
         >>> line.impute([[2.0, np.nan]])
         array([[2. , 1.6]])
         """
-        return self._complete(X, lambda z, _: conditional_means(self._covariance, self._whitened, z))
-
-    def impute_random(self, X: npt.ArrayLike, rng: np.random.Generator) -> Array:
-        """Return the rows with missing values drawn from their distribution given the observed ones, like ``X``.
-
-        Unlike means, draws keep the variances and correlations of the columns.
-
-        Parameters
-        ----------
-        X : array_like, shape (n, n_features)
-            Rows; NaN is a missing value. Observed values are returned unchanged, in float64.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Raises
-        ------
-        MixtureError
-            If ``X`` is not a matrix of ``n_features`` columns, or a number is infinite.
-        SettingError
-            If ``rng`` is not a generator.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> one = GaussianMixture([1.0], [[5.0, -5.0]], [[1e-12, 1e-12]])
-        >>> one.impute_random([[5.0, np.nan]], np.random.default_rng(0)).round(3)
-        array([[ 5., -5.]])
-        """
-        rng = as_generator(rng)
-        rows = as_rows(X, self.n_features)
-        uniform, noise = rng.uniform(size=len(rows)), rng.standard_normal(rows.shape)
-        return self._complete(
-            rows,
-            lambda z, block: conditional_draws(self._covariance, self._whitened, z, uniform[block], noise[block]),
-        )
-
-    def _complete(self, X: npt.ArrayLike, fill: Callable[[Array, slice], Array]) -> Array:
-        """Return rows whose missing values are those of ``fill``, a function of whitened rows and their place."""
         rows = as_rows(X, self.n_features)
         complete = rows.astype(np.float64)
         whitening = whitening_of([self])
+        whitened = self.transform(whitening.centre, whitening.scale)
+        parameters = (whitened.weights, whitened.means, whitened.covariances)
         for chunk in read_chunks(rows, all_rows=True):
             for block, part in chunk.blocks():
                 missing = np.isnan(part)
                 if missing.any():
-                    place = slice(chunk.start + block.start, chunk.start + block.start + len(part))
-                    z = fill(whitening.whiten(part), place)
-                    complete[place][missing] = (z * whitening.scale + whitening.centre)[missing]
+                    z = conditional_means(self._covariance, parameters, whitening.whiten(part))
+                    complete[chunk.start :][block][missing] = (z * whitening.scale + whitening.centre)[missing]
         return complete
-
-    @cached_property
-    def _whitened(self) -> tuple[Array, Array, Array]:
-        """The parameters in whitened coordinates."""
-        whitening = whitening_of([self])
-        whitened = self.transform(whitening.centre, whitening.scale)
-        return whitened.weights, whitened.means, whitened.covariances
 
     def marginal(self, features: Sequence[int]) -> GaussianMixture:
         """Return the mixture of some columns, in the order given.

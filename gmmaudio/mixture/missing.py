@@ -183,41 +183,6 @@ def conditional_covariances(covariance: Covariance, parameters: Parameters, z: A
     return result
 
 
-def conditional_draws(covariance: Covariance, parameters: Parameters, z: Array, uniform: Array, noise: Array) -> Array:
-    """Return the whitened rows with missing values drawn from their distribution given the observed ones.
-
-    Parameters
-    ----------
-    covariance, parameters, z
-        As for :func:`log_joint_observed`.
-    uniform : ndarray, shape (n,)
-        Numbers in 0..1, by which a component is drawn for each row.
-    noise : ndarray, shape (n, d)
-        Standard normal numbers.
-
-    Examples
-    --------
-    >>> parameters = np.ones(1), np.zeros((1, 2)), np.array([[[1.0, 0.6], [0.6, 1.0]]])
-    >>> z, ones = np.array([[2.0, np.nan]]), np.ones((1, 2))
-    >>> conditional_draws(covariance_of("full"), parameters, z, np.array([0.5]), ones)
-    array([[2., 2.]])
-    """
-    cumulative = np.cumsum(_responsibilities(covariance, parameters, z), axis=0)
-    # the last sum is 1 up to rounding errors, and a component of weight 0 is never drawn
-    component = (cumulative <= uniform * cumulative[-1]).sum(axis=0)
-    complete = z.copy()
-    for observed, rows in patterns_of(z):
-        if observed.all():
-            continue
-        parts, hidden = _ConditionalParts(covariance, parameters, observed), np.flatnonzero(~observed)
-        means, roots = parts.means(z[np.ix_(rows, observed)]), parts.roots()
-        for k in np.unique(component[rows]):
-            of_component = component[rows] == k
-            drawn = means[k, of_component] + noise[np.ix_(rows[of_component], hidden)] @ roots[k].T
-            complete[np.ix_(rows[of_component], hidden)] = drawn
-    return complete
-
-
 def _responsibilities(covariance: Covariance, parameters: Parameters, z: Array) -> Array:
     """Return the responsibility of each component for every row, shape (n_components, n)."""
     _, means, covariances = parameters
@@ -260,10 +225,6 @@ class _ConditionalParts:
         """Return them as matrices, (k, n_missing, n_missing)."""
         k, d = self._shape
         return self._covariance.matrices(self.covariances(), k, d - self._n_given)
-
-    def roots(self) -> Array:
-        """Return the lower triangles whose products are the covariances."""
-        return np.asarray(np.linalg.cholesky(self.matrices()), dtype=np.float64)
 
 
 class _Marginal:

@@ -13,10 +13,16 @@ from sklearn.mixture import BayesianGaussianMixture
 from sklearn.mixture import GaussianMixture as SklearnMixture
 from sklearn.naive_bayes import GaussianNB
 
-import gmmaudio.mixture.estimator
 from gmmaudio.errors import MixtureError, SettingError
-from gmmaudio.mixture import GaussianMixture, fit_gmm
-from gmmaudio.mixture.estimator import GMMArrayClassifier, GMMEstimator, from_sklearn
+from gmmaudio.mixture import (
+    GaussianMixture,
+    GMMArrayClassifier,
+    GMMEstimator,
+    GMMImputer,
+    estimator_settings,
+    fit_gmm,
+    from_sklearn,
+)
 from tests.mixture.conftest import matrices_of, random_mixture, scipy_log_density, table
 
 TYPES = ("diag", "full", "tied", "spherical")
@@ -317,7 +323,7 @@ def test_threads_are_asked_for_and_change_no_bit(kind, monkeypatch):
         return fit_gmm(*args, **settings)
 
     X, y = table(20_000)
-    monkeypatch.setattr(gmmaudio.mixture.estimator, "fit_gmm", spy)
+    monkeypatch.setattr(estimator_settings, "fit_gmm", spy)
     one, two = (kind(2, random_state=0, max_iter=3, tol=0.0, n_threads=n).fit(X, y) for n in (1, 2))
     assert sorted(set(n_threads_of_calls)) == [1, 2]
     np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(X))
@@ -333,8 +339,13 @@ def test_parameters_and_defaults_are_those_of_the_core():
     assert ours.pop("n_components") == 1
     assert ours.pop("random_state") is None
     left_out = {"weights", "rng", "mapper", "callback", "checkpoints"}
+    for name in ("weights_init", "means_init", "precisions_init"):
+        assert ours.pop(name) is None
+    assert ours.pop("warm_start") is False
     assert ours == {name: value for name, value in defaults.items() if name not in left_out}
-    assert GMMArrayClassifier().get_params() == {**GMMEstimator().get_params(), "priors": None}
+    shared = {**ours, "n_components": 1, "random_state": None}
+    assert GMMArrayClassifier().get_params() == {**shared, "priors": None}
+    assert GMMImputer().get_params() == {**shared, "covariance_type": "full", "n_imputations": 0}
 
 
 # --- errors and warnings -----------------------------------------------------------------------------------------
@@ -424,7 +435,22 @@ def test_a_bad_number_of_samples_is_refused(n_samples):
         model.sample(n_samples)
 
 
-@pytest.mark.parametrize("method", ["score_samples", "score", "predict", "predict_proba", "bic", "aic", "sample"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "score_samples",
+        "score",
+        "predict",
+        "predict_proba",
+        "transform",
+        "impute",
+        "bic",
+        "aic",
+        "icl",
+        "sample",
+        "save",
+    ],
+)
 def test_an_unfitted_estimator_says_so(method):
     with pytest.raises(NotFittedError, match="This GMMEstimator instance is not fitted yet"):
         getattr(GMMEstimator(), method)(1 if method == "sample" else [[0.0]])

@@ -15,8 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from gmmaudio.mixture import fit_gmm
-from gmmaudio.mixture.estimator import GMMArrayClassifier, GMMEstimator, from_sklearn, to_sklearn
+from gmmaudio.mixture import GMMArrayClassifier, GMMEstimator, GMMImputer, fit_gmm, from_sklearn, to_sklearn
 from tests.mixture.conftest import matrices_of, random_mixture, scipy_log_density, table
 
 TYPES = ("diag", "full", "tied", "spherical")
@@ -52,6 +51,12 @@ def failures(estimator):
 @pytest.mark.parametrize("kind", BOTH)
 def test_scikit_learns_checks_pass(kind, covariance_type):
     assert failures(kind(covariance_type=covariance_type)) == []
+
+
+@pytest.mark.parametrize("n_imputations", [0, 2])
+@pytest.mark.parametrize("covariance_type", ["diag", "full"])
+def test_scikit_learns_checks_pass_for_the_imputer(covariance_type, n_imputations):
+    assert failures(GMMImputer(covariance_type=covariance_type, n_imputations=n_imputations)) == []
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # tables made to be hard

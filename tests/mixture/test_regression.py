@@ -9,6 +9,7 @@ from scipy.stats import multivariate_normal
 
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import COVARIANCE_TYPES, GaussianMixture, fit_gmm, select_gmm
+from gmmaudio.mixture.conditional_draws import draw_missing
 from tests.mixture.conftest import matrices_of, random_mixture, scipy_log_density
 
 LINE = GaussianMixture([1.0], [[0.0, 0.0]], [[[1.0, 0.8], [0.8, 1.0]]], "full")
@@ -199,7 +200,7 @@ def test_rows_and_values_that_do_not_fit_the_features_are_refused():
 def test_draws_have_the_moments_of_the_conditional(covariance_type):
     mixture = random_mixture(covariance_type, n_features=4)
     row = np.array([mixture.means[0, 0], np.nan, np.nan, mixture.means[1, 3]])
-    drawn = mixture.impute_random(np.repeat(row[None], 20_000, axis=0), np.random.default_rng(0))
+    drawn = draw_missing(mixture, np.repeat(row[None], 20_000, axis=0), np.random.default_rng(0))
     means, covariances = mixture.predict(row[None, [0, 3]], [0, 3], return_covariances=True)
     np.testing.assert_array_equal(drawn[:, [0, 3]], np.repeat(row[None, [0, 3]], 20_000, axis=0))
     spread = np.sqrt(np.diag(covariances[0]))
@@ -207,25 +208,6 @@ def test_draws_have_the_moments_of_the_conditional(covariance_type):
     assert (np.abs(drawn[:, [1, 2]].mean(axis=0) - means[0]) < 5 * spread / np.sqrt(20_000)).all()
     error = np.cov(drawn[:, [1, 2]].T) - covariances[0]
     assert (np.abs(error) < 10 * np.outer(spread, spread) / np.sqrt(20_000)).all()
-
-
-def test_a_draw_depends_on_its_place_and_not_on_other_rows():
-    rows = FOUR.sample(900, np.random.default_rng(0))
-    rows[np.random.default_rng(1).uniform(size=rows.shape) < 0.3] = np.nan
-    drawn = FOUR.impute_random(rows, np.random.default_rng(2))
-    np.testing.assert_array_equal(drawn[np.isfinite(rows)], rows[np.isfinite(rows)])
-    assert np.isfinite(drawn).all()
-    others = rows.copy()
-    others[1:] = np.nan
-    np.testing.assert_allclose(FOUR.impute_random(others, np.random.default_rng(2))[0], drawn[0], rtol=1e-12)
-    with pytest.raises(SettingError, match="rng is 5; expected a numpy"):
-        FOUR.impute_random(rows, 5)
-
-
-def test_a_component_of_weight_zero_is_never_drawn():
-    mixture = GaussianMixture([0.0, 1.0, 0.0], [[0.0], [5.0], [9.0]], [[1e-6], [1e-6], [1e-6]])
-    drawn = mixture.impute_random(np.full((500, 1), np.nan), np.random.default_rng(0))
-    np.testing.assert_allclose(drawn, 5.0, atol=0.01)
 
 
 def test_icl_is_that_of_a_selection(faithful):
