@@ -250,7 +250,8 @@ for name, block in {"sky": 2 * 12 + 1, "water": 6 * 12 + 3}.items():
 # References
 # ----------
 # - Stauffer, Grimson, "Adaptive background mixture models for real-time tracking", CVPR (1999).
-# - Wren, Azarbayejani, Darrell, Pentland, "Pfinder: real-time tracking of the human body", IEEE Trans. PAMI 19 (1997).
+# - Wren, Azarbayejani, Darrell, Pentland, "Pfinder: real-time tracking of the human body", IEEE Trans. PAMI 19
+#   (1997).
 #
 # Exercises
 # ---------

@@ -25,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 
 from gmmaudio.mixture import select_gmm
 from gmmaudio.mixture.estimator import GMMArrayClassifier
+from gmmaudio.mixture.plot import plot_mixture
 
 # %%
 # The table
@@ -119,7 +120,7 @@ def match(segments, n_segments):
 
 n_segments = mixture.n_components
 filled = make_pipeline(SimpleImputer(), StandardScaler()).fit(rows[train])
-kmeans = KMeans(n_segments, n_init=10, random_state=0).fit(filled.transform(rows[train]))
+kmeans = KMeans(n_segments, n_init=4, random_state=0).fit(filled.transform(rows[train]))
 hard = kmeans.predict(filled.transform(rows))
 
 kind_of = match(memberships[train].argmax(axis=1), n_segments)
@@ -148,10 +149,9 @@ for low, high in ((0.0, 0.6), (0.6, 0.8), (0.8, 0.95), (0.95, 1.01)):
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
 shown = np.argsort(-largest)
 points = left.scatter(*rows[held_out][shown][:, :2].T, c=largest[shown], s=7, cmap="viridis", vmin=0.5, vmax=1)
-left.plot(*mixture.means[:, :2].T, "r+", markersize=12, label="means of segments")
-left.set(xlabel=COLUMNS[0], ylabel=COLUMNS[1], title="Who is between the segments")
+plot_mixture(mixture, features=(0, 1), names=COLUMNS, deviations=(2,), axes=left)
+left.set_title("Segments, and who is between them")
 fig.colorbar(points, ax=left, label="largest membership")
-left.legend(loc="lower left")
 bins = np.array([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
 flat, truth = shares_of_kinds[held_out].ravel(), (kinds[held_out, None] == np.arange(5)).ravel()
 at = np.digitize(flat, bins[1:-1])
@@ -181,14 +181,12 @@ print(f"largest difference between membership and share: {membership_error:.3f}"
 # not be.
 
 
-def bayes_risk(rows, y, new, calibrated):
-    """Return the risk by a mixture for each class, calibrated on cross-validated log odds or not."""
+def bayes_risks(rows, y, new):
+    """Return the risk by a mixture for each class, as it comes, and calibrated on cross-validated log odds."""
     model = GMMArrayClassifier(3, covariance_type="tied", tol=1e-3, random_state=0)
-    fitted = model.fit(rows, y)
-    if not calibrated:
-        return fitted.predict_proba(new)[:, 1]
     inner = log_odds(cross_val_predict(model, rows, y, cv=3, method="predict_proba"))
-    return LogisticRegression(C=1e6).fit(inner, y).predict_proba(log_odds(fitted.predict_proba(new)))[:, 1]
+    raw = model.fit(rows, y).predict_proba(new)
+    return raw[:, 1], LogisticRegression(C=1e6).fit(inner, y).predict_proba(log_odds(raw))[:, 1]
 
 
 def log_odds(probabilities):
@@ -202,14 +200,15 @@ def risks(y):
     of_train = y[train]
     soft = memberships[train].T @ of_train / memberships[train].sum(axis=0)
     by_segment = np.array([of_train[hard[train] == s].mean() for s in range(n_segments)])
+    raw, calibrated = bayes_risks(rows[train], of_train, rows[held_out])
     logistic = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler(), LogisticRegression())
-    boosting = HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=6, random_state=0)
+    boosting = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=6, random_state=0)
     return {
         "overall rate": np.full(len(held_out), of_train.mean()),
         "k-means segments": by_segment[hard[held_out]],
         "soft segments": memberships[held_out] @ soft,
-        "mixture per class": bayes_risk(rows[train], of_train, rows[held_out], calibrated=False),
-        "the same, calibrated": bayes_risk(rows[train], of_train, rows[held_out], calibrated=True),
+        "mixture per class": raw,
+        "the same, calibrated": calibrated,
         "logistic regression": logistic.fit(rows[train], of_train).predict_proba(rows[held_out])[:, 1],
         "gradient boosting": boosting.fit(rows[train], of_train).predict_proba(rows[held_out])[:, 1],
     }

@@ -87,14 +87,12 @@ for k, error, likelihood in zip(numbers, inertia, held_out):
 # red of the nearest colour, as seen in green and blue. A single linear regression is what a statistician would try
 # first, and comes close. The errors are those of all pixels, one in seven of which was in the sample.
 
-lost = pixels.copy()
-lost[:, 0] = np.nan
 nearest = ((pixels[:, None, 1:] - kmeans.cluster_centers_[None, :, 1:]) ** 2).sum(axis=2).argmin(axis=1)
 line = np.linalg.lstsq(np.c_[np.ones(len(sample)), sample[:, 1:]], sample[:, 0], rcond=None)[0]
 red = {
     "nearest colour of k-means": kmeans.cluster_centers_[nearest, 0],
     "linear regression": np.c_[np.ones(len(pixels)), pixels[:, 1:]] @ line,
-    "mixture": mixture.impute(lost)[:, 0],
+    "mixture": mixture.predict(pixels[:, 1:], [1, 2])[:, 0],
 }
 red_rmse = {name: np.sqrt(np.mean((values - pixels[:, 0]) ** 2)) for name, values in red.items()}
 for name, error in red_rmse.items():

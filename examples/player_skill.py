@@ -18,6 +18,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
 
 from gmmaudio.mixture import GaussianMixture, select_gmm
+from gmmaudio.mixture.plot import plot_mixture
 
 # %%
 # The players
@@ -101,6 +102,12 @@ print(f"{'':10} " + " ".join(f"{name:>12}" for name in MEASURES))
 for name, mean in zip(STYLES, mixture.means):
     print(f"{name:10} " + " ".join(f"{value:12.1f}" for value in mean))
 
+fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
+for ax, pair in zip(axes, ((0, 1), (3, 4))):
+    plot_mixture(mixture, rows, pair, names=MEASURES, axes=ax)
+    for name, mean in zip(STYLES, mixture.means[:, pair]):
+        ax.annotate(name, mean, ha="center", size=8, weight="bold", bbox={"color": "w", "alpha": 0.6, "pad": 1})
+
 # %%
 # Players with few games
 # ----------------------
@@ -155,7 +162,7 @@ for i, (name, look) in enumerate((("noise added to the covariances", "o-"), ("no
         label=f"mean largest membership, {name}",
     )
     axes[0].plot(games, [few_games[n]["found"][i] for n in games], ":", color=f"C{i}", label=f"share found, {name}")
-axes[0].set(xscale="log", xlabel="games", ylabel="share", title="How sure, and how often right")
+axes[0].set(xscale="log", xlabel="games", ylabel="share", ylim=(0.4, 1.02), title="How sure, and how often right")
 axes[0].legend(fontsize=8)
 axes[1].plot(games, [few_games[n]["log_loss"][0] for n in games], "o-", label="noise added to the covariances")
 axes[1].plot(games, [few_games[n]["log_loss"][1] for n in games], "s--", label="noise ignored")
@@ -167,22 +174,22 @@ axes[1].legend(fontsize=8)
 # Modes not played
 # ----------------
 # Assists and time at the objective exist only in team modes. For who has played alone so far they are missing, and
-# the mixture uses the marginal of the other three columns; its rows are the same, with NaN. The missing values can be
-# predicted too: each component predicts them by linear regression, and the memberships weight the predictions.
+# the mixture uses its marginal of the other three columns. The missing values can be predicted too (Gaussian mixture
+# regression): each component predicts them by a linear regression, and the memberships weight the predictions. The
+# covariances of the predictions come with them.
 
 new = measure(new_abilities, 30, rng)
-solo = new.copy()
-solo[:, 3:] = np.nan
-with_thirty = for_games(mixture, 30)
-members_solo, members_all = with_thirty.responsibilities(solo), with_thirty.responsibilities(new)
-predicted = with_thirty.impute(solo)[:, 3:]
-fitted = scaler.transform(np.where(np.isnan(solo), rows.mean(axis=0), solo))
-centres = scaler.inverse_transform(kmeans.cluster_centers_)[kmeans.predict(fitted)][:, 3:]
+solo, with_thirty = new[:, :3], for_games(mixture, 30)
+members_solo = with_thirty.marginal([0, 1, 2]).responsibilities(solo)
+members_all = with_thirty.responsibilities(new)
+predicted, covariances = with_thirty.predict(solo, [0, 1, 2], return_covariances=True)
+filled = np.c_[solo, np.tile(rows[:, 3:].mean(axis=0), (4000, 1))]
+centres = scaler.inverse_transform(kmeans.cluster_centers_)[kmeans.predict(scaler.transform(filled))][:, 3:]
 line = np.linalg.lstsq(np.c_[np.ones(2000), rows[:, :3]], rows[:, 3:], rcond=None)[0]
 errors = {
     "column means": rows[:, 3:].mean(axis=0) - new[:, 3:],
     "k-means, gaps filled by means": centres - new[:, 3:],
-    "one linear regression": np.c_[np.ones(4000), solo[:, :3]] @ line - new[:, 3:],
+    "one linear regression": np.c_[np.ones(4000), solo] @ line - new[:, 3:],
     "mixture": predicted - new[:, 3:],
 }
 rmse = {name: np.sqrt((error**2).mean(axis=0)) for name, error in errors.items()}
@@ -190,8 +197,26 @@ for name, (assists, objective) in rmse.items():
     print(f"{name:30} RMSE: assists {assists:5.2f}, objective {objective:5.1f} s")
 solo_found = (members_solo.argmax(axis=1) == new_styles).mean()
 all_found = (members_all.argmax(axis=1) == new_styles).mean()
+deviations = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+coverage = (np.abs(errors["mixture"]) < 1.645 * deviations).mean(axis=0)
+print(
+    f"within 1.645 standard deviations: assists {coverage[0]:.1%}, objective {coverage[1]:.1%} (a normal error: 90 %)"
+)
 print(f"style found: {solo_found:.1%} from three measures, {all_found:.1%} from five")
 print(f"mean largest membership: {members_solo.max(axis=1).mean():.1%} and {members_all.max(axis=1).mean():.1%}")
+
+# %%
+# A mean and a deviation are not all: for a player who may be of two styles, the time at the objective has two likely
+# values. ``condition`` gives the whole distribution, a mixture again.
+
+doubtful = np.argmin(np.abs(members_solo[:, 3] - 0.5) + np.abs(members_solo[:, 2] - 0.5))
+given = with_thirty.condition([0, 1, 2], solo[doubtful])
+shares = ", ".join(f"{name} {share:.0%}" for name, share in zip(STYLES, given.weights))
+print(f"player {doubtful}: {shares}")
+fig, ax = plt.subplots(figsize=(5.5, 3.2), layout="constrained")
+plot_mixture(given, features=1, names=MEASURES[3:], axes=ax)
+ax.axvline(predicted[doubtful, 1], color="k", ls="--", lw=1)
+ax.set_title("What three measures say of a fourth; dashed: the mean")
 
 # %%
 # From one style to another

@@ -88,7 +88,7 @@ def test_churn_compares_the_risks_on_both_tables_as_it_says():
 
 def test_player_skill_takes_the_number_of_games_into_the_memberships():
     page, figures = run("player_skill")
-    assert figures == 2
+    assert figures == 4
     assert page["mixture"].n_components == 4
     assert page["rand_mixture"] > page["rand_kmeans"] > 0.9
     for n_games, row in page["few_games"].items():
@@ -105,6 +105,10 @@ def test_player_skill_predicts_modes_that_were_not_played_and_sees_who_is_unusua
     page, _ = run("player_skill")
     for other in ("column means", "k-means, gaps filled by means", "one linear regression"):
         assert (page["rmse"]["mixture"] < 0.95 * page["rmse"][other]).all()
+    # nine in ten values within 1.645 standard deviations, to four standard errors of 4,000 players
+    np.testing.assert_allclose(page["coverage"], 0.9, atol=0.02)
+    with_gaps = np.c_[page["solo"], np.full((4000, 2), np.nan)]
+    np.testing.assert_allclose(page["predicted"], page["with_thirty"].impute(with_gaps)[:, 3:], rtol=1e-9)
     assert page["solo_found"] == pytest.approx(page["members_solo"].max(axis=1).mean(), abs=0.02)
     assert page["solo_found"] < page["all_found"]
     assert page["middle"] < 0.6 * page["ends"]
@@ -164,3 +168,42 @@ def test_background_subtraction_follows_a_background_with_several_states():
 def test_blocks_and_frames_are_inverse():
     page, _ = run("background_subtraction")
     np.testing.assert_array_equal(page["from_blocks"](page["in_blocks"](page["frames"])), page["frames"])
+
+
+@pytest.mark.slow
+def test_genre_reports_what_its_text_says():
+    page, figures = run("genre")
+    assert figures == 1
+    assert page["right"] > 0.6
+    # what is unlike all is noticed more often than what is like something, and known clips are seldom refused
+    (swing, of_known), (techno, _) = page["unknown"]["swing"], page["unknown"]["techno"]
+    assert swing > 3 * techno
+    assert of_known < 0.25 < swing
+    whole, at_random = page["report"].slices["random_split"]
+    assert whole.accuracy == page["report"].accuracy < at_random.accuracy
+    accuracy = page["accuracy"]
+    assert accuracy["preset genre"] > max(value for name, value in accuracy.items() if name != "preset genre") + 0.1
+    simple = [value for name, value in accuracy.items() if name != "preset genre"]
+    assert max(simple) - min(simple) < 0.08
+    # no band is on both sides of a fold
+    for fold in {clip.fold for clip in page["report"].clips}:
+        inside = {clip.group for clip in page["report"].clips if clip.fold == fold}
+        assert not inside & {clip.group for clip in page["report"].clips if clip.fold != fold}
+    assert not page["folder"].exists()
+
+
+@pytest.mark.slow
+def test_language_holds_voices_out_and_finds_the_turns_of_a_recording():
+    pytest.importorskip("espeakng_loader")
+    page, figures = run("language")
+    assert figures == 2
+    assert page["right"] > 0.9
+    assert page["report"].accuracy > page["by_voice"] + 0.3
+    assert page["by_voice"] < 0.5
+    assert page["at_random"] > page["by_voice"] + 0.1
+    assert page["plain_at_random"] > page["plain_by_voice"] + 0.1
+    assert page["unknown"]["Finnish"] > 0.4 > 0.1 > page["unknown"]["known languages, new voices"]
+    assert [segment.label for segment in page["line"].segments] == list(page["turns"])
+    found_s = [segment.start_s for segment in page["line"].segments[1:]]
+    np.testing.assert_allclose(found_s, page["changes_s"], atol=2.5)
+    assert not page["folder"].exists()
