@@ -17,7 +17,13 @@ GONE = "no such file"
 # wrong for every parameter that is checked by its type
 WRONG = (object(), 1j, [object()], {"a": object()}, float("nan"), 10**400, np.zeros((2, 2)))
 # data of any shape have checks of their own; texts of a report may be anything that prints
-OWN_CHECKS = {("fit_gmm", "X"), ("fit_gmm", "weights"), ("Recipe", "augment"), ("reproduce", "recorded")}
+OWN_CHECKS = {
+    ("GivenRows", "rows"),
+    ("fit_gmm", "X"),
+    ("fit_gmm", "weights"),
+    ("Recipe", "augment"),
+    ("reproduce", "recorded"),
+}
 # results, which the package makes
 RESULTS = ("Explanation", "Prediction", "Report", "Timeline", "TimelineSegment")
 

@@ -44,6 +44,7 @@ CODES = {
             "single_clip_label",
             "sound_lost",
             "training_unknown",
+            "utterances_left_out",
         ),
     },
     "information": {

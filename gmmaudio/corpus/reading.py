@@ -1,4 +1,4 @@
-"""Corpora read from folders with one sub-folder for each class, and from CSV manifests."""
+"""Corpora read from folders with one sub-folder for each class, and from CSV manifests; others by their own modules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import posixpath
 import stat
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,16 +19,17 @@ from gmmaudio.errors import CorpusError, ReadError
 from gmmaudio.files import TABLE_BYTES, find_path, is_cache, read_limited
 from gmmaudio.findings import Finding, some_names
 from gmmaudio.names import file_text, normal, skeleton
-from gmmaudio.text_tables import TableRow, TextTable, check_known_columns, decode_text, parse_table
+from gmmaudio.text_tables import TextTable, check_known_columns, decode_text, parse_table
 
 
 def read_corpus(path: str | os.PathLike[str], suffixes: Collection[str]) -> Corpus:
-    """Return the corpus at ``path``: a folder with a sub-folder for each class, or a CSV manifest.
+    """Return the corpus at ``path``: a folder with a sub-folder for each class, a CSV manifest, or that of a toolkit.
 
     Parameters
     ----------
     path : path-like
-        Folder or manifest.
+        Folder or manifest; a data directory of Kaldi, manifests of lhotse, or a folder with the metadata or the splits
+        of Hugging Face's ``datasets`` (docs/corpora.md).
     suffixes : collection of str
         Lower-case suffixes, with the dot, that count as audio in a folder.
 
@@ -57,6 +58,11 @@ def read_corpus(path: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
         ) from error
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
+    from gmmaudio.corpus.toolkits import find_reader
+
+    reader = find_reader(path, is_folder=is_folder)
+    if reader is not None:
+        return reader(path, suffixes)
     return scan_folder(path, suffixes) if is_folder else read_manifest(path)
 
 
@@ -218,14 +224,41 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
     clips = _one_path_for_each_file(path.parent, _read_rows(path))
     if not clips:
         raise CorpusError(f"{path}: has a header and no rows; add one row for each clip")
+    return corpus_of_clips(path, path.parent, clips)
+
+
+def corpus_of_clips(name: Path, root: Path, clips: Sequence[Clip], findings: Sequence[Finding] = ()) -> Corpus:
+    """Return the corpus of clips that a file lists, each segment once.
+
+    Parameters
+    ----------
+    name : Path
+        The file, for messages.
+    root : Path
+        Folder that paths are relative to.
+    clips : sequence of Clip
+        At least one.
+    findings : sequence of Finding
+        What is to be said of them.
+
+    Raises
+    ------
+    CorpusError
+        If a segment is listed twice.
+
+    Examples
+    --------
+    >>> len(corpus_of_clips(Path("m.csv"), Path(), [Clip("a.wav", "en")]).clips)
+    1
+    """
     counts = Counter((posixpath.normpath(clip.path), clip.start_s, clip.end_s) for clip in clips)
     repeated = [segment[0] for segment, n in counts.items() if n > 1]
     if repeated:
         raise CorpusError(
-            f"{path}: more than one row for {some_names(repeated)}; keep one, or give each row another segment"
+            f"{name}: more than one row for {some_names(repeated)}; keep one, or give each row another segment"
         )
-    clips = respell_clips(clips)
-    return Corpus(path.parent, clips, check_similar_values("split", [clip.split for clip in clips]))
+    spelt = respell_clips(clips)
+    return Corpus(root, spelt, (*findings, *check_similar_values("split", [clip.split for clip in spelt])))
 
 
 def _one_path_for_each_file(root: Path, clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
@@ -250,7 +283,7 @@ def _read_rows(path: Path) -> tuple[Clip, ...]:
     try:
         table = parse_table(decode_text(read_limited(path, TABLE_BYTES, may_be_pipe=True)), str(path))
         path_column = _path_column(table)
-        return tuple(_clip_of(path, row, path_column) for row in table)
+        return tuple(clip_of_cells(path, row.line, row.cells, path_column) for row in table)
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path}: is not a UTF-8 text; save the manifest as CSV in UTF-8") from error
     except csv.Error as error:
@@ -277,12 +310,33 @@ def _path_column(table: TextTable) -> str:
     return name
 
 
-def _clip_of(manifest: Path, row: TableRow, path_column: str) -> Clip:
-    """Return the clip that a row describes."""
-    line, values = row.line, row.cells
+def clip_of_cells(manifest: Path, line: int, values: Mapping[str, str], path_column: str) -> Clip:
+    """Return the clip that a row describes.
+
+    Parameters
+    ----------
+    manifest : Path
+        The file, for messages.
+    line : int
+        Number of the line, from 1.
+    values : mapping of str to str
+        Column -> text.
+    path_column : str
+        The column that holds paths.
+
+    Raises
+    ------
+    CorpusError
+        If there is no path or no label, or a time is none.
+
+    Examples
+    --------
+    >>> clip_of_cells(Path("m.csv"), 2, {"path": "a.wav", "label": "en", "start": "1.5"}, "path").start_s
+    1.5
+    """
     for needed in (path_column, "label"):
         # a cell may hold invisible characters alone
-        if not values[needed] or (needed == "label" and not skeleton(values[needed])):
+        if not values.get(needed) or (needed == "label" and not skeleton(values[needed])):
             raise CorpusError(f"{manifest}, line {line}: no {needed}; every clip needs one")
     start_s = _seconds(manifest, line, "start", values.get("start", ""))
     end_s = _seconds(manifest, line, "end", values.get("end", ""))

@@ -29,7 +29,6 @@ PYTHON_ONLY |= {
     "n_workers",
     "names",
     "pair",
-    "rows",
     "samples",
     "scores",
     "sr",
