@@ -30,7 +30,7 @@ def test_the_commands_of_the_page_print_what_it_shows(tmp_path):
     (program,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
     commands = shown_commands()
-    assert len(commands) >= 9
+    assert len(commands) >= 7
     for command, shown in commands:
         line = command.replace("gmmaudio ", f"{sys.executable} -m gmmaudio ")
         done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)

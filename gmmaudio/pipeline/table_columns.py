@@ -73,8 +73,7 @@ def choose_columns(table: DataTable, columns: Sequence[str] | None = None, besid
     TableError
         If there are fewer than two rows with a value, no column of numbers, or a column that is named cannot be used.
     """
-    if not table.n_rows:
-        raise TableError(f"{table.name}: has names of columns and no rows; add rows")
+    _check_has_rows(table)
     if columns is None:
         names, left_out, findings = _numeric_columns(table, besides)
     else:
@@ -102,8 +101,9 @@ def match_columns(table: DataTable, names: Sequence[str]) -> TableRows:
     Raises
     ------
     TableError
-        If a column is missing, or a cell is no finite number.
+        If there are no rows, a column is missing, or a cell is no finite number.
     """
+    _check_has_rows(table)
     found = [table.find(name) for name in names]
     missing = [name for name, column in zip(names, found, strict=True) if column is None]
     if missing:
@@ -178,6 +178,12 @@ def check_far_values(table: DataTable, used: TableRows, columns: Sequence[Mappin
             "check the units and the scales of these columns",
         ),
     )
+
+
+def _check_has_rows(table: DataTable) -> None:
+    """Raise TableError where a table has no rows."""
+    if not table.n_rows:
+        raise TableError(f"{table.name}: has names of columns and no rows; add rows")
 
 
 def _check_range(table: DataTable, name: str, values: Array) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gmmaudio.cell_columns import Array, Column
-from gmmaudio.data_tables import DataTable, read_data_table
+from gmmaudio.data_tables import MAX_CELLS, DataTable, read_data_table
 from gmmaudio.errors import SettingError, TableError
 from gmmaudio.findings import Finding
 from gmmaudio.mixture import SavedMixture
@@ -139,6 +139,9 @@ def impute_table(
         complete = saved.mixture.impute(used.rows)
         return TableAnswer(_filled(table, used, complete), used.findings, int(missing.sum()))
     _check_new(table, (IMPUTATION,))
+    n_cells = n_draws * table.n_rows * (len(table.columns) + 1)
+    if n_cells > MAX_CELLS:
+        raise SettingError(f"`n_draws` is {n_draws}, which makes {n_cells:,} cells; expected at most {MAX_CELLS:,}")
     rng = np.random.default_rng(seed)
     drawn = np.concatenate([draw_missing(saved.mixture, used.rows, rng) for _ in range(n_draws)])
     several = TableRows(used.names, np.tile(used.rows, (n_draws, 1)))

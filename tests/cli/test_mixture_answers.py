@@ -177,6 +177,28 @@ def test_a_number_of_draws_outside_its_bounds(command, iris_folder, iris_mixture
     assert (done.code, done.out, done.err) == (2, "", f"gmmaudio: --draws is {draws}; expected 1 to 1000\n")
 
 
+def test_draws_that_no_memory_would_hold(command, iris_mixture, monkeypatch):
+    monkeypatch.setattr("gmmaudio.pipeline.table_scoring.MAX_CELLS", 1000)
+    done = command("mixture", "impute", iris_mixture, "holes.csv", "--draws", "2")
+    said = "gmmaudio: --draws is 2, which makes 1,500 cells; expected at most 1,000\n"
+    assert (done.code, done.out, done.err) == (2, "", said)
+
+
+def test_a_table_with_the_column_of_imputations_is_refused(command, iris_folder, iris_mixture):
+    assert command("mixture", "impute", iris_mixture, "holes.csv", "--draws", "2", "-o", "drawn.csv").code == 0
+    done = command("mixture", "impute", iris_mixture, "drawn.csv", "--draws", "2")
+    said = "gmmaudio: drawn.csv: has a column 'imputation', which would be added; rename it, or leave it out\n"
+    assert (done.code, done.out, done.err) == (3, "", said)
+
+
+def test_a_table_without_rows_is_refused(command, iris_folder, iris_mixture):
+    (iris_folder / "t.csv").write_text(",".join(IRIS_COLUMNS) + "\n")
+    for verb in ("assign", "impute"):
+        done = command("mixture", verb, iris_mixture, "t.csv")
+        said = "gmmaudio: t.csv: has names of columns and no rows; add rows\n"
+        assert (done.code, done.out, done.err) == (3, "", said)
+
+
 def test_fit_impute_and_assign_round_trip(command, iris_folder):
     assert command("mixture", "fit", "holes.csv", "-o", "h", *QUICK_FIT).code == 0
     assert command("mixture", "impute", "h", "holes.csv", "--output", "filled.csv").code == 0

@@ -40,6 +40,8 @@ def test_fit_prints_the_selection_and_the_stability_and_writes_the_mixture(comma
     )
     assert "note: columns that are left out: 'species' (text in line 2)\n" in done.err
     assert done.err.endswith("wrote m.safetensors: 2 components, full, 4 columns\n")
+    # what cells say of people is not kept
+    assert b"setosa" not in (iris_folder / "m.safetensors").read_bytes()
     saved = load_mixture("m.safetensors")
     assert saved.names == IRIS_COLUMNS
     assert (np.diff(saved.mixture.weights) <= 0).all()
