@@ -38,7 +38,10 @@ OBJECTS = (
 def make_stream(rng):
     """Return frames (n, height, width) and a truth of the same shape."""
     row, column = np.mgrid[:HEIGHT, :WIDTH]
-    frames, truth = np.empty((N_FRAMES, HEIGHT, WIDTH)), np.zeros((N_FRAMES, HEIGHT, WIDTH), dtype=bool)
+    frames, truth = (
+        np.empty((N_FRAMES, HEIGHT, WIDTH)),
+        np.zeros((N_FRAMES, HEIGHT, WIDTH), dtype=bool),
+    )
     is_on = True
     for i in range(N_FRAMES):
         frame = np.where(row < 12, 200 - 0.15 * i, 150.0) - 0.8 * row
@@ -48,7 +51,13 @@ def make_stream(rng):
         frame[20:] = np.where(waves, 170.0, 70.0)[20:]
         for start, top, speed, grey in OBJECTS:
             left = start + speed * (i - FIRST)
-            inside = (row >= top) & (row < top + 6) & (column >= left) & (column < left + 7) & (i >= FIRST)
+            inside = (
+                (row >= top)
+                & (row < top + 6)
+                & (column >= left)
+                & (column < left + 7)
+                & (i >= FIRST)
+            )
             frame[inside], truth[i] = grey, truth[i] | inside
         frames[i] = frame + rng.normal(0, 5.0, frame.shape)
     return frames, truth
@@ -102,21 +111,29 @@ DECAY = (1 - RATE) ** BATCH
 def in_blocks(frames):
     """Return the grey values of frames as (n_blocks, n_frames, 16)."""
     n = len(frames)
-    parts = frames.reshape(n, HEIGHT // BLOCK, BLOCK, WIDTH // BLOCK, BLOCK).transpose(1, 3, 0, 2, 4)
+    parts = frames.reshape(n, HEIGHT // BLOCK, BLOCK, WIDTH // BLOCK, BLOCK).transpose(
+        1, 3, 0, 2, 4
+    )
     return parts.reshape(-1, n, BLOCK * BLOCK)
 
 
 def from_blocks(values):
     """Return values (n_blocks, n_frames, 16) as frames."""
     n = values.shape[1]
-    parts = values.reshape(HEIGHT // BLOCK, WIDTH // BLOCK, n, BLOCK, BLOCK).transpose(2, 0, 3, 1, 4)
+    parts = values.reshape(HEIGHT // BLOCK, WIDTH // BLOCK, n, BLOCK, BLOCK).transpose(
+        2, 0, 3, 1, 4
+    )
     return parts.reshape(n, HEIGHT, WIDTH)
 
 
 def forget(stats, share):
     """Return statistics of which a share is kept."""
     return SufficientStats(
-        share * stats.n, share * stats.f, share * stats.s, share * stats.log_likelihood, share * stats.n_rows
+        share * stats.n,
+        share * stats.f,
+        share * stats.s,
+        share * stats.log_likelihood,
+        share * stats.n_rows,
     )
 
 
@@ -132,7 +149,11 @@ def background_of(mixture):
 def start(rows):
     """Return a mixture and its statistics after some iterations on the first rows."""
     middles = np.quantile(rows, [0.1, 0.5, 0.9])
-    mixture = GaussianMixture(np.full(3, 1 / 3), middles[:, None] + [[-1.0], [0.0], [1.0]], np.full((3, 1), 200.0))
+    mixture = GaussianMixture(
+        np.full(3, 1 / 3),
+        middles[:, None] + [[-1.0], [0.0], [1.0]],
+        np.full((3, 1), 200.0),
+    )
     for _ in range(10):
         stats = accumulate(mixture, rows)
         mixture = maximise(stats, mixture, floor=16.0)
@@ -146,7 +167,11 @@ def mixture_scores(blocks):
         mixture, stats = start(block[:20].reshape(-1, 1))
         for at in range(20, blocks.shape[1], BATCH):
             new = block[at : at + BATCH]
-            score[at : at + BATCH] = -background_of(mixture).log_density(new.reshape(-1, 1)).reshape(new.shape)
+            score[at : at + BATCH] = (
+                -background_of(mixture)
+                .log_density(new.reshape(-1, 1))
+                .reshape(new.shape)
+            )
             stats = forget(stats, DECAY) + accumulate(mixture, new.reshape(-1, 1))
             mixture = maximise(stats, mixture, floor=16.0)
     return scores
@@ -168,9 +193,20 @@ print(
 # Nothing moves before frame 60, so each method gets the threshold that 0.5 % of the pixels of the frames 30 to 59
 # pass, in the whole picture alike. The curves and the areas under them do not depend on a threshold.
 
-scores = {"running mean": difference, "running Gaussian": standardised, "mixture": density}
-regions = {"whole picture": slice(0, 32), "sky": slice(0, 12), "sign and wall": slice(12, 20), "water": slice(20, 32)}
-found = {name: score > np.quantile(score[30:FIRST], 0.995) for name, score in scores.items()}
+scores = {
+    "running mean": difference,
+    "running Gaussian": standardised,
+    "mixture": density,
+}
+regions = {
+    "whole picture": slice(0, 32),
+    "sky": slice(0, 12),
+    "sign and wall": slice(12, 20),
+    "water": slice(20, 32),
+}
+found = {
+    name: score > np.quantile(score[30:FIRST], 0.995) for name, score in scores.items()
+}
 
 
 def precision_recall(detected, true):
@@ -181,30 +217,46 @@ def precision_recall(detected, true):
 
 
 table = {
-    name: {part: precision_recall(mask[FIRST:, rows], truth[FIRST:, rows]) for part, rows in regions.items()}
+    name: {
+        part: precision_recall(mask[FIRST:, rows], truth[FIRST:, rows])
+        for part, rows in regions.items()
+    }
     for name, mask in found.items()
 }
 print(f"{'precision, recall, F1':22}" + "".join(f"{part:^24}" for part in regions))
 for name, by_part in table.items():
-    print(f"{name:22}" + "".join(f"{p:8.2f}{r:6.2f}{f:6.2f}    " for p, r, f in by_part.values()))
+    print(
+        f"{name:22}"
+        + "".join(f"{p:8.2f}{r:6.2f}{f:6.2f}    " for p, r, f in by_part.values())
+    )
 
 
 def curve(score, rows=slice(None)):
     """Return recall, precision, and the mean precision at the pixels to be found (the area under the curve)."""
     values, true = score[FIRST:, rows].ravel(), truth[FIRST:, rows].ravel()
     is_hit = true[np.argsort(-values)]
-    recall, precision = np.cumsum(is_hit) / is_hit.sum(), np.cumsum(is_hit) / np.arange(1, len(is_hit) + 1)
+    recall, precision = (
+        np.cumsum(is_hit) / is_hit.sum(),
+        np.cumsum(is_hit) / np.arange(1, len(is_hit) + 1),
+    )
     return recall, precision, precision[is_hit].mean()
 
 
-area = {name: {part: curve(score, rows)[2] for part, rows in regions.items()} for name, score in scores.items()}
+area = {
+    name: {part: curve(score, rows)[2] for part, rows in regions.items()}
+    for name, score in scores.items()
+}
 print(f"\n{'area under the curve':22}" + "".join(f"{part:^24}" for part in regions))
 for name, by_part in area.items():
-    print(f"{name:22}" + "".join(f"{value:14.2f}          " for value in by_part.values()))
+    print(
+        f"{name:22}" + "".join(f"{value:14.2f}          " for value in by_part.values())
+    )
 
 fig, axes = plt.subplots(2, 3, figsize=(10, 5), layout="constrained")
 shown = 115
-for ax, (name, image) in zip(axes.flat, {"frame 115": frames[shown], "truth": truth[shown]}.items()):
+for ax, (name, image) in zip(
+    axes.flat, {"frame 115": frames[shown], "truth": truth[shown]}.items()
+):
     ax.imshow(image, cmap="gray")
     ax.set_title(name, fontsize=10)
 for ax, (name, mask) in zip((axes[0, 2], axes[1, 0], axes[1, 1]), found.items()):
@@ -214,9 +266,9 @@ for ax in axes.flat[:5]:
     ax.axis("off")
 for name, score in scores.items():
     recall, precision, _ = curve(score)
-    axes[1, 2].plot(recall[50:], precision[50:], label=name)
+    axes[1, 2].plot(recall[50::50], precision[50::50], label=name)
 axes[1, 2].set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-axes[1, 2].legend(fontsize=8)
+axes[1, 2].legend(loc="lower left", fontsize=8)
 
 # %%
 # What the mixtures learned
@@ -229,7 +281,9 @@ for name, block in {"sky": 2 * 12 + 1, "water": 6 * 12 + 3}.items():
     mixture, _ = start(rows)
     seen = [
         (float(w), float(m), float(np.sqrt(v)))
-        for w, m, v in zip(mixture.weights, *np.c_[mixture.means, mixture.covariances].T)
+        for w, m, v in zip(
+            mixture.weights, *np.c_[mixture.means, mixture.covariances].T
+        )
     ]
     print(f"{name:6}" + ", ".join(f"{w:.0%} at {m:.0f} ± {s:.0f}" for w, m, s in seen))
 
@@ -242,7 +296,7 @@ for name, block in {"sky": 2 * 12 + 1, "water": 6 * 12 + 3}.items():
 #   an update is an addition; k-means on-line has a mean only, and no width by which to say that a value is unusual.
 #
 # It is no better where the background stands still: in the sky the running mean, with a threshold of its own, is even
-# a little better, in less than a hundredth of the time. What stops for long becomes background here as in all three.
+# a little better, and takes a small part of the time. What stops for long becomes background here as in all three.
 # And a mixture for each block knows nothing of the next block, nor of waves; single pixels that are wrong are left
 # for a median filter, and a neural network that has seen many scenes will segment objects far better than any model
 # of single pixels.

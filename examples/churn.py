@@ -23,8 +23,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from gmmaudio.mixture import select_gmm
-from gmmaudio.mixture.estimator import GMMArrayClassifier
+from gmmaudio.mixture import GMMArrayClassifier, select_gmm
 from gmmaudio.mixture.plot import plot_mixture
 
 # %%
@@ -41,7 +40,14 @@ from gmmaudio.mixture.plot import plot_mixture
 # In each case the chance of a gap depends on nothing but observed columns or on nothing at all (*missing at random*),
 # and that is what exact EM assumes. If dissatisfied customers avoided the survey, no model on this page would know.
 
-COLUMNS = ("log months", "charge, EUR", "log hours", "log calls", "log days", "satisfaction")
+COLUMNS = (
+    "log months",
+    "charge, EUR",
+    "log hours",
+    "log calls",
+    "log days",
+    "satisfaction",
+)
 KINDS = ("new", "loyal and light", "heavy", "bargain hunter", "fading")
 SHARES = np.array([0.20, 0.30, 0.25, 0.15, 0.10])
 RISKS = np.array([0.35, 0.04, 0.07, 0.40, 0.65])
@@ -77,7 +83,8 @@ rows, kinds, complete = make_table(4000, rng)
 leaves = rng.random(len(rows)) < RISKS[kinds]
 train, held_out = np.arange(2500), np.arange(2500, 4000)
 print(
-    f"{leaves.mean():.1%} leave; missing: " + ", ".join(f"{c} {m:.0%}" for c, m in zip(COLUMNS, np.isnan(rows).mean(0)))
+    f"{leaves.mean():.1%} leave; missing: "
+    + ", ".join(f"{c} {m:.0%}" for c, m in zip(COLUMNS, np.isnan(rows).mean(0)))
 )
 
 # %%
@@ -86,7 +93,9 @@ print(
 # The number of segments is chosen by BIC. Rows with gaps take part with what they have: nothing is filled in, and no
 # row is dropped. Only the 2,500 training customers are used, without the column of who left.
 
-selection = select_gmm(rows[train], [4, 5, 6], ["full", "tied"], init="hierarchical", held_out=0)
+selection = select_gmm(
+    rows[train], [4, 5, 6], ["full", "tied"], init="hierarchical", held_out=0
+)
 print(selection)
 mixture = selection.best().mixture
 memberships = mixture.responsibilities(rows)
@@ -99,7 +108,10 @@ rates = memberships[train].T @ leaves[train] / memberships[train].sum(axis=0)
 order = np.argsort(-mixture.weights)
 print(f"{'weight':>7} {'leave':>6}  " + "  ".join(f"{c:>12}" for c in COLUMNS))
 for k in order:
-    print(f"{mixture.weights[k]:7.1%} {rates[k]:6.1%}  " + "  ".join(f"{v:12.1f}" for v in mixture.means[k]))
+    print(
+        f"{mixture.weights[k]:7.1%} {rates[k]:6.1%}  "
+        + "  ".join(f"{v:12.1f}" for v in mixture.means[k])
+    )
 
 # %%
 # What the memberships tell
@@ -111,7 +123,12 @@ for k in order:
 
 def match(segments, n_segments):
     """Return the kind that each segment stands for, one to one where there are as many, by training customers."""
-    counts = np.array([[np.sum((segments == s) & (kinds[train] == k)) for k in range(5)] for s in range(n_segments)])
+    counts = np.array(
+        [
+            [np.sum((segments == s) & (kinds[train] == k)) for k in range(5)]
+            for s in range(n_segments)
+        ]
+    )
     kind_of = counts.argmax(axis=1)
     matched, kind = linear_sum_assignment(-counts)
     kind_of[matched] = kind
@@ -124,16 +141,25 @@ kmeans = KMeans(n_segments, n_init=4, random_state=0).fit(filled.transform(rows[
 hard = kmeans.predict(filled.transform(rows))
 
 kind_of = match(memberships[train].argmax(axis=1), n_segments)
-shares_of_kinds = np.stack([memberships[:, kind_of == k].sum(axis=1) for k in range(5)], axis=1)
+shares_of_kinds = np.stack(
+    [memberships[:, kind_of == k].sum(axis=1) for k in range(5)], axis=1
+)
 largest = shares_of_kinds[held_out].max(axis=1)
 is_right = shares_of_kinds[held_out].argmax(axis=1) == kinds[held_out]
 kmeans_right = match(hard[train], n_segments)[hard[held_out]] == kinds[held_out]
 rand = {
-    "mixture": adjusted_rand_score(kinds[held_out], memberships[held_out].argmax(axis=1)),
+    "mixture": adjusted_rand_score(
+        kinds[held_out], memberships[held_out].argmax(axis=1)
+    ),
     "k-means": adjusted_rand_score(kinds[held_out], hard[held_out]),
 }
-print(f"kind found: mixture {is_right.mean():.1%}, k-means {kmeans_right.mean():.1%} of the held-out customers")
-print("adjusted Rand index: " + ", ".join(f"{name} {value:.3f}" for name, value in rand.items()))
+print(
+    f"kind found: mixture {is_right.mean():.1%}, k-means {kmeans_right.mean():.1%} of the held-out customers"
+)
+print(
+    "adjusted Rand index: "
+    + ", ".join(f"{name} {value:.3f}" for name, value in rand.items())
+)
 for low, high in ((0.0, 0.6), (0.6, 0.8), (0.8, 0.95), (0.95, 1.01)):
     chosen = (largest >= low) & (largest < high)
     print(
@@ -148,18 +174,32 @@ for low, high in ((0.0, 0.6), (0.6, 0.8), (0.8, 0.95), (0.95, 1.01)):
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
 shown = np.argsort(-largest)
-points = left.scatter(*rows[held_out][shown][:, :2].T, c=largest[shown], s=7, cmap="viridis", vmin=0.5, vmax=1)
+points = left.scatter(
+    *rows[held_out][shown][:, :2].T,
+    c=largest[shown],
+    s=7,
+    cmap="viridis",
+    vmin=0.5,
+    vmax=1,
+)
 plot_mixture(mixture, features=(0, 1), names=COLUMNS, deviations=(2,), axes=left)
 left.set_title("Segments, and who is between them")
 fig.colorbar(points, ax=left, label="largest membership")
 bins = np.array([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
-flat, truth = shares_of_kinds[held_out].ravel(), (kinds[held_out, None] == np.arange(5)).ravel()
+flat, truth = (
+    shares_of_kinds[held_out].ravel(),
+    (kinds[held_out, None] == np.arange(5)).ravel(),
+)
 at = np.digitize(flat, bins[1:-1])
 means = np.array([flat[at == b].mean() for b in range(6)])
 found = np.array([truth[at == b].mean() for b in range(6)])
 right.plot([0, 1], [0, 1], color="0.7", label="as it should be")
 right.plot(means, found, "o-", label="memberships")
-right.set(xlabel="membership", ylabel="share that is of this kind", title="A membership is a probability")
+right.set(
+    xlabel="membership",
+    ylabel="share that is of this kind",
+    title="A membership is a probability",
+)
 right.legend()
 membership_error = float(np.abs(means - found).max())
 print(f"largest difference between membership and share: {membership_error:.3f}")
@@ -186,7 +226,9 @@ def bayes_risks(rows, y, new):
     model = GMMArrayClassifier(3, covariance_type="tied", tol=1e-3, random_state=0)
     inner = log_odds(cross_val_predict(model, rows, y, cv=3, method="predict_proba"))
     raw = model.fit(rows, y).predict_proba(new)
-    return raw[:, 1], LogisticRegression(C=1e6).fit(inner, y).predict_proba(log_odds(raw))[:, 1]
+    return raw[:, 1], LogisticRegression(C=1e6).fit(inner, y).predict_proba(
+        log_odds(raw)
+    )[:, 1]
 
 
 def log_odds(probabilities):
@@ -199,18 +241,28 @@ def risks(y):
     """Return the probability of leaving of the held-out customers by each model, for an outcome ``y`` of all."""
     of_train = y[train]
     soft = memberships[train].T @ of_train / memberships[train].sum(axis=0)
-    by_segment = np.array([of_train[hard[train] == s].mean() for s in range(n_segments)])
+    by_segment = np.array(
+        [of_train[hard[train] == s].mean() for s in range(n_segments)]
+    )
     raw, calibrated = bayes_risks(rows[train], of_train, rows[held_out])
-    logistic = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler(), LogisticRegression())
-    boosting = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=6, random_state=0)
+    logistic = make_pipeline(
+        SimpleImputer(add_indicator=True), StandardScaler(), LogisticRegression()
+    )
+    boosting = HistGradientBoostingClassifier(
+        max_iter=40, max_leaf_nodes=6, random_state=0
+    )
     return {
         "overall rate": np.full(len(held_out), of_train.mean()),
         "k-means segments": by_segment[hard[held_out]],
         "soft segments": memberships[held_out] @ soft,
         "mixture per class": raw,
         "the same, calibrated": calibrated,
-        "logistic regression": logistic.fit(rows[train], of_train).predict_proba(rows[held_out])[:, 1],
-        "gradient boosting": boosting.fit(rows[train], of_train).predict_proba(rows[held_out])[:, 1],
+        "logistic regression": logistic.fit(rows[train], of_train).predict_proba(
+            rows[held_out]
+        )[:, 1],
+        "gradient boosting": boosting.fit(rows[train], of_train).predict_proba(
+            rows[held_out]
+        )[:, 1],
     }
 
 
@@ -228,8 +280,15 @@ def compare(y):
         loss = losses(outcome, probability)
         difference = loss - reference
         half = 1.96 * difference.std(ddof=1) / np.sqrt(len(difference))
-        share, predicted = calibration_curve(outcome, probability, n_bins=10, strategy="quantile")
-        scores[name] = (loss.mean(), difference.mean(), half, np.abs(share - predicted).mean())
+        share, predicted = calibration_curve(
+            outcome, probability, n_bins=10, strategy="quantile"
+        )
+        scores[name] = (
+            loss.mean(),
+            difference.mean(),
+            half,
+            np.abs(share - predicted).mean(),
+        )
     return by_model, scores
 
 
@@ -247,17 +306,28 @@ print_scores(by_kind)
 # %%
 # The interval is for the difference in log-loss on the same customers (95 %): where it does not hold 0, the models
 # differ by more than the luck of these customers. ECE is the mean difference between the predicted risk and the share
-# that left, in ten groups of equal size; with 150 customers in a group about 0.02 is left to chance.
+# that left, in ten groups of equal size; with 150 customers in a group, two or three hundredths are left to chance.
 #
 # On this table risk goes up at both ends of "months", for the new and for the fading. A linear function of the
 # columns cannot have that, and segments can.
 
 fig, ax = plt.subplots(figsize=(5.2, 4.2), layout="constrained")
 ax.plot([0, 0.75], [0, 0.75], color="0.7")
-for name in ("logistic regression", "mixture per class", "the same, calibrated", "soft segments"):
-    share, predicted = calibration_curve(leaves[held_out], by_model[name], n_bins=10, strategy="quantile")
+for name in (
+    "logistic regression",
+    "mixture per class",
+    "the same, calibrated",
+    "soft segments",
+):
+    share, predicted = calibration_curve(
+        leaves[held_out], by_model[name], n_bins=10, strategy="quantile"
+    )
     ax.plot(predicted, share, "o-", markersize=4, label=name)
-ax.set(xlabel="predicted risk", ylabel="share that left", title="Risk against outcome, held-out customers")
+ax.set(
+    xlabel="predicted risk",
+    ylabel="share that left",
+    title="Risk against outcome, held-out customers",
+)
 ax.legend()
 
 # %%
@@ -267,7 +337,15 @@ ax.legend()
 # is what logistic regression assumes, up to the gaps.
 
 z = (complete - complete.mean(axis=0)) / complete.std(axis=0)
-linear = -1.7 - 0.6 * z[:, 0] + 0.3 * z[:, 1] - 0.4 * z[:, 2] + 0.5 * z[:, 3] + 0.5 * z[:, 4] - 0.6 * z[:, 5]
+linear = (
+    -1.7
+    - 0.6 * z[:, 0]
+    + 0.3 * z[:, 1]
+    - 0.4 * z[:, 2]
+    + 0.5 * z[:, 3]
+    + 0.5 * z[:, 4]
+    - 0.6 * z[:, 5]
+)
 leaves_linear = rng.random(len(rows)) < 1 / (1 + np.exp(-linear))
 _, by_columns = compare(leaves_linear)
 print_scores(by_columns)

@@ -37,16 +37,26 @@ from gmmaudio.pictures import plot_confusion, plot_reliability
 # on both sides of a split. Two bands of each style are a test set (the column ``split``).
 
 root = next(
-    p for p in (Path.cwd(), *Path.cwd().parents, Path(gmmaudio.__file__).parents[1]) if (p / "data_scripts").is_dir()
+    p
+    for p in (Path.cwd(), *Path.cwd().parents, Path(gmmaudio.__file__).parents[1])
+    if (p / "data_scripts").is_dir()
 )
 workspace = tempfile.TemporaryDirectory(prefix="gmmaudio-genre-")
 folder = Path(workspace.name)
 subprocess.run(
-    [sys.executable, "-m", "data_scripts.make_genres", folder], cwd=root, check=True, stdout=subprocess.DEVNULL
+    [sys.executable, "-m", "data_scripts.make_genres", folder],
+    cwd=root,
+    check=True,
+    stdout=subprocess.DEVNULL,
 )
 corpus = gmmaudio.read_corpus(folder / "manifest.csv")
 print(corpus.clips[0])
-print({label: sum(clip.label == label for clip in corpus.clips) for label in sorted({c.label for c in corpus.clips})})
+print(
+    {
+        label: sum(clip.label == label for clip in corpus.clips)
+        for label in sorted({c.label for c in corpus.clips})
+    }
+)
 
 # %%
 # Train and classify
@@ -63,7 +73,9 @@ for answer in answers[::12]:
     likeliest = sorted(answer.probability.items(), key=lambda item: -item[1])[:2]
     shares = ", ".join(f"{label} {share:.0%}" for label, share in likeliest)
     print(f"{Path(answer.path).name:24} {answer.label or answer.status:8} {shares}")
-right = np.mean([answer.label == clip.label for answer, clip in zip(answers, test_clips)])
+right = np.mean(
+    [answer.label == clip.label for answer, clip in zip(answers, test_clips)]
+)
 print(f"{right:.0%} of {len(paths)} clips of bands that the model has not heard")
 
 # %%
@@ -82,14 +94,18 @@ def refused(model, clips):
 
 unknown = {}
 for left_out in ("swing", "techno"):
-    others = replace(corpus, clips=tuple(clip for clip in corpus.clips if clip.label != left_out))
+    others = replace(
+        corpus, clips=tuple(clip for clip in corpus.clips if clip.label != left_out)
+    )
     model = gmmaudio.train(others, "genre", split="train", n_jobs=1).model
     unknown[left_out] = [
         refused(model, [clip for clip in corpus.clips if clip.label == left_out]),
         refused(model, [clip for clip in test_clips if clip.label != left_out]),
     ]
     new, old = unknown[left_out]
-    print(f"without {left_out}: unknown are {new:.0%} of its clips, and {old:.0%} of the test clips of known genres")
+    print(
+        f"without {left_out}: unknown are {new:.0%} of its clips, and {old:.0%} of the test clips of known genres"
+    )
     print(f"  {model.open_set.reason}")
 
 # %%
@@ -105,16 +121,22 @@ for left_out in ("swing", "techno"):
 # a random split would show: with clips of the same bands on both sides it is the more flattering number, and the
 # wrong one.
 
-report = gmmaudio.crossval(corpus, "genre", folds=4, compare_random_split=True, n_jobs=1)
+report = gmmaudio.crossval(
+    corpus, "genre", folds=4, compare_random_split=True, n_jobs=1
+)
 print(report.headline)
 for row in report.slices["random_split"]:
     print(f"{row.name}: {row.accuracy:.1%}")
-print(f"log-loss {report.metrics.values['log_loss']:.3f} nats, calibration error {report.metrics.values['ece']:.3f}")
+print(
+    f"log-loss {report.metrics.values['log_loss']:.3f} nats, calibration error {report.metrics.values['ece']:.3f}"
+)
 page = folder / "report.html"
 page.write_text(gmmaudio.render_html(report, "Synthetic genres"), encoding="utf-8")
 
 layout = [["confusion", "accuracy"], ["confusion", "clips"]]
-fig, axes = plt.subplot_mosaic(layout, figsize=(10, 4.6), height_ratios=[3, 1], layout="constrained")
+fig, axes = plt.subplot_mosaic(
+    layout, figsize=(10, 4.6), height_ratios=[3, 1], layout="constrained"
+)
 plot_confusion(report, axes["confusion"])
 plot_reliability(report, (axes["accuracy"], axes["clips"]))
 
@@ -162,16 +184,25 @@ def by_codebooks(train, test):
     scaler = StandardScaler().fit(np.concatenate([frames[clip.name] for clip in train]))
     codebooks = {}
     for label in report.labels:
-        rows = np.concatenate([frames[clip.name] for clip in train if clip.label == label])
-        codebooks[label] = KMeans(16, n_init=1, random_state=0).fit(scaler.transform(rows[::4]))
+        rows = np.concatenate(
+            [frames[clip.name] for clip in train if clip.label == label]
+        )
+        codebooks[label] = KMeans(16, n_init=1, random_state=0).fit(
+            scaler.transform(rows[::4])
+        )
     far = [
-        {label: k.transform(scaler.transform(frames[clip.name])).min(axis=1).mean() for label, k in codebooks.items()}
+        {
+            label: k.transform(scaler.transform(frames[clip.name])).min(axis=1).mean()
+            for label, k in codebooks.items()
+        }
         for clip in test
     ]
     return [min(distances, key=distances.get) for distances in far]
 
 
-classic = gmmaudio.crossval(corpus, gmmaudio.make_recipe(n_components=16), folds=4, open_set=False, n_jobs=1)
+classic = gmmaudio.crossval(
+    corpus, gmmaudio.make_recipe(n_components=16), folds=4, open_set=False, n_jobs=1
+)
 accuracy = {
     "logistic regression on means": accuracy_of(by_logistic_regression),
     "k-means codebooks": accuracy_of(by_codebooks),
@@ -202,12 +233,13 @@ workspace.cleanup()
 # -------------------------
 # - A density for each genre, and with it the answer "unknown", as far as it goes.
 # - Scores that add up over time, from which a timeline of a long recording is made (``gmmaudio timeline``).
-# - Genres can be added one at a time; a discriminative classifier is trained again on all.
+# - With one mixture for each genre, a genre can be added without the others; a discriminative classifier is trained
+#   again on all.
 #
 # It is no better on the same frames: one mixture for each genre is no more accurate than codebooks of k-means, and
 # hardly more than logistic regression on means. Most of the accuracy is in the description of the sound, and that of
-# the preset is richer than MFCC. A neural network that was trained on millions of clips beats all of them on
-# recordings; its embeddings can be the rows of a mixture.
+# the preset is richer than MFCC. On recordings, neural networks that were trained on far more music are ahead
+# (``docs/limits.md`` has published numbers); their embeddings can be the rows of a mixture.
 #
 # Exercises
 # ---------

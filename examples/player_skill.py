@@ -47,7 +47,9 @@ SPREADS = np.array(
     ]
 )
 # correlation of hits with kills, of hits with pace, and of kills with assists, in each style
-LINKS = np.array([[0.7, -0.3, -0.2], [0.6, -0.2, 0.0], [0.3, 0.0, -0.4], [0.5, 0.0, 0.3]])
+LINKS = np.array(
+    [[0.7, -0.3, -0.2], [0.6, -0.2, 0.0], [0.3, 0.0, -0.4], [0.5, 0.0, 0.3]]
+)
 PER_GAME = np.array([12.0, 0.9, 4.0, 3.0, 45.0])
 
 
@@ -60,14 +62,18 @@ def make_abilities(n, rng):
         for i, j, value in ((0, 2, kills), (0, 1, pace), (2, 3, assists)):
             correlation[i, j] = correlation[j, i] = value
         of_style = styles == k
-        noise = rng.standard_normal((of_style.sum(), 5)) @ np.linalg.cholesky(correlation).T
+        noise = (
+            rng.standard_normal((of_style.sum(), 5)) @ np.linalg.cholesky(correlation).T
+        )
         abilities[of_style] = MEANS[k] + SPREADS[k] * noise
     return abilities, styles
 
 
 def measure(abilities, n_games, rng):
     """Return the means over games of players."""
-    return abilities + rng.standard_normal(abilities.shape) * PER_GAME / np.sqrt(n_games)
+    return abilities + rng.standard_normal(abilities.shape) * PER_GAME / np.sqrt(
+        n_games
+    )
 
 
 rng = np.random.default_rng(0)
@@ -80,24 +86,39 @@ rows = measure(abilities, 300, rng)
 # The number of styles and the shape of the components are chosen by BIC. k-means gets the same number, on
 # standardised measures.
 
-selection = select_gmm(rows, [2, 3, 4, 5, 6], ["diag", "full"], init="hierarchical", held_out=0.25)
+selection = select_gmm(
+    rows, [2, 3, 4, 5, 6], ["diag", "full"], init="hierarchical", held_out=0.25
+)
 print(selection)
 mixture = selection.best().mixture
 scaler = StandardScaler().fit(rows)
-kmeans = KMeans(mixture.n_components, n_init=10, random_state=0).fit(scaler.transform(rows))
+kmeans = KMeans(mixture.n_components, n_init=10, random_state=0).fit(
+    scaler.transform(rows)
+)
 
-style_of = np.array([styles[mixture.responsibilities(rows).argmax(axis=1) == k] for k in range(4)], dtype=object)
-style_of = np.array([np.bincount(of_component, minlength=4).argmax() for of_component in style_of])
-style_of_mean = np.array([np.bincount(styles[kmeans.labels_ == k], minlength=4).argmax() for k in range(4)])
+style_of = np.array(
+    [styles[mixture.responsibilities(rows).argmax(axis=1) == k] for k in range(4)],
+    dtype=object,
+)
+style_of = np.array(
+    [np.bincount(of_component, minlength=4).argmax() for of_component in style_of]
+)
+style_of_mean = np.array(
+    [np.bincount(styles[kmeans.labels_ == k], minlength=4).argmax() for k in range(4)]
+)
 mixture = GaussianMixture(
     mixture.weights[np.argsort(style_of)],
     mixture.means[np.argsort(style_of)],
     mixture.covariances[np.argsort(style_of)],
     mixture.covariance_type,
 )
-rand_mixture = adjusted_rand_score(styles, mixture.responsibilities(rows).argmax(axis=1))
+rand_mixture = adjusted_rand_score(
+    styles, mixture.responsibilities(rows).argmax(axis=1)
+)
 rand_kmeans = adjusted_rand_score(styles, kmeans.labels_)
-print(f"\nadjusted Rand index with the true styles: mixture {rand_mixture:.3f}, k-means {rand_kmeans:.3f}")
+print(
+    f"\nadjusted Rand index with the true styles: mixture {rand_mixture:.3f}, k-means {rand_kmeans:.3f}"
+)
 print(f"{'':10} " + " ".join(f"{name:>12}" for name in MEASURES))
 for name, mean in zip(STYLES, mixture.means):
     print(f"{name:10} " + " ".join(f"{value:12.1f}" for value in mean))
@@ -106,7 +127,14 @@ fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
 for ax, pair in zip(axes, ((0, 1), (3, 4))):
     plot_mixture(mixture, rows, pair, names=MEASURES, axes=ax)
     for name, mean in zip(STYLES, mixture.means[:, pair]):
-        ax.annotate(name, mean, ha="center", size=8, weight="bold", bbox={"color": "w", "alpha": 0.6, "pad": 1})
+        ax.annotate(
+            name,
+            mean,
+            ha="center",
+            size=8,
+            weight="bold",
+            bbox={"color": "w", "alpha": 0.6, "pad": 1},
+        )
 
 # %%
 # Players with few games
@@ -121,13 +149,17 @@ for ax, pair in zip(axes, ((0, 1), (3, 4))):
 # whose style is found, and the log-loss of the memberships: the mean of minus the log of the membership in the true
 # style, nats.
 
-game_covariance = np.diag(PER_GAME**2)  # in practice: the covariance of single games about the mean of their player
+game_covariance = np.diag(
+    PER_GAME**2
+)  # in practice: the covariance of single games about the mean of their player
 
 
 def for_games(mixture, n_games):
     """Return the mixture of measures over some games."""
     noise = game_covariance * (1 / n_games - 1 / 300)
-    return GaussianMixture(mixture.weights, mixture.means, mixture.covariances + noise, "full")
+    return GaussianMixture(
+        mixture.weights, mixture.means, mixture.covariances + noise, "full"
+    )
 
 
 def log_loss(memberships, styles):
@@ -137,10 +169,15 @@ def log_loss(memberships, styles):
 
 new_abilities, new_styles = make_abilities(4000, rng)
 few_games = {}
-print(f"{'games':>5} {'with noise term':>18} {'without':>16} {'k-means':>8}   (found, log-loss)")
+print(
+    f"{'games':>5} {'with noise term':>18} {'without':>16} {'k-means':>8}   (found, log-loss)"
+)
 for n_games in (1, 3, 10, 30, 100):
     new = measure(new_abilities, n_games, rng)
-    aware, unaware = for_games(mixture, n_games).responsibilities(new), mixture.responsibilities(new)
+    aware, unaware = (
+        for_games(mixture, n_games).responsibilities(new),
+        mixture.responsibilities(new),
+    )
     by_kmeans = style_of_mean[kmeans.predict(scaler.transform(new))]
     few_games[n_games] = {
         "found": [(m.argmax(axis=1) == new_styles).mean() for m in (aware, unaware)]
@@ -149,11 +186,15 @@ for n_games in (1, 3, 10, 30, 100):
         "largest": [aware.max(axis=1).mean(), unaware.max(axis=1).mean()],
     }
     found, losses = few_games[n_games]["found"], few_games[n_games]["log_loss"]
-    print(f"{n_games:5d} {found[0]:10.1%} {losses[0]:7.3f} {found[1]:8.1%} {losses[1]:7.3f} {found[2]:8.1%}")
+    print(
+        f"{n_games:5d} {found[0]:10.1%} {losses[0]:7.3f} {found[1]:8.1%} {losses[1]:7.3f} {found[2]:8.1%}"
+    )
 
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
 games = list(few_games)
-for i, (name, look) in enumerate((("noise added to the covariances", "o-"), ("noise ignored", "s--"))):
+for i, (name, look) in enumerate(
+    (("noise added to the covariances", "o-"), ("noise ignored", "s--"))
+):
     axes[0].plot(
         games,
         [few_games[n]["largest"][i] for n in games],
@@ -161,13 +202,40 @@ for i, (name, look) in enumerate((("noise added to the covariances", "o-"), ("no
         color=f"C{i}",
         label=f"mean largest membership, {name}",
     )
-    axes[0].plot(games, [few_games[n]["found"][i] for n in games], ":", color=f"C{i}", label=f"share found, {name}")
-axes[0].set(xscale="log", xlabel="games", ylabel="share", ylim=(0.4, 1.02), title="How sure, and how often right")
+    axes[0].plot(
+        games,
+        [few_games[n]["found"][i] for n in games],
+        ":",
+        color=f"C{i}",
+        label=f"share found, {name}",
+    )
+axes[0].set(
+    xscale="log",
+    xlabel="games",
+    ylabel="share",
+    ylim=(0.4, 1.02),
+    title="How sure, and how often right",
+)
 axes[0].legend(fontsize=8)
-axes[1].plot(games, [few_games[n]["log_loss"][0] for n in games], "o-", label="noise added to the covariances")
-axes[1].plot(games, [few_games[n]["log_loss"][1] for n in games], "s--", label="noise ignored")
-axes[1].axhline(-(SHARES * np.log(SHARES)).sum(), color="0.7", label="shares of the styles alone")
-axes[1].set(xscale="log", yscale="log", xlabel="games", ylabel="log-loss, nats", title="New players")
+axes[1].plot(
+    games,
+    [few_games[n]["log_loss"][0] for n in games],
+    "o-",
+    label="noise added to the covariances",
+)
+axes[1].plot(
+    games, [few_games[n]["log_loss"][1] for n in games], "s--", label="noise ignored"
+)
+axes[1].axhline(
+    -(SHARES * np.log(SHARES)).sum(), color="0.7", label="shares of the styles alone"
+)
+axes[1].set(
+    xscale="log",
+    yscale="log",
+    xlabel="games",
+    ylabel="log-loss, nats",
+    title="New players",
+)
 axes[1].legend(fontsize=8)
 
 # %%
@@ -184,7 +252,9 @@ members_solo = with_thirty.marginal([0, 1, 2]).responsibilities(solo)
 members_all = with_thirty.responsibilities(new)
 predicted, covariances = with_thirty.predict(solo, [0, 1, 2], return_covariances=True)
 filled = np.c_[solo, np.tile(rows[:, 3:].mean(axis=0), (4000, 1))]
-centres = scaler.inverse_transform(kmeans.cluster_centers_)[kmeans.predict(scaler.transform(filled))][:, 3:]
+centres = scaler.inverse_transform(kmeans.cluster_centers_)[
+    kmeans.predict(scaler.transform(filled))
+][:, 3:]
 line = np.linalg.lstsq(np.c_[np.ones(2000), rows[:, :3]], rows[:, 3:], rcond=None)[0]
 errors = {
     "column means": rows[:, 3:].mean(axis=0) - new[:, 3:],
@@ -203,13 +273,17 @@ print(
     f"within 1.645 standard deviations: assists {coverage[0]:.1%}, objective {coverage[1]:.1%} (a normal error: 90 %)"
 )
 print(f"style found: {solo_found:.1%} from three measures, {all_found:.1%} from five")
-print(f"mean largest membership: {members_solo.max(axis=1).mean():.1%} and {members_all.max(axis=1).mean():.1%}")
+print(
+    f"mean largest membership: {members_solo.max(axis=1).mean():.1%} and {members_all.max(axis=1).mean():.1%}"
+)
 
 # %%
 # A mean and a deviation are not all: for a player who may be of two styles, the time at the objective has two likely
 # values. ``condition`` gives the whole distribution, a mixture again.
 
-doubtful = np.argmin(np.abs(members_solo[:, 3] - 0.5) + np.abs(members_solo[:, 2] - 0.5))
+doubtful = np.argmin(
+    np.abs(members_solo[:, 3] - 0.5) + np.abs(members_solo[:, 2] - 0.5)
+)
 given = with_thirty.condition([0, 1, 2], solo[doubtful])
 shares = ", ".join(f"{name} {share:.0%}" for name, share in zip(STYLES, given.weights))
 print(f"player {doubtful}: {shares}")
@@ -246,7 +320,9 @@ axes[0].legend(loc="center left", fontsize=8)
 axes[1].plot(weeks, percentile, "k.-")
 axes[1].set(xlabel="week", ylabel="share of players\nwho are less usual", ylim=(0, 1))
 middle, ends = percentile[14:27].mean(), np.r_[percentile[:7], percentile[-7:]].mean()
-print(f"share of established players that are less usual: {middle:.1%} half-way, {ends:.1%} at the ends")
+print(
+    f"share of established players that are less usual: {middle:.1%} half-way, {ends:.1%} at the ends"
+)
 
 # %%
 # Like nobody
@@ -267,10 +343,18 @@ def distance(rows):
 
 
 caught = {
-    "density": (with_hundred.log_density(suspects) < np.quantile(with_hundred.log_density(honest), 0.01)).mean(),
-    "distance to a centre": (distance(suspects) > np.quantile(distance(honest), 0.99)).mean(),
+    "density": (
+        with_hundred.log_density(suspects)
+        < np.quantile(with_hundred.log_density(honest), 0.01)
+    ).mean(),
+    "distance to a centre": (
+        distance(suspects) > np.quantile(distance(honest), 0.99)
+    ).mean(),
 }
-print("cheaters suspected: " + ", ".join(f"{name} {share:.0%}" for name, share in caught.items()))
+print(
+    "cheaters suspected: "
+    + ", ".join(f"{name} {share:.0%}" for name, share in caught.items())
+)
 
 # %%
 # What a mixture gives here
@@ -282,8 +366,8 @@ print("cheaters suspected: " + ", ".join(f"{name} {share:.0%}" for name, share i
 # - A density: who is like nobody, or between two styles, is noticed. k-means always has an answer.
 #
 # It is no better where clusters are round, equal and well apart, and every player has hundreds of games: then k-means
-# finds the same styles faster. With three games neither knows the style. And no clustering says that styles exist at
-# all; a mixture fits any smooth crowd with as many components as BIC allows.
+# finds the same styles. With three games neither knows the style. And no clustering says that styles exist at all; a
+# mixture fits any smooth crowd with as many components as BIC allows.
 #
 # Exercises
 # ---------

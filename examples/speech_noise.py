@@ -21,8 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from gmmaudio.evaluation import compare_segments
-from gmmaudio.mixture import fit_gmm
-from gmmaudio.mixture.estimator import GMMArrayClassifier
+from gmmaudio.mixture import GMMArrayClassifier, fit_gmm
 from gmmaudio.timelines import Timeline, TimelineSegment
 
 # %%
@@ -34,13 +33,23 @@ from gmmaudio.timelines import Timeline, TimelineSegment
 # utterances and noise.
 
 SR, HOP, WINDOW = 8000, 80, 256
-VOWELS = ((730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410), (300, 870, 2240))
+VOWELS = (
+    (730, 1090, 2440),
+    (530, 1840, 2480),
+    (270, 2290, 3010),
+    (570, 840, 2410),
+    (300, 870, 2240),
+)
 
 
 def resonate(y, frequency, width):
     """Return samples after a resonance, hertz."""
     radius = np.exp(-np.pi * width / SR)
-    return lfilter([1 - radius], [1, -2 * radius * np.cos(2 * np.pi * frequency / SR), radius**2], y)
+    return lfilter(
+        [1 - radius],
+        [1, -2 * radius * np.cos(2 * np.pi * frequency / SR), radius**2],
+        y,
+    )
 
 
 def make_syllable(pitch, rng):
@@ -49,7 +58,10 @@ def make_syllable(pitch, rng):
     phase = np.cumsum(pitch * (1 + 0.1 * np.linspace(0.5, -0.5, n)) / SR)
     source = np.diff(np.floor(phase), prepend=0.0) + 0.02 * rng.standard_normal(n)
     formants = VOWELS[rng.integers(len(VOWELS))]
-    vowel = sum(resonate(source, f, 90) / (i + 1) for i, f in enumerate(formants)) * np.hanning(n) ** 0.5
+    vowel = (
+        sum(resonate(source, f, 90) / (i + 1) for i, f in enumerate(formants))
+        * np.hanning(n) ** 0.5
+    )
     vowel /= np.sqrt(np.mean(vowel**2))
     if rng.random() > 0.5:
         return vowel
@@ -63,9 +75,15 @@ def make_recording(seconds, snr_db, swells, rng):
     speech, truth = np.zeros(n), np.zeros(n, dtype=bool)
     at = int(SR * rng.uniform(0.5, 1.5))
     while at < n - 3 * SR:
-        start, end, pitch = at, at + int(SR * rng.uniform(1.0, 3.0)), rng.uniform(100, 220)
+        start, end, pitch = (
+            at,
+            at + int(SR * rng.uniform(1.0, 3.0)),
+            rng.uniform(100, 220),
+        )
         while at < end:
-            syllable = make_syllable(pitch * rng.uniform(0.9, 1.1), rng) * rng.uniform(0.5, 1.0)
+            syllable = make_syllable(pitch * rng.uniform(0.9, 1.1), rng) * rng.uniform(
+                0.5, 1.0
+            )
             speech[at : at + len(syllable)] += syllable[: n - at]
             at += len(syllable) + int(SR * rng.uniform(0.0, 0.06))
         truth[start:at] = True
@@ -73,9 +91,13 @@ def make_recording(seconds, snr_db, swells, rng):
     noise = lfilter([1], [1, -0.8], rng.standard_normal(n))
     if swells:
         centres = rng.uniform(0, seconds, 2)
-        swell = np.exp(-0.5 * ((np.arange(n) / SR - centres[:, None]) / 1.8) ** 2).max(axis=0)
+        swell = np.exp(-0.5 * ((np.arange(n) / SR - centres[:, None]) / 1.8) ** 2).max(
+            axis=0
+        )
         noise *= 10 ** (15 * swell / 20)
-    gain = np.sqrt(np.mean(speech[truth] ** 2) / np.mean(noise**2) / 10 ** (snr_db / 10))
+    gain = np.sqrt(
+        np.mean(speech[truth] ** 2) / np.mean(noise**2) / 10 ** (snr_db / 10)
+    )
     return speech + gain * noise, truth
 
 
@@ -91,7 +113,9 @@ SPAN = 21
 
 def average(values):
     """Return the mean of values over 0.2 s."""
-    return np.convolve(np.pad(values, SPAN // 2, mode="edge"), np.ones(SPAN) / SPAN, mode="valid")
+    return np.convolve(
+        np.pad(values, SPAN // 2, mode="edge"), np.ones(SPAN) / SPAN, mode="valid"
+    )
 
 
 def frame_rows(y):
@@ -102,11 +126,18 @@ def frame_rows(y):
     correlation = np.fft.irfft(power)
     window = np.fft.irfft(np.abs(np.fft.rfft(np.hanning(WINDOW), 2 * WINDOW)) ** 2)
     lags = slice(SR // 250, SR // 80)
-    harmonicity = (correlation[:, lags] / correlation[:, :1] / (window[lags] / window[0])).max(axis=1)
+    harmonicity = (
+        correlation[:, lags] / correlation[:, :1] / (window[lags] / window[0])
+    ).max(axis=1)
     level = 10 * np.log10(power.mean(axis=1))
     flatness = np.log(power).mean(axis=1) - np.log(power.mean(axis=1))
     modulation = np.sqrt(np.maximum(average(level**2) - average(level) ** 2, 0))
-    rows = [average(level), np.log(modulation + 0.3), average(harmonicity), average(flatness)]
+    rows = [
+        average(level),
+        np.log(modulation + 0.3),
+        average(harmonicity),
+        average(flatness),
+    ]
     return np.stack(rows, axis=1), starts + WINDOW // 2
 
 
@@ -132,13 +163,18 @@ def speech_odds(rows):
 
 def find_by_kmeans(rows):
     """Return the decision for every frame by k-means."""
-    kmeans = KMeans(2, n_init=2, random_state=0).fit(StandardScaler().fit_transform(rows))
+    kmeans = KMeans(2, n_init=2, random_state=0).fit(
+        StandardScaler().fit_transform(rows)
+    )
     return kmeans.labels_ == kmeans.cluster_centers_[:, 2].argmax()
 
 
 def best_threshold(level, is_speech):
     """Return the threshold on the level that makes the fewest errors."""
-    return min(np.quantile(level, np.linspace(0.02, 0.98, 97)), key=lambda at: np.mean((level > at) != is_speech))
+    return min(
+        np.quantile(level, np.linspace(0.02, 0.98, 97)),
+        key=lambda at: np.mean((level > at) != is_speech),
+    )
 
 
 def decide(rows, is_speech):
@@ -160,7 +196,14 @@ print(
     f"{wrong[~doubtful].mean():.1%} of the others"
 )
 
-fig, axes = plt.subplots(4, 1, figsize=(9, 7), sharex=True, height_ratios=[1, 1, 1, 0.8], layout="constrained")
+fig, axes = plt.subplots(
+    4,
+    1,
+    figsize=(9, 7),
+    sharex=True,
+    height_ratios=[1, 1, 1, 0.8],
+    layout="constrained",
+)
 time_s = np.arange(len(y)) / SR
 axes[0].plot(time_s, y, lw=0.3, color="0.3")
 axes[0].set(ylabel="samples", title="A voice and two passing cars, SNR 5 dB")
@@ -170,10 +213,29 @@ axes[2].plot(centres / SR, np.clip(odds, -10, 10), color="C3")
 axes[2].axhline(0, color="0.6", lw=0.8)
 axes[2].set(ylabel="log odds\nof speech")
 for i, (name, decision) in enumerate({"truth": truth[centres], **decisions}.items()):
-    axes[3].fill_between(centres / SR, -i, -i + 0.8 * decision, step="mid", color="k" if name == "truth" else f"C{i}")
-axes[3].set(yticks=-np.arange(5) + 0.4, yticklabels=["truth", *decisions], xlabel="s", xlim=(0, 20))
+    axes[3].fill_between(
+        centres / SR,
+        -i,
+        -i + 0.8 * decision,
+        step="mid",
+        color="k" if name == "truth" else f"C{i}",
+    )
+axes[3].set(
+    yticks=-np.arange(5) + 0.4,
+    yticklabels=["truth", *decisions],
+    xlabel="s",
+    xlim=(0, 20),
+)
 for ax in axes[:3]:
-    ax.fill_between(centres / SR, 0, 1, where=truth[centres], transform=ax.get_xaxis_transform(), color="0.9", zorder=0)
+    ax.fill_between(
+        centres / SR,
+        0,
+        1,
+        where=truth[centres],
+        transform=ax.get_xaxis_transform(),
+        color="0.9",
+        zorder=0,
+    )
 
 # %%
 # Errors
@@ -199,7 +261,9 @@ for name, (snr_db, swells) in CONDITIONS.items():
 
 def mean_and_half(values):
     """Return the mean and half of its 95 % interval."""
-    return np.mean(values), t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return np.mean(values), t.ppf(0.975, len(values) - 1) * np.std(
+        values, ddof=1
+    ) / np.sqrt(len(values))
 
 
 print(f"{'':16}" + "".join(f"{method:>24}" for method in decisions))
@@ -217,7 +281,11 @@ for name, by_method in errors.items():
 
 def labelled(n, rng):
     """Return frames and truth of n recordings of each condition."""
-    parts = [make_recording(20, *condition, rng) for condition in CONDITIONS.values() for _ in range(n)]
+    parts = [
+        make_recording(20, *condition, rng)
+        for condition in CONDITIONS.values()
+        for _ in range(n)
+    ]
     frames = [frame_rows(samples) for samples, _ in parts]
     return [(rows, is_speech[at]) for (rows, at), (_, is_speech) in zip(frames, parts)]
 
@@ -226,7 +294,9 @@ training, test = labelled(2, rng), labelled(3, rng)
 X, is_speech = (np.concatenate(parts) for parts in zip(*training))
 models = {
     "logistic regression": make_pipeline(StandardScaler(), LogisticRegression()),
-    "one mixture for each class": GMMArrayClassifier(4, covariance_type="full", random_state=0),
+    "one mixture for each class": GMMArrayClassifier(
+        4, covariance_type="full", random_state=0
+    ),
 }
 supervised = {}
 for name, model in models.items():
@@ -246,13 +316,18 @@ def to_timeline(decision):
     """Return the timeline of decisions for frames."""
     edges = np.flatnonzero(np.diff(np.r_[False, decision, False]))
     times = (edges * HOP + (WINDOW - HOP) / 2) / SR
-    return Timeline(tuple(TimelineSegment(a, b, "speech") for a, b in zip(times[::2], times[1::2])), duration_s=20.0)
+    return Timeline(
+        tuple(TimelineSegment(a, b, "speech") for a, b in zip(times[::2], times[1::2])),
+        duration_s=20.0,
+    )
 
 
 line = to_timeline(decisions["mixture"]).support(0.3)
 counts = compare_segments(to_timeline(truth[centres]), line)
 print(line.to_text())
-print(f"missed {counts.missed_s:.1f} s, false alarms {counts.false_alarm_s:.1f} s, of {counts.sound_s:.1f} s of speech")
+print(
+    f"missed {counts.missed_s:.1f} s, false alarms {counts.false_alarm_s:.1f} s, of {counts.sound_s:.1f} s of speech"
+)
 
 # %%
 # What a mixture gives here
