@@ -143,9 +143,32 @@ def read_data_table(path: str | os.PathLike[str]) -> DataTable:
         data = read_limited(path, TABLE_BYTES, may_be_pipe=True)
     except ReadError as error:
         raise TableError(f"{error}; {EXPECTED}") from error
+    return parse_data(data, name)
+
+
+def parse_data(data: bytes, name: str) -> DataTable:
+    r"""Return the table in the bytes of a CSV or parquet file.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of the file.
+    name : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    TableError, SettingError
+        As for :func:`read_data_table`.
+
+    Examples
+    --------
+    >>> parse_data(b"name,age\nann,31\n", "standard input").columns["age"].texts
+    ['31']
+    """
     if data.startswith(PARQUET_MAGIC):
         return parse_parquet(data, name)
-    if is_parquet_name(path):
+    if is_parquet_name(name):
         raise TableError(f"{name}: is no parquet file; name it .csv if it is text, or write it again")
     try:
         return parse_csv(decode_text(data), name)

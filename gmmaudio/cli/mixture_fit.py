@@ -117,21 +117,22 @@ def _types(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str
 def command(table: Path, output: Path, criterion: str, as_json: bool, is_quiet: bool, **settings: Any) -> None:
     """Fit Gaussian mixtures to the rows of TABLE, save the best, and print how it was chosen and how stable it is.
 
-    Mixtures of all numbers of components and covariance types that are named are fitted to all rows. BIC and ICL
-    (lower is better) are of these fits. The held-out log likelihood (higher is better) is that of new rows, under
-    second fits without them. The file is the same bytes for any number of threads.
+    TABLE is CSV or parquet; - is stdin. Mixtures of all numbers of components and covariance types that are named are
+    fitted to all rows. BIC and ICL (lower is better) are of these fits. The held-out log likelihood (higher is better)
+    is that of new rows, under second fits without them. The file is the same bytes for any number of threads.
     """
     from gmmaudio.cli import mixture_text
     from gmmaudio.cli.console import say, say_findings
     from gmmaudio.cli.output_paths import OutputPaths
     from gmmaudio.cli.progress_display import show_progress
+    from gmmaudio.cli.table_input import open_table
     from gmmaudio.json_text import to_json
     from gmmaudio.mixture import save_mixture
     from gmmaudio.pipeline.table_fit import fit_table
 
     OutputPaths({"-o": output}).check(table)
     with show_progress(is_quiet=is_quiet) as progress:
-        fit = fit_table(table, criterion=criterion.replace("-", "_"), progress=progress, **settings)
+        fit = fit_table(open_table(table), criterion=criterion.replace("-", "_"), progress=progress, **settings)
     save_mixture(output, fit.mixture, names=fit.names, details=fit.details)
     if as_json:
         click.echo(to_json(fit.details, indent=1))

@@ -25,17 +25,18 @@ from gmmaudio.cli import options
 def command(mixture: Path, table: Path, output: Path | None, overwrite: bool, n_draws: int | None, seed: int) -> None:
     """Fill in the missing values of TABLE in the columns that MIXTURE was fitted to, by their means given the others.
 
-    Means are the best guess of each value, and vary less than true values would: for standard errors, use several
-    draws (multiple imputation), which are numbered in a column imputation.
+    TABLE is CSV or parquet; - is stdin. Means are the best guess of each value, and vary less than true values would:
+    for standard errors, use several draws (multiple imputation), which are numbered in a column imputation.
     """
     from gmmaudio.cli.console import say, say_findings
+    from gmmaudio.cli.table_input import open_table
     from gmmaudio.cli.table_output import TableOutput
     from gmmaudio.mixture import load_mixture
     from gmmaudio.pipeline.table_scoring import impute_table
 
     target = TableOutput(output, overwrite)
     target.check(mixture, table)
-    answer = impute_table(load_mixture(mixture), table, n_draws=n_draws, seed=seed)
+    answer = impute_table(load_mixture(mixture), open_table(table), n_draws=n_draws, seed=seed)
     target.write(answer.table)
     say_findings(answer.findings)
     say(f"filled in {answer.n_filled} missing value{'s' * (answer.n_filled != 1)}")

@@ -60,6 +60,20 @@ def test_a_row_with_missing_values_is_assigned_by_the_others(command, iris_folde
     )
 
 
+def test_standard_input_is_a_table_too(command, iris_folder, iris_mixture):
+    data = (iris_folder / "holes.csv").read_bytes()
+    for verb in ("assign", "impute"):
+        assert (
+            command("mixture", verb, iris_mixture, "-", stdin=data).out
+            == command("mixture", verb, iris_mixture, "holes.csv").out
+        )
+    assert command("mixture", "fit", "-", "-o", "piped", *QUICK_FIT, stdin=data).code == 0
+    assert load_mixture("piped").details["table"] == "standard input"
+    done = command("mixture", "assign", iris_mixture, "-", stdin=b"")
+    said = "standard input: has no columns; expected a CSV or parquet table with a row of column names"
+    assert (done.code, done.out, done.err) == (3, "", f"gmmaudio: {said}\n")
+
+
 def test_a_missing_column_is_refused_with_what_there_is(command, iris_folder, iris_mixture):
     (iris_folder / "t.csv").write_text("sepal_length,Sepal_width,petal_length\n1,2,3\n")
     for verb in ("assign", "impute"):
