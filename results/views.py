@@ -15,6 +15,7 @@ from results.kill_views import kills_text
 from results.markdown import number, percent, points, table
 from results.memory_views import train_memory_text
 from results.merged_views import merged_text
+from results.own_rows_views import own_rows_text
 from results.record import FOLDER, Record, read_record
 from results.timeline_views import hours_text, mixed_text, timeline_text
 
@@ -488,6 +489,7 @@ VIEWS: Mapping[str, View] = {
     "timeline": timeline_tables,
     "mixed": mixed_table,
     "hours": hours_table,
+    "own_rows": lambda record: _with_source(own_rows_text(record.rows), record),
     "merged": lambda record: _with_source(merged_text(record.rows), record),
     "many_files": many_files_table,
     "cluster": lambda record: _with_source(cluster_text(record.rows), record),

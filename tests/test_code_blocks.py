@@ -5,6 +5,7 @@ that their options exist and take such values; `make test-slow` runs them.
 """
 
 import contextlib
+import json
 import re
 import shlex
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
+import numpy as np
 import pytest
 import soundfile
 
@@ -69,6 +71,35 @@ def test_a_block_that_is_not_run_has_a_reason():
     assert {block.language for block in BLOCKS} <= {"", "python", "sh", "bash", "text", "toctree", "glossary"}
 
 
+def put_corpora(root):
+    """Put the same music into a folder as corpora of toolkits, and an embedding of each song."""
+    songs = [path.relative_to(root) for path in sorted((root / "my_music").rglob("*.wav"))]
+    labels, albums = [song.parts[1] for song in songs], ["-".join(song.parts[1:3]) for song in songs]
+    ids = [f"{album}-{song.stem}" for song, album in zip(songs, albums, strict=True)]
+    for name in ("egs/lid/data/train", "manifests", "embeddings", "new_embeddings"):
+        (root / name).mkdir(parents=True)
+    for name, values in (("wav.scp", map(root.joinpath, songs)), ("utt2lang", labels), ("utt2spk", albums)):
+        lines = [f"{each} {value}\n" for each, value in zip(ids, values, strict=True)]
+        (root / "egs/lid/data/train" / name).write_text("".join(lines))
+    recordings, supervisions = [], []
+    for each, song, label, album in zip(ids, songs, labels, albums, strict=True):
+        sources = [{"type": "file", "channels": [0], "source": f"../{song}"}]
+        recordings.append({"id": each, "sources": sources, "duration": 6.5})
+        whole = {"id": each, "recording_id": each, "start": 0, "duration": 6.5, "channel": 0}
+        supervisions.append(whole | {"language": label, "speaker": album})
+    for name, values in (("recordings", recordings), ("supervisions", supervisions)):
+        (root / "manifests" / f"{name}.jsonl").write_text("".join(f"{json.dumps(value)}\n" for value in values))
+    rows, rng = ["path,label,group"], np.random.default_rng(0)
+    for each, label, album in zip(ids, labels, albums, strict=True):
+        rows.append(f"{each}.wav,{label},{album}")
+        for folder in ("embeddings", "new_embeddings"):
+            np.save(root / folder / f"{each}.npy", rng.normal(size=6) + 3 * (label == "jazz"))
+    for name in ("corpus.csv", "test.csv"):
+        (root / name).write_text("\n".join(rows))
+    for split in ("train", "test"):
+        shutil.copytree(root / "my_music", root / "my_dataset" / split)
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, music_folder):
     """A folder with the files that pages name: two genres of music, recordings, and models of them."""
@@ -83,6 +114,7 @@ def world(tmp_path_factory, music_folder):
     for name in ("interview.mp3", "song.flac", "archive/a.flac", "archive/b.flac", "radio/c.flac"):
         (root / name).parent.mkdir(exist_ok=True)
         soundfile.write(root / name, samples, sr)
+    put_corpora(root)
     (table,) = (block for block in PROGRAMS if block.page.name == "tables.md")
     with contextlib.chdir(root):
         exec(compile(table.text, table.name, "exec"), {})  # noqa: S102 (our own page)

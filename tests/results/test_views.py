@@ -146,6 +146,17 @@ def test_merged_models_stand_beside_the_one_trained_at_once(record):
     ]
 
 
+def test_rows_of_other_programs_stand_beside_our_own_front_ends(record):
+    row = {"corpus": "speech", "n": 8, "accuracy": HALF, "cllr": {"value": 1.0, "interval": None}}
+    rows = [row | {"kind": "frames", "trial_s": 6.0, "front_end": "ours"}]
+    rows += [row | {"kind": "blocks", "trial_s": 0.0, "front_end": "theirs"}]
+    text = views.VIEWS["own_rows"](replace(record, rows=rows))
+    assert [line for line in rows_of(text) if line.startswith("| speech")] == [
+        "| speech | `frames` | 6 s | ours | 8 | 50.0 % (25.0 to 75.0) | 1.00 |",
+        "| speech | `blocks` | clips | theirs | 8 | 50.0 % (25.0 to 75.0) | 1.00 |",
+    ]
+
+
 def test_mixture_ratios_are_the_peers_time_over_ours(record):
     rows = [
         {"title": "EM", "part": "em", "contender": "gmmaudio float32", "cpu_s": 0.25, "peak_mib": 10.0},
