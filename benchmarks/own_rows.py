@@ -81,7 +81,8 @@ def kaldi_mfcc(samples: npt.NDArray[np.float32]) -> Floats:
 
 def normalised(frames: Floats) -> Floats:
     """Return frames without their mean and deviation over the clip."""
-    return (frames - frames.mean(axis=0)) / np.maximum(frames.std(axis=0), 1e-6)
+    scaled: Floats = (frames - frames.mean(axis=0)) / np.maximum(frames.std(axis=0), 1e-6)
+    return scaled
 
 
 def opensmile_rows(corpus: Corpus) -> GivenRows:
