@@ -43,17 +43,10 @@ root = next(
 )
 workspace = tempfile.TemporaryDirectory(prefix="gmmaudio-language-")
 folder = Path(workspace.name)
-words = [
-    sys.executable,
-    "-m",
-    "data_scripts.make_languages",
-    folder,
-    "--clips",
-    "2",
-    "--seconds",
-    "6",
-]
-subprocess.run(words, cwd=root, check=True, stdout=subprocess.DEVNULL)
+maker = ["data_scripts.make_languages", folder, "--clips", "2", "--seconds", "6"]
+subprocess.run(
+    [sys.executable, "-m", *maker], cwd=root, check=True, stdout=subprocess.DEVNULL
+)
 corpus = gmmaudio.read_corpus(folder / "manifest.csv")
 test_clips = [clip for clip in corpus.clips if clip.split == "test"]
 print(

@@ -46,7 +46,7 @@ SPREADS = np.array(
         [3.0, 0.25, 1.2, 1.1, 16.0],
     ]
 )
-# correlation of hits with kills, of hits with pace, and of kills with assists, in each style
+# for each style, the correlation of hits with kills, hits with pace, kills with assists
 LINKS = np.array(
     [[0.7, -0.3, -0.2], [0.6, -0.2, 0.0], [0.3, 0.0, -0.4], [0.5, 0.0, 0.3]]
 )
@@ -96,29 +96,24 @@ kmeans = KMeans(mixture.n_components, n_init=10, random_state=0).fit(
     scaler.transform(rows)
 )
 
-style_of = np.array(
-    [styles[mixture.responsibilities(rows).argmax(axis=1) == k] for k in range(4)],
-    dtype=object,
-)
-style_of = np.array(
-    [np.bincount(of_component, minlength=4).argmax() for of_component in style_of]
-)
+component = mixture.responsibilities(rows).argmax(axis=1)
+style_of = [np.bincount(styles[component == k], minlength=4).argmax() for k in range(4)]
 style_of_mean = np.array(
     [np.bincount(styles[kmeans.labels_ == k], minlength=4).argmax() for k in range(4)]
 )
+order = np.argsort(style_of)  # components in the order of the styles
 mixture = GaussianMixture(
-    mixture.weights[np.argsort(style_of)],
-    mixture.means[np.argsort(style_of)],
-    mixture.covariances[np.argsort(style_of)],
+    mixture.weights[order],
+    mixture.means[order],
+    mixture.covariances[order],
     mixture.covariance_type,
 )
 rand_mixture = adjusted_rand_score(
     styles, mixture.responsibilities(rows).argmax(axis=1)
 )
 rand_kmeans = adjusted_rand_score(styles, kmeans.labels_)
-print(
-    f"\nadjusted Rand index with the true styles: mixture {rand_mixture:.3f}, k-means {rand_kmeans:.3f}"
-)
+print("\nadjusted Rand index with the true styles:")
+print(f"mixture {rand_mixture:.3f}, k-means {rand_kmeans:.3f}")
 print(f"{'':10} " + " ".join(f"{name:>12}" for name in MEASURES))
 for name, mean in zip(STYLES, mixture.means):
     print(f"{name:10} " + " ".join(f"{value:12.1f}" for value in mean))
@@ -127,14 +122,8 @@ fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
 for ax, pair in zip(axes, ((0, 1), (3, 4))):
     plot_mixture(mixture, rows, pair, names=MEASURES, axes=ax)
     for name, mean in zip(STYLES, mixture.means[:, pair]):
-        ax.annotate(
-            name,
-            mean,
-            ha="center",
-            size=8,
-            weight="bold",
-            bbox={"color": "w", "alpha": 0.6, "pad": 1},
-        )
+        box = {"color": "w", "alpha": 0.6, "pad": 1}
+        ax.annotate(name, mean, ha="center", size=8, weight="bold", bbox=box)
 
 # %%
 # Players with few games
@@ -149,9 +138,8 @@ for ax, pair in zip(axes, ((0, 1), (3, 4))):
 # whose style is found, and the log-loss of the memberships: the mean of minus the log of the membership in the true
 # style, nats.
 
-game_covariance = np.diag(
-    PER_GAME**2
-)  # in practice: the covariance of single games about the mean of their player
+# in practice: the covariance of single games about the mean of their player
+game_covariance = np.diag(PER_GAME**2)
 
 
 def for_games(mixture, n_games):
