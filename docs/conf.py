@@ -52,7 +52,7 @@ python_maximum_signature_line_length = 88
 add_module_names = False
 reference_packages = {
     "gmmaudio": ["gmmaudio.errors"],
-    "gmmaudio.mixture": ["gmmaudio.mixture.estimator"],
+    "gmmaudio.mixture": [],
     "gmmaudio.mixture.plot": [],
     "gmmaudio.evaluation": [],
     "gmmaudio.corpus": [],

@@ -6,6 +6,7 @@ scikit-learn 1.6; nothing else in the package imports them, so that scikit-learn
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,7 +19,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gmmaudio.arrays import as_numbers
 from gmmaudio.errors import MixtureError, MixtureFileError, SettingError
-from gmmaudio.mixture.array_classifier import GMMArrayClassifier
 from gmmaudio.mixture.components import take
 from gmmaudio.mixture.covariance import Array, Floats, covariance_of
 from gmmaudio.mixture.em_trace import EMTrace
@@ -32,10 +32,11 @@ from gmmaudio.mixture.estimator_settings import (
 )
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.mixture_file import load_mixture, save_mixture
-from gmmaudio.mixture.sklearn_exchange import from_sklearn, precisions_of, to_sklearn
+from gmmaudio.mixture.sklearn_exchange import precisions_of
 from gmmaudio.values import convert, convert_mapping
 
-__all__ = ["GMMArrayClassifier", "GMMEstimator", "from_sklearn", "to_sklearn"]
+# that these could be imported from here is older than gmmaudio.mixture's own names for them
+MOVED = {"GMMArrayClassifier": "array_classifier", "from_sklearn": "sklearn_exchange", "to_sklearn": "sklearn_exchange"}
 
 # parts of a mixture -> the parameter that gives the start of each
 PARTS = {"weights": "weights_init", "means": "means_init", "covariances": "precisions_init"}
@@ -89,8 +90,8 @@ class GMMEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMix
         Inverse covariances, in the shape of the type.
     lower_bound_ : float
         Mean log density of a row under ``mixture_``, nats.
-    lower_bounds_ : list of float, length n_iter_
-        The same after each iteration. scikit-learn's are those before each iteration.
+    lower_bounds_ : list of float
+        The same after each of the iterations. scikit-learn's are those before each iteration.
     converged_ : bool
         Whether EM converged within ``max_iter`` iterations.
     n_iter_ : int
@@ -430,6 +431,12 @@ class GMMEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMix
         if saved.names is not None:
             estimator.feature_names_in_ = np.array(saved.names, dtype=object)
         return estimator._keep(saved.mixture, trace)
+
+
+def __getattr__(name: str) -> Any:
+    if name in MOVED:
+        return getattr(importlib.import_module(f"gmmaudio.mixture.{MOVED[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _inverses(precisions: Array, covariance_type: str) -> Array:

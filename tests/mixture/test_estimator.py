@@ -491,3 +491,12 @@ def test_running_exactly_as_many_iterations_as_asked_is_no_warning():
     X, _ = table()
     assert GMMEstimator(3, max_iter=2, tol=0.0, random_state=0).fit(X).n_iter_ == 2
     assert GMMEstimator(3, max_iter=0, random_state=0).fit(X).n_iter_ == 0
+
+
+def test_names_are_found_where_they_were_before_they_moved():
+    from gmmaudio.mixture import estimator
+
+    assert estimator.GMMArrayClassifier is GMMArrayClassifier
+    assert estimator.from_sklearn is from_sklearn
+    with pytest.raises(AttributeError, match=r"module 'gmmaudio\.mixture\.estimator' has no attribute 'to_mclust'"):
+        _ = estimator.to_mclust

@@ -86,7 +86,8 @@ def test_intervals_of_multiple_imputation_cover_and_those_of_single_imputation_d
     multiple, single = coverage(300, 100, 10)
     # 95 %, with a standard error of 1.3 % for 300 tables; a small sample and ten draws may cost some more
     assert multiple > 0.91
-    assert single < 0.87
+    # both are of the same tables, so that their difference has a smaller error
+    assert single < multiple - 0.04
 
 
 def test_intervals_of_multiple_imputation_are_wider_by_the_missing_information():

@@ -8,17 +8,20 @@ from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture import (
     COVARIANCE_TYPES,
     GaussianMixture,
+    GMMArrayClassifier,
+    GMMEstimator,
     SufficientStats,
     accumulate,
     adapt,
     adapt_gmm,
     fit_gmm,
+    from_sklearn,
     maximise,
     select_gmm,
     stacked_log_density,
+    to_sklearn,
 )
 from gmmaudio.mixture.components import take
-from gmmaudio.mixture.estimator import GMMArrayClassifier, GMMEstimator, from_sklearn, to_sklearn
 from gmmaudio.mixture.rows import first_distinct_rows, summarise
 from gmmaudio.mixture.selection import responsibility_entropy
 from gmmaudio.mixture.sources import CHUNK_ROWS
