@@ -16,6 +16,8 @@ You need numpy, and you know what a mean is.
 # long visitors then waited for the next one, both in minutes. This page takes the waiting times after the *long*
 # eruptions, those of more than three minutes.
 
+# sphinx_gallery_thumbnail_number = 5
+
 import matplotlib.pyplot as plt
 import numpy as np
 from old_faithful import COLUMNS, ROWS

@@ -17,6 +17,8 @@ From the :doc:`first page </generated/learn/01_one_gaussian>` you need the Gauss
 # 1. every row goes to its nearest centre;
 # 2. every centre moves to the mean of its rows.
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 import numpy as np
 from old_faithful import COLUMNS, ROWS

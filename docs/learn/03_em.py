@@ -22,6 +22,8 @@ From the :doc:`last page </generated/learn/02_hard_and_soft>` you need the respo
 # The rows are the 272 eruptions of Old Faithful again. The start is bad on purpose: both means are at places where
 # there are no eruptions, so that there is something to see.
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 import numpy as np
 from old_faithful import COLUMNS, ROWS

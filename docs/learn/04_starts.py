@@ -16,6 +16,8 @@ You know EM from the :doc:`last page </generated/learn/03_em>`.
 # three clusters, and fit two components to it, of which only the means are learned; weights and variances stay as they
 # are. The map below shows the log-likelihood for every pair of means, and the way of EM from ten starts.
 
+# sphinx_gallery_thumbnail_number = 4
+
 import matplotlib.pyplot as plt
 import numpy as np
 

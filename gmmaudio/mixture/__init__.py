@@ -3,7 +3,7 @@
 Mixtures are fitted by EM (:func:`fit_gmm`), selected (:func:`select_gmm`), adapted (:func:`adapt_gmm`), compared
 (:func:`divergences`), merged and split, and saved (:func:`save_mixture`). :class:`GMMEstimator`,
 :class:`GMMArrayClassifier` and :class:`GMMImputer` are scikit-learn estimators, and import scikit-learn when they are
-first used.
+first used. :mod:`gmmaudio.mixture.plot` draws mixtures.
 
 Examples
 --------

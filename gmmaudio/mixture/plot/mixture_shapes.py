@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from matplotlib.patches import Ellipse
 
 # of the curve over a feature: as many over its whole range, and as many around each of the first components
-N_CURVE, N_AROUND, MAX_AROUND = 401, 61, 100
-# standard deviations from a mean that curves and contours are drawn to
-REACH = 4.0
+N_CURVE, N_AROUND, MAX_AROUND = 401, 97, 100
+# standard deviations from a mean that curves and contours are drawn to; and those from which on a narrow component
+# beside others is 0 for the eye, on the way to the next point of the curve
+REACH, TAIL = 4.0, 6.0
 N_GRID = 201
 MAX_BINS = 200
 # components with a colour each; more would be a confusion of colours
@@ -256,9 +257,9 @@ def curve_places(seen: GaussianMixture, points: Array) -> Array:
     """
     means, widths = seen.means[:, 0], np.sqrt(seen.covariances[:, 0, 0])
     ends = np.concatenate([means - REACH * widths, means + REACH * widths, points])
-    around = means[:MAX_AROUND, None] + widths[:MAX_AROUND, None] * np.linspace(-REACH, REACH, N_AROUND)
-    places: Array = np.unique(np.concatenate([np.linspace(ends.min(), ends.max(), N_CURVE), around.ravel()]))
-    return places
+    around = means[:MAX_AROUND, None] + widths[:MAX_AROUND, None] * np.linspace(-TAIL, TAIL, N_AROUND)
+    places = np.concatenate([np.linspace(ends.min(), ends.max(), N_CURVE), around.ravel()])
+    return np.asarray(np.unique(np.clip(places, ends.min(), ends.max())))
 
 
 def _draw_contours(axes: Axes, seen: GaussianMixture, shares: Sequence[float]) -> None:

@@ -89,8 +89,10 @@ def test_there_is_a_frame_for_each_step(fitted):
 def test_the_likelihood_of_a_frame_goes_up_to_its_step(fitted):
     rows, steps = fitted
     first = [step for step in steps if step.start == 0]
-    line = show(animate_em(rows, first), len(first) - 1)[1].lines[0]
-    assert line.get_xydata().tolist() == [[step.iteration, step.log_likelihood] for step in first]
+    animation = animate_em(rows, first)
+    for i in (0, 2, len(first) - 1):
+        line = show(animation, i)[1].lines[0]
+        assert line.get_xydata().tolist() == [[step.iteration, step.log_likelihood] for step in first[: i + 1]]
 
 
 def test_limits_are_those_of_all_frames_and_frames_may_be_drawn_in_any_order(fitted):
