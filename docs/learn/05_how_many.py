@@ -33,7 +33,7 @@ print("standard deviations", ROWS.std(axis=0, ddof=1).round(3))
 
 kept, held = ROWS[::2], ROWS[1::2]
 sizes = np.arange(1, 13)
-fits = [fit_gmm(kept, int(k), covariance_type="full", n_init=5)[0] for k in sizes]
+fits = [fit_gmm(kept, int(k), covariance_type="full", n_init=3)[0] for k in sizes]
 on_kept = [mixture.log_density(kept).mean() for mixture in fits]
 on_held = [mixture.log_density(held).mean() for mixture in fits]
 
@@ -119,8 +119,8 @@ axes.set(ylim=(2290, 2640), title="spherical is far above the picture")
 plt.show()
 
 # %%
-# How far is the second best away? A difference of 10 in BIC is usually read as strong evidence, and a difference of 2
-# as hardly any (Kass and Raftery 1995). The runner-up is closer than 10:
+# How far is the second best away? A difference in BIC above 10 is usually read as very strong evidence, and one below 2
+# as not worth a mention (Kass and Raftery 1995). Here it is in between:
 
 ordered = sorted(selection.rows, key=lambda candidate: candidate.bic)
 for candidate in ordered[:4]:
