@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gmmaudio.mixture.mixture_file import SavedMixture, load_mixture, save_mixture
     from gmmaudio.mixture.selection import Candidate, Selection, select_gmm
     from gmmaudio.mixture.sklearn_exchange import from_sklearn, to_sklearn
+    from gmmaudio.mixture.stability import Stability, measure_stability
     from gmmaudio.mixture.stack import MixtureStack, stacked_log_density
     from gmmaudio.mixture.statistics import SufficientStats, accumulate, maximise
 else:
@@ -54,6 +55,7 @@ else:
             "gmmaudio.mixture.mixture_file": "SavedMixture load_mixture save_mixture",
             "gmmaudio.mixture.selection": "Candidate Selection select_gmm",
             "gmmaudio.mixture.sklearn_exchange": "from_sklearn to_sklearn",
+            "gmmaudio.mixture.stability": "Stability measure_stability",
             "gmmaudio.mixture.stack": "MixtureStack stacked_log_density",
             "gmmaudio.mixture.statistics": "SufficientStats accumulate maximise",
         },
@@ -73,6 +75,7 @@ __all__ = [
     "PooledEstimate",
     "SavedMixture",
     "Selection",
+    "Stability",
     "SufficientStats",
     "accumulate",
     "adapt",
@@ -84,6 +87,7 @@ __all__ = [
     "from_sklearn",
     "load_mixture",
     "maximise",
+    "measure_stability",
     "merge",
     "pool_estimates",
     "save_mixture",
