@@ -28,6 +28,8 @@ Numbers = npt.NDArray[Any]
 
 # of one clip: an hour of 768 columns at 50 Hz takes half of that
 ARRAY_BYTES = 2**30
+# of a table of all clips, which is held in memory
+TABLE_BYTES = 4 * ARRAY_BYTES
 MAX_HEADER = 10_000
 # columns of a table that name a clip, in the order in which they are looked for
 KEY_COLUMNS = ("path", "file_name")
@@ -166,8 +168,13 @@ class ParquetFile:
 
         with parquet.ParquetFile(path) as file:
             n_rows, fields = file.metadata.num_rows, list(file.schema_arrow)
-            if 4 * n_rows * len(fields) > ARRAY_BYTES:
-                raise _too_large(4 * n_rows * len(fields))
+            groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+            n_bytes = sum(group.total_byte_size for group in groups)
+            if n_bytes > TABLE_BYTES:
+                raise RowsError(
+                    "too_large",
+                    f"takes {in_units(n_bytes)}; expected at most {in_units(TABLE_BYTES)}: divide the table",
+                )
             key = next((name for name in key_columns if name in file.schema_arrow.names), None)
             left_out = {*NOT_NUMBERS, *key_columns}
             wanted = [field.name for field in fields if field.name not in left_out and _is_numeric(field.type)]

@@ -136,6 +136,20 @@ def test_tables_that_are_no_rows_are_refused(tmp_path, parquet, columns, message
     assert code_of(tmp_path / "t.parquet") == ("not_rows", message)
 
 
+def test_a_table_that_is_too_large_is_refused_before_it_is_read(tmp_path, parquet, monkeypatch):
+    monkeypatch.setattr("gmmaudio.trials.array_files.TABLE_BYTES", 1024)
+    path = write(tmp_path / "t.parquet", {"": np.random.default_rng(0).normal(size=(4000, 3))})
+    code, message = code_of(path)
+    assert (code, message.partition(";")[2]) == ("too_large", " expected at most 1 KiB: divide the table")
+
+
+def test_parquet_without_its_library_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    message = "is parquet, which needs the parquet extra: pip install 'gmmaudio[parquet]'"
+    assert code_of(tmp_path / "t.parquet") == ("unreadable", message)
+
+
 # --- what is refused ----------------------------------------------------------------------------------------------
 
 
