@@ -8,7 +8,7 @@ leaves. Stauffer and Grimson (1999) gave each place a mixture, learned on-line; 
 statistics that forget, and measures precision and recall against the truth.
 
 **The stream is synthetic**: a lamp that flickers, water with waves, light that fades slowly, and five objects that
-cross. The stream and the settings were chosen with the results in view: the numbers show the effect, and are no benchmark.
+cross. Stream and settings were chosen with the results in view: the numbers show the effect, and are no benchmark.
 """
 
 import time
