@@ -13,6 +13,8 @@ not agree, and the page shows why: they answer different questions.
 # Old Faithful is a geyser in the Yellowstone National Park. Each of the 272 rows is one eruption: how long it lasted,
 # and how long it took until the next one began. The table is in the file ``old_faithful.py`` beside this page.
 
+# sphinx_gallery_thumbnail_number = 4
+
 import matplotlib.pyplot as plt
 import numpy as np
 from old_faithful import COLUMNS, ROWS

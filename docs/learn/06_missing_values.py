@@ -14,6 +14,8 @@ side by side, shows what no method can repair, and fills holes several times ove
 # columns, which are correlated in each group. Holes are then made by hand, so that every result can be compared with
 # the truth.
 
+# sphinx_gallery_thumbnail_number = 1
+
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy import stats

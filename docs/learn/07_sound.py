@@ -13,6 +13,8 @@ time, and shows why the rows of such a table must not be treated as independent.
 # Both songs are *synthetic*: each is computed below, eight seconds of it. The first has plucked strings and a hi-hat,
 # the second an organ and a drum. A note is a sum of harmonics, whole multiples of its lowest frequency.
 
+# sphinx_gallery_thumbnail_number = 3
+
 import base64
 import io
 

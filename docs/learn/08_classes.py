@@ -17,6 +17,8 @@ much, and how scores become probabilities that can be relied on.
 # * each **artist** moves them by a personal offset: a voice, an instrument, a studio;
 # * each clip moves them a little more.
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 import numpy as np
 
