@@ -13,7 +13,7 @@ sys.path[:0] = [str(ROOT), str(DOCS / "extensions")]
 import gmmaudio  # noqa: E402 (the package beside this file, whatever is installed)
 
 # a word with a last underscore, outside of backticks
-FITTED = re.compile(r"(?<![`\w])([a-z]\w*)_(?=[,)\s])(?!\w*`)")
+FITTED = re.compile(r"(?<![`\w])([a-z]\w*)_(?=[^\w`]|$)")
 
 project = "gmmaudio"
 author = copyright = "The gmmaudio developers"

@@ -104,6 +104,9 @@ def test_formulas_become_mathml_and_unknown_commands_are_an_error(extension):
         mathml.visit_block(translator, nodes.math_block(formula, formula))
     html = "".join(translator.body)
     assert "<munderover>" in html and "<script" not in html and 'tabindex="0"' in html
+    with pytest.raises(nodes.SkipNode):
+        mathml.visit_inline(translator, nodes.math("", r"2 \log n + \log(n)"))
+    assert translator.body[-1].count(mathml.SPACE) == 2  # beside the first logarithm
     warned = []
     mathml.LOGGER.warning, kept = (lambda *given, **_: warned.append(given)), mathml.LOGGER.warning
     try:

@@ -13,7 +13,7 @@ from sphinx.util import logging
 LOGGER = logging.getLogger(__name__)
 # names of functions, which stand apart from what is beside them: log n, 2 log L, but log(n)
 BEFORE = re.compile(r"(</m(?:i|n|sub|sup|subsup|row|frac)>)(\s*<mi>[a-z]{2,}</mi>)")
-AFTER = re.compile(r"(<mi>[a-z]{2,}</mi>)(\s*<m(?:i|n|sub|sup|subsup|row|frac)\b)")
+AFTER = re.compile(r"<mo>&ApplyFunction;</mo>(?!\s*<mo[^>]*>[(\[{])")
 SPACE = '<mspace width="0.17em"></mspace>'
 
 
@@ -23,7 +23,7 @@ def _mathml(node, *, as_block):
     except MathError as error:
         LOGGER.warning("formula %r: %s", node.astext(), error, location=node)
         return node.astext()
-    return AFTER.sub(rf"\1{SPACE}\2", BEFORE.sub(rf"\1{SPACE}\2", text))
+    return AFTER.sub(rf"\g<0>{SPACE}", BEFORE.sub(rf"\1{SPACE}\2", text))
 
 
 def visit_inline(self, node):
