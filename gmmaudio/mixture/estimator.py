@@ -422,10 +422,10 @@ class GMMEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMix
                 settings["init"] = GaussianMixture(**init)
             estimator = cls(**settings)
             trace = EMTrace(**convert_mapping("trace", saved.details["trace"], get_type_hints(EMTrace)))
-            lower_bound = trace.log_likelihoods[-1]
+            if not trace.log_likelihoods:
+                raise SettingError("its trace has no likelihoods")
         except (LookupError, TypeError, ValueError) as error:
             raise MixtureFileError(f"{path}: holds no usable estimator ({error}); fit it again") from error
-        del lower_bound
         estimator.n_features_in_ = saved.mixture.n_features
         estimator._n_components_asked = estimator.n_components
         if saved.names is not None:

@@ -1,5 +1,7 @@
 """Estimators saved and loaded: the same predictions, settings and trace, and no file of another kind."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,3 +83,11 @@ def test_files_without_an_estimator_are_refused(path, details, message):
         GMMEstimator.load(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
+
+
+def test_a_trace_without_likelihoods_is_refused(path):
+    model = GMMEstimator(1).fit(X)
+    model.trace_ = replace(model.trace_, log_likelihoods=())
+    model.save(path)
+    with pytest.raises(MixtureFileError, match="its trace has no likelihoods"):
+        GMMEstimator.load(path)
