@@ -11,7 +11,8 @@ time, and shows why the rows of such a table must not be treated as independent.
 # Two songs
 # ---------
 # Both songs are *synthetic*: each is computed below, eight seconds of it. The first has plucked strings and a hi-hat,
-# the second an organ and a drum. A note is a sum of harmonics, whole multiples of its lowest frequency.
+# the second an organ and a drum. A note is a sum of harmonics, whole multiples of its lowest frequency. The
+# length of the songs, and of the stretches that are held out below, were chosen so that the effects are large.
 
 # sphinx_gallery_thumbnail_number = 3
 

@@ -16,6 +16,9 @@ much, and how scores become probabilities that can be relied on.
 # * each of three genres has two kinds of sound, at fixed places;
 # * each **artist** moves them by a personal offset: a voice, an instrument, a studio;
 # * each clip moves them a little more.
+#
+# How far was chosen so that the effects below are large enough to see. In a corpus of your own they may be smaller, or
+# larger.
 
 # sphinx_gallery_thumbnail_number = 2
 
