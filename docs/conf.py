@@ -93,6 +93,7 @@ sphinx_gallery_conf = {
 html_theme = "furo"
 html_title = f"gmmaudio {release}"
 html_static_path = ["static"]
+html_favicon = "static/favicon.svg"
 html_css_files = ["gmmaudio.css"]
 html_show_sphinx = False
 html_copy_source = False
