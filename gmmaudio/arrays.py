@@ -6,10 +6,14 @@ take arrays from a caller read them with :func:`as_numbers` instead.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
+
+# kinds of types that a cast would turn into other numbers: complex, durations, dates, records
+NO_REAL_NUMBERS = "cmMV"
 
 
 def as_numbers(values: Any, expected: str, error: type[Exception], *, missing: bool = False) -> npt.NDArray[Any]:
@@ -121,6 +125,25 @@ def refuse_masked(values: Any, expected: str, error: type[Exception]) -> None:
         raise error(f"{expected}; some are masked: leave them out, or replace them by numbers")
 
 
+def dtypes_of(values: Any) -> tuple[Any, ...]:
+    """Return the type of an array or a series, or that of each column of a data frame; empty for other values.
+
+    Parameters
+    ----------
+    values : array_like
+        Of numbers.
+
+    Examples
+    --------
+    >>> dtypes_of(np.zeros(2)), dtypes_of([0.0])
+    ((dtype('float64'),), ())
+    """
+    dtype, of_columns = getattr(values, "dtype", None), getattr(values, "dtypes", ())
+    if dtype is not None:
+        return (dtype,)
+    return tuple(of_columns) if isinstance(of_columns, Iterable) else ()
+
+
 def fill_masked(values: Any) -> Any:
     """Return values with NaN in place of masked ones, and everything else as it is.
 
@@ -151,9 +174,9 @@ def _check_kind(values: Any) -> None:
     """Raise TypeError for arrays that a cast would turn into other numbers, and for sparse matrices."""
     if hasattr(values, "toarray") and hasattr(values, "nnz"):
         raise TypeError(f"they are a sparse {type(values).__name__}: pass its toarray()")
-    dtype = getattr(values, "dtype", None)
-    if isinstance(dtype, np.dtype) and dtype.kind in "cmMV":
-        raise TypeError(f"they are {dtype}")
+    for dtype in dtypes_of(values):
+        if getattr(dtype, "kind", "f") in NO_REAL_NUMBERS:
+            raise TypeError(f"they are {dtype}")
 
 
 def _cast(values: Any, array: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

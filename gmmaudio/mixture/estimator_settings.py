@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from gmmaudio.arrays import as_numbers, fill_masked, has_masked
+from gmmaudio.arrays import as_numbers, dtypes_of, fill_masked, has_masked
 from gmmaudio.errors import MixtureError, SettingError
 from gmmaudio.mixture.covariance import Array, Floats
 from gmmaudio.mixture.em import fit_gmm
@@ -119,9 +119,9 @@ def without_masks(X: npt.ArrayLike) -> Any:
     >>> without_masks(np.ma.masked_array([[1.0, 2.0]], [[True, False]]))
     array([[nan,  2.]])
     """
-    kind = getattr(getattr(X, "dtype", None), "kind", "f")
-    if kind in "mMV":
-        raise MixtureError(f"rows must be a matrix of real numbers; they are {getattr(X, 'dtype', None)}")
+    for dtype in dtypes_of(X):
+        if getattr(dtype, "kind", "f") in "mMV":
+            raise MixtureError(f"rows must be a matrix of real numbers; they are {dtype}")
     return fill_masked(X) if has_masked(X) else X
 
 

@@ -230,3 +230,16 @@ def test_rows_that_are_no_real_numbers_are_refused_at_every_entry(X, entry):
     # scikit-learn has its own errors for some of them; warnings are errors here
     with pytest.raises((ValueError, TypeError)):
         ENTRIES[entry](X)
+
+
+@pytest.mark.parametrize("kind", ["datetime64[ns]", "timedelta64[s]"])
+@pytest.mark.parametrize("entry", ["fit_gmm", "log_density", "adapt_gmm", "GMMEstimator.fit", "GMMEstimator.predict"])
+def test_data_frames_of_dates_are_refused_at_every_entry(kind, entry):
+    # a cast would turn dates into nanoseconds
+    pandas = pytest.importorskip("pandas")
+    dates = np.arange(9).astype(kind)
+    for frame in (pandas.DataFrame({"a": dates, "b": dates}), pandas.DataFrame({"a": dates, "b": np.ones(9)})):
+        with pytest.raises((MixtureError, TypeError)):
+            ENTRIES[entry](frame)
+    with pytest.raises((ValueError, TypeError)):
+        ENTRIES[entry](pandas.Series(dates))
