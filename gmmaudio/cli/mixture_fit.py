@@ -22,7 +22,10 @@ def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> l
     """Return names from a list with commas, in which a name with a comma is quoted as in CSV."""
     if value is None:
         return None
-    (names,) = csv.reader([value], skipinitialspace=True)
+    try:
+        (names,) = csv.reader([value], skipinitialspace=True)
+    except csv.Error as error:
+        raise click.BadParameter(f"{value!r} is no line of CSV; quote names with line ends in them.") from error
     return [name.strip() for name in names]
 
 

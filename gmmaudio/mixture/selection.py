@@ -491,12 +491,14 @@ def _check_options(name: str, values: Iterable[Any], example: str) -> tuple[Any,
 def _check_share(held_out: float) -> None:
     """Raise SettingError if ``held_out`` is not a share."""
     if not isinstance(held_out, int | float | np.number) or not 0 <= held_out < 1:
-        raise SettingError(f"held_out is {held_out!r}; expected a share of the rows, 0 (none) or more and below 1")
+        raise SettingError(f"`held_out` is {held_out!r}; expected a share of the rows, 0 (none) or more and below 1")
 
 
 def _check_criterion(criterion: str, *, held_out: bool) -> None:
     """Raise SettingError if there is no such criterion, or it needs held-out rows and there are none."""
     if criterion not in CRITERIA:
-        raise SettingError(f"criterion is {criterion!r}; expected one of {', '.join(CRITERIA)}")
+        raise SettingError(f"`criterion` is {criterion!r}; expected one of {', '.join(CRITERIA)}")
     if criterion == "held_out" and not held_out:
-        raise SettingError("criterion is 'held_out' and no rows are held out; expected held_out above 0, such as 0.2")
+        raise SettingError(
+            "`criterion` is 'held_out' and no rows are held out; expected `held_out` above 0, such as 0.2"
+        )

@@ -106,11 +106,15 @@ def test_huge_and_tiny_numbers_are_fitted(command, tmp_path, monkeypatch):
         (("--restarts", "-1"), "--restarts is -1; expected 0 or more"),
         (("--seed", "-1"), "--seed is -1; expected 0 or more"),
         (("-j", "0"), "--jobs is 0; expected 1 or more threads, or -1 for one on each core"),
-        (("--held-out", "1"), "held_out is 1.0; expected a share of the rows, 0 (none) or more and below 1"),
-        (("--held-out", "0", "--criterion", "held-out"), "criterion is 'held_out' and no rows are held out"),
+        (("--held-out", "1"), "--held-out is 1.0; expected a share of the rows, 0 (none) or more and below 1"),
+        (
+            ("--held-out", "0", "--criterion", "held-out"),
+            "--criterion is 'held_out' and no rows are held out; expected --held-out above 0",
+        ),
         (("--columns", "a,c"), "--columns names 'a'; expected columns of iris.csv: 'sepal_length', 'sepal_width', "),
         (("--columns", "petal_width,petal_width"), "--columns names 'petal_width' twice; expected each column once"),
         (("--group-by", "g"), "--group-by names 'g', which is no column of iris.csv"),
+        (("--columns", "a\nb"), "'a\\nb' is no line of CSV; quote names with line ends in them."),
         (("--columns", ""), "--columns is empty; expected each column once, such as those of iris.csv"),
     ],
 )

@@ -174,14 +174,14 @@ def test_column_without_a_value_among_the_rows_kept_is_named():
             {"covariance_types": ["diag", "diag"]},
             "covariance_types has 'diag' twice; expected each once, such as ['diag', 'full']",
         ),
-        ({"held_out": 1}, "held_out is 1; expected a share of the rows, 0 (none) or more and below 1"),
-        ({"held_out": -0.1}, "held_out is -0.1; expected a share of the rows, 0 (none) or more and below 1"),
-        ({"held_out": np.nan}, "held_out is nan; expected a share of the rows, 0 (none) or more and below 1"),
-        ({"held_out": "half"}, "held_out is 'half'; expected a share of the rows, 0 (none) or more and below 1"),
-        ({"criterion": "mdl"}, "criterion is 'mdl'; expected one of bic, aic, icl, held_out"),
+        ({"held_out": 1}, "`held_out` is 1; expected a share of the rows, 0 (none) or more and below 1"),
+        ({"held_out": -0.1}, "`held_out` is -0.1; expected a share of the rows, 0 (none) or more and below 1"),
+        ({"held_out": np.nan}, "`held_out` is nan; expected a share of the rows, 0 (none) or more and below 1"),
+        ({"held_out": "half"}, "`held_out` is 'half'; expected a share of the rows, 0 (none) or more and below 1"),
+        ({"criterion": "mdl"}, "`criterion` is 'mdl'; expected one of bic, aic, icl, held_out"),
         (
             {"criterion": "held_out", "held_out": 0},
-            "criterion is 'held_out' and no rows are held out; expected held_out above 0, such as 0.2",
+            "`criterion` is 'held_out' and no rows are held out; expected `held_out` above 0, such as 0.2",
         ),
         ({"rng": 7}, "rng is 7; expected a numpy.random.Generator, such as numpy.random.default_rng(0)"),
     ],
@@ -352,8 +352,8 @@ def test_table_without_rows_held_out():
     with pytest.raises(SettingError) as caught:
         Selection(rows).best("held_out")
     assert str(caught.value) == (
-        "criterion is 'held_out' and no rows are held out; expected held_out above 0, such as 0.2"
+        "`criterion` is 'held_out' and no rows are held out; expected `held_out` above 0, such as 0.2"
     )
     with pytest.raises(SettingError) as caught:
         Selection(rows).best("entropy")
-    assert str(caught.value) == "criterion is 'entropy'; expected one of bic, aic, icl, held_out"
+    assert str(caught.value) == "`criterion` is 'entropy'; expected one of bic, aic, icl, held_out"

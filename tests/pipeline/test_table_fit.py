@@ -61,7 +61,7 @@ def test_columns_of_groups_are_no_columns_of_the_mixture():
         ({"covariance_types": ["diag", "diag"]}, "`covariance_types` has 'diag' twice; expected one or more to try,"),
         ({"covariance_types": ["round"]}, "covariance_type is 'round'; expected one of diag, full, tied, spherical"),
         ({"n_components": [0]}, "n_components is 0; expected a whole number, 1 or more"),
-        ({"criterion": "bayes"}, "criterion is 'bayes'; expected one of bic, aic, icl, held_out"),
+        ({"criterion": "bayes"}, "`criterion` is 'bayes'; expected one of bic, aic, icl, held_out"),
         ({"n_jobs": 0}, "`n_jobs` is 0; expected 1 or more threads, or -1 for one on each core"),
         ({"table": 5}, "`table` is 5; expected "),
     ],
