@@ -37,6 +37,25 @@ SPLIT_NAME = re.compile(
     re.ASCII,
 )
 
+# what pandas calls an index without a name in a parquet file
+INDEX_NAME = re.compile("__index_level_[0-9]+__")
+
+
+def is_index_name(name: str) -> bool:
+    """Return whether a column of a table is the index of a data frame, which counts rows.
+
+    Parameters
+    ----------
+    name : str
+        Name of the column.
+
+    Examples
+    --------
+    >>> is_index_name("__index_level_0__"), is_index_name("index")
+    (True, False)
+    """
+    return INDEX_NAME.fullmatch(name) is not None
+
 
 def normal(name: str) -> str:
     r"""Return a name in the normal form NFC, by which names are compared.

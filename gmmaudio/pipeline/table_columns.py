@@ -12,7 +12,7 @@ from gmmaudio.cell_columns import Array, Numbers
 from gmmaudio.data_tables import DataTable
 from gmmaudio.errors import SettingError, TableError
 from gmmaudio.findings import Finding, first_of, some_names
-from gmmaudio.names import quoted
+from gmmaudio.names import is_index_name, quoted
 from gmmaudio.values import shown
 
 REMEDY = "write a number, or an empty cell, NA, NaN or null where it is missing"
@@ -50,7 +50,7 @@ def choose_columns(table: DataTable, columns: Sequence[str] | None = None, besid
     """Return the numbers of the columns that are named, or of all columns of numbers.
 
     A column that is not named is left out where a filled cell is no number, where it has no value or one value only,
-    and where it counts the rows.
+    where it counts the rows, and where it is the index of a data frame without a name.
 
     Parameters
     ----------
@@ -266,6 +266,8 @@ def _reason_to_leave_out(table: DataTable, name: str, numbers: Numbers) -> str:
     """Return the reason to leave out a column that was not named; empty where it is used."""
     if not name:
         return "it has no name"
+    if is_index_name(name):
+        return "it is the index of a data frame"
     if numbers.type_name:
         return f"type {numbers.type_name}"
     if numbers.other is not None:

@@ -23,6 +23,7 @@ from gmmaudio.corpus.clip import COLUMNS
 from gmmaudio.errors import RowsError
 from gmmaudio.files import find_path, in_units
 from gmmaudio.findings import some_names
+from gmmaudio.names import is_index_name
 
 Numbers = npt.NDArray[Any]
 
@@ -177,7 +178,8 @@ class ParquetFile:
                 )
             key = next((name for name in key_columns if name in file.schema_arrow.names), None)
             left_out = {*NOT_NUMBERS, *key_columns}
-            wanted = [field.name for field in fields if field.name not in left_out and _is_numeric(field.type)]
+            named = [each for each in fields if each.name not in left_out and not is_index_name(each.name)]
+            wanted = [field.name for field in named if _is_numeric(field.type)]
             if not wanted:
                 raise RowsError("not_rows", "has no column of numbers; expected one for each number of a row, or lists")
             table = file.read(columns=[*wanted, *([] if key is None else [key])])

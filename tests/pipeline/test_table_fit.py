@@ -51,6 +51,15 @@ def test_columns_of_groups_are_no_columns_of_the_mixture():
     assert fit_table(table, group_by="who", **SMALL).names == ("a", "b", "c", "d")
 
 
+def test_the_index_of_a_data_frame_is_no_column_of_the_mixture():
+    # pandas writes it where rows were left out, so that it does not count the rows any more
+    table = iris_table().with_columns({"__index_level_0__": np.arange(150.0) ** 2})
+    chosen = choose_columns(table)
+    assert chosen.names == ("a", "b", "c", "d")
+    assert ("__index_level_0__", "it is the index of a data frame") in chosen.left_out
+    assert choose_columns(table, ["__index_level_0__"]).names == ("__index_level_0__",)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

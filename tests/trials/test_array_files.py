@@ -99,6 +99,7 @@ def test_columns_of_a_manifest_are_no_numbers_of_a_row(tmp_path, parquet):
         "start": [0.0, 1.0],
         "x": [1.5, 2.5],
         "y": [3, None],
+        "__index_level_0__": [7, 9],
     }
     parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
     with open_arrays(tmp_path / "t.parquet") as arrays:
