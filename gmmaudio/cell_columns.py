@@ -20,9 +20,11 @@ from gmmaudio.errors import SettingError
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.IGNORECASE)
 SIGNS = ("+", "-")
-# whole numbers that a file of typed columns holds: no leading zeros, at most 64 bits
-WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
+# whole numbers that a file of typed columns holds as they are: no leading zeros, 64 bits
+WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
+LARGEST_WHOLE = 2**63 - 1
 ZERO_FIRST = re.compile("[+-]?0[0-9]")
+DIGITS = re.compile("[+-]?[0-9]+")
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -155,10 +157,9 @@ class TextColumn:
         if numbers.other is not None or not numbers.share:
             return pyarrow.array(list(self.texts), pyarrow.string())
         given = [None if text.casefold() in MISSING else text for text in self.texts]
-        if all(text is None or WHOLE.fullmatch(text) for text in given):
+        if all(text is None or _is_whole(text) for text in given):
             return pyarrow.array([None if text is None else int(text) for text in given], pyarrow.int64())
-        # 007 is a name, not the number 7
-        if any(text is not None and ZERO_FIRST.match(text) for text in given):
+        if any(text is not None and _is_name(text) for text in given):
             return pyarrow.array(given, pyarrow.string())
         return pyarrow.array(numbers.values, from_pandas=True)
 
@@ -336,6 +337,19 @@ def number_text(value: float) -> str:
     ('0.1', '3.0', '')
     """
     return "" if math.isnan(value) else repr(float(value))
+
+
+def _is_whole(text: str) -> bool:
+    """Return whether a text is a whole number of 64 bits, written as such."""
+    return bool(WHOLE.fullmatch(text)) and abs(int(text)) <= LARGEST_WHOLE
+
+
+def _is_name(text: str) -> bool:
+    """Return whether the text of a number says more than its float64: 007, or a key of more digits."""
+    if ZERO_FIRST.match(text):
+        return True
+    # of more than 300 digits, float() may be infinite
+    return bool(DIGITS.fullmatch(text)) and (len(text) > 300 or int(float(text)) != int(text))
 
 
 def _python_cell(value: Any) -> Any:

@@ -88,6 +88,28 @@ class DataTable:
             return name
         return next((each for each in self.columns if normal(each) == normal(name)), None)
 
+    def cells(self, name: str) -> Sequence[Any]:
+        """Return the cells of a column as CSV has them.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+
+        Raises
+        ------
+        TableError
+            If a cell cannot be written as text: dates outside the years 1 to 9999, text that is not UTF-8.
+        """
+        try:
+            return self.columns[name].cells()
+        except (ValueError, OverflowError) as error:
+            # pyarrow's own errors are ValueErrors
+            raise TableError(
+                f"{self.name}: column {quoted(name)} holds what cannot be written as text ({error}); leave it out, or "
+                "write parquet"
+            ) from error
+
     def with_columns(self, columns: Mapping[str, Column | npt.NDArray[Any]]) -> DataTable:
         """Return the table with columns added, or replaced where they have the name of one.
 
@@ -288,8 +310,13 @@ def to_csv(table: DataTable) -> bytes:
     ----------
     table : DataTable
         The table.
+
+    Raises
+    ------
+    TableError
+        If a column of a parquet file holds what cannot be written as text.
     """
-    rows = zip(*(column.cells() for column in table.columns.values()), strict=True)
+    rows = zip(*(table.cells(name) for name in table.columns), strict=True)
     return csv_text([tuple(table.columns), *rows]).encode("utf-8", "backslashreplace")
 
 

@@ -259,6 +259,42 @@ def test_text_becomes_columns_of_the_type_that_keeps_it():
     assert to_csv(again).decode() == text.replace("NA", "")
 
 
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["9223372036854775807", "-1"], "int64"),
+        (["9223372036854775809", "1"], "string"),
+        (["1234567890123456789", "1.5"], "string"),
+        (["9007199254740993", "0.5"], "string"),
+        (["9007199254740992", "0.5"], "double"),
+        (["+9007199254740993", "1"], "string"),
+        (["9" * 309, "1"], "string"),
+        (["0.1234567890123456789", "1e300"], "double"),
+    ],
+)
+def test_keys_of_many_digits_are_not_rounded(texts, kind):
+    # a key above 2**53 is not the key any more where it becomes a float
+    pytest.importorskip("pyarrow")
+    column = TextColumn(texts).arrow()
+    assert str(column.type) == kind
+    assert [float(cell) for cell in column.to_pylist()] == [float(text) for text in texts]
+    if kind != "double":
+        assert [str(cell) for cell in column.to_pylist()] == texts
+
+
+def test_cells_that_are_no_text_are_told_with_their_column():
+    pyarrow = pytest.importorskip("pyarrow")
+    far = pyarrow.array([2**50], pyarrow.timestamp("ms"))
+    damaged = pyarrow.Array.from_buffers(
+        pyarrow.string(), 1, [None, pyarrow.py_buffer(np.array([0, 1], np.int32)), pyarrow.py_buffer(b"\xff")]
+    )
+    for column in (far, damaged):
+        table = parse_parquet(parquet_of(x=[1.0], odd=column), "t.parquet")
+        with pytest.raises(TableError, match=r"^t.parquet: column 'odd' holds what cannot be written as text \(.*\); "):
+            to_csv(table)
+        assert to_parquet(table)
+
+
 def test_a_parquet_column_is_filled_and_repeated():
     table = parse_parquet(parquet_of(n=[1, None], name=["a", "b"]), "t.parquet")
     column = table.columns["n"].filled(np.array([0.0, 2.5]), np.array([False, True]))

@@ -177,7 +177,7 @@ def _groups_of(table: DataTable, group_by: str | None) -> tuple[npt.NDArray[np.s
     name = table.find(group_by)
     if name is None:
         raise SettingError(f"`group_by` names {shown(group_by)}, which is no column of {table.name}")
-    texts = [str(cell) for cell in table.columns[name].cells()]
+    texts = [str(cell) for cell in table.cells(name)]
     # a mark that no other group has: rows without a group are groups of their own
     named = [f"row {i}" if text.casefold() in MISSING else f"group {text}" for i, text in enumerate(texts)]
     return np.array(named), (name,)
