@@ -6,7 +6,7 @@ A Gaussian mixture is a sum of Gaussians, so this course begins with a single on
 density, from a variance to a covariance matrix, and from there to the Mahalanobis distance: the distance that a
 Gaussian measures with. It ends in many dimensions, where Gaussians behave in ways that nobody expects from pictures.
 
-You need numpy, and you know what a mean is.
+You need numpy, and you know what a mean, a standard deviation, a matrix product and the inverse of a matrix are.
 """
 
 # %%
@@ -37,7 +37,8 @@ print(f"{len(ROWS)} eruptions, {len(waiting)} of them long")
 # .. math:: \text{height of a bin} = \frac{\text{values in the bin}}{\text{all values} \times \text{width of the bin}}
 #
 # The *area* of a bar is then the share of the values in it, and all areas sum to 1. A curve with this property is a
-# **density**. The three histograms below have very different counts and nearly the same heights of density.
+# **density**. The three histograms below have very different counts and about the same heights of density. (Bins that
+# are narrower have fewer values each, so their heights vary more by chance.)
 
 figure, axes = plt.subplots(
     2, 3, figsize=(9, 4.6), layout="constrained", sharex=True, sharey="row"
@@ -113,8 +114,9 @@ for sigmas in (1, 2, 3):
 # -----------------------------
 # Other values of :math:`\mu` and :math:`\sigma^2` would give a bell curve too. The best one, by definition, makes the
 # observed rows as probable as possible: it has the highest **likelihood**, the product of the densities of all rows.
-# This product is far too small for a computer once there are some hundred rows, so one takes its logarithm, which turns
-# the product into a sum:
+# This product is far too small for a computer once there are some hundred rows, as numbers in numpy end near
+# :math:`10^{-308}`. So one takes its logarithm, the **log-likelihood**, which turns the product into a sum. The sum
+# grows with the number of rows, so it is divided by that number:
 
 density = gaussian(waiting, mean, variance)
 print("product of the densities of the rows:", np.prod(density))
@@ -122,8 +124,9 @@ print("the same with every row twice:       ", np.prod(density) * np.prod(densit
 print(f"mean log density of a row:            {np.log(density).mean():.4f} nats")
 
 # %%
-# (Natural logarithms are measured in *nats*.) Move the mean or the standard deviation away from those of the rows, and
-# the log density of the rows falls:
+# (Natural logarithms are measured in *nats*.) This *mean log density of a row* is what the library prints and returns
+# as log-likelihood, and what the word means on these pages where nothing else is said. Move the mean or the standard
+# deviation away from those of the rows, and it falls:
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.0), layout="constrained", sharey=True)
 means, deviations = np.linspace(mean - 6, mean + 6, 101), np.linspace(3.5, 12, 101)
@@ -149,7 +152,8 @@ assert np.allclose([mixture.means[0, 0], mixture.covariances[0, 0]], [mean, vari
 
 # %%
 # ``waiting[:, None]`` is a table of one column: this library always takes *rows*, a matrix with one observation in each
-# line.
+# line. The means and the variances have a row for each component, here one. (The second array is named
+# ``covariances``, because in several columns there is more than variances, as the next section shows.)
 #
 # Two dimensions: the covariance
 # ------------------------------
@@ -178,9 +182,10 @@ print(f"correlation {correlation:.2f}")
 #     \exp\left(-\frac{1}{2} (x - \mu)^\top \Sigma^{-1} (x - \mu)\right)
 #
 # Lines of equal density are ellipses. Their axes point along the *eigenvectors* of :math:`\Sigma`, the directions of
-# the largest and the smallest variance; the *eigenvalues* are these variances, so that their roots are the half axes.
-# ``plot_mixture`` draws the ellipses of one and of two standard deviations. A simpler matrix allows fewer shapes; these
-# are the *covariance types* of the library:
+# the largest and the smallest variance. The *eigenvalues* are these variances, and their roots are half the lengths of
+# the axes of the ellipse of one standard deviation. ``plot_mixture`` draws the ellipses of one and of two standard
+# deviations. A simpler matrix allows fewer shapes. These are three of the four *covariance types* of the library; the
+# fourth, ``tied``, needs several components (page 5). Where nothing is said, ``fit_gmm`` takes ``diag``:
 
 figure, axes = plt.subplots(
     1, 3, figsize=(9.5, 3.4), layout="constrained", sharex=True, sharey=True
@@ -209,8 +214,9 @@ axes[2].set_ylabel("")
 plt.show()
 
 # %%
-# After both columns are divided by their standard deviation, the circle and the ellipse along the axes are the same.
-# Only the full matrix knows the correlation, and it has the highest likelihood.
+# A column is *standardised* when its mean is subtracted and it is divided by its standard deviation. After that, the
+# circle and the ellipse along the axes are the same. Only the full matrix knows the correlation, and it has the highest
+# likelihood.
 #
 # The Mahalanobis distance
 # ------------------------
@@ -241,7 +247,8 @@ assert np.allclose(np.sqrt(squared), mahalanobis(long)), "the unit does not matt
 
 # %%
 # Another way to see it: turn and stretch the rows until their covariance is the identity matrix. This is called
-# *whitening*. There the ellipses are circles, and the Mahalanobis distance is the distance of a ruler.
+# *whitening*. There the ellipses are circles, and the Mahalanobis distance is the distance of a ruler. The matrix below
+# turns the axes of the ellipse onto those of the picture, divides each by its standard deviation, and turns back.
 
 eigenvalues, eigenvectors = np.linalg.eigh(covariance)
 whiten = eigenvectors / np.sqrt(eigenvalues) @ eigenvectors.T
@@ -278,9 +285,10 @@ axes[1].set_title("whitened: the ellipses are circles", fontsize="medium")
 plt.show()
 
 # %%
-# The squared distances of rows of a Gaussian follow a known distribution, chi-squared with :math:`D` degrees of
-# freedom. In two dimensions the share within distance :math:`d` is :math:`1 - \exp(-d^2 / 2)`. Note that one standard
-# deviation holds 68 % of the rows in one dimension, but only 39 % in two:
+# The squared distance of a row is a sum of :math:`D` squares, one for each whitened column. For rows of a Gaussian such
+# sums follow a known distribution, named chi-squared with :math:`D` degrees of freedom. In two dimensions the share
+# within distance :math:`d` is :math:`1 - \exp(-d^2 / 2)`. Note that one standard deviation holds 68 % of the rows in
+# one dimension, but only 39 % in two:
 
 for d in (1, 2, 3):
     share = (mahalanobis(long) <= d).mean()
@@ -290,9 +298,9 @@ for d in (1, 2, 3):
 # %%
 # Many dimensions are strange
 # ---------------------------
-# A frame of sound has some tens of columns, a customer of a shop too. From here on the data are *synthetic*: rows of a
-# Gaussian with mean 0 and variance 1 in each of :math:`D` columns, where everything is known. How far are rows from the
-# mean, where the density is highest?
+# A table has tens of columns as soon as it describes sounds (page 7) or the customers of a shop. From here to the last
+# section the data are *synthetic*: rows of a Gaussian with mean 0 and variance 1 in each of :math:`D` columns, where
+# everything is known. How far are rows from the mean, where the density is highest?
 
 rng = np.random.default_rng(0)
 print("columns  mean distance  share within distance 1")
@@ -314,9 +322,10 @@ plt.show()
 
 # %%
 # In one dimension most rows are near the mean. In 100 dimensions *none* is: all rows lie in a thin shell at a distance
-# of about 10, the root of the number of columns. The density is still highest at the mean, but there is hardly any
-# space there, and ever more of it further out. So a new row is not suspicious because it is "far from the mean"; it is
-# suspicious if its distance is not near the root of :math:`D`.
+# of about 10, the root of the number of columns, since the squared distance is a sum of 100 squares with mean 1. The
+# density is still highest at the mean, but there is hardly any space there, and ever more of it further out. So a new
+# row is not suspicious because it is "far from the mean"; it is suspicious if its distance is not near the root of
+# :math:`D`.
 #
 # **Small differences add up.** Take two Gaussians whose means differ by half a standard deviation in every column. In
 # one dimension it is hard to tell from which of them a row came. In 100 dimensions it is nearly always certain:
@@ -334,13 +343,14 @@ for dimensions in (1, 2, 10, 100):
     print(f"{dimensions:7} {(first > 0.5).mean():22.1%} {certainty:18.4f}")
 
 # %%
-# The "certainty" is the probability that a row came from the Gaussian that fits better; the next page explains it.
-# This is why models of many columns are so sure of themselves, also where they should not be: the columns of real data
-# are not as independent as these, and page 8 shows what to do about it.
+# The "certainty" is the probability that a row came from the more probable one of the two Gaussians, where each has
+# half of the rows; the next page explains it. This is why models of many columns are so sure of themselves, also where
+# they should not be: the columns of real data are not as independent as these, and page 8 shows what to do about it.
 #
 # **A covariance needs many rows.** A full matrix of :math:`D` columns has :math:`D (D + 1) / 2` numbers. Estimated from
 # few rows, it is badly wrong, in a way that always looks the same: directions in which the rows happen to vary little
-# get a variance that is much too small. The true variances here are all 1.
+# get a variance that is much too small, and directions in which they happen to vary much one that is too large. The
+# true variances here are all 1.
 
 dimensions = 50
 figure, axes = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
@@ -375,7 +385,8 @@ axes[1].set_ylabel("")
 plt.show()
 
 # %%
-# Two Gaussians, each with a weight, describe the rows much better. That is a **Gaussian mixture**.
+# Two Gaussians describe the rows much better. Each has a *weight*, its share of the rows, and the black curve is the
+# sum of both. That is a **Gaussian mixture**.
 #
 # Questions
 # ---------

@@ -12,7 +12,8 @@ From the :doc:`first page </generated/learn/01_one_gaussian>` you need the Gauss
 # %%
 # Hard clustering by k-means
 # --------------------------
-# k-means looks for :math:`K` centres. It repeats two steps until nothing changes:
+# k-means looks for :math:`K` centres, one for each group; :math:`K` is given. It begins with :math:`K` rows as centres,
+# and repeats two steps until nothing changes:
 #
 # 1. every row goes to its nearest centre;
 # 2. every centre moves to the mean of its rows.
@@ -75,7 +76,7 @@ print("rows in each group:", np.bincount(hard))
 #
 # .. math:: r_k(x) = \frac{w_k \, N(x \mid \mu_k, \Sigma_k)}{\sum_j w_j \, N(x \mid \mu_j, \Sigma_j)}
 #
-# The responsibilities of a row sum to 1.
+# The responsibilities of a row sum to 1. ``fit_gmm`` finds the weights, means and covariances; the next page shows how.
 
 mixture, _ = fit_gmm(standard, 2, covariance_type="full")
 soft = mixture.responsibilities(standard)
@@ -90,7 +91,8 @@ print(
 assert np.allclose(soft.sum(axis=1), 1.0)
 
 # %%
-# For most eruptions there is hardly a doubt, and the two methods agree:
+# (The 0 and 1 above are rounded; no responsibility is exactly 0 or 1.) For most eruptions there is hardly a doubt, and
+# the two methods agree:
 
 harder = soft.argmax(axis=1)
 score = adjusted_rand_score(hard, harder)
@@ -197,7 +199,9 @@ plt.show()
 #   inside the reach of a wide one, and knows that a row some way off the dense middle is more probable in the wide one.
 # * **Unequal size**: k-means likes groups of equal size, and cuts the large cluster. The mixture learns the weights.
 #
-# The last column is the limit: where clusters overlap, even one who knows the true mixture is often wrong.
+# The last column shows what is possible: where clusters overlap, even one who knows the true mixture is wrong about
+# some rows. No method is right more often than that *on average*. In a single table of 1000 rows a fitted mixture may,
+# by luck, be right about a row or two more than the true one, as in the last table here.
 #
 # What soft memberships are good for
 # ----------------------------------
@@ -276,8 +280,10 @@ for variance in (4.0, 1.0, 0.1, 0.001):
 # ---------
 # 1. Do the geyser again without standardising. How many rows change their group by k-means, and how many by the
 #    mixture? Why is the mixture not affected?
-# 2. Move the clusters of the calibration example to a distance of 1 (``[1, 0]`` for ``[2.5, 0]``). Are the
-#    responsibilities of the fitted mixture still calibrated? Try 400 rows and 100,000 rows.
+# 2. Move the clusters of the calibration example to a distance of 1 (``[1, 0]`` for ``[2.5, 0]``), and leave out its
+#    assertion. Are the responsibilities of the fitted mixture still calibrated? Try 400 rows and 100,000 rows, and
+#    compare the likelihood of the fit with that of ``truth``. Then fit with ``covariance_type="tied"``, one covariance
+#    for both components, and ``tol=1e-8, accelerate=True``. Why does it help, and when would it not?
 # 3. Draw two half moons (``sklearn.datasets.make_moons``). Neither method finds them with two groups. How many
 #    components does a mixture need to describe their density, and what would you do to get two groups out of it?
 #

@@ -128,8 +128,8 @@ def m_step(X, responsibilities):
 # %%
 # Around the circle
 # -----------------
-# EM stops when an iteration raises the mean log density of a row by less than ``tol`` for each column. That is all of
-# it:
+# EM stops when an iteration raises the mean log density of a row by less than ``tol`` times the number of columns. That
+# is all of it:
 
 tol = 1e-4
 course = []
@@ -193,7 +193,7 @@ plt.show()
 
 # %%
 # The same as a film, with the likelihood beside it. ``to_jshtml`` makes a piece of a web page with buttons, which a
-# notebook can show; ``animation.save("em.gif", writer="pillow")`` would write a file.
+# notebook shows with ``IPython.display.HTML(film)``; ``animation.save("em.gif", writer="pillow")`` would write a file.
 
 figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.8), layout="constrained")
 animation = animate_em(X, steps, names=COLUMNS, axes=axes)
@@ -210,9 +210,12 @@ film = animation.to_jshtml()
 #     F(r, w, \mu, \Sigma) = \frac{1}{n} \sum_i \sum_k r_{ik} \log \frac{w_k N(x_i \mid \mu_k, \Sigma_k)}{r_{ik}}
 #     \;\le\; \frac{1}{n} \sum_i \log p(x_i)
 #
-# (The logarithm of a mean is at least the mean of the logarithms: Jensen's inequality.) The E-step chooses the
-# :math:`r_{ik}` for which both sides are *equal*. The M-step chooses the parameters for which :math:`F` is highest. So
-# both steps raise :math:`F`, and after each E-step :math:`F` is the likelihood:
+# (The logarithm of a mean is at least the mean of the logarithms: Jensen's inequality. Here the mean is over the
+# components, with the weights :math:`r_{ik}`.) The E-step chooses the :math:`r_{ik}` for which both sides are *equal*:
+# with the responsibilities every fraction is :math:`p(x_i)`. The M-step chooses the parameters for which :math:`F` is
+# highest, since for given shares :math:`F` is a weighted log-likelihood of Gaussians, and the weighted mean and
+# covariance maximise that as on page 1. So neither step lowers :math:`F`, and after each E-step :math:`F` is the
+# log-likelihood:
 
 
 def lower_bound(X, responsibilities, weights, means, covariances):
@@ -292,7 +295,8 @@ axes.set_ylim(-4.9, -4.1)
 plt.show()
 
 # %%
-# "Converged" means: the last iteration changed little. It does not mean that nothing better exists. Two remedies: a
+# (The two curves are the same up to the dot at which the first one stops.) "Converged" means: the last iteration
+# changed little. It does not mean that nothing better exists. Two remedies: a
 # smaller ``tol`` with a higher ``max_iter`` (``accelerate=True`` makes the long way shorter), and a better start. The
 # starts of the library would never have begun at such a place; the next page is about them.
 #
@@ -303,7 +307,7 @@ plt.show()
 # 2. Start with both components at the same place: equal weights, means and covariances. What does EM do, and why can it
 #    never leave?
 # 3. Make the responsibilities hard: 1 for the largest of a row, 0 for the others. Which algorithm of page 2 does this
-#    resemble, and what is it missing?
+#    resemble, and which parameters does that algorithm not have?
 #
 # Next page: :doc:`starts </generated/learn/04_starts>`.
 #

@@ -13,8 +13,9 @@ You know EM from the :doc:`last page </generated/learn/03_em>`.
 # A mountain with several tops
 # ----------------------------
 # To see a likelihood as a mountain, only two parameters may be free. So take a *synthetic* table of one column with
-# three clusters, and fit two components to it, of which only the means are learned; weights and variances stay as they
-# are. The map below shows the log-likelihood for every pair of means, and the way of EM from ten starts.
+# three clusters, and fit two components to it, of which only the means are learned. Both weights stay at 1/2 and both
+# variances at 2. Two components cannot cover three clusters well, which is what makes several tops. The map below shows
+# the log-likelihood for every pair of means, and the way of EM from ten starts.
 
 # sphinx_gallery_thumbnail_number = 4
 
@@ -192,10 +193,10 @@ for drawn, name in zip(axes, tables, strict=True):
 plt.show()
 
 # %%
-# Each point is a fit; further right is better. On the clusters, starts that look at the data find (nearly) the same end
-# every time, and random starts hardly ever do. On the rings there is no obvious grouping: the ends differ, and a start
-# without chance is stuck with the one that it gets, be it good or bad. No start is the best on every table. Two ends on
-# the rings, the worst and the best of all:
+# Each point is a fit; further right is better. (Ends that agree to three decimals count as one in the table.) On the
+# clusters, starts that look at the data mostly find nearly the same end; random starts end elsewhere, and mostly lower.
+# On the rings there is no obvious grouping: the ends differ, and a start without chance is stuck with the one that it
+# gets, be it good or bad. No start is the best on every table. Two ends on the rings, the worst and the best of all:
 
 everything = [
     (value, mixture)
@@ -219,7 +220,7 @@ plt.show()
 # ----------------
 # ``n_init`` runs EM from that many starts and keeps the fit with the highest likelihood; it costs as many times the
 # time. What to expect from the best of :math:`n` starts can be read from the twelve fits: draw :math:`n` of them many
-# times, and take the mean of the best.
+# times, and take the mean of the best. This mean has a formula, so nothing needs to be drawn.
 
 
 def expected_best(likelihoods, n):
@@ -272,8 +273,11 @@ values = [single.log_density(table).mean() for table in (rows, others)]
 print(f"one component: {values[0]:15.3f} {values[1]:12.3f}")
 
 # %%
-# The default floor is a thousandth of the variance of all rows. The remedy against *too many* components is the subject
-# of the next page.
+# The first two columns are mean log densities of a row, in nats. The default floor is a thousandth of the variance of
+# all rows. (With 0, the library still keeps a tiny one, since there is no density with a variance of 0.) It bounds what
+# a few equal rows can gain, but it does not make six components right: the other rows do not gain by it. They gain by a
+# floor of a tenth, and most by a single component. The remedy against *too many* components is the subject of the next
+# page.
 #
 # In short
 # --------
@@ -287,7 +291,7 @@ print(f"one component: {values[0]:15.3f} {values[1]:12.3f}")
 # ---------
 # 1. Move the middle cluster of the first table to 1. What happens to the lower of the two tops, and why?
 # 2. Run the nine clusters with ``random`` and ``n_init=20``. Is it better than ``kmeans`` with ``n_init=1``? How much
-#    longer does it take?
+#    longer does it take (``time.perf_counter``)?
 # 3. Scale the first column of ``nine`` by 1000. Does the result change? Why not, although k-means depends on units?
 #
 # Next page: :doc:`how many components </generated/learn/05_how_many>`.
