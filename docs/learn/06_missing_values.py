@@ -50,7 +50,7 @@ print(f"{is_complete.sum()} of {len(rows)} rows are complete")
 
 # %%
 # With 30 % of the values gone, about three rows of four have a hole: a row of four columns is complete with a
-# probability of :math:`0.7^4 = 0.24`. Whoever drops the others throws away many values that are there.
+# probability of :math:`0.7^4 = 0.24`. Whoever drops the rows with a hole throws away many values that are there.
 #
 # What EM does with a hole
 # ------------------------
@@ -72,21 +72,25 @@ print(f"{mixture.log_density(row[None])[0]:.6f} {by_hand:.6f}")
 assert np.isclose(mixture.log_density(row[None])[0], by_hand)
 
 # %%
-# So the likelihood is known without filling anything, and EM climbs it as on the pages before. Its E-step needs the
-# *expected* sums of each row, and these are known too (Ghahramani and Jordan 1994). Let :math:`o` be the observed and
-# :math:`h` the missing columns of a row, and :math:`C_{ho}` the part of a component's covariance with the rows of
-# :math:`h` and the columns of :math:`o`. Component :math:`k` expects
+# So the likelihood is known without filling anything, and EM climbs it as on the pages before. This is called *exact
+# EM* below. The sums of the M-step (page 3) need :math:`x_i` and :math:`x_i x_i^\top`. Where values are missing, the
+# E-step puts their *expected* values there, their means given what was observed (Ghahramani and Jordan 1994). Let
+# :math:`o` be the observed and :math:`h` the missing columns of a row, :math:`m` the mean and :math:`C` the covariance
+# of component :math:`k`, and :math:`C_{ho}` the part of it with the rows of :math:`h` and the columns of :math:`o`. If
+# the row came from component :math:`k`, its missing values have this mean and this covariance:
 #
 # .. math:: E[x_h \mid x_o, k] = m_h + C_{ho} C_{oo}^{-1} (x_o - m_o)
 #
 # .. math:: \mathrm{Cov}[x_h \mid x_o, k] = C_{hh} - C_{ho} C_{oo}^{-1} C_{oh}
 #
 # The first line is a linear regression of the missing columns on the observed ones, and the second is what it leaves
-# open. The second is what a filled table lacks: EM adds it to the covariance, a filled hole pretends that it is zero.
+# open. The second is what a filled table lacks: EM adds it to :math:`x_h x_h^\top`, and so to the covariance; a filled
+# hole pretends that it is zero.
 #
 # Three ways, one picture
 # -----------------------
-# ``impute`` fills each hole with the mean that the mixture expects. Compare it with the column's mean:
+# ``impute`` fills each hole with the mean that the mixture expects: the means of the components as above, weighted by
+# the responsibilities. Compare it with the column's mean:
 
 mean_filled = np.where(is_hole, np.nanmean(holed, axis=0), rows)
 em_filled = mixture.impute(holed)
@@ -111,18 +115,19 @@ for name, table in panels.items():
     print(f"{name:30}: correlation of the first two columns {correlation:.2f}")
 
 # %%
-# The mean draws a cross through the picture, at places where no row ever was: between the groups. It lowers the
-# correlation. The mixture puts the rows near their groups. It raises the correlation a little, because it puts them
-# exactly on the regression line: more on that below.
+# The mean draws a cross through the picture, much of it at places where no row ever was: between the groups. It lowers
+# the correlation. The mixture puts the rows near their groups. It raises the correlation a little, because it puts them
+# exactly where a regression predicts them: more on that below.
 #
 # Error against the share that is missing
 # ---------------------------------------
 # How good is a fitted mixture :math:`q`? The truth :math:`p` is known, so compare log densities on 20,000 fresh rows:
 #
-# .. math:: \frac{1}{n} \sum_{i} \log p(x_i) - \log q(x_i)
+# .. math:: \frac{1}{n} \sum_{i} \left( \log p(x_i) - \log q(x_i) \right)
 #
 # This is zero for the truth, and grows as the fit gets worse (it estimates the Kullback-Leibler divergence). Each
-# point is the mean of five tables of 300 rows, in which the same share of the values is missing completely at random.
+# point is the mean of five tables of 300 rows, in which the same share of the values is missing at random places. Bars
+# are standard errors (page 5).
 
 fresh = truth.sample(20_000, np.random.default_rng(2))
 highest = truth.log_density(fresh).mean()
@@ -220,6 +225,8 @@ assert abs(found["MAR"][:, 1].mean() - true_mean) > 0.5
 assert abs(found["MNAR"][:, 2].mean() - true_mean) > 0.15
 
 # %%
+# Compare each column with its first line: by chance, the eight tables themselves have a mean that is a little too high.
+#
 # * MCAR: every method is right about the mean.
 # * MAR: dropping rows is wrong, however many rows there are. EM is right, because the observed columns tell what is
 #   missing and the likelihood uses them.
@@ -235,9 +242,10 @@ assert abs(found["MNAR"][:, 2].mean() - true_mean) > 0.15
 # guess is not an observation. A filled column varies too little, and an interval computed from it is too short.
 #
 # **Multiple imputation** (Rubin 1987) fills the table several times, each time with values *drawn* from what the
-# mixture expects, and each time by a mixture fitted to rows drawn anew, so that the parameters vary too. Every filled
-# table is analysed as if it were complete, and the results are combined. With :math:`q_j` the estimate of table
-# :math:`j` of :math:`J`, and :math:`w_j` its squared standard error:
+# mixture expects. The parameters of the mixture are uncertain too. So each time the mixture is fitted anew, to as many
+# rows drawn *with replacement* from the table (a *bootstrap* sample). Every filled table is analysed as if it were
+# complete, and the results are combined. With :math:`q_j` the estimate of table :math:`j` of :math:`J`, and :math:`w_j`
+# its squared standard error:
 #
 # .. math:: \bar q = \frac{1}{J} \sum_j q_j
 #
@@ -251,6 +259,7 @@ N_TABLES = 5
 def interval_of(values):
     """Return the 95 % interval of the mean of a column that is taken for complete."""
     error = values.std(ddof=1) / np.sqrt(len(values))
+    # Student's t: 1.96 for very many rows, and somewhat more for few
     half = stats.t.ppf(0.975, len(values) - 1) * error
     return values.mean() - half, values.mean() + half
 
@@ -264,8 +273,8 @@ def combined_interval(tables):
 
 # %%
 # ``GMMImputer`` fits the mixtures and draws the tables, and ``pool_estimates`` has the two formulas (and the degrees
-# of freedom for the interval). A 95 % interval should hold the truth in 95 of 100 tables. Here are 40 tables of 200
-# rows; 60 % of column 1 is missing.
+# of freedom: with few tables an interval has to be longer). A 95 % interval should hold the truth in 95 of 100 tables.
+# Here are 40 tables of 200 rows; 60 % of column 1 is missing.
 
 
 def intervals_of(seed):

@@ -10,9 +10,11 @@ time, and shows why the rows of such a table must not be treated as independent.
 # %%
 # Two songs
 # ---------
-# Both songs are *synthetic*: each is computed below, eight seconds of it. The first has plucked strings and a hi-hat,
-# the second an organ and a drum. A note is a sum of harmonics, whole multiples of its lowest frequency. The
-# length of the songs, and of the stretches that are held out below, were chosen so that the effects are large.
+# Sound in a computer is a list of *samples*: the pressure of the air, here 16,000 times a second. Both songs are
+# *synthetic*: each is computed below, eight seconds of it. The first has plucked strings and a hi-hat (a small cymbal,
+# a short hiss), the second an organ and a drum. A note is a sum of harmonics: sine waves whose frequencies are whole
+# multiples of the lowest one. The length of the songs, and of the stretches that are held out below, were chosen so
+# that the effects are large.
 
 # sphinx_gallery_thumbnail_number = 3
 
@@ -109,8 +111,10 @@ Player(song_b)
 # A frame
 # -------
 # A song changes all the time, but over some hundredths of a second it is nearly the same. A **frame** is such a short
-# piece. Here a frame has 512 samples, 32 milliseconds, and the next one begins 16 milliseconds later. A window lets
-# its ends fade, and the Fourier transform says how strong each frequency is in it.
+# piece. Here a frame has 512 samples, 32 milliseconds, and the next one begins 16 milliseconds later. A *window*, a
+# curve that is 1 in the middle and 0 at the ends, is multiplied with it so that its ends fade. The Fourier transform
+# then says how strong each frequency is in it: its *spectrum*. Power is given in *decibel*, ten times its decimal
+# logarithm.
 
 at = round(0.6 * RATE)
 frame = song_a[at : at + 512] * np.hanning(512)
@@ -136,8 +140,9 @@ plt.show()
 # 1. sum the power in some tens of bands, which are narrow at low frequencies and wide at high ones, as hearing is (the
 #    mel scale);
 # 2. take the logarithm, since loudness is heard in ratios;
-# 3. take the cosine transform and keep its first numbers. The first, c0, is the overall level; the next say how power
-#    is distributed between low and high; later ones say more detail.
+# 3. take the cosine transform, which writes the logarithms of the bands as a sum of cosine waves over the bands, and
+#    keep its first numbers. The first, c0, is the overall level; the next say how power is distributed between low and
+#    high; later ones say more detail.
 #
 # ``make_features`` holds the settings. ``extract`` returns the table: ``values`` with a row for each frame, and
 # ``time_s``, where the middle of each frame is.
@@ -171,7 +176,8 @@ plt.show()
 #
 # What the components are
 # -----------------------
-# A mixture of six components is fitted to the frames of song A. Nobody tells EM about strings or hi-hats.
+# A mixture of six components is fitted to the frames of song A, with the default ``covariance_type="diag"`` as on all
+# of this page. Nobody tells EM about strings or hi-hats.
 
 mixture_a, _ = fit_gmm(table_a.values, 6)
 responsibilities = mixture_a.responsibilities(table_a.values)
@@ -201,10 +207,10 @@ for k in np.argsort(-mixture_a.weights):
     print(f"{k:9d}   {mixture_a.weights[k]:6.2f}   {cells}")
 
 # %%
-# One component has the hi-hat, some share the sounding string, and the others have the quiet ends of the notes. The
-# mixture found the *sounds* that the song is made of, without knowing what sounds are. It does not know their order:
-# if the frames were shuffled, the mixture would be the same. A Gaussian mixture of frames describes timbre, not melody
-# or rhythm.
+# One component has the hi-hat and the moments after it, some share the sounding string, and the others have the quiet
+# ends of the notes. The mixture found the *sounds* that the song is made of, without knowing what sounds are. It does
+# not know their order: if the frames were shuffled, the likelihood of a mixture would be the same. A Gaussian mixture
+# of frames describes timbre (the colour of a sound), not melody or rhythm.
 
 peak = responsibilities.argmax(axis=1)
 in_hat = (phase > 0.26) & (phase < 0.29)
@@ -300,6 +306,9 @@ axes.legend()
 plt.show()
 
 # %%
+# BIC and held-out frames ask for many components, and held-out beats for few: most of the components only describe
+# these very notes. (32 is the most that was tried.)
+#
 # The same holds one level up: the seconds of a song are alike, the songs of an album are alike, and the albums of an
 # artist are alike. Whoever wants to know how a model does with a *new artist* has to hold out artists. The next page
 # is about that.
@@ -309,9 +318,9 @@ plt.show()
 # 1. Reverse song A in time (``song_a[::-1]``) and make its table. Which of mixture, responsibilities and
 #    responsibilities over time stay nearly the same, and why?
 # 2. Halve the volume of song A. Which column changes, and does ``model_a`` still recognise it? Try
-#    ``make_features(..., normalise="c0")``.
-# 3. Choose 64 components for half a second of sound. What does ``trace.floored`` of ``fit_gmm`` say, and what would
-#    the likelihood of other frames be?
+#    ``make_features(..., normalise="c0")``, which subtracts the mean of c0 over the song.
+# 3. Choose 64 components for half a second of sound. How many does ``fit_gmm`` keep, what does ``trace.floored`` say
+#    (components whose variances are all at the floor), and what is the likelihood of other frames?
 #
 # Next page: :doc:`one mixture for each class </generated/learn/08_classes>`.
 #

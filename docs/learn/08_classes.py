@@ -10,8 +10,9 @@ much, and how scores become probabilities that can be relied on.
 # %%
 # Clips, artists, classes
 # -----------------------
-# All data on this page is *synthetic*, so that the right answers are known. A clip is 30 frames of six numbers, as on
-# the :doc:`page before </generated/learn/07_sound>`. What matters is how the clips come about:
+# All data on this page is *synthetic*, so that the right answers are known. A *clip*, a piece of sound, is a table of
+# frames as on the :doc:`page before </generated/learn/07_sound>`, here 30 frames of six numbers. What matters is how
+# the clips come about:
 #
 # * each of three genres has two kinds of sound, at fixed places;
 # * each **artist** moves them by a personal offset: a voice, an instrument, a studio;
@@ -36,7 +37,7 @@ PLACES = np.random.default_rng(42).normal(size=(3, 2, N_COLUMNS))
 
 
 def draw_corpus(n_artists, n_clips, seed):
-    """Return the frames of clips, their genres as numbers, and their artists."""
+    """Return the frames of clips of ``n_artists`` of each genre, genres as numbers, artists."""
     rng = np.random.default_rng(seed)
     clips, genres, artists = [], [], []
     for genre in range(3):
@@ -78,9 +79,10 @@ plt.show()
 #
 # .. math:: \hat{c} = \arg\max_c \; \frac{1}{T} \sum_{t=1}^{T} \log p(x_t \mid c)
 #
-# This is the *maximum likelihood* classification of the clip where frames are independent. (They are not, but that
-# does not change which score is the highest; it does change the probabilities, below.) It is also Bayes' rule for
-# classes that are equally frequent.
+# Here :math:`T` is the number of frames. The hat marks the answer, and :math:`\arg\max_c` is the class for which what
+# follows is highest. This is the *maximum likelihood* classification of the clip where frames are independent. (Real
+# frames are not. The rule is used all the same, since it works; what suffers are the probabilities, below.) It is also
+# Bayes' rule for classes that are equally frequent.
 
 
 def train(clips, genres):
@@ -128,9 +130,9 @@ random_scores = cross_validate(clips, genres, each_alone)
 print(f"random split: {accuracy(random_scores, genres):.0%}")
 
 # %%
-# What does this promise? That a clip of an artist *who is in the training data* is classified so well. Five of the six
-# clips of an artist are usually among the training clips. In the picture above, the nearest star gives the genre away:
-# the mixtures learn artists, and the split lets them.
+# What does this promise? That a clip of an artist *who is in the training data* is classified so well. Of the five
+# other clips of its artist, about four are among the training clips. In the picture above, they are close to it, and
+# the centre of the star gives the genre away: the mixtures learn artists, and the split lets them.
 #
 # Who asks for the genre of a song usually asks about other artists. So whole artists have to be held out:
 
@@ -146,11 +148,17 @@ new_scores = score(model, new_clips)
 print(f"300 new artists: {accuracy(new_scores, new_genres):.0%}")
 
 # %%
+# The random split is far off. Held-out artists are nearer, but too high as well. Is that a fault of the method, or
+# luck?
+#
 # How sure is the estimate?
 # -------------------------
 # An accuracy without an interval is half an answer. The interval must be made over what was drawn at random: artists,
 # not clips. Six clips of one artist tend to be right or wrong together, so they say less than six clips of six
-# artists. ``bootstrap_intervals`` draws groups. Six corpora, each of 30 artists:
+# artists. The *bootstrap* draws as many groups as there are, with replacement, computes the accuracy of the drawn
+# groups, and repeats that many times. How much the results vary estimates the standard error (page 5), and from that
+# follows the interval. ``bootstrap_intervals`` does this, here with a group for each artist and, for comparison, with
+# one for each clip. Six corpora, each of 30 artists:
 
 
 def interval(scores, genres, groups):
@@ -192,8 +200,9 @@ assert holds[:, 1].sum() >= 5
 
 # %%
 # The black diamonds are the truth: the accuracy on the 300 new artists. The random split is above it every time, and
-# its short interval makes that worse: it is sure of a wrong number. Held-out artists give a wide interval, which is
-# what 30 artists can tell. More *clips* would not make it narrower; more artists would.
+# its short interval makes that worse: it is sure of a wrong number. Held-out artists are above the truth in some
+# corpora and below it in others: that is luck, and their wide interval says how much of it to expect with 30 artists.
+# More *clips* of each artist would hardly make it narrower; more artists would.
 #
 # The same holds for speakers of a language, and for anything else that comes in families: patients, machines, days. In
 # ``gmmaudio crossval`` the option ``--group-by`` keeps them together.
@@ -223,9 +232,11 @@ print(f"{right[confident].mean():.0%} of these are right")
 #
 # .. math:: P(c \mid x) = \frac{\exp(a \, s_c)}{\sum_j \exp(a \, s_j)}
 #
-# It is fitted so that the *log-loss*, the mean of :math:`-\log P(\text{true class})`, is smallest, and on scores of
-# held-out artists: scores of the training clips are too good, and would make :math:`a` too large. What is learned from
-# 30 artists is as uncertain as their accuracy, so this corpus has 90.
+# where :math:`s_c` is the score of the clip under class :math:`c`. With :math:`a = T` this is Bayes' rule for
+# independent frames, as above. The scale is fitted so that the *log-loss*, the mean of
+# :math:`-\log P(\text{true class})`, is smallest, and on scores of held-out artists: scores of the training clips are
+# too good, and would make :math:`a` too large. What is learned from 30 artists is as uncertain as their accuracy, so
+# this corpus has 90.
 
 clips, genres, artists = draw_corpus(n_artists=30, n_clips=4, seed=6)
 group_scores = cross_validate(clips, genres, list(artists))
@@ -242,7 +253,7 @@ assert after < np.log(3) < before
 # %%
 # A **reliability diagram** shows it. Answers are sorted into bins by their probability; for each bin the accuracy is
 # drawn. Calibrated probabilities lie on the diagonal: of the answers with 70 %, 70 % are right. The *expected
-# calibration error* (ECE) is the mean distance from it.
+# calibration error* (ECE) is the mean distance from it, over all answers.
 
 curves = {
     "before": reliability_curve(as_if_independent, new_genres),
@@ -280,10 +291,10 @@ assert curves["after"].ece < curves["before"].ece / 2
 # ---------
 # 1. Set the artists' offset to zero (``0.0 * rng.normal(...)``). What happens to the difference between the two
 #    splits, and why?
-# 2. Draw corpora of 30 artists with 2, 6 and 20 clips each, and of 100 artists with 2 clips. When does the interval of
-#    held-out artists become shorter?
-# 3. Fit the calibration to scores of a random split, with each clip as its own group. Is its scale larger or smaller?
-#    What does the diagram of the new artists look like?
+# 2. Draw corpora of 30 artists with 2, 6 and 20 clips each, and of 99 artists with 2 clips (``n_artists`` is that of
+#    each genre), from several seeds. When does the interval of held-out artists become shorter?
+# 3. Fit the calibration to scores of a random split of the last corpus, with each of its clips as its own group. Is
+#    its scale larger or smaller? What does the diagram of the new artists look like?
 #
 # This is the last page of the course. Go on with the :doc:`applications </generated/applications/index>`.
 #
