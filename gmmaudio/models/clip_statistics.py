@@ -310,6 +310,17 @@ def fit_statistics(trials: Sequence[Trial], vectors: RowTable, background: Backg
         UBM and settings.
     run : RunContext
         Progress.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> from gmmaudio.compute import RunContext
+    >>> ubm = gmmaudio.train("my_music", gmmaudio.make_recipe(kind="supervector", n_components=2)).model
+    >>> known = gmmaudio.stats("my_music", ubm, group_by="parent")
+    >>> table = RowTable(known.vectors.shape, known.vectors.dtype)
+    >>> table.append(known.vectors)
+    >>> fit_statistics(known.trials, table, known.background, RunContext()).scorer.labels
+    ('jazz', 'metal')
     """
     training = training_rows_of(trials, background.recipe, run)
     # one thread for linear algebra, as in a fit to rows

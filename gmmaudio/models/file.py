@@ -168,6 +168,13 @@ def model_sha256(model: Model) -> str:
     ----------
     model : Model
         Any model.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> model = gmmaudio.train("my_music", gmmaudio.make_recipe(n_components=1)).model
+    >>> model_sha256(model) == hashlib.sha256(to_bytes(model)).hexdigest()
+    True
     """
     return model.file_sha256 or hashlib.sha256(to_bytes(model)).hexdigest()
 
@@ -184,6 +191,15 @@ def to_bytes(model: Model) -> bytes:
     ------
     ModelFileError
         If it does not fit the file format.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> model = gmmaudio.train("my_music", gmmaudio.make_recipe(n_components=1)).model
+    >>> gmmaudio.save_model(model, "music.safetensors")
+    >>> from pathlib import Path
+    >>> to_bytes(model) == Path("music.safetensors").read_bytes()
+    True
     """
     described, tensors = describe_scorer(model.scorer)
     of_front_end = {} if model.features.is_given else model.front_end_tables().tensors()
@@ -250,6 +266,13 @@ def from_bytes(data: bytes) -> Model:
     ------
     ModelFileError
         If they are damaged, cut short, of another kind, or made by a newer major version.
+
+    Examples
+    --------
+    >>> import gmmaudio
+    >>> model = gmmaudio.train("my_music", gmmaudio.make_recipe(n_components=1)).model
+    >>> from_bytes(to_bytes(model)).scorer.labels
+    ('jazz', 'metal')
     """
     described = read_described(data, MODEL_FILE)
     header = read_header(described, MODEL_FILE)

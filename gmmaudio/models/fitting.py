@@ -91,6 +91,18 @@ def fit_trials(
         Whether probabilities are wanted: it takes as many more fits as there are inner folds.
     fit : Fit or None
         The fit to the trials, with scorers of parts of them, where the rows of trials are not kept; None fits.
+
+    Examples
+    --------
+    >>> from gmmaudio.compute import RunContext
+    >>> from gmmaudio.corpus import plan_split
+    >>> from gmmaudio.models import make_recipe
+    >>> from gmmaudio.pipeline.arguments import read_corpus
+    >>> from gmmaudio.trials import build_trial_set
+    >>> corpus, recipe = read_corpus("my_music"), make_recipe(n_components=1)
+    >>> trials = build_trial_set(corpus.root, plan_split(corpus.clips), recipe.trial_settings).trials
+    >>> fit_trials(trials, recipe, RunContext()).recogniser.scorer.labels
+    ('jazz', 'metal')
     """
     recipe = cap_components(trials, recipe)
     fit = fit or fit_kind(training_rows_of(trials, recipe, run), recipe.kind_settings)
@@ -124,6 +136,19 @@ def learn_open_set_threshold(
         Result of :func:`fit_trials` for them.
     run : RunContext
         Worker processes and progress.
+
+    Examples
+    --------
+    >>> from gmmaudio.compute import RunContext
+    >>> from gmmaudio.corpus import plan_split
+    >>> from gmmaudio.models import make_recipe
+    >>> from gmmaudio.pipeline.arguments import read_corpus
+    >>> from gmmaudio.trials import build_trial_set
+    >>> corpus, recipe = read_corpus("my_music"), make_recipe(n_components=1)
+    >>> trials = build_trial_set(corpus.root, plan_split(corpus.clips), recipe.trial_settings).trials
+    >>> fitted = fit_trials(trials, recipe, RunContext())
+    >>> learn_open_set_threshold(trials, recipe, fitted, RunContext()).threshold is None
+    True
     """
     out_of_fold, calibration, fits = fitted.out_of_fold, fitted.recogniser.calibration, fitted.fits
     if out_of_fold is None or calibration is None or fits is None:

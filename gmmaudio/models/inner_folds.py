@@ -238,6 +238,19 @@ def out_of_fold_scores(
         Worker processes and progress.
     fits : TrialFits or None
         Scorers of parts of the training set; None takes those that share nothing.
+
+    Examples
+    --------
+    >>> from gmmaudio.compute import RunContext
+    >>> from gmmaudio.corpus import plan_split
+    >>> from gmmaudio.models import make_recipe
+    >>> from gmmaudio.pipeline.arguments import read_corpus
+    >>> from gmmaudio.trials import build_trial_set
+    >>> corpus, recipe = read_corpus("my_music"), make_recipe(n_components=1)
+    >>> trials = build_trial_set(corpus.root, plan_split(corpus.clips), recipe.trial_settings).trials
+    >>> scores = out_of_fold_scores(trials, recipe, RunContext())
+    >>> scores.labels, len(scores.scores) == len(trials)
+    (('jazz', 'metal'), True)
     """
     labels, recipe = tuple(sorted({trial.label for trial in trials})), cap_components(trials, recipe)
     fits = fits or fresh_trial_fits(trials, recipe, run)

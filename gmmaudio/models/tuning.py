@@ -63,6 +63,19 @@ def tune(trials: Sequence[Trial], recipe: Recipe, run: RunContext, *, kind: str 
         Worker processes and progress.
     kind : str or None
         Compare settings of this kind only.
+
+    Examples
+    --------
+    >>> from gmmaudio.compute import RunContext
+    >>> from gmmaudio.corpus import plan_split
+    >>> from gmmaudio.models import make_recipe
+    >>> from gmmaudio.pipeline.arguments import read_corpus
+    >>> from gmmaudio.trials import build_trial_set
+    >>> corpus, recipe = read_corpus("my_music"), make_recipe(n_components=1)
+    >>> trials = build_trial_set(corpus.root, plan_split(corpus.clips), recipe.trial_settings).trials
+    >>> tuned = tune(trials, recipe, RunContext(), kind="frames")
+    >>> tuned.recipe.kind_settings.n_components
+    1
     """
     candidates = _candidates(recipe, kind)
     rows: list[dict[str, Any]] = []

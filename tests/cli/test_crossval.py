@@ -243,12 +243,12 @@ def test_one_artist_in_two_normal_forms_is_never_on_both_sides(command, corpus, 
 
 def test_folders_of_splits_are_refused_and_one_of_them_is_a_warning(command, corpus, tmp_path):
     for split in ("train", "test"):
-        shutil.copytree(corpus.root / "low", tmp_path / "c" / split / "low")
+        shutil.copytree(corpus.root / "low" / "ann", tmp_path / "c" / split)
     for words in (("crossval", tmp_path / "c"), ("train", tmp_path / "c", "-o", tmp_path / "m.gmm")):
         done = command(*words)
         assert (done.code, done.out) == (3, "")
         assert "every label is the name of a split ('test', 'train'); expected classes: " in done.err
-    shutil.copytree(corpus.root / "high", tmp_path / "c" / "high")
+    shutil.copytree(corpus.root / "high" / "ann", tmp_path / "c" / "high")
     done = command("train", tmp_path / "c", "-o", tmp_path / "m.gmm", "--components", "1")
     assert done.code == 0
     assert (
