@@ -83,8 +83,8 @@ assert len(ends) == 2
 # %%
 # The map is a mirror image of itself, because the components have no names: swapping both means is the same mixture.
 # That is no problem. But beside that there are *different* tops: one component covers the left and the middle cluster
-# and the other the right one, or the other way around. From the saddle between them, a small difference of the start
-# decides.
+# and the other the right one, or the other way around. From a start near the saddle between them, the pass from one top
+# to the other, a small difference decides.
 #
 # Four ways to start
 # ------------------

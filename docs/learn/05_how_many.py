@@ -5,6 +5,8 @@ How many components, and of which shape
 A mixture has two settings that EM does not learn: the number of components :math:`K` and the type of their covariance.
 This page chooses them by three criteria, BIC, ICL and the likelihood of held-out rows. On a real table the three do
 not agree, and the page shows why: they answer different questions.
+
+You know likelihoods and starts from the :doc:`last page </generated/learn/04_starts>`.
 """
 
 # %%

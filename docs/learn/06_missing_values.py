@@ -5,6 +5,9 @@ Missing values
 Tables have holes. The two habits, dropping rows with a hole and filling holes with the column's mean, both change what
 the table says. A mixture needs neither: EM can use exactly the values that are there. This page measures the three
 side by side, shows what no method can repair, and fills holes several times over so that the uncertainty is not lost.
+
+You need the steps of :doc:`EM by hand </generated/learn/03_em>`, and the standard errors and intervals of the
+:doc:`last page </generated/learn/05_how_many>`.
 """
 
 # %%

@@ -5,6 +5,9 @@ From tables to sound
 A mixture needs a table, and sound is a long list of numbers. This page makes the table: it cuts a sound into short
 frames and describes each frame by 13 numbers. Then it fits a mixture to the frames, looks at the responsibilities over
 time, and shows why the rows of such a table must not be treated as independent.
+
+You need no knowledge of sound, but the responsibilities of :doc:`page 2 </generated/learn/02_hard_and_soft>` and the
+criteria of :doc:`page 5 </generated/learn/05_how_many>`.
 """
 
 # %%

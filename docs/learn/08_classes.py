@@ -289,8 +289,8 @@ assert curves["after"].ece < curves["before"].ece / 2
 #
 # Questions
 # ---------
-# 1. Set the artists' offset to zero (``0.0 * rng.normal(...)``). What happens to the difference between the two
-#    splits, and why?
+# 1. Set the artists' offset to zero (``0.0 * rng.normal(...)``), and multiply that of the clips by 1.1 instead of 0.4,
+#    so that clips are about as hard to classify. What happens to the difference between the two splits, and why?
 # 2. Draw corpora of 30 artists with 2, 6 and 20 clips each, and of 99 artists with 2 clips (``n_artists`` is that of
 #    each genre), from several seeds. When does the interval of held-out artists become shorter?
 # 3. Fit the calibration to scores of a random split of the last corpus, with each of its clips as its own group. Is
