@@ -80,14 +80,19 @@ def take_rows(settings: dict[str, Any], *, training: bool = False) -> GivenRows 
 
 
 def places_of(given: GivenRows | None) -> list[Path]:
-    """Return the folder or file of rows, which no output may replace; empty where there is sound.
+    """Return the folder of rows with its files, or their file, which no output may replace; empty where there is sound.
 
     Parameters
     ----------
     given : GivenRows or None
         The rows.
     """
-    return [] if given is None or given.path is None else [given.path]
+    if given is None or given.path is None:
+        return []
+    from gmmaudio.corpus import list_audio
+    from gmmaudio.trials import ROWS_SUFFIXES
+
+    return [given.path, *(list_audio(given.path, ROWS_SUFFIXES)[0] if given.path.is_dir() else ())]
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Rows of another program on the command line: trained on, scored and classified as sound is."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,34 @@ def test_rows_are_no_output(command, corpus, tmp_path, rows):
     result = command("train", corpus.plain, "--rows", place, *NAMED, "-o", place)
     assert result.code == 2
     assert "would overwrite the input" in result.err
+
+
+@pytest.mark.parametrize("name", ["train", "crossval", "evaluate", "reproduce", "classify"])
+def test_no_file_of_a_folder_of_rows_is_an_output(command, corpus, tmp_path, rows, trained, name):
+    folder = tmp_path / "rows"
+    shutil.copytree(rows, folder)
+    victim = folder / f"{corpus.rows[3]['path']}.npy"
+    (tmp_path / "link").symlink_to(victim)
+    (tmp_path / "r.json").write_text("{}")
+    before = victim.read_bytes()
+    words = {
+        "train": (corpus.plain, *NAMED, "-o"),
+        "crossval": (corpus.plain, *NAMED, "--json"),
+        "evaluate": (trained, corpus.split, "--report"),
+        "reproduce": (tmp_path / "r.json", "--json"),
+        "classify": (trained, "-o"),
+    }[name]
+    for output in (victim, tmp_path / "link"):
+        result = command(name, *words, output, "--rows", folder, "-q")
+        assert (result.code, result.out) == (2, "")
+        assert f"{output} would overwrite the input {victim}; choose another path" in result.err
+    assert victim.read_bytes() == before
+
+
+def test_rows_that_are_not_there_are_told(command, corpus, tmp_path):
+    result = command("train", corpus.plain, "--rows", tmp_path / "none", *NAMED, "-o", tmp_path / "m")
+    assert result.code == 3
+    assert f"gmmaudio: {tmp_path / 'none'}: is not there; check the path; expected a folder, or a file" in result.err
 
 
 def test_a_place_without_rows_is_an_error(command, trained, tmp_path):
