@@ -12,6 +12,7 @@ import math
 import os
 import stat
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -95,8 +96,12 @@ class NpzFile:
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
-        self._members = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if not info.is_dir()}
+        members = [(info.filename.removesuffix(".npy"), info) for info in archive.infolist() if not info.is_dir()]
+        self._members = dict(members)
         self.names = tuple(self._members)
+        name, n_members = Counter(name for name, _ in members).most_common(1)[0] if members else ("", 1)
+        if n_members > 1:
+            raise RowsError("ambiguous", f"holds {n_members} arrays called {name!r}; keep one of them")
 
     def read(self, name: str) -> Numbers:
         """Return the array of a name.
@@ -303,10 +308,10 @@ def open_arrays(path: Path, key_column: str | None = None) -> Iterator[ArrayFile
     (('jazz/1', 'jazz/2'), array([1., 1.]))
     """
     path = find_path(path)
+    _check_readable(path)
     opener = OPENERS.get(path.suffix.lower())
     if opener is None:
         raise RowsError("not_rows", f"is {path.name!r}; expected a file of {', '.join(OPENERS)}")
-    _check_readable(path)
     keys = KEY_COLUMNS if key_column is None else (key_column, *KEY_COLUMNS)
     with contextlib.ExitStack() as stack:
         with _refused(path):
@@ -414,6 +419,8 @@ def _check_npy(shape: tuple[int, ...], dtype: np.dtype[Any], n_left: int) -> int
         raise RowsError("not_rows", "holds Python objects, which are never unpickled; save an array of numbers")
     if dtype.kind not in "fiub":
         raise RowsError("not_rows", f"holds {dtype}; expected real numbers")
+    if min(shape, default=0) < 0:
+        raise RowsError("damaged", f"is no array: its header tells of the shape {shape}")
     n_bytes = math.prod(shape) * dtype.itemsize
     if n_bytes > n_left:
         raise RowsError("damaged", f"is cut short: its header tells of {n_bytes} bytes, and {n_left} are left")

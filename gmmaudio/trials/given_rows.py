@@ -27,7 +27,7 @@ from gmmaudio.values import convert
 # reason code of rows that cannot be used -> its meaning
 ROWS_REASONS: dict[str, str] = {
     "vanished": "no rows are there for the clip",
-    "ambiguous": "several files may be those of the clip",
+    "ambiguous": "several files, or several arrays of one name, may be those of the clip",
     "not_a_file": "the path is a folder, a device or a pipe",
     "unreadable": "the system refused to read the file, or a library for it is not installed",
     "empty": "the file has no bytes",

@@ -226,6 +226,26 @@ def test_a_size_that_a_header_claims_takes_no_memory(tmp_path):
     assert code_of(tmp_path / "a.npz")[0] == "damaged"
 
 
+@pytest.mark.parametrize("shape", [(-1, 2), (-1, -2), (2, -1)])
+def test_a_negative_shape_is_refused(tmp_path, shape):
+    # reshape(-1, 2) takes as many numbers as there are
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("rows.npy", npy_header(shape))
+    (tmp_path / "a.npy").write_bytes(npy_header(shape))
+    for suffix in (".npz", ".npy"):
+        message = f"is no array: its header tells of the shape {shape}"
+        assert code_of(tmp_path / f"a{suffix}") == ("damaged", message)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("second", ["jazz/1.npy", "jazz/1"])
+def test_two_arrays_of_one_name_are_refused(tmp_path, second):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for name in ("jazz/1.npy", second, "jazz/2.npy"):
+            archive.writestr(name, npy_header((2, 1)))
+    assert code_of(tmp_path / "a.npz") == ("ambiguous", "holds 2 arrays called 'jazz/1'; keep one of them")
+
+
 def test_an_archive_that_would_grow_is_refused_by_its_size(tmp_path, monkeypatch):
     monkeypatch.setattr("gmmaudio.trials.array_files.ARRAY_BYTES", 2**20)
     np.savez_compressed(tmp_path / "a.npz", rows=np.zeros(2**20))
