@@ -188,7 +188,7 @@ class ParquetFile:
             if not wanted:
                 raise RowsError("not_rows", "has no column of numbers; expected one for each number of a row, or lists")
             table = file.read(columns=[*wanted, *([] if key is None else [key])])
-        self._columns = [table.column(name).combine_chunks() for name in wanted]
+        self._columns = [_without_decimals(table.column(name).combine_chunks()) for name in wanted]
         self._places: dict[str, list[int]] = {}
         keys = [""] * n_rows if key is None else map(str, table.column(key).to_pylist())
         for place, name in enumerate(keys):
@@ -225,7 +225,14 @@ def _is_numeric(kind: Any) -> bool:
 
     if _is_list(kind):
         return _is_numeric(kind.value_type)
-    return bool(types.is_integer(kind) or types.is_floating(kind))
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+
+
+def _without_decimals(column: Any) -> Any:
+    """Return a column of a parquet table, with floats in place of decimal numbers."""
+    import pyarrow
+
+    return column.cast(pyarrow.float64()) if pyarrow.types.is_decimal(column.type) else column
 
 
 def _from_lists(column: Any) -> Numbers:

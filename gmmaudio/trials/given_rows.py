@@ -21,8 +21,8 @@ from gmmaudio.features.given_frames import check_name, check_rate
 from gmmaudio.files import find_path, in_units
 from gmmaudio.findings import some_names
 from gmmaudio.names import file_text, normal
-from gmmaudio.trials.array_files import ARRAY_BYTES, OPENERS, ArrayFile, Numbers, only_array, open_arrays
-from gmmaudio.values import convert
+from gmmaudio.trials.array_files import ARRAY_BYTES, KEY_COLUMNS, OPENERS, ArrayFile, Numbers, only_array, open_arrays
+from gmmaudio.values import convert, shown
 
 # reason code of rows that cannot be used -> its meaning
 ROWS_REASONS: dict[str, str] = {
@@ -206,7 +206,14 @@ class _Container:
         # one array without a name is that of the file
         return [name or self._path.name for name in self._arrays.names]
 
-    def find(self, key: str, _column: str | None) -> Numbers:
+    def find(self, key: str, column: str | None) -> Numbers:
+        if list(self._by_name) == [""] and key != self._path.name:
+            known = ", ".join(KEY_COLUMNS if column is None else (column, *KEY_COLUMNS))
+            raise RowsError(
+                "vanished",
+                f"has no name in {self._path.name}, which has none of the columns {known}; give it one that names the "
+                "clip of each row",
+            )
         name = _find_name(key, self._by_name, self._path.name)
         return self._arrays.read("" if name == self._path.name and name not in self._arrays.names else name)
 
@@ -244,11 +251,14 @@ class _OneArray:
                 f"has no name in {self._path.name}, which is one array; name the column of the manifest that holds the "
                 "index of each clip (`rows_column`), or a folder of such files",
             )
-        if not key.isascii() or not key.isdecimal() or array.ndim < 2 or int(key) >= len(array):
+        # int() refuses thousands of digits
+        is_index = key.isascii() and key.isdecimal() and len(key) < 20
+        if not is_index or array.ndim < 2 or int(key) >= len(array):
+            last = len(array) - 1 if array.ndim > 1 else 0
             raise RowsError(
                 "vanished",
-                f"has {key!r} in the column {column!r}; expected 0 to {len(array) - 1 if array.ndim > 1 else 0}, the "
-                f"index along the first axis of {self._path.name}, of shape {array.shape}",
+                f"has {shown(key)} in the column {column!r}; expected 0 to {last}, the index along the first axis of "
+                f"{self._path.name}, of shape {array.shape}",
             )
         row: Numbers = array[int(key)]
         return row

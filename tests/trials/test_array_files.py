@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import zipfile
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -99,12 +100,13 @@ def test_columns_of_a_manifest_are_no_numbers_of_a_row(tmp_path, parquet):
         "start": [0.0, 1.0],
         "x": [1.5, 2.5],
         "y": [3, None],
+        "money": [Decimal("0.25"), None],
         "__index_level_0__": [7, 9],
     }
     parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
     with open_arrays(tmp_path / "t.parquet") as arrays:
-        np.testing.assert_array_equal(arrays.read("b"), [[2.5, np.nan]])
-        np.testing.assert_array_equal(arrays.read("a"), [[1.5, 3.0]])
+        np.testing.assert_array_equal(arrays.read("b"), [[2.5, np.nan, np.nan]])
+        np.testing.assert_array_equal(arrays.read("a"), [[1.5, 3.0, 0.25]])
 
 
 def test_lists_and_lists_of_lists_are_rows(tmp_path, parquet):

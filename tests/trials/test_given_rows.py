@@ -77,11 +77,22 @@ def test_a_column_of_a_table_is_that_of_the_manifest(tmp_path):
     assert read(given, Clip("a", "", extra={"utt": "8"})).tolist() == [[2.0]]
 
 
+def test_a_table_without_a_column_of_names_is_told(tmp_path):
+    path = write(tmp_path / "t.parquet", {"": MATRIX})
+    for column, known in ((None, "path, file_name"), ("utt", "utt, path, file_name")):
+        row = {} if column is None else {"utt": "u1"}
+        assert refusal(GivenRows(path, rows_column=column), Clip("a.wav", "", extra=row)) == (
+            "vanished",
+            f"has no name in t.parquet, which has none of the columns {known}; give it one that names the clip of "
+            "each row",
+        )
+
+
 def test_one_array_has_the_rows_of_all_clips_by_their_index(tmp_path):
     np.save(tmp_path / "X.npy", MATRIX)
     given = GivenRows(tmp_path / "X.npy", rows_column="i")
     assert read(given, Clip("a", "", extra={"i": "2"})).tolist() == [MATRIX[2].tolist()]
-    for value in ("4", "-1", "x", "1.0", "²"):
+    for value in ("4", "-1", "x", "1.0", "²", "1" * 5000):
         code, message = refusal(given, Clip("a", "", extra={"i": value}))
         assert (code, message.partition(";")[2]) == (
             "vanished",
