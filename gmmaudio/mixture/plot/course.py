@@ -17,8 +17,7 @@ from gmmaudio.mixture.em_trace import EMTrace
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.plot.memberships import draw_points
 from gmmaudio.mixture.plot.mixture_shapes import component_ellipses, draw_density, name_axes
-from gmmaudio.mixture.plot.projection import Features, Projection, seen_in, thinned
-from gmmaudio.mixture.sources import as_rows
+from gmmaudio.mixture.plot.projection import Features, Projection, finite_rows, seen_in, thinned
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
@@ -128,7 +127,7 @@ def animate_em(
     view = seen_in(taken[-1].mixture, features, names)
     if view.basis.shape[1] > 2:
         raise SettingError("the mixture has more than two features; name one or two by `features`, or principal")
-    fitted = as_rows(rows, view.basis.shape[0])
+    fitted = finite_rows(rows, view.basis.shape[0])
     with axes_grid(axes, (2,), (8.4, 3.8)) as (picture, likelihood):
         frames = _Frames(taken, view, fitted, picture, likelihood)
     figure = picture.get_figure()

@@ -15,8 +15,7 @@ from gmmaudio.mixture.covariance import Array
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.plot.component_colours import component_colours
 from gmmaudio.mixture.plot.mixture_shapes import component_ellipses, curve_places, name_axes, point_look
-from gmmaudio.mixture.plot.projection import Features, Projection, seen_in, thinned
-from gmmaudio.mixture.sources import as_rows
+from gmmaudio.mixture.plot.projection import Features, Projection, finite_rows, seen_in, thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +82,7 @@ def plot_responsibilities(
         raise SettingError(f"`features` is {features!r}; expected one or two columns, principal or rows")
     if rows is None and (view is None or view.basis.shape[1] == 2):
         raise SettingError("`rows` is None; expected rows, as only one feature can be drawn without them")
-    taken = None if rows is None else as_rows(rows, mixture.n_features)
+    taken = None if rows is None else finite_rows(rows, mixture.n_features)
     with axes_for(axes, (5.8, 2.8) if view is None or view.basis.shape[1] == 1 else (5.4, 4.0)) as drawn:
         if view is not None and view.basis.shape[1] == 1:
             _draw_areas(drawn, mixture, view, taken)

@@ -15,8 +15,7 @@ from gmmaudio.errors import SettingError
 from gmmaudio.mixture.covariance import Array
 from gmmaudio.mixture.gaussian import GaussianMixture
 from gmmaudio.mixture.plot.component_colours import component_colours
-from gmmaudio.mixture.plot.projection import AXIS_LETTERS, Features, Projection, seen_in, thinned
-from gmmaudio.mixture.sources import as_rows
+from gmmaudio.mixture.plot.projection import AXIS_LETTERS, Features, Projection, finite_rows, seen_in, thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,7 +101,7 @@ def plot_mixture(
     """
     _check_sizes(deviations, contours)
     view = seen_in(mixture, features, names)
-    taken = None if rows is None else as_rows(rows, mixture.n_features)
+    taken = None if rows is None else finite_rows(rows, mixture.n_features)
     if view.basis.shape[1] > 2:
         return _draw_pairs(mixture, view, taken, (deviations, contours), axes)
     with axes_for(axes, (4.6, 3.2) if view.basis.shape[1] == 1 else (4.6, 4.0)) as drawn:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from gmmaudio.errors import SettingError
 from gmmaudio.mixture.covariance import Array, covariance_of
 from gmmaudio.mixture.gaussian import GaussianMixture
+from gmmaudio.mixture.rows import read_chunks
+from gmmaudio.mixture.sources import as_rows
 
 # more points would make a file of megabytes, and cover each other
 MAX_POINTS = 20_000
@@ -184,6 +186,33 @@ def seen_in(mixture: GaussianMixture, features: Features, names: Sequence[str] |
             raise SettingError("the mixture has one feature; a plane needs two")
         return principal_plane(mixture)
     return of_features(mixture, chosen_features(mixture, features), names)
+
+
+def finite_rows(rows: npt.ArrayLike, n_features: int) -> npt.NDArray[np.floating]:
+    """Return rows as a matrix of finite numbers, or NaN where a value is missing.
+
+    Parameters
+    ----------
+    rows : array_like, shape (n, n_features)
+        From a caller.
+    n_features : int
+        Number of columns expected.
+
+    Raises
+    ------
+    MixtureError
+        If they are no such matrix, or a number is infinite.
+
+    Examples
+    --------
+    >>> finite_rows([[1, 2]], 2)
+    array([[1., 2.]])
+    """
+    taken = as_rows(rows, n_features)
+    for _ in read_chunks(taken, all_rows=True):
+        # infinite numbers are found as rows are read
+        pass
+    return taken
 
 
 def thinned(rows: npt.NDArray[np.floating], n: int = MAX_POINTS) -> npt.NDArray[np.floating]:

@@ -157,3 +157,5 @@ def test_more_than_two_features_cannot_be_animated_and_other_rows_do_not_fit(fit
         animate_em(np.eye(3), wide)
     with pytest.raises(MixtureError):
         animate_em(np.eye(3), fitted[1])
+    with pytest.raises(MixtureError, match="row 0, column 1 is inf; rows must be finite"):
+        animate_em([[0.0, np.inf]], fitted[1])

@@ -112,6 +112,9 @@ def test_what_does_not_fit_is_refused(given, complaint):
 def test_rows_of_other_columns_do_not_fit():
     with pytest.raises(MixtureError):
         plot_responsibilities(mixture_of("diag")[0], [[0.0, 0.0]])
+    for features in (0, (0, 1), "rows"):
+        with pytest.raises(MixtureError, match="row 0, column 2 is -inf; rows must be finite"):
+            plot_responsibilities(mixture_of("diag")[0], [[0.0, 0.0, -np.inf]], features)
 
 
 def test_axes_that_are_passed_are_drawn_on():

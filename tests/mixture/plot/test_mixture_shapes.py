@@ -125,6 +125,12 @@ def test_a_mixture_of_one_feature_has_no_plane_and_other_rows_do_not_fit():
         plot_mixture(mixture_of("diag")[0], rows=[[0.0, 0.0]])
 
 
+@pytest.mark.parametrize("features", [0, (0, 1), (0, 1, 2), "principal"])
+def test_rows_that_are_infinite_are_refused(features):
+    with pytest.raises(MixtureError, match="row 1, column 2 is inf; rows must be finite"):
+        plot_mixture(mixture_of("diag")[0], [[0.0, 0.0, 0.0], [0.0, 0.0, np.inf]], features)
+
+
 @pytest.mark.parametrize("covariance_type", ["diag", "full", "tied", "spherical"])
 @pytest.mark.parametrize("size", [0.5, 1.0, 2.0])
 def test_an_ellipse_holds_the_share_of_a_component_that_chi_squared_gives(covariance_type, size):
