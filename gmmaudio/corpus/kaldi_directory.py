@@ -6,13 +6,14 @@ Commands in ``wav.scp`` are refused, and never run.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from gmmaudio.corpus.clip import Clip, Corpus
-from gmmaudio.corpus.reading import corpus_of_clips
+from gmmaudio.corpus.reading import corpus_of_clips, locate
 from gmmaudio.errors import CorpusError, ReadError
-from gmmaudio.files import TABLE_BYTES, find_path, read_limited
+from gmmaudio.files import TABLE_BYTES, read_limited
 from gmmaudio.findings import Finding, some_names
 from gmmaudio.text_tables import decode_text
 
@@ -114,7 +115,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
         raise CorpusError(f"{path}: is not a UTF-8 text; save it as one") from error
     except ReadError as error:
         raise CorpusError(f"{error}; expected a file of a Kaldi data directory") from error
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(re.split("\r\n?|\n", text), start=1):
         name, _, value = line.strip().replace("\t", " ").partition(" ")
         if name:
             yield number, name, value.strip()
@@ -127,8 +128,7 @@ def _place(folder: Path, line: int, value: str) -> str:
             f"{folder / WAVES}, line {line}: is a command ({value[:60]!r}), which is never run; run it yourself, and "
             "name the file that it makes"
         )
-    here = find_path(value)
-    return str(here.absolute()) if not find_path(folder / value).exists() and here.exists() else value
+    return locate(folder, value)
 
 
 def _segments(folder: Path, waves: Collection[str]) -> dict[str, tuple[str, float, float | None]]:

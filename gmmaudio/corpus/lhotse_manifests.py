@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 from gmmaudio.corpus.clip import Clip, Corpus
 from gmmaudio.corpus.json_lines import read_json_lines
-from gmmaudio.corpus.reading import corpus_of_clips
+from gmmaudio.corpus.reading import corpus_of_clips, locate
 from gmmaudio.errors import CorpusError, SettingError
-from gmmaudio.files import find_path
 from gmmaudio.values import convert
 
 RECORDINGS, SUPERVISIONS = "recordings", "supervisions"
@@ -112,7 +111,12 @@ def _read(manifest: Path, root: Path, *, named: bool) -> list[Clip]:
     place = _recordings_of(manifest)
     if not place.exists():
         raise CorpusError(f"{manifest}: has no {place.name} beside it, which tells where its recordings are")
-    recordings = dict(_recording(f"{place}, line {line}", root, value) for line, value in read_json_lines(place))
+    recordings: dict[str, _Recording] = {}
+    for line, value in read_json_lines(place):
+        name, recording = _recording(f"{place}, line {line}", root, value)
+        if name in recordings:
+            raise CorpusError(f"{place}, line {line}: the recording {name!r} is there twice; keep one line")
+        recordings[name] = recording
     split = manifest.name.partition(SUPERVISIONS)[2].removesuffix(".gz").removesuffix(".jsonl").strip("_-.")
     return [
         _clip(f"{manifest}, line {line}", value, recordings, split if named else "")
@@ -139,10 +143,8 @@ def _recording(where: str, root: Path, values: Mapping[str, Any]) -> tuple[str, 
             "run, and nothing is fetched"
         )
     path = _field(where, sources[0], "source", str)
-    here = find_path(path)
-    path = str(here.absolute()) if not find_path(root / path).exists() and here.exists() else path
     channels = tuple(_field(where, sources[0], "channels", tuple[int, ...] | None) or (0,))
-    return name, _Recording(path, _field(where, values, "duration", float), channels)
+    return name, _Recording(locate(root, path), _field(where, values, "duration", float), channels)
 
 
 def _clip(where: str, values: Mapping[str, Any], recordings: Mapping[str, _Recording], split: str) -> Clip:
@@ -160,8 +162,8 @@ def _clip(where: str, values: Mapping[str, Any], recordings: Mapping[str, _Recor
         raise CorpusError(
             f"{where}: starts at {start_s:g} s and lasts {duration_s:g} s; expected 0 or more, and above 0"
         )
-    channel = values.get("channel", 0)
-    if set(recording.channels) - set(channel if isinstance(channel, list) else [channel]):
+    channel = _field(where, {"channel": 0} | dict(values), "channel", int | tuple[int, ...])
+    if set(recording.channels) - set(channel if isinstance(channel, tuple) else [channel]):
         raise CorpusError(
             f"{where}: is of channel {channel} of {len(recording.channels)}; channels are mixed here: write each to a "
             "file of its own"

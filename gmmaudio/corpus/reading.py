@@ -261,6 +261,27 @@ def corpus_of_clips(name: Path, root: Path, clips: Sequence[Clip], findings: Seq
     return Corpus(root, spelt, (*findings, *check_similar_values("split", [clip.split for clip in spelt])))
 
 
+def locate(root: Path, path: str) -> str:
+    """Return the path of a recording as a clip has it: absolute where it is in the current folder, and not in a root.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that paths of the corpus are relative to.
+    path : str
+        Path in a manifest of a toolkit, whose recipes run in the folder of the project.
+
+    Examples
+    --------
+    >>> locate(Path("my_music"), "jazz/1.wav")
+    'jazz/1.wav'
+    """
+    here = find_path(path)
+    # a name too long is that of no file
+    is_there, is_here = (os.path.exists(each) for each in (find_path(root / path), here))  # noqa: PTH110
+    return str(here.absolute()) if is_here and not is_there else path
+
+
 def _one_path_for_each_file(root: Path, clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
     """Return clips of which those of one file have one path, whatever normal form each row has."""
     written = {posixpath.normpath(clip.path) for clip in clips}

@@ -181,6 +181,8 @@ def test_lhotse_itself_writes_what_is_read(tmp_path):
         ({"sources": []}, {}, "has sources of the types none"),
         ({"id": 3}, {}, "recordings.jsonl, line 1: id is 3; expected a string"),
         ({"duration": "long"}, {}, "recordings.jsonl, line 1: duration is 'long'; expected a finite number"),
+        ({}, {"channel": [{}]}, "supervisions.jsonl, line 1: channel[0] is {}; expected a whole number"),
+        ({}, {"channel": None}, "supervisions.jsonl, line 1: channel is None; expected"),
         ({}, {"recording_id": "r9"}, "the recording 'r9' is not in the manifest of recordings"),
         ({}, {"language": None}, "has no language; expected it, or a custom field label, in each supervision"),
         ({}, {"duration": 0.0}, "starts at 0 s and lasts 0 s; expected 0 or more, and above 0"),
@@ -196,6 +198,21 @@ def test_wrong_manifests_are_refused(tmp_path, of_recording, of_supervision, mes
     put(tmp_path, recordings__jsonl=lines(recording("r1", "a.wav", **of_recording)))
     put(tmp_path, supervisions__jsonl=lines(supervision("s1", "r1") | of_supervision))
     assert message in refusal(tmp_path)
+
+
+def test_two_recordings_of_one_name_are_refused(tmp_path):
+    put(tmp_path, recordings__jsonl=lines(recording("r1", "a.wav"), recording("r1", "b.wav")))
+    put(tmp_path, supervisions__jsonl=lines(supervision("s1", "r1")))
+    assert "recordings.jsonl, line 2: the recording 'r1' is there twice; keep one line" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["a" * 300 + ".wav", "a/" * 3000 + "1.wav", "a\0.wav", "a\u2028b\x85\x0cc.wav"])
+def test_any_path_is_that_of_a_clip_until_it_is_read(tmp_path, path):
+    kaldi = put(tmp_path / "kaldi", **WAVES | {"wav__scp": f"r1 {path}\n", "utt2lang": "r1 en\n"})
+    put(tmp_path / "lhotse", recordings__jsonl=lines(recording("r1", path)))
+    lhotse = put(tmp_path / "lhotse", supervisions__jsonl=lines(supervision("s1", "r1")))
+    for folder in (kaldi, lhotse):
+        assert [clip[0] for clip in clips_of(folder)] == [path]
 
 
 def test_supervisions_without_recordings_say_so(tmp_path):
