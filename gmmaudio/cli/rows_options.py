@@ -92,7 +92,7 @@ def places_of(given: GivenRows | None) -> list[Path]:
     from gmmaudio.corpus import list_audio
     from gmmaudio.trials import ROWS_SUFFIXES
 
-    return [given.path, *(list_audio(given.path, ROWS_SUFFIXES)[0] if given.path.is_dir() else ())]
+    return [given.path, *(list_audio(given.path, ROWS_SUFFIXES)[0] if given.is_folder else ())]
 
 
 @contextlib.contextmanager
@@ -118,5 +118,5 @@ def resolve_rows(model: Model, given: GivenRows) -> Iterator[list[Input]]:
 
     check_model_rows(model, given)
     place = given.path or Path()
-    is_folder = place.is_dir()
+    is_folder = given.is_folder
     yield [Input(name, str(place / name if is_folder else place), name) for name in given.clip_names()]

@@ -45,7 +45,7 @@ def read_corpus(path: str | os.PathLike[str], rows: GivenRows | None = None) -> 
     >>> len(corpus.clips), corpus.clips[0].path, corpus.clips[0].label
     (12, 'jazz/album0/01.wav', 'jazz')
     """
-    is_of_rows = rows is not None and rows.path is not None and rows.path.is_dir() and rows.path == find_path(path)
+    is_of_rows = rows is not None and rows.is_folder and rows.path == find_path(path)
     return reading.read_corpus(path, ROWS_SUFFIXES if is_of_rows else SUFFIXES)
 
 

@@ -99,6 +99,12 @@ class GivenRows:
         """The folder or file; None where the arrays are in memory."""
         return None if isinstance(self.rows, Mapping) else find_path(Path(self.rows))
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether they are in a folder."""
+        path = self.path
+        return path is not None and os.path.isdir(path)  # noqa: PTH112 - a name too long is no folder
+
     def frames(self, n_columns: int) -> GivenFrames:
         """Return the settings of frames with a number of columns; SettingError where the rows have no name.
 
@@ -126,7 +132,7 @@ class GivenRows:
         path = self.path
         if path is None:
             yield RowReader(self, _InMemory(dict(self.rows)))  # type: ignore[arg-type]
-        elif path.is_dir():
+        elif self.is_folder:
             yield RowReader(self, _Folder(path))
         else:
             with contextlib.ExitStack() as stack:

@@ -229,6 +229,10 @@ def test_no_file_of_a_folder_of_rows_is_an_output(command, corpus, tmp_path, row
 
 
 def test_rows_that_are_not_there_are_told(command, corpus, tmp_path):
+    # the name of a file that no system takes
+    result = command("train", corpus.plain, "--rows", "a" * 300, *NAMED, "-o", tmp_path / "m")
+    assert result.code == 3
+    assert "cannot be read (File name too long)" in result.err
     result = command("train", corpus.plain, "--rows", tmp_path / "none", *NAMED, "-o", tmp_path / "m")
     assert result.code == 3
     assert f"gmmaudio: {tmp_path / 'none'}: is not there; check the path; expected a folder, or a file" in result.err
