@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ REMEDY = "write a number, or an empty cell, NA, NaN or null where it is missing"
 MOSTLY_NUMBERS = 0.5
 # ranges of columns whose variances the file of a mixture holds, and values whose mean it does
 SMALLEST_RANGE, LARGEST_RANGE, LARGEST = 1e-22, 1e24, 1e49
+DECIMAL_COMMA = re.compile("[+-]?[0-9]*,[0-9]+")
 # names in a message
 MOST_NAMES = 12
 
@@ -232,12 +234,18 @@ def _numeric_columns(
             names.append(name)
             continue
         left_out.append((name, reason))
-        if name and numbers.other is not None and numbers.share >= MOSTLY_NUMBERS:
+        if name and numbers.other is not None and _is_nearly_numeric(numbers):
             nearly.append(f"{quoted(name)} ({reason})")
     if not names:
         reasons = first_of([f"{quoted(name)}: {reason}" for name, reason in left_out], MOST_NAMES)
         raise TableError(f"{table.name}: has no column of numbers that vary ({reasons}); expected at least one")
     return tuple(names), tuple(left_out), (*_check_left_out(left_out), *_check_nearly_numeric(nearly))
+
+
+def _is_nearly_numeric(numbers: Numbers) -> bool:
+    """Return whether cells that are no numbers may be errors, or numbers of another notation."""
+    has_comma = numbers.other is not None and DECIMAL_COMMA.fullmatch(numbers.other[1]) is not None
+    return has_comma or numbers.share >= MOSTLY_NUMBERS
 
 
 def _check_left_out(left_out: Sequence[tuple[str, str]]) -> tuple[Finding, ...]:
@@ -272,7 +280,8 @@ def _reason_to_leave_out(table: DataTable, name: str, numbers: Numbers) -> str:
         return f"type {numbers.type_name}"
     if numbers.other is not None:
         # the reason is kept with the mixture, which is no place for what cells say of people
-        return f"text in {table.place(numbers.other[0])}"
+        what = "a decimal comma" if DECIMAL_COMMA.fullmatch(numbers.other[1]) else "text"
+        return f"{what} in {table.place(numbers.other[0])}"
     return _uniformity(numbers.values) or ("it counts the rows" if _counts(numbers.values) else "")
 
 
@@ -301,7 +310,7 @@ def _stack(table: DataTable, names: Sequence[str]) -> Array:
             )
         if numbers.other is not None:
             i, text = numbers.other
-            comma = ", with a decimal point" if text.replace(",", "", 1).isdecimal() and "," in text else ""
+            comma = ", with a decimal point" if DECIMAL_COMMA.fullmatch(text) else ""
             raise TableError(
                 f"{table.name}, {table.place(i)}: column {quoted(name)} is {shown(text)}; expected a finite number"
                 f"{comma}: {REMEDY}"

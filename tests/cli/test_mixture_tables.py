@@ -42,6 +42,17 @@ REFUSED = {
         "a",
         f", line 2: column 'a' is '1,5'; {NUMBER_NEEDED}, with a decimal point: {MISSING_AS}",
     ),
+    "negative decimal comma": (
+        "a;b\n-1,5;2\n2,5;3\n",
+        "a",
+        f", line 2: column 'a' is '-1,5'; {NUMBER_NEEDED}, with a decimal point: {MISSING_AS}",
+    ),
+    "only decimal commas": (
+        "a;b\n-1,5;x\n,25;y\n",
+        "",
+        ": has no column of numbers that vary ('a': a decimal comma in line 2; 'b': text in line 2); expected at least "
+        "one",
+    ),
     "constant, named": ("a,b\n1,2\n1,3\n", "a,b", f": column 'a' has one value, 1, {NO_FIT}"),
     "nothing, named": ("a,b\n,2\n,3\n", "a,b", f": column 'a' has no value, {NO_FIT}"),
     "only text": (
@@ -82,6 +93,18 @@ def test_columns_that_are_left_out_are_named_with_the_reason(command, tmp_path, 
         "clusters, and get the weights of the mixture",
     ]
     assert load_mixture("m").names == ("x",)
+
+
+def test_columns_with_decimal_commas_are_left_out_with_a_warning(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{i * i};{i},5;r{i}" for i in range(20)]
+    (tmp_path / "t.csv").write_text("n;x;name\n" + "\n".join(rows) + "\n")
+    done = command("mixture", "fit", "t.csv", "-o", "m", *QUICK_FIT)
+    assert (done.code, load_mixture("m").names) == (0, ("n",))
+    assert done.err.splitlines()[0] == (
+        "warning: columns that hold numbers for the most part are left out: 'x' (a decimal comma in line 2); "
+        f"{MISSING_AS}, or name the columns to use (--columns)"
+    )
 
 
 def test_huge_and_tiny_numbers_are_fitted(command, tmp_path, monkeypatch):
