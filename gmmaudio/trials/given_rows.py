@@ -88,6 +88,10 @@ class GivenRows:
     def __post_init__(self) -> None:
         if not isinstance(self.rows, Mapping):
             convert("`rows`", self.rows, str | os.PathLike[str])
+        else:
+            wrong = [name for name in self.rows if not isinstance(name, str)]
+            if wrong:
+                raise SettingError(f"`rows` has an array called {shown(wrong[0])}; expected the path of a clip")
         for name, hint in (("rows_name", str | None), ("rows_column", str | None), ("rows_rate_hz", float | None)):
             object.__setattr__(self, name, convert(f"`{name}`", getattr(self, name), hint))
         if self.rows_name is not None:

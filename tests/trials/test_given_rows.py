@@ -181,6 +181,8 @@ def test_a_vector_is_one_row_and_a_masked_value_is_missing():
     ("settings", "message"),
     [
         ({"rows": 3}, "^`rows` is 3; expected a path$"),
+        ({"rows": {"a": [1.0], None: [1.0]}}, "^`rows` has an array called None; expected the path of a clip$"),
+        ({"rows": {1: [1.0]}}, "^`rows` has an array called 1; expected the path of a clip$"),
         ({"rows_name": 3}, "^`rows_name` is 3; expected a string, or None$"),
         ({"rows_name": " "}, "^`rows_name` is ' '; expected the name of what made the rows"),
         ({"rows_rate_hz": -1}, "^`rows_rate_hz` is -1; expected 0.0001 to 384000 rows in a second$"),
