@@ -35,7 +35,7 @@ def train_memory_text(rows: Rows) -> str:
     text = table(heads, cells)
     if not growth:
         return text
-    return f"{text}\n\nCPU time grows with the hours of audio to the power of: {', '.join(growth)} (least squares)."
+    return f"{text}\nCPU time grows with the hours of audio to the power of: {', '.join(growth)} (least squares).\n"
 
 
 def growth_exponent(rows: Rows) -> float:

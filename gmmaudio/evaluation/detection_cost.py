@@ -201,7 +201,8 @@ def _cavg_of(decisions: Decisions, counted: Floats, costs: tuple[float, float]) 
     of_clip = np.divide(counted, total[columns], where=counted > 0, out=np.zeros(len(counted)))
     all_count = len(present) == len(decisions.present)
     n_accepted = decisions.n_accepted if all_count else decisions.count_accepted(present)
-    p_miss = 1 - of_clip @ decisions.hit / len(present)
+    # misses and not hits: without any the cost is 0 and not the rounding of a sum
+    p_miss = of_clip @ ~decisions.hit / len(present)
     p_fa = of_clip @ (n_accepted - decisions.hit) / (len(present) * (len(present) - 1))
     return float(miss_cost * p_miss + fa_cost * p_fa)
 

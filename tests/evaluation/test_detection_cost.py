@@ -259,7 +259,9 @@ def test_min_cavg_is_never_above_that_of_any_threshold_or_of_doing_nothing():
     for seed in range(10):
         rows, true = random_rows(seed, n=20, shift=0.3)
         least = min_cavg(rows, true, p_target=0.2)
-        assert least <= min(0.2, *(cavg(rows, true, p_target=0.2, threshold=t) for t in np.linspace(-3, 3, 13)))
+        others = min(0.2, *(cavg(rows, true, p_target=0.2, threshold=t) for t in np.linspace(-3, 3, 13)))
+        # up to the rounding of two sums over the clips
+        assert least <= others + 1e-15
 
 
 def test_min_cavg_does_not_change_with_a_common_offset_or_scale():

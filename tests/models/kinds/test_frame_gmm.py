@@ -158,11 +158,17 @@ def test_a_setting_outside_its_bounds_is_refused(wrong):
         fit_scorer(clips, labels, FrameGmmSettings(**wrong))
 
 
-def test_rows_that_are_not_finite_are_refused():
+def test_rows_that_are_infinite_are_refused_and_missing_values_are_left_out():
     clips, labels = labelled_clips(n_clips=1)
-    clips[1][5, 2] = np.nan
-    with pytest.raises(MixtureError, match="clip 1: row 5, column 2 is nan"):
+    clips[1][5, 2] = np.inf
+    with pytest.raises(MixtureError, match="clip 1: row 5, column 2 is inf"):
         fit_scorer(clips, labels, FrameGmmSettings(n_components=1))
+    clips[1][5, 2] = np.nan
+    scorer, _ = fit_scorer(clips, labels, FrameGmmSettings(n_components=1))
+    observed = np.nanmean(clips[1], axis=0, dtype=np.float64)
+    label = list(scorer.labels).index(labels[1])
+    # a diagonal component has the mean of the observed values of each column
+    np.testing.assert_allclose(scorer.mixtures[label].means[0], observed, rtol=1e-9)
 
 
 def test_more_components_than_rows_keep_as_many_as_there_are():
