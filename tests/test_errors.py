@@ -6,7 +6,7 @@ import pytest
 
 from gmmaudio import errors
 from gmmaudio.compute import ordered_map
-from gmmaudio.errors import AudioError, GmmaudioError
+from gmmaudio.errors import AudioError, GmmaudioError, RowsError
 
 BUILTINS = {
     "SettingError": ValueError,
@@ -21,6 +21,7 @@ BUILTINS = {
     "WriteError": OSError,
     "WorkerError": RuntimeError,
     "AudioError": OSError,
+    "RowsError": ValueError,
 }
 
 
@@ -40,6 +41,7 @@ def test_an_audio_error_has_a_code_beside_its_message():
     assert (error.code, error.message, str(error)) == ("vanished", "is not there; check the path", error.message)
 
 
-def test_an_audio_error_comes_back_from_a_worker_process():
-    (error,) = ordered_map(lambda _: AudioError("empty", "holds no bytes"), [0], 2)
-    assert (type(error), error.code, error.message) == (AudioError, "empty", "holds no bytes")
+@pytest.mark.parametrize("kind", [AudioError, RowsError])
+def test_an_error_with_a_code_comes_back_from_a_worker_process(kind):
+    (error,) = ordered_map(lambda _: kind("empty", "holds no bytes"), [0], 2)
+    assert (type(error), error.code, error.message) == (kind, "empty", "holds no bytes")
