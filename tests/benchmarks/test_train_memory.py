@@ -38,5 +38,5 @@ def test_time_grows_with_a_power_of_the_hours():
     assert growth_exponent(rows) == pytest.approx(1.5)
     text = train_memory_text([ROW | {"hours": n, "cpu_s": 6.0 * n} for n in (1, 4)])
     assert "| classic | 4 | 200 | 100 | 60 | 150 | 24 | 6.0 |" in text
-    assert text.endswith("to the power of: classic 1.00 (least squares).")
+    assert text.endswith("to the power of: classic 1.00 (least squares).\n")
     assert "power" not in train_memory_text([ROW | {"hours": 1, "cpu_s": 6.0}])
