@@ -37,6 +37,13 @@ SPLIT_NAME = re.compile(
     re.ASCII,
 )
 
+# the folders that Hugging Face's datasets takes for splits -> the split
+SPLIT_FOLDERS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+}
+
 # what pandas calls an index without a name in a parquet file
 INDEX_NAME = re.compile("__index_level_[0-9]+__")
 
@@ -259,6 +266,22 @@ def split_names(names: Iterable[str]) -> list[str]:
                 siblings[end, tuple(rest)][name] = words[end]
     found.update(*(members for members in siblings.values() if len(set(members.values())) > 1))
     return sorted(found)
+
+
+def split_of_folder(name: str) -> str | None:
+    """Return the split that a folder is called by; None where it is none that Hugging Face's ``datasets`` knows.
+
+    Parameters
+    ----------
+    name : str
+        Name of the folder.
+
+    Examples
+    --------
+    >>> split_of_folder("Training"), split_of_folder("dev"), split_of_folder("jazz")
+    ('train', 'validation', None)
+    """
+    return SPLIT_FOLDERS.get(name.lower())
 
 
 def file_text(name: str) -> str:

@@ -48,7 +48,7 @@ CODES = {
         ),
     },
     "information": {
-        "class_folders_alike",
+        *("class_folders_alike", "inner_splits_read"),
         *("fewer_components", "fold_column_divides_group", "interval_inside_groups", "no_random_split", "note"),
         *("open_set_counts", "open_set_not_measured", "random_split_gap", "remainders_left_out", "sound_as_read"),
         *("recordings_without_truth", "source_unknown", "truth_labels_as_statuses"),

@@ -10,20 +10,23 @@ from typing import Any
 
 from gmmaudio.corpus.clip import Clip, Corpus
 from gmmaudio.corpus.json_lines import read_json_lines
-from gmmaudio.corpus.reading import clip_of_cells, corpus_of_clips, read_manifest, scan_folder
+from gmmaudio.corpus.reading import (
+    clip_of_cells,
+    corpus_of_clips,
+    list_audio,
+    mixed_splits,
+    read_manifest,
+    scan_folder,
+)
 from gmmaudio.errors import CorpusError
 from gmmaudio.files import is_cache
 from gmmaudio.findings import Finding
 from gmmaudio.json_text import to_json
-from gmmaudio.names import file_text
+from gmmaudio.names import file_text, split_of_folder
 
 METADATA = ("metadata.csv", "metadata.jsonl")
-# the names that datasets takes for folders of splits -> the split
-SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
-    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
-}
+# where a repository keeps its files, as Hugging Face's hub has it
+DATA_FOLDER = "data"
 
 
 def holds_metadata(folder: Path) -> bool:
@@ -43,7 +46,9 @@ def holds_metadata(folder: Path) -> bool:
 
 
 def holds_splits(folder: Path) -> bool:
-    """Return whether all sub-folders are called as splits, train among them, and hold metadata or folders.
+    """Return whether sub-folders are called as splits, train among them, and each of these holds metadata or folders.
+
+    Others may lie beside them: :func:`read_splits` refuses those that hold audio.
 
     Parameters
     ----------
@@ -55,14 +60,37 @@ def holds_splits(folder: Path) -> bool:
     >>> holds_splits(Path("my_music"))
     False
     """
-    inner = _folders(folder)
-    names = [SPLITS.get(each.name.lower()) for each in inner]
+    inner = _split_folders(folder)
+    names = [split_of_folder(each.name) for each in inner]
     return (
         "train" in names
-        and None not in names
         and len(set(names)) == len(names) > 1
         and all(holds_metadata(each) or _folders(each) for each in inner)
     )
+
+
+def data_folder(folder: Path) -> Path:
+    """Return the folder of the splits of a repository: ``data`` in it, where that alone holds them, or the folder.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder.
+
+    Examples
+    --------
+    >>> data_folder(Path("my_music")).name
+    'my_music'
+    """
+    inner = _folders(folder)
+    if len(inner) == 1 and inner[0].name == DATA_FOLDER and holds_splits(inner[0]):
+        return inner[0]
+    return folder
+
+
+def _split_folders(folder: Path) -> list[Path]:
+    """Return the sub-folders that are called as splits, sorted."""
+    return [each for each in _folders(folder) if split_of_folder(each.name)]
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -111,7 +139,7 @@ def read_audio_folder(folder: Path, _suffixes: Collection[str] = ()) -> Corpus:
 def _split_of(path: str) -> str | None:
     """Return the split that the first folder of a path is called by."""
     parts = PurePosixPath(path).parts
-    return SPLITS.get(parts[0].lower()) if len(parts) > 1 else None
+    return split_of_folder(parts[0]) if len(parts) > 1 else None
 
 
 def read_metadata(table: Path, _suffixes: Collection[str] = ()) -> Corpus:
@@ -187,13 +215,22 @@ def read_splits(folder: Path, suffixes: Collection[str]) -> Corpus:
     Raises
     ------
     CorpusError
-        If one of them holds no usable corpus.
+        If one of them holds no usable corpus, or another folder beside them holds audio.
     """
+    folder = data_folder(folder)
     clips: list[Clip] = []
     findings: list[Finding] = []
     n_skipped = 0
-    for inner in _folders(folder):
-        name, split = file_text(inner.name), SPLITS[inner.name.lower()]
+    splits = _split_folders(folder)
+    for other in _folders(folder):
+        if other in splits:
+            continue
+        files, n_other = list_audio(other, suffixes)
+        if files:
+            raise mixed_splits(folder, [each.name for each in splits], [other.name])
+        n_skipped += n_other
+    for inner in splits:
+        name, split = file_text(inner.name), split_of_folder(inner.name)
         part = read_audio_folder(inner) if holds_metadata(inner) else scan_folder(inner, suffixes)
         clips += [replace(clip, path=posixpath.join(name, clip.path), split=split) for clip in part.clips]
         findings += part.findings

@@ -27,7 +27,7 @@ def check_folders(paths: Iterable[str]) -> tuple[Finding, ...]:
     --------
     >>> print(*check_folders(["my_music/jazz/1.wav", "my_music/metal/1.wav", "new_songs/1.wav"]))
     class folder 'my_music' holds folders only ('jazz', 'metal') and 'new_songs' files only: the folders in it may be \
-the classes; if they are, name 'my_music' as the corpus
+the classes; did you mean my_music/? If so, name it as the corpus
     """
     inner: dict[str, set[str]] = defaultdict(set)
     with_files: set[str] = set()
@@ -44,13 +44,44 @@ def _check_depth(inner: Mapping[str, Set[str]], with_files: Set[str]) -> tuple[F
     flat = sorted(label for label in inner if label in with_files and not inner[label])
     if len(deep) != 1 or not flat:
         return ()
+    return _folder_of_folders(deep[0], inner[deep[0]], f"and {some_names(flat)} files only")
+
+
+def check_single_folder(paths: Iterable[str]) -> tuple[Finding, ...]:
+    """Return the finding that the only class folder holds folders only, which may be the classes.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        As for :func:`check_folders`.
+
+    Returns
+    -------
+    tuple of Finding
+        One or none. It is for those who need several classes: a test set may have one.
+
+    Examples
+    --------
+    >>> print(*check_single_folder(["my_music/jazz/1.wav", "my_music/metal/1.wav"]))
+    class folder 'my_music' holds folders only ('jazz', 'metal') and is the only one: the folders in it may be the \
+classes; did you mean my_music/? If so, name it as the corpus
+    """
+    folders = [PurePosixPath(path).parts[:-1] for path in paths]
+    if len({each[0] for each in folders}) != 1 or any(len(each) == 1 for each in folders):
+        return ()
+    inner = {each[1] for each in folders}
+    return _folder_of_folders(folders[0][0], inner, "and is the only one") if len(inner) > 1 else ()
+
+
+def _folder_of_folders(label: str, inner: Set[str], beside: str) -> tuple[Finding, ...]:
+    """Return the finding that the folders in a class folder may be the classes."""
     return (
         Finding(
             "class_folder_of_folders",
             "warning",
-            f"class folder {deep[0]!r} holds folders only ({some_names(sorted(inner[deep[0]]))}) and "
-            f"{some_names(flat)} files only: the folders in it may be the classes",
-            f"if they are, name {deep[0]!r} as the corpus",
+            f"class folder {label!r} holds folders only ({some_names(sorted(inner))}) {beside}: the folders in it may "
+            "be the classes",
+            f"did you mean {label}/? If so, name it as the corpus",
         ),
     )
 

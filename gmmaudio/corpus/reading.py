@@ -10,7 +10,7 @@ import stat
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from gmmaudio.corpus.checks import check_similar_values
 from gmmaudio.corpus.clip import COLUMNS, Clip, Corpus, respell_clips
@@ -18,7 +18,7 @@ from gmmaudio.corpus.folder_checks import check_folders
 from gmmaudio.errors import CorpusError, ReadError
 from gmmaudio.files import TABLE_BYTES, find_path, is_cache, read_limited
 from gmmaudio.findings import Finding, some_names
-from gmmaudio.names import file_text, normal, skeleton
+from gmmaudio.names import file_text, normal, skeleton, split_of_folder
 from gmmaudio.text_tables import TextTable, check_known_columns, decode_text, parse_table
 
 
@@ -116,8 +116,77 @@ def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
         raise CorpusError(
             f"{root}: no audio in any sub-folder; expected one folder for each class, such as {root.name}/jazz/01.wav"
         )
-    findings += check_folders([clip.path for clip in clips])
-    return Corpus(root, respell_clips(clips), tuple(findings), n_skipped)
+    _refuse_mixed_splits(root, clips)
+    read, on_splits = read_inner_splits(clips)
+    findings += on_splits or check_folders([clip.path for clip in clips])
+    return Corpus(root, respell_clips(read), tuple(findings), n_skipped)
+
+
+def _refuse_mixed_splits(root: Path, clips: Sequence[Clip]) -> None:
+    """Raise CorpusError where some class folders, and not all, are called as different splits."""
+    split_of = {label: split_of_folder(label) for label in dict.fromkeys(clip.label for clip in clips)}
+    if None in split_of.values() and len({*split_of.values()} - {None}) > 1:
+        splits = [label for label, split in split_of.items() if split]
+        raise mixed_splits(root, splits, [label for label, split in split_of.items() if not split])
+
+
+def mixed_splits(root: Path, splits: Sequence[str], others: Sequence[str]) -> CorpusError:
+    """Return the error for a folder in which folders of splits lie beside other folders of audio.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    splits, others : sequence of str
+        Names of the folders that are called as splits, and of others.
+
+    Examples
+    --------
+    >>> print(mixed_splits(Path("songs"), ["test", "train"], ["jazz"]))
+    songs: 'test', 'train' are called as splits, and 'jazz' beside them is not; move it into them, name the folder of \
+one split as the corpus, or write a manifest with the columns path, label and split
+    """
+    return CorpusError(
+        f"{root}: {some_names(splits)} are called as splits, and {some_names(others)} beside them "
+        f"{'is' if len(others) == 1 else 'are'} not; move {'it' if len(others) == 1 else 'them'} into them, name the "
+        "folder of one split as the corpus, or write a manifest with the columns path, label and split"
+    )
+
+
+def read_inner_splits(clips: Sequence[Clip]) -> tuple[Sequence[Clip], tuple[Finding, ...]]:
+    """Return clips with the splits that folders in their class folders are called by, where all of them are.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        The clips of class folders, whose paths begin with the label.
+
+    Returns
+    -------
+    clips : sequence of Clip
+        With their splits; the same clips where some lie in another folder, or none is called train.
+    findings : tuple of Finding
+        That they are read as splits; empty where they are not.
+
+    Examples
+    --------
+    >>> clips, _ = read_inner_splits([Clip("jazz/train/1.wav", "jazz"), Clip("jazz/dev/2.wav", "jazz")])
+    >>> [clip.split for clip in clips]
+    ['train', 'validation']
+    """
+    folders = [PurePosixPath(clip.path).parts[1:-1] for clip in clips]
+    splits = [split_of_folder(inner[0]) if inner else None for inner in folders]
+    if None in splits or "train" not in splits or len(set(splits)) < 2:
+        return clips, ()
+    names = sorted({inner[0] for inner in folders})
+    return [replace(clip, split=split) for clip, split in zip(clips, splits, strict=True)], (
+        Finding(
+            "inner_splits_read",
+            "information",
+            f"the folders in the class folders are called as splits ({some_names(names)}) and are read as these",
+            "name one of them to use it (`split`)",
+        ),
+    )
 
 
 def _outside_folders(name: str) -> Finding:

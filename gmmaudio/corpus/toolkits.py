@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from gmmaudio.corpus.audio_folder import holds_metadata, holds_splits, read_audio_folder, read_metadata, read_splits
+from gmmaudio.corpus.audio_folder import (
+    data_folder,
+    holds_metadata,
+    holds_splits,
+    read_audio_folder,
+    read_metadata,
+    read_splits,
+)
 from gmmaudio.corpus.clip import Corpus
 from gmmaudio.corpus.kaldi_directory import WAVES, read_kaldi
 from gmmaudio.corpus.lhotse_manifests import find_supervisions, is_lhotse, read_lhotse
@@ -41,4 +48,4 @@ def find_reader(path: Path, *, is_folder: bool) -> Reader | None:
         return read_lhotse
     if holds_metadata(path):
         return read_audio_folder
-    return read_splits if holds_splits(path) else None
+    return read_splits if holds_splits(data_folder(path)) else None

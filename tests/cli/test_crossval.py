@@ -241,7 +241,7 @@ def test_one_artist_in_two_normal_forms_is_never_on_both_sides(command, corpus, 
     assert counted == "groups are known: 6 of them"
 
 
-def test_folders_of_splits_are_refused_and_one_of_them_is_a_warning(command, corpus, tmp_path):
+def test_folders_of_splits_are_refused_also_beside_another_and_one_of_them_is_a_warning(command, corpus, tmp_path):
     for split in ("train", "test"):
         shutil.copytree(corpus.root / "low" / "ann", tmp_path / "c" / split)
     for words in (("crossval", tmp_path / "c"), ("train", tmp_path / "c", "-o", tmp_path / "m.gmm")):
@@ -250,10 +250,12 @@ def test_folders_of_splits_are_refused_and_one_of_them_is_a_warning(command, cor
         assert "every label is the name of a split ('test', 'train'); expected classes: " in done.err
     shutil.copytree(corpus.root / "high" / "ann", tmp_path / "c" / "high")
     done = command("train", tmp_path / "c", "-o", tmp_path / "m.gmm", "--components", "1")
+    assert (done.code, done.out) == (3, "")
+    assert "'test', 'train' are called as splits, and 'high' beside them is not; move it into them, name " in done.err
+    shutil.rmtree(tmp_path / "c" / "test")
+    done = command("train", tmp_path / "c", "-o", tmp_path / "m.gmm", "--components", "1")
     assert done.code == 0
-    assert (
-        "warning: labels are called as parts of a corpus usually are: 'test', 'train'; if they are splits, " in done.err
-    )
+    assert "warning: labels are called as parts of a corpus usually are: 'train'; if they are splits, " in done.err
 
 
 def test_folds_and_groups_in_nearly_one_spelling_are_findings(command, corpus, tmp_path, tools):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gmmaudio.corpus.folder_checks import check_folders
+from gmmaudio.corpus.folder_checks import check_folders, check_single_folder
 
 
 def tree(**folders):
@@ -38,8 +38,25 @@ def test_a_corpus_beside_a_folder_of_songs():
     assert (finding.code, finding.level) == ("class_folder_of_folders", "warning")
     assert str(finding) == (
         "class folder 'my_music' holds folders only ('jazz', 'metal') and 'new_songs' files only: the folders in it "
-        "may be the classes; if they are, name 'my_music' as the corpus"
+        "may be the classes; did you mean my_music/? If so, name it as the corpus"
     )
+
+
+def test_the_only_class_folder_may_be_the_corpus():
+    (finding,) = check_single_folder(tree(my_music=["jazz", "metal"]))
+    assert (finding.code, finding.level) == ("class_folder_of_folders", "warning")
+    assert str(finding) == (
+        "class folder 'my_music' holds folders only ('jazz', 'metal') and is the only one: the folders in it may be "
+        "the classes; did you mean my_music/? If so, name it as the corpus"
+    )
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [tree(jazz=["a", "b"], rock=["c", "d"]), tree(jazz=["a", "b", ""]), tree(jazz=["a"]), tree(jazz=[""])],
+)
+def test_several_class_folders_or_one_with_files_or_a_single_folder_are_no_finding(paths):
+    assert check_single_folder(paths) == ()
 
 
 def test_two_corpora_of_the_same_classes():

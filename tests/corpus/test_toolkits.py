@@ -297,12 +297,68 @@ def test_folders_of_splits_hold_metadata_or_classes(tmp_path):
     assert corpus.n_skipped == 1
 
 
-def test_folders_that_are_called_as_splits_and_hold_files_are_classes_as_before(tmp_path):
+def test_folders_that_are_called_as_splits_and_hold_files_are_classes_which_training_refuses(tmp_path):
     for name in ("train", "test"):
         put(tmp_path / name, **{"1__wav": ""})
     assert {clip[1] for clip in clips_of(tmp_path)} == {"train", "test"}
-    # so are those beside another class
-    put(tmp_path / "mixed" / "train" / "jazz", **{"1__wav": ""})
-    put(tmp_path / "mixed" / "test" / "jazz", **{"1__wav": ""})
-    put(tmp_path / "mixed" / "boat", **{"1__wav": ""})
-    assert {clip[1] for clip in clips_of(tmp_path / "mixed")} == {"boat", "train", "test"}
+
+
+@pytest.mark.parametrize("inner", ["jazz", "."])
+def test_folders_of_splits_beside_another_class_are_refused_with_the_cure(tmp_path, inner):
+    put(tmp_path / "train" / inner, **{"1__wav": ""})
+    put(tmp_path / "test" / inner, **{"1__wav": ""})
+    put(tmp_path / "boat", **{"1__wav": ""})
+    assert refusal(tmp_path) == (
+        "DIR: 'test', 'train' are called as splits, and 'boat' beside them is not; move it into them, name the folder "
+        "of one split as the corpus, or write a manifest with the columns path, label and split"
+    )
+
+
+def test_a_folder_without_audio_beside_folders_of_splits_is_skipped(tmp_path):
+    put(tmp_path / "Training" / "jazz", **{"1__wav": ""})
+    put(tmp_path / "Dev" / "jazz", **{"2__wav": ""})
+    put(tmp_path / "figures", **{"a__png": "", "b__png": ""})
+    corpus = read_corpus(tmp_path, SUFFIXES)
+    assert [(clip.path, clip.split) for clip in corpus.clips] == [
+        ("Dev/jazz/2.wav", "validation"),
+        ("Training/jazz/1.wav", "train"),
+    ]
+    assert corpus.n_skipped == 2
+
+
+def test_one_folder_that_is_called_as_a_split_is_a_class(tmp_path):
+    put(tmp_path / "train", **{"1__wav": ""})
+    put(tmp_path / "boat", **{"1__wav": ""})
+    assert {clip[1] for clip in clips_of(tmp_path)} == {"boat", "train"}
+
+
+def test_splits_in_the_folder_data_are_read_as_a_repository_has_them(tmp_path):
+    put(tmp_path / "data" / "train" / "jazz", **{"1__wav": ""})
+    put(tmp_path / "data" / "test" / "jazz", **{"2__wav": ""})
+    put(tmp_path, readme__md="")
+    corpus = read_corpus(tmp_path, SUFFIXES)
+    assert corpus.root == tmp_path / "data"
+    assert [(clip.path, clip.split) for clip in corpus.clips] == [
+        ("test/jazz/2.wav", "test"),
+        ("train/jazz/1.wav", "train"),
+    ]
+    # not where it is one class of several
+    put(tmp_path / "songs", **{"3__wav": ""})
+    assert {clip[1] for clip in clips_of(tmp_path)} == {"data", "songs"}
+
+
+def test_splits_in_the_class_folders_are_read_where_every_file_lies_in_one(tmp_path):
+    for label in ("jazz", "rock"):
+        put(tmp_path / label / "train" / "album", **{"1__wav": ""})
+        put(tmp_path / label / "val", **{"2__wav": ""})
+    corpus = read_corpus(tmp_path, SUFFIXES)
+    assert [(clip.label, clip.split) for clip in corpus.clips] == [
+        *(("jazz", "train"), ("jazz", "validation")),
+        *(("rock", "train"), ("rock", "validation")),
+    ]
+    assert [finding.code for finding in corpus.findings] == ["inner_splits_read"]
+    # a file in no split leaves all of them without one
+    put(tmp_path / "rock", **{"3__wav": ""})
+    corpus = read_corpus(tmp_path, SUFFIXES)
+    assert {clip.split for clip in corpus.clips} == {None}
+    assert [finding.code for finding in corpus.findings] == ["splits_in_class_folders"]
