@@ -6,6 +6,8 @@ READY := $(VENV)/.installed
 # the lowest declared versions are tested on the lowest Python
 LOWEST_PYTHON ?= $(or $(shell command -v python3.11),python3)
 LOWEST := .venv-lowest
+# the quick tests on all cores, each file in one process so that its models are made once
+QUICK := -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help demo test coverage test-slow test-lowest lint check format bench many-files fuzz fuzz-models failing-writes kills \
 	same-bytes results train-memory pictures docs clean
@@ -40,7 +42,7 @@ demo: $(READY)
 	$(BIN)/python -m recipes.demo --out build/demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(QUICK)
 
 # the total and the modules that the tests cover least; measuring takes half as much time again
 coverage: $(READY)
@@ -57,7 +59,7 @@ $(LOWEST)/.installed: pyproject.toml gmmaudio/__init__.py .ci/constraints-lowest
 	@touch $@
 
 test-lowest: $(LOWEST)/.installed
-	$(LOWEST)/bin/python -m pytest -m "not slow"
+	$(LOWEST)/bin/python -m pytest $(QUICK)
 
 lint: $(READY)
 	$(BIN)/ruff check .
