@@ -463,6 +463,8 @@ def check_settings(path: Path, then: Mapping[str, Any], now: Mapping[str, Any]) 
                 f"{path}: was written with another model (SHA-256 {str(before)[:12]}..., now {str(after)[:12]}...); "
                 f"name the same model, {again}"
             )
+        if name == "columns":
+            raise SettingError(f"{path}: its rows have other columns; name another output, {again}")
         values = f"`{name}` was {_value(before)} and is {_value(after)} now"
         raise SettingError(f"{path}: {values}; name it as before, {again}")
 

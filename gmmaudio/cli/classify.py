@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options, rows_options
-from gmmaudio.json_text import to_json
+from gmmaudio.cli.answer_formats import FORMATS, choose_format, make_format
 from gmmaudio.names import file_text, quoted, respell
 
 if TYPE_CHECKING:
+    from gmmaudio.cli.answer_formats import AnswerFormat
     from gmmaudio.cli.inputs import Input
     from gmmaudio.cli.row_runs import RowRun
     from gmmaudio.evaluation import FailedInput
     from gmmaudio.models import Model, Prediction
     from gmmaudio.trials import GivenRows
-
-    Layout = tuple[str, Callable[[str, Prediction], str]]
 
 # what rounding may leave of priors that are named for all labels
 LARGEST_REST = 1e-2
@@ -35,10 +31,8 @@ LARGEST_REST = 1e-2
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(("text", "jsonl", "csv")),
-    default="text",
-    show_default=True,
-    help="Output format.",
+    type=click.Choice(FORMATS),
+    help="Output format. [default: that of the suffix of -o, or else text]",
 )
 @click.option(
     "-o",
@@ -51,7 +45,7 @@ LARGEST_REST = 1e-2
     "--top",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Number of labels to show, best first. [default: 1; jsonl: all]",
+    help="Number of labels to show, best first. [default: 1; json, jsonl: all]",
 )
 @click.option(
     "--from-file",
@@ -85,7 +79,7 @@ LARGEST_REST = 1e-2
 def command(
     model: Path,
     paths: tuple[str, ...],
-    output_format: str,
+    output_format: str | None,
     output: Path | None,
     top: int | None,
     list_file: str | None,
@@ -116,15 +110,15 @@ def command(
     opening = options.open_cluster(scheduler, n_dask, n_jobs)
     store = options.open_store(cache, cache_limit)
     loaded = load_model(model)
-    labels = loaded.scorer.labels
     values: dict[str, Any] = {
-        "priors": label_priors(priors, labels),
+        "priors": label_priors(priors, loaded.scorer.labels),
         "trial_s": trial_s,
         "min_duration_s": min_duration_s,
     }
-    shown = {"output_format": output_format, "top": top}
-    of_rows = {} if given is None else {"rows": str(given.path)}
-    settings = make_settings("classify", going, model=model_sha256(loaded), **of_rows, **shown, **values)
+    answer_format = _format(loaded, choose_format(output_format, output), top)
+    shown: dict[str, Any] = {} if given is None else {"rows": str(given.path)}
+    shown |= {"top": top, **answer_format.settings()}
+    settings = make_settings("classify", going, model=model_sha256(loaded), **shown, **values)
     failed: list[FailedInput] = []
     with _named(paths, list_file, loaded, given) as files:
         _keep_inputs(output, files, model, list_file)
@@ -137,11 +131,16 @@ def command(
             limits: dict[str, Any] = {"time_limit_s": time_limit_s, "memory_limit": memory_limit}
             values |= {"n_jobs": going.choose_jobs(n_jobs), "progress": progress, "cache": store, "cluster": cluster}
             with closed(pipeline.classify(loaded, todo, rows=given, **limits, **values)) as predictions:
-                _write_answers(run, predictions, _format(output_format, top, len(labels)), failed)
+                _write_answers(run, predictions, answer_format, failed)
     console.say_failed(failed)
     run.say_earlier()
     if run.n_failed:
         click.get_current_context().exit(EXIT_NOTHING if run.n_errors == run.n_done else EXIT_SOME_FAILED)
+
+
+def _format(model: Model, name: str, top: int | None) -> AnswerFormat:
+    """Return the format of the answers of a model."""
+    return make_format(name, model.scorer.labels, top, is_calibrated=model.calibration is not None)
 
 
 def _named(
@@ -198,20 +197,21 @@ def _outputs(output: Path | None) -> list[tuple[str, Path]]:
     return [(f"-o {path} would overwrite", path) for path in paths]
 
 
-def _write_answers(run: RowRun, predictions: Iterable[Prediction], layout: Layout, failed: list[FailedInput]) -> None:
+def _write_answers(
+    run: RowRun, predictions: Iterable[Prediction], answer_format: AnswerFormat, failed: list[FailedInput]
+) -> None:
     """Write the row of every prediction, and add the inputs that failed to a list."""
     from gmmaudio.cli import console
     from gmmaudio.evaluation import FailedInput
 
-    head, row = layout
-    run.begin(head)
+    run.begin(answer_format.head, answer_format.separator, answer_format.tail)
     for prediction in predictions:
         shown = run.next_input().shown
         failure = None
         if not prediction.scores:
             failure = prediction.code or "failed"
             failed.append(FailedInput(shown, prediction.code or "", prediction.message or ""))
-        run.add(row(shown, prediction), prediction.status, failure)
+        run.add(answer_format.row(shown, prediction), prediction.status, failure)
         console.say_notes(shown, prediction.notes)
     run.finish()
 
@@ -256,66 +256,3 @@ def label_priors(arguments: tuple[str, ...], labels: tuple[str, ...]) -> dict[st
             param_hint="--prior",
         )
     return named | {label: max(0.0, rest) / len(others) for label in others}
-
-
-def _format(output_format: str, top: int | None, n_labels: int) -> Layout:
-    """Return the head of the output, and the function of a name and a prediction that gives its part of it."""
-    from gmmaudio.cli.flags import with_flags
-    from gmmaudio.names import printable
-    from gmmaudio.text_tables import safe_cell
-
-    def text(shown: str, prediction: Prediction) -> str:
-        cells = [cell for label, _ in prediction.top(top or 1) for cell in (label, _confidence(prediction, label))]
-        if prediction.status in ("unknown", "mixed"):
-            cells.append(f"{prediction.status}: {with_flags(prediction.message or '')}")
-        return "\t".join(printable(cell) for cell in (shown, *cells)) + "\n" if cells else ""
-
-    def jsonl(shown: str, prediction: Prediction) -> str:
-        return to_json(_record(shown, prediction, top or n_labels)) + "\n"
-
-    n_shown = min(top or 1, n_labels)
-
-    def rows(shown: str, prediction: Prediction) -> str:
-        record = _record(shown, prediction, n_shown)
-        probability = record["probability"] or {}
-        pairs = [
-            cell for label, score in (record["scores"] or {}).items() for cell in (label, score, probability.get(label))
-        ]
-        fixed = [record.get(name) for name in ("path", "status", "duration_s", "code", "message")]
-        fixed.append("; ".join(note.text for note in prediction.notes) or None)
-        return _csv_line([safe_cell(cell) for cell in (*fixed, *pairs, *[None] * (len(heads) - len(pairs)))])
-
-    heads = [f"{name}_{i + 1}" for i in range(n_shown) for name in ("label", "score", "probability")]
-    fixed = ["path", "status", "duration_s", "code", "message", "notes"]
-    head = _csv_line([*fixed, *heads]) if output_format == "csv" else ""
-    return head, {"text": text, "jsonl": jsonl, "csv": rows}[output_format]
-
-
-def _csv_line(cells: Iterable[Any]) -> str:
-    """Return one row of CSV with its line end."""
-    out = io.StringIO(newline="")
-    csv.writer(out).writerow(cells)
-    return out.getvalue()
-
-
-def _confidence(prediction: Prediction, label: str) -> str:
-    """Return the probability of a label, or its score where there is none."""
-    if prediction.probability is None:
-        return f"{prediction.scores[label]:.4f}"
-    return f"{100 * prediction.probability[label]:.1f} %"
-
-
-def _record(shown: str, prediction: Prediction, top: int) -> dict[str, Any]:
-    """Return one line of jsonl."""
-    duration_s = prediction.duration_s
-    return {
-        "path": shown,
-        "status": prediction.status,
-        "label": prediction.label,
-        "scores": dict(prediction.top(top)) or None,
-        "probability": None if prediction.probability is None else dict(prediction.probability),
-        "duration_s": None if duration_s is None else round(duration_s, 3),
-        **({} if prediction.shares is None else {"shares": dict(prediction.shares)}),
-        **({} if prediction.code is None else {"code": prediction.code, "message": prediction.message}),
-        **({"notes": [asdict(note) for note in prediction.notes]} if prediction.notes else {}),
-    }

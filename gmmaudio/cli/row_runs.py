@@ -51,6 +51,8 @@ class RowRun(JournalledRun):
         super().__init__(journal, options)
         self.rows, self.settings = rows, settings
         self._queue: deque[Place] = deque()
+        self._separator = self._tail = ""
+        self._is_first = True
 
     def waiting(self, files: Iterable[Input]) -> Iterator[Input]:
         """Yield the inputs that are to be computed; those that are done wait for the ones before them.
@@ -67,14 +69,15 @@ class RowRun(JournalledRun):
             if place is None:
                 yield file
 
-    def begin(self, head: str) -> None:
+    def begin(self, head: str, separator: str = "", tail: str = "") -> None:
         """Write the first rows: the head, and those that are done.
 
         Parameters
         ----------
-        head : str
-            What stands before all rows.
+        head, separator, tail : str
+            What stands before all rows, between two, and after all of them.
         """
+        self._separator, self._tail = separator, tail
         if self.journal is not None and self.rows is not None:
             if self.options.goes_on and not self.journal.is_empty():
                 self.journal.go_on()
@@ -109,14 +112,15 @@ class RowRun(JournalledRun):
         if self.journal is not None:
             # first, so that no row is in the output that the journal does not have
             self.journal.add(JournalEntry(file.shown, stamp, status, failure, text))
-        self._write(text, is_new=True)
+        self._write_row(text, is_new=True)
         self._queue.popleft()
         self.count(status, failure, is_new=True)
         self._write_done()
 
     def finish(self) -> None:
-        """Bring all rows to disk."""
+        """Write the end, and bring all rows to disk."""
         self._write_done()
+        self._write(self._tail, is_new=True)
         if self.rows is not None and self.journal is not None:
             # a power failure may lose an output that the journal can restore, and not the other way round
             self.journal.sync()
@@ -152,9 +156,14 @@ class RowRun(JournalledRun):
         """Write the rows that are done, up to the next input that is computed."""
         while self._queue and isinstance(self._queue[0], int) and self.journal is not None:
             entry = self.journal.entry(self._queue[0])
-            self._write(entry.row, is_new=False)
+            self._write_row(entry.row, is_new=False)
             self._queue.popleft()
             self.count(entry.status, entry.code, is_new=False)
+
+    def _write_row(self, text: str, *, is_new: bool) -> None:
+        """Write a row, in one piece with what separates it from the one before."""
+        self._write(text if self._is_first else self._separator + text, is_new=is_new)
+        self._is_first = False
 
     def _write(self, text: str, *, is_new: bool) -> None:
         """Write a part of the output."""

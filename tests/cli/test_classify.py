@@ -49,7 +49,9 @@ def test_classify_text_has_scores_where_the_model_has_no_probabilities(command, 
     (row,) = rows_of_csv(command("classify", tmp_path / "m.gmm", good, "--format", "csv"))
     # the number of BLAS threads moves the last bits of a frame
     assert float(row["score_1"]) == pytest.approx(expected, rel=1e-6)
-    assert row["probability_1"] == ""
+    assert (row["probability"], row["probability_1"]) == ("", "")
+    assert {name for name in row if ":" in name} == {"score:high", "score:low", "score:mid"}
+    assert float(row["score:low"]) == float(row["score_1"])
 
 
 def test_classify_ranks_by_what_it_prints(command, model_file, good):
@@ -101,7 +103,9 @@ def test_classify_csv_has_one_row_for_each_file(command, model_file, good):
     result = command("classify", model_file, good, "gone.wav", "--format", "csv", "--top", "2")
     head = result.out.splitlines()[0]
     assert head == (
-        "path,status,duration_s,code,message,notes,label_1,score_1,probability_1,label_2,score_2,probability_2"
+        "path,status,label,probability,duration_s,code,message,notes,"
+        "label_1,score_1,probability_1,label_2,score_2,probability_2,"
+        "probability:high,probability:low,probability:mid"
     )
     ok, error = rows_of_csv(result)
     assert (ok["path"], ok["status"], ok["duration_s"], ok["code"], ok["label_1"]) == (
@@ -259,7 +263,7 @@ def test_a_clip_that_holds_nothing_to_go_by_is_unknown_and_says_why(command, mod
     assert command("classify", model_file, silent, tmp_path / "bad" / "empty.wav").code == 1
     assert command("classify", model_file, tmp_path / "bad" / "empty.wav").code == 3
     table = list(csv.reader(io.StringIO(command("classify", model_file, silent, good, "--format", "csv").out)))
-    assert {len(row) for row in table} == {9}
+    assert {len(row) for row in table} == {14}
     found = lines_of_json(alone)
     assert [(line["status"], line["label"], line["code"]) for line in found] == [
         ("unknown", None, "silent"), ("unknown", None, "too_short"),

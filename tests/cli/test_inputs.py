@@ -90,7 +90,7 @@ def test_a_list_names_files_in_any_script(command, model_file, good, tmp_path):
         (["."], 3, "no audio file among the paths; name a file, or a folder that holds audio"),
         (["gone.wav"], 3, "skipped [vanished] gone.wav: is not there; check the path\n1 input failed\n"),
         (["x.wav", "-j", "0"], 2, "--jobs is 0; expected 1 or more worker processes"),
-        (["x.wav", "--format", "xml"], 2, "'xml' is not one of 'text', 'jsonl', 'csv'"),
+        (["x.wav", "--format", "xml"], 2, "'xml' is not one of 'text', 'csv', 'jsonl'"),
     ],
 )
 def test_classify_without_anything_to_classify(command, model_file, tmp_path, monkeypatch, words, code, complaint):

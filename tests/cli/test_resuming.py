@@ -21,7 +21,7 @@ from gmmaudio.errors import WriteError
 from gmmaudio.journal import Journal
 from tests.cli.conftest import GMMAUDIO
 
-FORMATS = ("text", "jsonl", "csv")
+FORMATS = ("text", "jsonl", "csv", "json")
 
 
 @pytest.fixture

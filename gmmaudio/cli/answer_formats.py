@@ -1,0 +1,230 @@
+"""The formats of answers: text, CSV, JSON lines and a JSON array, each written row by row."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmmaudio.json_text import to_json
+from gmmaudio.text_tables import safe_cell
+
+if TYPE_CHECKING:
+    from gmmaudio.models import Prediction
+
+FORMATS = ("text", "csv", "jsonl", "json")
+# formats by the suffix of an output
+SUFFIXES = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+}
+# the columns of a table before those of ranked labels, with what is in them
+FIXED = {
+    "path": "text",
+    "status": "text",
+    "label": "text",
+    "probability": "probability",
+    "duration_s": "number",
+    "code": "text",
+    "message": "text",
+    "notes": "text",
+}
+RANKED = {"label": "text", "score": "number", "probability": "probability"}
+# digits of a probability in CSV
+DIGITS = 4
+# what separates cells in some program
+SEPARATORS = ",;\t\r"
+
+
+@dataclass(frozen=True)
+class AnswerFormat:
+    """The parts of an output.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`FORMATS`.
+    row : callable
+        The name of an input, and its prediction -> its row.
+    head, separator, tail : str
+        What stands before all rows, between two, and after all of them.
+    columns : mapping of str to str or None
+        Of a table, its columns, each with what is in it: ``text``, ``number`` or ``probability``.
+    """
+
+    name: str
+    row: Callable[[str, Prediction], str]
+    head: str = ""
+    separator: str = ""
+    tail: str = ""
+    columns: Mapping[str, str] | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return the values that rows depend on, for the journal of a run."""
+        return {"output_format": self.name, "columns": None if self.columns is None else list(self.columns)}
+
+
+@dataclass(frozen=True)
+class CsvStyle:
+    """The style of a CSV file.
+
+    Parameters
+    ----------
+    separator : str
+        What separates cells.
+    decimal : str
+        The decimal sign.
+    mark : str
+        What the file begins with: a byte order mark, or nothing.
+    """
+
+    separator: str = ","
+    decimal: str = "."
+    mark: str = ""
+
+
+def choose_format(named: str | None, output: Path | None) -> str:
+    """Return the format of an output: the one that is named, or that of its suffix, or text.
+
+    Parameters
+    ----------
+    named : str or None
+        Name of a format.
+    output : Path or None
+        The file; None is standard output.
+
+    Examples
+    --------
+    >>> choose_format(None, Path("night.CSV")), choose_format("jsonl", Path("night.csv")), choose_format(None, None)
+    ('csv', 'jsonl', 'text')
+    """
+    return named or SUFFIXES.get("" if output is None else output.suffix.lower(), "text")
+
+
+def make_format(
+    name: str, labels: Sequence[str], top: int | None, *, is_calibrated: bool, style: CsvStyle = CsvStyle()
+) -> AnswerFormat:
+    """Return a format of the answers of a model.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`FORMATS`.
+    labels : sequence of str
+        Labels of the model.
+    top : int or None
+        Number of ranked labels: by default one, and in JSON all.
+    is_calibrated : bool
+        Whether the model gives probabilities.
+    style : CsvStyle
+        Of CSV.
+    """
+    n_ranked = min(top or 1, len(labels))
+    if name == "text":
+        return AnswerFormat(name, partial(_text_row, n_ranked=n_ranked))
+    if name in ("json", "jsonl"):
+        record = partial(_json_row, top=top or len(labels))
+        if name == "jsonl":
+            return AnswerFormat(name, lambda shown, prediction: record(shown, prediction) + "\n")
+        # each row brings the end of the line before it: only the last has no comma
+        return AnswerFormat(name, record, "[\n", ",\n", "\n]\n")
+    columns = _columns(labels, n_ranked, is_calibrated=is_calibrated)
+    kinds = tuple(columns.values())
+    return AnswerFormat(
+        name,
+        lambda shown, prediction: _csv_line(_cells(shown, prediction, columns), kinds, style),
+        style.mark + _csv_line(list(columns), ["text"] * len(columns), style),
+        columns=columns,
+    )
+
+
+def _text_row(shown: str, prediction: Prediction, *, n_ranked: int) -> str:
+    """Return the line of an answer; nothing for an input that failed."""
+    from gmmaudio.cli.flags import with_flags
+    from gmmaudio.names import printable
+
+    cells = [cell for label, _ in prediction.top(n_ranked) for cell in (label, _confidence(prediction, label))]
+    if prediction.status in ("unknown", "mixed"):
+        cells.append(f"{prediction.status}: {with_flags(prediction.message or '')}")
+    return "\t".join(printable(cell) for cell in (shown, *cells)) + "\n" if cells else ""
+
+
+def _confidence(prediction: Prediction, label: str) -> str:
+    """Return the probability of a label, or its score where there is none."""
+    if prediction.probability is None:
+        return f"{prediction.scores[label]:.4f}"
+    return f"{100 * prediction.probability[label]:.1f} %"
+
+
+def _json_row(shown: str, prediction: Prediction, *, top: int) -> str:
+    """Return the JSON object of an answer."""
+    duration_s = prediction.duration_s
+    return to_json(
+        {
+            "path": shown,
+            "status": prediction.status,
+            "label": prediction.label,
+            "scores": dict(prediction.top(top)) or None,
+            "probability": None if prediction.probability is None else dict(prediction.probability),
+            "duration_s": None if duration_s is None else round(duration_s, 3),
+            **({} if prediction.shares is None else {"shares": dict(prediction.shares)}),
+            **({} if prediction.code is None else {"code": prediction.code, "message": prediction.message}),
+            **({"notes": [asdict(note) for note in prediction.notes]} if prediction.notes else {}),
+        }
+    )
+
+
+def _columns(labels: Sequence[str], n_ranked: int, *, is_calibrated: bool) -> dict[str, str]:
+    """Return the columns of a table: fixed ones, those of the best labels, and one for each label."""
+    ranked = {f"{name}_{i + 1}": kind for i in range(n_ranked) for name, kind in RANKED.items()}
+    name = "probability" if is_calibrated else "score"
+    return {**FIXED, **ranked, **{f"{name}:{label}": RANKED[name] for label in labels}}
+
+
+def _cells(shown: str, prediction: Prediction, columns: Mapping[str, str]) -> list[Any]:
+    """Return the cells of a row: texts, numbers, and None where there is neither."""
+    probability, scores = prediction.probability or {}, prediction.scores
+    duration_s = prediction.duration_s
+    values: dict[str, Any] = {
+        "path": shown,
+        "status": prediction.status,
+        "label": prediction.label,
+        "probability": probability.get(prediction.label or ""),
+        "duration_s": None if duration_s is None else round(duration_s, 3),
+        "code": prediction.code,
+        "message": prediction.message,
+        "notes": "; ".join(note.text for note in prediction.notes) or None,
+        **{f"probability:{label}": value for label, value in probability.items()},
+        **{f"score:{label}": value for label, value in scores.items()},
+    }
+    for i, (label, score) in enumerate(prediction.top(len(scores)), 1):
+        values |= {f"label_{i}": label, f"score_{i}": score, f"probability_{i}": probability.get(label)}
+    return [values.get(name) for name in columns]
+
+
+def _csv_line(cells: Sequence[Any], kinds: Sequence[str], style: CsvStyle) -> str:
+    """Return one row of CSV with its line end; no text in it starts a formula."""
+    out = io.StringIO(newline="")
+    # a program with another separator must not find a cell that begins inside a text
+    is_quoted = any(each in cell for cell in cells if isinstance(cell, str) for each in SEPARATORS)
+    written = [_csv_cell(cell, kind, style.decimal) for cell, kind in zip(cells, kinds, strict=True)]
+    quoted = csv.writer(out, delimiter=style.separator, quoting=csv.QUOTE_ALL)
+    plain = csv.writer(out, delimiter=style.separator)
+    (quoted if is_quoted else plain).writerow(written)
+    return out.getvalue()
+
+
+def _csv_cell(cell: Any, kind: str, decimal: str) -> Any:
+    """Return a cell as CSV has it: numbers as they are, probabilities rounded."""
+    from gmmaudio.cell_columns import NumberText
+
+    if cell is None or kind == "text":
+        return safe_cell(cell)
+    text = f"{cell:.{DIGITS}f}" if kind == "probability" else str(cell)
+    return NumberText(text.replace(".", decimal))
