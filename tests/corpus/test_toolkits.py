@@ -317,7 +317,7 @@ def test_folders_of_splits_beside_another_class_are_refused_with_the_cure(tmp_pa
 def test_a_folder_without_audio_beside_folders_of_splits_is_skipped(tmp_path):
     put(tmp_path / "Training" / "jazz", **{"1__wav": ""})
     put(tmp_path / "Dev" / "jazz", **{"2__wav": ""})
-    put(tmp_path / "figures", **{"a__png": "", "b__png": ""})
+    put(tmp_path / "figures", a__png="", b__png="")
     corpus = read_corpus(tmp_path, SUFFIXES)
     assert [(clip.path, clip.split) for clip in corpus.clips] == [
         ("Dev/jazz/2.wav", "validation"),
