@@ -293,12 +293,23 @@ def resampled(blocks: Iterable[Samples], rate_in: int, rate_out: int) -> Iterato
 @contextmanager
 def _open(path: Path) -> Iterator[Decoder]:
     """Open a file and yield the decoder that recognises its content."""
-    with _open_handle(path) as handle, open_decoder(handle) as decoder:
+    with open_file(path) as handle, open_decoder(handle) as decoder:
         yield decoder
 
 
-def _open_handle(path: Path) -> BinaryIO:
-    """Return the open file, or raise AudioError with the system's reason."""
+def open_file(path: Path) -> BinaryIO:
+    """Return the open file, or raise AudioError with the system's reason.
+
+    Parameters
+    ----------
+    path : Path
+        A regular file that has bytes.
+
+    Raises
+    ------
+    AudioError
+        ``vanished``, ``unreadable``, ``not_a_file`` or ``empty``.
+    """
     path = find_path(path)
     try:
         mode = path.stat().st_mode

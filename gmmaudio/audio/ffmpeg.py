@@ -68,8 +68,8 @@ def open_ffmpeg(content: SplicedFile, sndfile_error: str, recording: Recording) 
     try:
         import av
     except ImportError as error:
-        if _is_ffmpeg_format(head) or head.startswith(b"fLaC"):
-            raise AudioError("needs_media", f"is a format that libsndfile does not read; {MEDIA_REMEDY}") from error
+        if is_ffmpeg_format(head) or head.startswith(b"fLaC"):
+            raise needs_media() from error
         raise _decoding_error(head, sndfile_error) from error
     try:
         decoder = FfmpegDecoder(content, recording)
@@ -404,8 +404,19 @@ def _declarations(container: Any, stream: Any) -> AudioInfo:
     return AudioInfo(int(stream.rate), int(stream.channels), duration_s, container.format.name)
 
 
-def _is_ffmpeg_format(head: bytes) -> bool:
-    """Return whether the first bytes are of a container that FFmpeg reads and libsndfile does not."""
+def is_ffmpeg_format(head: bytes) -> bool:
+    r"""Return whether the first bytes are of a container that FFmpeg reads and libsndfile does not.
+
+    Parameters
+    ----------
+    head : bytes
+        Twelve bytes or more.
+
+    Examples
+    --------
+    >>> is_ffmpeg_format(b"\0\0\0\x18ftypM4A "), is_ffmpeg_format(b"RIFF....WAVE")
+    (True, False)
+    """
     return (
         head[4:8] == b"ftyp"  # mp4, m4a, mov
         or head[:4] == b"\x1aE\xdf\xa3"  # matroska, webm
@@ -417,11 +428,22 @@ def _is_ffmpeg_format(head: bytes) -> bool:
     )
 
 
+def needs_media() -> AudioError:
+    """Return the error for a file whose format only FFmpeg reads, where it is not installed.
+
+    Examples
+    --------
+    >>> needs_media().code
+    'needs_media'
+    """
+    return AudioError("needs_media", f"is a format that libsndfile does not read; {MEDIA_REMEDY}")
+
+
 def _decoding_error(head: bytes, sndfile_error: str) -> AudioError:
     """Return the error for content that cannot be decoded: ``damaged`` if it starts as an audio format does."""
     signatures = (b"RIFF", b"fLaC", b"OggS", b"FORM", b"caff", b".snd", b"riff", b"RF64", b"ID3")
     mp3_frame = head[:2] in (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
-    if head.startswith(signatures) or _is_ffmpeg_format(head) or mp3_frame:
+    if head.startswith(signatures) or is_ffmpeg_format(head) or mp3_frame:
         return AudioError(
             "damaged",
             f"starts like an audio file but cannot be decoded ({sndfile_error.rstrip('.')}); copy it again",

@@ -334,8 +334,9 @@ split = click.option("--split", callback=name_text, metavar="NAME", help="Use th
 group_by = click.option(
     "--group-by",
     callback=name_text,
-    metavar="COLUMN|parent|none",
-    help="Source of groups: a manifest column, the folder that holds the file, or none. [default: group]",
+    metavar="COLUMN|parent|tag:artist|tag:album|none",
+    help="Source of groups: a manifest column, the folder that holds the file, a tag of the file, or none. "
+    "[default: group]",
 )
 shard = click.option(
     "--shard",

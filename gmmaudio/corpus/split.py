@@ -137,7 +137,8 @@ def plan_split(
         Name of the split.
     group_by : str or None
         Clips that are held out together: those with one value in this column of the manifest; ``parent``, those in one
-        folder; ``none``, every file by itself; None, those of one group of the corpus.
+        folder; ``none``, every file by itself; None, those of one group of the corpus. (``tag:artist`` is a column that
+        :mod:`gmmaudio.pipeline.tag_groups` fills.)
     fold_column : str or None
         Column that holds the fold of each clip.
 

@@ -41,6 +41,7 @@ from gmmaudio.pipeline.own_rows import (
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_trials
 from gmmaudio.pipeline.stored_checkpoints import checkpoints_of
+from gmmaudio.pipeline.tag_groups import with_tags
 from gmmaudio.pipeline.training import check_lost_labels, check_trial_set
 from gmmaudio.trials import (
     DEFAULT_MEMORY_BYTES,
@@ -224,6 +225,7 @@ def run_crossval(
     """
     clock, store = Clock.start(), as_store(cache)
     run = replace(run, checkpoints=run.checkpoints or checkpoints_of(store))
+    corpus = with_tags(corpus, options.group_by, progress=run.progress)
     clips = plan_split(corpus.clips, split=options.split, group_by=options.group_by, fold_column=options.fold_column)
     _check_divisible(clips, options, recipe.seed)
     check_robustness(rows, robustness=options.robustness)

@@ -32,6 +32,7 @@ from gmmaudio.pipeline.own_rows import (
 )
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_durations, score_trials
+from gmmaudio.pipeline.tag_groups import with_tags
 from gmmaudio.trials import (
     DEFAULT_MEMORY_BYTES,
     Degradation,
@@ -129,7 +130,7 @@ def evaluate(
     clock, run = Clock.start(), RunContext(n_jobs, progress, time_limit_s, memory_limit)
     settings = model_settings(model, rows, trial_s, min_duration_s, robustness=robustness)
     durations_s = known_durations(model.features, durations_s)
-    store, corpus = as_store(cache), as_corpus(corpus, rows)
+    store, corpus = as_store(cache), with_tags(as_corpus(corpus, rows), group_by, progress=progress)
     options = {
         "split": split,
         "trial_s": settings.trial_s or 0.0,

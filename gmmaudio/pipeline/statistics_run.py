@@ -22,6 +22,7 @@ from gmmaudio.models.linear_algebra import Matrix
 from gmmaudio.names import normal
 from gmmaudio.pipeline.arguments import as_corpus, as_spool, as_store
 from gmmaudio.pipeline.provenance import versions
+from gmmaudio.pipeline.tag_groups import with_tags
 from gmmaudio.trials import DEFAULT_MEMORY_BYTES, Trial, TrialSet, build_trial_set
 from gmmaudio.values import checked
 
@@ -86,7 +87,7 @@ def stats(
     (6, (6, 44))
     """
     store, run = as_store(cache), RunContext(n_jobs, progress, time_limit_s, memory_limit)
-    corpus, background = as_corpus(corpus), Background.of_model(model)
+    corpus, background = with_tags(as_corpus(corpus), group_by, progress=progress), Background.of_model(model)
     clips = tuple(map(_in_normal_form, plan_split(corpus.clips, split=split, group_by=group_by)))
     part = None if shard is None else Shard(*shard, digest_clips(clips))
     selected = clips if part is None else select_shard(clips, part.index, part.n)

@@ -32,6 +32,7 @@ from gmmaudio.pipeline.leakage import check_training_set
 from gmmaudio.pipeline.own_rows import check_given, recipe_of_rows, training_trials
 from gmmaudio.pipeline.provenance import versions
 from gmmaudio.pipeline.stored_checkpoints import checkpoints_of
+from gmmaudio.pipeline.tag_groups import with_tags
 from gmmaudio.trials import DEFAULT_MEMORY_BYTES, GivenRows, Trial, TrialSet, clips_of, with_features
 from gmmaudio.values import checked
 
@@ -144,7 +145,7 @@ def train(
         )
     store = as_store(cache)
     run = RunContext(n_jobs, progress, time_limit_s, memory_limit, checkpoints_of(store), cluster)
-    corpus, recipe = as_corpus(corpus, rows), as_recipe(preset)
+    corpus, recipe = with_tags(as_corpus(corpus, rows), group_by, progress=progress), as_recipe(preset)
     clips = plan_split(corpus.clips, split=split, group_by=group_by)
     check_labels([clip.label for clip in clips])
     recipe = recipe_of_rows(recipe, rows, clips)

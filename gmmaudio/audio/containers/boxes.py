@@ -108,6 +108,77 @@ def find_boxes(handle: ReadableFile, start: int, stop: int) -> Found | None:
     return Found([replace(recording, truncated=cut_message(name, last.stop - last.start, n_there, 0))], end)
 
 
+class SoundTrack(NamedTuple):
+    """Declarations of the first track of sound in the index of an MP4.
+
+    Parameters
+    ----------
+    codec : str
+        Four characters, such as ``mp4a``.
+    sample_rate_hz, n_channels : int
+        As the description of the samples has them; 0 where it leaves them to the codec.
+    duration_s : float
+        Seconds; 0 where the index declares none.
+    n_bytes : int
+        Bytes of the boxes of media data of the file.
+    """
+
+    codec: str
+    sample_rate_hz: int
+    n_channels: int
+    duration_s: float
+    n_bytes: int
+
+
+def read_sound_track(handle: ReadableFile, stop: int) -> SoundTrack | None:
+    """Return the declarations of the first track of sound in the index of an MP4; None where there is none.
+
+    Parameters
+    ----------
+    handle : readable file
+        The open file.
+    stop : int
+        Its number of bytes.
+
+    References
+    ----------
+    ISO/IEC 14496-12, sections 8.4.2 (mdhd), 8.4.3 (hdlr) and 12.2.3 (AudioSampleEntry).
+    """
+    outer = [box for box in _boxes_in(handle, 0, stop) if box.kind in (b"moov", b"mdat")]
+    index = next((box for box in outer if box.kind == b"moov" and box.stop <= stop), None)
+    if index is None:
+        return None
+    n_bytes = sum(min(box.stop, stop) - box.body for box in outer if box.kind == b"mdat")
+    for track in _boxes_in(handle, index.body, index.stop):
+        kinds = _boxes_below(handle, track) if track.kind == b"trak" else {}
+        if {b"hdlr", b"mdhd", b"stsd"} <= kinds.keys() and read_at(handle, kinds[b"hdlr"].body + 8, 4) == b"soun":
+            return _track_of(handle, kinds[b"mdhd"], kinds[b"stsd"], n_bytes)
+    return None
+
+
+def _boxes_below(handle: ReadableFile, box: Box) -> dict[bytes, Box]:
+    """Return the first box of each type at any depth below one."""
+    found: dict[bytes, Box] = {}
+    for inner in _boxes_in(handle, box.body, box.stop):
+        if inner.stop > box.stop:
+            break
+        found.setdefault(inner.kind, inner)
+        if inner.kind in _CONTAINERS:
+            found = _boxes_below(handle, inner) | found
+    return found
+
+
+def _track_of(handle: ReadableFile, header: Box, descriptions: Box, n_bytes: int) -> SoundTrack | None:
+    """Return the declarations in the header of a track and its first description of samples."""
+    times, entry = read_at(handle, header.body, 32), read_at(handle, descriptions.body + 8, 36)
+    if len(times) < 32 or len(entry) < 36:
+        return None
+    # version 1 has times of 64 bits
+    scale, duration = struct.unpack(">IQ", times[20:32]) if times[0] else struct.unpack(">II", times[12:20])
+    n_channels, rate = struct.unpack(">H", entry[24:26])[0], struct.unpack(">H", entry[32:34])[0]
+    return SoundTrack(entry[4:8].decode("latin-1"), rate, n_channels, duration / scale if scale else 0.0, n_bytes)
+
+
 def _box_at(handle: ReadableFile, offset: int, stop: int) -> Box | None:
     """Return the box at an offset; None where none begins."""
     head = read_at(handle, offset, 16)
