@@ -14,8 +14,8 @@ TAGS = {"artist": "artist", "album": "album"}
 def read_tags(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return the tags of an audio file that clips can be grouped by.
 
-    The tags of mp3 (ID3), FLAC, Vorbis, Opus, MP4, WAV, AIFF and WMA are read. A file of another format, or with damaged
-    tags, has none.
+    The tags of mp3 (ID3), FLAC, Vorbis, Opus, MP4, WAV, AIFF and WMA are read. A file of another format, or with
+    damaged tags, has none.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Facts that the head of an audio file declares, read from as few of its bytes as they take.
 
-:func:`gmmaudio.audio.read_info` looks through the whole of a file for damaged places and joined recordings; here nothing
-but the head is believed, so that thousands of files take seconds.
+:func:`gmmaudio.audio.read_info` looks through the whole of a file for damaged places and joined recordings; here
+nothing but the head is believed, so that thousands of files take seconds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gmmaudio.files import find_path
 # bytes by which a format is told
 FIRST_BYTES = 16
 # names of what libsndfile calls by the container, or in another way; those of codecs are better known
-NAMES = {"WAVEX": "WAV", "MPEG": "MP3", "VORBIS": "Vorbis", "OPUS": "Opus", "MPEG_LAYER_I": "MP1", "MPEG_LAYER_II": "MP2"}
+NAMES = {"WAVEX": "WAV", "MPEG": "MP3", "MPEG_LAYER_III": "MP3", "VORBIS": "Vorbis", "OPUS": "Opus"}
 NAMES |= {"mp4a": "AAC", "alac": "ALAC", "Opus": "Opus", "fLaC": "FLAC", "ac-3": "AC-3", ".mp3": "MP3", "samr": "AMR"}
 NAMED_BY_CODEC = ("OGG", "MPEG", "MP3")
 # libsndfile's names of codings that keep all samples
@@ -119,7 +119,7 @@ def has_media() -> bool:
 
 
 def _sndfile_facts(path: Path, size: int) -> HeadFacts | None:
-    """Return what libsndfile reads of a head; None where it reads none, or no length."""
+    """Return the facts that libsndfile reads of a head; None where it reads none, or no length."""
     import soundfile
 
     try:
@@ -135,7 +135,7 @@ def _sndfile_facts(path: Path, size: int) -> HeadFacts | None:
 
 
 def _ogg_facts(handle: BinaryIO, size: int) -> HeadFacts | None:
-    """Return what the first and the last page of an Ogg file declare of Vorbis or Opus; None for other content.
+    """Return the facts in the first and the last page of a Vorbis or Opus file; None for other content.
 
     References: RFC 3533, section 6 (pages); Vorbis I, section 4.2.2; RFC 7845, section 5.1.
     """
@@ -160,7 +160,7 @@ def _ogg_facts(handle: BinaryIO, size: int) -> HeadFacts | None:
 
 
 def _track_facts(handle: BinaryIO, size: int) -> HeadFacts | None:
-    """Return what the index of an MP4 says of its first track of sound; None where it says too little."""
+    """Return the facts in the index of an MP4 on its first track of sound; None where it says too little."""
     track = read_sound_track(handle, size)
     if track is None or not track.duration_s or not track.sample_rate_hz:
         return None
@@ -170,12 +170,12 @@ def _track_facts(handle: BinaryIO, size: int) -> HeadFacts | None:
 
 
 def _mpeg_facts(handle: BinaryIO, size: int) -> HeadFacts | None:
-    """Return what the first frames of an mp3 declare; None where they are none, or do not follow each other."""
+    """Return the facts in the first frames of an mp3; None where they are none, or do not follow each other."""
     offset = skip_tags(handle, 0, size)
     spans = _frames(handle, offset, size)
     if len(spans) < N_FRAMES:
         return None
-    (format, index, length), n_channels = spans[0], 1 if spans[0][0].is_mono else 2
+    (format, _, length), n_channels = spans[0], 1 if spans[0][0].is_mono else 2
     tag = read_length_tag(handle, offset, offset + length, format)
     n_bytes = size - offset
     if tag is not None and tag.n_frames:

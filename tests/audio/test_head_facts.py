@@ -1,4 +1,4 @@
-"""Heads of files in every format: the same facts as a look through the whole file finds, and nothing read beyond them."""
+"""Heads of files in every format: the same facts as a look through the whole file finds."""
 
 import io
 import sys
