@@ -6,21 +6,18 @@ modified. Empty sound stays empty, and silence stays silent. Randomness comes on
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from gmmaudio.arrays import refuse_masked
-from gmmaudio.audio.formats import MAX_RATE_HZ, MIN_RATE_HZ, Samples
+from gmmaudio.audio.formats import Samples
+from gmmaudio.audio.lossy_codecs import mp3, opus, vorbis
+from gmmaudio.audio.sample_checks import checked_samples
 from gmmaudio.errors import SettingError
 
-# a larger magnitude overflows in float32
-MAX_MAGNITUDE = 1e30
 MAX_DB = 100.0
 MIN_CUTOFF_HZ = 20.0
 STOP_BAND_DB = 65.0
@@ -28,10 +25,6 @@ STOP_BAND_DB = 65.0
 TRANSITION = 0.1
 # shortest and longest gap
 GAP_S = (0.1, 0.5)
-# above 200 kHz libvorbis has no mode, and libsndfile crashes
-VORBIS_MAX_RATE_HZ = 192_000
-# samples per write; libsndfile puts a whole block on the stack, and one of a minute overflows it
-VORBIS_BLOCK = 4_000
 
 
 def band_limit(samples: Samples, sr: int, cutoff_hz: float) -> Samples:
@@ -70,7 +63,7 @@ def band_limit(samples: Samples, sr: int, cutoff_hz: float) -> Samples:
     >>> bool(np.abs(high[1_000:7_000]).max() < 1e-3)
     True
     """
-    sound = _checked(samples, sr)
+    sound = checked_samples(samples, sr)
     if not cutoff_hz >= MIN_CUTOFF_HZ:
         raise SettingError(f"cutoff_hz is {cutoff_hz}; expected {MIN_CUTOFF_HZ:g} Hz or more")
     if cutoff_hz >= sr / 2:
@@ -109,7 +102,7 @@ def gain(samples: Samples, db: float) -> Samples:
     >>> gain(np.array([0.5, -1.0]), -20.0)
     array([ 0.05, -0.1 ], dtype=float32)
     """
-    sound = _checked(samples)
+    sound = checked_samples(samples)
     _check_db("db", db)
     return sound * np.float32(10 ** (db / 20))
 
@@ -143,7 +136,7 @@ def clip(samples: Samples, share: float) -> Samples:
     >>> clip(np.array([0.1, -0.2, 0.3, -0.4]), 0.5)
     array([ 0.1, -0.2,  0.2, -0.2], dtype=float32)
     """
-    sound = _checked(samples)
+    sound = checked_samples(samples)
     if not 0 <= share < 1:
         raise SettingError(f"share is {share}; expected 0 to below 1")
     magnitudes = np.sort(np.abs(sound[sound != 0]))
@@ -184,7 +177,7 @@ def insert_silence(samples: Samples, sr: int, share: float, rng: np.random.Gener
     >>> int((with_gaps == 0).sum())
     8000
     """
-    sound = _checked(samples, sr)
+    sound = checked_samples(samples, sr)
     if not 0 <= share <= 1:
         raise SettingError(f"share is {share}; expected 0 to 1")
     n_silent = round(share * len(sound))
@@ -228,64 +221,13 @@ def add_noise(samples: Samples, snr_db: float, rng: np.random.Generator) -> Samp
     >>> round(float(10 * np.log10(np.mean(sound**2) / np.mean(noise**2))), 3)
     20.0
     """
-    sound = _checked(samples)
+    sound = checked_samples(samples)
     _check_db("snr_db", snr_db)
     power = _power(sound)
     if power == 0:
         return sound
     noise = rng.standard_normal(len(sound), dtype=np.float32)
     return sound + noise * np.float32(math.sqrt(power / _power(noise)) * 10 ** (-snr_db / 20))
-
-
-def vorbis(samples: Samples, sr: int, quality: float = 0.0) -> Samples:
-    """Return the sound after encoding as Ogg Vorbis and decoding, of the same length and not delayed.
-
-    At quality 0, the lowest, music takes 33 kb/s at 22,050 Hz and 28 kb/s at 16,000 Hz (means over 90 clips of 10 s, of
-    nine genres). The encoder drops what it takes to be inaudible: all of a sound with a level of about 1e-6.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (n,)
-        Mono sound, full scale -1 to 1. A higher peak is scaled to full scale for the encoder, and back after it.
-    sr : int
-        Sample rate, hertz, 4,000 to 192,000.
-    quality : float
-        0 (smallest file) to 1 (best), a tenth of the encoder's usual -q. libsndfile's default is 0.4.
-
-    Returns
-    -------
-    ndarray, shape (n,), float32
-        The decoded sound.
-
-    Raises
-    ------
-    SettingError
-        If an argument is out of bounds, or the samples are not mono, floating and finite.
-
-    Examples
-    --------
-    >>> sound = np.sin(np.arange(8_000) / 4)
-    >>> bool(np.corrcoef(sound, vorbis(sound, 8_000))[0, 1] > 0.98)
-    True
-    """
-    sound = _checked(samples, sr)
-    if sr > VORBIS_MAX_RATE_HZ:
-        raise SettingError(f"sr is {sr}; Vorbis takes up to {VORBIS_MAX_RATE_HZ} Hz: resample first")
-    if not 0 <= quality <= 1:
-        raise SettingError(f"quality is {quality}; expected 0 to 1")
-    if len(sound) == 0:
-        return sound
-    import soundfile
-
-    peak = max(1.0, float(np.abs(sound).max()))
-    encoded = io.BytesIO()
-    with soundfile.SoundFile(encoded, "w", sr, 1, "VORBIS", format="OGG", compression_level=1.0 - quality) as file:
-        for start in range(0, len(sound), VORBIS_BLOCK):
-            file.write(sound[start : start + VORBIS_BLOCK] / peak)
-    encoded.seek(0)
-    decoded, _ = soundfile.read(encoded, frames=len(sound), dtype="float32", fill_value=0.0)
-    rescaled: Samples = decoded * np.float32(peak)
-    return rescaled
 
 
 def excerpt(samples: Samples, sr: int, seconds: float) -> Samples:
@@ -315,29 +257,13 @@ def excerpt(samples: Samples, sr: int, seconds: float) -> Samples:
     >>> excerpt(np.arange(6.0), 4_000, 0.0005)
     array([2., 3.], dtype=float32)
     """
-    sound = _checked(samples, sr)
+    sound = checked_samples(samples, sr)
     if not 0 < seconds < math.inf:
         raise SettingError(f"seconds is {seconds}; expected more than 0")
     length = min(len(sound), max(1, round(seconds * sr)))
     start = (len(sound) - length) // 2
     # a view would keep the whole sound in memory
     return sound[start : start + length].copy()
-
-
-def _checked(samples: Samples, sr: int = MIN_RATE_HZ) -> Samples:
-    """Return a copy of the samples in float32, or raise SettingError if they or the rate cannot be used."""
-    if not MIN_RATE_HZ <= sr <= MAX_RATE_HZ:
-        raise SettingError(f"sr is {sr}; expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
-    refuse_masked(samples, "samples must be real numbers", SettingError)
-    array: npt.NDArray[np.generic] = np.asarray(samples)
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.floating):
-        raise SettingError(
-            f"samples have shape {array.shape} and type {array.dtype}; expected (n,) floating, full scale -1 to 1: "
-            "average channels, and divide integers by their full scale"
-        )
-    if not (np.abs(samples) < MAX_MAGNITUDE).all():
-        raise SettingError(f"samples are not all finite and below {MAX_MAGNITUDE:g}; full scale is -1 to 1")
-    return np.array(samples, dtype=np.float32)
 
 
 def _check_db(name: str, db: float) -> None:
@@ -432,6 +358,18 @@ _TABLE = (
         "Ogg Vorbis at quality 0",
         "lossy coding at the lowest bit rate",
         lambda samples, sr, _rng: vorbis(samples, sr),
+    ),
+    DegradationSpec(
+        "MP3",
+        "MP3 at 24 kb/s for a channel",
+        "lossy coding by an old encoder at a low bit rate",
+        lambda samples, sr, _rng: mp3(samples, sr),
+    ),
+    DegradationSpec(
+        "Opus",
+        "Opus at 12 kb/s for a channel",
+        "calls and voice messages",
+        lambda samples, sr, _rng: opus(samples, sr),
     ),
     DegradationSpec(
         "5 s excerpt",
