@@ -27,6 +27,7 @@ COMMANDS = {
     "listen": "Say what a microphone or a pipe brings, as it arrives.",
     "evaluate": "Evaluate a model on labelled clips that it was not trained on.",
     "crossval": "Cross-validate on a corpus, with groups kept whole.",
+    "review": "Make a page on which a listener corrects predictions.",
     "compare": "Compare two evaluations of the same clips.",
     "reproduce": "Run an evaluation again from its JSON and compare the results.",
     "stats": "Take the statistics of labelled clips under a model's UBM.",

@@ -19,7 +19,7 @@ from gmmaudio.errors import CorpusError, ReadError
 from gmmaudio.files import TABLE_BYTES, find_path, is_cache, read_limited
 from gmmaudio.findings import Finding, some_names
 from gmmaudio.names import file_text, normal, skeleton, split_of_folder
-from gmmaudio.text_tables import TextTable, check_known_columns, decode_text, parse_table
+from gmmaudio.text_tables import TextTable, check_known_columns, decode_text, parse_table, plain_cell
 
 
 def read_corpus(path: str | os.PathLike[str], suffixes: Collection[str]) -> Corpus:
@@ -434,8 +434,9 @@ def clip_of_cells(manifest: Path, line: int, values: Mapping[str, str], path_col
         raise CorpusError(f"{manifest}, line {line}: end {end_s:g} s is not after start {start_s or 0.0:g} s")
     return Clip(
         path=values[path_column],
-        label=values["label"],
-        group=values.get("group") or None,
+        # tables of ours mark what a spreadsheet would take for a formula
+        label=plain_cell(values["label"]),
+        group=plain_cell(values.get("group") or "") or None,
         source=values.get("source") or None,
         split=values.get("split"),
         start_s=start_s or 0.0,

@@ -25,6 +25,7 @@ PYTHON_ONLY |= {
     "deviations",
     "features",
     "interval_ms",
+    "length_s",
     "margin",
     "n_workers",
     "names",

@@ -324,6 +324,8 @@ def test_every_option_of_every_command_is_in_the_table():
     }
     elsewhere |= {("timeline", "shard")}
     elsewhere |= {("explain", "corpus"), ("explain", "n_neighbours")}
+    elsewhere |= {("review", name) for name in ("output", "between", "per_label", "excerpt_s", "seed", "overwrite")}
+    elsewhere |= {("review", "n_jobs")}
     listening = (
         "raw_hz",
         "n_channels",

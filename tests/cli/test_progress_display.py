@@ -18,7 +18,7 @@ from gmmaudio.cli.progress_display import BarDisplay, LineDisplay, show_progress
 from gmmaudio.compute import quiet
 
 GMMAUDIO = (sys.executable, "-m", "gmmaudio")
-LONG = ("train", "classify", "explain", "timeline", "evaluate", "crossval", "compare", "reproduce")
+LONG = ("train", "classify", "explain", "timeline", "evaluate", "crossval", "review", "compare", "reproduce")
 LONG += ("stats", "merge", "features")
 COLOUR = re.compile(r"\x1b\[[\d;]*[39]\d")
 CURSOR_HIDDEN, CURSOR_SHOWN = "\x1b[?25l", "\x1b[?25h"
@@ -332,6 +332,7 @@ def words_of(verb, corpus, model_file, ubm_file, statistics_file, folder):
         "evaluate": ["evaluate", model_file, corpus.split, "--durations", "none"],
         # no fold is kept for the next run, on a slow machine too
         "crossval": ["crossval", corpus.plain, *small, "--json", report, "--cache", "none"],
+        "review": ["review", folder / "results.csv", "-o", folder / "review", "--between", "0,1", "--overwrite"],
         "compare": ["compare", report, report],
         "reproduce": ["reproduce", report],
         "stats": ["stats", corpus.split, "--model", ubm_file, "-o", folder / "shard.stats"],
@@ -347,6 +348,9 @@ def test_no_progress_with_quiet_and_a_line_a_minute_without(
     files = (corpus, model_file, ubm_file, statistics_file, tmp_path)
     if verb in ("compare", "reproduce"):
         assert command(*words_of("crossval", *files)).code == 0
+    if verb == "review":
+        answer = command(*words_of("classify", *files), "--format", "csv", "-q").out
+        tmp_path.joinpath("results.csv").write_text(answer)
     words = words_of(verb, *files)
     before = command(*words)
     ticks = iter(range(0, 10**9, 61))

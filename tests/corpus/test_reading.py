@@ -384,3 +384,17 @@ def test_splits_that_look_alike_are_a_finding(tmp_path):
 def test_a_label_of_invisible_characters_alone_is_no_label(tmp_path):
     path = manifest(tmp_path, "path,label\na.wav,\u200b\u00ad\n")
     assert fails(read_manifest, path) == f"{path}, line 2: no label; every clip needs one"
+
+
+def test_a_table_of_ours_is_read_as_it_was_meant(tmp_path):
+    # as the page of a review saves it: a byte order mark, quotes, and an apostrophe before what looks like a formula
+    path = tmp_path / "reviewed.csv"
+    path.write_text(
+        "\ufeffpath,label,group,predicted,probability,answer\n"
+        '"/m/a,""b"".wav",\'=1+1,\'@ann,jazz,0.5123,label\n'
+        "/m/2.wav,'no formula,,jazz,,right\n",
+        encoding="utf-8",
+    )
+    first, second = read_manifest(path).clips
+    assert (first.path, first.label, first.group) == ('/m/a,"b".wav', "=1+1", "@ann")
+    assert (second.label, second.group, second.split) == ("'no formula", None, None)

@@ -143,7 +143,7 @@ def all_parts(clips, labels):
     }
 
 
-VOID = {"meta"}
+VOID = {"input", "meta"}
 # tags that load nothing and run nothing
 HARMLESS = {
     *("html", "head", "meta", "title", "style", "body", "header", "nav", "main", "section", "div", "p", "h1", "h2"),
