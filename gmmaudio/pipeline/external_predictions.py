@@ -57,14 +57,14 @@ def evaluate_predictions(path: str | os.PathLike[str], *, progress: Progress = q
     0.75
     """
     clock = Clock.start()
-    clips, sha256 = read_predictions(path)
+    clips, sha256, failed = read_predictions(path)
     labels = sorted({name for clip in clips for name in _labels_of(clip)})
     findings = _findings(clips, labels)
     protocol = _protocol(clips, labels, command, clock)
     # the content identifies the table, wherever the file is
     row: dict[str, Any] = {"path": "table of predictions", "start_s": 0.0, "end_s": None, "sha256": sha256}
     run = {"kind": "predictions", "root": str(path), "options": {}, "manifest": [row]}
-    return make_report(clips, labels, protocol, findings, run=run, progress=progress)
+    return make_report(clips, labels, protocol, findings, failed, run=run, progress=progress)
 
 
 def _labels_of(clip: ScoredClip) -> tuple[str, ...]:

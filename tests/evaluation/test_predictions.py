@@ -21,7 +21,7 @@ def test_the_table_of_clips_reads_back_bit_for_bit(tmp_path, calibrated):
     report = example_report(calibrated=calibrated)
     path = tmp_path / "clips.csv"
     path.write_text(csv_text(tables(report)["clips"]), encoding="utf-8")
-    back, sha256 = read_predictions(path)
+    back, sha256, _ = read_predictions(path)
     assert sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     if not calibrated:
         assert tuple(back) == report.clips
@@ -43,14 +43,14 @@ def write(path, text):
 
 
 def test_the_least_table_needs_a_path_a_label_and_a_decision(tmp_path):
-    ((clip,), _) = read_predictions(write(tmp_path / "a.csv", "path,label,predicted\na.wav,jazz,rock\n"))
+    (clip,), *_ = read_predictions(write(tmp_path / "a.csv", "path,label,predicted\na.wav,jazz,rock\n"))
     assert (clip.name, clip.label, clip.predicted, clip.scores, clip.probability) == ("a.wav", "jazz", "rock", {}, None)
     assert (clip.group, clip.unit, clip.margin != clip.margin) == (None, "file a.wav", True)
 
 
 def test_the_decision_is_the_best_score_and_an_empty_cell_is_no_candidate(tmp_path):
     text = "path,label,score:b,score:a,score:c\n1,a,-2,-1,\n2,a,-1,-1,-inf\n3,a,-3,-2,9\n"
-    clips, _ = read_predictions(write(tmp_path / "a.csv", text))
+    clips, *_ = read_predictions(write(tmp_path / "a.csv", text))
     assert [clip.predicted for clip in clips] == ["a", "a", "c"], "of equals the first by name"
     assert clips[0].scores == {"b": -2.0, "a": -1.0}
     assert clips[1].scores == {"b": -1.0, "a": -1.0}
@@ -66,7 +66,7 @@ def test_semicolons_and_blanks_in_heads_do_no_harm_and_a_name_stands_for_a_path(
 def test_a_label_that_looks_escaped_is_read_as_it_was_written(tmp_path):
     report = example_report(labels=("'=a", "=b", "c"))
     path = write(tmp_path / "clips.csv", csv_text(tables(report)["clips"]))
-    back, _ = read_predictions(path)
+    back, *_ = read_predictions(path)
     assert [(clip.label, clip.scores) for clip in back] == [(clip.label, clip.scores) for clip in report.clips]
 
 
@@ -97,7 +97,7 @@ def test_nothing_is_written_over_what_is_read(tmp_path, command):
 def test_all_known_columns_are_read(tmp_path):
     text = "name,path,label,group,source,fold,repeat,duration_s,predicted,probability:a,probability:b\n"
     text += "n,p.wav,a,g,s,3,2,4.5,b,0.3,0.7\n"
-    ((clip,), _) = read_predictions(write(tmp_path / "a.csv", text))
+    (clip,), *_ = read_predictions(write(tmp_path / "a.csv", text))
     assert clip == ScoredClip("n", ("p.wav",), "a", "g", "g", "s", "3", 2, "b", {}, {"a": 0.3, "b": 0.7}, 4.5)
 
 
@@ -276,7 +276,7 @@ def test_what_would_be_read_as_something_else_is_refused(tmp_path, text, message
 def test_the_table_of_a_spreadsheet_is_read(tmp_path):
     text = 'sep=;\r\npath; label ;"score: a";score:b;;\r\n"1.wav" ;a; 2 ;1;;\r\n;;;;;\r\n'
     (tmp_path / "a.csv").write_bytes(text.encode("utf-16"))
-    ((clip,), _) = read_predictions(tmp_path / "a.csv")
+    (clip,), *_ = read_predictions(tmp_path / "a.csv")
     assert (clip.name, clip.label, clip.scores) == ("1.wav", "a", {"a": 2.0, "b": 1.0})
 
 
