@@ -6,9 +6,12 @@ imported where they are used.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import json
 import os
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +26,7 @@ from gmmaudio.errors import CorpusError, GmmaudioError, ReadError, TableError
 from gmmaudio.files import TABLE_BYTES, read_limited
 from gmmaudio.findings import some_names
 from gmmaudio.names import normal, quoted
+from gmmaudio.outputs import write_beside, write_errors
 from gmmaudio.text_tables import TextTable, csv_text, decode_text, parse_table, plain_cell
 
 EXPECTED = "expected a CSV or parquet table with a row of column names"
@@ -30,6 +34,9 @@ PARQUET_MAGIC = b"PAR1"
 PARQUET_SUFFIXES = (".parquet", ".pq")
 # cells of a parquet file, which may be much larger in memory than on disk
 MAX_CELLS = 2**28
+# rows of a parquet file that are written together
+GROUP_ROWS = 10_000
+READ_BYTES = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -340,6 +347,121 @@ def to_parquet(table: DataTable) -> bytes:
     sink = io.BytesIO()
     parquet.write_table(made, sink)
     return sink.getvalue()
+
+
+class ParquetRows:
+    """A parquet file that is written row by row, and replaces the one that was there at the end.
+
+    Rows go to a temporary file beside it, in groups, so that memory does not grow with their number.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; no link.
+    columns : mapping of str to bool
+        Names of the columns, each with whether it holds texts; numbers are float64.
+
+    Raises
+    ------
+    SettingError
+        If pyarrow is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rows = ParquetRows(f"{folder}/people.parquet", {"name": True, "age": False})
+    ...     rows.write(b'["ann", 31]')
+    ...     rows.write(b'["bob", null]')
+    ...     rows.finish()
+    ...     rows.close()
+    ...     table = read_data_table(rows.path)
+    >>> list(table.cells("name")), list(table.cells("age"))
+    (['ann', 'bob'], [31.0, ''])
+    """
+
+    def __init__(self, path: str | os.PathLike[str], columns: Mapping[str, bool]) -> None:
+        pyarrow = require_pyarrow()
+        self.path = Path(path)
+        types = {True: pyarrow.string(), False: pyarrow.float64()}
+        self._schema = pyarrow.schema([(_text_of(name), types[is_text]) for name, is_text in columns.items()])
+        self._waiting: list[list[Any]] = []
+        self._stack = contextlib.ExitStack()
+        self._writer: Any = None
+
+    def content(self) -> tuple[int, int] | None:
+        """Return size and CRC-32 of the file; None where there is none."""
+        size = checksum = 0
+        try:
+            with self.path.open("rb") as handle:
+                while data := handle.read(READ_BYTES):
+                    size, checksum = size + len(data), zlib.crc32(data, checksum)
+        except OSError:
+            return None
+        return size, checksum
+
+    def clear(self) -> None:
+        """Leave what is in the file, which is replaced at the end."""
+
+    def write(self, row: bytes, *, is_new: bool = True) -> None:  # noqa: ARG002 - rows wait for those of their group
+        """Write the next row.
+
+        Parameters
+        ----------
+        row : bytes
+            JSON list of its cells: texts, numbers, null for an empty one. Nothing where it has no bytes.
+        is_new : bool
+            Of no use here.
+
+        Raises
+        ------
+        WriteError
+            If the file cannot be written.
+        """
+        if row:
+            self._waiting.append(json.loads(row))
+        if len(self._waiting) >= GROUP_ROWS:
+            self._write_group()
+
+    def finish(self) -> None:
+        """Write the rows that wait and the end of the file, and give it its name."""
+        self._write_group()
+        with write_errors(self.path):
+            self._writer.close()
+            self._stack.close()
+
+    def close(self) -> None:
+        """Drop what was not finished."""
+        if self._writer is not None:
+            # what pyarrow would do later, when it is collected
+            with contextlib.suppress(OSError, ValueError):
+                self._writer.close()
+        with contextlib.suppress(_Dropped):
+            self._stack.__exit__(_Dropped, _Dropped(), None)
+
+    def _write_group(self) -> None:
+        """Write the rows that wait as one group."""
+        pyarrow = require_pyarrow()
+        from pyarrow import parquet
+
+        with write_errors(self.path):
+            if self._writer is None:
+                self._writer = parquet.ParquetWriter(self._stack.enter_context(write_beside(self.path)), self._schema)
+            columns = list(zip(*self._waiting, strict=True)) or [()] * len(self._schema)
+            cells = [[_text_of(cell) for cell in column] for column in columns]
+            arrays = [pyarrow.array(each, field.type) for each, field in zip(cells, self._schema, strict=True)]
+            if self._waiting:
+                self._writer.write_table(pyarrow.table(arrays, schema=self._schema))
+        self._waiting = []
+
+
+class _Dropped(Exception):  # noqa: N818 - ends the writing of a file, and is no error
+    """The rows that were written are not wanted."""
+
+
+def _text_of(cell: Any) -> Any:
+    """Return a cell, bytes in it that are no text as escapes."""
+    return cell.encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell
 
 
 def is_parquet_name(path: str | os.PathLike[str]) -> bool:

@@ -1,28 +1,35 @@
-"""The formats of answers: text, CSV, JSON lines and a JSON array, each written row by row."""
+"""The formats of answers: text, CSV, JSON lines, a JSON array and parquet, each written row by row."""
 
 from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from gmmaudio.json_text import to_json
 from gmmaudio.text_tables import safe_cell
 
 if TYPE_CHECKING:
+    from gmmaudio.data_tables import ParquetRows
     from gmmaudio.models import Prediction
+    from gmmaudio.row_file import RowFile
 
-FORMATS = ("text", "csv", "jsonl", "json")
+FORMATS = ("text", "csv", "jsonl", "json", "parquet")
 # formats by the suffix of an output
 SUFFIXES = {
     ".csv": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
+    ".parquet": "parquet",
+    ".pq": "parquet",
 }
 # the columns of a table before those of ranked labels, with what is in them
 FIXED = {
@@ -43,34 +50,6 @@ SEPARATORS = ",;\t\r"
 
 
 @dataclass(frozen=True)
-class AnswerFormat:
-    """The parts of an output.
-
-    Parameters
-    ----------
-    name : str
-        One of :data:`FORMATS`.
-    row : callable
-        The name of an input, and its prediction -> its row.
-    head, separator, tail : str
-        What stands before all rows, between two, and after all of them.
-    columns : mapping of str to str or None
-        Of a table, its columns, each with what is in it: ``text``, ``number`` or ``probability``.
-    """
-
-    name: str
-    row: Callable[[str, Prediction], str]
-    head: str = ""
-    separator: str = ""
-    tail: str = ""
-    columns: Mapping[str, str] | None = None
-
-    def settings(self) -> dict[str, Any]:
-        """Return the values that rows depend on, for the journal of a run."""
-        return {"output_format": self.name, "columns": None if self.columns is None else list(self.columns)}
-
-
-@dataclass(frozen=True)
 class CsvStyle:
     """The style of a CSV file.
 
@@ -87,6 +66,55 @@ class CsvStyle:
     separator: str = ","
     decimal: str = "."
     mark: str = ""
+
+
+@dataclass(frozen=True)
+class AnswerFormat:
+    """The parts of an output.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`FORMATS`.
+    row : callable
+        The name of an input, and its prediction -> its row.
+    head, separator, tail : str
+        What stands before all rows, between two, and after all of them. In parquet nothing does, and a row is the JSON
+        list of its cells.
+    columns : mapping of str to str or None
+        Of a table, its columns, each with what is in it: ``text``, ``number`` or ``probability``.
+    style : CsvStyle
+        Of CSV.
+    """
+
+    name: str
+    row: Callable[[str, Prediction], str]
+    head: str = ""
+    separator: str = ""
+    tail: str = ""
+    columns: Mapping[str, str] | None = None
+    style: CsvStyle = CsvStyle()
+
+    def open(self, path: Path) -> RowFile | ParquetRows:
+        """Return the output, to which rows are written.
+
+        Parameters
+        ----------
+        path : Path
+            The file; no link.
+        """
+        from gmmaudio.data_tables import ParquetRows
+        from gmmaudio.row_file import RowFile
+
+        if self.name != "parquet":
+            return RowFile(path)
+        return ParquetRows(path, {name: kind == "text" for name, kind in (self.columns or {}).items()})
+
+    def settings(self) -> dict[str, Any]:
+        """Return the values that rows depend on, for the journal of a run."""
+        columns = None if self.columns is None else list(self.columns)
+        excel = f"{self.style.separator} {self.style.decimal}" if self.style.mark else None
+        return {"output_format": self.name, "columns": columns, "is_excel": excel}
 
 
 def choose_format(named: str | None, output: Path | None) -> str:
@@ -135,13 +163,55 @@ def make_format(
         # each row brings the end of the line before it: only the last has no comma
         return AnswerFormat(name, record, "[\n", ",\n", "\n]\n")
     columns = _columns(labels, n_ranked, is_calibrated=is_calibrated)
+    if name == "parquet":
+        return AnswerFormat(
+            name, lambda shown, prediction: to_json(_cells(shown, prediction, columns)), columns=columns
+        )
     kinds = tuple(columns.values())
     return AnswerFormat(
         name,
         lambda shown, prediction: _csv_line(_cells(shown, prediction, columns), kinds, style),
         style.mark + _csv_line(list(columns), ["text"] * len(columns), style),
         columns=columns,
+        style=style,
     )
+
+
+def excel_style() -> CsvStyle:
+    """Return the style of CSV that Excel opens by a double click, in the language of this computer.
+
+    Excel takes UTF-8 where a file begins with a byte order mark, and separators and decimal signs of the system. Of
+    other systems than Windows only the decimal sign is known: a semicolon separates cells where that is a comma.
+
+    Raises
+    ------
+    click.UsageError
+        If the locale that is set is not installed.
+    """
+    separator, decimal = _system_signs()
+    return CsvStyle(separator, decimal, "\ufeff")
+
+
+def _system_signs() -> tuple[str, str]:
+    """Return the separator of cells and the decimal sign, by the settings of the system."""
+    if sys.platform == "win32":
+        import winreg
+
+        with winreg.OpenKey(winreg.HKEY_CURRENT_USER, r"Control Panel\International") as key:
+            return winreg.QueryValueEx(key, "sList")[0], winreg.QueryValueEx(key, "sDecimal")[0]
+    import locale
+
+    before = locale.setlocale(locale.LC_NUMERIC)
+    try:
+        locale.setlocale(locale.LC_NUMERIC, "")
+        decimal = str(locale.localeconv()["decimal_point"])
+    except locale.Error as error:
+        raise click.UsageError(
+            "--excel: the locale of LC_ALL, LC_NUMERIC or LANG is not installed; set LC_NUMERIC to one of `locale -a`."
+        ) from error
+    finally:
+        locale.setlocale(locale.LC_NUMERIC, before)
+    return (";" if decimal == "," else ","), decimal
 
 
 def _text_row(shown: str, prediction: Prediction, *, n_ranked: int) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options, rows_options
-from gmmaudio.cli.answer_formats import FORMATS, choose_format, make_format
+from gmmaudio.cli.answer_formats import FORMATS, CsvStyle, choose_format, excel_style, make_format
 from gmmaudio.names import file_text, quoted, respell
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ LARGEST_REST = 1e-2
     type=options.FILE,
     metavar="FILE",
     help="Write to this file, beside which FILE.journal says what is done. [default: standard output]",
+)
+@click.option(
+    "--excel",
+    "is_excel",
+    is_flag=True,
+    help="Write CSV as Excel opens it: marked as UTF-8, with the list separator and the decimal sign of this computer.",
 )
 @click.option(
     "--top",
@@ -81,6 +87,7 @@ def command(
     paths: tuple[str, ...],
     output_format: str | None,
     output: Path | None,
+    is_excel: bool,
     top: int | None,
     list_file: str | None,
     priors: tuple[str, ...],
@@ -115,7 +122,7 @@ def command(
         "trial_s": trial_s,
         "min_duration_s": min_duration_s,
     }
-    answer_format = _format(loaded, choose_format(output_format, output), top)
+    answer_format = _format(loaded, output_format, output, top, is_excel=is_excel, is_quiet=is_quiet)
     shown: dict[str, Any] = {} if given is None else {"rows": str(given.path)}
     shown |= {"top": top, **answer_format.settings()}
     settings = make_settings("classify", going, model=model_sha256(loaded), **shown, **values)
@@ -123,7 +130,7 @@ def command(
     with _named(paths, list_file, loaded, given) as files:
         _keep_inputs(output, files, model, list_file)
         with (
-            open_rows(output, going, settings) as run,
+            open_rows(output, going, settings, answer_format.open) as run,
             opening as cluster,
             show_progress(is_quiet=is_quiet, line_every_s=going.log_every_s) as progress,
         ):
@@ -138,9 +145,20 @@ def command(
         click.get_current_context().exit(EXIT_NOTHING if run.n_errors == run.n_done else EXIT_SOME_FAILED)
 
 
-def _format(model: Model, name: str, top: int | None) -> AnswerFormat:
+def _format(
+    model: Model, named: str | None, output: Path | None, top: int | None, *, is_excel: bool, is_quiet: bool
+) -> AnswerFormat:
     """Return the format of the answers of a model."""
-    return make_format(name, model.scorer.labels, top, is_calibrated=model.calibration is not None)
+    name = "csv" if is_excel and named is None else choose_format(named, output)
+    if name == "parquet" and output is None:
+        raise click.UsageError("--format parquet is of a file; name one with -o.")
+    if is_excel and name != "csv":
+        raise click.UsageError(f"--excel is a style of CSV, and the format is {name}: leave one out.")
+    style = excel_style() if is_excel else CsvStyle()
+    if is_excel and not is_quiet:
+        click.echo(f"for Excel: {style.separator!r} separates cells, the decimal sign is {style.decimal!r}", err=True)
+    is_calibrated = model.calibration is not None
+    return make_format(name, model.scorer.labels, top, is_calibrated=is_calibrated, style=style)
 
 
 def _named(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
@@ -30,6 +30,27 @@ from gmmaudio.temporary_files import remove_left_over
 Place = tuple[Input, Stamp] | int
 
 
+class RowOutput(Protocol):
+    """A file that is written row by row."""
+
+    path: Path
+
+    def content(self) -> tuple[int, int] | None:
+        """Return size and CRC-32 of what is in the file now; None where that is not whole."""
+
+    def clear(self) -> None:
+        """Leave out what is in the file."""
+
+    def write(self, row: bytes, *, is_new: bool = True) -> None:
+        """Write the next row."""
+
+    def finish(self) -> None:
+        """Bring all rows to disk."""
+
+    def close(self) -> None:
+        """Release the file."""
+
+
 class RowRun(JournalledRun):
     """A run whose answers are the rows of one output, in the order of its inputs.
 
@@ -37,7 +58,7 @@ class RowRun(JournalledRun):
     ----------
     journal : Journal or None
         What is done; None where rows go to standard output.
-    rows : RowFile or None
+    rows : RowOutput or None
         The output.
     options : RunOptions
         What is kept.
@@ -46,7 +67,7 @@ class RowRun(JournalledRun):
     """
 
     def __init__(
-        self, journal: Journal | None, rows: RowFile | None, options: RunOptions, settings: Mapping[str, Any]
+        self, journal: Journal | None, rows: RowOutput | None, options: RunOptions, settings: Mapping[str, Any]
     ) -> None:
         super().__init__(journal, options)
         self.rows, self.settings = rows, settings
@@ -174,7 +195,12 @@ class RowRun(JournalledRun):
 
 
 @contextlib.contextmanager
-def open_rows(output: Path | None, options: RunOptions, settings: Mapping[str, Any]) -> Iterator[RowRun]:
+def open_rows(
+    output: Path | None,
+    options: RunOptions,
+    settings: Mapping[str, Any],
+    open_output: Callable[[Path], RowOutput] = RowFile,
+) -> Iterator[RowRun]:
     """Give the run that writes rows to an output; where it is stopped, the command that goes on is said.
 
     Parameters
@@ -185,6 +211,8 @@ def open_rows(output: Path | None, options: RunOptions, settings: Mapping[str, A
         What is kept.
     settings : mapping of str to Any
         Values that answers depend on.
+    open_output : callable
+        A path -> the output.
 
     Raises
     ------
@@ -201,7 +229,7 @@ def open_rows(output: Path | None, options: RunOptions, settings: Mapping[str, A
     with open_journal(path, journal_beside(path), options, settings) as journal:
         # rows of a run that was killed before they replaced the output
         remove_left_over(path.parent)
-        rows = RowFile(path)
+        rows = open_output(path)
         run = RowRun(journal, rows, options, settings)
         try:
             _check_unchanged(journal, rows, output)
@@ -218,7 +246,7 @@ def open_rows(output: Path | None, options: RunOptions, settings: Mapping[str, A
             rows.close()
 
 
-def _check_unchanged(journal: Journal, rows: RowFile, output: Path) -> None:
+def _check_unchanged(journal: Journal, rows: RowOutput, output: Path) -> None:
     """Raise where an output was changed since its run ended."""
     content = rows.content()
     if journal.ended is not None and content is not None and content[0] and content != journal.ended:

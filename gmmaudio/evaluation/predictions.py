@@ -58,7 +58,7 @@ class PredictionTable(NamedTuple):
 
 @dataclass(frozen=True)
 class _Layout:
-    """How the rows of a table are read: its columns of scores and probabilities, column -> label, and its style."""
+    """The layout of a table: its columns of scores and probabilities, column -> label, and its style."""
 
     columns: Mapping[str, Mapping[str, str]]
     is_of_answers: bool
@@ -145,13 +145,14 @@ def read_predictions(path: str | os.PathLike[str]) -> PredictionTable:
 
 
 def _layout(table: TextTable) -> _Layout:
-    """Return how the rows of a table are read."""
+    """Return the layout of a table."""
     heads = table.columns
     is_of_answers = set(OF_ANSWERS) <= set(heads)
     if is_of_answers and TRUE_LABEL not in heads:
         check_known_columns(heads, [TRUE_LABEL], table.name)
         raise CorpusError(
-            f"{table.name}: its column 'label' has the answers of classify; add a column {TRUE_LABEL!r} with the true ones"
+            f"{table.name}: its column 'label' has the answers of classify; add a column {TRUE_LABEL!r} with the true "
+            "ones"
         )
     return _Layout(
         _columns(table, is_of_answers=is_of_answers), is_of_answers, is_of_answers and table.separator == ";"

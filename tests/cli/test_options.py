@@ -98,6 +98,7 @@ OPTIONS = {
     ("train", "memory_limit"): ["--memory-limit", "1MB"],
     ("classify", "output_format"): ["--format", "jsonl"],
     ("classify", "output"): ["-o", "other.csv"],
+    ("classify", "is_excel"): ["--excel"],
     ("classify", "shard"): ["--shard", "1/2"],
     ("classify", "top"): ["--top", "2"],
     ("classify", "list_file"): ["--from-file", "list.txt"],
