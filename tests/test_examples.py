@@ -26,6 +26,8 @@ def run(name):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pyplot, "show", lambda: None)
         pyplot.switch_backend("Agg")
+        # those that other tests left
+        pyplot.close("all")
         variables = runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name="__main__")
     figures = len(pyplot.get_fignums())
     pyplot.close("all")

@@ -87,6 +87,8 @@ def test_a_signal_ends_a_run_with_its_workers(corpus, model_file, number, code):
 def test_a_signal_while_libsndfile_reads_is_not_lost(command, corpus, model_file, monkeypatch, number, code, method):
     # an exception in a function that it calls is printed and goes no further; the file would be said to be damaged
     plain, n_calls = getattr(SplicedFile, method), iter(range(1000))
+    # nohup ignores a hang-up, and then it ends no run
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
     def interrupted(*arguments):
         if next(n_calls) == 20:
@@ -96,6 +98,7 @@ def test_a_signal_while_libsndfile_reads_is_not_lost(command, corpus, model_file
     monkeypatch.setattr(SplicedFile, method, interrupted)
     result = command("classify", model_file, *[corpus.root] * 2, "--format", "jsonl", "-j", "1", "--cache", "none")
     gc.collect()
+    signal.signal(signal.SIGHUP, before)
     assert (result.code, result.err) == (code, "skipped 4 files without an audio suffix\n\nstopped\n")
     assert '"error"' not in result.out
     assert next(n_calls) > 20

@@ -8,6 +8,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from gmmaudio.compute import ordered_map, threads
 
 
+@pytest.fixture(autouse=True)
+def no_other_callers(monkeypatch):
+    """Forget the callers of other tests: a thread that hangs in a file, and is left alone, keeps its limit."""
+    monkeypatch.setattr(threads, "_ONE", threads._OneThread())
+
+
 def threads_in_use():
     """Return the threads of every BLAS of this process."""
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
