@@ -75,6 +75,32 @@ class WorkerError(GmmaudioError, RuntimeError):
         return WorkerError, (str(self), self.code)
 
 
+class MusicFileError(GmmaudioError, OSError):
+    """A music file that cannot be tagged, sorted or restored, with a reason code.
+
+    Parameters
+    ----------
+    code : str
+        One of ``gmmaudio.music_tags.FILE_REASONS``.
+    message : str
+        What was found, what is expected, and a remedy; without the path.
+
+    Examples
+    --------
+    >>> error = MusicFileError("read_only", "is read-only; allow writing to it")
+    >>> error.code, str(error)
+    ('read_only', 'is read-only; allow writing to it')
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class CacheWarning(UserWarning):
     """A cache that is damaged or cannot be written; results do not depend on it."""
 

@@ -268,7 +268,7 @@ class Journal:
             self._writer.truncate(0)
         self._append(encode_line({FORMAT_KEY: FORMAT, **settings}))
         self.sync()
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
 
     def load(self, settings: Mapping[str, Any]) -> None:
         """Read what is done; a last line that is cut off is removed.
@@ -503,8 +503,18 @@ def _pair(value: object) -> tuple[int, int] | None:
     return (first, second) if isinstance(first, int) and isinstance(second, int) else None
 
 
-def _sync_folder(folder: Path) -> None:
-    """Bring the names of new files in a folder to disk, where the system can."""
+def sync_folder(folder: Path) -> None:
+    """Bring the names of new files in a folder to disk, where the system can.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Examples
+    --------
+    >>> sync_folder(Path("/"))
+    """
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

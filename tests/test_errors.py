@@ -22,6 +22,7 @@ BUILTINS = {
     "WorkerError": RuntimeError,
     "AudioError": OSError,
     "RowsError": ValueError,
+    "MusicFileError": OSError,
 }
 
 

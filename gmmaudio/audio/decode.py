@@ -62,7 +62,7 @@ def read_info(path: str | os.PathLike[str]) -> AudioInfo:
     ...     read_info(path)
     AudioInfo(sample_rate_hz=8000, n_channels=1, duration_s=1.0, format='WAV')
     """
-    with _open(Path(path)) as decoder:
+    with open_sound(Path(path)) as decoder:
         return decoder.info
 
 
@@ -166,7 +166,7 @@ def read_blocks(
     """
     if not MIN_RATE_HZ <= sr <= MAX_RATE_HZ:
         raise SettingError(f"sr is {sr}; expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
-    with _open(Path(path)) as decoder:
+    with open_sound(Path(path)) as decoder:
         info = decoder.info
         if not (0 <= start_s < math.inf and (end_s is None or start_s < end_s < math.inf)):
             raise _bad_segment(start_s, end_s, info.duration_s)
@@ -291,8 +291,24 @@ def resampled(blocks: Iterable[Samples], rate_in: int, rate_out: int) -> Iterato
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Decoder]:
-    """Open a file and yield the decoder that recognises its content."""
+def open_sound(path: Path) -> Iterator[Decoder]:
+    """Return a context manager that opens a file and gives the decoder that recognises its content.
+
+    Parameters
+    ----------
+    path : Path
+        An audio file.
+
+    Returns
+    -------
+    context manager of Decoder
+        The decoder, open until the context ends.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be opened or decoded.
+    """
     with open_file(path) as handle, open_decoder(handle) as decoder:
         yield decoder
 
