@@ -68,5 +68,7 @@ def _examples_beside_music(request, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _own_folder_of_caches(tmp_path_factory, monkeypatch):
-    """Let the command keep features in a folder of each test alone, not in that of the user."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / f"caches-{next(_COUNTER)}"))
+    """Let the command keep features and undo journals in folders of each test alone, not in those of the user."""
+    number = next(_COUNTER)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / f"caches-{number}"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / f"states-{number}"))

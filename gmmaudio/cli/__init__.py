@@ -34,6 +34,8 @@ COMMANDS = {
     "merge": "Train a model on the statistics of several shards.",
     "features": "Write the feature frames of audio files.",
     "mixture": "Fit a mixture to a table of numbers: clusters, and values for missing ones.",
+    "tag": "Write labels into the tags of music files.",
+    "sort": "Sort music files into folders or playlists by label.",
     "info": "Describe a model and its training, or statistics.",
     "cache": "Describe, check or empty the cache of features.",
 }

@@ -229,7 +229,7 @@ def _playlist_path(line: str, folder: Path) -> str:
     if path.casefold().startswith("file:"):
         from urllib.parse import unquote, urlsplit
 
-        path = unquote(urlsplit(path).path)
+        path = unquote(urlsplit(path).path, errors="surrogateescape")
     # Windows writes backslashes
     for written in (path, path.replace("\\", "/")):
         beside = find_path(folder / written)

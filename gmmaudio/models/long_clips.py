@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gmmaudio.errors import SettingError
 from gmmaudio.features import RawFrames, join_frames, make_rows
 from gmmaudio.models.calibration import softmax
 from gmmaudio.models.linear_algebra import Array
 from gmmaudio.models.model import NO_LABEL, Model, Prediction
 from gmmaudio.models.segmenter import Piece, Segmenter, SegmenterSettings
 from gmmaudio.models.windows import HOP_S, WindowSettings, calibrated_window_s
-from gmmaudio.timelines import Timeline, join_neighbours
+from gmmaudio.timelines import Timeline, TimelineSegment, join_neighbours
 
 # windows up to which a clip is scored as one
 FEW_WINDOWS = 3
@@ -26,6 +27,8 @@ CORRELATION = 0.37
 PRIOR_MIXED = 0.1
 # share of the sound, of no known label, from which a clip is mixed, and from which it is unknown
 MIXED_UNKNOWN, MOSTLY_UNKNOWN = 0.35, 0.5
+# a clip of unknown length, and a probability of 0, still count a little
+SHORTEST_CLIP_S, LEAST = 0.01, 1e-12
 NO_SOUND = (
     "no sound that stands out for long enough, or no speech; check the recording, or score it as one (`trial_s` 0)"
 )
@@ -153,18 +156,70 @@ def predict_chunks(
         return Prediction(status="unknown", code="silent", message=NO_SOUND)
     line = Timeline(tuple(join_neighbours(segments)))
     prior = None if priors is None else model.recogniser.prior_of(priors)
-    return _answer(segmenter, line, weigh_pieces(segmenter.pieces, segmenter.window_s, prior))
+    return _answer(segmenter.labels, segmenter.pieces, line, weigh_pieces(segmenter.pieces, segmenter.window_s, prior))
 
 
-def _answer(segmenter: Segmenter, line: Timeline, weighed: Mixedness) -> Prediction:
+def join_predictions(predictions: Sequence[Prediction]) -> Prediction:
+    """Return one prediction for clips that belong together, such as the tracks of an album.
+
+    The clips are weighed as the pieces of one long recording are (:func:`weigh_pieces`), where each clip counts as one
+    piece: the logs of their probabilities are averaged, weighted by their lengths, and correlated. The clips have one
+    label, or they are mixed, with the share of each.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        Of one calibrated model, under equal class priors. Clips that were not scored are left out.
+
+    Returns
+    -------
+    Prediction
+        Without a path. That of a single clip is the clip's own; where none was scored, its status is ``unknown``.
+
+    Raises
+    ------
+    SettingError
+        If there are no probabilities: the model is not calibrated.
+
+    Examples
+    --------
+    >>> tracks = [Prediction("1.wav", "ok", "jazz", {"jazz": -1.0, "rock": -3.0}, {"jazz": 0.9, "rock": 0.1}, 30.0)] * 3
+    >>> album = join_predictions(tracks)
+    >>> album.label, round(album.probability["jazz"], 3)
+    ('jazz', 0.98)
+    """
+    scored = [each for each in predictions if each.scores]
+    if not scored:
+        return Prediction(status="unknown", code="silent", message=NO_SOUND)
+    if any(each.probability is None for each in scored):
+        raise SettingError(
+            "clips are joined by their probabilities, and this model is not calibrated; label each by itself"
+        )
+    if len(scored) == 1:
+        return replace(scored[0], path="", notes=())
+    labels = tuple(scored[0].scores)
+    pieces, segments, end_s = [], [], 0.0
+    for each in scored:
+        seconds = max(each.duration_s or 0.0, SHORTEST_CLIP_S)
+        known = np.array([each.probability[label] for label in labels]) if each.probability else np.ones(len(labels))
+        pieces.append(Piece(seconds, np.log(np.maximum(known, LEAST)), np.array([each.scores[x] for x in labels])))
+        status = ("unknown", None) if each.status == "unknown" else ("ok", each.best_label)
+        segments.append(TimelineSegment(end_s, end_s + seconds, status[1], status[0]))
+        end_s += seconds
+    line = Timeline(tuple(join_neighbours(segments)))
+    joined = _answer(labels, pieces, line, weigh_pieces(pieces, end_s / len(pieces)))
+    return replace(joined, duration_s=end_s)
+
+
+def _answer(labels: tuple[str, ...], pieces: Sequence[Piece], line: Timeline, weighed: Mixedness) -> Prediction:
     """Return the prediction for a long clip of which the timeline is known."""
-    shares, labels = line.shares(), segmenter.labels
+    shares = line.shares()
     seconds = line.label_durations()
     total_s = sum(seconds.values())
     share_of = np.array([seconds.get(label, 0.0) / total_s if total_s else 1 / len(labels) for label in labels])
     probability = (1 - weighed.mixed) * weighed.one_label + weighed.mixed * share_of
-    length = np.array([piece.seconds for piece in segmenter.pieces])
-    scores = length @ np.array([piece.scores for piece in segmenter.pieces]) / length.sum()
+    length = np.array([piece.seconds for piece in pieces])
+    scores = length @ np.array([piece.scores for piece in pieces]) / length.sum()
     unknown = sum(part.duration_s for part in line.segments if part.status == "unknown")
     share_unknown = unknown / (unknown + total_s) if unknown else 0.0
     known = Prediction(

@@ -340,7 +340,7 @@ def test_every_option_of_every_command_is_in_the_table():
     )
     elsewhere |= {("listen", name) for name in listening}
     elsewhere |= {("reproduce", name) for name in ("root", "model", "json_path", "n_jobs")}
-    elsewhere |= {(verb, name) for verb, name in options if verb.split()[0] in ("cache", "mixture")}
+    elsewhere |= {(verb, name) for verb, name in options if verb.split()[0] in ("cache", "mixture", "sort", "tag")}
     elsewhere |= {
         (verb, name)
         for verb in ("train", "crossval", "evaluate", "classify", "reproduce")

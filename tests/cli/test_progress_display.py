@@ -19,7 +19,7 @@ from gmmaudio.compute import quiet
 
 GMMAUDIO = (sys.executable, "-m", "gmmaudio")
 LONG = ("train", "classify", "explain", "timeline", "evaluate", "crossval", "review", "compare", "reproduce")
-LONG += ("stats", "merge", "features")
+LONG += ("stats", "merge", "features", "tag", "sort")
 COLOUR = re.compile(r"\x1b\[[\d;]*[39]\d")
 CURSOR_HIDDEN, CURSOR_SHOWN = "\x1b[?25l", "\x1b[?25h"
 
@@ -337,6 +337,8 @@ def words_of(verb, corpus, model_file, ubm_file, statistics_file, folder):
         "reproduce": ["reproduce", report],
         "stats": ["stats", corpus.split, "--model", ubm_file, "-o", folder / "shard.stats"],
         "merge": ["merge", statistics_file, "-o", folder / "m.gmm"],
+        "tag": ["tag", model_file, corpus.root / "low" / "cy" / "0.wav"],
+        "sort": ["sort", model_file, corpus.root / "low" / "cy" / "0.wav", "--into", folder / "sorted", "--link"],
         "features": ["features", corpus.root / "low", "-o", folder / "rows", "--overwrite"],
     }[verb]
 
