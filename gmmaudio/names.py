@@ -48,6 +48,33 @@ SPLIT_FOLDERS = {
 INDEX_NAME = re.compile("__index_level_[0-9]+__")
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the question whether another name was meant, with a space before it; nothing where none is near.
+
+    Parameters
+    ----------
+    name : str
+        A name that nothing has.
+    known : iterable of str
+        The names that there are.
+
+    References
+    ----------
+    J. W. Ratcliff and D. Metzener, "Pattern matching: the gestalt approach", Dr. Dobb's Journal 13 (1988), as
+    :func:`difflib.get_close_matches` has it.
+
+    Examples
+    --------
+    >>> did_you_mean("clasify", ["train", "classify"]), did_you_mean("Jazz", ["jazz"]), did_you_mean("x", ["train"])
+    (" Did you mean 'classify'?", " Did you mean 'jazz'?", '')
+    """
+    from difflib import get_close_matches
+
+    shapes = {normal(each).casefold(): each for each in known}
+    found = get_close_matches(normal(name).casefold(), shapes, n=1)
+    return f" Did you mean {quoted(shapes[found[0]])}?" if found else ""
+
+
 def is_index_name(name: str) -> bool:
     """Return whether a column of a table is the index of a data frame, which counts rows.
 

@@ -12,11 +12,15 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from gmmaudio import __version__, errors
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+from gmmaudio import errors
+from gmmaudio.names import did_you_mean, quoted
 
 # Name -> line on the help page; the modules are imported when a command is run, so that --help answers at once.
 COMMANDS = {
@@ -55,6 +59,9 @@ LATER_S, AGAIN_S = 0.01, 5.0
 
 # name of the error handler of stdout
 ESCAPES = "gmmaudio_escapes"
+
+# where a context keeps the path of the file of settings
+CONFIG = "gmmaudio.config"
 
 EPILOG = (
     "Exit codes: 0 done; 1 done, but some inputs failed; 2 usage; 3 nothing usable in, or an unusable model; "
@@ -110,6 +117,19 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the words begin with; an unknown one is refused with the nearest name."""
+        name = args[0]
+        if name not in self.table and not name.startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(f"No such command {quoted(name)}.{did_you_mean(name, self.table)}", ctx)
+        _, command, rest = resolved = super().resolve_command(ctx, args)
+        values = (ctx.default_map or {}).get(name)
+        if command is not None and values and not isinstance(command, click.Group) and not ctx.resilient_parsing:
+            _say_settings(command, values, rest, ctx.meta[CONFIG])
+        return resolved
+
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
         """Return the context of a command line; ``--help`` and ``--version`` are answered here."""
         with _closed_pipes_raised():
@@ -120,10 +140,48 @@ class LazyGroup(click.Group):
         with _closed_pipes_raised():
             return super().invoke(ctx)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands that begin with a word, without importing them, and the options of the group."""
+        from click.shell_completion import CompletionItem
+
+        named = [CompletionItem(name, help=line) for name, line in self.table.items() if name.startswith(incomplete)]
+        return named + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self.table.items()))
+
+
+def _say_settings(command: click.Command, values: Mapping[str, Any], typed: Sequence[str], path: str) -> None:
+    """Write to stderr the settings of a file that a command uses."""
+    import shlex
+
+    from gmmaudio.cli.config_file import setting_words
+
+    words = setting_words(command, values, typed)
+    if words:
+        click.echo(f"settings of {path}: {shlex.join(words)}", err=True)
+
+
+def _take_config(ctx: click.Context, _param: click.Parameter, named: str | None) -> None:
+    """Take the defaults of all options from a file of settings."""
+    if ctx.resilient_parsing:
+        return
+    from gmmaudio.cli.config_file import find_config, read_config
+
+    path = find_config(named)
+    if path is not None:
+        ctx.default_map, ctx.meta[CONFIG] = read_config(path, cli), str(path)
+
+
+def _show_version(ctx: click.Context, _param: click.Parameter, is_named: bool) -> None:
+    """Answer --version."""
+    if is_named and not ctx.resilient_parsing:
+        from gmmaudio.cli.library_versions import version_text
+
+        click.echo(version_text())
+        ctx.exit()
 
 
 @click.group(
@@ -133,7 +191,21 @@ class LazyGroup(click.Group):
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, package_name="gmmaudio")
+@click.option(
+    "--config",
+    metavar="FILE|none",
+    expose_value=False,
+    callback=_take_config,
+    help="Take the defaults of options from this TOML file. [default: gmmaudio.toml in the current folder]",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the versions of this program and its libraries and exit.",
+)
 def cli() -> None:
     """Recognise the genre of music and the language of speech with Gaussian mixture models."""
 

@@ -11,7 +11,7 @@ import click
 
 from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options, rows_options
 from gmmaudio.cli.answer_formats import FORMATS, CsvStyle, choose_format, excel_style, make_format
-from gmmaudio.names import file_text, quoted, respell
+from gmmaudio.names import did_you_mean, file_text, quoted, respell
 
 if TYPE_CHECKING:
     from gmmaudio.cli.answer_formats import AnswerFormat
@@ -31,7 +31,7 @@ LARGEST_REST = 1e-2
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(FORMATS),
+    type=options.Choice(FORMATS),
     help="Output format. [default: that of the suffix of -o, or else text]",
 )
 @click.option(
@@ -262,10 +262,11 @@ def label_priors(arguments: tuple[str, ...], labels: tuple[str, ...]) -> dict[st
         except ValueError as error:
             raise click.BadParameter(f"{argument!r} is not LABEL=P, such as jazz=0.5.", param_hint="--prior") from error
     rest, others = 1.0 - sum(named.values()), [label for label in labels if label not in named]
+    unknown = next((label for label in named if label not in labels), None)
     if not all(0 <= p <= 1 for p in named.values()) or rest < -1e-9 or not set(named) <= set(labels):
         raise click.BadParameter(
             f"{', '.join(map(quoted, arguments))}: expected labels of the model ({', '.join(labels)}), each with 0 to "
-            "1, and at most 1 together.",
+            f"1, and at most 1 together.{did_you_mean(unknown, labels) if unknown else ''}",
             param_hint="--prior",
         )
     if not others and rest > LARGEST_REST:

@@ -28,7 +28,7 @@ N_NAME, MAX_NAME = 44, 70
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(("text", "json", "html")),
+    type=options.Choice(("text", "json", "html")),
     default="text",
     show_default=True,
     help="Output format; html is one page without scripts.",

@@ -72,7 +72,7 @@ def _list_devices(ctx: click.Context, _param: click.Parameter, is_asked: bool) -
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(("text", "jsonl")),
+    type=options.Choice(("text", "jsonl")),
     default="text",
     show_default=True,
     help="Output format.",

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gmmaudio.cli import options
+from gmmaudio.names import did_you_mean
 
 COVARIANCE_TYPES = ("diag", "full", "tied", "spherical")
 CRITERIA = ("bic", "aic", "icl", "held-out")
@@ -46,7 +47,9 @@ def _types(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str
     types = [part.strip() for part in value.split(",")]
     wrong = next((each for each in types if each not in COVARIANCE_TYPES), None)
     if wrong is not None:
-        raise click.BadParameter(f"{wrong!r} is not one of {', '.join(map(repr, COVARIANCE_TYPES))}.")
+        raise click.BadParameter(
+            f"{wrong!r} is not one of {', '.join(map(repr, COVARIANCE_TYPES))}.{did_you_mean(wrong, COVARIANCE_TYPES)}"
+        )
     return list(dict.fromkeys(types))
 
 
@@ -75,7 +78,11 @@ def _types(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str
     help="Covariance types to try.",
 )
 @click.option(
-    "--criterion", type=click.Choice(CRITERIA), default="bic", show_default=True, help="What decides between mixtures."
+    "--criterion",
+    type=options.Choice(CRITERIA),
+    default="bic",
+    show_default=True,
+    help="What decides between mixtures.",
 )
 @click.option(
     "--held-out",
@@ -93,7 +100,7 @@ def _types(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str
     help="Column of groups, such as a customer, whose rows are held out together.",
 )
 @click.option(
-    "--init", type=click.Choice(options.INIT_NAMES), default="kmeans", show_default=True, help="Initialisation of EM."
+    "--init", type=options.Choice(options.INIT_NAMES), default="kmeans", show_default=True, help="Initialisation of EM."
 )
 @click.option(
     "--starts",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import click
 
 from gmmaudio.errors import CacheWarning, SettingError
-from gmmaudio.names import file_text
+from gmmaudio.names import did_you_mean, file_text
 
 if TYPE_CHECKING:
     from gmmaudio.compute import Cluster
@@ -48,6 +48,14 @@ class FilePath(click.Path):
         if value == "":
             self.fail("the path is empty; name a file or a folder (. is the current one).", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Choice(click.Choice[str]):
+    """One of several words; another one is refused with the nearest of them."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Return the message for a word that is none of them."""
+        return super().get_invalid_choice_message(value, ctx) + did_you_mean(str(value), self.choices)
 
 
 FILE = FilePath(path_type=Path, allow_dash=True)
@@ -160,7 +168,9 @@ def _kind(_ctx: click.Context, _param: click.Parameter, value: str | None) -> st
         from gmmaudio.models import KINDS
 
         if value not in KINDS:
-            raise click.BadParameter(f"{value!r} is not one of {', '.join(map(repr, KINDS))}.")
+            raise click.BadParameter(
+                f"{value!r} is not one of {', '.join(map(repr, KINDS))}.{did_you_mean(value, KINDS)}"
+            )
     return value
 
 
@@ -344,9 +354,7 @@ shard = click.option(
     metavar="I/N",
     help="Use the I-th of N parts of the corpus only, 1/N to N/N; groups are kept whole. [default: all of it]",
 )
-preset = click.option(
-    "--preset", type=click.Choice(PRESET_NAMES), help="Settings for a task; without it, the classic model."
-)
+preset = click.option("--preset", type=Choice(PRESET_NAMES), help="Settings for a task; without it, the classic model.")
 durations = click.option(
     "--durations",
     "durations_s",
@@ -449,8 +457,8 @@ recipe = OptionGroup(
         metavar="K",
         help="Number of components of each label's mixture, or of the UBM (supervector).",
     ),
-    click.option("--covariance", "covariance_type", type=click.Choice(COVARIANCE_TYPES), help="Covariance type."),
-    click.option("--init", type=click.Choice(INIT_NAMES), help="Initialisation of EM."),
+    click.option("--covariance", "covariance_type", type=Choice(COVARIANCE_TYPES), help="Covariance type."),
+    click.option("--init", type=Choice(INIT_NAMES), help="Initialisation of EM."),
     min_duration,
     trial_seconds("the preset's"),
     split,
@@ -544,7 +552,11 @@ def check_tune(settings: Mapping[str, Any]) -> None:
 
 
 def typed_command() -> str:
-    """Return the command line as it was typed."""
+    """Return the command line as it was typed, with the settings that it took from a file."""
     import shlex
 
-    return shlex.join(["gmmaudio", *(click.get_current_context().obj or ())])
+    from gmmaudio.cli.config_file import setting_words, split_command
+
+    context = click.get_current_context()
+    _, named, typed = split_command(context.obj or (), context)
+    return shlex.join(["gmmaudio", *named, *setting_words(context.command, context.default_map or {}, typed), *typed])

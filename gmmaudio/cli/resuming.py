@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from gmmaudio import __version__
+from gmmaudio.cli.config_file import split_command
 from gmmaudio.cli.console import say
 from gmmaudio.cli.inputs import Input
 from gmmaudio.errors import SettingError
@@ -288,20 +289,24 @@ def say_how_to_go_on(n_done: int) -> None:
     n_done : int
         Inputs that are done.
     """
-    words = click.get_current_context().obj or ["gmmaudio"]
+    context = click.get_current_context()
+    words = context.obj or ["gmmaudio"]
+    n_before = len(split_command(words, context)[0])
     piped = ", with the same standard input" if "-" in words else ""
     with contextlib.suppress(OSError):
         click.echo(f"{n_done:,} input{'s are' if n_done != 1 else ' is'} done; to go on{piped}:", err=True)
-        click.echo(command_that_goes_on(words), err=True)
+        click.echo(command_that_goes_on(words, n_before), err=True)
 
 
-def command_that_goes_on(words: Sequence[str]) -> str:
+def command_that_goes_on(words: Sequence[str], n_before: int = 0) -> str:
     """Return the command line that goes on with a run, for a shell.
 
     Parameters
     ----------
     words : sequence of str
         The command line without the program, as it was typed.
+    n_before : int
+        Words before the command.
 
     Examples
     --------
@@ -311,7 +316,7 @@ def command_that_goes_on(words: Sequence[str]) -> str:
     end = words.index("--") if "--" in words else len(words)
     named = [word for word in words[:end] if word != "--overwrite"]
     more = [] if {"--resume", "--retry-failed"} & set(named) else ["--resume"]
-    return " ".join(map(_shell_word, ["gmmaudio", *named[:1], *more, *named[1:], *words[end:]]))
+    return " ".join(map(_shell_word, ["gmmaudio", *named[: n_before + 1], *more, *named[n_before + 1 :], *words[end:]]))
 
 
 def _shell_word(word: str) -> str:

@@ -36,7 +36,7 @@ DRAWN_RATE_HZ = 16_000
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice(FORMATS),
+    type=options.Choice(FORMATS),
     help="Format of the output; several with -o. [default: text; with -o: csv]",
 )
 @options.windows

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gmmaudio.cli import EXIT_SOME_FAILED, options, rows_options
+from gmmaudio.cli.config_file import setting_words, split_command
 
 if TYPE_CHECKING:
+    from gmmaudio.corpus import Corpus
     from gmmaudio.mixture import EMTrace
     from gmmaudio.pipeline import TrainResult
 
@@ -81,10 +85,41 @@ def command(
     console.say_findings(result.model.training.findings)
     for line in () if is_quiet else _lines(result):
         console.say(line)
-    console.say(
-        f"wrote {output}: {len(result.model.scorer.labels)} labels from {len(result.model.training.clips)} clips"
-    )
+    n_labels, n_clips = len(result.model.scorer.labels), len(result.model.training.clips)
+    console.say(f"wrote {output}: {n_labels} labels from {n_clips} clips")
+    for line in () if is_quiet else _next_steps(output, corpus, labelled_clips, split, has_rows=given is not None):
+        console.say(line)
     click.get_current_context().exit(EXIT_SOME_FAILED if result.failed else 0)
+
+
+def _next_steps(model: Path, corpus: Path, clips: Corpus, split: str | None, *, has_rows: bool) -> list[str]:
+    """Return the next commands for a model that was written, in words."""
+    # parts of the corpus that were not trained on
+    others = sorted({clip.split for clip in clips.clips if clip.split and clip.split != (split or "train")})
+    new = "--rows NEW_ROWS" if has_rows else "FILE_OR_FOLDER"
+    context = click.get_current_context()
+    *_, typed = split_command(context.obj or ["train", str(corpus)], context)
+    settings = setting_words(context.command, context.default_map or {}, typed)
+    measuring = ["crossval", *settings, *_without_output(typed)]
+    if others:
+        splits = [] if "test" in others else ["--split", others[0]]
+        measuring = ["evaluate", str(model), str(corpus), *splits, *(["--rows", "ROWS"] if has_rows else [])]
+    return [
+        f"to label new recordings: gmmaudio classify {shlex.quote(str(model))} {new}",
+        f"how often it is right on them, training cannot tell; to measure it: gmmaudio {shlex.join(measuring)}",
+    ]
+
+
+def _without_output(words: Sequence[str]) -> list[str]:
+    """Return a command line without the option -o."""
+    kept: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word in ("-o", "--output"):
+            next(rest, None)
+        elif not word.startswith(("-o", "--output=")):
+            kept.append(word)
+    return kept
 
 
 def _lines(result: TrainResult) -> list[str]:

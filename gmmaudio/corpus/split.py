@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from gmmaudio.corpus.all_but import AllBut
-from gmmaudio.corpus.clip import Clip, respell_clips
+from gmmaudio.corpus.clip import COLUMNS, Clip, respell_clips
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.findings import some_names
-from gmmaudio.names import normal, respell
+from gmmaudio.names import did_you_mean, normal, respell
 
 NOTHING_SCORED = (
     "no label can be scored: each needs clips of two groups or more; record another speaker or artist, "
@@ -179,8 +179,11 @@ def _held_out_by(clips: Sequence[Clip], group_by: str | None) -> list[str | None
     values = [clip.column(group_by) for clip in clips]
     missing = [clip.path for clip, value in zip(clips, values, strict=True) if not value]
     if missing:
+        known = {*COLUMNS, *(name for clip in clips for name in clip.extra)}
+        nearest = "" if group_by in known else did_you_mean(group_by, sorted(known))
         raise CorpusError(
             f"{some_names(missing)} without a value in the column {group_by!r}; fill it, or name another (`group_by`)"
+            + (f".{nearest}" if nearest else "")
         )
     return values
 

@@ -19,6 +19,7 @@ from gmmaudio.findings import Finding
 from gmmaudio.mixture import COVARIANCE_TYPES, Candidate, GaussianMixture, Selection, select_gmm
 from gmmaudio.mixture.components import take
 from gmmaudio.mixture.stability import FIXED_STARTS, REACHED, Stability, measure_stability
+from gmmaudio.names import did_you_mean
 from gmmaudio.pipeline.provenance import versions
 from gmmaudio.pipeline.table_columns import TableRows, choose_columns
 from gmmaudio.values import checked, shown
@@ -176,7 +177,10 @@ def _groups_of(table: DataTable, group_by: str | None) -> tuple[npt.NDArray[np.s
         return None, ()
     name = table.find(group_by)
     if name is None:
-        raise SettingError(f"`group_by` names {shown(group_by)}, which is no column of {table.name}")
+        nearest = did_you_mean(group_by, table.columns)
+        raise SettingError(
+            f"`group_by` names {shown(group_by)}, which is no column of {table.name}{f'.{nearest}' if nearest else ''}"
+        )
     texts = [str(cell) for cell in table.cells(name)]
     # a mark that no other group has: rows without a group are groups of their own
     named = [f"row {i}" if text.casefold() in MISSING else f"group {text}" for i, text in enumerate(texts)]

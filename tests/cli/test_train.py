@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("few_draws")
 def test_train_writes_a_model_and_says_what_it_did(command, corpus, tmp_path):
     result = command("train", corpus.split, "-o", tmp_path / "m.gmm")
     assert (result.code, result.out) == (0, "")
-    assert result.err.splitlines()[-1] == f"wrote {tmp_path}/m.gmm: 3 labels from 12 clips"
+    assert f"wrote {tmp_path}/m.gmm: 3 labels from 12 clips" in result.err.splitlines()
     assert "low: 4.0 s, 176 frames, 16 components" in result.err
     assert [path.name for path in tmp_path.iterdir()] == ["m.gmm"]
 
@@ -33,8 +33,21 @@ def test_train_writes_a_model_and_says_what_it_did(command, corpus, tmp_path):
 def test_a_quiet_training_says_what_it_wrote_and_no_account(command, corpus, tmp_path):
     result = command("train", corpus.split, "-o", tmp_path / "m.gmm", "-q")
     assert (result.code, result.out) == (0, "")
-    assert result.err.splitlines()[-1] == f"wrote {tmp_path}/m.gmm: 3 labels from 12 clips"
+    assert f"wrote {tmp_path}/m.gmm: 3 labels from 12 clips" in result.err.splitlines()
     assert "iterations" not in result.err
+
+
+def test_the_last_lines_say_what_to_do_next(command, corpus, tmp_path):
+    model = tmp_path / "my model.gmm"
+    result = command("train", corpus.split, "-o", model, "--components", "2")
+    *_, first, last = result.err.splitlines()
+    assert first == f"to label new recordings: gmmaudio classify '{model}' FILE_OR_FOLDER"
+    tell = "how often it is right on them, training cannot tell; to measure it: gmmaudio"
+    # the corpus has clips that the model was not trained on
+    assert last == f"{tell} evaluate '{model}' {corpus.split}"
+    words = ("train", corpus.plain, "--components", "2", "-o", model, "--seed", "3")
+    assert command(*words).err.splitlines()[-1] == f"{tell} crossval {corpus.plain} --components 2 --seed 3"
+    assert "tell" not in command(*words, "-q").err
 
 
 def test_a_model_remembers_the_training_of_each_clip(command, corpus, tmp_path):
