@@ -85,7 +85,7 @@ def with_flags(text: str) -> str:
 
 
 def report_with_flags(report: Report) -> Report:
-    """Return a report whose findings and failures name flags: for readers of a page, not of data.
+    """Return a report whose advice, findings and failures name flags: for readers of a page, not of data.
 
     Parameters
     ----------
@@ -94,6 +94,9 @@ def report_with_flags(report: Report) -> Report:
     """
     return replace(
         report,
+        advice=tuple(
+            replace(each, text=with_flags(each.text), evidence=with_flags(each.evidence)) for each in report.advice
+        ),
         findings=tuple(replace(f, text=with_flags(f.text), remedy=with_flags(f.remedy)) for f in report.findings),
         failed=tuple(replace(item, message=with_flags(item.message)) for item in report.failed),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gmmaudio.cli.console import finding_line
+from gmmaudio.cli.flags import with_flags
 from gmmaudio.cli.terminal_tables import make_table, print_captured
 from gmmaudio.evaluation import Report, Slice, percent
 from gmmaudio.evaluation.metrics import shown_metrics
@@ -37,11 +38,7 @@ def _print_report(console: Console, report: Report) -> None:
 
     for line in _lines(report):
         console.print(Text(printable(line)), soft_wrap=True)
-    rates = [
-        [label, *(_share(row[k]) for k in ("precision", "recall", "f1")), str(row["n"])]
-        for label, row in report.per_label.items()
-    ]
-    console.print(make_table("Per label", ("label", "precision", "recall", "F1", "n"), rates))
+    console.print(_per_label(report))
     if len(report.labels) <= MATRIX_LABELS:
         console.print(_confusion(report))
     else:
@@ -54,6 +51,8 @@ def _print_report(console: Console, report: Report) -> None:
 def _lines(report: Report) -> list[str]:
     """Return the lines above the tables."""
     lines = [report.headline]
+    if report.paragraph:
+        lines.append(with_flags(report.paragraph))
     balanced = report.intervals["balanced_accuracy"]
     if balanced is not None:
         lines.append(f"Balanced accuracy: 95 % interval {percent(balanced)}")
@@ -64,6 +63,20 @@ def _lines(report: Report) -> list[str]:
     shown = [f"{metric.title} {metric.text(value)}" for metric, value in values if value is not None]
     calibrated = " (the scores are not calibrated: only the minima of Cavg and Cllr are informative)"
     return [*lines, ", ".join(shown) + (calibrated if report.metrics.computed_from == "score" else "")]
+
+
+def _per_label(report: Report) -> Table:
+    """Return the metrics of the labels, and the groups of their clips, as a table."""
+    rows = [
+        [label, *(_share(row[k]) for k in ("precision", "recall", "f1")), str(row["n"]), *_group_cells(report, row)]
+        for label, row in report.per_label.items()
+    ]
+    return make_table("Per label", ("label", "precision", "recall", "F1", "n", *report.group_columns.values()), rows)
+
+
+def _group_cells(report: Report, row: Mapping[str, float | int | None]) -> list[str]:
+    """Return the numbers of groups of a label, a dash where they are unknown."""
+    return ["–" if row[name] is None else str(row[name]) for name in report.group_columns]
 
 
 def _confusion(report: Report) -> Table:

@@ -20,6 +20,9 @@ from gmmaudio.errors import SettingError
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+# the kind of distance between labels that is made of confusions
+CONFUSED_DISTANCE = "1 - share confused, mean of both directions"
+
 
 @overload
 def confusion_matrix(

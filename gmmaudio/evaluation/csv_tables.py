@@ -24,6 +24,7 @@ TABLES = (
     "slices",
     "repeats",
     "spread",
+    "advice",
     "checks",
     "failed",
     "protocol",
@@ -74,6 +75,10 @@ def tables(report: Report) -> dict[str, list[Row]]:
         "slices": _records([{"table": name} | asdict(row) for name, rows in report.slices.items() for row in rows]),
         "repeats": _records(plain["repeats"]),
         "spread": _records([{"metric": name} | row for name, row in (plain["spread"] or {}).items()]),
+        "advice": [
+            ("part", "code", "text", "evidence", "labels"),
+            *((each.part, each.code, each.text, each.evidence, "; ".join(each.labels)) for each in report.advice),
+        ],
         "checks": [
             ("level", "code", "text", "remedy"),
             *((f.level, f.code, f.text, f.remedy) for f in report.findings),
@@ -87,7 +92,7 @@ def tables(report: Report) -> dict[str, list[Row]]:
 def _clips(clips: Sequence[ScoredClip]) -> list[Row]:
     """Return the predictions as a table."""
     known = ("name", "path", "label", "group", "unit", "source", "fold", "repeat", "duration_s", "predicted")
-    fixed = (*known, "rejected")
+    fixed = (*known, "rejected", "start_s", "end_s", "nearest_group")
     scored = sorted({label for clip in clips for label in clip.scores})
     calibrated = sorted({label for clip in clips for label in clip.probability or {}})
     rows: list[Row] = [(*fixed, *(SCORE + label for label in scored), *(PROBABILITY + label for label in calibrated))]

@@ -41,7 +41,7 @@ class MetricSet:
     confusion : ndarray, shape (n_labels, n_labels), int
         Rows true, columns predicted; counts.
     per_label : mapping
-        Precision, recall, f1, n, eer and min_dcf of every label.
+        Precision, recall, f1, n, n_groups (None where a group is unknown), eer and min_dcf of every label.
     computed_from : {"probability", "score", "decision"}
         What the metrics of detection (eer, min_dcf, cavg, cllr) were computed from; decisions alone have none.
     det : tuple of (str or None, DetCurve)
@@ -97,8 +97,10 @@ def compute_metrics(
     """
     data = MetricInput.of(clips, labels, out_of_set)
     table = per_label(confusion_matrix([c.label for c in clips], [c.predicted for c in clips], labels), labels)
-    for label, row in data.detection.items():
-        table[label] |= row
+    n_groups = count_groups([clip.label for clip in clips], [clip.group for clip in clips])
+    for label in labels:
+        table[label]["n_groups"] = n_groups.get(label, 0)
+        table[label] |= data.detection.get(label, {})
     computed = {metric.name: metric.function(data) for metric in metrics.METRICS}
     values = {name: float(value) for name, value in computed.items() if value is not None}
     present = [metric for metric in metrics.METRICS if metric.name in values]
@@ -111,6 +113,27 @@ def compute_metrics(
         det=_det_curves(data),
         reliability=data.reliability,
     )
+
+
+def count_groups(labels: Sequence[str], groups: Sequence[str | None]) -> dict[str, int | None]:
+    """Return the number of groups of each label; None where a group of its clips is unknown.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Label of every clip.
+    groups : sequence of str or None
+        Group of every clip; None where unknown.
+
+    Examples
+    --------
+    >>> count_groups(["jazz", "jazz", "rock"], ["ann", "ann", None])
+    {'jazz': 1, 'rock': None}
+    """
+    members: dict[str, set[str | None]] = {}
+    for label, group in zip(labels, groups, strict=True):
+        members.setdefault(label, set()).add(group)
+    return {label: None if None in of_label else len(of_label) for label, of_label in members.items()}
 
 
 def _intervals(

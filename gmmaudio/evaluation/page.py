@@ -15,6 +15,7 @@ import numpy as np
 
 from gmmaudio.canvas import paper
 from gmmaudio.evaluation import plots
+from gmmaudio.evaluation.advice import PARTS
 from gmmaudio.evaluation.confusion import Counts, Floats
 from gmmaudio.evaluation.detection import FALSE_ALARMS, DetCurve
 from gmmaudio.evaluation.metrics import Metric, shown_metrics
@@ -36,6 +37,12 @@ FEW_LABELS = 12
 # a matrix of more labels would take megabytes, and nobody would find a square in it
 MATRIX_LABELS = 400
 N_CONFUSIONS = 20
+# of a label with fewer clips, one clip moves the miss rate by more than 3 percentage points
+DET_CLIPS = 30
+# pieces of advice that are listed before the others are folded away
+N_ADVICE = 6
+# metrics of asking for one label at a time, which are folded away
+DETECTION = ("eer", "mean_eer", "mean_min_dcf", "cavg", "min_cavg", "cavg_primary", "cllr", "min_cllr")
 # of more labels the names on a map would cover each other
 MAP_LABELS = 100
 
@@ -60,10 +67,11 @@ class Section:
 
 
 @checked
-def render_html(report: Report, title: str) -> str:
+def render_html(report: Report, title: str, *, listen: Mapping[str, str] | None = None) -> str:
     """Return a report as one HTML page: no network, no scripts, every name escaped.
 
-    Plots need matplotlib; without it the page says so, and has their numbers in tables.
+    What to expect of new clips stands first, in words. Plots need matplotlib; without it the page says so, and has
+    their numbers in tables.
 
     Parameters
     ----------
@@ -71,6 +79,9 @@ def render_html(report: Report, title: str) -> str:
         The report.
     title : str
         Heading of the page.
+    listen : mapping of str to str or None
+        Name of a clip -> address of a sound, for the clips among the mistakes that can be listened to: relative to the
+        page, or a file. None shows no sounds.
 
     Examples
     --------
@@ -88,7 +99,9 @@ def render_html(report: Report, title: str) -> str:
             report=report,
             protocol=report.protocol,
             cards=shown_metrics("headline"),
-            sections=_sections(report),
+            advice=_advice(report),
+            listens=bool(listen),
+            sections=_sections(report, listen or {}),
         )
     )
     return page
@@ -128,21 +141,27 @@ def template_environment(*packages: str) -> Environment:
         "number": _number,
         "points": _points,
         "margin": _margin,
+        "probability_of": _probability_of,
     }
     return environment
 
 
-def _sections(report: Report) -> list[Section]:
+def _advice(report: Report) -> dict[str, Any]:
+    """Return the advice of a report by its part, none of it where there is none."""
+    parts = {part: [each for each in report.advice if each.part == part] for part in PARTS}
+    return parts | {"n_first": N_ADVICE} if report.advice else {}
+
+
+def _sections(report: Report, listen: Mapping[str, str]) -> list[Section]:
     """Return the parts of the page that this report has, in order."""
-    mistakes = {"clips": report.mistakes, "n": sum(not clip.correct for clip in report.clips)}
     sections = (
         Section("checks", "Read these first" if report.warnings else "Checks"),
         _repeats(report),
         Section("confusion", "Confusion matrix", _confusion(report.confusion, report.labels)),
-        Section("labels", "Per label", {"rows": report.per_label}),
-        Section("scores", "Detection and calibration", _scores(report)),
+        Section("labels", "Per label", {"rows": report.per_label, "groups": report.group_columns}),
+        Section("mistakes", "Most confident mistakes", _mistakes(report, listen)),
+        Section("scores", "Calibration and detection", _scores(report)),
         Section("slices", "Accuracy of slices", _slices(report)) if report.slices else None,
-        Section("mistakes", "Most confident mistakes", mistakes),
         Section("similarity", "Similarity of labels", _similarity(report.similarity)) if report.similarity else None,
         Section("failed", "Inputs that failed") if report.failed else None,
         Section("run", "What was run", _run(report.protocol)),
@@ -200,14 +219,29 @@ def _cells(counts: Sequence[int], label: str, labels: Sequence[str]) -> list[dic
     return cells
 
 
+def _mistakes(report: Report, listen: Mapping[str, str]) -> dict[str, Any]:
+    """Return the most confident mistakes, and the columns of which something is known."""
+    clips = report.mistakes
+    names = ("probability", "nearest_group", "source")
+    columns = {name: any(getattr(clip, name) is not None for clip in clips) for name in names}
+    n_wrong = sum(not clip.correct for clip in report.clips)
+    return {"clips": clips, "n": n_wrong, "columns": columns | {"repeat": len(report.spread) > 1}, "listen": listen}
+
+
 def _scores(report: Report) -> dict[str, Any]:
-    """Return the plots of scores, and their numbers."""
-    det, curve = report.metrics.det, report.metrics.reliability
+    """Return the metrics of scores and their plots; DET curves of the labels that have enough clips."""
+    curve, rows = report.metrics.reliability, _metric_rows(report.metrics.values)
+    known = [label for label, row in report.per_label.items() if (row["n"] or 0) >= DET_CLIPS]
     # the first is that of all labels pooled
+    det = [(label, each) for label, each in report.metrics.det if known and (label is None or label in known)]
     drawn = det if len(det) <= FEW_LABELS + 1 else det[:1]
     names = ["all labels pooled" if label is None else named(label) for label, _ in det]
     return {
-        "rows": _metric_rows(report.metrics.values),
+        "rows": [metric for metric in rows if metric.name not in DETECTION],
+        "detection": [metric for metric in rows if metric.name in DETECTION],
+        "detects": len(report.metrics.det) > 0,
+        "det_clips": DET_CLIPS,
+        "n_left_out": max(0, len(report.metrics.det) - len(det)),
         "misses": [(name, _misses(curve)) for name, (_, curve) in zip(names, det, strict=True)],
         "false_alarms": FALSE_ALARMS,
         "drawn": len(drawn),
@@ -264,7 +298,8 @@ def _similarity(similarity: Similarity) -> dict[str, Any]:
     if len(kept) < 3:
         return content | {"plot": None, "share": None}
     points, share = plots.classical_mds(distance[np.ix_(kept, kept)])
-    return content | {"plot": _svg(plots.map_plot, [named(labels[i]) for i in kept], points), "share": share}
+    plot = _svg(plots.map_plot, [named(labels[i]) for i in kept], points)
+    return content | {"plot": plot, "share": share, "is_wide": len(kept) > plots.WIDE_MAP}
 
 
 def all_known(distance: Floats) -> list[int]:
@@ -315,6 +350,12 @@ def _svg(draw: Callable[..., str], *parts: Any) -> Markup | None:
 def _margin(clip: ScoredClip) -> str:
     """Return the margin of a clip, or the reason why it has none."""
     return "not a candidate" if clip.margin == math.inf else _number(clip.margin)
+
+
+def _probability_of(clip: ScoredClip, label: str | None) -> str:
+    """Return the probability of a label in brackets, nothing where it is unknown."""
+    share = None if clip.probability is None or label is None else clip.probability.get(label)
+    return "" if share is None else f" ({_percent(share)})"
 
 
 def _known(value: float | None) -> TypeGuard[float]:

@@ -24,6 +24,8 @@ from gmmaudio.evaluation.slices import Slice
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# of more labels the names have no room on a map of the width of a phone
+WIDE_MAP = 15
 # stand-ins for the page's colours
 _PAGE_COLOURS = {
     "#010101": "var(--ink)",
@@ -139,7 +141,8 @@ def map_plot(names: Sequence[str], points: Floats) -> str:
     >>> drawn[:5]
     '<svg '
     """
-    width, height = 7.0, 5.2
+    # up to a phone's width, names are as large as other text
+    width, height = (7.0, 5.2) if len(names) > WIDE_MAP else (4.6, 3.9)
 
     def paint(figure: Figure) -> None:
         figure.set_layout_engine("none")

@@ -96,6 +96,11 @@ class ScoredClip:
         Duration, seconds; None where unknown.
     rejected : bool or None
         Whether the open-set threshold calls the clip unknown; None where there is no threshold.
+    start_s, end_s : float or None
+        The part of the first path that was scored, seconds from the start of its file; None where unknown.
+    nearest_group : str or None
+        Of a wrong prediction, the training group of the predicted label that the clip is nearest to; None where that
+        was not looked for.
     """
 
     name: str
@@ -111,6 +116,9 @@ class ScoredClip:
     probability: Mapping[str, float] | None = None
     duration_s: float | None = None
     rejected: bool | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    nearest_group: str | None = None
 
     @property
     def correct(self) -> bool:
@@ -144,7 +152,10 @@ class ScoredClip:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         paths = {"path": self.paths[0]} if len(self.paths) == 1 else {"paths": list(self.paths)}
-        kept = ("name", "label", "group", "unit", "source", "fold", "repeat", "predicted", "duration_s", "rejected")
+        kept = (
+            *("name", "label", "group", "unit", "source", "fold", "repeat", "predicted", "duration_s", "rejected"),
+            *("start_s", "end_s", "nearest_group"),
+        )
         probability = None if self.probability is None else {label: float(p) for label, p in self.probability.items()}
         scores = {label: float(s) if math.isfinite(s) else None for label, s in self.scores.items()}
         return paths | {name: getattr(self, name) for name in kept} | {"scores": scores, "probability": probability}

@@ -5,13 +5,21 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.confusion import Counts, Floats, accuracy, balanced_accuracy, confusion_matrix
+from gmmaudio.evaluation.advice import Advice, advice_paragraph, advise
+from gmmaudio.evaluation.confusion import (
+    CONFUSED_DISTANCE,
+    Counts,
+    Floats,
+    accuracy,
+    balanced_accuracy,
+    confusion_matrix,
+)
 from gmmaudio.evaluation.intervals import Interval, Progress, silent
 from gmmaudio.evaluation.metric_set import MetricSet, compute_metrics
 from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip, respell_scored
@@ -20,7 +28,7 @@ from gmmaudio.evaluation.warnings import check_scored_clips
 from gmmaudio.findings import Finding, at_level, sort_findings
 
 # format of the JSON; a reader of 1.0 can read every 1.x
-FORMAT = "1.1"
+FORMAT = "1.2"
 N_MISTAKES = 20
 
 
@@ -73,6 +81,8 @@ class Report:
         What is needed to run it again: manifest with content hashes, folds, options.
     out_of_set : tuple of ScoredClip
         Predictions for clips of labels that the model does not have: in the metrics of the open set only.
+    advice : tuple of Advice
+        What to expect of new clips, labels that are not safe, and what would make it better.
 
     Examples
     --------
@@ -95,6 +105,7 @@ class Report:
     similarity: Similarity | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
     out_of_set: tuple[ScoredClip, ...] = ()
+    advice: tuple[Advice, ...] = ()
 
     @property
     def accuracy(self) -> float:
@@ -123,8 +134,15 @@ class Report:
 
     @property
     def per_label(self) -> Mapping[str, Mapping[str, float | int | None]]:
-        """Precision, recall, f1, n, eer and min_dcf of every label."""
+        """Precision, recall, f1, n, n_groups, eer and min_dcf of every label, n_training_groups where known."""
         return self.metrics.per_label
+
+    @property
+    def group_columns(self) -> Mapping[str, str]:
+        """The columns of groups of the per-label table, key -> heading: groups trained on where these are others."""
+        rows = self.per_label.values()
+        differ = any(row.get("n_training_groups", row["n_groups"]) != row["n_groups"] for row in rows)
+        return {"n_groups": "groups"} | ({"n_training_groups": "groups trained on"} if differ else {})
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
@@ -151,6 +169,11 @@ class Report:
             f"Accuracy {100 * self.accuracy:.1f} % ({between}), balanced {100 * self.balanced_accuracy:.1f} %, "
             f"{self.n} clips, {len(self.protocol.scored_labels)} labels, {self.protocol.scheme}{failed}"
         )
+
+    @property
+    def paragraph(self) -> str:
+        """The advice in words: what to expect of new clips, what is not safe, what to add; empty without any."""
+        return advice_paragraph(self.advice)
 
     @property
     def mistakes(self) -> list[ScoredClip]:
@@ -182,6 +205,7 @@ class Report:
             "slices": {name: [asdict(row) for row in rows] for name, rows in self.slices.items()},
             "similarity": None if self.similarity is None else _plain(asdict(self.similarity)),
             "protocol": asdict(self.protocol),
+            "advice": {"paragraph": self.paragraph, "items": [_plain(asdict(each)) for each in self.advice]},
             "findings": [asdict(finding) for finding in self.findings],
             "clips": [clip.to_dict() for clip in self.clips],
             "out_of_set": [clip.to_dict() for clip in self.out_of_set],
@@ -201,6 +225,7 @@ def make_report(
     similarity: Similarity | None = None,
     run: Mapping[str, Any] | None = None,
     out_of_set: Sequence[ScoredClip] = (),
+    n_training_groups: Mapping[str, int | None] | None = None,
     progress: Progress = silent,
 ) -> Report:
     """Return the report of predictions, made by any system.
@@ -225,6 +250,9 @@ def make_report(
         What is needed to run it again.
     out_of_set : sequence of ScoredClip
         Predictions for clips of labels that the model does not have: in the metrics of the open set only.
+    n_training_groups : mapping of str to int or None
+        Number of groups of each label that models were trained on, in any fold; None where a group, or all of this, is
+        unknown.
     progress : callable
         Shows the progress of the bootstraps, see :class:`gmmaudio.evaluation.intervals.Progress`.
 
@@ -248,9 +276,15 @@ def make_report(
         raise SettingError("no clip was scored; there is nothing to report")
     clips = respell_scored(clips, labels)
     metrics = compute_metrics(clips, labels, progress, out_of_set=out_of_set)
+    if n_training_groups is not None:
+        table = {
+            label: {**row, "n_training_groups": n_training_groups.get(label)}
+            for label, row in metrics.per_label.items()
+        }
+        metrics = replace(metrics, per_label=table)
     tables = {"source": by_source(clips), "duration": by_duration(clips)}
     tables |= {name: tuple(rows) for name, rows in (slices or {}).items()}
-    return Report(
+    report = Report(
         metrics=metrics,
         n=len({clip.name for clip in clips}),
         labels=tuple(labels),
@@ -264,6 +298,7 @@ def make_report(
         run=run or {},
         out_of_set=tuple(out_of_set),
     )
+    return replace(report, advice=advise(report))
 
 
 def confusion_similarity(confusion: Counts, labels: Sequence[str]) -> Similarity | None:
@@ -290,7 +325,7 @@ def confusion_similarity(confusion: Counts, labels: Sequence[str]) -> Similarity
     rates = counts / confusion[known].sum(axis=1, keepdims=True)
     distance = 1.0 - (rates + rates.T) / 2
     np.fill_diagonal(distance, 0.0)
-    return Similarity(tuple(labels[i] for i in known), distance, "1 - share confused, mean of both directions")
+    return Similarity(tuple(labels[i] for i in known), distance, CONFUSED_DISTANCE)
 
 
 def spread_over_repeats(repeats: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]] | None:

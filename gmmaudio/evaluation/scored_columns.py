@@ -24,6 +24,9 @@ PLAIN = (
     "predicted",
     "duration_s",
     "rejected",
+    "start_s",
+    "end_s",
+    "nearest_group",
 )
 NAMED = ("scores", "probability")
 

@@ -116,6 +116,10 @@ class Slice:
         Accuracy minus that of the first row, on the same clips; None where there is nothing to compare.
     difference_interval : (float, float) or None
         Its paired 95 % interval.
+    gain : float or None
+        Accuracy minus that of the row before, on the same clips; None where rows are no steps.
+    gain_interval : (float, float) or None
+        Its paired 95 % interval.
     """
 
     name: str
@@ -127,6 +131,8 @@ class Slice:
     hours: float | None = None
     difference: float | None = None
     difference_interval: tuple[float, float] | None = None
+    gain: float | None = None
+    gain_interval: tuple[float, float] | None = None
 
 
 def make_slice(

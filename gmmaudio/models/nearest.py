@@ -14,6 +14,8 @@ from gmmaudio.models.score_parts import Answers
 
 # a component with less than this many rows of a clip says nothing of it
 MIN_ROWS = 0.5
+# two clips are compared where components that answer for both answer for at least this share of the rows of the first
+MIN_SHARED = 0.5
 
 
 @dataclass(frozen=True)
@@ -146,3 +148,47 @@ def nearest(
     distances = component_distances(mixture, k, means, centres.means[k])
     ranked = sorted(zip(distances.tolist(), names, strict=True))
     return tuple(Neighbour(name, distance) for distance, name in ranked[:n])
+
+
+def overall_distances(mixture: GaussianMixture, centres: Centres, others: Mapping[str, Centres]) -> dict[str, float]:
+    """Return the distances of clips or groups from a clip over all components, by name.
+
+    The distance is the root of the mean square of the Mahalanobis distances between the means of the rows that a
+    component answers for, weighted by the rows of the clip. Components without rows of both are left out; where they
+    answer for more than half of the clip, there is no distance.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+        The mixture.
+    centres : Centres
+        Of the clip.
+    others : mapping of str to Centres
+        Of the clips or groups by name.
+
+    Returns
+    -------
+    dict of str to float
+        In standard deviations of the components; names without a distance are left out.
+
+    Examples
+    --------
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0.0], [9.0]], [[4.0], [1.0]])
+    >>> here = Centres(np.array([3.0, 1.0]), np.array([[1.0], [9.0]]))
+    >>> there = Centres(np.array([2.0, 2.0]), np.array([[3.0], [11.0]]))
+    >>> elsewhere = Centres(np.array([0.0, 2.0]), np.array([[0.0], [9.0]]))
+    >>> {name: round(d, 3) for name, d in overall_distances(mixture, here, {"a": there, "b": elsewhere}).items()}
+    {'a': 1.323}
+    """
+    names = list(others)
+    if not names:
+        return {}
+    counts, means = np.stack([others[name].counts for name in names]), np.stack([others[name].means for name in names])
+    both = (counts >= MIN_ROWS) & (centres.counts >= MIN_ROWS)
+    squares = np.zeros(both.shape)
+    for k in np.flatnonzero(both.any(axis=0)).tolist():
+        squares[:, k] = component_distances(mixture, k, means[:, k], centres.means[k]) ** 2
+    weights = np.where(both, centres.counts, 0.0)
+    total = weights.sum(axis=1)
+    known = np.flatnonzero(total >= MIN_SHARED * centres.counts.sum()).tolist()
+    return {names[i]: float(np.sqrt((weights[i] * squares[i]).sum() / total[i])) for i in known}

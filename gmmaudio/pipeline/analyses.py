@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,8 @@ def learning_curve(
     Returns
     -------
     tuple of Slice
-        Four slices with their training audio in hours, the smallest share first.
+        Four slices with their training audio in hours, the smallest share first; the last has its gain over the one
+        before.
 
     Examples
     --------
@@ -121,7 +123,7 @@ def learning_curve(
     >>> [(each.name, round(3600 * each.hours, 1)) for each in slices]
     [('12.5 %', 13.0), ('25 %', 19.5), ('50 %', 32.5), ('100 %', 65.0)]
     """
-    rows = []
+    rows, before = [], []
     for share in run.track(SHARES, "learning curve"):
         parts = [
             Fold(
@@ -131,7 +133,12 @@ def learning_curve(
         ]
         clips = [clip for part in parts for clip in resume_scored_fold(trials, part, recipe, run, tuned=tuned)]
         rows.append(make_slice(f"{100 * share:g} %", clips, hours=_hours(trials, parts)))
-    return (*rows, make_slice("100 %", whole, hours=_hours(trials, folds)))
+        before = clips
+    last = make_slice("100 %", whole, hours=_hours(trials, folds))
+    paired = paired_slices([(rows[-1].name, before), (last.name, whole)], run)
+    if len(paired) == 2:
+        last = replace(last, gain=paired[1].difference, gain_interval=paired[1].difference_interval)
+    return (*rows, last)
 
 
 def random_split(

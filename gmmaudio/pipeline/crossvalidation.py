@@ -19,6 +19,7 @@ from gmmaudio.corpus import (
 )
 from gmmaudio.corpus.checks import check_similar_values
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report
+from gmmaudio.evaluation.metric_set import count_groups
 from gmmaudio.evaluation.slices import DURATIONS_S
 from gmmaudio.evaluation.warnings import check_open_set
 from gmmaudio.features import FeatureStore
@@ -259,6 +260,7 @@ def run_crossval(
             slices=slices,
             similarity=analyses.model_similarity(results[0].recogniser.scorer),
             run=_record(corpus, trial_set, recipe, options, divisions, rows),
+            n_training_groups=count_groups([t.label for t in trials], [t.held_out_by for t in trials]),
             progress=run.progress,
         )
 

@@ -14,6 +14,7 @@ from gmmaudio.corpus import Clip, Corpus, plan_split
 from gmmaudio.corpus.checks import check_similar_labels
 from gmmaudio.errors import CorpusError
 from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report
+from gmmaudio.evaluation.metric_set import count_groups
 from gmmaudio.evaluation.slices import DURATIONS_S
 from gmmaudio.evaluation.warnings import check_open_set
 from gmmaudio.features import FeatureStore
@@ -166,6 +167,7 @@ def evaluate(
             similarity=analyses.model_similarity(model.scorer),
             run=run_record("evaluate", corpus, trial_set, options),
             out_of_set=out_of_set,
+            n_training_groups=_training_groups(model),
             progress=run.progress,
         )
 
@@ -256,6 +258,12 @@ def _protocol(
         began=clock.began,
         seconds=clock.seconds,
     )
+
+
+def _training_groups(model: Model) -> dict[str, int | None]:
+    """Return the number of groups of each label that a model was trained on; None where one is unknown."""
+    clips = model.training.clips
+    return count_groups([clip.label for clip in clips], [clip.group for clip in clips])
 
 
 def _threshold_note(model: Model) -> str:

@@ -10,6 +10,7 @@ from gmmaudio.corpus import Fold
 from gmmaudio.evaluation import ScoredClip
 from gmmaudio.features import FeatureSettings
 from gmmaudio.models import Recipe, Recogniser, Tuned, fit_trials, learn_open_set_threshold, tune
+from gmmaudio.pipeline.nearest_groups import add_nearest_groups
 from gmmaudio.pipeline.scoring import score_durations, score_trials
 from gmmaudio.trials import Trial, with_features
 
@@ -22,8 +23,8 @@ class FoldFit:
     ----------
     recogniser : Recogniser
         Recogniser trained on the training side.
-    test : list of Trial
-        Held-out trials, with rows of the recogniser's front end.
+    train, test : list of Trial
+        Trials of the training side, and held-out trials, with rows of the recogniser's front end.
     features : FeatureSettings
         The front end.
     tuned : Tuned or None
@@ -31,6 +32,7 @@ class FoldFit:
     """
 
     recogniser: Recogniser
+    train: list[Trial]
     test: list[Trial]
     features: FeatureSettings
     tuned: Tuned | None
@@ -120,7 +122,7 @@ def fit_fold(
         train, test = with_features(train, chosen.features), with_features(test, chosen.features)
     fitted = fit_trials(train, chosen, run, calibrated=calibrated)
     threshold = learn_open_set_threshold(train, chosen, fitted, run) if open_set else None
-    return FoldFit(replace(fitted.recogniser, open_set=threshold), test, chosen.features, choice)
+    return FoldFit(replace(fitted.recogniser, open_set=threshold), train, test, chosen.features, choice)
 
 
 def run_fold(
@@ -174,6 +176,7 @@ def run_fold(
     """
     fitted = fit_fold(trials, fold, replace(recipe, seed=recipe.seed + repeat), run, tuned=tuned, open_set=open_set)
     scored = score_trials(fitted.test, fitted.recogniser, fold=fold.name, repeat=repeat, run=run)
+    scored = add_nearest_groups(scored, fitted.test, fitted.train, fitted.recogniser.scorer)
     durations = score_durations(
         fitted.test, fitted.recogniser, durations_s, fitted.features, fold=fold.name, repeat=repeat, run=run
     )

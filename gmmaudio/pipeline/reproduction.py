@@ -205,7 +205,8 @@ def _compared(report: Mapping[str, Any]) -> dict[str, Any]:
             if isinstance(rows, list | tuple)
             else rows
         )
-    return {**report, **kept}
+    # advice is words on the rest
+    return {key: value for key, value in {**report, **kept}.items() if key != "advice"}
 
 
 def _completed(settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -69,6 +69,7 @@ def score_trials(
             # a long clip without sound that stands out is scored as one, too
             if prediction is None or not prediction.scores:
                 prediction = recogniser.predict(trial.rows.values)
+            place = _place_of(trial)
             scored.append(
                 ScoredClip(
                     name=trial.name,
@@ -84,9 +85,21 @@ def score_trials(
                     probability=prediction.probability,
                     duration_s=trial.known_duration_s,
                     rejected=prediction.status == "unknown" if recogniser.is_open_set else None,
+                    start_s=place[0],
+                    end_s=place[1],
                 )
             )
     return scored
+
+
+def _place_of(trial: Trial) -> tuple[float, float] | tuple[None, None]:
+    """Return the start and the end of a trial's first segment in its file, seconds; None where times are unknown."""
+    first = trial.segments[0]
+    part = first.extracted
+    if not part.is_timed:
+        return None, None
+    start_s = part.clip.start_s + part.duration_s * first.first / max(1, part.n_frames)
+    return round(start_s, 3), round(start_s + first.duration_s, 3)
 
 
 def score_durations(

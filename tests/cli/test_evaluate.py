@@ -43,7 +43,8 @@ def test_evaluate_scores_the_test_split(command, model_file, corpus):
     assert (report["n"], report["accuracy"], report["balanced_accuracy"]) == (6, 1.0, 1.0)
     assert report["labels"] == ["high", "low", "mid"]
     assert report["confusion"] == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
-    row = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "n": 2, "eer": 0.0, "min_dcf": 0.0}
+    row = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "n": 2, "n_groups": 1, "eer": 0.0, "min_dcf": 0.0}
+    row |= {"n_training_groups": 2}
     assert report["per_label"]["mid"] == row
     # all right in three groups: what three coins can say
     for name in ("accuracy", "balanced_accuracy", "macro_f1"):

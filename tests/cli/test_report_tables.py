@@ -43,10 +43,12 @@ def test_the_terminal_report_has_headline_findings_metrics_and_matrix(capsys):
     found = capsys.readouterr()
     lines = found.out.splitlines()
     assert lines[0] == report.headline
-    assert lines[1] == f"Balanced accuracy: 95 % interval {percent(report.intervals['balanced_accuracy'])}"
-    assert lines[2] == "warning: mind the gap; jump"
+    assert lines[1] == report.paragraph
+    assert lines[2] == f"Balanced accuracy: 95 % interval {percent(report.intervals['balanced_accuracy'])}"
+    assert lines[3] == "warning: mind the gap; jump"
     rows = rows_of(found.out)
-    assert ["a", "100.0", "%", "75.0", "%", "85.7", "%", "4"] in rows
+    assert ["label", "precision", "recall", "F1", "n", "groups"] in rows
+    assert ["a", "100.0", "%", "75.0", "%", "85.7", "%", "4", "4"] in rows
     assert ["a", "3", "1"] in rows
     assert ["b", "·", "2"] in rows
     assert found.err == ""
@@ -56,7 +58,7 @@ def test_the_terminal_report_has_headline_findings_metrics_and_matrix(capsys):
 def test_the_terminal_report_shows_a_dash_where_a_metric_is_undefined(capsys):
     show_report(make_report([clip_of(0), clip_of(1, unit="g0")], ["a", "never"], PROTOCOL))
     text = capsys.readouterr().out
-    assert ["never", "–", "–", "–", "0"] in rows_of(text)
+    assert ["never", "–", "–", "–", "0", "0"] in rows_of(text)
     assert "no interval: one group only" in text
     assert "Balanced accuracy" not in text
 
@@ -68,10 +70,22 @@ def test_rich_markup_in_labels_and_findings_is_shown_as_it_is(capsys):
     text = capsys.readouterr().out
     rows = rows_of(text)
     for i, label in enumerate(labels):
-        assert [label, "100.0", "%", "100.0", "%", "100.0", "%", "1"] in rows
+        assert [label, "100.0", "%", "100.0", "%", "100.0", "%", "1", "1"] in rows
         assert [label, *("1" if j == i else "·" for j in range(len(labels)))] in rows
     assert labels in rows
     assert "note: [red]stop[/red]" in text
+
+
+@pytest.mark.usefixtures("plain_terminal")
+def test_advice_names_flags_and_groups_trained_on_have_a_column_where_they_are_others(capsys):
+    alarm = Finding("groups_unknown", "alarm", "groups unknown", 'name the groups (`group_by="parent"`)')
+    clips = [clip_of(0, "a", "a", group=None), clip_of(1, "b", "b")]
+    show_report(make_report(clips, ["a", "b"], PROTOCOL, [alarm], n_training_groups={"a": 4, "b": None}))
+    lines = capsys.readouterr().out.splitlines()
+    assert "clear the alarms first: name the groups (--group-by parent)" in lines[1]
+    assert ["label", "precision", "recall", "F1", "n", "groups", "groups", "trained", "on"] in rows_of("\n".join(lines))
+    assert ["a", *["100.0", "%"] * 3, "1", "–", "4"] in rows_of("\n".join(lines))
+    assert ["b", *["100.0", "%"] * 3, "1", "1", "–"] in rows_of("\n".join(lines))
 
 
 CONTROL = ("\x1b[31mred", "\x1b]0;owned\x07", "a\rb", "a\nb", "\x9b2J", "\u202egnp", "a\udcff.wav", "\x00")
@@ -122,4 +136,4 @@ def test_a_matrix_of_many_labels_is_named_and_not_printed(capsys, monkeypatch, n
     assert (["a", "3", "·"] in rows_of(out)) == (n_labels == 2)
     assert ("Confusion: 3 labels are too many for a table here; --json and --csv have it" in out) == (n_labels == 3)
     # all other numbers are there
-    assert ["a", "100.0", "%", "100.0", "%", "100.0", "%", "3"] in rows_of(out)
+    assert ["a", "100.0", "%", "100.0", "%", "100.0", "%", "3", "3"] in rows_of(out)

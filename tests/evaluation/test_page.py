@@ -20,7 +20,7 @@ from gmmaudio.evaluation import (
     render_html,
 )
 from gmmaudio.evaluation.detection import FALSE_ALARMS
-from gmmaudio.evaluation.page import FEW_LABELS, N_CONFUSIONS
+from gmmaudio.evaluation.page import DET_CLIPS, FEW_LABELS, N_CONFUSIONS
 from gmmaudio.findings import LEVELS, Finding
 from gmmaudio.names import named, printable
 from tests.evaluation.conftest import HARMLESS, HOSTILE, PROTOCOL, clip_of, example, page_of, report_of
@@ -61,14 +61,14 @@ def test_a_page_of_a_full_report_has_all_parts_in_order_and_leads_to_each():
         "repeats",
         "confusion",
         "labels",
+        "mistakes",
         "scores",
         "slices",
-        "mistakes",
         "similarity",
         "failed",
         "run",
     ]
-    assert page.values("section", "id") == keys
+    assert page.values("section", "id") == ["advice", *keys]
     assert page.values("a", "href") == [f"#{key}" for key in keys]
     for words in (
         "gmmaudio reproduce FILE.json",
@@ -82,7 +82,7 @@ def test_a_page_of_a_full_report_has_all_parts_in_order_and_leads_to_each():
 
 def test_a_page_of_a_bare_report_leaves_out_what_there_is_not():
     page = page_of(report_of([("a", "a")] * 12))
-    assert page.values("section", "id") == ["checks", "confusion", "labels", "scores", "mistakes", "run"]
+    assert page.values("section", "id") == ["advice", "checks", "confusion", "labels", "mistakes", "scores", "run"]
     assert "None: every clip was correctly classified." in page.text
     assert "every input was scored" in page.text
     for words in ("Read these first", "no interval", "reproduce", "failed,", "Most frequent confusions", "Looked for"):
@@ -136,7 +136,7 @@ def test_warnings_stand_first_then_information_then_checks_passed():
         Finding("a_hole", "warning", "mind the hole", "jump"),
         Finding("a_gap", "alarm", "mind the gap", "jump"),
     ]
-    page = page_of(report_of([("a", "a")] * 12, findings=findings))
+    page = page_of(report_of([("a", "a")] * 12, "a", findings=findings))
     assert page.headings[1:4] == [("h2", "Read these first"), ("h3", "Information"), ("h3", "Checks passed")]
     assert page.items[-4:] == [
         "Alarm: mind the gap; jump",
@@ -144,7 +144,7 @@ def test_warnings_stand_first_then_information_then_checks_passed():
         "there is a step",
         "no gap elsewhere",
     ]
-    quiet = page_of(report_of([("a", "a")] * 12))
+    quiet = page_of(report_of([("a", "a")] * 12, "a"))
     assert quiet.headings[1] == ("h2", "Checks")
     assert "Nothing was found that may make these metrics wrong." in quiet.text
 
@@ -264,24 +264,38 @@ def test_of_many_confusions_the_first_are_listed_and_all_are_counted():
 def test_the_table_of_labels_has_their_metrics():
     report = report_of([("a", "a")] * 3 + [("a", "b")], "abc")
     assert page_of(report).tables["Metrics per label"] == [
-        ["label", "precision", "recall", "F1", "n"],
-        ["a", "100.0 %", "75.0 %", "85.7 %", "4"],
-        ["b", "0.0 %", "–", "–", "0"],
-        ["c", "–", "–", "–", "0"],
+        ["label", "precision", "recall", "F1", "n", "groups"],
+        ["a", "100.0 %", "75.0 %", "85.7 %", "4", "4"],
+        ["b", "0.0 %", "–", "–", "0", "0"],
+        ["c", "–", "–", "–", "0", "0"],
     ]
     report = example(3)
-    table = page_of(report).tables["Metrics per label"]
-    assert table[0][-2:] == ["EER", "min DCF"]
-    for label, *_, eer, min_dcf in table[1:]:
+    table = page_of(report).tables["Detection of each label"]
+    assert table[0] == ["label", "n", "EER", "min DCF"]
+    for label, n, eer, min_dcf in table[1:]:
         row = report.per_label[label]
-        assert (eer, min_dcf) == (f"{100 * row['eer']:.1f} %", f"{row['min_dcf']:.3f}")
+        assert (n, eer, min_dcf) == (str(row["n"]), f"{100 * row['eer']:.1f} %", f"{row['min_dcf']:.3f}")
+
+
+def test_the_table_of_labels_has_the_groups_trained_on_where_they_are_others():
+    clips = [clip_of(0, "a", "a"), clip_of(1, "a", "a", group="g0"), clip_of(2, "b", "b", group=None)]
+    same = make_report(clips, ["a", "b"], PROTOCOL, n_training_groups={"a": 1, "b": None})
+    assert page_of(same).tables["Metrics per label"][0][-1] == "groups"
+    assert [row[-1] for row in page_of(same).rows("Metrics per label")] == ["1", "–"]
+    other = make_report(clips, ["a", "b"], PROTOCOL, n_training_groups={"a": 7})
+    assert page_of(other).tables["Metrics per label"][0][-2:] == ["groups", "groups trained on"]
+    assert [row[-2:] for row in page_of(other).rows("Metrics per label")] == [["1", "7"], ["–", "–"]]
 
 
 def test_every_metric_is_on_the_page_with_its_interval_and_a_meaning():
     report = example(4)
     values, intervals = report.metrics.values, report.intervals
     report = replace(report, metrics=replace(report.metrics, values={**values, "new_one": 0.5, "lost": None}))
-    rows = {name: rest for name, *rest in page_of(report).rows("Metrics from scores")}
+    read = page_of(report)
+    tables = [read.rows("Metrics from scores"), read.rows("Detection of all labels")]
+    rows = {name: rest for table in tables for name, *rest in table}
+    assert set(rows) & {"Cavg", "Log-loss"} == {"Cavg", "Log-loss"}
+    assert {"Cavg", "Log-loss"} & {row[0] for row in tables[0]} == {"Log-loss"}
     assert rows["Pooled EER"][0] == f"{100 * values['eer']:.1f} %"
     assert rows["Cavg"][:2] == [f"{values['cavg']:.3f}", "{:.3f} to {:.3f}".format(*intervals["cavg"])]
     assert rows["min Cllr"][0] == f"{values['min_cllr']:.3f} bits"
@@ -304,10 +318,30 @@ def test_the_page_says_what_the_metrics_were_computed_from(plotted):
     assert "reliability" not in " ".join(v for v in with_scores.values("svg", "class"))
     assert with_decisions.values("svg", "class") == []
     assert "Metrics from scores" not in with_decisions.tables
-    assert with_decisions.rows("Most confident mistakes")[0][3:5] == ["–", "–"]
+    assert with_decisions.rows("Most confident mistakes")[0][3:] == ["–", "g2", "0", "–"]
 
 
-def test_the_numbers_of_the_det_plot_are_the_least_misses_that_the_false_alarms_allow():
+@pytest.mark.parametrize("n_clips", [DET_CLIPS - 1, DET_CLIPS])
+def test_a_label_has_a_det_curve_from_thirty_clips_on(plotted, n_clips):
+    pairs = [("a", "a")] * n_clips + [("b", "a")] * 3 + [("b", "b")] * 5
+    read = page_of(report_of(pairs))
+    if n_clips < DET_CLIPS:
+        assert "No curve: it takes 30 clips of a label" in read.text
+        assert "Miss rate, by false-alarm rate" not in read.tables
+    else:
+        assert [row[0] for row in read.rows("Miss rate, by false-alarm rate")] == ["all labels pooled", "a"]
+        assert "1 label has no curve: fewer than 30 clips." in read.text
+
+
+def test_detection_is_folded_away_below_the_mistakes():
+    html = render_html(report_of([("a", "a")] * 3 + [("a", "b"), ("b", "b")]), "t")
+    folded = html.index('<details class="costs">')
+    assert html.index('id="mistakes"') < folded < html.index("Detection of each label")
+    assert "min DCF" not in html[:folded]
+
+
+def test_the_numbers_of_the_det_plot_are_the_least_misses_that_the_false_alarms_allow(monkeypatch):
+    monkeypatch.setattr(page, "DET_CLIPS", 1)
     report = example(3)
     head, *rows = page_of(report).tables["Miss rate, by false-alarm rate"]
     assert head == ["curve", "1.0 %", "2.0 %", "5.0 %", "10.0 %", "20.0 %", "40.0 %"]
@@ -337,15 +371,16 @@ def test_the_numbers_of_the_reliability_diagram_are_its_bins():
     assert f"ECE {100 * curve.ece:.1f} %" in page_of(report).text
 
 
-def test_without_matplotlib_the_page_says_so_and_has_the_numbers():
+def test_without_matplotlib_the_page_says_so_and_has_the_numbers(monkeypatch):
+    monkeypatch.setattr(page, "DET_CLIPS", 1)
     assert not paper.can_plot()
-    page = page_of(example(9, full=True))
-    assert "svg" not in page.tags
-    assert page.text.count("plots need the plot extra, pip install 'gmmaudio[plot]'") == 4
-    assert page.rows("Miss rate, by false-alarm rate")
-    assert page.rows("Accuracy in each bin of probability")
-    assert page.rows("Accuracy: Learning curve")
-    assert page.rows("The nearest of each label")
+    read = page_of(example(9, full=True))
+    assert "svg" not in read.tags
+    assert read.text.count("plots need the plot extra, pip install 'gmmaudio[plot]'") == 4
+    assert read.rows("Miss rate, by false-alarm rate")
+    assert read.rows("Accuracy in each bin of probability")
+    assert read.rows("Accuracy: Learning curve")
+    assert read.rows("The nearest of each label")
 
 
 # --- conditions, mistakes, likeness ----------------------------------------------------------------------------------
@@ -402,9 +437,21 @@ def test_mistakes_have_margin_runner_up_group_source_fold_and_all_their_paths():
     ]
     page = page_of(make_report(clips, ["a", "b", "z"], PROTOCOL))
     assert page.rows("Most confident mistakes") == [
-        ["one.wav and 2 moretwo.wavthree.wav", "z", "b", "–", "not a candidate", "–", "–", "0"],
-        ["1.wav", "a", "b", "a", "2.250", "g1", "radio", "4"],
+        ["one.wav and 2 moretwo.wavthree.wav", "z", "b", "–", "–", "–", "0", "not a candidate"],
+        ["1.wav", "a", "b", "a", "g1", "radio", "4", "2.250"],
     ]
+
+
+def test_mistakes_have_the_probabilities_of_their_labels_and_the_nearest_group():
+    shares = {"a": 0.25, "b": 0.625, "c": 0.125}
+    clips = [clip_of(0), clip_of(1, "c", "b", scores={}, probability=shares, nearest_group="the beatles")]
+    table = page_of(make_report(clips, ["a", "b", "c"], PROTOCOL)).tables["Most confident mistakes"]
+    assert table == [
+        ["clip", "true", "predicted", "runner-up", "nearest group", "group", "fold", "margin"],
+        ["1.wav", "c (12.5 %)", "b (62.5 %)", "a (25.0 %)", "the beatles", "g1", "0", "1.609"],
+    ]
+    alone = page_of(make_report([clip_of(0, "a", "b")], ["a", "b"], PROTOCOL)).tables["Most confident mistakes"]
+    assert alone[0] == ["clip", "true", "predicted", "runner-up", "group", "fold", "margin"]
 
 
 def test_of_many_mistakes_the_page_says_how_many_there_are():
@@ -473,7 +520,7 @@ def test_hostile_names_are_shown_as_they_are_everywhere_on_the_page(name):
     assert matrix[1] == [shown, "·", "1", "·", "1"]
     assert page.rows("Metrics per label")[0][0] == shown
     mistakes = page.rows("Most confident mistakes")
-    assert [shown, shown, "b", shown, "1.000", shown, shown, shown] in mistakes
+    assert [shown, shown, "b", shown, shown, shown, shown, "1.000"] in mistakes
     assert f"first and 1 more{shown}" in [row[0] for row in mistakes]
     assert page.rows("Inputs that failed") == [[shown] * 3]
     assert page.rows(f"Accuracy: {printable(name)}")[0][0] == shown

@@ -45,7 +45,7 @@ def test_json_has_the_keys_that_readers_were_promised():
     found = found.to_dict()
     promised = "accuracy balanced_accuracy n labels confusion per_label intervals protocol findings clips failed"
     assert set(promised.split()) <= set(found)
-    assert set(found["per_label"]["a"]) == {"precision", "recall", "f1", "n", "eer", "min_dcf"}
+    assert set(found["per_label"]["a"]) == {"precision", "recall", "f1", "n", "n_groups", "eer", "min_dcf"}
     assert {"scheme", "group_by", "seed", "folds", "scored_labels", "unscored_labels"} <= set(found["protocol"])
     assert {"path", "label", "group", "source", "fold", "predicted", "scores", "probability"} <= set(found["clips"][0])
     assert found["failed"] == [{"path": "x.wav", "code": "decode", "message": "broken"}]
@@ -59,7 +59,7 @@ def test_json_holds_the_metrics():
     assert found["balanced_accuracy"] == pytest.approx((3 / 4 + 1) / 2)
     assert (found["n"], found["labels"], found["confusion"]) == (6, ["a", "b"], [[3, 1], [0, 2]])
     row = {"precision": 1.0, "recall": 0.75, "f1": pytest.approx(6 / 7), "n": 4, "eer": 0.0, "min_dcf": 0.0}
-    assert found["per_label"]["a"] == row
+    assert found["per_label"]["a"] == row | {"n_groups": 4}
     low, high = found["intervals"]["accuracy"]
     assert 0 <= low < 5 / 6 < high <= 1
     assert found["clips"][3] == {
@@ -74,6 +74,9 @@ def test_json_holds_the_metrics():
         "predicted": "b",
         "duration_s": None,
         "rejected": None,
+        "start_s": None,
+        "end_s": None,
+        "nearest_group": None,
         "scores": {"a": -2.0, "b": -1.0},
         "probability": None,
     }
@@ -84,7 +87,7 @@ def test_json_is_valid_where_metrics_are_undefined():
     found = make_report(clips, ["a", "b", "never"], PROTOCOL).to_dict()
     text = json.dumps(found, allow_nan=False)
     assert set(json.loads(text)["intervals"].values()) == {None}
-    assert found["per_label"]["never"] == {"precision": None, "recall": None, "f1": None, "n": 0}
+    assert found["per_label"]["never"] == {"precision": None, "recall": None, "f1": None, "n": 0, "n_groups": 0}
 
 
 @pytest.mark.parametrize("name", HOSTILE_MARKUP)
