@@ -156,12 +156,11 @@ def evaluate(
         if robustness:
             slices["robustness"] = _robustness(model, corpus.root, known, scored, settings, group_by, store, spool, run)
         findings = _check_clips(model, corpus, trial_set, trials, group_by) + on_intervals
-        findings += check_open_set(scored, out_of_set, _threshold_note(model))
         return make_report(
             scored,
             model.scorer.labels,
             _protocol(model, options, _scored_part(corpus, split), scored, unknown_labels, command, clock),
-            findings,
+            (*findings, *check_open_set(scored, out_of_set, _threshold_note(model))),
             trial_set.failed,
             slices=slices,
             similarity=analyses.model_similarity(model.scorer),

@@ -38,6 +38,10 @@ def test_the_learning_curve_of_a_report_ends_with_its_accuracy(clips):
     assert hours == pytest.approx([3 / 3600, 3 / 3600, 6 / 3600, 12 / 3600], rel=1e-3)
     assert (rows[-1].accuracy, rows[-1].interval) == (report.accuracy, report.intervals["accuracy"])
     assert all(row.n == report.n for row in rows)
+    assert [row.gain for row in rows[:-1]] == [None] * 3
+    assert rows[-1].gain == pytest.approx(rows[-1].accuracy - rows[-2].accuracy, abs=1e-12)
+    low, high = rows[-1].gain_interval
+    assert low <= rows[-1].gain <= high
 
 
 # --- random split ----------------------------------------------------------------------------------------------------
