@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gmmaudio.corpus import Corpus
     from gmmaudio.mixture import EMTrace
     from gmmaudio.pipeline import TrainResult
+    from gmmaudio.trials import GivenRows
 
 
 @click.command(name="train")
@@ -26,9 +27,28 @@ if TYPE_CHECKING:
 @options.cluster
 @options.group_by
 @click.option("--tune", is_flag=True, help="Choose kind, components, covariance and projection on inner folds.")
+@click.option(
+    "--add",
+    "added",
+    multiple=True,
+    type=options.FILE,
+    metavar="CORPUS",
+    help="Also train on these clips, such as a reviewed.csv, whose labels correct those of CORPUS; may be repeated.",
+)
+@click.option(
+    "--from-model",
+    "old_path",
+    type=options.FILE,
+    metavar="OLD",
+    help="Take all settings from this model, and show what the clips change that it was not trained on.",
+)
+@click.option("--no-comparison", is_flag=True, help="With --from-model: take the settings only.")
 def command(
     corpus: Path,
     output: Path,
+    added: tuple[Path, ...],
+    old_path: Path | None,
+    no_comparison: bool,
     split: str | None,
     group_by: str | None,
     tune: bool,
@@ -49,45 +69,42 @@ def command(
     """
     from gmmaudio import pipeline
     from gmmaudio.cli import console
+    from gmmaudio.cli.old_models import change_lines, check_old, settings_of
     from gmmaudio.cli.output_paths import OutputPaths
     from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.models import save_model
+    from gmmaudio.pipeline.retraining import compare_training
 
     options.check_tune({"tune": tune, **settings})
+    check_old(old_path, no_comparison=no_comparison)
     given = rows_options.take_rows(settings, training=True)
     opening = options.open_cluster(scheduler, n_dask, n_jobs)
     store = options.open_store(cache, cache_limit)
-    recipe = pipeline.make_recipe(**settings)
+    old, recipe, group_by = settings_of(old_path, settings, group_by)
+    # a file of settings may ask for it
+    tune = tune and old is None
+    kind = settings["kind"] if tune else None
     outputs = OutputPaths({"-o": output})
-    outputs.check(corpus, *rows_options.places_of(given))
-    labelled_clips = pipeline.read_corpus(corpus, given)
+    outputs.check(corpus, *added, *filter(None, [old_path]), *rows_options.places_of(given))
+    labelled_clips = _read(corpus, added, given)
     outputs.keep_clips(labelled_clips)
     console.say_skipped(labelled_clips.n_skipped)
+    limits: dict[str, Any] = {"time_limit_s": time_limit_s, "memory_limit": memory_limit, "memory_bytes": memory_bytes}
     with opening as cluster, show_progress(is_quiet=is_quiet) as progress:
-        result = pipeline.train(
-            labelled_clips,
-            recipe,
-            split=split,
-            group_by=group_by,
-            tune=tune,
-            kind=settings["kind"] if tune else None,
-            rows=given,
-            n_jobs=n_jobs,
-            progress=progress,
-            time_limit_s=time_limit_s,
-            memory_limit=memory_limit,
-            cache=store,
-            cluster=cluster,
-            memory_bytes=memory_bytes,
-        )
+        limits |= {"n_jobs": n_jobs, "progress": progress, "cache": store, "cluster": cluster}
+        chosen: dict[str, Any] = {"split": split, "group_by": group_by, "rows": given}
+        change = None if no_comparison or old is None else compare_training(labelled_clips, old, **chosen, **limits)
+        result = pipeline.train(labelled_clips, recipe, tune=tune, kind=kind, **chosen, **limits)
     save_model(result.model, output)
     console.say_failed(result.failed)
     console.say_findings(result.model.training.findings)
-    for line in () if is_quiet else _lines(result):
+    for line in (*(() if is_quiet else _lines(result)), *(() if change is None else change_lines(change))):
         console.say(line)
     n_labels, n_clips = len(result.model.scorer.labels), len(result.model.training.clips)
     console.say(f"wrote {output}: {n_labels} labels from {n_clips} clips")
-    for line in () if is_quiet else _next_steps(output, corpus, labelled_clips, split, has_rows=given is not None):
+    steps = _next_steps(output, corpus, labelled_clips, split, has_rows=given is not None)
+    # no other command takes what is added, and with an old model the difference was measured
+    for line in () if is_quiet else steps[: 1 if added or old_path else None]:
         console.say(line)
     click.get_current_context().exit(EXIT_SOME_FAILED if result.failed else 0)
 
@@ -120,6 +137,17 @@ def _without_output(words: Sequence[str]) -> list[str]:
         elif not word.startswith(("-o", "--output=")):
             kept.append(word)
     return kept
+
+
+def _read(corpus: Path, added: Sequence[Path], given: GivenRows | None) -> Corpus:
+    """Return the clips of a corpus and those that are added to it."""
+    from gmmaudio import pipeline
+    from gmmaudio.corpus import add_clips
+
+    clips = pipeline.read_corpus(corpus, given)
+    for path in added:
+        clips = add_clips(clips, pipeline.read_corpus(path, given))
+    return clips
 
 
 def _lines(result: TrainResult) -> list[str]:

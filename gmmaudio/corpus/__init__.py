@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gmmaudio.lazy_names import import_on_use
 
 if TYPE_CHECKING:
+    from gmmaudio.corpus.additions import add_clips
     from gmmaudio.corpus.checks import (
         check_file_groups,
         check_labels,
@@ -36,6 +37,7 @@ else:
     __getattr__, __dir__ = import_on_use(
         __name__,
         {
+            "gmmaudio.corpus.additions": "add_clips",
             "gmmaudio.corpus.checks": "check_file_groups check_labels check_names check_same_audio check_shared_audio",
             "gmmaudio.corpus.clip": "Clip Corpus",
             "gmmaudio.corpus.duplicate_search": "near_duplicates near_duplicates_within",
@@ -52,6 +54,7 @@ __all__ = [
     "Corpus",
     "Fingerprint",
     "Fold",
+    "add_clips",
     "check_file_groups",
     "check_labels",
     "check_names",
