@@ -221,7 +221,7 @@ def _tag_errors() -> Iterator[None]:
                 raise cause from error
         said = str(error) or type(error).__name__
         raise MusicFileError(
-            "tags_unreadable", f"its tags cannot be read or written ({said}); repair them first"
+            "tags_unreadable", f"its tags cannot be read or written ({said}); repair them, or correct the suffix"
         ) from error
 
 

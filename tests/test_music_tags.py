@@ -179,19 +179,19 @@ def test_a_copy_without_a_suffix_is_written_as_the_file_that_it_is_of(make, tmp_
 # --- ID3 ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", [3, 4])
-def test_an_id3_tag_keeps_its_version_and_its_other_frames(make, version):
+@pytest.mark.parametrize(("version", "dates"), [(3, {"TYER": "1999", "TDAT": "0105"}), (4, {"TDRC": "1999-05-01"})])
+def test_an_id3_tag_keeps_its_version_and_its_other_frames(make, version, dates):
     path = make("mp3")
-    with_id3(path, version, TIT2="Früh", TPE1=["Ann", "Bob"], TCON="Rock", TYER="1999", TXXX="kept")
+    with_id3(path, version, TIT2="Früh", TPE1=["Ann", "Bob"], TCON="Rock", TXXX="kept", **dates)
     write_field(path, "genre", "Jäzz")
     assert id3_version(path) == version
     tags = id3.ID3(path, translate=False)
-    assert {name: frame.text for name, frame in tags.items()} == {
+    assert {name: list(map(str, frame.text)) for name, frame in tags.items()} == {
         "TIT2": ["Früh"],
         "TPE1": ["Ann", "Bob"],
         "TCON": ["Jäzz"],
-        "TYER": ["1999"],
         "TXXX:": ["kept"],
+        **{name: [text] for name, text in dates.items()},
     }
 
 
@@ -312,6 +312,7 @@ def test_a_text_of_an_info_list_may_have_any_length(make, text):
     before = path.read_bytes()
     replace_info_text(path, b"IGNR", text)
     assert (read_info_text(path, b"IGNR"), read_info_text(path, b"INAM")) == (text, "odd")
+    assert struct.unpack("<I", path.read_bytes()[4:8])[0] == path.stat().st_size - 8
     replace_info_text(path, b"IGNR", "Rock")
     assert path.read_bytes() == before
 

@@ -29,7 +29,7 @@ BLOCK_BYTES = 2**16
 SHORTEST_COPY = 24
 # a gap at least as long is looked for at other distances too
 SHORTEST_GAP = 64
-ANCHOR_BYTES, N_ANCHORS, SEARCH_BYTES = 64, 16, 2**21
+ANCHOR_BYTES, N_ANCHORS, END_BYTES, SEARCH_BYTES = 64, 16, 2**16, 2**21
 COPY_BYTES = 2**20
 
 
@@ -134,12 +134,15 @@ def _find_shifts(old: mmap.mmap, new: mmap.mmap) -> list[int]:
     """Return the distances by which bytes of the old file were moved in the new one: a few that are likely."""
     counts: Counter[int] = Counter()
     reach = SEARCH_BYTES + abs(len(new) - len(old))
-    for start in np.linspace(0, max(0, len(old) - ANCHOR_BYTES), N_ANCHORS).astype(int).tolist():
+    last = max(0, len(old) - ANCHOR_BYTES)
+    # tags are at the ends
+    ends = ((0, last), (0, min(last, END_BYTES)), (max(0, last - END_BYTES), last))
+    for start in {int(each) for first, stop in ends for each in np.linspace(first, stop, N_ANCHORS)}:
         anchor = old[start : start + ANCHOR_BYTES]
         # silence and padding are everywhere
         if len(set(anchor)) > 8 and (found := new.find(anchor, max(0, start - reach), start + reach)) >= 0:
             counts[found - start] += 1
-    likely = [shift for shift, _ in counts.most_common(4)]
+    likely = [shift for shift, _ in counts.most_common(6)]
     return list(dict.fromkeys([*likely, 0, len(new) - len(old)]))
 
 

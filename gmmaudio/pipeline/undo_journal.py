@@ -8,6 +8,7 @@ before that file is touched. A line that is cut off is of a file that was not to
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,8 +79,15 @@ class UndoJournal:
                     f"{path}: is there already, and may be needed to undo a run; name another"
                 ) from error
             raise
-        self._append([{FORMAT_KEY: FORMAT, COMMAND: command}])
-        sync_folder(self.path.parent)
+        try:
+            self._append([{FORMAT_KEY: FORMAT, COMMAND: command}])
+            sync_folder(self.path.parent)
+        except BaseException:
+            # no file was touched: there is nothing to undo
+            self._handle.close()
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+            raise
 
     def __enter__(self) -> UndoJournal:
         return self

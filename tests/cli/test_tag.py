@@ -122,7 +122,11 @@ def test_the_tracks_of_a_folder_get_one_label(command, model_file, music, corpus
     shutil.copy(corpus.root / "low" / "cy" / "1.flac", music / "mid" / "odd.flac")
     odd = "music/mid/odd.flac"
     assert lines(command("tag", model_file, "music/mid", *QUIET))[odd][0].startswith("(none) -> low")
-    joined = lines(command("tag", model_file, "music/mid", "--by-folder", "--min-probability", "0", *QUIET))
+    (music / "mid" / "empty.wav").write_bytes(b"")
+    result = command("tag", model_file, "music/mid", "--by-folder", "--min-probability", "0", *QUIET)
+    joined = lines(result)
+    assert (result.code, "music/mid/empty.wav" in joined) == (1, False)
+    assert "skipped [empty] music/mid/empty.wav" in result.err
     assert len({cells[0] for cells in joined.values()}) == 1
     assert joined[odd][0].startswith("(none) -> mid") or joined[odd][1].startswith("none")
 

@@ -56,6 +56,13 @@ def test_a_head_and_an_end_that_both_change_do_not_take_the_sound_between(folder
     assert length < 300
 
 
+def test_a_picture_that_a_longer_tag_at_the_end_moves_does_not_count(folder):
+    body, picture, padding = sound(3_000_000), sound(20_000, 1), bytes(1_000)
+    got, length = again(body + b"old" + picture + padding, body + b"much newer" + picture + padding * 2, folder)
+    assert got == body + b"old" + picture + padding
+    assert length < 300
+
+
 def test_pages_whose_numbers_change_take_their_heads(folder):
     pages = [sound(4_000, k) for k in range(100)]
     old, new = (b"".join(f"{k:08d}".encode() + page for k, page in enumerate(pages, first)) for first in (1, 2))

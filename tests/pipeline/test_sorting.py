@@ -1,12 +1,14 @@
 """Files brought to the folders of their labels and back: nothing is replaced, nothing is lost."""
 
+import contextlib
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from gmmaudio.errors import MusicFileError, WriteError
+from gmmaudio.errors import GmmaudioError, MusicFileError, SettingError, WriteError
 from gmmaudio.files import find_path
 from gmmaudio.pipeline import file_placing
 from gmmaudio.pipeline.file_placing import place_file, undo_placement, write_list
@@ -15,6 +17,7 @@ from gmmaudio.pipeline.label_folders import folder_name, folder_names
 from gmmaudio.pipeline.playlists import make_playlists
 from gmmaudio.pipeline.sorting import WAYS, Placement, SortedFolder, plan_places
 from gmmaudio.pipeline.undo_journal import UndoJournal, read_undo
+from tests.failing_files import failing_files
 
 LABELS = ("jazz", "rock")
 LONG_AGO_NS = 1_000_000_000_123_456_789
@@ -181,6 +184,29 @@ def test_a_full_disk_ends_the_run(music, journal, tmp_path, monkeypatch, way):
     with pytest.raises(WriteError, match="No space left"):
         place_file(music[0], str(tmp_path / "sorted" / "1.mp3"), way, journal)
     assert tree(tmp_path / "sorted") == {}
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EACCES])
+@pytest.mark.parametrize("way", WAYS)
+def test_any_operation_that_fails_loses_no_file(music, tmp_path, way, error):
+    before, target = tree(tmp_path / "music"), tmp_path / "sorted" / "1.mp3"
+    with failing_files([tmp_path]) as counted, UndoJournal(tmp_path / "all.undo", "sort") as journal:
+        place_file(music[0], str(target), way, journal)
+    undo(journal)
+    for n, operation in enumerate(counted.operations):
+        path = tmp_path / f"{n}.undo"
+        with (
+            failing_files([tmp_path], n, error, persists=error == errno.ENOSPC),
+            contextlib.suppress(GmmaudioError),
+            UndoJournal(path, "sort") as journal,
+        ):
+            place_file(music[0], str(target), way, journal)
+        assert bytes(9) in {*tree(tmp_path / "music").values(), *tree(tmp_path).values()}, operation
+        with contextlib.suppress(SettingError):
+            undo(journal)
+        assert tree(tmp_path / "music") == before, operation
+        assert not target.exists(), operation
+        shutil.rmtree(tmp_path / "sorted", ignore_errors=True)
 
 
 # --- what is not undone --------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Tags written and taken back: bit-equal, one whole file after another, nothing lost whatever goes wrong."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -11,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from gmmaudio.audio.sample_digest import hash_samples
-from gmmaudio.errors import MusicFileError, SettingError, WriteError
+from gmmaudio.errors import GmmaudioError, MusicFileError, SettingError, WriteError
 from gmmaudio.music_tags import read_field
 from gmmaudio.pipeline import tag_writing
 from gmmaudio.pipeline.tag_writing import FileChange, undo_change, write_change
 from gmmaudio.pipeline.undo_journal import UndoJournal, read_undo
+from tests.failing_files import failing_files
 
 mutagen = pytest.importorskip("mutagen", reason="needs the tags extra")
 
@@ -191,6 +193,29 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(song, journal, monkeypatch, 
             write(song, journal)
     assert (song.read_bytes(), names_in(song.parent)) == (before, ["song.flac"])
     assert not any(undo_change(record) for record in records(journal))
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EACCES])
+def test_any_operation_that_fails_leaves_the_old_file_or_the_new_one(song, tmp_path, error):
+    before = song.read_bytes()
+    with failing_files([tmp_path]) as counted, UndoJournal(tmp_path / "all.undo", "tag") as journal:
+        write(song, journal)
+    after = song.read_bytes()
+    assert len(counted.operations) > 10
+    for n, operation in enumerate(counted.operations):
+        song.write_bytes(before)
+        path = tmp_path / f"{n}.undo"
+        with (
+            failing_files([tmp_path], n, error, persists=error == errno.ENOSPC),
+            contextlib.suppress(GmmaudioError),
+            UndoJournal(path, "tag") as journal,
+        ):
+            write(song, journal)
+        assert song.read_bytes() in (before, after), operation
+        assert operation == "unlink" or names_in(song.parent) == ["song.flac"], operation
+        if song.read_bytes() == after:
+            assert [undo_change(record) for record in records(journal)] == [True]
+        assert song.read_bytes() == before, operation
 
 
 def test_the_journal_is_on_disk_before_the_file_is_touched(song, journal, monkeypatch):
