@@ -10,7 +10,7 @@ LOWEST := .venv-lowest
 QUICK := -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help demo test coverage test-slow test-lowest lint check format bench many-files fuzz fuzz-models failing-writes kills \
-	same-bytes results train-memory pictures docs clean
+	tagged-folder same-bytes results train-memory pictures docs clean
 
 help:
 	@echo "make demo         set up, run the whole job on synthetic audio, print where the reports are"
@@ -27,6 +27,7 @@ help:
 	@echo "make same-bytes   models by -j 1, -j 2, threads and Dask with killed workers; writes results/cluster.json"
 	@echo "make failing-writes   every operation on an output fails in turn; writes results/failing_writes.json"
 	@echo "make kills        210 runs of train, crossval and classify killed and started again; writes results/kills.json"
+	@echo "make tagged-folder  200 songs in 21 formats tagged, sorted and undone; writes results/tagged_folder.json"
 	@echo "make train-memory  memory and time of training on 1 to 64 hours of audio; writes results/train_memory.json"
 	@echo "make results      list the measured results; NAME=demo (or all) measures again and fills the documents"
 	@echo "make docs         the manual, build/docs/index.html; every warning is an error"
@@ -109,6 +110,9 @@ kills: $(READY)
 
 results: $(READY)
 	$(BIN)/python -m results $(if $(NAME),remake $(NAME),list)
+
+tagged-folder: $(READY)
+	$(BIN)/python -m benchmarks.tagged_folder
 
 # screenshots of a committed report, by Debian's chromium
 SHOT := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars
