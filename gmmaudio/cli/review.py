@@ -92,7 +92,9 @@ def command(
         review = write_excerpts(plan, excerpts, excerpt_s, n_jobs=n_jobs, progress=progress)
         console.say_failed(review.failed)
         if not review.clips:
-            raise CorpusError(f"{results}: no excerpt could be written of its clips")
+            moved = all(item.code == "vanished" for item in review.failed)
+            remedy = "; none of the files is there: run the command in the folder where classify ran" if moved else ""
+            raise CorpusError(f"{results}: no excerpt could be written of its clips{remedy}")
         page = render_review(review, results.name)
         write_together([(output / PAGE, page.encode("utf-8"))])
     _remove_others(excerpts, {clip.excerpt for clip in review.clips})

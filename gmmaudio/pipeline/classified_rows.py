@@ -157,6 +157,8 @@ def _clip(where: str, values: Mapping[str, Any], probability: Mapping[str, float
     label = values.get("label") or None
     best = max(probability, key=lambda each: (probability[each], each == label), default=None)
     best = best or label or next(iter(ranked), None)
+    if status == "ok" and not best:
+        raise CorpusError(f"{where}: has the status ok and no label; {EXPECTED}")
     group = values.get("group")
     return ClassifiedClip(
         path=path,

@@ -89,6 +89,7 @@ def test_nothing_that_can_be_heard_leaves_no_page(command, tmp_path):
     results.write_text("path,status,label_1,score_1,probability_1\ngone.wav,ok,low,-1,0.5\n")
     done = review(command, results, tmp_path / "out")
     assert done.code == 3
+    assert "none of the files is there: run the command in the folder where classify ran" in done.err
     assert not (tmp_path / "out" / "review.html").exists()
     # and the next run need not overwrite anything
     assert "skipped [vanished]" in review(command, results, tmp_path / "out").err

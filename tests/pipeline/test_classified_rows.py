@@ -88,8 +88,10 @@ def test_the_first_line_of_a_file_counts(tmp_path):
         ("path,status,label\n", "has no clips"),
         ("path,status,label\na.wav,fine,jazz\n", "line 2: has no path, or no status of ok, mixed, unknown, error"),
         ("path,status,label\n,ok,jazz\n", "line 2: has no path, or no status of ok, mixed, unknown, error"),
+        ("path,status,label\na.wav,ok,\n", "line 2: has the status ok and no label"),
         ('{"path": "a.wav"\n', "line 1: is no JSON"),
-        ('{"path": "a.wav", "status": "ok"}\n7\n', "line 2: is no JSON object"),
+        ('[{"path": "a.wav", "status": "ok", "label": "x"}, 7]', "entry 2: is no JSON object"),
+        ('{"path": "a.wav", "status": "ok", "label": "x"}\n7\n', "line 2: is no JSON object"),
         ("path,status,label\n\x00", "cannot be read as CSV or JSON lines (line contains NUL)"),
     ],
 )
