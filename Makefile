@@ -9,8 +9,8 @@ LOWEST := .venv-lowest
 # the quick tests on all cores, each file in one process so that its models are made once
 QUICK := -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo test coverage test-slow test-lowest lint check format bench many-files fuzz fuzz-models failing-writes kills \
-	tagged-folder same-bytes results train-memory pictures docs clean
+.PHONY: help demo test coverage test-slow test-lowest lint check format bench many-files check-speed fuzz fuzz-models \
+	failing-writes kills tagged-folder same-bytes results train-memory pictures docs clean
 
 help:
 	@echo "make demo         set up, run the whole job on synthetic audio, print where the reports are"
@@ -22,6 +22,7 @@ help:
 	@echo "make format       ruff format and its fixes"
 	@echo "make bench        peers side by side, on the audio in GMMAUDIO_DATA; writes results/*.json"
 	@echo "make many-files   classify on 20,000 files, killed and resumed; writes results/many_files.json"
+	@echo "make check-speed  gmmaudio check on 20,000 files in five formats; writes results/check_speed.json"
 	@echo "make fuzz         50,000 mutated audio files through classify; writes results/fuzz_audio.json"
 	@echo "make fuzz-models  20,000 mutated model files, half with a right checksum; writes results/fuzz_models.json"
 	@echo "make same-bytes   models by -j 1, -j 2, threads and Dask with killed workers; writes results/cluster.json"
@@ -89,6 +90,9 @@ bench: $(READY)
 
 many-files: $(READY)
 	$(BIN)/python -m benchmarks.many_files
+
+check-speed: $(READY)
+	$(BIN)/python -m benchmarks.check_speed
 
 train-memory: $(READY)
 	$(BIN)/python -m benchmarks.train_memory

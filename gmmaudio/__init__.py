@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         save_statistics,
     )
     from gmmaudio.pipeline import (
+        check_corpus,
         classify,
         crossval,
         evaluate,
@@ -54,8 +55,8 @@ else:
             "gmmaudio.mixture": "fit_gmm",
             "gmmaudio.models": "Explanation Model Prediction Recipe load_model load_statistics make_recipe save_model "
             "save_statistics",
-            "gmmaudio.pipeline": "classify crossval evaluate evaluate_predictions explain merge read_corpus "
-            "reproduce stats timeline train",
+            "gmmaudio.pipeline": "check_corpus classify crossval evaluate evaluate_predictions explain merge "
+            "read_corpus reproduce stats timeline train",
             "gmmaudio.timelines": "Timeline TimelineSegment",
             "gmmaudio.trials": "GivenRows",
         },
@@ -71,6 +72,7 @@ __all__ = [
     "Report",
     "Timeline",
     "TimelineSegment",
+    "check_corpus",
     "classify",
     "crossval",
     "evaluate",

@@ -47,3 +47,28 @@ def many_files_text(rows: Rows) -> str:
         f"`--resume` wrote its first new row after {resumed['first_new_s']:.1f} s, and at the end {same} an unbroken "
         "run.\n"
     )
+
+
+def check_speed_text(rows: Rows) -> str:
+    """Return the time of a check of many files, and the bytes that it read of each.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of `benchmarks.check_speed`.
+    """
+    heads = ["format", "files", "`--decode`", "seconds", "CPU s", "bytes read of a file"]
+    return table(
+        heads,
+        [
+            [
+                row["format"],
+                f"{row['n']:,}",
+                str(row["decode"]),
+                f"{row['wall_s']:.1f}",
+                f"{row['cpu_s']:.1f}",
+                f"{row['bytes_per_file']:,.0f}",
+            ]
+            for row in rows
+        ],
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from results.cluster_views import cluster_text, iteration_text, scale_text
-from results.file_views import many_files_text
+from results.file_views import check_speed_text, many_files_text
 from results.fuzz_views import audio_text, models_text, writes_text
 from results.growth_views import growth_text, large_text
 from results.kill_views import kills_text
@@ -492,6 +492,7 @@ VIEWS: Mapping[str, View] = {
     "hours": hours_table,
     "own_rows": lambda record: _with_source(own_rows_text(record.rows), record),
     "merged": lambda record: _with_source(merged_text(record.rows), record),
+    "check_speed": lambda record: _with_source(check_speed_text(record.rows), record),
     "many_files": many_files_table,
     "cluster": lambda record: _with_source(cluster_text(record.rows), record),
     "cluster/scale": lambda record: _with_source(scale_text(record.rows), record),

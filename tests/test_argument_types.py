@@ -40,6 +40,7 @@ def arguments():
         "GivenRows": {"rows": GONE},
         "Model": parts,
         "Recipe": {},
+        "check_corpus": {"corpus": GONE},
         "classify": {"model": model, "paths": []},
         "crossval": {"corpus": GONE},
         "evaluate": {"model": model, "corpus": GONE},

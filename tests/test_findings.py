@@ -18,6 +18,8 @@ DOCS = Path(__file__).parent.parent / "docs"
 CODES = {
     "alarm": {
         *("file_in_several_groups", "group_in_several_folds", "group_on_both_sides", "group_trained_on"),
+        *("band_limit_confounded", "bit_rate_confounded", "format_confounded", "sample_rate_confounded"),
+        *("media_extra_missing",),
         *("groups_unknown", "near_duplicate", "no_label_in_common", "same_audio_on_both_sides", "source_confounded"),
         "trained_on",
     },
@@ -31,6 +33,8 @@ CODES = {
             "file_outside_folders",
             "files_as_groups",
         ),
+        *("few_groups_of_label", "groups_not_named", "label_not_in_train", "level_confounded"),
+        *("most_sound_of_one_group",),
         *("recordings_without_segments", "shards_missing", "truth_labels_unknown"),
         *("clusters_depend_on_start", "column_nearly_numeric", "component_of_few_rows", "most_components_chosen"),
         *("start_found_better", "values_far_outside"),

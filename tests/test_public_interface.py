@@ -11,7 +11,7 @@ import gmmaudio
 
 NAMES = [
     *("Corpus", "Explanation", "GivenRows", "Model", "Prediction", "Recipe", "Report", "Timeline", "TimelineSegment"),
-    *("classify", "crossval", "evaluate", "evaluate_predictions", "explain", "fit_gmm", "load_model"),
+    *("check_corpus", "classify", "crossval", "evaluate", "evaluate_predictions", "explain", "fit_gmm", "load_model"),
     *("load_statistics", "make_recipe", "merge", "read_audio", "read_corpus", "render_html", "reproduce"),
     *("save_model", "save_statistics", "stats", "timeline", "train"),
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -129,7 +129,7 @@ def read_blocks(
     min_duration_s: float = 0.0,
     on_note: Callable[[AudioNote], None] | None = None,
     on_decoded: Callable[[AudioInfo], None] | None = None,
-) -> Iterator[Samples]:
+) -> Generator[Samples, None, None]:
     """Yield the samples of :func:`read_audio` in blocks of about 10 s, in bounded memory.
 
     Silence, insufficient duration and truncation are known only at the end: a caller that gets an AudioError there

@@ -24,6 +24,7 @@ from gmmaudio.names import did_you_mean, quoted
 
 # Name -> line on the help page; the modules are imported when a command is run, so that --help answers at once.
 COMMANDS = {
+    "check": "Look at a corpus before training: labels, groups, formats.",
     "train": "Train a model on a folder of classes or a manifest.",
     "classify": "Classify audio files.",
     "explain": "Explain the label of an audio file.",

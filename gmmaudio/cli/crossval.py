@@ -78,6 +78,7 @@ def command(
     """
     from gmmaudio import pipeline
     from gmmaudio.cli import report_files
+    from gmmaudio.cli.first_look import look_at
     from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.compute import RunContext
 
@@ -92,6 +93,13 @@ def command(
     paths.check(corpus, *rows_options.places_of(given))
     labelled_clips = pipeline.read_corpus(corpus, given)
     paths.keep_clips(labelled_clips)
+    labelled_clips, _ = look_at(
+        labelled_clips,
+        given,
+        split=division.split,
+        group_by=division.group_by,
+        fold_column=division.fold_column,
+    )
     with opening as cluster, show_progress(is_quiet=is_quiet) as progress:
         run = RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
         report = pipeline.run_crossval(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from gmmaudio.evaluation import Report
+    from gmmaudio.evaluation import FailedInput, Report
+    from gmmaudio.findings import Finding
+    from gmmaudio.pipeline import CorpusCheck
 
 # `name`, or `name="value"`
 PARAMETER = re.compile(r"""(?<!`)`([a-z_]+)(?:=(["']?)([^`"']+)\2)?`(?!`)""")
@@ -97,6 +99,32 @@ def report_with_flags(report: Report) -> Report:
         advice=tuple(
             replace(each, text=with_flags(each.text), evidence=with_flags(each.evidence)) for each in report.advice
         ),
-        findings=tuple(replace(f, text=with_flags(f.text), remedy=with_flags(f.remedy)) for f in report.findings),
-        failed=tuple(replace(item, message=with_flags(item.message)) for item in report.failed),
+        findings=_findings(report.findings),
+        failed=_failed(report.failed),
     )
+
+
+def check_with_flags(check: CorpusCheck) -> CorpusCheck:
+    """Return the check of a corpus whose texts name flags: for readers of a page, not of data.
+
+    Parameters
+    ----------
+    check : CorpusCheck
+        As :func:`gmmaudio.check_corpus` gives it.
+    """
+    return replace(
+        check,
+        findings=_findings(check.findings),
+        failed=_failed(check.failed),
+        refusal=with_flags(check.refusal),
+    )
+
+
+def _findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings that name flags."""
+    return tuple(replace(each, text=with_flags(each.text), remedy=with_flags(each.remedy)) for each in findings)
+
+
+def _failed(failed: Iterable[FailedInput]) -> tuple[FailedInput, ...]:
+    """Return failures that name flags."""
+    return tuple(replace(item, message=with_flags(item.message)) for item in failed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from gmmaudio.cli.config_file import setting_words, split_command
 
 if TYPE_CHECKING:
     from gmmaudio.corpus import Corpus
+    from gmmaudio.findings import Finding
     from gmmaudio.mixture import EMTrace
     from gmmaudio.pipeline import TrainResult
     from gmmaudio.trials import GivenRows
@@ -69,6 +70,7 @@ def command(
     """
     from gmmaudio import pipeline
     from gmmaudio.cli import console
+    from gmmaudio.cli.first_look import look_at
     from gmmaudio.cli.old_models import change_lines, check_old, settings_of
     from gmmaudio.cli.output_paths import OutputPaths
     from gmmaudio.cli.progress_display import show_progress
@@ -88,7 +90,7 @@ def command(
     outputs.check(corpus, *added, *filter(None, [old_path]), *rows_options.places_of(given))
     labelled_clips = _read(corpus, added, given)
     outputs.keep_clips(labelled_clips)
-    console.say_skipped(labelled_clips.n_skipped)
+    labelled_clips, said = look_at(labelled_clips, given, split=split, group_by=group_by)
     limits: dict[str, Any] = {"time_limit_s": time_limit_s, "memory_limit": memory_limit, "memory_bytes": memory_bytes}
     with opening as cluster, show_progress(is_quiet=is_quiet) as progress:
         limits |= {"n_jobs": n_jobs, "progress": progress, "cache": store, "cluster": cluster}
@@ -96,9 +98,8 @@ def command(
         change = None if no_comparison or old is None else compare_training(labelled_clips, old, **chosen, **limits)
         result = pipeline.train(labelled_clips, recipe, tune=tune, kind=kind, **chosen, **limits)
     save_model(result.model, output)
-    console.say_failed(result.failed)
-    console.say_findings(result.model.training.findings)
-    for line in (*(() if is_quiet else _lines(result)), *(() if change is None else change_lines(change))):
+    _say_result(result, said, is_quiet=is_quiet)
+    for line in () if change is None else change_lines(change):
         console.say(line)
     n_labels, n_clips = len(result.model.scorer.labels), len(result.model.training.clips)
     console.say(f"wrote {output}: {n_labels} labels from {n_clips} clips")
@@ -107,6 +108,16 @@ def command(
     for line in () if is_quiet else steps[: 1 if added or old_path else None]:
         console.say(line)
     click.get_current_context().exit(EXIT_SOME_FAILED if result.failed else 0)
+
+
+def _say_result(result: TrainResult, said: Collection[Finding], *, is_quiet: bool) -> None:
+    """Write to stderr which inputs failed, the findings that were not written before, and the account of a run."""
+    from gmmaudio.cli import console
+
+    console.say_failed(result.failed)
+    console.say_findings(finding for finding in result.model.training.findings if finding not in said)
+    for line in () if is_quiet else _lines(result):
+        console.say(line)
 
 
 def _next_steps(model: Path, corpus: Path, clips: Corpus, split: str | None, *, has_rows: bool) -> list[str]:
@@ -140,13 +151,15 @@ def _without_output(words: Sequence[str]) -> list[str]:
 
 
 def _read(corpus: Path, added: Sequence[Path], given: GivenRows | None) -> Corpus:
-    """Return the clips of a corpus and those that are added to it."""
+    """Return the clips of a corpus and those that are added to it, and write how many files were skipped."""
     from gmmaudio import pipeline
+    from gmmaudio.cli.console import say_skipped
     from gmmaudio.corpus import add_clips
 
     clips = pipeline.read_corpus(corpus, given)
     for path in added:
         clips = add_clips(clips, pipeline.read_corpus(path, given))
+    say_skipped(clips.n_skipped)
     return clips
 
 

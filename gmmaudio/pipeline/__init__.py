@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from gmmaudio.models import Recipe, make_recipe
     from gmmaudio.pipeline.arguments import read_corpus
     from gmmaudio.pipeline.classification import FileRows, classify, read_rows
+    from gmmaudio.pipeline.corpus_check import CorpusCheck, LabelFacts, check_before_run, check_corpus
     from gmmaudio.pipeline.crossval_options import CrossvalOptions
     from gmmaudio.pipeline.crossvalidation import crossval, run_crossval
     from gmmaudio.pipeline.evaluation_run import evaluate
@@ -28,6 +29,7 @@ else:
             "gmmaudio.models": "Recipe make_recipe",
             "gmmaudio.pipeline.arguments": "read_corpus",
             "gmmaudio.pipeline.classification": "FileRows classify read_rows",
+            "gmmaudio.pipeline.corpus_check": "CorpusCheck LabelFacts check_before_run check_corpus",
             "gmmaudio.pipeline.crossval_options": "CrossvalOptions",
             "gmmaudio.pipeline.crossvalidation": "crossval run_crossval",
             "gmmaudio.pipeline.evaluation_run": "evaluate",
@@ -45,8 +47,10 @@ else:
     )
 
 __all__ = [
+    "CorpusCheck",
     "CrossvalOptions",
     "FileRows",
+    "LabelFacts",
     "ListenSettings",
     "Recipe",
     "Reproduction",
@@ -54,6 +58,8 @@ __all__ = [
     "StoredCheckpoints",
     "TimelineSettings",
     "TrainResult",
+    "check_before_run",
+    "check_corpus",
     "classify",
     "compare_timelines",
     "crossval",

@@ -21,7 +21,8 @@ N_THREADS = 8
 def with_tags(corpus: Corpus, group_by: str | None, *, needs_all: bool = True, progress: Progress = quiet) -> Corpus:
     """Return a corpus whose clips have the tag that they are grouped by as a column of that name.
 
-    A file that cannot be read has a value of its own: it fails later, where its sound is read.
+    A file that cannot be read has a value of its own: it fails later, where its sound is read. Where all clips have
+    such a column, it is taken.
 
     Parameters
     ----------
@@ -54,6 +55,8 @@ def with_tags(corpus: Corpus, group_by: str | None, *, needs_all: bool = True, p
     name = group_by.removeprefix(PREFIX)
     if name not in TAGS:
         raise SettingError(f"`group_by` is {group_by!r}; expected one of {', '.join(PREFIX + tag for tag in TAGS)}")
+    if all(clip.column(group_by) for clip in corpus.clips):
+        return corpus
     paths = list(dict.fromkeys(clip.path for clip in corpus.clips))
 
     def value(path: str) -> str | None:

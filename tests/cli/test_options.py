@@ -327,6 +327,7 @@ def test_every_option_of_every_command_is_in_the_table():
     elsewhere |= {("explain", "corpus"), ("explain", "n_neighbours")}
     elsewhere |= {("review", name) for name in ("output", "between", "per_label", "excerpt_s", "seed", "overwrite")}
     elsewhere |= {("review", "n_jobs"), ("train", "added"), ("train", "old_path"), ("train", "no_comparison")}
+    elsewhere |= {("check", name) for name in ("split", "group_by", "n_decoded", "json_path", "html_path")}
     listening = (
         "raw_hz",
         "n_channels",

@@ -18,7 +18,7 @@ from gmmaudio.cli.progress_display import BarDisplay, LineDisplay, show_progress
 from gmmaudio.compute import quiet
 
 GMMAUDIO = (sys.executable, "-m", "gmmaudio")
-LONG = ("train", "classify", "explain", "timeline", "evaluate", "crossval", "review", "compare", "reproduce")
+LONG = ("check", "train", "classify", "explain", "timeline", "evaluate", "crossval", "review", "compare", "reproduce")
 LONG += ("stats", "merge", "features", "tag", "sort")
 COLOUR = re.compile(r"\x1b\[[\d;]*[39]\d")
 CURSOR_HIDDEN, CURSOR_SHOWN = "\x1b[?25l", "\x1b[?25h"
@@ -325,6 +325,7 @@ def words_of(verb, corpus, model_file, ubm_file, statistics_file, folder):
     small = ["--components", "2", "--folds", "2", "--durations", "none"]
     report = folder / "r.json"
     return {
+        "check": ["check", corpus.split],
         "train": ["train", corpus.split, "-o", folder / "m.gmm", "--components", "2"],
         "classify": ["classify", model_file, corpus.root / "low" / "cy" / "0.wav"],
         "explain": ["explain", model_file, corpus.root / "low" / "cy" / "0.wav", "--corpus", corpus.split],

@@ -141,7 +141,11 @@ def test_one_class_cannot_be_told_from_another(command, corpus, tmp_path):
     shutil.copytree(corpus.root / "low", tmp_path / "one" / "low")
     result = command("train", tmp_path / "one", "-o", tmp_path / "m.gmm")
     assert result.code == 3
-    assert result.err == ("gmmaudio: only one label, 'low'; expected two or more: add a folder or rows of another\n")
+    assert result.err == (
+        "warning: class folder 'low' holds folders only ('ann', 'bob', 'cy') and is the only one: the folders in it "
+        "may be the classes; did you mean low/? If so, name it as the corpus\n"
+        "gmmaudio: only one label, 'low'; expected two or more: add a folder or rows of another\n"
+    )
     assert not (tmp_path / "m.gmm").exists()
 
 

@@ -205,6 +205,13 @@ def test_many_files_have_rates_memory_and_what_became_of_a_killed_run(record, id
     assert f"first new row after 2.2 s, and at the end {words} unbroken run." in text
 
 
+def test_a_check_of_many_files_has_its_time_and_the_bytes_that_it_read(record):
+    rows = [{"format": "flac", "n": 20000, "decode": 8, "wall_s": 5.04, "cpu_s": 3.96, "bytes_per_file": 12_345.6}]
+    heads, _, *lines = rows_of(views.VIEWS["check_speed"](replace(record, rows=rows)))
+    assert heads == "| format | files | `--decode` | seconds | CPU s | bytes read of a file |"
+    assert lines == ["| flac | 20,000 | 8 | 5.0 | 4.0 | 12,346 |"]
+
+
 def test_a_block_is_made_from_the_file_that_its_name_begins_with(record, tmp_path):
     write_record(record, tmp_path)
     assert views.render("speed", tmp_path) == views.speed_tables(record)
