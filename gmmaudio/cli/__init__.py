@@ -41,6 +41,7 @@ COMMANDS = {
     "mixture": "Fit a mixture to a table of numbers: clusters, and values for missing ones.",
     "tag": "Write labels into the tags of music files.",
     "sort": "Sort music files into folders or playlists by label.",
+    "card": "Write the model card of a model, with the numbers of its reports.",
     "info": "Describe a model and its training, or statistics.",
     "cache": "Describe, check or empty the cache of features.",
 }

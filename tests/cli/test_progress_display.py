@@ -363,8 +363,8 @@ def test_no_progress_with_quiet_and_a_line_a_minute_without(
     shown = [line for line in loud.err.splitlines() if " elapsed, " in line]
     assert shown
     assert [line for line in loud.err.splitlines() if line not in shown] == before.err.splitlines()
-    # of training, the account of each label is left out too
-    account = ("low: ", "mid: ", "high: ") if verb == "train" else ()
+    # of training, the account of each label is left out too, and what to do next
+    account = ("low: ", "mid: ", "high: ", "to label ", "how often ") if verb == "train" else ()
     kept = [line for line in before.err.splitlines() if not line.startswith(account)]
     assert [line for line in silent.err.splitlines() if line in kept] == silent.err.splitlines()
     assert silent.err.splitlines()[-1:] == kept[-1:]
