@@ -56,7 +56,7 @@ test-slow: $(READY) docs
 
 $(LOWEST)/.installed: pyproject.toml gmmaudio/__init__.py .ci/constraints-lowest.txt
 	$(LOWEST_PYTHON) -m venv --clear $(LOWEST)
-	$(LOWEST)/bin/python -m pip install --quiet --editable '.[annotate,dask,demo,media,plot,tags,test,vad]' \
+	$(LOWEST)/bin/python -m pip install --quiet --editable '.[annotate,dask,demo,media,plot,serve,tags,test,vad]' \
 		--constraint .ci/constraints-lowest.txt
 	@touch $@
 

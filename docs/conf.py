@@ -63,6 +63,7 @@ reference_packages = {
     "gmmaudio.pipeline": [],
     "gmmaudio.timelines": [],
     "gmmaudio.pictures": [],
+    "gmmaudio.service": [],
     "gmmaudio.compute": [],
 }
 toc_object_entries_show_parents = "hide"

@@ -15,7 +15,7 @@ import gmmaudio
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # extras that `make test-lowest` installs; the others are tools, the manual, a browser, and sound cards
-TESTED_EXTRAS = ("plot", "media", "vad", "annotate", "dask", "demo", "tags", "test")
+TESTED_EXTRAS = ("plot", "media", "vad", "annotate", "dask", "demo", "serve", "tags", "test")
 RELEASES = re.findall(
     r"^## \[(\S+?)\](?: - (\S+))?$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
 )

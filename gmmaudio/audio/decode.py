@@ -127,6 +127,7 @@ def read_blocks(
     start_s: float = 0.0,
     end_s: float | None = None,
     min_duration_s: float = 0.0,
+    max_duration_s: float = math.inf,
     on_note: Callable[[AudioNote], None] | None = None,
     on_decoded: Callable[[AudioInfo], None] | None = None,
 ) -> Generator[Samples, None, None]:
@@ -139,6 +140,8 @@ def read_blocks(
     ----------
     path, sr, start_s, end_s, min_duration_s, on_note
         As for :func:`read_audio`.
+    max_duration_s : float
+        Maximum decoded duration, seconds; what is longer is refused as soon as it is.
     on_decoded : function of an AudioInfo, or None
         Called before duration and level are checked, with the duration that was decoded in place of the declared one.
 
@@ -172,7 +175,8 @@ def read_blocks(
             raise _bad_segment(start_s, end_s, info.duration_s)
         downmix = Downmix(info.sample_rate_hz, decoder.lfe_channels)
         mono = downmix.mix(map(_finite, decoder.blocks(start_s, end_s)))
-        checked_blocks = _checked(mono, decoder, start_s, end_s, min_duration_s, on_decoded)
+        bounded = _bounded(mono, info.sample_rate_hz, max_duration_s)
+        checked_blocks = _checked(bounded, decoder, start_s, end_s, min_duration_s, on_decoded)
         yield from resampled(checked_blocks, info.sample_rate_hz, sr)
         if on_note is not None:
             for note in (*decoder.notes, *downmix.notes()):
@@ -185,6 +189,16 @@ def _finite(block: Samples) -> Samples:
     if block.size and not (block.min() > -MAX_MAGNITUDE and block.max() < MAX_MAGNITUDE):
         raise AudioError("non_finite", "contains samples that are not finite numbers; export the file again")
     return block
+
+
+def _bounded(blocks: Iterable[Samples], sample_rate_hz: int, max_duration_s: float) -> Iterator[Samples]:
+    """Yield the blocks, or raise AudioError once they are longer than the maximum."""
+    n = 0
+    for block in blocks:
+        n += len(block)
+        if n > max_duration_s * sample_rate_hz:
+            raise AudioError("too_long", f"more than {max_duration_s:g} s of sound; cut it into parts")
+        yield block
 
 
 def _checked(

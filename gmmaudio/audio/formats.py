@@ -28,6 +28,7 @@ REASONS: dict[str, str] = {
     "non_finite": "a sample that is not a finite number",
     "silent": "nothing but silence",
     "too_short": "less sound than the minimum duration",
+    "too_long": "more sound than the maximum duration",
     "bad_segment": "a segment that lies outside the file",
 }
 

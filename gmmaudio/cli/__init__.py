@@ -30,6 +30,7 @@ COMMANDS = {
     "explain": "Explain the label of an audio file.",
     "timeline": "Label recordings over time.",
     "listen": "Say what a microphone or a pipe brings, as it arrives.",
+    "serve": "Answer requests about sound over HTTP, and by a page.",
     "evaluate": "Evaluate a model on labelled clips that it was not trained on.",
     "crossval": "Cross-validate on a corpus, with groups kept whole.",
     "review": "Make a page on which a listener corrects predictions.",

@@ -189,8 +189,16 @@ def _n_bytes(text: str) -> int | None:
     return int(n_bytes) if 1 <= n_bytes <= LARGEST_SIZE else None
 
 
-def _size(_ctx: click.Context, param: click.Parameter, value: str) -> int:
-    """Return the size of the cache, or of the memory for features."""
+def size(_ctx: click.Context, param: click.Parameter, value: str) -> int:
+    """Return the bytes of a size such as 500MB.
+
+    Parameters
+    ----------
+    param : click.Parameter
+        The option.
+    value : str
+        What was typed.
+    """
     n_bytes = _n_bytes(value)
     if n_bytes is None:
         hint = "; --cache none keeps nothing." if param.name == "cache_limit" else "."
@@ -389,7 +397,7 @@ cache = OptionGroup(
     click.option(
         "--cache-limit",
         "cache_limit",
-        callback=_size,
+        callback=size,
         default="5GB",
         show_default=True,
         metavar="SIZE",
@@ -419,7 +427,7 @@ resume = OptionGroup(
 memory = click.option(
     "--memory",
     "memory_bytes",
-    callback=_size,
+    callback=size,
     default="1GB",
     show_default=True,
     metavar="SIZE",

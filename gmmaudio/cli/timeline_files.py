@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gmmaudio.pipeline import TimelineSettings
     from gmmaudio.timelines import Timeline, TimelineSegment
 
-FORMATS = ("text", "csv", "jsonl", "audacity", "textgrid", "eaf", "rttm", "srt", "html")
+FORMATS = ("text", "csv", "jsonl", "json", "audacity", "textgrid", "eaf", "rttm", "srt", "html")
 # of which standard output takes segments one by one
 STREAMED = ("text", "csv", "jsonl", "rttm")
 # a longer recording is drawn without its sound

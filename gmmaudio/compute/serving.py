@@ -22,7 +22,7 @@ CHECK_PARENT_S = 1.0
 LENGTH_BYTES = 8
 
 
-def serve(lifeline: int, parent: int) -> NoReturn:
+def serve(lifeline: int, parent: int, *, stays: bool = False) -> NoReturn:
     """Apply functions to items until the parent process closes its pipe.
 
     Frames come on standard input: an empty one is followed by one that holds a pickled function, any other holds a
@@ -37,6 +37,8 @@ def serve(lifeline: int, parent: int) -> NoReturn:
         File descriptor of a pipe that nobody writes to and the parent holds open as long as it lives.
     parent : int
         Process identifier of the parent.
+    stays : bool
+        Whether the worker waits for items as long as its parent lives; otherwise it ends after a while without any.
     """
     _end_with_parent(lifeline, parent)
     tasks, outcomes = _private_pipes()
@@ -47,7 +49,7 @@ def serve(lifeline: int, parent: int) -> NoReturn:
 
     with contextlib.suppress(EOFError, BrokenPipeError):
         say()
-        while select.select([tasks], [], [], IDLE_S)[0]:
+        while select.select([tasks], [], [], None if stays else IDLE_S)[0]:
             payload = read_frame(tasks)
             if payload:
                 write_frame(outcomes, _outcome(load_function, payload))

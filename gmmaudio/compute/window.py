@@ -40,6 +40,11 @@ class Loss:
     detail: str = ""
     is_of_memory: bool = False
 
+    @property
+    def error(self) -> WorkerError:
+        """The error of an item that was lost and is not tried again."""
+        return WorkerError(f"{self.words}{self.detail}", self.code)
+
     def then(self, again: Loss) -> WorkerError:
         """Return the error of an item that was lost, was tried again, and was lost again.
 

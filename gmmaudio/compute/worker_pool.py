@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from gmmaudio.compute.feeding import open_feed
 from gmmaudio.compute.limits import NO_LIMITS, ItemLimits, resident_bytes, waited_s
@@ -130,8 +130,18 @@ class Run(Generic[Item, Result]):
         return None
 
 
+class TaskSource(Protocol[Item, Result]):
+    """Where a pool takes its tasks from, and puts their outcomes: the window of a map, or a queue."""
+
+    def take(self) -> Task[Item, Result] | None:
+        """Return the next task; None where there is none now."""
+
+    def put(self, task: Task[Item, Result], outcome: Callable[[], Result], n_bytes: int = 0, /) -> None:
+        """Set the outcome of a task."""
+
+
 class WorkerPool(Generic[Item, Result]):
-    """The workers of one map.
+    """The workers of one map, or of one queue.
 
     An item that is lost is tried once more in a fresh process. Where memory may be the reason, no other worker is busy
     meanwhile; otherwise the others go on.
@@ -170,12 +180,12 @@ class WorkerPool(Generic[Item, Result]):
         """End the wait for news, from any thread."""
         os.write(self._waker, b".")
 
-    def fill(self, window: Window[Item, Result]) -> None:
+    def fill(self, window: TaskSource[Item, Result]) -> None:
         """Give tasks to the workers that are free.
 
         Parameters
         ----------
-        window : Window
+        window : TaskSource
             Where tasks come from.
         """
         while len(self._busy) < self.n_workers and not (self._has_alone and self._busy):
@@ -190,25 +200,68 @@ class WorkerPool(Generic[Item, Result]):
                 task = window.take()
             if task is None:
                 return
-            self._start(task)
+            try:
+                self._start(task)
+            except WorkerError as error:
+                self.refuse(task, error, window)
 
     def _start(self, task: Task[Item, Result]) -> None:
         """Give a task to a worker: one that is tried again to a fresh one."""
         payload = pickle_any((task.limits.memory_bytes, task.item))
-        knows_function = bool(self._free) and task.loss is None
-        worker = self._free.pop() if knows_function else take_worker() if task.loss is None else WorkerProcess()
+        knows_function = bool(self._free) and not self.needs_new_worker(task)
+        worker = self._free.pop() if knows_function else self.new_worker(is_fresh=task.loss is not None)
         self._busy[worker] = Run(task, time.monotonic(), 0.0 if knows_function else -START_S)
         self._selector.register(worker, selectors.EVENT_READ, worker)
         if not knows_function:
             worker.give_function(self._function)
         worker.give_item(payload)
 
-    def collect(self, window: Window[Item, Result], *, must_wait: bool) -> None:
+    def needs_new_worker(self, task: Task[Item, Result]) -> bool:
+        """Return whether a task is for a worker that has done nothing before, even where others are free.
+
+        Parameters
+        ----------
+        task : Task
+            The task.
+        """
+        return task.loss is not None
+
+    def new_worker(self, *, is_fresh: bool) -> WorkerProcess:
+        """Return a worker that does not know the function yet.
+
+        Parameters
+        ----------
+        is_fresh : bool
+            Whether it must be a process that has done nothing before.
+        """
+        return WorkerProcess() if is_fresh else take_worker()
+
+    def refuse(self, _task: Task[Item, Result], error: WorkerError, _window: TaskSource[Item, Result]) -> None:
+        """Raise the error of a task for which no worker process can be started, which ends the map.
+
+        Parameters
+        ----------
+        error : WorkerError
+            Why it cannot.
+        """
+        raise error
+
+    def is_tried_again(self, _loss: Loss) -> bool:
+        """Return whether a task that was lost for the first time is tried once more.
+
+        Parameters
+        ----------
+        _loss : Loss
+            How it was lost.
+        """
+        return True
+
+    def collect(self, window: TaskSource[Item, Result], *, must_wait: bool) -> None:
         """Put the outcomes that are there into the window, and look after the workers that are busy.
 
         Parameters
         ----------
-        window : Window
+        window : TaskSource
             Where outcomes go.
         must_wait : bool
             Whether to wait until there is news, or it is time to look.
@@ -227,7 +280,7 @@ class WorkerPool(Generic[Item, Result]):
                 if loss is not None:
                     self._lose(worker, loss, window)
 
-    def _receive(self, worker: WorkerProcess, window: Window[Item, Result]) -> None:
+    def _receive(self, worker: WorkerProcess, window: TaskSource[Item, Result]) -> None:
         """Take what a worker says: that it is ready, that it begins, an outcome, or nothing because it is dead."""
         run, was_ready = self._busy[worker], worker.is_ready
         try:
@@ -247,21 +300,25 @@ class WorkerPool(Generic[Item, Result]):
         self._free.append(worker)
         window.put(run.task, partial(settle, is_result, value), len(payload))
 
-    def _lose(self, worker: WorkerProcess, loss: Loss | None, window: Window[Item, Result]) -> None:
+    def _lose(self, worker: WorkerProcess, loss: Loss | None, window: TaskSource[Item, Result]) -> None:
         """End a worker, and try its task again, or put the outcome that it was lost twice."""
         task = self._release(worker)
         how = worker.end()
         if task.loss is not None and not worker.is_ready:
-            raise WorkerError(f"worker processes end as they start ({how}); run in one process (`n_jobs=1`)")
+            error = WorkerError(f"worker processes end as they start ({how}); run in one process (`n_jobs=1`)")
+            self.refuse(task, error, window)
+            return
         if loss is None:
             # the system does that to the largest process, which need not be the cause
             is_of_memory = how == "SIGKILL"
             loss = Loss("crashed", "the worker process died", f" ({explain_end(how)})", is_of_memory)
-        if task.loss is None:
+        if task.loss is not None:
+            window.put(task, partial(self.on_crash, task.item, task.loss.then(loss)))
+        elif self.is_tried_again(loss):
             task.loss = loss
             (self._alone if loss.is_of_memory else self._again).append(task)
         else:
-            window.put(task, partial(self.on_crash, task.item, task.loss.then(loss)))
+            window.put(task, partial(self.on_crash, task.item, loss.error))
 
     def _release(self, worker: WorkerProcess) -> Task[Item, Result]:
         """Return the task of a worker, which is busy no more."""

@@ -29,13 +29,18 @@ END_S = 1.0
 class WorkerProcess:
     """A process that runs :func:`gmmaudio.compute.serving.serve`. It ends when this process does, however that ends.
 
+    Parameters
+    ----------
+    stays : bool
+        Whether it waits for items without end; otherwise it ends where none has come for a while.
+
     Raises
     ------
     WorkerError
         If the system cannot start it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, stays: bool = False) -> None:
         self.parent = os.getpid()
         self.place = _place()
         self.is_ready = False
@@ -45,7 +50,7 @@ class WorkerProcess:
         os.close(read_end)
         command = (
             f"import sys; sys.path[:] = {sys.path!r}; from gmmaudio.compute.serving import serve; "
-            f"serve({lifeline}, {self.parent})"
+            f"serve({lifeline}, {self.parent}, stays={stays})"
         )
         try:
             with no_interrupt():

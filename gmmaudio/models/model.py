@@ -215,6 +215,27 @@ class Prediction:
     notes: tuple[AudioNote, ...] = ()
     shares: Mapping[str, float] | None = None
 
+    def to_dict(self, n: int | None = None) -> dict[str, Any]:
+        """Return plain values for JSON, with the length in whole milliseconds.
+
+        Parameters
+        ----------
+        n : int or None
+            Number of labels whose scores are given, best first; None gives all.
+        """
+        duration_s = None if self.duration_s is None else round(self.duration_s, 3)
+        return {
+            "path": self.path,
+            "status": self.status,
+            "label": self.label,
+            "scores": dict(self.top(len(self.scores) if n is None else n)) or None,
+            "probability": None if self.probability is None else dict(self.probability),
+            "duration_s": duration_s,
+            **({} if self.shares is None else {"shares": dict(self.shares)}),
+            **({} if self.code is None else {"code": self.code, "message": self.message}),
+            **({"notes": [asdict(note) for note in self.notes]} if self.notes else {}),
+        }
+
     @property
     def best_label(self) -> str | None:
         """The most likely label, whatever the status; None where the clip was not scored."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -159,7 +160,7 @@ def classify(
         check_model_rows(model, rows)
         return _classify_rows(model, priors, rows, clips, min_duration_s, run)
     extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, as_store(cache), run)
-    function = partial(_classify, model, priors, trial_s, extraction)
+    function = partial(classify_file, model, priors, trial_s, extraction)
     # asked for where all clips are there
     estimate = partial(extraction.estimate_work, clips if isinstance(clips, list) else [])
     limits = extraction.limits_of
@@ -239,6 +240,8 @@ def file_extraction(
     min_duration_s: float,
     store: FeatureStore | None,
     run: RunContext = QUIET,
+    *,
+    max_duration_s: float = math.inf,
 ) -> Extraction:
     """Return the settings under which files are decoded, checked.
 
@@ -254,6 +257,8 @@ def file_extraction(
         Where frames are kept.
     run : RunContext
         Tells where the workers are.
+    max_duration_s : float
+        Longest decoded length, seconds.
 
     Raises
     ------
@@ -268,7 +273,15 @@ def file_extraction(
     """
     check_lengths(min_duration_s)
     cache = None if store is None else ClipCache.of(store, features.sound_frames, tables)
-    return Extraction(run.locate(Path()), features, min_duration_s, tables=tables, cache=cache, fingerprints=False)
+    return Extraction(
+        run.locate(Path()),
+        features,
+        min_duration_s,
+        tables=tables,
+        cache=cache,
+        fingerprints=False,
+        max_duration_s=max_duration_s,
+    )
 
 
 def _warned(results: Iterable[Answer[T]]) -> Iterator[T]:
@@ -289,10 +302,24 @@ def _rows(extraction: Extraction, clip: Clip) -> Answer[FileRows | FailedInput]:
     return Answer(FileRows(clip.path, rows, extracted.duration_s, extracted.notes), notes)
 
 
-def _classify(
+def classify_file(
     model: Model, priors: Mapping[str, float] | None, trial_s: float | None, extraction: Extraction, clip: Clip
 ) -> Answer[Prediction]:
-    """Return the prediction for one file, and what is to be said of the cache."""
+    """Return the prediction for one file, and what is to be said of the cache.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    priors : mapping of str to float or None
+        Class priors.
+    trial_s : float or None
+        Length of the trials that a long file is divided into, seconds.
+    extraction : Extraction
+        Settings under which the file is decoded.
+    clip : Clip
+        The file.
+    """
     is_long = sound_s(extraction.root / clip.path, clip) > STREAMED_S
     if model.calibration is not None and (is_long or extraction.cache is None):
         return Answer(_classify_stream(model, priors, trial_s, extraction, clip))
@@ -341,7 +368,13 @@ def _classify_stream(
     def blocks() -> Iterator[Samples]:
         nonlocal n_samples
         path, shortest_s = extraction.root / clip.path, extraction.min_duration_s
-        for block in read_blocks(path, frames.sample_rate_hz, min_duration_s=shortest_s, on_note=notes.append):
+        for block in read_blocks(
+            path,
+            frames.sample_rate_hz,
+            min_duration_s=shortest_s,
+            max_duration_s=extraction.max_duration_s,
+            on_note=notes.append,
+        ):
             n_samples += len(block)
             yield block
 

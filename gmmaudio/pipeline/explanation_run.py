@@ -22,7 +22,7 @@ from gmmaudio.models.silence import SilenceDetector
 from gmmaudio.models.windows import WindowSettings, calibrated_window_s
 from gmmaudio.pipeline.arguments import as_corpus, as_store
 from gmmaudio.pipeline.classification import file_extraction, without_label
-from gmmaudio.trials import Extracted, extract_clip, extract_clips, fail_crashed, warn_of
+from gmmaudio.trials import Extracted, Extraction, extract_clip, extract_clips, fail_crashed, warn_of
 from gmmaudio.values import checked
 
 
@@ -92,27 +92,64 @@ def explain(
     >>> bool(abs(sum(part.lead for part in found.parts) - found.lead) < 1e-9)
     True
     """
-    own_s = calibrated_window_s(model.training) if window_s is None else window_s
-    windows = WindowSettings(own_s, own_s / 2 if hop_s is None else hop_s)
+    windows = own_windows(model, window_s, hop_s)
     if n_neighbours < 1:
         raise SettingError(f"`n_neighbours` is {n_neighbours}; expected 1 or more")
     store, run = as_store(cache), RunContext(n_jobs, progress)
     extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, store)
-    clips, function = [Clip(os.fspath(path), "")], partial(extract_clip, extraction)
-    ((extracted, cache_notes),) = RunContext(1).map(function, clips, "extracting features", on_crash=fail_crashed)
-    warn_of(cache_notes)
-    if isinstance(extracted, FailedInput):
-        return Explanation(without_label(extracted))
-    # on one thread, as files are classified: the same bits
-    with one_thread():
-        rows = make_rows([extracted.raw], model.features)
-        explanation = _of_file(model, extracted, rows, windows)
-    if corpus is None:
+    explanation, rows = explain_file(model, extraction, Clip(os.fspath(path), ""), windows)
+    if corpus is None or rows is None:
         return explanation
     labels = [model.scorer.labels.index(label) for label, _ in explanation.prediction.top(2)]
     answers = answers_of(model.scorer, rows, labels)
     known = _known_clips(model, as_corpus(corpus), answers, store, run)
     return with_neighbours(explanation, answers, known, n_neighbours)
+
+
+def own_windows(model: Model, window_s: float | None = None, hop_s: float | None = None) -> WindowSettings:
+    """Return the windows that are scored by themselves.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    window_s, hop_s : float or None
+        As for :func:`explain`.
+
+    Raises
+    ------
+    SettingError
+        If one is outside its bounds.
+    """
+    own_s = calibrated_window_s(model.training) if window_s is None else window_s
+    return WindowSettings(own_s, own_s / 2 if hop_s is None else hop_s)
+
+
+def explain_file(
+    model: Model, extraction: Extraction, clip: Clip, windows: WindowSettings
+) -> tuple[Explanation, Rows | None]:
+    """Return the explanation of a file, and its rows; None where it has none.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    extraction : Extraction
+        Settings under which the file is decoded.
+    clip : Clip
+        The file.
+    windows : WindowSettings
+        Windows that are scored by themselves.
+    """
+    function = partial(extract_clip, extraction)
+    ((extracted, cache_notes),) = RunContext(1).map(function, [clip], "extracting features", on_crash=fail_crashed)
+    warn_of(cache_notes)
+    if isinstance(extracted, FailedInput):
+        return Explanation(without_label(extracted)), None
+    # on one thread, as files are classified: the same bits
+    with one_thread():
+        rows = make_rows([extracted.raw], model.features)
+        return _of_file(model, extracted, rows, windows), rows
 
 
 def _of_file(model: Model, extracted: Extracted, rows: Rows, windows: WindowSettings) -> Explanation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,8 @@ class TimelineSettings:
         Class priors, as for :meth:`gmmaudio.models.Recogniser.predict`.
     min_duration_s : float
         Shortest decoded length of a recording, seconds.
+    max_duration_s : float
+        Longest decoded length, seconds; what is longer fails with the code ``too_long``.
 
     Raises
     ------
@@ -67,6 +70,7 @@ class TimelineSettings:
     min_turn_s: float = MIN_TURN_S
     priors: Mapping[str, float] | None = None
     min_duration_s: float = 0.5
+    max_duration_s: float = math.inf
 
     def __post_init__(self) -> None:
         check_lengths(self.min_duration_s)
@@ -264,7 +268,7 @@ def timeline(
     settings = TimelineSettings(window_s, hop_s, min_turn_s, priors, min_duration_s)
     if priors is not None:
         model.recogniser.prior_of(priors)
-    return _scan_file(model, settings, Path(path), os.fspath(path), on_segment)
+    return scan_file(model, settings, Path(path), os.fspath(path), on_segment)
 
 
 @checked
@@ -332,22 +336,45 @@ def _fail_crashed(clip: Clip, error: WorkerError) -> FailedInput:
 def _try_file(model: Model, settings: TimelineSettings, clip: Clip) -> Timeline | FailedInput:
     """Return the timeline of one file, or its failure."""
     try:
-        return _scan_file(model, settings, Path(clip.path), clip.path)
+        return scan_file(model, settings, Path(clip.path), clip.path)
     except Exception as error:  # noqa: BLE001 - an unexpected error at one file must not stop the others
         return as_failure(clip.path, error)
 
 
-def _scan_file(
+def scan_file(
     model: Model,
     settings: TimelineSettings,
     path: Path,
     name: str,
     on_segment: Callable[[TimelineSegment], None] | None = None,
 ) -> Timeline:
-    """Return the timeline of a file."""
+    """Return the timeline of a file.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    settings : TimelineSettings
+        Windows and turns.
+    path : Path
+        The file.
+    name : str
+        Its name in the timeline.
+    on_segment : function of a TimelineSegment, or None
+        Called with every segment as soon as it is settled.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be used.
+    """
     scan, said = Scan(model, settings), list[AudioNote]()
     blocks = read_blocks(
-        path, model.features.sound_frames.sample_rate_hz, min_duration_s=settings.min_duration_s, on_note=said.append
+        path,
+        model.features.sound_frames.sample_rate_hz,
+        min_duration_s=settings.min_duration_s,
+        max_duration_s=settings.max_duration_s,
+        on_note=said.append,
     )
     try:
         for segment in scan.follow(blocks):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gmmaudio.timelines.annotation_files import to_eaf, to_textgrid
-from gmmaudio.timelines.plain_formats import to_audacity, to_csv, to_jsonl, to_rttm, to_srt, to_text
+from gmmaudio.timelines.plain_formats import to_audacity, to_csv, to_document, to_jsonl, to_rttm, to_srt, to_text
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ FORMATS: Mapping[str, AnnotationFormat] = {
     "text": AnnotationFormat(".txt", to_text, joins=True, program="a person"),
     "csv": AnnotationFormat(".csv", to_csv, joins=True, program="spreadsheets"),
     "jsonl": AnnotationFormat(".jsonl", to_jsonl, joins=True, program="programs"),
+    "json": AnnotationFormat(".json", to_document, joins=False, program="programs, with probabilities over time"),
     "audacity": AnnotationFormat(".labels.txt", to_audacity, joins=False, program="Audacity, as a label track"),
     "textgrid": AnnotationFormat(".TextGrid", to_textgrid, joins=False, program="Praat"),
     "eaf": AnnotationFormat(".eaf", to_eaf, joins=False, program="ELAN"),

@@ -115,6 +115,51 @@ def to_jsonl(*lines: Timeline) -> str:
     return "".join(f"{to_json(_record(line, part))}\n" for line in lines for part in rounded_segments(line))
 
 
+def to_document(line: Timeline) -> str:
+    """Return a timeline as one JSON object: segments, shares, and posteriors over time.
+
+    Keys: ``path``, ``duration_s``, ``window_s``, ``hop_s``, ``labels``; ``segments``, each with the keys of
+    :func:`to_jsonl` but the path; ``shares`` of the labels and of ``unknown`` in the sound that is not silent;
+    ``times``, and for each of them a row of ``posteriors``: those of the labels, of unknown and of silence; ``notes``.
+
+    Parameters
+    ----------
+    line : Timeline
+        The timeline of one recording.
+
+    Examples
+    --------
+    >>> from gmmaudio.timelines import TimelineSegment
+    >>> print(to_document(Timeline((TimelineSegment(0, 1.5, "fr"),), path="talk.wav")))
+    {"path": "talk.wav", "duration_s": 1.5, "window_s": null, "hop_s": null, "labels": [], ...}
+    <BLANKLINE>
+    """
+    return f"{to_json(document(line))}\n"
+
+
+def document(line: Timeline) -> dict[str, Any]:
+    """Return the plain values of :func:`to_document`.
+
+    Parameters
+    ----------
+    line : Timeline
+        The timeline of one recording.
+    """
+    segments = [_record(line, part) for part in rounded_segments(line)]
+    return {
+        "path": line.path,
+        "duration_s": milliseconds(line.duration_s) / 1000,
+        "window_s": line.window_s,
+        "hop_s": line.hop_s,
+        "labels": list(line.labels),
+        "segments": [{name: value for name, value in each.items() if name != "path"} for each in segments],
+        "shares": {name: round(share, 4) for name, share in line.shares().items()},
+        "times": line.times.round(3).tolist(),
+        "posteriors": line.posteriors.round(4).tolist(),
+        "notes": list(line.notes),
+    }
+
+
 def _record(line: Timeline, rounded: RoundedSegment) -> dict[str, Any]:
     """Return a segment as an object of JSON."""
     part = rounded.segment

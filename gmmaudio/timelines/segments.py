@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -237,6 +238,12 @@ class Timeline:
         from gmmaudio.timelines import plain_formats
 
         return plain_formats.to_csv(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, see :func:`gmmaudio.timelines.plain_formats.to_document`."""
+        from gmmaudio.timelines import plain_formats
+
+        return plain_formats.document(self)
 
     def to_jsonl(self) -> str:
         """Return JSON lines, see :func:`gmmaudio.timelines.to_jsonl`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -171,6 +172,8 @@ class Extraction:
         Compute the fingerprint, by which copies of a recording are recognised.
     frames_folder : str or None
         Folder of files that frames are written to; None returns them.
+    max_duration_s : float
+        Longest decoded length, seconds; what is longer is a failure with the code ``too_long``.
     """
 
     root: Path
@@ -181,6 +184,7 @@ class Extraction:
     cache: ClipCache | None = None
     fingerprints: bool = True
     frames_folder: str | None = None
+    max_duration_s: float = math.inf
 
     def part_of(self, clip: Clip) -> dict[str, Any]:
         """Return segment of the file and degradation, as plain values: the file and these give the frames.
@@ -373,6 +377,7 @@ def _compute(extraction: Extraction, clip: Clip) -> ClipFrames:
             sr,
             start_s=clip.start_s,
             end_s=clip.end_s,
+            max_duration_s=extraction.max_duration_s,
             on_note=notes.append,
             on_decoded=decoded.append,
         )

@@ -15,8 +15,8 @@ import soundfile
 import gmmaudio
 from tests.cli.conftest import GMMAUDIO, lines_of_json, rows_of_csv
 
-FORMATS = ("text", "csv", "jsonl", "audacity", "textgrid", "eaf", "rttm", "srt", "html")
-SUFFIXES = (".txt", ".csv", ".jsonl", ".labels.txt", ".TextGrid", ".eaf", ".rttm", ".srt", ".html")
+FORMATS = ("text", "csv", "jsonl", "json", "audacity", "textgrid", "eaf", "rttm", "srt", "html")
+SUFFIXES = (".txt", ".csv", ".jsonl", ".json", ".labels.txt", ".TextGrid", ".eaf", ".rttm", ".srt", ".html")
 
 
 @pytest.fixture(scope="module")
