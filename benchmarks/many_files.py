@@ -24,7 +24,7 @@ import click
 from benchmarks.processes import ONE_THREAD, run_python
 from results.corpora import manifest_of
 from results.record import ROOT, make_record, write_record
-from results.views import many_files_table
+from results.views import VIEWS
 
 PROTOCOL = (
     "`gmmaudio classify -o`, two workers or none (`-j 1`), no cache; the files are hard links of clips of a corpus. "
@@ -215,7 +215,7 @@ def main(corpus: str, preset: str, n_files: int, rounds: int) -> None:
         rows.append(measure_resume(base, folder / "resumed.csv", whole, n_files))
     about = {"corpus": corpus, "preset": preset}
     record = make_record("many_files", "Many files", PROTOCOL, [about | row for row in rows])
-    click.echo(many_files_table(record))
+    click.echo(VIEWS["many_files"](record))
     click.echo(f"wrote {write_record(record).name}")
 
 

@@ -459,17 +459,6 @@ def failing_writes_table(record: Record) -> str:
     return _with_source(writes_text(record.rows), record)
 
 
-def many_files_table(record: Record) -> str:
-    """Return throughput and memory of a command on many files.
-
-    Parameters
-    ----------
-    record : Record
-        Of `benchmarks.many_files`.
-    """
-    return _with_source(many_files_text(record.rows), record)
-
-
 VIEWS: Mapping[str, View] = {
     "real_audio": real_audio_table,
     "real_audio/presets": real_audio_presets,
@@ -493,7 +482,7 @@ VIEWS: Mapping[str, View] = {
     "own_rows": lambda record: _with_source(own_rows_text(record.rows), record),
     "merged": lambda record: _with_source(merged_text(record.rows), record),
     "check_speed": lambda record: _with_source(check_speed_text(record.rows), record),
-    "many_files": many_files_table,
+    "many_files": lambda record: _with_source(many_files_text(record.rows), record),
     "cluster": lambda record: _with_source(cluster_text(record.rows), record),
     "cluster/scale": lambda record: _with_source(scale_text(record.rows), record),
     "cluster/iteration": lambda record: _with_source(iteration_text(record.rows), record),

@@ -197,7 +197,7 @@ def test_many_files_have_rates_memory_and_what_became_of_a_killed_run(record, id
         | {"worker_mib": 63.0},
         {"kept": 10012, "n": 20000, "first_new_s": 2.249, "orphans": 0, "identical": identical},
     ]
-    text = views.many_files_table(replace(record, rows=rows))
+    text = views.VIEWS["many_files"](replace(record, rows=rows))
     heads, _, *lines = rows_of(text)
     assert heads.startswith("| `-j` | files | files a second | efficiency |")
     assert lines == ["| 1 | 20,000 | 70.0 | 1.00 | 286 | 64 | |", "| 2 | 20,000 | 130.0 | 0.93 | 300 | 52 | 63 |"]
