@@ -21,7 +21,7 @@ CODES = {
         *("band_limit_confounded", "bit_rate_confounded", "format_confounded", "sample_rate_confounded"),
         *("media_extra_missing",),
         *("groups_unknown", "near_duplicate", "no_label_in_common", "same_audio_on_both_sides", "source_confounded"),
-        "trained_on",
+        *("new_groups_in_old_folders", "trained_on"),
     },
     "warning": {
         *("class_folder_of_folders", "label_named_as_split", "similar_sources", "similar_values"),

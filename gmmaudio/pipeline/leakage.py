@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from functools import cached_property
 from itertools import chain
 
 from gmmaudio.corpus import (
+    Clip,
     Fingerprint,
     Fold,
     check_file_groups,
@@ -359,6 +361,47 @@ def _near_duplicate(pairs: Sequence[tuple[str, str]], other: str) -> tuple[Findi
             "alarm",
             f"nearly the same audio as {other}, by fingerprint: {first_of([f'{a} ~ {b}' for a, b in pairs])}",
             "listen, and give both one group, or keep one",
+        ),
+    )
+
+
+def check_new_groups(known: Sequence[Clip], new: Sequence[Clip]) -> tuple[Finding, ...]:
+    """Return the finding on new clips that have other groups than all known clips of their folder, which have one.
+
+    Parameters
+    ----------
+    known, new : sequence of Clip
+        Clips with the values that they are held out by.
+
+    Returns
+    -------
+    tuple of Finding
+        One or none.
+
+    Examples
+    --------
+    >>> known = [Clip("ann/1.wav", "en", held_out_by="ann"), Clip("bob/1.wav", "en", held_out_by="bob")]
+    >>> new = [Clip("ann/2.wav", "en", held_out_by="speaker 1"), Clip("bob/2.wav", "en", held_out_by="bob")]
+    >>> [(finding.code, finding.level) for finding in check_new_groups(known, new)]
+    [('new_groups_in_old_folders', 'alarm')]
+    """
+    groups_of: dict[str, set[str | None]] = defaultdict(set)
+    for clip in known:
+        groups_of[posixpath.dirname(clip.path)].add(clip.held_out_by)
+    renamed = []
+    for clip in new:
+        groups = groups_of.get(posixpath.dirname(clip.path), set())
+        if len(groups) == 1 and None not in groups and clip.held_out_by not in groups:
+            renamed.append(f"{clip.path}: {clip.held_out_by!r} and not {next(iter(groups))!r}")
+    if not renamed:
+        return ()
+    return (
+        Finding(
+            "new_groups_in_old_folders",
+            "alarm",
+            f"{len(renamed)} new clips lie in a folder of clips of one group, and have another group, first "
+            f"{renamed[0]}: one artist or speaker may be on both sides of a split",
+            'give them the groups of the corpus, or name the groups by folder (`group_by="parent"`)',
         ),
     )
 

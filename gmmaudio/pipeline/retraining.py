@@ -24,11 +24,11 @@ from gmmaudio.findings import Finding
 from gmmaudio.models import Model, Recipe, fit_trials
 from gmmaudio.names import normal
 from gmmaudio.pipeline.arguments import as_corpus, as_spool, as_store
-from gmmaudio.pipeline.leakage import check_crossval
+from gmmaudio.pipeline.leakage import check_crossval, check_new_groups
 from gmmaudio.pipeline.own_rows import recipe_of_rows, training_trials
 from gmmaudio.pipeline.scoring import interval_units, score_trials
 from gmmaudio.pipeline.tag_groups import with_tags
-from gmmaudio.trials import DEFAULT_MEMORY_BYTES, GivenRows, Trial, TrialSet, units_of
+from gmmaudio.trials import DEFAULT_MEMORY_BYTES, Extracted, GivenRows, Trial, TrialSet, clips_of, units_of
 from gmmaudio.values import checked
 
 N_FOLDS = 5
@@ -208,6 +208,7 @@ def compare_training(
                 f"give the labels more groups (`group_by`), {WITHOUT}"
             )
         findings = check_crossval(trials, [folds], sorted({clip.label for clip in scores.b}), group_by)
+        findings += check_new_groups(*known.divide(clips_of(trials)))
     return TrainingChange(
         *counts,
         n_folds=len(folds),
@@ -249,6 +250,11 @@ class _KnownClips:
         kinds = [self.kind(sha256, label) for label, sha256 in usable]
         n_gone = len(self.labels.keys() - {sha256 for _, sha256 in usable})
         return kinds.count(KEPT), kinds.count(RELABELLED), kinds.count(NEW), n_gone
+
+    def divide(self, extracted: Sequence[Extracted]) -> tuple[list[Clip], list[Clip]]:
+        """Return the clips that the model was trained on, and the others."""
+        known = [item.clip for item in extracted if item.sha256 in self.labels]
+        return known, [item.clip for item in extracted if item.sha256 not in self.labels]
 
     def mark(self, made: TrialSet) -> list[Clip]:
         """Return clips whose splits tell kind and old labels: clips of two splits are never joined to a trial."""

@@ -9,7 +9,7 @@ from gmmaudio import pipeline
 from gmmaudio.corpus import Clip, Fold, check_shared_audio, leave_one_group_out, near_duplicates_within
 from gmmaudio.evaluation.warnings import check_split_groups
 from gmmaudio.features import RawFrames, Rows
-from gmmaudio.pipeline.leakage import check_crossval, check_fold_column, check_training_set
+from gmmaudio.pipeline.leakage import check_crossval, check_fold_column, check_new_groups, check_training_set
 from gmmaudio.trials import Segment, Trial, clips_of
 from gmmaudio.trials.extraction import Extracted
 from tests.pipeline.conftest import QUICK, SMALL, texts_of
@@ -322,3 +322,25 @@ def test_groups_that_a_fold_column_divides_are_named_and_counted():
         "the same group are scored"
     )
     assert check_fold_column(["1", "1", None], ["a", "a", "a"]) == ()
+
+
+# --- clips added to a corpus -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("known", "new", "is_found"),
+    [
+        ([("a/1", "ann"), ("a/2", "ann")], [("a/3", "folder a")], True),
+        ([("a/1", "ann"), ("a/2", "ann")], [("a/3", None)], True),
+        ([("a/1", "ann"), ("a/2", "ann")], [("a/3", "ann")], False),
+        # a folder of several groups, of none, or another one, says nothing
+        ([("a/1", "ann"), ("a/2", "bob")], [("a/3", "cy")], False),
+        ([("a/1", None), ("a/2", None)], [("a/3", "cy")], False),
+        ([("a/1", "ann")], [("b/3", "cy")], False),
+        ([], [("a/3", "cy")], False),
+    ],
+)
+def test_new_clips_beside_old_ones_with_another_group_are_a_finding(known, new, is_found):
+    sides = [[Clip(f"{path}.wav", "x", held_out_by=group) for path, group in side] for side in (known, new)]
+    found = check_new_groups(*sides)
+    assert [finding.code for finding in found] == ["new_groups_in_old_folders"] * is_found

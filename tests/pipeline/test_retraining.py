@@ -105,6 +105,19 @@ def test_groups_on_both_sides_are_never_and_unknown_ones_are_said(world, old):
     assert change.on_kept.n_groups > 20
 
 
+def test_a_new_clip_under_another_group_beside_old_ones_is_said(world, old):
+    rows, corpus, *_ = world
+
+    def move(clip, group):
+        return replace(clip, path=f"{clip.group}/{clip.path}", group=group)
+
+    moved = GivenRows({f"{path.split('-')[0]}/{path}": values for path, values in rows.rows.items()}, rows_name="ours")
+    for other, is_found in ((None, False), ("artist 1", True)):
+        clips = [move(clip, other if other and clip.path == "a0-3.wav" else clip.group) for clip in corpus.clips]
+        codes = [f.code for f in compare_training(replace(corpus, clips=tuple(clips)), old, rows=moved).findings]
+        assert ("new_groups_in_old_folders" in codes) == is_found
+
+
 def test_a_part_of_the_old_corpus_is_refused(world, old):
     rows, corpus, *_ = world
     few = replace(corpus, clips=tuple(clip for clip in corpus.clips if clip.group not in ("a0", "b0", "a1")))
