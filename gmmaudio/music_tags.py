@@ -150,6 +150,7 @@ def read_field(path: PathLike, field: str) -> tuple[str, ...]:
     Traceback (most recent call last):
     gmmaudio.errors.MusicFileError: is of a format without tags that can be written; leave it out, or convert it
     """
+    require_mutagen()
     with _tag_errors():
         file = _open(path)
         values = [] if file.tags is None else _layout_of(file).read(file.tags, field)
@@ -185,6 +186,7 @@ def write_field(path: PathLike, field: str, value: str, *, like: PathLike | None
     Traceback (most recent call last):
     gmmaudio.errors.MusicFileError: is of a format without tags that can be written; leave it out, or convert it
     """
+    require_mutagen()
     with _tag_errors():
         kind = type(_open(path if like is None else like))
         file = _open(path, kind)
@@ -211,9 +213,8 @@ def _tag_errors() -> Iterator[None]:
     """Raise errors of mutagen in the block as a MusicFileError, and those of the system as they are."""
     try:
         yield
-    except MusicFileError:
-        raise
     except OSError:
+        # those of the system, and those of this package
         raise
     except Exception as error:
         for cause in (*error.args, error.__cause__, error.__context__):
@@ -250,9 +251,8 @@ def _has_tags(file: Any) -> bool:
 
 
 def _layout_of(file: Any) -> Layout:
-    """Return the layout of the tags of a file."""
-    from mutagen.aiff import AIFF
-    from mutagen.apev2 import APEv2, APEv2File
+    """Return the layout of the tags of a file, which has some."""
+    from mutagen.apev2 import APEv2
     from mutagen.asf import ASF
     from mutagen.id3 import ID3
     from mutagen.mp4 import MP4
@@ -261,9 +261,9 @@ def _layout_of(file: Any) -> Layout:
         return MP4_LAYOUT
     if isinstance(file, ASF):
         return ASF_LAYOUT
-    if isinstance(file.tags, APEv2) or isinstance(file, APEv2File):
+    if isinstance(file.tags, APEv2):
         return APE_LAYOUT
-    if isinstance(file.tags, ID3) or isinstance(file, AIFF):
+    if isinstance(file.tags, ID3):
         return ID3_LAYOUT
     return VORBIS_LAYOUT
 
@@ -323,7 +323,7 @@ def _write_id3(tags: Any, field: str, value: str) -> None:
 
 
 def _read_vorbis(tags: Any, field: str) -> list[str]:
-    return list(tags.get(field, [])) if tags is not None else []
+    return list(tags.get(field, []))
 
 
 def _write_vorbis(tags: Any, field: str, value: str) -> None:

@@ -214,10 +214,14 @@ def _replace(target: Path, name: str, handle: BinaryIO, before: os.stat_result, 
     """Give a finished copy the name of its file, which is as it was when its status was taken."""
     written = os.stat(name)  # noqa: PTH116 - a name, not a Path
     shutil.copystat(target, name)
-    # only root may give a file to another user
+    # only root may give a file to another user, and only members to a group
     with contextlib.suppress(OSError, AttributeError):
         os.chown(name, before.st_uid, before.st_gid)
         os.chmod(name, stat.S_IMODE(before.st_mode))  # noqa: PTH101
+    owner = os.stat(name)  # noqa: PTH116
+    if (owner.st_uid, owner.st_gid) != (before.st_uid, before.st_gid):
+        words = "has an owner or a group that a new file cannot be given to; let its owner run the command"
+        raise MusicFileError("other_owner", words)
     os.utime(name, ns=(before.st_atime_ns, written.st_mtime_ns if mtime_ns is None else mtime_ns))
     os.fsync(handle.fileno())
     now = target.stat()

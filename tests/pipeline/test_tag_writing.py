@@ -137,6 +137,21 @@ def test_a_file_of_another_user_is_refused(song, journal, monkeypatch):
     assert refused(song, journal) == "other_owner"
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_of_a_group_that_a_new_one_cannot_have_is_refused(song, journal, monkeypatch):
+    def refuse(*_args):
+        raise PermissionError(errno.EPERM, "not permitted")
+
+    os.chown(song, -1, 12_345)
+    before = song.read_bytes()
+    with monkeypatch.context() as patch, pytest.raises(MusicFileError) as caught:
+        patch.setattr(tag_writing.os, "chown", refuse)
+        write(song, journal)
+    assert (caught.value.code, song.read_bytes(), song.stat().st_gid) == ("other_owner", before, 12_345)
+    write(song, journal)
+    assert (read_field(song, "genre"), song.stat().st_gid) == (("jazz",), 12_345)
+
+
 def test_a_file_whose_samples_would_change_is_refused(song, journal, monkeypatch):
     monkeypatch.setattr(tag_writing, "hash_samples", str)
     assert refused(song, journal) == "samples_changed"
