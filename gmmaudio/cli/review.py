@@ -67,7 +67,7 @@ def command(
 ) -> None:
     """Write a page on which a listener says of some clips of RESULTS whether the model is right.
 
-    RESULTS is what classify writes with --format csv or jsonl. The page, DIR/review.html, plays excerpts and works
+    RESULTS is what classify writes, in any format but text. The page, DIR/review.html, plays excerpts and works
     without a network; it saves a CSV that train takes. The clips are those whose probability says little.
     """
     from gmmaudio.cli import console

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gmmaudio.data_tables import parse_parquet, to_csv
 from gmmaudio.errors import CorpusError, ReadError
 from gmmaudio.files import TABLE_BYTES, read_limited
 from gmmaudio.json_text import from_json
@@ -18,6 +19,8 @@ from gmmaudio.text_tables import TextTable, decode_text, list_lines, parse_table
 EXPECTED = 'expected the output of classify with `output_format="csv"` or `output_format="jsonl"`'
 STATUSES = ("ok", "mixed", "unknown", "error")
 PROBABILITY = "probability:"
+# what a parquet file begins with
+PARQUET_MARK = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def read_classified(path: str | os.PathLike[str]) -> list[ClassifiedClip]:
     Parameters
     ----------
     path : path-like
-        CSV, JSON lines or a JSON array, with the probabilities of all labels or of the best ones.
+        CSV, JSON lines, a JSON array or a parquet file, with the probabilities of all labels or of the best ones.
 
     Raises
     ------
@@ -87,7 +90,8 @@ def read_classified(path: str | os.PathLike[str]) -> list[ClassifiedClip]:
     """
     name = str(path)
     try:
-        text = decode_text(read_limited(Path(path), TABLE_BYTES, may_be_pipe=True))
+        data = read_limited(Path(path), TABLE_BYTES, may_be_pipe=True)
+        text = decode_text(to_csv(parse_parquet(data, name)) if data.startswith(PARQUET_MARK) else data)
         is_json = text.lstrip().startswith(("{", "["))
         found = list(_json_clips(text, name) if is_json else _csv_clips(parse_table(text, name)))
     except ReadError as error:

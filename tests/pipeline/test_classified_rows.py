@@ -39,8 +39,10 @@ def test_a_spreadsheet_with_decimal_commas_is_read(tmp_path):
     assert clip.probability == {"jazz": 0.6, "rock": 0.4}
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl", "json"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "json", "parquet"])
 def test_what_classify_writes_is_what_is_read(command, corpus, model_file, tmp_path, form):
+    if form == "parquet":
+        pytest.importorskip("pyarrow", reason="needs the parquet extra")
     results = tmp_path / f"r.{form}"
     assert command("classify", model_file, corpus.root, "--format", form, "-o", results, "-q").code == 0
     clips = read_classified(results)
