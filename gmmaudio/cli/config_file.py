@@ -17,7 +17,7 @@ NAME = "gmmaudio.toml"
 NO_FILE = "none"
 MOST_BYTES = 2**20
 # what a setting of a project must not do: replace, move or change files, or go on with a run
-ACTIONS = frozenset({"overwrite", "resume", "retry-failed", "write", "move", "copy", "link", "help"})
+ACTIONS = frozenset({"overwrite", "resume", "retry-failed", "write", "move", "copy", "link", "shard", "help"})
 # of the options that take a path, the one that is no file of a single run
 PATHS = frozenset({"cache"})
 EXAMPLE = 'expected a table for each command, such as [classify], with lines such as format = "csv"'

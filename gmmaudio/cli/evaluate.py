@@ -34,7 +34,8 @@ REPORT_OPTIONS = ("report_path", "json_path", "csv_folder", "figures_folder")
     type=options.FILE,
     metavar="FILE",
     help="Report on the predictions in a CSV table instead, with columns path, label, and score:LABEL, "
-    "probability:LABEL or predicted; optionally group, source, fold, repeat, duration_s.",
+    "probability:LABEL or predicted; optionally group, source, fold, repeat, duration_s. A table of classify needs a "
+    "column true_label.",
 )
 @click.option(
     "--timeline",
