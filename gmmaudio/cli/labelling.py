@@ -13,7 +13,6 @@ from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options
 if TYPE_CHECKING:
     from gmmaudio.cli.inputs import Input
     from gmmaudio.evaluation import FailedInput
-    from gmmaudio.models import Model, Prediction
     from gmmaudio.pipeline.label_decisions import LabelDecision
 
 # the options of both commands, before those of classification
@@ -35,6 +34,13 @@ DECIDING = options.OptionGroup(
         type=options.WRITTEN,
         metavar="FILE|-",
         help="Read paths from a list, one on each line, or from a playlist; - is stdin.",
+    ),
+    click.option(
+        "--from",
+        "results_path",
+        type=options.FILE,
+        metavar="RESULTS",
+        help="Take files and labels from what classify wrote, CSV or JSON lines, in place of MODEL and PATH.",
     ),
 )
 DOING = options.OptionGroup(
@@ -61,43 +67,44 @@ class LabelledFiles(NamedTuple):
 
     Parameters
     ----------
-    model : Model
-        The model.
+    labels : tuple of str
+        All labels.
     shown : list of str
         The files as they were named.
     paths : list of str
         Their paths.
-    predictions : list of Prediction
-        The answer of the model for each.
+    durations_s : list of (float or None)
+        Length of each, seconds, where it is known.
     decisions : list of LabelDecision
         The label of each.
     """
 
-    model: Model
+    labels: tuple[str, ...]
     shown: list[str]
     paths: list[str]
-    predictions: list[Prediction]
+    durations_s: list[float | None]
     decisions: list[LabelDecision]
 
 
 def label_files(
-    model: Path,
+    model: Path | None,
     paths: Sequence[str],
     outside: Path | None = None,
     *,
     min_probability: float,
     by_folder: bool,
     list_file: str | None,
+    results_path: Path | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,
     **limits: Any,
 ) -> LabelledFiles:
-    """Return the files that are named, classified.
+    """Return the files that are named, classified, or those of results with their labels.
 
     Parameters
     ----------
-    model : Path
+    model : Path or None
         The file of the model.
     paths : sequence of str
         Files and folders.
@@ -107,6 +114,8 @@ def label_files(
         As for :func:`gmmaudio.pipeline.label_decisions.decide_all`.
     list_file : str or None
         A list of further paths.
+    results_path : Path or None
+        What ``classify`` wrote, in place of a model and files.
     cache, cache_limit, is_quiet
         Values of the options.
     **limits
@@ -115,7 +124,7 @@ def label_files(
     Raises
     ------
     click.UsageError
-        If sound on standard input is named.
+        If nothing is named, or sound on standard input, or results beside something else.
     """
     from gmmaudio import pipeline
     from gmmaudio.cli import inputs
@@ -125,6 +134,14 @@ def label_files(
     from gmmaudio.models import load_model
     from gmmaudio.pipeline.label_decisions import check_probability, decide_all
 
+    if results_path is not None:
+        if model is not None or list_file is not None or by_folder:
+            raise click.UsageError("--from has files and labels: leave MODEL, PATH, --from-file and --by-folder out.")
+        return _read_results(results_path, outside, min_probability)
+    if model is None:
+        raise click.UsageError(
+            "Name a MODEL and at least one PATH, results with --from, or an earlier run with --undo."
+        )
     if "-" in paths:
         raise click.UsageError("Sound on standard input is no file that could be changed; name files or folders.")
     store = options.open_store(cache, cache_limit)
@@ -136,7 +153,23 @@ def label_files(
         with closed(pipeline.classify(loaded, found, progress=progress, cache=store, **limits)) as answers:
             predictions = list(answers)
     decisions = decide_all(found, predictions, min_probability, by_folder=by_folder)
-    return LabelledFiles(loaded, [file.shown for file in files], found, predictions, decisions)
+    durations_s = [each.duration_s for each in predictions]
+    return LabelledFiles(loaded.scorer.labels, [file.shown for file in files], found, durations_s, decisions)
+
+
+def _read_results(path: Path, outside: Path | None, min_probability: float) -> LabelledFiles:
+    """Return the files of results of ``classify``, with their labels."""
+    from gmmaudio.cli.inputs import Input
+    from gmmaudio.files import find_path
+    from gmmaudio.pipeline.classified_rows import read_classified
+    from gmmaudio.pipeline.label_decisions import decide_classified
+
+    clips = {clip.path: clip for clip in read_classified(path)}
+    kept = _outside([Input(name, str(find_path(name)), name) for name in clips], outside)
+    decisions = [decide_classified(clips[file.shown], file.path, min_probability) for file in kept]
+    labels = {label for clip in clips.values() for label in (*clip.probability, clip.label) if label}
+    shown, paths = [file.shown for file in kept], [file.path for file in kept]
+    return LabelledFiles(tuple(sorted(labels)), shown, paths, [None] * len(kept), decisions)
 
 
 def _outside(files: Sequence[Input], folder: Path | None) -> list[Input]:

@@ -64,18 +64,12 @@ def command(
     if undo_path is not None:
         undo_run(undo_path, "sort", undo_placement, is_write=is_write)
         return
-    if model is None:
-        raise click.UsageError("Name a MODEL and at least one PATH, or an earlier run with --undo.")
     way = _way({"link": link, "copy": copy, "move": move}, into, playlist)
     labelled = labelling.label_files(model, paths, into, **classifying)
-    labels = labelled.model.scorer.labels
+    labels = labelled.labels
     folder = None if into is None or way is None else SortedFolder(into, way, labels)
-    places = [
-        place._replace(duration_s=prediction.duration_s)
-        for place, prediction in zip(
-            plan_places(labelled.paths, labelled.decisions, folder), labelled.predictions, strict=True
-        )
-    ]
+    planned = plan_places(labelled.paths, labelled.decisions, folder)
+    places = [place._replace(duration_s=seconds) for place, seconds in zip(planned, labelled.durations_s, strict=True)]
     named = list(zip(labelled.shown, places, strict=True))
     failed = [FailedInput(name, each.code or "", each.message) for name, each in named if each.action == FAILED]
     lists = _playlists(playlist, places, labels)

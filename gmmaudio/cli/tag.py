@@ -68,12 +68,10 @@ def command(
     if undo_path is not None:
         undo_run(undo_path, "tag", undo_change, is_write=is_write)
         return
-    if model is None:
-        raise click.UsageError("Name a MODEL and at least one PATH, or an earlier run with --undo.")
     require_mutagen()
     settings = TagSettings(field, overwrite, _texts(values))
     labelled = labelling.label_files(model, paths, **classifying)
-    proposals = propose_tags(labelled.paths, labelled.decisions, settings.check_labels(labelled.model))
+    proposals = propose_tags(labelled.paths, labelled.decisions, settings.check_labels(labelled.labels))
     named = list(zip(labelled.shown, proposals, strict=True))
     failed = [FailedInput(name, each.code or "", each.message) for name, each in named if each.action == FAILED]
     _write_or_show(named, settings, journal_path, failed, is_write=is_write, is_quiet=classifying["is_quiet"])

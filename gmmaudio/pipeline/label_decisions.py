@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from gmmaudio.errors import SettingError
 from gmmaudio.models import Model, Prediction
 from gmmaudio.models.long_clips import join_predictions
+from gmmaudio.pipeline.classified_rows import ClassifiedClip
 
 LOW_PROBABILITY = "low_probability"
 
@@ -103,6 +105,44 @@ def decide(prediction: Prediction, min_probability: float) -> LabelDecision:
         words = f"the probability is below {min_probability:g} (`min_probability`)"
         return LabelDecision(None, best, p, LOW_PROBABILITY, words)
     return LabelDecision(prediction.label, best, p)
+
+
+def decide_classified(clip: ClassifiedClip, path: str, min_probability: float) -> LabelDecision:
+    """Return the label of a line of the output of ``classify``, or the reason why there is none.
+
+    Parameters
+    ----------
+    clip : ClassifiedClip
+        The line.
+    path : str
+        Its file.
+    min_probability : float
+        The least probability, 0..1.
+
+    Raises
+    ------
+    SettingError
+        If the probability is outside its bounds, or the line has a label without one.
+
+    Examples
+    --------
+    >>> decide_classified(ClassifiedClip("a.wav", "ok", "jazz", {"jazz": 0.7}, "jazz"), "a.wav", 0.6).code
+    'vanished'
+    """
+    if not 0 <= min_probability <= 1:
+        raise SettingError(f"`min_probability` is {min_probability:g}; expected 0 to 1")
+    p = clip.best_probability
+    if clip.label is not None and p is None and min_probability > 0:
+        words = "has a label without a probability; take every label (`min_probability=0`)"
+        raise SettingError(f"{clip.path}: {words}")
+    if clip.best_label is None:
+        return LabelDecision(None, code="no_label", message="has no label in the results", is_failure=True)
+    if not os.path.isfile(path):  # noqa: PTH113 - there may be many
+        words = "is not there; run the command in the folder where classify ran"
+        return LabelDecision(None, code="vanished", message=words, is_failure=True)
+    scores = clip.probability or {clip.best_label: 0.0}
+    known = Prediction(clip.path, clip.status, clip.label, scores, clip.probability or None)
+    return decide(replace(known, code=clip.status, message=f"is {clip.status}"), min_probability)
 
 
 def decide_all(

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gmmaudio.errors import MusicFileError, SettingError
-from gmmaudio.models import Model
 from gmmaudio.music_tags import GENRE, LONGEST_VALUE, check_field, read_field
 from gmmaudio.names import normal, respell, skeleton
 from gmmaudio.pipeline.label_decisions import LabelDecision
@@ -68,24 +67,23 @@ class TagSettings:
         """
         return self.values.get(label, normal(label))
 
-    def check_labels(self, model: Model) -> TagSettings:
-        """Return the settings with labels spelt as the model spells them.
+    def check_labels(self, labels: Sequence[str]) -> TagSettings:
+        """Return the settings with labels spelt as a model spells them.
 
         Parameters
         ----------
-        model : Model
-            The model.
+        labels : sequence of str
+            All labels of the model.
 
         Raises
         ------
         SettingError
-            If a label is named that it does not have.
+            If another label is named.
         """
-        labels = model.scorer.labels
         spelt = dict(zip(respell(self.values, labels), self.values.values(), strict=True))
         unknown = sorted(set(spelt) - set(labels))
         if unknown:
-            raise SettingError(f"`values` names {unknown[0]!r}; expected labels of the model: {', '.join(labels)}")
+            raise SettingError(f"`values` names {unknown[0]!r}; expected one of {', '.join(labels)}")
         return TagSettings(self.field, self.overwrite, spelt)
 
 

@@ -85,6 +85,14 @@ def test_a_playlist_of_moved_files_names_their_new_places(command, model_file, m
     assert (listed.code, len(listed.out.splitlines())) == (0, 3)
 
 
+def test_results_of_classify_are_sorted(command, model_file, music):
+    assert command("classify", model_file, "music", "-o", "all.csv", *QUIET).code == 0
+    result = command("sort", "--from", "all.csv", "--into", "out", "--copy", "--write", *QUIET)
+    assert (result.code, names_in(music.parent / "out")) == (0, SORTED), result.err
+    wrong = command("sort", "--from", "all.csv", "--into", "out", "--copy", "--min-probability", "2")
+    assert (wrong.code, "--min-probability is 2; expected 0 to 1" in wrong.err) == (2, True)
+
+
 def test_a_folder_has_one_label(command, model_file, music, corpus, tmp_path):
     for i in range(3):
         shutil.copy(corpus.root / "low" / "cy" / "1.flac", music / f"low{i}.flac")
@@ -98,7 +106,8 @@ def test_a_folder_has_one_label(command, model_file, music, corpus, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "Name a MODEL and at least one PATH"),
+        ((), "Name a folder with --into, or a --playlist"),
+        (("--into", "x", "--link"), "Name a MODEL and at least one PATH, results with --from"),
         (("MODEL", "music"), "Name a folder with --into, or a --playlist"),
         (("MODEL", "music", "--link"), "--link puts files into a folder"),
         (("MODEL", "music", "--into", "x"), "--into takes one of --link, --copy and --move"),

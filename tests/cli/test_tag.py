@@ -137,6 +137,33 @@ def test_a_list_names_files(command, model_file, music, tmp_path):
     assert [line.split("\t")[2] for line in result.out.splitlines()] == ["write", "none: is named twice"]
 
 
+@pytest.mark.parametrize("name", ["all.csv", "all.jsonl"])
+def test_results_of_classify_are_as_good_as_a_model(command, model_file, music, name):
+    assert command("classify", model_file, "music", "-o", name, *QUIET).code == 0
+    shown = command("tag", model_file, "music", "--min-probability", "0.9", *QUIET)
+    read = command("tag", "--from", name, "--min-probability", "0.9", *QUIET)
+    assert (read.code, {each: cells[1].split(":")[0] for each, cells in lines(read).items()}) == (
+        0,
+        {each: cells[1].split(":")[0] for each, cells in lines(shown).items()},
+    )
+    assert command("tag", "--from", name, "--write", *QUIET).code == 0
+    assert read_field(music / "mid" / "0.wav", "genre") == ("mid",)
+
+
+def test_results_that_somebody_corrected_are_written_as_they_are(command, music):
+    rows = ["path,status,label,probability", "music/low/0.wav,ok,mine,1", "music/mid/0.wav,unknown,,"]
+    rows += ["music/gone.wav,ok,mine,1", "music/high/0.wav,error,,"]
+    (music.parent / "a.csv").write_text("\n".join(rows))
+    result = command("tag", "--from", "a.csv", "--write", *QUIET)
+    assert result.code == 1
+    assert lines(result) == {"music/low/0.wav": ["(none) -> mine (1.00)", "written"]}
+    assert "skipped [vanished] music/gone.wav: is not there; run the command in the folder where classify" in result.err
+    assert "skipped [no_label] music/high/0.wav" in result.err
+    (music.parent / "a.csv").write_text("path,status,label\nmusic/low/0.wav,ok,low\n")
+    refused = command("tag", "--from", "a.csv")
+    assert (refused.code, "take every label (--min-probability 0)" in refused.err) == (2, True)
+
+
 # --- files that cannot be tagged -----------------------------------------------------------------------------------
 
 
@@ -222,12 +249,14 @@ def test_a_full_disk_is_4_and_says_how_to_undo(command, model_file, music, monke
         (("MODEL",), "Name at least one PATH"),
         (("MODEL", "-"), "Sound on standard input is no file"),
         (("MODEL", "music", "--field", "title"), "says something else than a label"),
-        (("MODEL", "music", "--value", "jazz=x"), "--value names 'jazz'; expected labels of the model: "),
+        (("MODEL", "music", "--value", "jazz=x"), "--value names 'jazz'; expected one of high, low, mid"),
         (("MODEL", "music", "--value", "low"), "is not one LABEL=TEXT"),
         (("MODEL", "music", "--value", "low= "), "expected 1 to 200 characters that print"),
         (("MODEL", "music", "--min-probability", "60"), "--min-probability is 60; expected 0 to 1"),
         (("MODEL", "music", "--undo", "a.undo"), "--undo takes back a run as it was: leave MODEL out"),
         (("--undo", "music/low/0.wav"), "is no undo journal"),
+        (("MODEL", "music", "--from", "x.csv"), "leave MODEL, PATH, --from-file and --by-folder out"),
+        (("--from", "x.csv", "--by-folder"), "leave MODEL, PATH, --from-file and --by-folder out"),
         (("MODEL", "music", "-j", "0"), "--jobs is 0"),
         (("MODEL", "music", "--time-limit", "-1"), "--time-limit"),
         (("MODEL", "music", "--memory-limit", "1MB"), "--memory-limit"),
