@@ -54,6 +54,7 @@ OPTIONS = (
     "with a UBM, where it takes many fits]",
 )
 @options.outputs
+@options.listen
 def command(
     corpus: Path,
     folds: str,
@@ -61,6 +62,7 @@ def command(
     json_path: Path | None,
     csv_folder: Path | None,
     figures_folder: Path | None,
+    listen_folder: Path | None,
     n_jobs: int | None,
     time_limit_s: float | None,
     memory_limit: int | None,
@@ -89,7 +91,7 @@ def command(
     chosen = {name: settings.pop(name) for name in OPTIONS}
     division = pipeline.CrossvalOptions(folds="loo" if folds == "loo" else int(folds), **chosen)
     recipe = pipeline.make_recipe(**settings)
-    paths = report_files.ReportPaths(report_path, json_path, csv_folder, figures_folder)
+    paths = report_files.ReportPaths(report_path, json_path, csv_folder, figures_folder, listen_folder)
     paths.check(corpus, *rows_options.places_of(given))
     labelled_clips = pipeline.read_corpus(corpus, given)
     paths.keep_clips(labelled_clips)

@@ -61,6 +61,7 @@ REPORT_OPTIONS = ("report_path", "json_path", "csv_folder", "figures_folder")
 @options.durations
 @options.robustness
 @options.outputs
+@options.listen
 @options.jobs
 @options.limits
 @options.cache
@@ -76,6 +77,7 @@ def command(
     json_path: Path | None,
     csv_folder: Path | None,
     figures_folder: Path | None,
+    listen_folder: Path | None,
     cache: Path | None,
     cache_limit: int,
     is_quiet: bool,
@@ -93,7 +95,7 @@ def command(
     windows = [settings.pop(name) for name in OF_TIMELINES if name != "min_duration_s"]
     if any(value is not None for value in (tolerance_s, *windows)):
         raise click.UsageError("--tolerance, --window, --hop and --min-turn have an effect with --timeline only.")
-    paths = report_files.ReportPaths(report_path, json_path, csv_folder, figures_folder)
+    paths = report_files.ReportPaths(report_path, json_path, csv_folder, figures_folder, listen_folder)
     if scores_path is not None:
         _refuse_unused("--scores", ("scores_path", *REPORT_OPTIONS, "is_quiet"))
         paths.check(scores_path)

@@ -498,6 +498,15 @@ outputs = OptionGroup(
         help="Write confusion, DET curves, reliability, ... as PDF, SVG and PNG; the folder may be new.",
     ),
 )
+# sounds of a report's mistakes
+listen = click.option(
+    "--listen",
+    "listen_folder",
+    type=FILE,
+    metavar="FOLDER",
+    help="With --report: write short excerpts of the most confident mistakes, which the page plays; the folder may be "
+    "new.",
+)
 
 # where a table is written
 table_output = OptionGroup(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from gmmaudio.evaluation.report_file import to_json
 from gmmaudio.outputs import PathLike, new_folder, write_together
 from gmmaudio.pictures.figure_files import FORMATS
 from gmmaudio.pictures.report_pictures import REPORT_FIGURES, report_figure_files
+from gmmaudio.pictures.timeline_page import audio_url
+from gmmaudio.pipeline.mistake_sounds import MistakeSounds, sound_names, write_mistake_sounds
 from gmmaudio.text_tables import csv_text
 
 
@@ -39,12 +42,15 @@ class ReportPaths:
         Every table as CSV.
     figures_folder : Path or None
         Every figure as PDF, SVG and PNG.
+    listen_folder : Path or None
+        Sounds of the mistakes, which the page plays.
     """
 
     report_path: Path | None = None
     json_path: Path | None = None
     csv_folder: Path | None = None
     figures_folder: Path | None = None
+    listen_folder: Path | None = None
 
     @property
     def json_file(self) -> Path | None:
@@ -65,7 +71,11 @@ class ReportPaths:
             If a file would be overwritten, or figures are wanted and matplotlib is not installed.
         WriteError
             If a file cannot be written.
+        click.UsageError
+            If sounds are wanted without a page that plays them.
         """
+        if self.listen_folder is not None and self.report_path is None:
+            raise click.UsageError("--listen has an effect with --report only.")
         if self.figures_folder is not None:
             require_matplotlib()
         self._outputs().check(*inputs)
@@ -110,6 +120,8 @@ class ReportPaths:
             folders.append(OutputFolder("--csv", self.csv_folder, [f"{name}.csv" for name in TABLES]))
         if self.figures_folder is not None:
             folders.append(OutputFolder("--figures", self.figures_folder, figure_names()))
+        if self.listen_folder is not None:
+            folders.append(OutputFolder("--listen", self.listen_folder, sound_names()))
         return OutputPaths({"--report": self.report_path, "--json": self.json_file}, folders)
 
 
@@ -140,13 +152,19 @@ def deliver(report: Report, title: str, paths: ReportPaths) -> int:
     text = "" if paths.json_path is None else to_json(report)
     by_name = {} if paths.csv_folder is None else tables(report)
     figures = {} if paths.figures_folder is None else report_figure_files(report)
+    sounds = MistakeSounds({}, ())
     # files first: a reader of stdout may close it early
     with contextlib.ExitStack() as made:
         if paths.figures_folder is not None:
             made.enter_context(new_folder(paths.figures_folder))
-        write_together(_files(report, text, by_name, figures, title, paths), folder=paths.csv_folder)
+        if paths.listen_folder is not None:
+            made.enter_context(new_folder(paths.listen_folder))
+            sounds = write_mistake_sounds(report, paths.listen_folder)
+        write_together(_files(report, text, by_name, figures, title, paths, sounds.names), folder=paths.csv_folder)
     if paths.report_path is not None:
         say(f"wrote {paths.report_path}")
+    if paths.listen_folder is not None:
+        _say_sounds(sounds, paths.listen_folder)
     if paths.csv_folder is not None:
         say(f"wrote the tables in {paths.csv_folder}")
         _say_older("tables", [f"{name}.csv" for name in TABLES if name not in by_name], paths.csv_folder)
@@ -170,10 +188,12 @@ def _files(
     figures: Mapping[str, bytes],
     title: str,
     paths: ReportPaths,
+    sounds: Mapping[str, str],
 ) -> Iterator[tuple[PathLike, bytes]]:
     """Yield the files of a report, each with its content."""
     if paths.report_path is not None:
-        yield paths.report_path, _encoded(render_html(report_with_flags(report), title))
+        listen = {} if paths.listen_folder is None else _addresses(sounds, paths.listen_folder, paths.report_path)
+        yield paths.report_path, _encoded(render_html(report_with_flags(report), title, listen=listen))
     if paths.csv_folder is not None:
         for name, rows in by_name.items():
             yield paths.csv_folder / f"{name}.csv", _encoded(csv_text(rows))
@@ -182,6 +202,23 @@ def _files(
             yield paths.figures_folder / name, content
     if paths.json_file is not None:
         yield paths.json_file, _encoded(text)
+
+
+def _addresses(sounds: Mapping[str, str], folder: Path, page: Path) -> dict[str, str]:
+    """Return the addresses of sounds from a page by clip: relative, or absolute where they are on another drive."""
+    try:
+        way = Path(os.path.relpath(folder.resolve(), page.resolve().parent))
+    except ValueError:
+        way = folder.resolve()
+    return {clip: audio_url(way / name) for clip, name in sounds.items()}
+
+
+def _say_sounds(sounds: MistakeSounds, folder: Path) -> None:
+    """Write to stderr how many sounds were written, and why others were not."""
+    say(f"wrote {len(sounds.names)} sound{'s' * (len(sounds.names) != 1)} in {folder}")
+    for item in sounds.failed:
+        say(f"note: no sound of {item.path}: {item.message}")
+    _say_older("sounds", [name for name in sound_names() if name not in set(sounds.names.values())], folder)
 
 
 def _say_older(kind: str, names: Sequence[str], folder: Path) -> None:

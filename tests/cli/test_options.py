@@ -148,6 +148,7 @@ OPTIONS = {
     ("crossval", "json_path"): ["--json", "-"],
     ("crossval", "csv_folder"): ["--csv", "tables"],
     ("crossval", "figures_folder"): ["--figures", "figures"],
+    ("crossval", "listen_folder"): ["--report", "r.html", "--listen", "sounds"],
     ("crossval", "durations_s"): ["--durations", "0.3"],
     ("crossval", "open_set"): ["--no-open-set"],
     ("crossval", "learning_curve"): ["--learning-curve"],
@@ -155,6 +156,7 @@ OPTIONS = {
     ("crossval", "robustness"): ["--robustness"],
     ("evaluate", "csv_folder"): ["--csv", "tables"],
     ("evaluate", "figures_folder"): ["--figures", "figures"],
+    ("evaluate", "listen_folder"): ["--report", "r.html", "--listen", "sounds"],
     ("evaluate", "durations_s"): ["--durations", "0.3"],
     ("evaluate", "robustness"): ["--robustness"],
     ("stats", "model"): ["--model", "other_ubm.gmm"],
@@ -254,7 +256,7 @@ def outcome(command, words):
             ".journal": str,
             ".stats": numbers_of,
         }
-        readers |= dict.fromkeys((".pdf", ".svg", ".png"), Path.read_bytes)
+        readers |= dict.fromkeys((".pdf", ".svg", ".png", ".mp3", ".wav"), Path.read_bytes)
         read = readers[path.suffix]
         made[str(path)] = read(path)
         path.unlink()
@@ -289,6 +291,7 @@ def test_every_option_changes_the_outcome(command, seen, verb, name):
             "report_path",
             "csv_folder",
             "figures_folder",
+            "listen_folder",
             "n_jobs",
             "time_limit_s",
             "memory_limit",

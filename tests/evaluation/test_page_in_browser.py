@@ -5,8 +5,11 @@ the package brings.
 """
 
 import importlib.util
+import io
 
+import numpy as np
 import pytest
+import soundfile
 
 from tests.evaluation.conftest import HOSTILE, example
 
@@ -17,6 +20,7 @@ PAGES = {
     "50 labels": {"n_labels": 50, "full": True},
     "hostile names": {"names": HOSTILE, "full": True, "repeats": 2},
     "9 labels, no plots": {"n_labels": 9, "full": True},
+    "9 labels, with sounds": {"n_labels": 9, "full": True},
 }
 pytestmark = [
     pytest.mark.slow,
@@ -34,7 +38,11 @@ def files(tmp_path_factory):
         patch.setattr("gmmaudio.evaluation.intervals.N_DRAWS", 20)
         for name, given in PAGES.items():
             patch.setattr("gmmaudio.canvas.paper.can_plot", lambda name=name: "no plots" not in name)
-            (folder / f"{name}.html").write_text(render_html(example(**given), name), encoding="utf-8")
+            report = example(**given)
+            listen = {clip.name: "sounds/a%20tone.wav" for clip in report.mistakes} if "sounds" in name else None
+            (folder / f"{name}.html").write_text(render_html(report, name, listen=listen), encoding="utf-8")
+    (folder / "sounds").mkdir()
+    soundfile.write(folder / "sounds" / "a tone.wav", np.sin(np.arange(16_000)), 16_000)
     return folder
 
 
@@ -93,9 +101,60 @@ def test_axe_finds_nothing_serious(shown, axe):
 
 def test_plots_are_drawn_in_the_colours_of_the_scheme(shown, name, scheme):
     inks = shown.evaluate("[...document.querySelectorAll('.plot text')].map(e => getComputedStyle(e).fill)")
-    assert len(inks) > 10 or "no plots" in name
+    assert len(inks) > 10 or "no plots" in name or "scores only" in name
     brightness = [max(int(part) for part in ink[4:-1].split(",")) for ink in inks]
     assert all((value > 128) == (scheme == "dark") for value in brightness)
+
+
+def test_no_plot_is_wider_than_the_page_but_a_map_of_many_labels_in_a_region_that_scrolls(shown, name):
+    wide = "[...document.querySelectorAll('.plot')].filter(e => e.getBoundingClientRect().right > innerWidth)"
+    assert shown.evaluate(f"{wide}.every(e => e.closest('.scroll.wide'))")
+    assert shown.evaluate(f"{wide}.length") <= (name in ("50 labels", "hostile names"))
+
+
+def test_a_table_that_is_cut_has_a_shade_at_the_edge_that_hides_some_of_it(browser, files):
+    # a pixel of the right edge, in the table of mistakes, before and after it is scrolled to its end
+    page = browser.new_page(viewport={"width": 390, "height": 780})
+    page.goto((files / "9 labels.html").as_uri())
+    table = page.locator("#mistakes .scroll")
+    assert table.evaluate("e => e.scrollWidth > e.clientWidth + 50")
+    edges = {}
+    for place in ("start", "end"):
+        table.evaluate("(e, place) => { e.scrollLeft = place == 'start' ? 0 : e.scrollWidth }", place)
+        box = table.bounding_box()
+        strip = {"x": box["x"] + box["width"] - 3, "y": box["y"], "width": 2, "height": box["height"]}
+        edges[place] = page.screenshot(clip=strip, full_page=True)
+    assert _mean_shade(edges["start"]) < _mean_shade(edges["end"]) - 20
+    page.close()
+
+
+def _mean_shade(picture):
+    """Return the mean of the values of a picture, 0 (black) to 255."""
+    from matplotlib.image import imread
+
+    return 255 * float(imread(io.BytesIO(picture))[..., :3].mean())
+
+
+def test_the_first_words_are_what_to_expect_and_costs_are_folded_away(shown):
+    first = shown.evaluate("document.querySelector('main p').innerText")
+    assert "new clips" in first
+    assert shown.evaluate("[...document.querySelectorAll('.costs')].every(e => !e.open)")
+
+
+def test_sounds_play_and_are_fetched_when_they_are_asked_for(browser, files):
+    page = browser.new_page()
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((files / "9 labels, with sounds.html").as_uri())
+    assert page.locator("audio").count() > 10
+    assert len(asked) == 1
+    play = (
+        "async () => { const a = document.querySelector('audio'); a.muted = true; await a.play(); return a.duration; }"
+    )
+    assert page.evaluate(play) == 1.0
+    assert said == []
+    page.close()
 
 
 def test_every_heading_of_the_contents_can_be_reached(shown):
