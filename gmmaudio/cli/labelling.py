@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gmmaudio.evaluation import FailedInput
     from gmmaudio.pipeline.label_decisions import LabelDecision
 
+# parameters of the classification of sound
+CLASSIFYING = ("n_jobs", "time_limit_s", "memory_limit", "cache", "cache_limit")
 # the options of both commands, before those of classification
 DECIDING = options.OptionGroup(
     click.option(
@@ -137,6 +139,7 @@ def label_files(
     if results_path is not None:
         if model is not None or list_file is not None or by_folder:
             raise click.UsageError("--from has files and labels: leave MODEL, PATH, --from-file and --by-folder out.")
+        _refuse_classifying()
         return _read_results(results_path, outside, min_probability)
     if model is None:
         raise click.UsageError(
@@ -155,6 +158,15 @@ def label_files(
     decisions = decide_all(found, predictions, min_probability, by_folder=by_folder)
     durations_s = [each.duration_s for each in predictions]
     return LabelledFiles(loaded.scorer.labels, [file.shown for file in files], found, durations_s, decisions)
+
+
+def _refuse_classifying() -> None:
+    """Raise where options of classification stand beside results that have it behind them."""
+    context = click.get_current_context()
+    typed = click.core.ParameterSource.COMMANDLINE
+    for parameter in context.command.params:
+        if parameter.name in CLASSIFYING and context.get_parameter_source(parameter.name) is typed:
+            raise click.UsageError(f"{parameter.opts[-1]} has no effect with --from: leave it out.")
 
 
 def _read_results(path: Path, outside: Path | None, min_probability: float) -> LabelledFiles:

@@ -87,7 +87,7 @@ def test_a_playlist_of_moved_files_names_their_new_places(command, model_file, m
 
 def test_results_of_classify_are_sorted(command, model_file, music):
     assert command("classify", model_file, "music", "-o", "all.csv", *QUIET).code == 0
-    result = command("sort", "--from", "all.csv", "--into", "out", "--copy", "--write", *QUIET)
+    result = command("sort", "--from", "all.csv", "--into", "out", "--copy", "--write", "-q")
     assert (result.code, names_in(music.parent / "out")) == (0, SORTED), result.err
     wrong = command("sort", "--from", "all.csv", "--into", "out", "--copy", "--min-probability", "2")
     assert (wrong.code, "--min-probability is 2; expected 0 to 1" in wrong.err) == (2, True)

@@ -141,12 +141,12 @@ def test_a_list_names_files(command, model_file, music, tmp_path):
 def test_results_of_classify_are_as_good_as_a_model(command, model_file, music, name):
     assert command("classify", model_file, "music", "-o", name, *QUIET).code == 0
     shown = command("tag", model_file, "music", "--min-probability", "0.9", *QUIET)
-    read = command("tag", "--from", name, "--min-probability", "0.9", *QUIET)
+    read = command("tag", "--from", name, "--min-probability", "0.9", "-q")
     assert (read.code, {each: cells[1].split(":")[0] for each, cells in lines(read).items()}) == (
         0,
         {each: cells[1].split(":")[0] for each, cells in lines(shown).items()},
     )
-    assert command("tag", "--from", name, "--write", *QUIET).code == 0
+    assert command("tag", "--from", name, "--write", "-q").code == 0
     assert read_field(music / "mid" / "0.wav", "genre") == ("mid",)
 
 
@@ -154,7 +154,7 @@ def test_results_that_somebody_corrected_are_written_as_they_are(command, music)
     rows = ["path,status,label,probability", "music/low/0.wav,ok,mine,1", "music/mid/0.wav,unknown,,"]
     rows += ["music/gone.wav,ok,mine,1", "music/high/0.wav,error,,"]
     (music.parent / "a.csv").write_text("\n".join(rows))
-    result = command("tag", "--from", "a.csv", "--write", *QUIET)
+    result = command("tag", "--from", "a.csv", "--write", "-q")
     assert result.code == 1
     assert lines(result) == {"music/low/0.wav": ["(none) -> mine (1.00)", "written"]}
     assert "skipped [vanished] music/gone.wav: is not there; run the command in the folder where classify" in result.err
@@ -256,6 +256,7 @@ def test_a_full_disk_is_4_and_says_how_to_undo(command, model_file, music, monke
         (("MODEL", "music", "--undo", "a.undo"), "--undo takes back a run as it was: leave MODEL out"),
         (("--undo", "music/low/0.wav"), "is no undo journal"),
         (("MODEL", "music", "--from", "x.csv"), "leave MODEL, PATH, --from-file and --by-folder out"),
+        (("--from", "x.csv", "-j", "1"), "--jobs has no effect with --from"),
         (("--from", "x.csv", "--by-folder"), "leave MODEL, PATH, --from-file and --by-folder out"),
         (("MODEL", "music", "-j", "0"), "--jobs is 0"),
         (("MODEL", "music", "--time-limit", "-1"), "--time-limit"),
