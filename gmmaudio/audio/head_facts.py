@@ -123,7 +123,8 @@ def _sndfile_facts(path: Path, size: int) -> HeadFacts | None:
     import soundfile
 
     try:
-        info = soundfile.info(os.fspath(find_path(path)))
+        # as bytes: a name may be no text
+        info = soundfile.info(os.fsencode(find_path(path)))
     except (soundfile.LibsndfileError, RuntimeError):
         return None
     if not info.frames or not info.samplerate:

@@ -199,7 +199,8 @@ def check_before_run(
     Raises
     ------
     CorpusError
-        If more than a tenth of the files need the ``media`` extra, which is not installed, or no clip is in the split.
+        If more than a tenth of the files need the ``media`` extra, which is not installed, no clip is in the split, or
+        labels cannot be those of a model.
 
     Examples
     --------
@@ -212,6 +213,8 @@ def check_before_run(
     if len({clip.label for clip in clips}) == 1:
         # which the run refuses
         return check_single_folder(clip.path for clip in clips)
+    # raises what the run would
+    check_labels([clip.label for clip in clips])
     heads, failed = read_heads(corpus.root, clips)
     check_extra(failed, len(heads) + len(failed), stops=True)
     findings = [*corpus.findings, *check_clips(corpus.root, clips, _with_folders(clips, group_by), heads, group_by)]

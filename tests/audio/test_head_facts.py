@@ -104,6 +104,13 @@ def test_a_file_that_is_no_sound_has_the_reason_of_decoding(tmp_path, content, c
     assert refused.value.code == code
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text_is_read(tmp_path):
+    path = tmp_path / "caf\udce9.wav"
+    path.write_bytes(encode(chirp(1.0), SR, *FORMATS["wav"]))
+    assert read_head(path).format == "WAV"
+
+
 def test_an_implausible_rate_is_refused_as_in_decoding(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(900), 1_000)
     with pytest.raises(AudioError) as refused:
