@@ -2,9 +2,17 @@
 
 import asyncio
 import json
+import os
+import re
+import subprocess
+import sys
+import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+
+from tests.service.page_steps import SIZES, wav
 
 for _package in ("starlette", "uvicorn", "python_multipart"):
     pytest.importorskip(_package, reason="needs the serve extra")
@@ -86,3 +94,83 @@ def app(opened):
     """The application, with an empty log."""
     opened.lines.clear()
     return opened.app
+
+
+# the page in a browser
+
+
+def start(model, folder, *words, **variables):
+    """Start a service, and return its process and its address."""
+    log = folder / "log"
+    with log.open("wb") as out:
+        arguments = [sys.executable, "-m", "gmmaudio", "serve", str(model), "--port", "0", "-j", "1", *words]
+        process = subprocess.Popen(arguments, stderr=out, stdout=out, env=os.environ | variables)
+    for _ in range(600):
+        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text(encoding="utf-8"))
+        if found:
+            return process, found[0]
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        time.sleep(0.1)
+    raise AssertionError("the service says no address")
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory):
+    """Start services that are ended with the module."""
+    processes = []
+
+    def started(model, *words, **variables):
+        process, address = start(model, tmp_path_factory.mktemp("service"), *words, **variables)
+        processes.append(process)
+        return address
+
+    yield started
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def address(serve, model_file):
+    """A service of the model of three bands of noise."""
+    return serve(model_file, "--max-bytes", "2MB", "--max-duration", "30")
+
+
+@pytest.fixture
+def open_page(browser, address):
+    """Open the page at a size and in a scheme, with what was asked of the network and what the console said."""
+    contexts = []
+
+    def opened(size="desk", scheme="light", at=address, browser=browser, prepare=None):
+        width, height = SIZES[size]
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.asked, page.said = [], []
+        page.on("request", lambda asked: page.asked.append(asked.url))
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.on("dialog", lambda dialog: (page.said.append("dialog"), dialog.dismiss()))
+        if prepare:
+            prepare(page)
+        page.goto(at)
+        page.wait_for_selector("#model-body dl, #token-part:not([hidden]), #problem:not([hidden])")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def songs(corpus):
+    """The bytes of a clip of each label, which the model was not trained on."""
+    return {label: (corpus.root / label / "cy" / "0.wav").read_bytes() for label in ("low", "mid", "high")}
+
+
+@pytest.fixture(scope="module")
+def medley(tools):
+    """Five seconds of each label, one after another."""
+    return wav(np.concatenate([tools.band_noise(label, 7, 5.0) for label in ("low", "high", "mid")]))
