@@ -52,6 +52,8 @@ CAVEATS = (
     "interval_inside_groups",
     "few_groups",
 )
+# findings under which it is not known whether the groups that were scored were trained on
+TRAINING_UNKNOWN = ("training_unknown", "groups_not_comparable")
 # condition of robustness -> the augmentation that trains on copies like it
 AUGMENTATION_OF = {
     "band limit 4 kHz": "band",
@@ -178,6 +180,8 @@ def expectation(report: Report) -> Iterator[Advice]:
             f"of new clips, from {whose} that were not trained on and with labels as frequent as here, expect about "
             f"{_share(report.accuracy)} to be right"
         )
+        if any(finding.code in TRAINING_UNKNOWN for finding in report.findings):
+            text += ", provided that none of the groups scored here was trained on, which is unknown"
         yield Advice("accuracy_expected", "expectation", text, evidence)
         yield from _chance(report, interval[0])
 
@@ -264,18 +268,20 @@ def groups_to_add(report: Report) -> Iterator[Advice]:
     Parameters
     ----------
     report : Report
-        Without the number of groups that labels were trained on, there is no advice.
+        Without the number of groups that labels were trained on, there is no advice; nor for missed labels where
+        those with more groups are not recognised better.
     """
     trained = {label: row.get("n_training_groups") for label, row in report.per_label.items()}
     known = {label: int(n) for label, n in trained.items() if n is not None}
     missed = [label for label, n in known.items() if n < FEW_LABEL_GROUPS and _counts_of(report, label).is_missed]
-    if missed:
+    evidence = _groups_evidence(report, known, missed) if missed else None
+    if evidence is not None:
         have = _plural_range([known[label] for label in missed])
         yield Advice(
             "groups_missing",
             "remedy",
             f"add clips of {_names(missed)} from other groups (artists, albums or speakers): {have} are few",
-            _groups_evidence(report, known, missed),
+            evidence,
             tuple(missed),
         )
     single = [label for label, n in known.items() if n < MIN_GROUPS and label not in missed]
@@ -289,16 +295,20 @@ def groups_to_add(report: Report) -> Iterator[Advice]:
         )
 
 
-def _groups_evidence(report: Report, known: Mapping[str, int], missed: Sequence[str]) -> str:
-    """Return the recall of labels with few groups beside that of the others, and labels that do well with as few."""
+def _groups_evidence(report: Report, known: Mapping[str, int], missed: Sequence[str]) -> str | None:
+    """Return the recall of missed labels beside that of labels with more groups, and labels that do well with as few.
+
+    None where labels with more groups are not recognised better: then groups are not what is missing.
+    """
     most = max(known[label] for label in missed)
     more = [label for label in known if known[label] > most and _counts_of(report, label).n >= MIN_CLIPS]
     better = [label for label in known if known[label] <= most and _is_recognised(report, label)]
-    words = [f"recall {_mean_recall(report, missed)}"]
+    evidence = f"mean recall {_share(_mean_recall(report, missed))}"
     if more:
-        have = _plural_range([known[label] for label in more])
-        words.append(f"{_mean_recall(report, more)} of the labels that have {have}")
-    evidence = " against ".join(words)
+        if _mean_recall(report, more) <= _mean_recall(report, missed):
+            return None
+        have = f"{_plural(len(more), 'label')} with {_plural_range([known[label] for label in more])}"
+        evidence += f", against {_share(_mean_recall(report, more))} for {have}"
     if better:
         evidence += f"; but {some_names(better)} {_be(len(better))} recognised with as few: also listen to the mistakes"
     return evidence
@@ -537,9 +547,9 @@ def _names(labels: Sequence[str]) -> str:
     return some_names(labels, N_NAMED)
 
 
-def _mean_recall(report: Report, labels: Sequence[str]) -> str:
+def _mean_recall(report: Report, labels: Sequence[str]) -> float:
     """Return the mean recall of some labels."""
-    return _share(sum(_recall(report, label) for label in labels) / len(labels))
+    return sum(_recall(report, label) for label in labels) / len(labels)
 
 
 def _share(value: float) -> str:

@@ -16,6 +16,7 @@ from gmmaudio.evaluation.advice import (
     MIN_GROUPS,
     N_NAMED,
     ROBUSTNESS_LOSS,
+    TRAINING_UNKNOWN,
     UNSAFE_SHARE,
     advice_paragraph,
     advise,
@@ -63,7 +64,7 @@ def test_a_label_of_three_albums_of_which_one_clip_in_nine_is_right_is_named_wit
         "'fado': 1 of 9 clips is recognised, all from 3 groups, 8 of the 8 missed are predicted as 'folk'"
     )
     assert added.text == "add clips of 'fado' from other groups (artists, albums or speakers): 3 groups are few"
-    assert added.evidence == "recall 11.1 % against 100.0 % of the labels that have 10 groups"
+    assert added.evidence == "mean recall 11.1 %, against 100.0 % for 2 labels with 10 groups"
     assert report.warnings == ()
     for words in ("expect about 72.4 %", missed.text, str(added)):
         assert words in report.paragraph
@@ -110,6 +111,15 @@ def test_a_finding_that_limits_the_figure_stands_beside_it():
     assert "the interval rests on 6 groups only: it is a rough indication" in (
         found(report, "accuracy_expected")[0].evidence
     )
+
+
+@pytest.mark.parametrize("code", TRAINING_UNKNOWN)
+def test_where_training_is_unknown_the_figure_has_a_condition(code):
+    words = "provided that none of the groups scored here was trained on, which is unknown"
+    counts = right("a", 6) | right("b", 6)
+    report = report_of_counts(counts, findings=[Finding(code, "warning", "the training set is unknown")])
+    assert words in found(report, "accuracy_expected")[0].text
+    assert words not in report_of_counts(counts).paragraph
 
 
 def test_without_an_interval_nothing_follows_for_new_clips():
@@ -222,6 +232,12 @@ def test_no_groups_are_asked_for_where_training_is_unknown_or_the_label_does_wel
     assert not found(report_of_counts(missed, {"a": 4}, trained=False), "groups_missing")
     assert not found(report_of_counts(missed, {"a": None}), "groups_missing")
     assert not found(report_of_counts(well, {"a": 4}), "groups_missing")
+
+
+@pytest.mark.parametrize(("hits", "is_added"), [(2, False), (3, True)])
+def test_no_groups_are_asked_for_where_labels_with_more_are_recognised_no_better(hits, is_added):
+    report = report_of_counts({"a": {"a": 2, "c": 8}, "b": {"b": hits, "c": 10 - hits}, "c": {}}, {"a": 4})
+    assert bool(found(report, "groups_missing")) is is_added
 
 
 def test_a_label_that_does_well_with_as_few_groups_stands_against_the_advice():
