@@ -118,9 +118,11 @@ def test_measured_numbers_stand_in_generated_blocks_only(page):
 
 def known_options():
     """Return every option of every sub-command."""
+    from gmmaudio.cli import cli
     from gmmaudio.cli.flags import all_commands
 
-    return {name for command in all_commands().values() for parameter in command.params for name in parameter.opts}
+    commands = (cli, *all_commands().values())
+    return {name for command in commands for parameter in command.params for name in parameter.opts}
 
 
 @pytest.mark.parametrize("page", [README, *ROOT.glob("docs/*.md")], ids=lambda page: page.name)

@@ -179,7 +179,7 @@ def test_parquet_goes_on_behind_a_run_that_was_killed(command, model_file, corpu
     assert [path.name for path in tmp_path.glob("*a.parquet*")] == ["a.parquet.journal"]
     assert command(*words, tmp_path / "a.parquet", "--resume").code == 0
     # what is done is not computed again
-    monkeypatch.setattr("gmmaudio.pipeline.classification._classify", lambda *_: 1 / 0)
+    monkeypatch.setattr("gmmaudio.pipeline.classification.classify_file", lambda *_: 1 / 0)
     assert command(*words, tmp_path / "a.parquet", "--resume").code == 0
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "small.parquet").read_bytes()
     assert read_parquet(tmp_path / "a.parquet").equals(read_parquet(tmp_path / "whole.parquet"))

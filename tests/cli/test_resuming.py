@@ -78,7 +78,7 @@ def test_a_run_that_was_stopped_anywhere_goes_on_to_the_same_bytes(command, work
         assert goes_on.code == 1
         assert Path(f"out{n}").read_bytes() == Path("whole").read_bytes()
     # it is done: nothing is read again
-    monkeypatch.setattr("gmmaudio.pipeline.classification._classify", lambda *_: 1 / 0)
+    monkeypatch.setattr("gmmaudio.pipeline.classification.classify_file", lambda *_: 1 / 0)
     again = command(*words, "-o", "out8", "--resume")
     assert again.code == 1
     assert again.err == "3 inputs failed in an earlier run; --retry-failed computes them again\n"
