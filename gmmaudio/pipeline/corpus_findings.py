@@ -51,8 +51,9 @@ def check_clips(
     labels with fewer than 3 groups: 'a' (1); 'b' (1): what is learned of them may be that artist, speaker or album; \
 add clips of others
     """
-    files = {clip.path: clip.label for clip in clips if clip.path in heads}
-    labels, facts = list(files.values()), [heads[path] for path in files]
+    # a file may hold segments of several labels
+    files = dict.fromkeys((clip.path, clip.label) for clip in clips if clip.path in heads)
+    labels, facts = [label for _, label in files], [heads[path] for path, _ in files]
     findings = (
         *check_formats(labels, [each.format for each in facts]),
         *check_rates(labels, [each.sample_rate_hz for each in facts]),

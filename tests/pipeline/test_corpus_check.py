@@ -199,6 +199,21 @@ def test_formats_rates_levels_and_bands_that_tell_labels_apart_are_found(tmp_pat
     assert codes(check_corpus(tmp_path, group_by="parent", n_decoded=0).findings) == codes(findings)[:2]
 
 
+def test_a_file_of_segments_of_two_labels_counts_for_both(albums):
+    rows = ["path,label,group,start,end"]
+    for album in range(3):
+        for start, label in ((0, "a"), (0.5, "b")):
+            rows.append(f"jazz/album{album}/0.wav,{label},{label} {album},{start},{start + 0.5}")
+        rows += [f"rock/album{album}/0.wav,c,{album},,"]
+        put(albums / "rock" / f"album{album}" / "0.wav", sr=16_000)
+    (albums / "m.csv").write_text("\n".join(rows))
+    (text,) = texts(check_corpus(albums / "m.csv", n_decoded=0).findings, "sample_rate_confounded")
+    # a and b are told from c alone, which is half of the others
+    assert (
+        "'a' (100 % 8000 Hz, others 50 %); 'b' (100 % 8000 Hz, others 50 %); 'c' (100 % 16000 Hz, others 0 %)" in text
+    )
+
+
 # --- the extra -------------------------------------------------------------------------------------------------------
 
 
