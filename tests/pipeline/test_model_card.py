@@ -74,6 +74,17 @@ def test_the_head_follows_the_specification_of_the_hub(trained, crossval_report)
     assert values["f1"] == round(crossval_report["macro_f1"], 4)
 
 
+def test_the_training_data_are_not_named_as_those_of_an_evaluation(trained, crossval_report, evaluate_report):
+    facts = replace(FACTS, datasets=("my/bands",))
+    reports = [match_report(trained, values, "r.json") for values in (crossval_report, evaluate_report)]
+    results = head_of(make_card(trained, facts, reports))["model-index"][0]["results"]
+    folder = reports[0].corpus
+    assert [result["dataset"] for result in results] == [
+        {"type": "my/bands", "name": folder},
+        {"type": folder, "name": folder},
+    ]
+
+
 def test_what_is_not_known_is_not_in_the_head(trained):
     assert set(head_of(make_card(trained, FACTS))) == {"library_name", "pipeline_tag", "tags"}
 
