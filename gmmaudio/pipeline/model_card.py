@@ -145,7 +145,7 @@ def _hub_results(report: CardReport, facts: CardFacts) -> Iterator[dict[str, Any
             title = next(metric.title for metric in METRICS if metric.name == name)
             metrics.append({"type": hub_name, "value": round(value, 4), "name": f"{title}, {_scheme(report)}"})
     if metrics:
-        # a cross-validation is of the training data; what else a model was evaluated on has the name of its folder alone
+        # a cross-validation is of the training data; of what else was evaluated, the folder alone is known
         is_of_training = bool(facts.datasets) and not report.is_of_file
         dataset = {"type": facts.datasets[0] if is_of_training else corpus, "name": corpus}
         yield {"task": {"type": "audio-classification"}, "dataset": dataset, "metrics": metrics}
