@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from gmmaudio.evaluation.confusion import CONFUSED_DISTANCE
-from gmmaudio.findings import some_names
+from gmmaudio.findings import first_of, some_names
 
 if TYPE_CHECKING:
     from gmmaudio.evaluation.report import Report
@@ -290,7 +289,7 @@ def groups_to_add(report: Report) -> Iterator[Advice]:
             "groups_below_three",
             "remedy",
             f"add groups of {_names(single)} until each has {MIN_GROUPS} or more, so that its figures can be relied on",
-            ", ".join(f"{label!r} has {known[label]}" for label in single),
+            first_of([f"{label!r} has {known[label]}" for label in single], N_NAMED),
             tuple(single),
         )
 
@@ -328,10 +327,12 @@ def mutual_confusions(report: Report) -> Iterator[Advice]:
     counts = report.confusion
     if len(report.labels) < 3:
         return
+    # only the label that takes most of the mistakes may take over half of them: no work for all pairs of labels
+    takers = (counts - np.diag(np.diag(counts))).argmax(axis=1).tolist()
     pairs = [
         (i, j)
-        for i, j in combinations(range(len(report.labels)), 2)
-        if _is_taken(report, i, j) and _is_taken(report, j, i)
+        for i, j in enumerate(takers)
+        if i < j and takers[j] == i and _is_taken(report, i, j) and _is_taken(report, j, i)
     ]
     for i, j in sorted(pairs, key=lambda pair: -int(counts[pair] + counts[pair[::-1]]))[:N_NAMED]:
         first, second = report.labels[i], report.labels[j]

@@ -254,6 +254,19 @@ def test_groups_are_asked_for_until_a_label_has_three(n_groups, is_added):
     assert [each.evidence for each in found(report, "groups_below_three")] == (["'a' has 2"] if is_added else [])
 
 
+def test_the_paragraph_stays_short_where_labels_are_many():
+    labels = [f"l{i:02d}" for i in range(40)]
+    report = report_of_counts(
+        {label: {label: 2, "x": 4} for label in labels} | right("x", 60), dict.fromkeys(labels, 2)
+    )
+    assert len(report.paragraph) < 1_200
+    (added,) = found(
+        report_of_counts({label: {label: 6} for label in labels}, dict.fromkeys(labels, 2)), "groups_below_three"
+    )
+    assert added.evidence == "'l00' has 2; 'l01' has 2; 'l02' has 2 and 37 more"
+    assert len(added.labels) == 40
+
+
 # --- mutual confusions -----------------------------------------------------------------------------------------------
 
 TAKEN = {"a": {"a": 6, "b": 3, "c": 1}, "b": {"b": 6, "a": 4}} | right("c", 20)
