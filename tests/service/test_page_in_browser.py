@@ -49,6 +49,7 @@ def test_a_dropped_file_is_answered_and_dropped_text_is_not(open_page, songs):
         """([name, text]) => {
           const transfer = new DataTransfer();
           transfer.items.add(new File([Uint8Array.from(atob(text), c => c.charCodeAt(0))], name));
+          transfer.items.add(new File(["no sound"], "second.wav"));
           return transfer;
         }""",
         ["dropped.wav", base64.b64encode(songs["high"]).decode()],
@@ -58,7 +59,9 @@ def test_a_dropped_file_is_answered_and_dropped_text_is_not(open_page, songs):
     page.dispatch_event("#model", "drop", {"dataTransfer": dropped})
     wait(page)
     assert heading(page).startswith("high ")
-    assert page.inner_text("#answer-file").startswith("dropped.wav")
+    assert re.fullmatch(
+        r"dropped\.wav · 0:01 · .+ · the first of 2 files: one at a time", page.inner_text("#answer-file")
+    )
     assert not page.evaluate("document.documentElement.classList.contains('dragging')")
     # text that is dragged over the page is not a file
     text = page.evaluate_handle("() => { const t = new DataTransfer(); t.setData('text/plain', 'x'); return t; }")

@@ -38,7 +38,7 @@ def test_every_status_is_said_in_words(open_page, songs, prediction, first, word
     give(page, songs["low"])
     assert heading(page) == first
     assert words in page.inner_text("#answer-body")
-    assert page.evaluate("document.getElementById('live').textContent").startswith(f"Answer: {first.split()[0]}")
+    assert page.evaluate("document.activeElement.id") == "answer-heading"
     assert page.said == []
 
 
@@ -138,6 +138,48 @@ def test_work_is_cancelled_by_escape_and_by_another_file(open_page, songs):
     for route in held:
         with contextlib.suppress(Exception):
             route.abort()
+
+
+def test_a_model_that_knew_no_groups_is_not_said_to_be_right_so_often(open_page, songs, address):
+    page = open_page()
+    give(page, songs["low"])
+    assert "of 100 answers" in page.inner_text("#answer-body") or "hardly any answer" in page.inner_text("#answer-body")
+
+    def without_groups(route):
+        route.fulfill(json=route.fetch().json() | {"n_groups": None})
+
+    page = open_page(prepare=lambda page: page.route("**/v1/model", without_groups))
+    give(page, songs["low"])
+    assert "The probability is likely too high" in page.inner_text("#answer-body")
+    assert "probabilities are likely too high" in page.inner_text("#model-body")
+
+
+def test_a_mixed_recording_is_explained_as_one_of_one_label(open_page, songs):
+    shares = {"low": 0.6, "mid": 0.4}
+    page = open_page(prepare=lambda page: answers(page, {"status": "mixed", "shares": shares, "code": "mixed"}))
+    give(page, songs["low"])
+    page.click("#explain")
+    page.wait_for_selector("#why-body table")
+    assert "as if it were of one label" in page.inner_text("#why-body")
+    assert "unknown" not in page.inner_text("#why-body")
+
+
+def test_a_reader_who_is_elsewhere_is_told_and_not_moved(open_page, songs):
+    page = open_page()
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/v1/classify", hold)
+    page.set_input_files("#file", {"name": "a.wav", "mimeType": "audio/wav", "buffer": songs["low"]})
+    until(page, "document.activeElement.id === 'cancel'")
+    page.focus("#model summary")
+    until(page, "true")
+    held[0].continue_()
+    wait(page)
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    assert page.evaluate("document.getElementById('live').textContent").startswith("Answer: low ")
 
 
 def test_a_token_is_asked_for_and_kept_in_memory_alone(open_page, serve, model_file, songs):

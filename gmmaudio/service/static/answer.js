@@ -7,10 +7,11 @@ import { CERTAINTY, certainty, clock, count, isNear, length, listed, percent, sh
 const N_SHOWN = 5, LEAST = 0.005;
 
 // Show the answer, and return it as a sentence.
-export function showAnswer(prediction, name, sound) {
-  element("answer-file").textContent = `${shown(name)} · ${clock(prediction.duration_s)} · ${size(sound.size)}`;
+export function showAnswer(prediction, { sound, name, nFiles }, facts) {
+  element("answer-file").textContent = `${shown(name)} · ${clock(prediction.duration_s)} · ${size(sound.size)}` +
+    (nFiles > 1 ? ` · the first of ${nFiles} files: one at a time` : "");
   const show = { ok: showLabel, mixed: showMixed }[prediction.status] || showUnknown;
-  const { heading, sub, parts } = show(prediction, ranked(prediction.probability ?? prediction.scores));
+  const { heading, sub, parts } = show(prediction, ranked(prediction.probability ?? prediction.scores), facts);
   element("answer-heading").replaceChildren(heading, ...(sub ? [" ", make("span", {}, sub)] : []));
   element("answer-body").replaceChildren(...parts, ...notes(prediction.notes ?? []));
   return sub ? `${heading} ${sub}` : heading;
@@ -19,18 +20,18 @@ export function showAnswer(prediction, name, sound) {
 // Return pairs of label and value, the highest first.
 const ranked = values => Object.entries(values).sort((a, b) => b[1] - a[1]);
 
-function showLabel({ label, probability }, values) {
+function showLabel({ label, probability }, values, facts) {
   if (!probability)
     return { heading: shown(label), sub: "by the highest score", parts: [uncalibrated(), scoreTable(values)] };
   const p = probability[label], [second] = values.filter(([name]) => name !== label), parts = [];
   if (second && isNear(p, second[1])) parts.push(make("p", {}, `${shown(second[0])} is nearly as likely: it may well be that.`));
-  parts.push(make("p", {}, meaning(p)), bars(values, `Probability of each label`), wordTable());
+  parts.push(make("p", {}, meaning(p, facts)), bars(values, `Probability of each label`), wordTable());
   return { heading: shown(label), sub: `${percent(p)}: ${certainty(p)}`, parts };
 }
 
-function showMixed({ shares, message }, values) {
+function showMixed({ shares }, values) {
   const parts = ranked(shares ?? {}).filter(([, share]) => share > 0);
-  const words = make("p", {}, "The recording has parts of several labels" + (message ? `: ${message}.` : "."), " See below when each is heard.");
+  const words = make("p", {}, "The recording has parts of several labels. The timeline below says when each is heard.");
   return {
     heading: "mixed",
     sub: listed(parts.slice(0, 3).map(([label, share]) => `${shown(label)} ${percent(share)}`)),
@@ -40,14 +41,18 @@ function showMixed({ shares, message }, values) {
 
 function showUnknown({ probability, message }, values) {
   const reason = make("p", {}, make("strong", {}, "The model does not know this sound"), message ? `: ${message}. ` : ". ",
-    "It is said to be none of the labels, so none is named. That may be right, as for other music, other languages or noise; a poor recording is unknown too.");
+    "No label is named. That is right for other music, other languages and noise; a poor recording may be unknown too.");
   if (!probability) return { heading: "unknown", sub: null, parts: [reason, uncalibrated(), scoreTable(values)] };
   return { heading: "unknown", sub: null, parts: [reason, bars(values, "Were it one of the labels, it would be")] };
 }
 
-const meaning = p => p >= 0.995
-  ? "If the recording is like those that the model was trained on, hardly any answer with such a probability is wrong."
-  : `If the recording is like those that the model was trained on, about ${Math.round(100 * p)} of 100 answers with such a probability are right.`;
+function meaning(p, facts) {
+  if (facts && facts.n_groups === null)
+    return "The probability is likely too high: which training clips belong together, by artist or speaker, was not known.";
+  const which = "If the recording is like those that the model was trained on, ";
+  return which + (p >= 0.995 ? "hardly any answer with such a probability is wrong."
+    : `about ${Math.round(100 * p)} of 100 answers with such a probability are right.`);
+}
 
 const uncalibrated = () => make("p", {}, "The model was not calibrated: it has scores, which say which label is nearer, and no probabilities.");
 
@@ -81,7 +86,7 @@ function wordTable() {
 
 // Return a table with its caption, which scrolls by itself where it is wider than the page.
 export function table(caption, columns, rows, foot = []) {
-  const head = make("tr", {}, ...columns.map((name, i) => make("th", { scope: "col", ...(i ? { class: "number" } : {}) }, name)));
+  const head = make("tr", {}, ...columns.map((name, i) => make("th", { scope: "col", class: rows[0]?.children[i]?.className || "words" }, name)));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     make("table", {}, make("caption", {}, caption), make("thead", {}, head), make("tbody", {}, ...rows),
       ...(foot.length ? [make("tfoot", {}, ...foot)] : [])));

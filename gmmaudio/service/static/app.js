@@ -15,20 +15,21 @@ const LONGEST_RECORDING_S = 600;
 // a level below is not heard, and is said after so many seconds
 const QUIET = 0.002, QUIET_S = 3;
 
-// the facts of the model; the recording {sound, name}; its prediction; what stops the work of the moment
+// the facts of the model; the recording {sound, name, nFiles}; its prediction; what stops the work of the moment
 let facts = null, chosen = null, answer = null, work = null, again = null, countdown = 0;
 
 const isVisible = name => !element(name).hidden;
 const show = (...names) => names.forEach(name => { element(name).hidden = false; });
 const hide = (...names) => names.forEach(name => { element(name).hidden = true; });
 
-// Move the focus there, unless the reader is somewhere else on the page.
-function lead(name, from = []) {
+// Move the focus there, which reads it to those who do not see it; a reader who is elsewhere on the page is told instead.
+function lead(name, words, from = []) {
   const here = document.activeElement;
-  if (!here || here === document.body || !here.checkVisibility() || ["file", "cancel", "again", ...from].includes(here.id)) {
-    element(name).focus({ preventScroll: true });
-    element(name).scrollIntoView({ block: "nearest" });
-  }
+  const isFree = !here || here === document.body || !here.checkVisibility() || ["file", "cancel", "again", ...from].includes(here.id);
+  announce(isFree ? "" : words);
+  if (!isFree) return;
+  element(name).focus({ preventScroll: true });
+  element(name).scrollIntoView({ block: "nearest" });
 }
 
 // --- tokens -------------------------------------------------------------------------------------------------------
@@ -71,16 +72,15 @@ async function run(words, task) {
   hideProblem();
   showProgress(words, null);
   show("work");
-  lead("cancel", ["record-start", "explain"]);
-  announce(words);
+  lead("cancel", words, ["record-start", "explain"]);
   try {
     await task(mine.signal);
   } catch (error) {
     if (work !== mine) return;
     hide("work");
     if (error.name === "AbortError") {
+      lead("file", "Cancelled.");
       announce("Cancelled.");
-      lead("file");
     } else {
       showProblem(error, error.retry ?? (() => run(words, task)));
     }
@@ -132,16 +132,15 @@ function showProblem(error, retry) {
     if (problem.retryS <= 0) clearInterval(countdown);
   }, 1000);
   show("problem");
-  announce(`${heading}. ${element("problem-cure").textContent}`);
-  lead("problem-heading");
+  lead("problem-heading", `${heading}. ${element("problem-cure").textContent}`);
 }
 
 const sentence = text => text + (/[.!?]$/.test(text) ? "" : ".");
 
 // --- a recording --------------------------------------------------------------------------------------------------
 
-function take(sound, name) {
-  chosen = { sound, name };
+function take(sound, name, nFiles = 1) {
+  chosen = { sound, name, nFiles };
   answer = null;
   closePlayer();
   hide("answer", "why");
@@ -167,12 +166,11 @@ function checkSize({ sound }) {
 async function classify(signal) {
   checkSize(chosen);
   answer = await request("classify", signal, `Classifying ${shown(chosen.name)} …`);
-  const words = showAnswer(answer, chosen.name, chosen.sound);
+  const words = showAnswer(answer, chosen, facts);
   show("answer");
   openPlayer(chosen.sound, answer.duration_s);
   offerExplanation();
-  announce(`Answer: ${words}`);
-  lead("answer-heading");
+  lead("answer-heading", `Answer: ${words}`);
   await overTime(signal);
 }
 
@@ -197,10 +195,9 @@ function offerExplanation() {
 }
 
 async function explain(signal) {
-  showExplanation(await request("explain", signal));
+  showExplanation(await request("explain", signal), answer);
   hide("explain");
-  announce("The explanation is there.");
-  lead("why-heading", ["explain"]);
+  lead("why-heading", "The explanation is there.", ["explain"]);
 }
 
 // --- files --------------------------------------------------------------------------------------------------------
@@ -208,8 +205,7 @@ async function explain(signal) {
 function takeFiles(files) {
   if (!files.length) return;
   if (recording) discard();
-  take(files[0], files[0].name);
-  if (files.length > 1) announce(`One at a time: this is the first of ${files.length} files.`);
+  take(files[0], files[0].name, files.length);
 }
 
 function connectFiles() {

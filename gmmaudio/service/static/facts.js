@@ -36,12 +36,17 @@ function definitions(facts) {
   const rows = [
     ["Kind", (KINDS[facts.kind] ?? facts.kind) + (facts.preset ? `, preset ${facts.preset}` : "")],
     ["Trained on", trained],
-    ["Probabilities", facts.is_calibrated ? "calibrated on clips that were held out" : "none"],
+    ["Probabilities", probabilities(facts)],
     ["Unknown", facts.is_open_set ? "said of sound far from all labels" : "never said"],
     ["Hears", `up to ${(facts.sample_rate_hz / 2000).toFixed(1)} kHz, mono`],
     ["Version", `gmmaudio ${facts.version}, model ${facts.sha256.slice(0, 12)}`],
   ];
   return make("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+}
+
+function probabilities(facts) {
+  if (!facts.is_calibrated) return "none";
+  return "calibrated on clips that were held out" + (facts.n_groups ? ", with all of their group" : ", without regard to groups");
 }
 
 // Return what limits the answers, from the facts.
@@ -50,7 +55,7 @@ function caveats(facts) {
   if (!facts.is_open_set) found.push("It has no “unknown”: any sound gets one of the labels, noise too.");
   else found.push("“Unknown” is not always said where it should be, and sometimes where it should not.");
   if (!facts.is_calibrated) found.push("It has no probabilities, because its training clips had no groups to hold out.");
-  else if (!facts.n_groups) found.push("Groups of training clips were not known: probabilities may be too high.");
+  else if (!facts.n_groups) found.push("Which training clips belong together, by artist or speaker, was not known: probabilities are likely too high.");
   if (facts.n_clips < FEW_CLIPS * facts.labels.length)
     found.push(`It was trained on few clips, ${(facts.n_clips / facts.labels.length).toFixed(0)} for each label on average.`);
   found.push("Recordings of half a minute give better answers than those of a few seconds.");
@@ -63,6 +68,6 @@ const isHere = () => /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(location.ho
 
 function labelTable({ labels, seconds }) {
   const rows = labels.map(label => make("tr", {}, make("th", { scope: "row" }, shown(label)),
-    make("td", { class: "number" }, label in seconds ? length(seconds[label]) : "–")));
+    make("td", { class: "number" }, Object.hasOwn(seconds, label) ? length(seconds[label]) : "–")));
   return make("details", {}, make("summary", {}, `All ${count(labels.length, "label")}`), table("Sound that the model was trained on", ["Label", "Sound"], rows));
 }

@@ -6,7 +6,7 @@ import { areasOf, lanePath, stackedPaths, wavePath } from "./timeline_areas.js";
 import { clock, listed, percent, shown } from "./words.js";
 
 // a longer recording takes more memory as samples than a page should have, seconds
-const LONGEST_WAVE_S = 1200;
+const LONGEST_WAVE_S = 600;
 const LOW_RATE_HZ = 8000, N_ROWS = 300, N_TICKS = 8;
 const TICK_STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200];
 
@@ -51,7 +51,7 @@ async function showWave(sound, seconds) {
     element("no-wave").textContent = text;
     element("no-wave").hidden = false;
   };
-  if (seconds > LONGEST_WAVE_S) return without("The waveform is drawn of recordings of up to 20 minutes.");
+  if (seconds > LONGEST_WAVE_S) return without("The waveform is drawn of recordings of up to 10 minutes.");
   try {
     const decoded = await new OfflineAudioContext(1, 1, LOW_RATE_HZ).decodeAudioData(await sound.arrayBuffer());
     if (mine !== opened) return;

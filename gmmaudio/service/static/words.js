@@ -91,6 +91,7 @@ const PROBLEMS = {
   cross_site: ["The request was refused", "Open the page by the address that the service printed."],
   wrong_host: ["The request was refused", "Open the page by the address that the service printed."],
   internal: ["The service has an error", "Its log has the reason. Try again, or tell who runs it."],
+  page: ["The page has an error", "Load it again. If that does not help, tell who runs the service."],
   unreachable: ["The service cannot be reached", "Check that it still runs, and that the network is there. Then try again."],
 };
 const BY_STATUS = { 401: "token", 403: "cross_site", 408: "slow", 413: "too_large", 415: "not_audio", 421: "wrong_host", 429: "busy", 503: "busy" };
