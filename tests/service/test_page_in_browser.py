@@ -119,6 +119,24 @@ def test_the_timeline_follows_keys_clicks_and_sound(open_page, medley):
     assert page.said == []
 
 
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_the_place_glides_with_the_sound_unless_motion_is_not_wanted(browser, address, medley, motion):
+    context = browser.new_context(reduced_motion=motion)
+    page = context.new_page()
+    page.goto(address)
+    give(page, medley)
+    page.focus("#stage")
+    page.keyboard.press(" ")
+    widths = set()
+    for _ in range(40):
+        widths.add(page.evaluate("document.getElementById('played').style.width"))
+        page.wait_for_timeout(20)
+    # a player says its time four times a second by itself
+    assert (len(widths) > 12) == (motion == "no-preference"), len(widths)
+    assert len(widths) > 1
+    context.close()
+
+
 def test_an_explanation_on_demand_sums_to_the_lead(open_page, songs):
     page = open_page()
     give(page, songs["mid"])

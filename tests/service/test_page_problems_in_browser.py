@@ -67,6 +67,19 @@ def test_what_cannot_be_used_is_said_with_a_cure(open_page, songs, content, titl
     assert not page.is_visible("#problem")
 
 
+@pytest.mark.parametrize(("stated", "n_sent"), [(2_000_000, 0), (4_000_000, 1)])
+def test_what_is_too_large_is_not_sent_and_a_refusal_is_said_the_same(open_page, stated, n_sent):
+    def other_limit(route):
+        facts = route.fetch().json()
+        facts["limits"]["bytes"] = stated
+        route.fulfill(json=facts)
+
+    page = open_page(prepare=lambda page: page.route("**/v1/model", other_limit))
+    give(page, bytes(3_000_000))
+    assert page.inner_text("#problem-heading") == "The file is too large"
+    assert len([url for url in page.asked if url.endswith("/v1/classify")]) == n_sent
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "title", "cure"),
     [
