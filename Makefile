@@ -10,7 +10,7 @@ LOWEST := .venv-lowest
 QUICK := -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help demo test coverage test-slow test-lowest lint check format bench many-files check-speed fuzz fuzz-models \
-	failing-writes kills tagged-folder same-bytes results train-memory pictures docs clean
+	failing-writes kills tagged-folder service-load same-bytes results train-memory pictures docs clean
 
 help:
 	@echo "make demo         set up, run the whole job on synthetic audio, print where the reports are"
@@ -29,6 +29,7 @@ help:
 	@echo "make failing-writes   every operation on an output fails in turn; writes results/failing_writes.json"
 	@echo "make kills        210 runs of train, crossval and classify killed and started again; writes results/kills.json"
 	@echo "make tagged-folder  200 songs in 21 formats tagged, sorted and undone; writes results/tagged_folder.json"
+	@echo "make service-load  gmmaudio serve: 8 clients beside 200 half-open connections; writes results/service_load.json"
 	@echo "make train-memory  memory and time of training on 1 to 64 hours of audio; writes results/train_memory.json"
 	@echo "make results      list the measured results; NAME=demo (or all) measures again and fills the documents"
 	@echo "make docs         the manual, build/docs/index.html; every warning is an error"
@@ -108,6 +109,9 @@ same-bytes: $(READY)
 
 failing-writes: $(READY)
 	$(BIN)/python -m benchmarks.failing_writes
+
+service-load: $(READY)
+	$(BIN)/python -m benchmarks.service_load
 
 kills: $(READY)
 	$(BIN)/python -m benchmarks.kills

@@ -17,6 +17,7 @@ from results.memory_views import train_memory_text
 from results.merged_views import merged_text
 from results.own_rows_views import own_rows_text
 from results.record import FOLDER, Record, read_record
+from results.service_views import service_load_text
 from results.tagging_views import tagged_text
 from results.timeline_views import hours_text, mixed_text, timeline_text
 
@@ -491,6 +492,7 @@ VIEWS: Mapping[str, View] = {
     "fuzz_audio": fuzz_audio_table,
     "fuzz_models": fuzz_models_table,
     "kills": lambda record: _with_source(kills_text(record.rows), record),
+    "service_load": lambda record: _with_source(service_load_text(record.rows), record),
     "tagged_folder": lambda record: _with_source(tagged_text(record.rows), record),
 }
 

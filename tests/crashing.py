@@ -43,7 +43,7 @@ def crash_at(monkeypatch, item, owner=None, names=None, key=lambda clip: clip.pa
         if owner
         else [
             (extraction, "extract_clip"),
-            (classification, "_classify"),
+            (classification, "classify_file"),
             (classification, "_rows"),
             (timeline_run, "_try_file"),
         ]

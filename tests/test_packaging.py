@@ -45,7 +45,8 @@ def test_the_constraints_pin_every_dependency_at_its_lowest_declared_version():
 
 
 def test_the_extras_that_are_not_tested_at_their_lowest_versions_are_known():
-    assert set(PROJECT["optional-dependencies"]) - set(TESTED_EXTRAS) == {"browser", "dev", "docs", "live", "parquet"}
+    others = {"browser", "dev", "docs", "live", "parquet", "service-test"}
+    assert set(PROJECT["optional-dependencies"]) - set(TESTED_EXTRAS) == others
 
 
 def test_the_changelog_has_this_version_with_its_day_below_what_is_unreleased():

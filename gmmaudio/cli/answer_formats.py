@@ -6,7 +6,7 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -234,20 +234,7 @@ def _confidence(prediction: Prediction, label: str) -> str:
 
 def _json_row(shown: str, prediction: Prediction, *, top: int) -> str:
     """Return the JSON object of an answer."""
-    duration_s = prediction.duration_s
-    return to_json(
-        {
-            "path": shown,
-            "status": prediction.status,
-            "label": prediction.label,
-            "scores": dict(prediction.top(top)) or None,
-            "probability": None if prediction.probability is None else dict(prediction.probability),
-            "duration_s": None if duration_s is None else round(duration_s, 3),
-            **({} if prediction.shares is None else {"shares": dict(prediction.shares)}),
-            **({} if prediction.code is None else {"code": prediction.code, "message": prediction.message}),
-            **({"notes": [asdict(note) for note in prediction.notes]} if prediction.notes else {}),
-        }
-    )
+    return to_json(prediction.to_dict(top) | {"path": shown})
 
 
 def _columns(labels: Sequence[str], n_ranked: int, *, is_calibrated: bool) -> dict[str, str]:

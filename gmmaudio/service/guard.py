@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gmmaudio.service.problems import Problem
 from gmmaudio.service.request_metrics import RequestMetrics, RequestRecord
 from gmmaudio.service.service_settings import ServiceSettings
-from gmmaudio.service.uploads import drain
+from gmmaudio.service.uploads import DRAIN_TIMES, drain
 
 # what a browser may do with an answer; sound that a page was given, or has recorded, is a blob
 SECURITY_HEADERS = {
@@ -89,7 +89,7 @@ class Guard:
             problem.headers["Connection"] = "close"
             # a client that waits to be asked for its body is not asked
             if "expect" not in headers:
-                await drain(answer.receive, self.settings.max_bytes)
+                await drain(answer.receive, DRAIN_TIMES * self.settings.max_bytes)
         await problem.response()(scope, answer.receive, answer.send)
 
     def _check(self, method: str, path: str, headers: Headers) -> None:

@@ -20,8 +20,9 @@ from gmmaudio.service.service_settings import ServiceSettings
 
 # the head of a part of a form, bytes; parts of a form; and what a form has beside its file, bytes
 MAX_PART_HEAD, MAX_PARTS, MAX_BESIDE = 8_192, 20, 65_536
-# a body that is not wanted is read on for so long, so that its sender reads the answer, seconds
-DRAIN_S = 2.0
+# a body that is not wanted is read on for so many seconds, and up to so many times the limit of bytes: its sender reads
+# the answer then
+DRAIN_S, DRAIN_TIMES = 10.0, 4
 
 
 async def receive_upload(request: Request, target: BinaryIO, settings: ServiceSettings) -> int:

@@ -83,7 +83,7 @@ def opened(model_file):
     from gmmaudio.models import load_model
     from gmmaudio.service import ServiceSettings, make_app, open_engine
 
-    settings = ServiceSettings(n_jobs=1, n_queued=2, max_bytes=300_000, max_duration_s=5.0, body_s=0.3, wait_s=0.3)
+    settings = ServiceSettings(n_jobs=1, n_queued=2, max_bytes=300_000, max_duration_s=5.0, body_s=0.3)
     with open_engine(load_model(model_file), settings) as engine:
         lines = []
         yield SimpleNamespace(engine=engine, lines=lines, app=make_app(engine, lines.append), settings=settings)
