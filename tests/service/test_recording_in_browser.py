@@ -127,12 +127,24 @@ def test_real_music_is_recorded_and_named(listen, serve, songs_of_data, tmp_path
     assert page.said == []
 
 
+def test_a_muted_microphone_is_said_while_it_is_recorded(listen, address, tmp_path):
+    soundfile.write(tmp_path / "muted.wav", np.zeros(48_000), 48_000, subtype="PCM_16")
+    page = listen(tmp_path / "muted.wav", address)
+    page.click("#record-start")
+    until(page, "document.getElementById('record-note').textContent.startsWith('Nothing is heard')")
+    page.click("#record-stop")
+    wait(page)
+    assert page.inner_text("#problem-heading") == "There is nothing but silence"
+    assert page.inner_text("#problem-detail").startswith("recording.wav: ")
+
+
 def test_a_microphone_that_is_refused_or_missing_is_said(open_page, browser):
     page = open_page()
     # a browser without permission, or without a device
     page.click("#record-start")
     until(page, "/microphone|Recording could not/i.test(document.getElementById('record-note').textContent)")
     assert page.is_visible("#record-start")
+    assert page.evaluate("document.activeElement.id") == "record-start"
     insecure = "Object.defineProperty(window, 'isSecureContext', { value: false });"
     page = open_page(prepare=lambda page: page.add_init_script(insecure))
     assert not page.is_visible("#record-start")

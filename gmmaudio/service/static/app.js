@@ -233,10 +233,12 @@ function connectFiles() {
 
 // --- the microphone -----------------------------------------------------------------------------------------------
 
-let recording = null, quietSince = 0, longestS = LONGEST_RECORDING_S;
+let recording = null, isStarting = false, quietSince = 0, longestS = LONGEST_RECORDING_S;
 
 async function startRecordingNow() {
-  element("record-start").disabled = true;
+  // a button that is disabled would lose the focus
+  if (isStarting) return;
+  isStarting = true;
   say("The browser may ask whether the page may use the microphone.");
   try {
     quietSince = 0;
@@ -251,8 +253,9 @@ async function startRecordingNow() {
   } catch (error) {
     say(refusal(error));
     announce(refusal(error));
+  } finally {
+    isStarting = false;
   }
-  element("record-start").disabled = false;
 }
 
 const say = text => { element("record-note").textContent = text; };

@@ -39,6 +39,7 @@ function definitions(facts) {
     ["Probabilities", probabilities(facts)],
     ["Unknown", facts.is_open_set ? "said of sound far from all labels" : "never said"],
     ["Hears", `up to ${(facts.sample_rate_hz / 2000).toFixed(1)} kHz, mono`],
+    ["Limits", `${size(facts.limits.bytes)}, ${length(facts.limits.duration_s)} of sound (${length(facts.limits.explained_s)} to explain), ${length(facts.limits.time_s)} of work`],
     ["Version", `gmmaudio ${facts.version}, model ${facts.sha256.slice(0, 12)}`],
   ];
   return make("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
