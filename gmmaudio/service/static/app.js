@@ -233,7 +233,7 @@ function connectFiles() {
 
 // --- the microphone -----------------------------------------------------------------------------------------------
 
-let recording = null, isStarting = false, quietSince = 0, longestS = LONGEST_RECORDING_S;
+let recording = null, isStarting = false, heardS = 0, longestS = LONGEST_RECORDING_S;
 
 async function startRecordingNow() {
   // a button that is disabled would lose the focus
@@ -241,13 +241,13 @@ async function startRecordingNow() {
   isStarting = true;
   say("The browser may ask whether the page may use the microphone.");
   try {
-    quietSince = 0;
+    heardS = 0;
     recording = await startRecording(showLevel, () => recording && stopRecording());
     const bytes = facts?.limits.bytes ?? Infinity;
     longestS = Math.min(LONGEST_RECORDING_S, facts?.limits.duration_s ?? Infinity, (bytes - 1000) / bytesPerSecond(recording.rate));
     hide("record-start");
     show("record-stop", "record-discard", "record-level");
-    say(`Recording. Half a minute is enough; it ends by itself after ${length(Math.floor(longestS))}.`);
+    say(whileRecording());
     element("record-stop").focus();
     announce("Recording.");
   } catch (error) {
@@ -258,7 +258,11 @@ async function startRecordingNow() {
   }
 }
 
-const say = text => { element("record-note").textContent = text; };
+const whileRecording = () => `Recording. Half a minute is enough; it ends by itself after ${length(Math.floor(longestS))}.`;
+
+function say(text) {
+  if (element("record-note").textContent !== text) element("record-note").textContent = text;
+}
 
 function showLevel(piece, seconds) {
   if (!recording) return;
@@ -267,8 +271,8 @@ function showLevel(piece, seconds) {
   element("record-clock").textContent = clock(seconds);
   // 60 dB below full scale is the left end
   element("record-meter").style.setProperty("--share", Math.min(Math.max(1 + 20 * Math.log10(peak + 1e-9) / 60, 0), 1).toFixed(3));
-  if (peak > QUIET) quietSince = seconds;
-  else if (seconds - quietSince > QUIET_S) say("Nothing is heard. Is the microphone muted, or another one chosen?");
+  if (peak > QUIET) heardS = seconds;
+  say(seconds - heardS > QUIET_S ? "Nothing is heard. Is the microphone muted, or another one chosen?" : whileRecording());
   if (seconds >= longestS) stopRecording();
 }
 
@@ -300,7 +304,7 @@ const HOW_TO_RECORD = "Some seconds of music or speech; half a minute is better.
 function connectRecorder() {
   const reason = whyNot();
   say(reason ?? HOW_TO_RECORD);
-  element("record-start").hidden = reason !== null;
+  if (reason) hide("record-buttons");
   element("record-start").addEventListener("click", startRecordingNow);
   element("record-stop").addEventListener("click", stopRecording);
   element("record-discard").addEventListener("click", () => {

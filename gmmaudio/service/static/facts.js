@@ -55,13 +55,14 @@ function caveats(facts) {
   const found = ["It knows nothing but its labels, as its training clips show them. Other recordings, microphones and styles make it wrong more often than its probabilities say."];
   if (!facts.is_open_set) found.push("It has no “unknown”: any sound gets one of the labels, noise too.");
   else found.push("“Unknown” is not always said where it should be, and sometimes where it should not.");
-  if (!facts.is_calibrated) found.push("It has no probabilities, because its training clips had no groups to hold out.");
+  if (!facts.is_calibrated) found.push("It was not calibrated: it says which label is nearest, and not how sure it is.");
   else if (!facts.n_groups) found.push("Which training clips belong together, by artist or speaker, was not known: probabilities are likely too high.");
   if (facts.n_clips < FEW_CLIPS * facts.labels.length)
     found.push(`It was trained on few clips, ${(facts.n_clips / facts.labels.length).toFixed(0)} for each label on average.`);
   found.push("Recordings of half a minute give better answers than those of a few seconds.");
   found.push(isHere() ? "A recording is sent to this computer alone, and deleted once it is answered."
     : `A recording is sent to ${location.host} alone, and deleted there once it is answered.`);
+  if (!isHere() && location.protocol !== "https:") found.push("The connection is not encrypted: whoever carries it may hear the recording and read the token.");
   return found;
 }
 
