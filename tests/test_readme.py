@@ -39,11 +39,16 @@ def music(tmp_path_factory):
 def test_the_commands_of_the_readme_run_in_their_order(music):
     lines = [line for block in blocks(README, "sh") for line in block.splitlines()]
     assert [shlex.split(line)[:2] for line in lines] == [
+        ["gmmaudio", "check"],
         ["gmmaudio", "crossval"],
         ["gmmaudio", "train"],
         ["gmmaudio", "classify"],
         ["gmmaudio", "timeline"],
         ["gmmaudio", "explain"],
+        ["gmmaudio", "tag"],
+        ["gmmaudio", "sort"],
+        ["gmmaudio", "classify"],
+        ["gmmaudio", "review"],
     ]
     shown = []
     for line in lines:
@@ -51,9 +56,11 @@ def test_the_commands_of_the_readme_run_in_their_order(music):
         done = subprocess.run(words, cwd=music, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         shown.append(done.stdout)
-    assert shown[2].startswith("song.mp3\t")
-    assert shown[3].split() == ["annotated/song.mp3.html", "annotated/song.mp3.TextGrid"]
-    assert shown[4].startswith("song.mp3: ")
+    assert shown[3].startswith("song.mp3\t")
+    assert shown[4].split() == ["annotated/song.mp3.html", "annotated/song.mp3.TextGrid"]
+    assert shown[5].startswith("song.mp3: ")
+    assert "(none) -> " in shown[6]
+    assert "by_genre" in shown[7]
     assert {path.name for path in music.iterdir()} >= {"report.html", "genre.safetensors"}
 
 
