@@ -289,6 +289,9 @@ def _read_run(handle: ReadableFile, start: int, stop: int, piece: Piece) -> tupl
             if piece.tag is not None:
                 starts = starts[1:]
         n_before = _count_to_boundary(buffer, starts, piece, stop - start)
+        if n_before == 0 and starts[:1] == [0] and piece.n_frames == 0:
+            # a tag that cannot be read begins this piece, and no other one
+            n_before = 1 + _count_to_boundary(buffer, starts[1:], piece, stop - start)
         is_boundary = n_before < len(starts)
         if is_boundary:
             at = starts[n_before]

@@ -382,3 +382,12 @@ def test_frames_inside_a_tag_are_no_sound(tmp_path, media_or_not):
     samples, notes = read_with_notes(keep(tmp_path / "clip", b"ID3\3\0\0" + size + other + content), 44_100)
     assert np.array_equal(samples, expected)
     assert notes == {}
+
+
+def test_a_copy_of_a_length_tag_near_the_end_does_not_begin_a_piece_for_ever(tmp_path):
+    # found by mutation: the tag cannot be read there, and its frame was taken for the begin of yet another piece
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, 0.3 * np.sin(np.arange(8_000) / 5.0), 8_000)
+    content = path.read_bytes()
+    path.write_bytes(content[:-89] + content[:326] + content[-89:])
+    assert refusal(path, 8_000)[0] == "damaged"
