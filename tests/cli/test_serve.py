@@ -122,7 +122,9 @@ def children_of(process):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
-def test_a_signal_ends_the_service_with_its_code_and_leaves_nothing(model_file, corpus, tmp_path, number, code):
+def test_a_signal_ends_the_service_with_its_code_and_leaves_nothing(
+    request, model_file, corpus, tmp_path, number, code
+):
     good = (corpus.root / "low" / "cy" / "0.wav").read_bytes()
     process = subprocess.Popen(
         [*GMMAUDIO, "serve", str(model_file), "--port", "0", "-j", "2"],
@@ -130,6 +132,7 @@ def test_a_signal_ends_the_service_with_its_code_and_leaves_nothing(model_file, 
         text=True,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
+    request.addfinalizer(process.kill)
     address = process.stderr.readline().split(" at ")[1].split()[0]
     with urllib.request.urlopen(f"{address}/v1/classify", good) as answer:  # noqa: S310 - loopback
         assert json.load(answer)["status"] == "ok"
