@@ -7,11 +7,12 @@ import base64
 import io
 import json
 import re
+import time
 
 import pytest
 import soundfile
 
-from tests.service.page_steps import EMPTY_TIMELINE, SIZES, answers, give, heading, place, wait
+from tests.service.page_steps import EMPTY_TIMELINE, SIZES, answers, give, heading, place, until, wait
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>.wav",
@@ -108,9 +109,8 @@ def test_the_timeline_follows_keys_clicks_and_sound(open_page, medley):
     assert place(page) == pytest.approx([12.0, 12.0], abs=0.1)
     page.focus("#timeline-body button >> nth=1")
     page.keyboard.press("Enter")
-    page.wait_for_timeout(700)
+    until(page, "document.getElementById('audio').currentTime > 5.3")
     sound, shown = place(page)
-    assert sound > 5.0
     assert shown == pytest.approx(sound, abs=5.0)
     assert page.locator("#played").bounding_box()["width"] > box["width"] * 0.33
     page.focus("#stage")
@@ -127,13 +127,15 @@ def test_the_place_glides_with_the_sound_unless_motion_is_not_wanted(browser, ad
     give(page, medley)
     page.focus("#stage")
     page.keyboard.press(" ")
-    widths = set()
+    widths, start_s = set(), time.monotonic()
     for _ in range(40):
         widths.add(page.evaluate("document.getElementById('played').style.width"))
         page.wait_for_timeout(20)
     # a player says its time four times a second by itself
-    assert (len(widths) > 12) == (motion == "no-preference"), len(widths)
-    assert len(widths) > 1
+    if motion == "reduce":
+        assert 1 < len(widths) < 5 * (time.monotonic() - start_s) + 3
+    else:
+        assert len(widths) > 24
     context.close()
 
 
@@ -175,7 +177,8 @@ def test_a_format_that_the_browser_does_not_play_is_answered_all_the_same(open_p
 
 def test_everything_is_done_by_the_keyboard(open_page, songs, tmp_path):
     (tmp_path / "song.wav").write_bytes(songs["mid"])
-    page = open_page()
+    # listened for from the beginning: the browser is asked to hand a dialog over, which takes a moment
+    page = open_page(prepare=lambda page: page.on("filechooser", lambda _: None))
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "file"
     assert page.evaluate("getComputedStyle(document.querySelector('#file + label')).outlineStyle") == "solid"
