@@ -344,6 +344,8 @@ def open_file(path: Path) -> BinaryIO:
     try:
         mode = path.stat().st_mode
         handle = path.open("rb") if stat.S_ISREG(mode) else None
+        if stat.S_ISDIR(mode):
+            os.scandir(path).close()
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise AudioError("vanished", "is not there; check the path") from error
     except OSError as error:

@@ -226,7 +226,7 @@ def read_splits(folder: Path, suffixes: Collection[str]) -> Corpus:
         if other in splits:
             continue
         files, n_other = list_audio(other, suffixes)
-        if files:
+        if files and files != [other]:  # a folder that cannot be read is no corpus
             raise mixed_splits(folder, [each.name for each in splits], [other.name])
         n_skipped += n_other
     for inner in splits:

@@ -109,6 +109,9 @@ def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
         files, n_other = list_audio(folder, suffixes)
         n_skipped += n_other
         label = file_text(folder.name)
+        if files == [folder]:
+            findings.append(_unreadable_folder(label))
+            continue
         clips += [Clip(file_text(file.relative_to(root).as_posix()), label) for file in files]
         if not files:
             findings.append(_empty_folder(label))
@@ -206,6 +209,12 @@ def _empty_folder(name: str) -> Finding:
     )
 
 
+def _unreadable_folder(name: str) -> Finding:
+    """Return the finding on a class folder that may not be read."""
+    words = f"class folder {name!r} cannot be read and is left out"
+    return Finding("empty_folder", "warning", words, "check its permissions, or remove it")
+
+
 def list_audio(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int]:
     """Return the audio files at any depth below a folder, and the number of other files.
 
@@ -220,7 +229,7 @@ def list_audio(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int
     Returns
     -------
     files : list of Path
-        Sorted paths.
+        Sorted paths. A folder that cannot be read is one of them, so that it fails as a file does.
     n_skipped : int
         Number of files with another suffix.
 
@@ -234,7 +243,8 @@ def list_audio(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int
     n_skipped = 0
     # a link to a parent folder would add the files of the other classes
     visited = {str(parent) for parent in Path(os.path.realpath(folder)).parents}
-    for current, folders, names in os.walk(folder, followlinks=True):
+    unreadable: list[OSError] = []
+    for current, folders, names in os.walk(folder, onerror=unreadable.append, followlinks=True):
         real = os.path.realpath(current)
         if real in visited:
             folders.clear()
@@ -248,6 +258,7 @@ def list_audio(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int
                 files.append(Path(current, name))
             else:
                 n_skipped += 1
+    files += [Path(os.fsdecode(error.filename)) for error in unreadable]
     return sorted(files), n_skipped
 
 

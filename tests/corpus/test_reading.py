@@ -1,10 +1,15 @@
 """Clips from folders of classes and from manifests."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
+from gmmaudio.audio.decode import open_file
 from gmmaudio.corpus import Clip, list_audio, read_manifest, scan_folder
 from gmmaudio.corpus.reading import read_corpus
-from gmmaudio.errors import CorpusError
+from gmmaudio.errors import AudioError, CorpusError
 from tests.corpus.conftest import fails
 
 SUFFIXES = {".wav", ".flac"}
@@ -137,6 +142,47 @@ def test_list_audio_gives_sorted_files_and_counts_the_rest(tmp_path):
     files, n_other = list_audio(tmp_path, SUFFIXES)
     assert files == [tmp_path / "a" / "z.wav", tmp_path / "b.wav"]
     assert n_other == 2
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """Lock folders as their permissions do for all users but root."""
+
+    def lock(*folders):
+        scan = os.scandir
+
+        def scandir(path):
+            if Path(path) in folders:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return scan(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+
+    return lock
+
+
+def test_a_folder_that_cannot_be_read_is_listed_and_fails_as_a_file_does(tmp_path, locked):
+    make_files(tmp_path, "jazz/a.wav", "jazz/box/b.wav")
+    locked(tmp_path / "jazz" / "box")
+    files, _ = list_audio(tmp_path / "jazz", SUFFIXES)
+    assert files == [tmp_path / "jazz" / "a.wav", tmp_path / "jazz" / "box"]
+    with pytest.raises(AudioError, match=r"cannot be read .Permission denied.; check its permissions"):
+        open_file(files[1])
+    assert [clip.path for clip in scan_folder(tmp_path, SUFFIXES).clips] == ["jazz/a.wav", "jazz/box"]
+
+
+def test_a_class_folder_that_cannot_be_read_is_not_said_to_be_empty(tmp_path, locked):
+    make_files(tmp_path, "jazz/a.wav", "rock/b.wav")
+    locked(tmp_path / "rock")
+    corpus = scan_folder(tmp_path, SUFFIXES)
+    assert [clip.label for clip in corpus.clips] == ["jazz"]
+    assert str(corpus.findings[0]).startswith("class folder 'rock' cannot be read and is left out")
+
+
+def test_a_folder_beside_splits_that_cannot_be_read_is_no_corpus(tmp_path, locked):
+    make_files(tmp_path, "train/jazz/a.wav", "test/jazz/b.wav", "lost+found/c.wav")
+    locked(tmp_path / "lost+found")
+    assert [clip.split for clip in read_corpus(tmp_path, SUFFIXES).clips] == ["test", "train"]
 
 
 def test_read_corpus_takes_a_folder_or_a_manifest(tmp_path):
