@@ -64,7 +64,7 @@ def place_file(source: str, target: str, way: str, journal: UndoJournal) -> None
             goal.parent.mkdir(parents=True, exist_ok=True)
             _copy(origin, goal, journal, record)
             if way == MOVE:
-                origin.unlink()
+                _drop_old_name(origin, goal)
         else:
             journal.add(record | {"stamp": _stamp(origin)})
             goal.parent.mkdir(parents=True, exist_ok=True)
@@ -214,7 +214,19 @@ def _move_name(origin: Path, goal: Path) -> None:
             raise MusicFileError(*TAKEN) from taken
         origin.replace(goal)
         return
-    origin.unlink()
+    _drop_old_name(origin, goal)
+
+
+def _drop_old_name(origin: Path, goal: Path) -> None:
+    """Remove the old name of a file that has its new one, or the new one where the old one has to stay."""
+    try:
+        origin.unlink()
+    except OSError as error:
+        if error.errno not in OF_ONE_FILE or not os.path.lexists(origin):
+            raise
+        goal.unlink()
+        words = f"cannot be moved out of its folder ({error.strerror}); allow writing to that folder, or copy the file"
+        raise MusicFileError("read_only", words) from error
 
 
 def _is_on_device(source: Path, target: Path) -> bool:
@@ -249,6 +261,7 @@ def _placing_errors(target: Path) -> Iterator[None]:
         if isinstance(error, FileNotFoundError):
             raise MusicFileError("gone", "is not there any more; check the path") from error
         if error.errno in OF_ONE_FILE:
-            words = f"{target} cannot be written ({error.strerror}); allow writing to its folder"
+            remedy = "shorten it" if error.errno == errno.ENAMETOOLONG else "allow writing to its folder"
+            words = f"{target} cannot be written ({error.strerror}); {remedy}"
             raise MusicFileError("read_only", words) from error
         raise WriteError(f"{target}: cannot be written ({error.strerror or error}); its file is as it was") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,8 @@ from gmmaudio.names import normal
 UNSAFE = re.compile(r'[/\\:*?"<>|]')
 RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
 LONGEST_BYTES = 120
+# of the name of a file, on most systems
+MOST_BYTES = 255
 REPLACEMENT = "_"
 
 
@@ -63,7 +66,7 @@ def folder_names(labels: Sequence[str]) -> dict[str, str]:
 
 
 def numbered(stem: str, suffix: str = "") -> Iterator[str]:
-    """Yield a name, and the same with numbers from 2 on.
+    """Yield a name, and the same with numbers from 2 on, before which a long name is shortened.
 
     Parameters
     ----------
@@ -84,7 +87,7 @@ def numbered(stem: str, suffix: str = "") -> Iterator[str]:
     yield f"{stem}{suffix}"
     i = 2
     while True:
-        yield f"{stem} ({i}){suffix}"
+        yield _fitting(stem, f" ({i}){suffix}")
         i += 1
 
 
@@ -107,6 +110,13 @@ def name_key(name: str) -> str:
 def _is_invisible(c: str) -> bool:
     """Return whether a character does not print, or is half of one."""
     return unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def _fitting(stem: str, end: str) -> str:
+    """Return a name with the given end, its beginning cut to whole characters where a system would refuse it."""
+    while len(stem) > 1 and len(os.fsencode(stem + end)) > MOST_BYTES:
+        stem = stem[:-1]
+    return stem + end
 
 
 def _shortened(name: str) -> str:

@@ -166,6 +166,38 @@ def test_a_move_that_was_killed_between_two_names_is_finished_or_undone(music, j
     assert (Path(music[0]).read_bytes(), os.path.lexists(place.target)) == (bytes(9), False)
 
 
+@pytest.mark.parametrize("is_on_device", [True, False])
+def test_a_file_that_has_to_stay_in_its_folder_keeps_one_name(music, journal, tmp_path, monkeypatch, is_on_device):
+    unlink, target = Path.unlink, tmp_path / "sorted" / "1.mp3"
+
+    def locked(path, **options):
+        if path == Path(music[0]):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        unlink(path, **options)
+
+    monkeypatch.setattr(file_placing, "_is_on_device", lambda *_: is_on_device)
+    monkeypatch.setattr(Path, "unlink", locked)
+    with pytest.raises(MusicFileError, match=r"cannot be moved out of its folder .Permission denied.") as raised:
+        place_file(music[0], str(target), "move", journal)
+    assert (raised.value.code, Path(music[0]).stat().st_nlink, target.exists()) == ("read_only", 1, False)
+    assert undo(journal) == [False]
+
+
+@pytest.mark.parametrize("stem", ["n" * 251, "é" * 125, "\udcff" * 251])
+def test_a_long_name_is_shortened_before_its_number(tmp_path, stem):
+    paths = [str(tmp_path / folder / f"{stem}.mp3") for folder in "ab"]
+    first, second = (Path(place.target).name for place in plan(paths, tmp_path / "sorted", "copy"))
+    assert first == f"{stem}.mp3"
+    assert second.endswith(" (2).mp3")
+    assert stem.startswith(second.removesuffix(" (2).mp3"))
+    assert 250 < len(os.fsencode(second)) < 256
+
+
+def test_a_name_that_is_too_long_is_not_said_to_lack_a_permission(music, journal, tmp_path):
+    with pytest.raises(MusicFileError, match="shorten it"):
+        place_file(music[0], str(tmp_path / "sorted" / ("n" * 256)), "copy", journal)
+
+
 def test_a_symbolic_link_is_not_moved(music, tmp_path):
     link = tmp_path / "link.mp3"
     link.symlink_to(music[0])
