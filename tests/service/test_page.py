@@ -156,6 +156,10 @@ def test_the_words_for_probabilities_are_those_of_the_manual():
     words = {word: float(lowest) for lowest, word in re.findall(r'\[([\d.]+), "(.+?)"\]', table)}
     assert list(words.values()) == sorted(words.values(), reverse=True)
     assert list(words.values())[-1] == 0
+    (first, high), *rest = words.items()
+    rows, above = [f"| {high:g} or more | {first} |"], high
+    for word, lowest in rest:
+        rows.append(f"| {lowest:g} to {above:g} | {word} |" if lowest else f"| below {above:g} | {word} |")
+        above = lowest
     manual = (ROOT / "docs/service.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"(?m)^\| (\d+) % (?:or more|to .+?) \| (.+?) \|$", manual))
-    assert {word: float(lowest) / 100 for lowest, word in rows.items()} == words
+    assert "\n".join(["| probability | word |", "|---|---|", *rows, ""]) in manual
