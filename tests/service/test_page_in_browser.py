@@ -38,6 +38,14 @@ def test_a_chosen_file_is_answered_in_words(open_page, songs, address):
         assert page.inner_text(".bars li >> nth=0").split()[0] == label
         assert "with such a probability" in page.inner_text("#answer-body")
     assert page.evaluate("document.activeElement.id") == "answer-heading"
+    page.click("#answer summary:has-text('words')")
+    assert page.locator("#answer tbody tr").all_inner_texts() == [
+        "nearly sure\t95\u00a0% or more",
+        "fairly sure\t80\u00a0% to 95\u00a0%",
+        "likely\t60\u00a0% to 80\u00a0%",
+        "uncertain\t40\u00a0% to 60\u00a0%",
+        "a guess\tbelow 40\u00a0%",
+    ]
     assert page.said == []
     assert all(url.startswith((address, "blob:")) for url in page.asked)
     # twice for each, and never for an explanation that nobody asked for

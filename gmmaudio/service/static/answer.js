@@ -79,8 +79,8 @@ function scoreTable(values) {
 }
 
 function wordTable() {
-  const rows = CERTAINTY.map(([lowest, word], i) => make("tr", {}, make("th", { scope: "row" }, word),
-    make("td", {}, i ? `${percent(lowest)} to ${percent(CERTAINTY[i - 1][0])}` : `${percent(lowest)} or more`)));
+  const bounds = (lowest, above) => !above ? `${percent(lowest)} or more` : lowest ? `${percent(lowest)} to ${percent(above[0])}` : `below ${percent(above[0])}`;
+  const rows = CERTAINTY.map(([lowest, word], i) => make("tr", {}, make("th", { scope: "row" }, word), make("td", {}, bounds(lowest, CERTAINTY[i - 1]))));
   return make("details", {}, make("summary", {}, "What the words stand for"), table("Words for probabilities", ["Word", "Probability"], rows));
 }
 
