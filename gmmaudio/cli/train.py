@@ -131,7 +131,9 @@ def _next_steps(model: Path, corpus: Path, clips: Corpus, split: str | None, *, 
     measuring = ["crossval", *settings, *_without_output(typed)]
     if others:
         splits = [] if "test" in others else ["--split", others[0]]
-        measuring = ["evaluate", str(model), str(corpus), *splits, *(["--rows", "ROWS"] if has_rows else [])]
+        groups = ["--group-by", context.params["group_by"]] if context.params["group_by"] else []
+        rows = ["--rows", "ROWS"] if has_rows else []
+        measuring = ["evaluate", str(model), str(corpus), *groups, *splits, *rows]
     return [
         f"to label new recordings: gmmaudio classify {shlex.quote(str(model))} {new}",
         f"how often it is right on them, training cannot tell; to measure it: gmmaudio {shlex.join(measuring)}",

@@ -63,6 +63,10 @@ def read_corpus(path: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
     reader = find_reader(path, is_folder=is_folder)
     if reader is not None:
         return reader(path, suffixes)
+    if not is_folder and path.suffix.lower() in suffixes:
+        raise CorpusError(
+            f"{path}: is one audio file; expected a folder with a sub-folder for each class, or a manifest"
+        )
     return scan_folder(path, suffixes) if is_folder else read_manifest(path)
 
 

@@ -45,6 +45,8 @@ def test_the_last_lines_say_what_to_do_next(command, corpus, tmp_path):
     tell = "how often it is right on them, training cannot tell; to measure it: gmmaudio"
     # the corpus has clips that the model was not trained on
     assert last == f"{tell} evaluate '{model}' {corpus.split}"
+    result = command("train", corpus.split, "-o", tmp_path / "m.gmm", "--components", "2", "--group-by", "parent")
+    assert result.err.splitlines()[-1] == f"{tell} evaluate {tmp_path}/m.gmm {corpus.split} --group-by parent"
     words = ("train", corpus.plain, "--components", "2", "-o", model, "--seed", "3")
     assert command(*words).err.splitlines()[-1] == f"{tell} crossval {corpus.plain} --components 2 --seed 3"
     assert "tell" not in command(*words, "-q").err

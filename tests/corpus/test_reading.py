@@ -199,6 +199,12 @@ def test_read_corpus_says_what_it_expected_where_there_is_nothing(tmp_path):
     )
 
 
+def test_one_audio_file_is_no_corpus_and_is_not_read_as_a_table(tmp_path):
+    make_files(tmp_path, "jazz/a.WAV")
+    with pytest.raises(CorpusError, match="is one audio file; expected a folder with a sub-folder for each class"):
+        read_corpus(tmp_path / "jazz" / "a.WAV", SUFFIXES)
+
+
 def test_a_manifest_gives_every_known_column_and_keeps_the_others(tmp_path):
     path = manifest(
         tmp_path,
