@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gmmaudio.cli import labelling, options
-from gmmaudio.names import printable
+from gmmaudio.names import printable, quoted
 
 if TYPE_CHECKING:
     from gmmaudio.evaluation import FailedInput
@@ -159,6 +159,9 @@ def _way(ways: Mapping[str, bool], into: Path | None, playlist: str | None) -> s
         raise click.UsageError("Name a folder with --into, or a --playlist.")
     if into is not None and len(chosen) != 1:
         raise click.UsageError("--into takes one of --link, --copy and --move.")
+    there = next((path for path in (into, *into.parents) if os.path.lexists(path)), None) if into is not None else None
+    if there is not None and not there.is_dir():
+        raise click.UsageError(f"--into: {quoted(str(there))} is there and is no folder; name another.")
     return chosen[0] if chosen else None
 
 

@@ -66,12 +66,14 @@ add clips of others
         return findings
     return (
         *findings,
-        *_check_known(root, clips, guessed),
+        *_check_known(root, clips, guessed, group_by),
         *_check_groups(guessed or clips, heads, "folder" if guessed else "group"),
     )
 
 
-def _check_known(root: Path, clips: Sequence[Clip], guessed: Sequence[Clip]) -> tuple[Finding, ...]:
+def _check_known(
+    root: Path, clips: Sequence[Clip], guessed: Sequence[Clip], group_by: str | None
+) -> tuple[Finding, ...]:
     """Return the finding that groups are unknown."""
     unknown = [clip.path for clip in clips if clip.held_out_by is None]
     if not unknown:
@@ -80,6 +82,8 @@ def _check_known(root: Path, clips: Sequence[Clip], guessed: Sequence[Clip]) -> 
     remedy = UNKNOWN_REMEDY
     if guessed:
         remedy = 'if these are artists, speakers or albums, name them as groups (`group_by="parent"`)'
+    elif group_by is not None:
+        remedy = f"fill {group_by!r} for them, or name another source of groups (`group_by`)"
     elif _are_tagged(root, unknown):
         remedy = 'the files have tags of their artists: name them as groups (`group_by="tag:artist"`)'
     return (

@@ -127,8 +127,11 @@ def test_wrong_words_are_a_usage_error(command, model_file, music, words, messag
     assert message in result.err
 
 
-def test_a_folder_that_cannot_be_written_is_named(command, model_file, music, tmp_path):
+@pytest.mark.parametrize("into", ["out", "out/by_genre", "dangling"])
+def test_a_file_in_the_place_of_the_folder_is_refused_before_any_work(command, model_file, music, tmp_path, into):
     (tmp_path / "out").write_text("a file")
-    result = command("sort", model_file, "music", "--into", "out", "--copy", "--write", *QUIET)
-    assert (result.code, (tmp_path / "out").read_text()) == (3, "a file")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    result = command("sort", model_file, "music", "--into", into, "--copy", *QUIET)
+    assert (result.code, (tmp_path / "out").read_text()) == (2, "a file")
+    assert f"'{into.split('/')[0]}' is there and is no folder; name another" in result.err
     assert len(names_in(music)) == 3

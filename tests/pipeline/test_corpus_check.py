@@ -141,8 +141,12 @@ def test_groups_of_tags_may_be_missing_in_a_check(tmp_path):
     for label in ("jazz", "rock"):
         for i in range(4):
             put(tmp_path / label / f"{i}.flac", artist=None if (label, i) == ("rock", 0) else f"{label} {i}")
-    jazz, rock = check_corpus(tmp_path, group_by="tag:artist").labels
+    check = check_corpus(tmp_path, group_by="tag:artist")
+    jazz, rock = check.labels
     assert (jazz.n_groups, rock.n_groups) == (4, None)
+    (text,) = texts(check.findings, "groups_not_named")
+    assert text.startswith("the groups of 1 of 8 clips are unknown")
+    assert text.endswith("; fill 'tag:artist' for them, or name another source of groups (`group_by`)")
     with pytest.raises(CorpusError) as refused:
         check_corpus(tmp_path, group_by="singer")
     assert str(refused.value) == "no clip has a value of 'singer'; name another source of groups (`group_by`)"
