@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from gmmaudio.cli import EXIT_SOME_FAILED, options, rows_options
 from gmmaudio.cli.config_file import setting_words, split_command
 
 if TYPE_CHECKING:
-    from gmmaudio.corpus import Corpus
+    from gmmaudio.corpus import Clip, Corpus
     from gmmaudio.findings import Finding
     from gmmaudio.mixture import EMTrace
     from gmmaudio.pipeline import TrainResult
@@ -88,7 +89,7 @@ def command(
     kind = settings["kind"] if tune else None
     outputs = OutputPaths({"-o": output})
     outputs.check(corpus, *added, *filter(None, [old_path]), *rows_options.places_of(given))
-    labelled_clips = _read(corpus, added, given)
+    labelled_clips = _read(corpus, added, given, split)
     outputs.keep_clips(labelled_clips)
     labelled_clips, said = look_at(labelled_clips, given, split=split, group_by=group_by)
     limits: dict[str, Any] = {"time_limit_s": time_limit_s, "memory_limit": memory_limit, "memory_bytes": memory_bytes}
@@ -152,17 +153,36 @@ def _without_output(words: Sequence[str]) -> list[str]:
     return kept
 
 
-def _read(corpus: Path, added: Sequence[Path], given: GivenRows | None) -> Corpus:
-    """Return the clips of a corpus and those that are added to it, and write how many files were skipped."""
+def _read(corpus: Path, added: Sequence[Path], given: GivenRows | None, split: str | None) -> Corpus:
+    """Return the clips of a corpus and those that are added to it, and write what is skipped or not trained on."""
     from gmmaudio import pipeline
     from gmmaudio.cli.console import say_skipped
     from gmmaudio.corpus import add_clips
 
     clips = pipeline.read_corpus(corpus, given)
     for path in added:
-        clips = add_clips(clips, pipeline.read_corpus(path, given))
+        more = pipeline.read_corpus(path, given)
+        clips = add_clips(clips, more)
+        _say_other_splits(clips, more, path, split or "train")
     say_skipped(clips.n_skipped)
     return clips
+
+
+def _say_other_splits(clips: Corpus, added: Corpus, name: Path, split: str) -> None:
+    """Write how many of the clips that were added the corpus has in splits that are not trained on."""
+    from gmmaudio.cli import console
+
+    def places(corpus: Corpus, chosen: Iterable[Clip]) -> set[str]:
+        return {os.path.abspath(corpus.root / clip.path) for clip in chosen}  # noqa: PTH100 - links stay
+
+    others = [clip for clip in clips.clips if clip.split and clip.split != split]
+    found = places(added, added.clips)
+    if n_others := len(found & places(clips, others)):
+        splits = ", ".join(sorted({repr(clip.split) for clip in others}))
+        console.say(
+            f"warning: {name}: {n_others} of {len(found)} files are in another split of the corpus ({splits}), and are "
+            f"not trained on; leave them out of it, or of a review"
+        )
 
 
 def _lines(result: TrainResult) -> list[str]:

@@ -246,9 +246,10 @@ class _KnownClips:
 
     def count(self, made: TrialSet) -> tuple[int, int, int, int]:
         """Return the numbers of clips that are kept, relabelled, new and gone."""
-        usable = [(clip.label, sha256) for clip, sha256 in zip(made.clips, made.sha256, strict=True) if sha256]
-        kinds = [self.kind(sha256, label) for label, sha256 in usable]
-        n_gone = len(self.labels.keys() - {sha256 for _, sha256 in usable})
+        # remainders that are too short for a trial were not trained on, and are not
+        used = [(item.sha256, item.clip.label) for item in clips_of(made.trials)]
+        kinds = [self.kind(sha256, label) for sha256, label in used]
+        n_gone = len(self.labels.keys() - set(made.sha256))
         return kinds.count(KEPT), kinds.count(RELABELLED), kinds.count(NEW), n_gone
 
     def divide(self, extracted: Sequence[Extracted]) -> tuple[list[Clip], list[Clip]]:

@@ -65,6 +65,15 @@ def test_added_clips_are_those_of_one_manifest_with_both(command, corpus, tmp_pa
     assert "would overwrite the input" in done.err
 
 
+@pytest.mark.parametrize(("words", "told"), [((), "6 of 18 files"), (("--split", "test"), "12 of 18 files")])
+def test_added_clips_of_a_split_that_is_not_trained_on_are_said(command, corpus, tmp_path, words, told):
+    done = train(command, corpus.split, "--add", corpus.plain, *words, "--components", "1", "-o", tmp_path / "a.gmm")
+    assert done.code == 0
+    others = "'train'" if words else "'test'"
+    assert f"plain.csv: {told} are in another split of the corpus ({others}), and are not trained on" in done.err
+    assert "another split" not in train(command, corpus.plain, "--add", corpus.split, "-o", tmp_path / "a.gmm").err
+
+
 def test_groups_are_by_the_column_of_the_old_model(command, corpus, tmp_path):
     words = ("--components", "2", "--group-by", "parent", "-o", tmp_path / "old.gmm")
     assert train(command, corpus.plain, *words).code == 0

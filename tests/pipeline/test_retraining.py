@@ -134,6 +134,15 @@ def test_the_same_corpus_is_refused(world, old):
         compare_training(old_corpus, old, rows=rows)
 
 
+def test_a_remainder_that_is_never_trained_on_is_not_new(world):
+    rows, _, old_corpus, _ = world
+    short = {"short.wav": np.ones((20, 2))}
+    rows = GivenRows(rows.rows | short, rows_name="ours", rows_rate_hz=40.0)
+    corpus = replace(old_corpus, clips=(*old_corpus.clips, Clip("short.wav", "a", "a99")))
+    with pytest.raises(SettingError, match=r"is what the old model was trained on \(60 clips with the same labels\)"):
+        compare_training(corpus, trained(corpus, rows, make_recipe(n_components=1, trial_s=2.0)), rows=rows)
+
+
 def test_a_ubm_of_other_clips_is_refused(world, old):
     rows, corpus, *_ = world
     merged = replace(old, training=replace(old.training, ubm_clips=old.training.clips))
