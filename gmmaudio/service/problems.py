@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -115,5 +116,6 @@ def of_sound(code: str, message: str, time_s: float) -> Problem:
     >>> of_sound("not_audio", "no decoder knows it", 60.0).status
     415
     """
-    words = LOST[code].format(time_s=time_s) if code in LOST else message
+    # a client has no parameters
+    words = LOST[code].format(time_s=time_s) if code in LOST else re.sub(r" \(`\w+`\)", "", message)
     return Problem(STATUS.get(code, 422), code, words)
