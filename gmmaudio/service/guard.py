@@ -30,6 +30,8 @@ SECURITY_HEADERS = {
 }
 # addresses that a token is asked for; the page and the description of the interface have no secrets
 WITH_TOKEN = ("/v1/", "/metrics")
+# bytes of the head of a request
+MAX_HEAD = 16_384
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -76,6 +78,7 @@ class Guard:
     async def _answer(self, scope: Scope, answer: _Answer) -> None:
         """Refuse a request, or pass it on."""
         try:
+            _check_head(scope)
             self._check(scope["method"], scope["path"], Headers(scope=scope))
             await self.app(scope, answer.receive, answer.send)
         except Problem as problem:
@@ -146,7 +149,24 @@ def _is_of_another_page(headers: Headers, host: str) -> bool:
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
         return site not in ("same-origin", "none")
-    return origin is not None and urlsplit(origin).netloc.lower() != host
+    try:
+        return origin is not None and urlsplit(origin).netloc.lower() != host
+    except ValueError:
+        return True
+
+
+def _check_head(scope: Scope) -> None:
+    """Raise the problem of a head that is too long, or that a proxy may take for that of another request.
+
+    Where a length and chunks are both declared, or chunks in HTTP/1.0, the connection is closed: RFC 9112, section 6.1.
+    """
+    headers = Headers(scope=scope)
+    n_bytes = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    if n_bytes + len(scope["raw_path"]) + len(scope["query_string"]) > MAX_HEAD:
+        raise Problem(400, "bad_request", f"the head of the request has more than {MAX_HEAD} bytes")
+    if "transfer-encoding" in headers and ("content-length" in headers or scope["http_version"] == "1.0"):
+        words = "the length of the body is declared in two ways; send Content-Length, or chunks by HTTP/1.1"
+        raise Problem(400, "bad_request", words, {"Connection": "close"})
 
 
 def _without_port(host: str) -> str:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 # packages of the extra, by the names they are imported by
 PACKAGES = ("starlette", "uvicorn", "python_multipart")
-# bytes of the head of a request
-MAX_HEAD = 16_384
 # connections that the system holds until they are accepted
 BACKLOG = 256
 
@@ -166,12 +164,14 @@ def make_server(
     """
     import uvicorn
 
+    from gmmaudio.service.guard import MAX_HEAD
     from gmmaudio.service.timed_connections import make_protocol
 
-    # what it says is in our log, or is a trace
-    logger = logging.getLogger("uvicorn")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
+    # what they say is in our log, or is a trace
+    for name in ("uvicorn", "python_multipart"):
+        logger = logging.getLogger(name)
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False
 
     class Server(uvicorn.Server):
         """A server that says when it answers, and ends in order where it is hung up too."""

@@ -44,7 +44,8 @@ def ask(app, method, path, body=b"", headers=(), *, pieces=None, gone_after=None
             sent.append(message)
 
         names = {name.lower() for name, _ in headers}
-        defaults = {"host": "127.0.0.1:8000"} | ({"content-length": str(len(body))} if body else {})
+        has_length = body and "transfer-encoding" not in names
+        defaults = {"host": "127.0.0.1:8000"} | ({"content-length": str(len(body))} if has_length else {})
         given = [*((name, value) for name, value in defaults.items() if name not in names), *headers]
         scope = {
             "type": "http",

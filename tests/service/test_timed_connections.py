@@ -7,6 +7,8 @@ import threading
 import time
 
 import pytest
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
 
 from gmmaudio.service.listening_server import make_server
 from gmmaudio.service.service_settings import ServiceSettings
@@ -56,6 +58,12 @@ def seconds_until_closed(connection, trickle=b""):
             except (ConnectionResetError, BrokenPipeError):
                 break
     return time.monotonic() - start_s
+
+
+def test_what_the_parser_of_forms_says_is_not_between_the_lines_of_the_log(caplog):
+    with serving(), pytest.raises(FormParserError):
+        MultipartParser(b"a").write(b"no form")
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(
