@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import tempfile
 import wave
 from collections.abc import Callable, Iterator
@@ -78,20 +79,30 @@ class Engine:
             If the client is gone.
         """
         record = record_of(request.state)
-        with temporary_file(self.folder) as (handle, name):
-            with self._arriving():
-                record.n_bytes = await receive_upload(request, handle, self.settings)
-            reply = await self._reply(Question(verb, name), request)
+        self.check_open()
+        try:
+            self._keep_folder()
+            with temporary_file(self.folder) as (handle, name):
+                with self._arriving():
+                    record.n_bytes = await receive_upload(request, handle, self.settings)
+                reply = await self._reply(Question(verb, name), request)
+        except OSError as error:
+            record.note = f"{type(error).__name__}: {error}"
+            raise busy("the service has no room for the upload; try again later", 10) from error
         record.duration_s, record.cpu_s = reply.duration_s, reply.cpu_s
         if reply.code is not None:
             record.note = reply.message if reply.code == "failed" else None
             raise of_sound(reply.code, reply.message or "", self.settings.time_limit_s)
         return reply
 
+    def _keep_folder(self) -> None:
+        """Make the folder of uploads again where the system has cleaned up temporary files."""
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(self.folder, 0o700)  # noqa: PTH102 - a name, not a Path
+
     @contextlib.contextmanager
     def _arriving(self) -> Iterator[None]:
         """Count an upload while it arrives; raise where there are too many, or no worker would take it."""
-        self.check_open()
         if self.pool.n_queued >= max(1, self.settings.n_queued) or self.n_arriving >= self.settings.n_uploads:
             raise busy("too many uploads at the same time; try again later")
         self.n_arriving += 1

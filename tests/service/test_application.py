@@ -1,6 +1,8 @@
 """The addresses of a service: the answers of the commands, and a code for everything that is refused."""
 
+import errno
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,7 @@ import soundfile
 
 from gmmaudio.compute import ItemLimits
 from gmmaudio.compute.standing_pool import StandingPool
-from gmmaudio.service import make_app
+from gmmaudio.service import application, make_app
 from gmmaudio.service.answers import Question
 from tests.service.conftest import ask, form_of
 
@@ -292,6 +294,42 @@ def test_metrics_are_text_that_prometheus_reads(app, good):
     assert values["gmmaudio_workers"] == 1
 
 
+def test_a_head_that_is_too_long_is_400(app):
+    assert ask(app, "GET", "/healthz", headers=[("x", "a" * 16_000)]).status == 200
+    for headers in ([("x", "a" * 17_000)], [("x", "a")] * 4_000):
+        assert ask(app, "GET", "/healthz", headers=headers).status == 400
+
+
+def test_a_body_of_two_lengths_is_400_and_the_connection_is_closed(app):
+    # RFC 9112, section 6.1
+    headers = [("transfer-encoding", "chunked"), ("content-length", "4")]
+    answer = ask(app, "POST", "/v1/classify", b"abcd", headers)
+    assert (answer.status, answer.json["code"], answer.headers["connection"]) == (400, "bad_request", "close")
+
+
+def test_a_disk_that_is_full_is_503_and_named_in_the_log(app, opened, good, monkeypatch):
+    async def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(application, "receive_upload", fail)
+    answer = ask(app, "POST", "/v1/classify", good.read_bytes())
+    assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "busy", "10")
+    assert opened.lines[-1]["error"] == "OSError: [Errno 28] No space left on device"
+
+
+def test_a_folder_of_uploads_that_the_system_removes_is_made_again(app, opened, good):
+    shutil.rmtree(opened.engine.folder)
+    assert ask(app, "POST", "/v1/classify", good.read_bytes()).status == 200
+    assert Path(opened.engine.folder).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_problem_names_no_parameter(app, tmp_path):
+    path = tmp_path / "short.wav"
+    soundfile.write(path, 0.3 * np.sin(np.arange(1_600) / 5.0), 8_000)
+    detail = ask(app, "POST", "/v1/classify", path.read_bytes()).json["detail"]
+    assert detail == "0.2 s of sound; at least 0.5 s is needed"
+
+
 # --- who may ask --------------------------------------------------
 
 
@@ -311,6 +349,7 @@ def test_names_of_this_computer_are_answered(app, host):
         ([("origin", "http://evil.example")], 403),
         ([("origin", "http://127.0.0.1:9")], 403),
         ([("origin", "null")], 403),
+        ([("origin", "http://[")], 403),
         ([("origin", "http://127.0.0.1:8000")], 415),
         ([("origin", "null"), ("sec-fetch-site", "same-origin")], 415),
         ([("sec-fetch-site", "same-site")], 403),
