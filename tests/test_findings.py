@@ -48,6 +48,7 @@ CODES = {
             "single_clip_label",
             "sound_lost",
             "training_unknown",
+            "unreadable_folder",
             "utterances_left_out",
         ),
     },

@@ -215,8 +215,12 @@ def _empty_folder(name: str) -> Finding:
 
 def _unreadable_folder(name: str) -> Finding:
     """Return the finding on a class folder that may not be read."""
-    words = f"class folder {name!r} cannot be read and is left out"
-    return Finding("empty_folder", "warning", words, "check its permissions, or remove it")
+    return Finding(
+        "unreadable_folder",
+        "warning",
+        f"class folder {name!r} cannot be read and is left out",
+        "check its permissions, or remove it",
+    )
 
 
 def list_audio(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int]:
