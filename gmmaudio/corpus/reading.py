@@ -102,11 +102,12 @@ def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
     clips: list[Clip] = []
     findings: list[Finding] = []
     n_skipped = 0
+    outside: list[str] = []
     for folder in _visible(root):
         if not folder.is_dir():
             n_skipped += 1
             if folder.suffix.lower() in suffixes:
-                findings.append(_outside_folders(folder.name))
+                outside.append(file_text(folder.name))
             continue
         if is_cache(folder):
             continue
@@ -119,6 +120,7 @@ def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
         clips += [Clip(file_text(file.relative_to(root).as_posix()), label) for file in files]
         if not files:
             findings.append(_empty_folder(label))
+    findings = [_outside_folders(outside), *findings] if outside else findings
     if not clips:
         raise CorpusError(
             f"{root}: no audio in any sub-folder; expected one folder for each class, such as {root.name}/jazz/01.wav"
@@ -196,13 +198,13 @@ def read_inner_splits(clips: Sequence[Clip]) -> tuple[Sequence[Clip], tuple[Find
     )
 
 
-def _outside_folders(name: str) -> Finding:
-    """Return the finding on an audio file beside the class folders."""
+def _outside_folders(names: Sequence[str]) -> Finding:
+    """Return the finding on audio files beside the class folders."""
     return Finding(
         "file_outside_folders",
         "warning",
-        f"{name} lies outside the class folders and is left out",
-        "move it into one",
+        f"audio outside the class folders is left out: {some_names(names)}",
+        "move it into one of them",
     )
 
 

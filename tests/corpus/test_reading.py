@@ -92,9 +92,17 @@ def test_audio_outside_the_class_folders_is_reported_with_the_cure_and_counted(t
     corpus = scan_folder(tmp_path, SUFFIXES)
     (finding,) = corpus.findings
     assert (finding.code, finding.level) == ("file_outside_folders", "warning")
-    assert str(finding) == "loose.wav lies outside the class folders and is left out; move it into one"
+    assert str(finding) == "audio outside the class folders is left out: 'loose.wav'; move it into one of them"
     assert places(corpus) == [("jazz/a.wav", "jazz")]
     assert corpus.n_skipped == 1
+
+
+def test_much_audio_outside_the_class_folders_is_one_finding(tmp_path):
+    make_files(tmp_path, "jazz/a.wav", *(f"{i}.wav" for i in range(5)))
+    corpus = scan_folder(tmp_path, SUFFIXES)
+    (finding,) = corpus.findings
+    assert "left out: '0.wav', '1.wav', '2.wav' and 2 more; move it" in str(finding)
+    assert corpus.n_skipped == 5
 
 
 def test_a_folder_without_audio_is_refused_with_an_example(tmp_path):
