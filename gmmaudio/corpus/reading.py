@@ -105,9 +105,10 @@ def scan_folder(root: str | os.PathLike[str], suffixes: Collection[str]) -> Corp
     outside: list[str] = []
     for folder in _visible(root):
         if not folder.is_dir():
-            n_skipped += 1
             if folder.suffix.lower() in suffixes:
                 outside.append(file_text(folder.name))
+            else:
+                n_skipped += 1
             continue
         if is_cache(folder):
             continue

@@ -87,14 +87,15 @@ def test_an_empty_class_folder_is_reported_with_the_cure(tmp_path):
     assert str(finding) == "class folder 'rock' holds no audio and is left out; fill it or remove it"
 
 
-def test_audio_outside_the_class_folders_is_reported_with_the_cure_and_counted(tmp_path):
+def test_audio_outside_the_class_folders_is_reported_with_the_cure(tmp_path):
     make_files(tmp_path, "jazz/a.wav", "loose.wav")
     corpus = scan_folder(tmp_path, SUFFIXES)
     (finding,) = corpus.findings
     assert (finding.code, finding.level) == ("file_outside_folders", "warning")
     assert str(finding) == "audio outside the class folders is left out: 'loose.wav'; move it into one of them"
     assert places(corpus) == [("jazz/a.wav", "jazz")]
-    assert corpus.n_skipped == 1
+    # which counts files that are no audio
+    assert corpus.n_skipped == 0
 
 
 def test_much_audio_outside_the_class_folders_is_one_finding(tmp_path):
@@ -102,7 +103,6 @@ def test_much_audio_outside_the_class_folders_is_one_finding(tmp_path):
     corpus = scan_folder(tmp_path, SUFFIXES)
     (finding,) = corpus.findings
     assert "left out: '0.wav', '1.wav', '2.wav' and 2 more; move it" in str(finding)
-    assert corpus.n_skipped == 5
 
 
 def test_a_folder_without_audio_is_refused_with_an_example(tmp_path):
