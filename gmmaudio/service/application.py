@@ -27,7 +27,7 @@ from gmmaudio.service.answers import VERBS, Question, Reply, make_answerer
 from gmmaudio.service.guard import Guard, record_of
 from gmmaudio.service.model_facts import facts_of
 from gmmaudio.service.openapi_description import describe_interface
-from gmmaudio.service.problems import Problem, busy, of_sound
+from gmmaudio.service.problems import Problem, busy, of_sound, stopped
 from gmmaudio.service.request_metrics import MEDIA_TYPE as METRICS_TYPE
 from gmmaudio.service.request_metrics import Log, RequestMetrics
 from gmmaudio.service.service_settings import ServiceSettings
@@ -114,7 +114,7 @@ class Engine:
     def check_open(self) -> None:
         """Raise the problem that no worker takes anything any more."""
         if not self.pool.is_open:
-            raise Problem(503, "stopped", "the service is about to end; start it again", {"Retry-After": "10"})
+            raise stopped()
 
     async def _reply(self, question: Question, request: Request) -> Reply:
         """Return the reply of a worker."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gmmaudio.service.problems import Problem
+from gmmaudio.service.problems import Problem, stopped
 from gmmaudio.service.request_metrics import RequestMetrics, RequestRecord
 from gmmaudio.service.service_settings import ServiceSettings
 from gmmaudio.service.uploads import DRAIN_TIMES, drain
@@ -68,6 +69,12 @@ class Guard:
             await self._answer(scope, answer)
         except ClientDisconnect:
             pass
+        except asyncio.CancelledError:
+            # the time in which requests are finished at the end is over
+            if not answer.has_begun:
+                record.code = "stopped"
+                await stopped().response()(scope, answer.receive, answer.send)
+            raise
         except Exception as error:  # noqa: BLE001 - no trace leaves, and the service goes on
             record.note = f"{type(error).__name__}: {error}"
             if not answer.has_begun:

@@ -95,8 +95,10 @@ def _listening(settings: ServiceSettings) -> Iterator[socket.socket]:
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise SettingError(f"{where}: no such address ({error.strerror}); name one of this computer") from error
+    except (OSError, ValueError) as error:
+        # an empty or long part of a name cannot be encoded
+        reason = (error.strerror or "") if isinstance(error, OSError) else "not a name of a host"
+        raise SettingError(f"{where}: no such address ({reason}); name one of this computer") from error
     with listener:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -99,6 +99,18 @@ def busy(detail: str, retry_s: int = 2) -> Problem:
     return Problem(503, "busy", detail, {"Retry-After": str(retry_s)})
 
 
+def stopped() -> Problem:
+    """Return the problem of a service that is about to end.
+
+    Examples
+    --------
+    >>> stopped().headers["Retry-After"]
+    '10'
+    """
+    headers = {"Retry-After": "10", "Connection": "close"}
+    return Problem(503, "stopped", "the service is about to end; start it again", headers)
+
+
 def of_sound(code: str, message: str, time_s: float) -> Problem:
     """Return the problem of an upload whose sound cannot be used.
 

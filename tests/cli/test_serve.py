@@ -79,6 +79,7 @@ def test_a_host_that_others_reach_is_warned_of_unless_there_is_a_token(settings_
         (["-j", "0"], "--jobs is 0; expected 1 or more worker processes, or -1 for one each core"),
         (["--host", "203.0.113.7"], "--host 203.0.113.7, --port 8000: cannot listen"),
         (["--host", "no.such.invalid"], "--host no.such.invalid, --port 8000: no such address"),
+        (["--host", "a..b"], "--host a..b, --port 8000: no such address (not a name of a host)"),
     ],
 )
 def test_what_is_no_setting_is_2(command, model_file, words, line):

@@ -1,5 +1,6 @@
 """The addresses of a service: the answers of the commands, and a code for everything that is refused."""
 
+import asyncio
 import errno
 import json
 import shutil
@@ -160,6 +161,24 @@ def test_a_pool_that_is_closed_is_503_everywhere(stubborn):
     for method, path in (("GET", "/healthz"), ("POST", "/v1/classify")):
         answer = ask(stubborn.app, method, path, b"sound")
         assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "stopped", "10")
+
+
+def test_an_upload_that_is_cut_off_at_the_end_is_503_stopped(app, opened, monkeypatch):
+    async def cut_off(*_):
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(application, "receive_upload", cut_off)
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/classify", "raw_path": b"", "query_string": b""}
+    scope |= {"http_version": "1.1", "headers": [(b"host", b"localhost")]}
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(app(scope, None, send))
+    assert (sent[0]["status"], json.loads(sent[1]["body"])["code"]) == (503, "stopped")
+    assert opened.lines[-1]["code"] == "stopped"
 
 
 def test_a_full_queue_is_503_with_retry_after(app, opened, good, monkeypatch):
