@@ -68,7 +68,7 @@ def test_a_block_that_is_not_run_has_a_reason():
     known = r"not run: \w.{10,}|template: .+|results: .+"
     assert [each for each in marks if not re.fullmatch(known, each[1])] == []
     assert len([each for each in marks if each[1].startswith("not run")]) <= 14
-    assert {block.language for block in BLOCKS} <= {"", "python", "sh", "bash", "text", "toctree", "glossary"}
+    assert {block.language for block in BLOCKS} <= {"", "python", "sh", "bash", "text", "json", "toctree", "glossary"}
 
 
 def put_corpora(root):
@@ -164,9 +164,9 @@ def test_commands_have_options_that_exist_and_values_that_they_take(block, tmp_p
             pytest.fail(f"{block.name}: {' '.join(words)}: {error.format_message()}")
 
 
-# needs more than a folder of sound: a microphone, a network, a cluster, a truth, a report, other models
+# needs more than a folder of sound, or does not end: a microphone, a network, a cluster, a service, a truth, a report, other models
 NEEDS = re.compile(
-    r"listen|--scheduler| - |--timeline|--scores|reproduce|compare|\.stats|--from-file|--cache /|--window"
+    r"listen|serve|--scheduler| - |--timeline|--scores|reproduce|compare|\.stats|--from-file|--cache /|--window"
 )
 
 

@@ -74,6 +74,7 @@ def read_audio(
     start_s: float = 0.0,
     end_s: float | None = None,
     min_duration_s: float = 0.0,
+    max_duration_s: float = math.inf,
     on_note: Callable[[AudioNote], None] | None = None,
 ) -> Samples:
     """Return the samples of an audio file, mono and resampled.
@@ -89,6 +90,8 @@ def read_audio(
         resampling.
     min_duration_s : float
         Minimum decoded duration, seconds.
+    max_duration_s : float
+        Maximum decoded duration, seconds; decoding ends there.
     on_note : function of an AudioNote, or None
         Called once the sound is read, with every fact that the caller should know of it: damaged places, joined
         recordings, channels that cancel (:data:`gmmaudio.audio.NOTES`).
@@ -116,7 +119,15 @@ def read_audio(
     >>> y.shape, y.dtype
     ((6000,), dtype('float32'))
     """
-    blocks = read_blocks(path, sr, start_s=start_s, end_s=end_s, min_duration_s=min_duration_s, on_note=on_note)
+    blocks = read_blocks(
+        path,
+        sr,
+        start_s=start_s,
+        end_s=end_s,
+        min_duration_s=min_duration_s,
+        max_duration_s=max_duration_s,
+        on_note=on_note,
+    )
     return np.concatenate(list(blocks))
 
 

@@ -184,9 +184,21 @@ def _known_keys(new: Any, old: Any) -> Any:
     """Return plain values without the keys that did not exist when the old ones were recorded."""
     if isinstance(new, Mapping) and isinstance(old, Mapping):
         return {key: _known_keys(value, old[key]) for key, value in new.items() if key in old}
+    if _are_named(new) and _are_named(old):
+        # such as conditions of robustness, of which there may be more now
+        by_name = {row["name"]: row for row in new}
+        return [_known_keys(by_name[row["name"]], row) for row in old if row["name"] in by_name]
     if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
         return [_known_keys(a, b) for a, b in zip(new, old, strict=True)]
     return new
+
+
+def _are_named(rows: Any) -> bool:
+    """Return whether plain values are a list of records with names that differ."""
+    if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
+        return False
+    names = [row.get("name") for row in rows]
+    return all(isinstance(name, str) for name in names) and len(set(names)) == len(names) > 0
 
 
 def _compared(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from gmmaudio.json_text import to_json
 MEDIA_TYPE = "application/problem+json"
 # reason codes of files -> the status where it is not 422
 STATUS = {"not_audio": 415, "needs_media": 415}
+# the name of a parameter of Python in a message, between backticks
+PARAMETER = re.compile(r" \(\x60\w+\x60\)")
 # reason codes of the service itself -> their meaning
 SERVICE_REASONS = {
     "bad_request": "a request that cannot be understood",
@@ -129,5 +131,5 @@ def of_sound(code: str, message: str, time_s: float) -> Problem:
     415
     """
     # a client has no parameters
-    words = LOST[code].format(time_s=time_s) if code in LOST else re.sub(r" \(`\w+`\)", "", message)
+    words = LOST[code].format(time_s=time_s) if code in LOST else PARAMETER.sub("", message)
     return Problem(STATUS.get(code, 422), code, words)

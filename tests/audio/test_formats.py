@@ -76,6 +76,7 @@ REFUSALS = {
         {"min_duration_s": 0.5},
         "0.3 s of sound; at least 0.5 s is needed (`min_duration_s`)",
     ),
+    "too_long": (encode(chirp()), {"max_duration_s": 0.9}, "more than 0.9 s of sound; cut it into parts"),
     "bad_segment": (
         encode(chirp()),
         {"start_s": 1.5, "end_s": 2.0},

@@ -23,7 +23,7 @@ def test_the_card_of_a_model_and_its_report(command, model_file, folder):
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert card.startswith('---\nlibrary_name: "gmmaudio"\n')
     assert command("card", model_file, "--report", "report.json", "--license", "mit").out == card
-    again = command("card", model_file, "-o", "README.md")
+    again = command("card", model_file, "--output", "README.md")
     assert (again.code, "README.md: is there already; replace it (--overwrite)" in again.err) == (2, True)
     assert command("card", model_file, "-o", "README.md", "--overwrite").code == 0
 

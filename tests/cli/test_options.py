@@ -343,7 +343,7 @@ def test_every_option_of_every_command_is_in_the_table():
         "seconds",
     )
     elsewhere |= {("listen", name) for name in listening}
-    elsewhere |= {(verb, name) for verb, name in options if verb == "serve"}
+    elsewhere |= {(verb, name) for verb, name in options if verb in ("card", "serve")}
     elsewhere |= {("reproduce", name) for name in ("root", "model", "json_path", "n_jobs")}
     elsewhere |= {(verb, name) for verb, name in options if verb.split()[0] in ("cache", "mixture", "sort", "tag")}
     elsewhere |= {

@@ -52,7 +52,7 @@ def test_all_formats_are_written_beside_each_other(command, model_file, recordin
     assert [(row["label"], row["start"]) for row in rows] == [
         (part.label, f"{part.start_s:.3f}") for part in line.segments
     ]
-    page = written[8].read_text(encoding="utf-8")
+    page = written[9].read_text(encoding="utf-8")
     assert "<audio" in page
     assert "recording0/long.wav" in page
 
