@@ -164,15 +164,34 @@ def test_commands_have_options_that_exist_and_values_that_they_take(block, tmp_p
             pytest.fail(f"{block.name}: {' '.join(words)}: {error.format_message()}")
 
 
-# needs more than a folder of sound, or does not end: a microphone, a network, a cluster, a service, a truth, a report, other models
+# needs more than a folder of sound: a microphone, a network, a cluster, a truth, a report, other models; or does not end
 NEEDS = re.compile(
     r"listen|serve|--scheduler| - |--timeline|--scores|reproduce|compare|\.stats|--from-file|--cache /|--window"
 )
 
 
+class Outputs:
+    """What the commands of a page wrote, which those of the next must not find there."""
+
+    def __init__(self, folder):
+        self.folder, self.page, self.before = folder, None, set(folder.iterdir())
+
+    def forget_those_of_other_pages(self, page):
+        if page != self.page:
+            for path in set(self.folder.iterdir()) - self.before:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        self.page = page
+
+
+@pytest.fixture(scope="module")
+def outputs(world):
+    return Outputs(world)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [each for each in COMMANDS if not each.mark], ids=lambda block: block.name)
-def test_commands_run(block, world):
+def test_commands_run(block, world, outputs):
+    outputs.forget_those_of_other_pages(block.page)
     lines = [words for words in command_lines(block) if not NEEDS.search(" ".join(words))]
     if not lines:
         pytest.skip("needs more than a folder of sound")
