@@ -164,7 +164,7 @@ def test_commands_have_options_that_exist_and_values_that_they_take(block, tmp_p
             pytest.fail(f"{block.name}: {' '.join(words)}: {error.format_message()}")
 
 
-# needs more than a folder of sound (a microphone, a network, a cluster, a truth, a report, other models), or does not end
+# needs more than a folder of sound (a microphone, a network, a cluster, a truth, a report, other models), or never ends
 NEEDS = re.compile(
     r"listen|serve|--scheduler| - |--timeline|--scores|reproduce|compare|\.stats|--from-file|--cache /|--window"
 )
