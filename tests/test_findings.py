@@ -24,7 +24,13 @@ CODES = {
         *("new_groups_in_old_folders", "trained_on"),
     },
     "warning": {
-        *("class_folder_of_folders", "label_named_as_split", "similar_sources", "similar_values"),
+        *(
+            "class_folder_of_folders",
+            "label_named_as_answer",
+            "label_named_as_split",
+            "similar_sources",
+            "similar_values",
+        ),
         *(
             "splits_in_class_folders",
             "copies_failed",

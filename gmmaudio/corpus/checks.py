@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gmmaudio.errors import CorpusError
 from gmmaudio.findings import Finding, first_of, some_names
-from gmmaudio.names import difference, normal, quoted, similar_names, split_names
+from gmmaudio.names import difference, normal, quoted, similar_names, skeleton, split_names
 from gmmaudio.values import shown
 
 # sets of labels that look alike that are listed
 MAX_SETS = 5
 MAX_LABELS, MAX_LABEL_LENGTH = 5000, 1000
+# what stands in the place of a label where an input has none
+ANSWERS = ("error", "failed", "mixed", "unknown")
 # categories of Unicode: control characters, lone surrogates, separators of lines and paragraphs
 UNFIT = ("Cc", "Cs", "Zl", "Zp")
 
@@ -56,7 +58,12 @@ def check_labels(labels: Sequence[str]) -> tuple[Finding, ...]:
             f"only one label, {next(iter(counts), 'none')!r}; expected two or more: add a folder or rows of another"
         )
     check_names(counts)
-    return (*check_similar_labels(counts), *_check_split_labels(splits), *_check_single_clips(counts))
+    return (
+        *check_similar_labels(counts),
+        *_check_split_labels(splits),
+        *_check_answer_labels(counts),
+        *_check_single_clips(counts),
+    )
 
 
 def check_names(labels: Iterable[str]) -> None:
@@ -169,6 +176,22 @@ def _check_split_labels(splits: Sequence[str]) -> tuple[Finding, ...]:
             "warning",
             f"labels are called as parts of a corpus usually are: {some_names(splits)}",
             "if they are splits, name the folder of one, or write a manifest with a column split",
+        ),
+    )
+
+
+def _check_answer_labels(labels: Iterable[str]) -> tuple[Finding, ...]:
+    """Return the finding on labels that are words for answers without a label."""
+    found = sorted(label for label in labels if skeleton(label) in ANSWERS)
+    if not found:
+        return ()
+    return (
+        Finding(
+            "label_named_as_answer",
+            "warning",
+            f"labels are called as answers without a label are: {some_names(found)}; who reads answers cannot tell "
+            "these apart",
+            "give them another name, such as other",
         ),
     )
 

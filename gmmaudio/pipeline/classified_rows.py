@@ -41,6 +41,8 @@ class ClassifiedClip:
         The most likely label, whatever the status; None where the clip was not scored.
     group : str or None
         Value of a column ``group``, which somebody may have added.
+    code, message : str or None
+        Why there is no label, as ``classify`` said.
 
     Examples
     --------
@@ -54,6 +56,8 @@ class ClassifiedClip:
     probability: Mapping[str, float] = field(default_factory=dict)
     best_label: str | None = None
     group: str | None = None
+    code: str | None = None
+    message: str | None = None
 
     @property
     def best_probability(self) -> float | None:
@@ -163,14 +167,14 @@ def _clip(where: str, values: Mapping[str, Any], probability: Mapping[str, float
     best = best or label or next(iter(ranked), None)
     if status == "ok" and not best:
         raise CorpusError(f"{where}: has the status ok and no label; {EXPECTED}")
-    group = values.get("group")
+    others = {name: values.get(name) for name in ("group", "code", "message")}
     return ClassifiedClip(
         path=path,
         status=status,
         label=(label or best) if status == "ok" else None,
         probability=probability,
         best_label=None if status == "error" else best,
-        group=group if isinstance(group, str) and group else None,
+        **{name: value if isinstance(value, str) and value else None for name, value in others.items()},
     )
 
 

@@ -136,7 +136,8 @@ def decide_classified(clip: ClassifiedClip, path: str, min_probability: float) -
         words = "has a label without a probability; take every label (`min_probability=0`)"
         raise SettingError(f"{clip.path}: {words}")
     if clip.best_label is None:
-        return LabelDecision(None, code="no_label", message="has no label in the results", is_failure=True)
+        message = clip.message or "has no label in the results"
+        return LabelDecision(None, code=clip.code or "no_label", message=message, is_failure=True)
     if not os.path.isfile(path):  # noqa: PTH113 - there may be many
         words = "is not there; run the command in the folder where classify ran"
         return LabelDecision(None, code="vanished", message=words, is_failure=True)

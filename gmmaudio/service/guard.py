@@ -110,8 +110,10 @@ class Guard:
         if method not in ("GET", "HEAD") and _is_of_another_page(headers, host):
             raise Problem(403, "cross_site", "a page of another site asks; open the page of this service")
         if self.settings.token is not None and path.startswith(WITH_TOKEN):
-            given = headers.get("authorization", "").encode("latin-1")
-            if not hmac.compare_digest(given, f"Bearer {self.settings.token}".encode()):
+            scheme, _, given = headers.get("authorization", "").partition(" ")
+            is_right = hmac.compare_digest(given.encode("latin-1"), self.settings.token.encode())
+            # RFC 9110, section 11.1: the name of a scheme has no case
+            if scheme.lower() != "bearer" or not is_right:
                 raise Problem(
                     401,
                     "token",

@@ -151,14 +151,15 @@ def test_results_of_classify_are_as_good_as_a_model(command, model_file, music, 
 
 
 def test_results_that_somebody_corrected_are_written_as_they_are(command, music):
-    rows = ["path,status,label,probability", "music/low/0.wav,ok,mine,1", "music/mid/0.wav,unknown,,"]
-    rows += ["music/gone.wav,ok,mine,1", "music/high/0.wav,error,,"]
+    rows = ["path,status,label,probability,code,message", "music/low/0.wav,ok,mine,1,,", "music/mid/0.wav,unknown,,,,"]
+    rows += ["music/gone.wav,ok,mine,1,,", "music/high/0.wav,error,,,,", "music/high/1.wav,error,,,empty,has no bytes"]
     (music.parent / "a.csv").write_text("\n".join(rows))
     result = command("tag", "--from", "a.csv", "--write", "-q")
     assert result.code == 1
     assert lines(result) == {"music/low/0.wav": ["(none) -> mine (1.00)", "written"]}
     assert "skipped [vanished] music/gone.wav: is not there; run the command in the folder where classify" in result.err
     assert "skipped [no_label] music/high/0.wav" in result.err
+    assert "skipped [empty] music/high/1.wav: has no bytes" in result.err
     (music.parent / "a.csv").write_text("path,status,label\nmusic/low/0.wav,ok,low\n")
     refused = command("tag", "--from", "a.csv")
     assert (refused.code, "take every label (--min-probability 0)" in refused.err) == (2, True)

@@ -122,6 +122,13 @@ def test_a_label_that_is_the_name_of_a_split_is_a_warning():
     assert check_labels(["trance", "jazz"])[0].code == "single_clip_label"
 
 
+def test_a_label_that_is_the_name_of_an_answer_without_a_label_is_a_warning():
+    finding = check_labels(["Unknown", "Unknown", "jazz", "jazz", "mixed", "mixed"])[0]
+    assert (finding.code, finding.level) == ("label_named_as_answer", "warning")
+    assert finding.text.startswith("labels are called as answers without a label are: 'Unknown', 'mixed'; ")
+    assert check_labels(["unknown artist", "jazz"])[0].code == "single_clip_label"
+
+
 def test_labels_that_differ_in_what_is_not_seen_are_told_apart():
     finding = check_labels(["hip-hop", "hip-hop", "hip\u2011hop", "hip\u2011hop"])[0]
     assert finding.text == (

@@ -388,9 +388,10 @@ def test_a_token_is_asked_for_where_there_is_one(opened, good):
         ("/v1/model", "GET", b""),
         ("/metrics", "GET", b""),
     ):
-        for wrong in ([], [("authorization", f"Bearer {token[:-1]}")], [("authorization", f"bearer {token}é")]):
-            answer = ask(guarded, method, path, body, wrong)
+        for wrong in ("", f"Bearer {token[:-1]}", f"bearer {token}é", f"Basic {token}", f"Bearer  {token}", token):
+            answer = ask(guarded, method, path, body, [("authorization", wrong)] if wrong else [])
             assert (answer.status, answer.json["code"]) == (401, "token")
             assert answer.headers["www-authenticate"].startswith("Bearer")
         assert ask(guarded, method, path, body, bearer).status == 200
+        assert ask(guarded, method, path, body, [("authorization", f"bearer {token}")]).status == 200
     assert {ask(guarded, "GET", path).status for path in ("/healthz", "/", "/openapi.json")} == {200}
