@@ -17,7 +17,7 @@ import numpy as np
 from gmmaudio.compute import Cluster, Progress, RunContext, quiet
 from gmmaudio.corpus import Clip, Corpus, Fold, check_labels, plan_split, random_folds, scored_labels
 from gmmaudio.errors import CorpusError, SettingError
-from gmmaudio.evaluation import ScoredClip, compare
+from gmmaudio.evaluation import FailedInput, ScoredClip, compare
 from gmmaudio.evaluation.comparison import Comparison
 from gmmaudio.features import FeatureStore
 from gmmaudio.findings import Finding
@@ -193,7 +193,7 @@ def compare_training(
         known = _KnownClips(old)
         made = training_trials(corpus.root, clips, recipe, rows, store=store, spool=spool, run=run)
         counts = known.count(made)
-        _check_comparable(counts, len(known.labels))
+        _check_comparable(counts, len(known.labels), made.failed)
         if recipe.trial_s is not None:
             # clips are joined: again, those of each kind by themselves
             marked = known.mark(made)
@@ -266,20 +266,21 @@ class _KnownClips:
         ]
 
 
-def _check_comparable(counts: tuple[int, int, int, int], n_old: int) -> None:
+def _check_comparable(counts: tuple[int, int, int, int], n_old: int, failed: Sequence[FailedInput]) -> None:
     """Raise where the comparison would be none of the old model, or of nothing."""
     n_kept, n_relabelled, n_new, n_gone = counts
     n_known = n_old - n_gone
+    but = f" ({len(failed)} of its files failed, such as {failed[0].path}: {failed[0].message})" if failed else ""
     if n_known < LEAST_KNOWN * n_old:
         raise SettingError(
             f"the corpus holds {n_known} of the {n_old} clips that the old model was trained on, by the hash of their "
-            f"samples; expected {100 * LEAST_KNOWN:.0f} % or more, or a model of them would not stand for the old one: "
-            f"train on its corpus with the new clips (`added`), {WITHOUT}"
+            f"samples{but}; expected {100 * LEAST_KNOWN:.0f} % or more, or a model of them would not stand for the old "
+            f"one: train on its corpus with the new clips (`added`), {WITHOUT}"
         )
     if not n_new and not n_relabelled and not n_gone:
         raise SettingError(
-            f"the corpus is what the old model was trained on ({n_kept} clips with the same labels): there is nothing "
-            f"to compare; add clips (`added`), {WITHOUT}"
+            f"the corpus is what the old model was trained on ({n_kept} clips with the same labels){but}: there is "
+            f"nothing to compare; add clips (`added`), {WITHOUT}"
         )
 
 

@@ -134,6 +134,13 @@ def test_the_same_corpus_is_refused(world, old):
         compare_training(old_corpus, old, rows=rows)
 
 
+def test_a_new_clip_that_is_not_there_is_named_in_the_refusal(world, old):
+    rows, _, old_corpus, _ = world
+    corpus = replace(old_corpus, clips=(*old_corpus.clips, Clip("gone.wav", "a", "a99")))
+    with pytest.raises(SettingError, match=r"same labels\) \(1 of its files failed, such as gone\.wav: .+\): there is"):
+        compare_training(corpus, old, rows=rows)
+
+
 def test_a_remainder_that_is_never_trained_on_is_not_new(world):
     rows, _, old_corpus, _ = world
     short = {"short.wav": np.ones((20, 2))}
