@@ -47,8 +47,9 @@ class QueuedTask(Task[Item, Result]):
 class StandingPool(Generic[Item, Result]):
     """Worker processes that stay, and take single items under limits, from any thread.
 
-    A worker whose item passes a limit, or that dies, is replaced at once. An item whose worker died is tried once more
-    in a fresh process; one that passed a limit is not, because it would do so again.
+    A worker whose item passes a limit, or that dies at work, is replaced at once; one that dies idle is replaced when
+    the next item comes. An item whose worker died is tried once more in a fresh process; one that passed a limit is
+    not, because it would do so again.
 
     Parameters
     ----------
