@@ -29,7 +29,8 @@ SIGNS = ("Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sk", "Sm")
 WHOLE_NUMBER = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*)?")
 # what parts of a corpus are called, and the words that may follow
 SPLIT_WORDS = (
-    "train|training|trn|test|testing|tst|dev|devel|development|val|valid|validation|eval|evaluation|holdout|heldout"
+    "train|training|trn|test|testing|tst|dev|devel|development|val|valid|validate|validation|eval|evaluate|evaluation|"
+    "holdout|heldout"
 )
 SPLIT_NAME = re.compile(
     rf"(?:[0-9]+ )?(?:(?:{SPLIT_WORDS}|hold out|held out|(?:cv )?fold|split)(?: ?(?:set|data|split|clean|other))*"

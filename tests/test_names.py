@@ -100,7 +100,7 @@ def test_what_differs_can_be_told_apart_in_quotes():
     "name",
     [
         *("train", "Test", "DEV", "validation", "val", "eval", "test_set", "train-clean-100", "test other", "Fold 10"),
-        *("fold_1", "holdout", "held-out", "trainset", "TRAINING DATA", "split2", "tr\u00adain"),
+        *("fold_1", "validate", "holdout", "held-out", "trainset", "TRAINING DATA", "split2", "tr\u00adain"),
     ],
 )
 def test_names_of_splits_are_known(name):
