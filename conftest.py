@@ -32,6 +32,8 @@ WITH_MUSIC = (
 )
 # modules whose examples draw
 DRAWING = ("gmmaudio.mixture.plot", "gmmaudio.pictures")
+# examples that write parquet files
+OF_PARQUET = ("gmmaudio.data_tables.ParquetRows",)
 _COUNTER = itertools.count()
 
 
@@ -60,10 +62,12 @@ def music_folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _examples_beside_music(request, monkeypatch):
-    """Run the examples of some modules in the folder of music, and those of pictures where matplotlib is installed."""
+    """Run the examples of some modules in the folder of music, and those of optional packages where they are there."""
     item = request.node
     if isinstance(item, DoctestItem) and item.dtest.globs.get("__name__", "").startswith(DRAWING):
         pytest.importorskip("matplotlib")
+    if isinstance(item, DoctestItem) and item.name in OF_PARQUET:
+        pytest.importorskip("pyarrow")
     if isinstance(item, DoctestItem) and item.dtest.globs.get("__name__", "").startswith(WITH_MUSIC):
         monkeypatch.chdir(request.getfixturevalue("music_folder"))
 

@@ -211,7 +211,9 @@ class _Map(Generic[Item, Result]):
                         self._news.get(timeout=CHECK_S)
         finally:
             feed.close()
-            self._client.cancel([sent.future for sent in window if sent.future is not None])
+            # a client that was closed has cancelled them
+            if self._client.status == "running":
+                self._client.cancel([sent.future for sent in window if sent.future is not None])
 
     def _fill(self, feed: Feed[Item]) -> bool:
         """Send items while there is room and they are there; return whether there are no more."""

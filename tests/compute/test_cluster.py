@@ -52,7 +52,8 @@ def test_items_are_read_a_bounded_number_ahead(dask_cluster, monkeypatch):
     n_read = itertools.count()
     results = dask_cluster.map(abs, (next(n_read) for _ in range(1000)))
     assert next(results) == 0
-    assert next(n_read) <= module.ITEMS_PER_THREAD * 2 + 1
+    # two threads of 8; a few more while results arrive, and never all
+    assert next(n_read) <= module.ITEMS_PER_THREAD * 2 * 2
     results.close()
     assert list(dask_cluster.map(abs, [-1])) == [1]
 
