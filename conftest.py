@@ -32,8 +32,14 @@ WITH_MUSIC = (
 )
 # modules whose examples draw
 DRAWING = ("gmmaudio.mixture.plot", "gmmaudio.pictures")
-# examples that write parquet files
-OF_PARQUET = ("gmmaudio.data_tables.ParquetRows",)
+# examples that need an optional package
+OF_EXTRAS = {
+    "gmmaudio.data_tables.ParquetRows": "pyarrow",
+    "gmmaudio.music_tags.read_field": "mutagen",
+    "gmmaudio.music_tags.require_mutagen": "mutagen",
+    "gmmaudio.music_tags.write_field": "mutagen",
+    "gmmaudio.pipeline.tagging.propose_tags": "mutagen",
+}
 _COUNTER = itertools.count()
 
 
@@ -66,8 +72,8 @@ def _examples_beside_music(request, monkeypatch):
     item = request.node
     if isinstance(item, DoctestItem) and item.dtest.globs.get("__name__", "").startswith(DRAWING):
         pytest.importorskip("matplotlib")
-    if isinstance(item, DoctestItem) and item.name in OF_PARQUET:
-        pytest.importorskip("pyarrow")
+    if isinstance(item, DoctestItem) and item.name in OF_EXTRAS:
+        pytest.importorskip(OF_EXTRAS[item.name])
     if isinstance(item, DoctestItem) and item.dtest.globs.get("__name__", "").startswith(WITH_MUSIC):
         monkeypatch.chdir(request.getfixturevalue("music_folder"))
 
