@@ -83,7 +83,7 @@ def test_a_signal_ends_a_run_with_its_workers(corpus, model_file, number, code):
 @pytest.mark.parametrize(("number", "code"), CODES[:3])
 @pytest.mark.parametrize("method", ["readinto", "seek", "tell", "__len__"])
 # the exception may come between the opening of a file and the block that closes it, and leave it to the collector
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 def test_a_signal_while_libsndfile_reads_is_not_lost(command, corpus, model_file, monkeypatch, number, code, method):
     # an exception in a function that it calls is printed and goes no further; the file would be said to be damaged
     plain, n_calls = getattr(SplicedFile, method), iter(range(1000))
