@@ -291,7 +291,7 @@ class _Map(Generic[Item, Result]):
         patience_s = CHECK_S
         while True:
             try:
-                payload: bytes = sent.future.result(timeout=patience_s)
+                payload = _fetch(self._client, sent.future, patience_s)
             except KilledWorker:
                 return None
             except TimeoutError:
@@ -364,6 +364,20 @@ def _submit(client: Any, key: str, function: Callable[..., Any], *arguments: Any
     # the function of a map may hold a large model
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "10 GiB"}):
         return client.submit(function, *arguments, key=key, pure=False, workers=worker and [worker])
+
+
+def _fetch(client: Any, future: Any, patience_s: float) -> bytes:
+    """Return the outcome of a task; raise its error, or ``TimeoutError`` where it does not come in time."""
+    fetched = client.sync(_gather, client, future, callback_timeout=patience_s)
+    payload: bytes = fetched[0] if fetched and fetched[0] is not None else future.result(timeout=patience_s)
+    return payload
+
+
+async def _gather(client: Any, future: Any) -> list[Any]:
+    """Return the outcome of a task in a list, which is empty or holds None where there is none."""
+    # ``future.result`` would leave a task behind at a time limit, of whose end asyncio complains to stderr
+    outcomes: list[Any] = await client.gather([future], errors="skip", asynchronous=True)
+    return outcomes
 
 
 def _held(

@@ -1,5 +1,6 @@
 """A map over the workers of a real Dask cluster: order, bounded memory, lost workers, addresses that lead nowhere."""
 
+import gc
 import itertools
 import os
 import signal
@@ -38,6 +39,33 @@ def die_once(folder, item):
         mine.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return item * item
+
+
+def test_an_outcome_that_is_given_up_leaves_nothing_that_asyncio_complains_of(dask_cluster, caplog, tmp_path):
+    client = dask_cluster.client
+    future = client.submit(wait_the_second_time, tmp_path, pure=False)
+    process = future.result()
+    # the result is lost, and computed again for longer than anybody waits
+    os.kill(process, signal.SIGKILL)
+    with pytest.raises(TimeoutError), caplog.at_level("ERROR", "asyncio"):
+        module._fetch(client, future, 2.0)
+    future.cancel()
+    (tmp_path / "end").touch()
+    # the loop of the client has seen the end by now
+    assert client.run_on_scheduler(abs, -1) == 1
+    del future
+    with caplog.at_level("ERROR", "asyncio"):
+        gc.collect()
+    assert caplog.messages == []
+
+
+def wait_the_second_time(folder):
+    """Return the process, at once; the second time when there is a file that says so."""
+    if (folder / "first").exists():
+        while not (folder / "end").exists():
+            time.sleep(0.01)
+    (folder / "first").touch()
+    return os.getpid()
 
 
 def test_results_come_in_order_from_both_workers(dask_cluster):
