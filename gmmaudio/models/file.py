@@ -55,7 +55,7 @@ from gmmaudio.sealed_file import (
 from gmmaudio.tensor_table import TensorLayout, Tensors, check_tensors, divided
 from gmmaudio.values import checked, convert, convert_mapping, shown
 
-FORMAT_VERSION = "2.0"
+FORMAT_VERSION = "2.1"
 MODEL_FILE = FileKind(
     MODEL_KEY,
     ModelFileError,
@@ -72,8 +72,9 @@ MODEL_FILE = FileKind(
 HEAD_PREFIXES = ("", "1:")
 TRANSFORM_PREFIX, TABLES_PREFIX = "transform.", "front_end."
 ANY_FILE = replace(MODEL_FILE, others={})
-# fields of the clips of a training summary
+# fields of the clips of a training summary, and the one that is left out where no clip has a value, as before 2.1
 CLIP_COLUMNS = ("path", "label", "group", "sha256", "fingerprint")
+OPTIONAL_CLIP_COLUMN = "source"
 CLIP_TABLES = ("clips", "ubm_clips")
 # number of rows that every model must be able to score, and their sizes
 N_PROBES, PROBE_SIZES = 16, (0.0, 1.0, 1000.0)
@@ -288,19 +289,58 @@ def from_bytes(data: bytes) -> Model:
 
 def _as_columns(training: dict[str, Any]) -> dict[str, Any]:
     """Return a training summary with one list for each field of the clips: shorter, and read in less time."""
-    return training | {name: columns_of(training[name], CLIP_COLUMNS) for name in CLIP_TABLES if name in training}
+    return training | {name: clip_columns(training[name]) for name in CLIP_TABLES if name in training}
 
 
 def _as_rows(training: Any) -> Any:
     """Return a training summary with one mapping for each clip; what is no summary is left as it is."""
     if not isinstance(training, Mapping) or "clips" not in training:
         return training
-    tables = {
-        name: rows_of(name, training[name], dict.fromkeys(CLIP_COLUMNS, list))
-        for name in CLIP_TABLES
-        if name in training
-    }
-    return {**training, **tables}
+    return {**training, **{name: clip_rows(name, training[name]) for name in CLIP_TABLES if name in training}}
+
+
+def clip_columns(clips: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return training clips as one list for each field; without sources where no clip has one.
+
+    Parameters
+    ----------
+    clips : sequence of mapping
+        Fields of every :class:`gmmaudio.models.TrainingClip`.
+
+    Examples
+    --------
+    >>> from gmmaudio.models import TrainingClip
+    >>> clip = TrainingClip("jazz/1.wav", "jazz", None, 64 * "0")
+    >>> "source" in clip_columns([asdict(clip)]), clip_columns([asdict(replace(clip, source="radio"))])["source"]
+    (False, ['radio'])
+    """
+    has_source = any(clip[OPTIONAL_CLIP_COLUMN] for clip in clips)
+    return columns_of(clips, (*CLIP_COLUMNS, OPTIONAL_CLIP_COLUMN) if has_source else CLIP_COLUMNS)
+
+
+def clip_rows(what: str, columns: object) -> list[dict[str, Any]]:
+    """Return the fields of training clips of which :func:`clip_columns` made columns.
+
+    Parameters
+    ----------
+    what : str
+        The table, for the error.
+    columns : object
+        The columns, as they were read.
+
+    Raises
+    ------
+    SettingError
+        If there are other columns, or they are of unlike lengths.
+
+    Examples
+    --------
+    >>> clip_rows("clips", {"path": ["a"], "label": ["b"], "group": [None], "sha256": [""], "fingerprint": [""]})
+    [{'path': 'a', 'label': 'b', 'group': None, 'sha256': '', 'fingerprint': ''}]
+    """
+    has_source = isinstance(columns, Mapping) and OPTIONAL_CLIP_COLUMN in columns
+    names = (*CLIP_COLUMNS, OPTIONAL_CLIP_COLUMN) if has_source else CLIP_COLUMNS
+    return rows_of(what, columns, dict.fromkeys(names, list))
 
 
 def _model(header: dict[str, Any], tensors: Tensors) -> Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -46,6 +46,8 @@ class TrainingClip:
         Hash of its decoded samples.
     fingerprint : str
         Fingerprint by which near-duplicates are found, in hexadecimal; empty where there is none.
+    source : str or None
+        Recording condition or corpus; None where it is unknown, as in files before format 2.1.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class TrainingClip:
     group: str | None
     sha256: str
     fingerprint: str = ""
+    source: str | None = None
 
     def __post_init__(self) -> None:
         convert_fields(self)
@@ -128,6 +131,14 @@ class TrainingSummary:
             if not all(0 <= value <= MAX_WHOLE for value in by_label.values()):
                 raise SettingError(f"{name} are {shown(by_label)}; expected 0 or more of each label, below 2**63")
 
+    def count_groups(self) -> dict[str, int]:
+        """Return the number of groups that each label was learned from; 0 where none of its groups is known."""
+        return _count_values((clip.label, clip.group) for clip in self.clips)
+
+    def count_sources(self) -> dict[str, int]:
+        """Return the number of sources that each label was learned from; 0 where none of its sources is known."""
+        return _count_values((clip.label, clip.source) for clip in self.clips)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; without the clips of the UBM where there are none."""
         values = asdict(self) | {"kind_settings": self.kind_settings.to_dict()}
@@ -163,6 +174,14 @@ class TrainingSummary:
         summary["findings"] = tuple(map(Finding.of, findings))
         summary["log_likelihood"] = convert("log_likelihood", summary["log_likelihood"], dict[str, float])
         return cls(**summary)
+
+
+def _count_values(pairs: Iterable[tuple[str, str | None]]) -> dict[str, int]:
+    """Return the number of known values of each label, labels sorted."""
+    values: dict[str, set[str]] = {}
+    for label, value in pairs:
+        values.setdefault(label, set()).update([value] if value else [])
+    return {label: len(values[label]) for label in sorted(values)}
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from gmmaudio.findings import Finding
 from gmmaudio.mixture import GaussianMixture
 from gmmaudio.mixture.mixture_file import MIXTURE_TENSORS, mixture_table
 from gmmaudio.models.clip_statistics import NO_FRAMES, Background, ClipStatistics, Shard, counted_trial
-from gmmaudio.models.file import CLIP_COLUMNS, read_tables
+from gmmaudio.models.file import clip_columns, clip_rows, read_tables
 from gmmaudio.models.kind_settings import MAX_COMPONENTS
 from gmmaudio.models.kinds.supervector import MAX_ENTRY
 from gmmaudio.models.model import TrainingClip
@@ -52,7 +52,7 @@ from gmmaudio.tensor_table import TensorLayout, Tensors, check_tensors, divided
 from gmmaudio.trials import Extracted, Trial, TrialSet, clips_of
 from gmmaudio.values import checked, convert, convert_mapping, shown
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 STATISTICS_FILE = FileKind(
     STATISTICS_KEY,
     StatisticsFileError,
@@ -300,7 +300,7 @@ def _header_of(statistics: ClipStatistics) -> dict[str, Any]:
         }
         for trial in statistics.trials
     ]
-    heard = columns_of([asdict(clip) for clip in background.clips], CLIP_COLUMNS)
+    heard = clip_columns([asdict(clip) for clip in background.clips])
     return {
         "recipe": background.recipe.to_dict(),
         "ubm": {"log_likelihood": background.log_likelihood, "clips": heard},
@@ -370,7 +370,7 @@ def _background(header: Mapping[str, Any], tensors: Tensors) -> tuple[Background
     bounds = {"n_components": getattr(recipe.kind_settings, "n_components", MAX_COMPONENTS)}
     check_tensors(of_ubm, mixture_table("diag", "n_components", "warp_features"), {}, bounds)
     described = convert_mapping("ubm", header["ubm"], {"log_likelihood": float | None, "clips": dict[str, Any]})
-    heard = rows_of("clips of the UBM", described["clips"], dict.fromkeys(CLIP_COLUMNS, list))
+    heard = clip_rows("clips of the UBM", described["clips"])
     background = Background(
         recipe,
         GaussianMixture(of_ubm["weights"], of_ubm["means"], of_ubm["covariances"], "diag"),

@@ -33,7 +33,7 @@ from gmmaudio.pipeline.own_rows import check_given, recipe_of_rows, training_tri
 from gmmaudio.pipeline.provenance import versions
 from gmmaudio.pipeline.stored_checkpoints import checkpoints_of
 from gmmaudio.pipeline.tag_groups import with_tags
-from gmmaudio.trials import DEFAULT_MEMORY_BYTES, GivenRows, Trial, TrialSet, clips_of, with_features
+from gmmaudio.trials import DEFAULT_MEMORY_BYTES, Extracted, GivenRows, Trial, TrialSet, clips_of, with_features
 from gmmaudio.values import checked
 
 FILES_AS_GROUPS = Finding(
@@ -371,13 +371,18 @@ def summarise(
         seconds=dict(seconds),
         rows=dict(rows),
         log_likelihood={label: trace.log_likelihoods[-1] for label, trace in traces.items()},
-        clips=tuple(
-            TrainingClip(item.clip.path, item.clip.label, item.clip.held_out_by, item.sha256, to_hex(item.fingerprint))
-            for item in clips_of(trials)
-        ),
+        clips=tuple(map(_training_clip, clips_of(trials))),
         findings=findings,
         versions=versions(),
         augment=recipe.augment,
         tuning=tuning,
         group_by=group_by,
+    )
+
+
+def _training_clip(item: Extracted) -> TrainingClip:
+    """Return the record of a clip that a model is trained on."""
+    clip = item.clip
+    return TrainingClip(
+        clip.path, clip.label, clip.held_out_by, item.sha256, to_hex(item.fingerprint), source=clip.source or None
     )

@@ -20,6 +20,7 @@ from gmmaudio.models import (
     Model,
     Scorer,
     Supervectors,
+    TrainingClip,
     TrainingSummary,
     file,
     from_bytes,
@@ -121,6 +122,22 @@ def test_two_spellings_of_one_label_are_refused():
 
 def test_labels_are_never_names_of_tensors():
     assert b"samba.means" not in to_bytes(small_model(("rumba", "samba")))
+
+
+def test_sources_of_training_clips_are_kept_and_counted():
+    model = small_model()
+    assert "source" not in header_and_tensors(to_bytes(model))[0]["training"]["clips"]
+    assert model.training.count_sources() == {"a": 0, "b": 0}
+    sources = {"a": ("gcompris", "asterisk", "gcompris", None), "b": (None, None, "asterisk", "")}
+    clips = tuple(
+        TrainingClip(f"{label}/{i}.wav", label, f"speaker {i // 2}", 64 * "0", source=source)
+        for label, each in sources.items()
+        for i, source in enumerate(each)
+    )
+    again = from_bytes(to_bytes(dataclasses.replace(model, training=dataclasses.replace(model.training, clips=clips))))
+    assert again.training.clips == clips
+    assert again.training.count_sources() == {"a": 2, "b": 1}
+    assert again.training.count_groups() == {"a": 2, "b": 2}
 
 
 def test_the_header_holds_the_whole_training_summary(tmp_path):
