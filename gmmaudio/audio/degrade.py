@@ -386,6 +386,20 @@ _TABLE = (
         augmentation=True,
     ),
     DegradationSpec(
+        "mp3",
+        "MP3 at a random 16 to 48 kb/s for a channel",
+        "old lossy coding at low bit rates",
+        lambda samples, sr, rng: mp3(samples, sr, float(rng.uniform(16.0, 48.0))),
+        augmentation=True,
+    ),
+    DegradationSpec(
+        "opus",
+        "Opus at a random 8 to 24 kb/s for a channel",
+        "calls and voice messages",
+        lambda samples, sr, rng: opus(samples, sr, float(rng.uniform(8.0, 24.0))),
+        augmentation=True,
+    ),
+    DegradationSpec(
         "band",
         "low-pass filter at a random frequency of 3 to 5.5 kHz",
         "telephony, or recordings at low sample rates",

@@ -146,9 +146,9 @@ def trial_seconds(default: str) -> Decorator:
     )
 
 
-def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """Return names from a list with commas."""
-    return tuple(value.split(",")) if value else ()
+def _augment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Return names from a list with commas; none of ``none``, and None, which is the preset's, of no list."""
+    return None if not value else () if value == "none" else tuple(value.split(","))
 
 
 def name_text(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
@@ -472,9 +472,9 @@ recipe = OptionGroup(
     split,
     click.option(
         "--augment",
-        callback=_names,
-        metavar="codec,band,noise,gain",
-        help="Also train on degraded copies: any of these, separated by commas.",
+        callback=_augment,
+        metavar="codec,mp3,opus,band,noise,gain",
+        help="Also train on degraded copies: any of these, separated by commas, or none. [default: the preset's]",
     ),
     click.option("--seed", default=0, show_default=True, help="Seed of splits and EM."),
     jobs,

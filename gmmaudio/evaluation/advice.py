@@ -60,8 +60,8 @@ AUGMENTATION_OF = {
     "noise 20 dB": "noise",
     "noise 10 dB": "noise",
     "Vorbis": "codec",
-    "MP3": "codec",
-    "Opus": "codec",
+    "MP3": "mp3",
+    "Opus": "opus",
 }
 
 

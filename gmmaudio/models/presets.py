@@ -27,6 +27,8 @@ class Preset:
         Length that clips are joined or cut to, seconds; None takes clips as they are.
     short_s : float
         Clips shorter than this carry less information than those on which the settings were measured, seconds.
+    augment : tuple of str
+        Names of :data:`gmmaudio.audio.AUGMENTATIONS`: degradations whose copies are trained on too.
 
     Examples
     --------
@@ -38,6 +40,7 @@ class Preset:
     kind_settings: KindSettings
     trial_s: float | None = None
     short_s: float = 0.5
+    augment: tuple[str, ...] = ()
 
 
 # 20 MFCC of 93 ms frames, nothing else, as in tutorials.

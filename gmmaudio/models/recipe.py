@@ -127,7 +127,7 @@ def make_recipe(
     init: str | None = None,
     min_duration_s: float = 0.5,
     trial_s: float | None = None,
-    augment: Sequence[str] = (),
+    augment: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Recipe:
     """Return a preset's settings, with those changed that are given.
@@ -145,8 +145,8 @@ def make_recipe(
         As for :class:`Recipe`.
     trial_s : float or None
         As for :class:`Recipe`; None takes the preset's, 0 takes clips as they are.
-    augment : sequence of str
-        As for :class:`Recipe`.
+    augment : sequence of str or None
+        As for :class:`Recipe`; None takes the preset's, an empty one none.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def make_recipe(
         kind_settings=_changed(start.kind_settings, given),
         min_duration_s=min_duration_s,
         trial_s=(start.trial_s if trial_s is None else trial_s) or None,
-        augment=tuple(augment),
+        augment=start.augment if augment is None else tuple(augment),
         seed=seed,
     )
 

@@ -60,12 +60,13 @@ def recipe_of_rows(recipe: Recipe, rows: GivenRows | None, clips: Sequence[Clip]
         if recipe.features.is_given:
             recipe.features.sound_frames  # noqa: B018 - raises, with the remedy
         return recipe
-    if recipe.augment:
+    start = preset_of(recipe.preset, recipe.kind_settings.kind)
+    if recipe.augment not in ((), start.augment):
         raise SettingError("`augment` degrades sound, which rows do not have; leave it out")
+    recipe = replace(recipe, augment=())
     if isinstance(recipe.features.frames, GivenFrames):
         check_same_rows(rows, recipe.features.frames)
         return recipe
-    start = preset_of(recipe.preset, recipe.kind_settings.kind)
     trial_s = recipe.trial_s
     if trial_s is not None and rows.rows_rate_hz is None and trial_s == start.trial_s:
         # that of the preset, and not of the user

@@ -127,6 +127,8 @@ def test_an_augmentation_is_its_function_at_a_strength_drawn_first(seed):
     sound = music(2.0)
     expected = {
         "codec": lambda rng: vorbis(sound, SR, quality=rng.uniform(0.0, 0.3)),
+        "mp3": lambda rng: mp3(sound, SR, rng.uniform(16.0, 48.0)),
+        "opus": lambda rng: opus(sound, SR, rng.uniform(8.0, 24.0)),
         "band": lambda rng: band_limit(sound, SR, rng.uniform(3_000.0, 5_500.0)),
         "noise": lambda rng: add_noise(sound, rng.uniform(10.0, 25.0), rng),
         "gain": lambda rng: gain(sound, rng.uniform(-20.0, 0.0)),

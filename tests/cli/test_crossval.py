@@ -216,7 +216,7 @@ def test_what_cannot_be_or_has_no_effect_is_a_usage_error(command, corpus, words
     assert (result.code, complaint in result.err) == (2, True)
 
 
-@pytest.mark.parametrize("name", ["codec", "band", "noise", "gain"])
+@pytest.mark.parametrize("name", ["codec", "mp3", "opus", "band", "noise", "gain"])
 def test_the_command_augments(command, corpus, tmp_path, name):
     words = ("crossval", corpus.plain, "--folds", "3", "--durations", "none", "--components", "2", "--json", "-")
     plain, copied = (json.loads(command(*words, *more).out) for more in ((), ("--augment", name)))

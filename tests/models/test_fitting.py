@@ -47,7 +47,7 @@ def test_degraded_copies_are_trained_on_by_seed_and_never_scored(clips):
     assert [c.name for c in plain.clips] == [c.name for c in noisy.clips]
     assert [c.scores for c in plain.clips] != [c.scores for c in noisy.clips]
     assert [c.scores for c in noisy.clips] == [c.scores for c in again.clips]
-    with pytest.raises(SettingError, match="`augment` is hiss; expected any of codec,band,noise,gain"):
+    with pytest.raises(SettingError, match="`augment` is hiss; expected any of codec,mp3,opus,band,noise,gain"):
         replace(recipe, augment=("hiss",))
 
 

@@ -27,6 +27,7 @@ def test_a_recipe_has_the_settings_of_the_preset_and_those_that_are_passed():
                 preset.kind_settings,
                 preset.trial_s,
             )
+            assert made.augment == preset.augment
             assert made.kind_settings.kind == kind
             assert pipeline.make_recipe(name, kind=kind, trial_s=0).trial_s is None
             assert pipeline.make_recipe(name, kind=kind, trial_s=4.0).trial_s == 4.0
@@ -34,6 +35,13 @@ def test_a_recipe_has_the_settings_of_the_preset_and_those_that_are_passed():
         assert changed.kind_settings == replace(
             kinds["frames"].kind_settings, n_components=3, covariance_type="full", init="random"
         )
+
+
+def test_copies_are_those_of_the_preset_unless_others_or_none_are_named(monkeypatch):
+    noisy = replace(preset_of(None), augment=("noise",))
+    monkeypatch.setitem(PRESETS, None, {"frames": noisy})
+    augments = [pipeline.make_recipe(augment=names).augment for names in (None, (), ("gain", "noise"))]
+    assert augments == [("noise",), (), ("gain", "noise")]
 
 
 @pytest.mark.parametrize(("wrong", "words"), [({"seed": -1}, "`seed` is -1"), ({"preset": "pop"}, "preset is 'pop'")])

@@ -1,5 +1,7 @@
 """Rows that are given in place of sound: the oracle is the sound itself, whose frames are handed in as arrays."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from gmmaudio import GivenRows, make_recipe
 from gmmaudio.corpus import Clip, Corpus
 from gmmaudio.errors import CorpusError, SettingError
 from gmmaudio.features import FeatureSettings, GivenFrames, RowSettings
-from gmmaudio.models import fit_scorer
+from gmmaudio.models import PRESETS, fit_scorer, preset_of
 from gmmaudio.models.file import to_bytes
 from gmmaudio.pipeline import read_rows
 from gmmaudio.pipeline.own_rows import recipe_of_rows
@@ -255,9 +257,15 @@ def test_training_refuses_what_rows_do_not_have(clips, arrays, arguments, messag
         gmmaudio.crossval(clips, recipe, rows=given(arrays, **arguments), folds=3)
 
 
-def test_a_preset_gives_its_kind_and_not_its_front_end(clips, arrays):
+def test_a_preset_gives_its_kind_and_not_its_front_end(clips, arrays, monkeypatch):
     recipe = recipe_of_rows(make_recipe("language"), given(arrays), clips.clips)
     assert (recipe.kind_settings.kind, recipe.trial_s, recipe.features.rows) == ("supervector", 6.0, RowSettings())
+    # rows have no degraded copies: those of the preset are left out, and those that are asked for refused
+    noisy = replace(preset_of("language"), augment=("noise",))
+    monkeypatch.setitem(PRESETS, "language", PRESETS["language"] | {"supervector": noisy})
+    made = make_recipe("language")
+    assert made.augment == ("noise",)
+    assert recipe_of_rows(made, given(arrays), clips.clips) == recipe
     # clips cannot be joined to seconds where nothing is known of them
     assert recipe_of_rows(make_recipe("language"), given(arrays, rows_rate_hz=None), clips.clips).trial_s is None
     blocks = recipe_of_rows(make_recipe("language", kind="blocks"), given(arrays), clips.clips)
