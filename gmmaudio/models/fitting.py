@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from gmmaudio.compute import RunContext
 from gmmaudio.corpus import Fold
 from gmmaudio.findings import Finding
-from gmmaudio.models.calibration import fit_calibration
+from gmmaudio.models.calibration import Calibration, fit_calibration
+from gmmaudio.models.familiarity import Familiarity, LeftOutMeans, fit_familiarity, group_means
 from gmmaudio.models.fusion import head_weights
 from gmmaudio.models.inner_folds import (
     OutOfFold,
@@ -72,6 +74,23 @@ class Fitted:
     out_of_fold: OutOfFold | None = None
     fits: TrialFits | None = None
     findings: tuple[Finding, ...] = ()
+
+
+class LeftOutRound(NamedTuple):
+    """Scores by models that were trained without a label, or without several.
+
+    Parameters
+    ----------
+    inside, outside : ndarray, shape (n, n_other_labels)
+        Scores of held-out trials of the labels that were trained on, and of trials of those left out.
+    inside_groups, outside_groups : sequence of str, length n
+        Their groups.
+    """
+
+    inside: Array
+    outside: Array
+    inside_groups: Sequence[str]
+    outside_groups: Sequence[str]
 
 
 def fit_trials(
@@ -150,45 +169,97 @@ def learn_open_set_threshold(
     >>> learn_open_set_threshold(trials, recipe, fitted, RunContext()).threshold is None
     True
     """
+    return learn_limits(trials, recipe, fitted, run)[0]
+
+
+def learn_limits(
+    trials: Sequence[Trial], recipe: Recipe, fitted: Fitted, run: RunContext
+) -> tuple[OpenSetThreshold | None, Familiarity | None]:
+    """Return the open-set threshold and the familiarity, both of one pass over labels left out; None without folds.
+
+    Parameters
+    ----------
+    trials, recipe, fitted, run
+        As for :func:`learn_open_set_threshold`.
+
+    Examples
+    --------
+    >>> from gmmaudio.compute import RunContext
+    >>> from gmmaudio.corpus import plan_split
+    >>> from gmmaudio.models import make_recipe
+    >>> from gmmaudio.pipeline.arguments import read_corpus
+    >>> from gmmaudio.trials import build_trial_set
+    >>> corpus, recipe = read_corpus("my_music"), make_recipe(n_components=1)
+    >>> trials = build_trial_set(corpus.root, plan_split(corpus.clips), recipe.trial_settings).trials
+    >>> learn_limits(trials, recipe, fit_trials(trials, recipe, RunContext()), RunContext())[1].description
+    'not checked: 12 held-out clips of 12 groups; 19 groups are needed for 5 % false alarms'
+    """
     out_of_fold, calibration, fits = fitted.out_of_fold, fitted.recogniser.calibration, fitted.fits
     if out_of_fold is None or calibration is None or fits is None:
-        return None
+        return None, None
     scorer, labels = fitted.recogniser.scorer, out_of_fold.labels
     fused = out_of_fold.fused(scorer.weights)
     known = score_statistics(fused, calibration.probability(fused))
     drawn = draw_labels(len(labels), recipe.seed)
-    if len(labels) < 3:
-        rounds: Iterable[tuple[Array, Array]] = ()
-    elif recipe.kind_settings.has_separate_labels:
-        rounds = _leave_columns_out(fused, labels_and_groups(trials, out_of_fold)[0], drawn)
-    else:
-        # of very many labels several at once: nearly all others are still known
-        n_rounds = -(-len(drawn) // max(1, len(labels) // LABELS_FOR_EACH_LEFT_OUT))
-        parties = [{labels[i] for i in drawn[k::n_rounds]} for k in range(n_rounds)]
-        left_out = run.track(parties, "leaving labels out")
+    left_out_means: list[LeftOutMeans] = []
 
-        def score(
-            train: Sequence[int], inside: Sequence[int], outside: Sequence[int], others: Sequence[str]
-        ) -> list[Array]:
-            compute = partial(_score_sides, fits, train, inside, outside, others)
-            return fits.resume(compute, run, recipe, "labels left out", train, inside, outside)
-
-        rounds = _leave_labels_out(fits, make_inner_folds(trials, recipe.seed), labels, left_out, score, scorer.weights)
-
-    def without_offsets(scores: Array) -> dict[str, Array]:
-        # the temperature belongs to scores of this kind, the offsets to these labels
-        uniform = replace(calibration, offsets=np.zeros(scores.shape[1]))
-        return score_statistics(scores, uniform.probability(scores))
+    def statistics_of_rounds() -> Iterator[tuple[dict[str, Array], dict[str, Array]]]:
+        for one in _left_out_rounds(trials, recipe, fits, out_of_fold, fused, scorer.weights, drawn, run):
+            inside, outside = (_without_offsets(each, calibration) for each in (one.inside, one.outside))
+            # of a round no more than a number for each group is kept
+            left_out_means.append(
+                LeftOutMeans(group_means(inside, one.inside_groups), group_means(outside, one.outside_groups))
+            )
+            yield inside, outside
 
     everything = range(len(trials))
     (heads,) = fits.resume(lambda: [fits.score(scorer, everything, labels)], run, recipe, "in sample", everything)
     in_sample = fuse(heads, scorer.weights)
-    return fit_open_set_threshold(
+    threshold = fit_open_set_threshold(
         known,
-        ((without_offsets(inside), without_offsets(outside)) for inside, outside in rounds),
+        statistics_of_rounds(),
         in_sample=score_statistics(in_sample, calibration.probability(in_sample)),
         drawn=(len(drawn), len(labels)) if len(drawn) < len(labels) else None,
     )
+    held_out = group_means(known, labels_and_groups(trials, out_of_fold)[1])
+    return threshold, fit_familiarity(held_out, {"labels": left_out_means})
+
+
+def _without_offsets(scores: Array, calibration: Calibration) -> dict[str, Array]:
+    """Return the statistics of scores: the temperature belongs to scores of this kind, the offsets to all labels."""
+    uniform = replace(calibration, offsets=np.zeros(scores.shape[1]))
+    return score_statistics(scores, uniform.probability(scores))
+
+
+def _left_out_rounds(
+    trials: Sequence[Trial],
+    recipe: Recipe,
+    fits: TrialFits,
+    out_of_fold: OutOfFold,
+    fused: Array,
+    weights: Sequence[float],
+    drawn: Sequence[int],
+    run: RunContext,
+) -> Iterator[LeftOutRound]:
+    """Yield the scores of each label left out, or of several labels at once; nothing where there are two labels."""
+    labels = out_of_fold.labels
+    if len(labels) < 3:
+        return
+    if recipe.kind_settings.has_separate_labels:
+        yield from _leave_columns_out(fused, *labels_and_groups(trials, out_of_fold), drawn)
+        return
+    # of very many labels several at once: nearly all others are still known
+    n_rounds = -(-len(drawn) // max(1, len(labels) // LABELS_FOR_EACH_LEFT_OUT))
+    parties = [{labels[i] for i in drawn[k::n_rounds]} for k in range(n_rounds)]
+    left_out = run.track(parties, "leaving labels out")
+
+    def score(
+        train: Sequence[int], inside: Sequence[int], outside: Sequence[int], others: Sequence[str]
+    ) -> list[Array]:
+        compute = partial(_score_sides, fits, train, inside, outside, others)
+        return fits.resume(compute, run, recipe, "labels left out", train, inside, outside)
+
+    yield from _leave_labels_out(fits, make_inner_folds(trials, recipe.seed), labels, left_out, score, weights)
 
 
 def draw_labels(n_labels: int, seed: int) -> list[int]:
@@ -213,17 +284,20 @@ def draw_labels(n_labels: int, seed: int) -> list[int]:
     return sorted(rng.choice(n_labels, MAX_LEFT_OUT, replace=False).tolist())
 
 
-def _leave_columns_out(fused: Array, codes: Codes, drawn: Sequence[int]) -> Iterator[tuple[Array, Array]]:
+def _leave_columns_out(
+    fused: Array, codes: Codes, groups: Sequence[str], drawn: Sequence[int]
+) -> Iterator[LeftOutRound]:
     """Yield, for each label left out, the scores of clips of the other labels, and of that label.
 
     Where labels are fitted separately, a scorer without a label is the scorer with it, less a column.
     """
+    names = np.asarray(groups, dtype=object)
     for k in drawn:
         others = np.delete(fused, k, axis=1)
         usable = np.isfinite(others).sum(axis=1) > 1
-        inside, outside = others[usable & (codes != k)], others[usable & (codes == k)]
-        if len(inside) and len(outside):
-            yield inside, outside
+        inside, outside = usable & (codes != k), usable & (codes == k)
+        if inside.any() and outside.any():
+            yield LeftOutRound(others[inside], others[outside], names[inside], names[outside])
 
 
 def _leave_labels_out(
@@ -233,7 +307,7 @@ def _leave_labels_out(
     left_out: Iterable[Set[str]],
     score: Callable[..., list[Array]],
     weights: Sequence[float],
-) -> Iterator[tuple[Array, Array]]:
+) -> Iterator[LeftOutRound]:
     """Yield, for the labels left out at once, the scores of held-out clips of the others, and of clips of these labels.
 
     A round takes one inner fold, the next round the next; of few labels each takes more, for ``MAX_LEFT_OUT`` fits in
@@ -247,12 +321,18 @@ def _leave_labels_out(
         usable = [side for side in sides if side is not None]
         inside_scores: list[Array] = []
         outside_scores: list[Array] = []
+        groups: tuple[list[str], list[str]] = ([], [])
         for j, (train, inside, outside) in enumerate(usable[:n_each]):
-            first, *rest = score(train, inside, outside[j :: min(n_each, len(usable))], others)
+            part = outside[j :: min(n_each, len(usable))]
+            first, *rest = score(train, inside, part, others)
             inside_scores.append(first)
             outside_scores += rest
+            for names, side in zip(groups, (inside, part), strict=True):
+                names += [fits.units[k] for k in side]
         if outside_scores:
-            yield fuse(np.concatenate(inside_scores), weights), fuse(np.concatenate(outside_scores), weights)
+            yield LeftOutRound(
+                fuse(np.concatenate(inside_scores), weights), fuse(np.concatenate(outside_scores), weights), *groups
+            )
 
 
 def _score_sides(
