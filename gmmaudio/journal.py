@@ -67,6 +67,8 @@ class JournalEntry(NamedTuple):
         Its part of the output; empty where it has none.
     files : tuple of str
         Files that it was written to.
+    value : float or None
+        What it counts in a check of the whole run.
     """
 
     path: str
@@ -75,6 +77,7 @@ class JournalEntry(NamedTuple):
     code: str | None = None
     row: str = ""
     files: tuple[str, ...] = ()
+    value: float | None = None
 
 
 def file_stamp(path: str | os.PathLike[str]) -> Stamp:
@@ -367,7 +370,8 @@ class Journal:
         """
         values = {"path": entry.path, "stamp": entry.stamp, "status": entry.status}
         more = {"code": entry.code, "row": entry.row, "files": entry.files}
-        self._append(encode_line(values | {name: value for name, value in more.items() if value}))
+        number = {} if entry.value is None else {"value": entry.value}
+        self._append(encode_line(values | {name: value for name, value in more.items() if value} | number))
         if time.monotonic() - self._synced_s >= SYNC_EVERY_S:
             self.sync()
 
@@ -477,7 +481,7 @@ def _value(value: object) -> str:
 def _entry(record: Mapping[str, Any]) -> JournalEntry | None:
     """Return the entry in a line; None where it is of something else."""
     path, stamp, status, code = record.get("path"), record.get("stamp"), record.get("status"), record.get("code")
-    row, files = record.get("row", ""), record.get("files", ())
+    row, files, value = record.get("row", ""), record.get("files", ()), record.get("value")
     if isinstance(stamp, list):
         stamp = _pair(stamp)
         is_stamp = stamp is not None
@@ -487,7 +491,9 @@ def _entry(record: Mapping[str, Any]) -> JournalEntry | None:
         return None
     if not (isinstance(files, list | tuple) and (code is None or isinstance(code, str))):
         return None
-    return JournalEntry(path, stamp, status, code, row, tuple(map(str, files)) if files else ())
+    if not (value is None or (isinstance(value, int | float) and not isinstance(value, bool))):
+        return None
+    return JournalEntry(path, stamp, status, code, row, tuple(map(str, files)) if files else (), value)
 
 
 def _content(record: Mapping[str, Any]) -> Content | None:

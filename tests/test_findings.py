@@ -54,6 +54,8 @@ CODES = {
             "single_clip_label",
             "sound_lost",
             "training_unknown",
+            "unfamiliar_parts",
+            "unfamiliar_recordings",
             "unreadable_folder",
             "utterances_left_out",
         ),
@@ -69,7 +71,7 @@ CODES = {
     "passed": {
         *("groups_known", "labels_have_two_groups", "labels_have_two_sources", "no_audio_on_both_sides"),
         *("no_audio_trained_on", "no_group_in_two_folds", "no_group_on_both_sides", "no_group_trained_on"),
-        *("one_source", "tuned_inside"),
+        *("familiar_recordings", "one_source", "tuned_inside"),
     },
 }
 

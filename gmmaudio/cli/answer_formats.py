@@ -6,7 +6,7 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from gmmaudio.text_tables import safe_cell
 
 if TYPE_CHECKING:
     from gmmaudio.data_tables import ParquetRows
+    from gmmaudio.findings import Finding
     from gmmaudio.models import Prediction
     from gmmaudio.row_file import RowFile
 
@@ -43,6 +44,8 @@ FIXED = {
     "notes": "text",
 }
 RANKED = {"label": "text", "score": "number", "probability": "probability"}
+# status of the last JSON object, on all inputs together
+BATCH = "batch"
 # digits of a probability in CSV
 DIGITS = 4
 # what separates cells in some program
@@ -78,6 +81,8 @@ class AnswerFormat:
         One of :data:`FORMATS`.
     row : callable
         The name of an input, and its prediction -> its row.
+    closing : callable or None
+        Findings on all inputs -> a last row; None where the format has none.
     head, separator, tail : str
         What stands before all rows, between two, and after all of them. In parquet nothing does, and a row is the JSON
         list of its cells.
@@ -94,6 +99,7 @@ class AnswerFormat:
     tail: str = ""
     columns: Mapping[str, str] | None = None
     style: CsvStyle = CsvStyle()
+    closing: Callable[[Sequence[Finding]], str] | None = None
 
     def open(self, path: Path) -> RowFile | ParquetRows:
         """Return the output, to which rows are written.
@@ -159,9 +165,13 @@ def make_format(
     if name in ("json", "jsonl"):
         record = partial(_json_row, top=top or len(labels))
         if name == "jsonl":
-            return AnswerFormat(name, lambda shown, prediction: record(shown, prediction) + "\n")
+            return AnswerFormat(
+                name,
+                lambda shown, prediction: record(shown, prediction) + "\n",
+                closing=lambda findings: _json_closing(findings) + "\n",
+            )
         # each row brings the end of the line before it: only the last has no comma
-        return AnswerFormat(name, record, "[\n", ",\n", "\n]\n")
+        return AnswerFormat(name, record, "[\n", ",\n", "\n]\n", closing=_json_closing)
     columns = _columns(labels, n_ranked, is_calibrated=is_calibrated)
     if name == "parquet":
         return AnswerFormat(
@@ -235,6 +245,12 @@ def _confidence(prediction: Prediction, label: str) -> str:
 def _json_row(shown: str, prediction: Prediction, *, top: int) -> str:
     """Return the JSON object of an answer."""
     return to_json(prediction.to_dict(top) | {"path": shown})
+
+
+def _json_closing(findings: Sequence[Finding]) -> str:
+    """Return the JSON object that follows the answers where there is something to say of all of them together."""
+    nothing = dict.fromkeys(("label", "scores", "probability", "duration_s"))
+    return to_json({"path": None, "status": BATCH, **nothing, "findings": [asdict(finding) for finding in findings]})
 
 
 def _columns(labels: Sequence[str], n_ranked: int, *, is_calibrated: bool) -> dict[str, str]:

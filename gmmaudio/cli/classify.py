@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from gmmaudio.cli.row_runs import RowRun
     from gmmaudio.evaluation import FailedInput
     from gmmaudio.models import Model, Prediction
+    from gmmaudio.pipeline.batch_check import BatchCheck
     from gmmaudio.trials import GivenRows
 
 # what rounding may leave of priors that are named for all labels
@@ -110,6 +112,7 @@ def command(
     from gmmaudio.cli.resuming import RunOptions, closed, make_settings
     from gmmaudio.cli.row_runs import open_rows
     from gmmaudio.models import load_model, model_sha256
+    from gmmaudio.pipeline.batch_check import BatchCheck
 
     given = rows_options.take_rows(run_options)
     going = RunOptions(**run_options)
@@ -137,9 +140,12 @@ def command(
             todo = _paths_to_read(run, files, output, by_name=given is not None)
             limits: dict[str, Any] = {"time_limit_s": time_limit_s, "memory_limit": memory_limit}
             values |= {"n_jobs": going.choose_jobs(n_jobs), "progress": progress, "cache": store, "cluster": cluster}
+            check = BatchCheck(loaded)
+            run.on_done = lambda shown, value: check.add(folder_of(shown), value)
             with closed(pipeline.classify(loaded, todo, rows=given, **limits, **values)) as predictions:
-                _write_answers(run, predictions, answer_format, failed)
+                _write_answers(run, predictions, answer_format, failed, check)
     console.say_failed(failed)
+    console.say_findings(check.findings())
     run.say_earlier()
     if run.n_failed:
         click.get_current_context().exit(EXIT_NOTHING if run.n_errors == run.n_done else EXIT_SOME_FAILED)
@@ -216,9 +222,13 @@ def _outputs(output: Path | None) -> list[tuple[str, Path]]:
 
 
 def _write_answers(
-    run: RowRun, predictions: Iterable[Prediction], answer_format: AnswerFormat, failed: list[FailedInput]
+    run: RowRun,
+    predictions: Iterable[Prediction],
+    answer_format: AnswerFormat,
+    failed: list[FailedInput],
+    check: BatchCheck,
 ) -> None:
-    """Write the row of every prediction, and add the inputs that failed to a list."""
+    """Write the row of every prediction and one on all of them, and add the inputs that failed to a list."""
     from gmmaudio.cli import console
     from gmmaudio.evaluation import FailedInput
 
@@ -229,9 +239,30 @@ def _write_answers(
         if not prediction.scores:
             failure = prediction.code or "failed"
             failed.append(FailedInput(shown, prediction.code or "", prediction.message or ""))
-        run.add(answer_format.row(shown, prediction), prediction.status, failure)
+        run.add(answer_format.row(shown, prediction), prediction.status, failure, check.value_of(prediction))
         console.say_notes(shown, prediction.notes)
-    run.finish()
+
+    def closing() -> str:
+        findings = check.findings()
+        return answer_format.closing(findings) if findings and answer_format.closing else ""
+
+    run.finish(closing)
+
+
+def folder_of(shown: str) -> str:
+    """Return the folder of an input, as it was named; empty where no folder was.
+
+    Parameters
+    ----------
+    shown : str
+        The input, as it is called in the output.
+
+    Examples
+    --------
+    >>> folder_of("night/1.wav"), folder_of("1.wav")
+    ('night', '')
+    """
+    return os.path.dirname(shown)  # noqa: PTH120 - a name, not a path that is there
 
 
 def label_priors(arguments: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, float] | None:

@@ -53,6 +53,7 @@ def _everything(model: Model) -> dict[str, Any]:
         "features": model.features.to_dict(),
         "calibration": None if model.calibration is None else model.calibration.to_dict(),
         "open_set": None if model.open_set is None else asdict(model.open_set),
+        "familiarity": None if model.familiarity is None else asdict(model.familiarity),
         "training": model.training.to_dict(),
     }
 
@@ -69,7 +70,7 @@ def row_name(model: Model) -> str:
 
 
 def confidence_lines(model: Model) -> list[str]:
-    """Return the lines on calibration and on the open-set threshold.
+    """Return the lines on calibration, on the open-set threshold and on the check of batches.
 
     Parameters
     ----------
@@ -85,6 +86,8 @@ def confidence_lines(model: Model) -> list[str]:
         ]
     if model.open_set is not None:
         lines.append(f"unknown: {model.open_set.reason}")
+    if model.familiarity is not None:
+        lines.append(f"batches: {model.familiarity.description}")
     return lines
 
 

@@ -71,6 +71,8 @@ class RowRun(JournalledRun):
     ) -> None:
         super().__init__(journal, options)
         self.rows, self.settings = rows, settings
+        # told of every input that is done, in order, what it counts in a check of the whole run
+        self.on_done: Callable[[str, float | None], None] | None = None
         self._queue: deque[Place] = deque()
         self._separator = self._tail = ""
         self._is_first = True
@@ -117,7 +119,7 @@ class RowRun(JournalledRun):
         file, _ = self._first()
         return file
 
-    def add(self, text: str, status: str, failure: str | None) -> None:
+    def add(self, text: str, status: str, failure: str | None, value: float | None = None) -> None:
         """Write the answer for the next input.
 
         Parameters
@@ -128,19 +130,31 @@ class RowRun(JournalledRun):
             The status of the answer.
         failure : str or None
             Reason code, where there is no answer.
+        value : float or None
+            What the input counts in a check of the whole run.
         """
         file, stamp = self._first()
         if self.journal is not None:
             # first, so that no row is in the output that the journal does not have
-            self.journal.add(JournalEntry(file.shown, stamp, status, failure, text))
+            self.journal.add(JournalEntry(file.shown, stamp, status, failure, text, value=value))
         self._write_row(text, is_new=True)
         self._queue.popleft()
         self.count(status, failure, is_new=True)
+        self._tell(file.shown, value)
         self._write_done()
 
-    def finish(self) -> None:
-        """Write the end, and bring all rows to disk."""
+    def finish(self, closing: Callable[[], str] = str) -> None:
+        """Write the end, and bring all rows to disk.
+
+        Parameters
+        ----------
+        closing : callable
+            Returns a last row on all inputs, once they are done; none where it is empty.
+        """
         self._write_done()
+        last = closing()
+        if last:
+            self._write_row(last, is_new=True)
         self._write(self._tail, is_new=True)
         if self.rows is not None and self.journal is not None:
             # a power failure may lose an output that the journal can restore, and not the other way round
@@ -180,6 +194,12 @@ class RowRun(JournalledRun):
             self._write_row(entry.row, is_new=False)
             self._queue.popleft()
             self.count(entry.status, entry.code, is_new=False)
+            self._tell(entry.path, entry.value)
+
+    def _tell(self, path: str, value: float | None) -> None:
+        """Tell what an input counts in a check of the whole run."""
+        if self.on_done is not None:
+            self.on_done(path, value)
 
     def _write_row(self, text: str, *, is_new: bool) -> None:
         """Write a row, in one piece with what separates it from the one before."""

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from gmmaudio.models.calibration import Calibration, fit_calibration
     from gmmaudio.models.clip_statistics import Background, ClipStatistics, Shard, fit_statistics, without_rows
     from gmmaudio.models.explanations import Explanation, explain_rows
+    from gmmaudio.models.familiarity import Familiarity, fit_familiarity
     from gmmaudio.models.file import from_bytes, holds_statistics, load_model, model_sha256, save_model, to_bytes
-    from gmmaudio.models.fitting import Fitted, fit_trials, learn_open_set_threshold
+    from gmmaudio.models.fitting import Fitted, fit_trials, learn_limits, learn_open_set_threshold
     from gmmaudio.models.heads import Head, Linear, Mixtures
     from gmmaudio.models.inner_folds import OutOfFold, out_of_fold_scores
     from gmmaudio.models.kind import Candidate, Kind
@@ -36,7 +37,8 @@ else:
             "gmmaudio.models.clip_statistics": "Background ClipStatistics Shard fit_statistics without_rows",
             "gmmaudio.models.explanations": "Explanation explain_rows",
             "gmmaudio.models.file": "from_bytes holds_statistics load_model model_sha256 save_model to_bytes",
-            "gmmaudio.models.fitting": "Fitted fit_trials learn_open_set_threshold",
+            "gmmaudio.models.familiarity": "Familiarity fit_familiarity",
+            "gmmaudio.models.fitting": "Fitted fit_trials learn_limits learn_open_set_threshold",
             "gmmaudio.models.heads": "Head Linear Mixtures",
             "gmmaudio.models.inner_folds": "OutOfFold out_of_fold_scores",
             "gmmaudio.models.kind": "Candidate Kind",
@@ -70,6 +72,7 @@ __all__ = [
     "ClipStatistics",
     "EmSettings",
     "Explanation",
+    "Familiarity",
     "Fit",
     "Fitted",
     "FrameGmmSettings",
@@ -100,6 +103,7 @@ __all__ = [
     "explain_rows",
     "find_kind",
     "fit_calibration",
+    "fit_familiarity",
     "fit_open_set_threshold",
     "fit_scorer",
     "fit_statistics",
@@ -107,6 +111,7 @@ __all__ = [
     "from_bytes",
     "gmm_scorer",
     "holds_statistics",
+    "learn_limits",
     "learn_open_set_threshold",
     "load_model",
     "load_statistics",

@@ -28,6 +28,7 @@ from gmmaudio.errors import GmmaudioError, ModelFileError, ReadError, SettingErr
 from gmmaudio.features import FeatureSettings, FrameSettings, FrontEndTables, table_sizes, tensor_table
 from gmmaudio.files import MODEL_BYTES, STATISTICS_BYTES, in_units, open_limited, read_limited
 from gmmaudio.models.calibration import Calibration
+from gmmaudio.models.familiarity import Familiarity
 from gmmaudio.models.heads import Head
 from gmmaudio.models.kind_settings import MAX_COMPONENTS, KindSettings
 from gmmaudio.models.kinds import find_kind
@@ -210,6 +211,7 @@ def to_bytes(model: Model) -> bytes:
         "features": model.features.to_dict(),
         "calibration": None if model.calibration is None else model.calibration.to_dict(),
         "open_set": None if model.open_set is None else asdict(model.open_set),
+        "familiarity": None if model.familiarity is None else asdict(model.familiarity),
         "training": _as_columns(model.training.to_dict()),
     }
     if sum(tensor.nbytes for tensor in tensors.values()) > MODEL_BYTES - MAX_HEADER_BYTES:
@@ -353,7 +355,7 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
     # before 2.0 each clip is a mapping
     training = TrainingSummary.from_dict(_as_rows(header["training"]) if has_tables else header["training"])
     features = FeatureSettings.from_dict(header["features"])
-    calibration, open_set = header.get("calibration"), header.get("open_set")
+    calibration, open_set, familiarity = (header.get(name) for name in ("calibration", "open_set", "familiarity"))
     tables, tensors = divided(tensors, TABLES_PREFIX) if has_tables else ({}, tensors)
     model = Model(
         features,
@@ -362,6 +364,7 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
         None if calibration is None else Calibration.from_dict(calibration),
         None if open_set is None else OpenSetThreshold.from_dict(open_set),
         read_tables(features.sound_frames, tables) if has_tables and not (features.is_given and not tables) else None,
+        None if familiarity is None else Familiarity.from_dict(familiarity),
     )
     labels = set(model.scorer.labels)
     for name, by_label in (("seconds", training.seconds), ("rows", training.rows)):

@@ -1,4 +1,4 @@
-"""A model (front end, scorer, calibration, open-set threshold), the summary of its training, and its predictions."""
+"""A model (front end, scorer, calibration, open-set threshold, familiarity), its training, and its predictions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from gmmaudio.errors import SettingError
 from gmmaudio.features import FeatureSettings, FrontEndTables, Rows, check_designed, design_tables
 from gmmaudio.findings import Finding
 from gmmaudio.models.calibration import Calibration
+from gmmaudio.models.familiarity import Familiarity
 from gmmaudio.models.kind_settings import KindSettings, check_whole
 from gmmaudio.models.kinds import settings_from_dict
 from gmmaudio.models.open_set import OpenSetThreshold
@@ -216,6 +217,9 @@ class Prediction:
     shares : mapping of str to float or None
         Of a long clip, the share of each label, and of ``unknown``, in the sound that is not silent, 0..1, the greatest
         first; None for a clip that was scored as one.
+    familiarity : float or None
+        How the clip scores beside clips of groups that were held out in training: deviations from their mean, below 0
+        where it scores lower. For batches (:class:`gmmaudio.models.Familiarity`); one clip tells little.
 
     Examples
     --------
@@ -233,6 +237,7 @@ class Prediction:
     message: str | None = None
     notes: tuple[AudioNote, ...] = ()
     shares: Mapping[str, float] | None = None
+    familiarity: float | None = None
 
     def to_dict(self, n: int | None = None) -> dict[str, Any]:
         """Return plain values for JSON, with the length in whole milliseconds.
@@ -251,6 +256,7 @@ class Prediction:
             "probability": None if self.probability is None else dict(self.probability),
             "duration_s": duration_s,
             **({} if self.shares is None else {"shares": dict(self.shares)}),
+            **({} if self.familiarity is None else {"familiarity": round(self.familiarity, 3)}),
             **({} if self.code is None else {"code": self.code, "message": self.message}),
             **({"notes": [asdict(note) for note in self.notes]} if self.notes else {}),
         }
@@ -280,7 +286,7 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Recogniser:
-    """A scorer with its calibration and its open-set threshold.
+    """A scorer with its calibration, its open-set threshold and its familiarity.
 
     Parameters
     ----------
@@ -290,6 +296,8 @@ class Recogniser:
         Makes them probabilities; None where it could not be learned.
     open_set : OpenSetThreshold or None
         When a clip is of no known label; None where it was not learned.
+    familiarity : Familiarity or None
+        How held-out groups score; None where it was not learned.
 
     Examples
     --------
@@ -303,6 +311,7 @@ class Recogniser:
     scorer: Scorer
     calibration: Calibration | None = None
     open_set: OpenSetThreshold | None = None
+    familiarity: Familiarity | None = None
 
     @property
     def is_open_set(self) -> bool:
@@ -337,6 +346,7 @@ class Recogniser:
             probability=None if posterior is None else _named(labels, posterior),
             code=None if reason is None else NO_LABEL,
             message=reason,
+            familiarity=None if self.familiarity is None else self.familiarity.value(scores),
         )
 
     def prior_of(self, priors: Mapping[str, float]) -> npt.NDArray[np.float64]:
@@ -397,6 +407,8 @@ class Model:
         When a clip is of no known label.
     tables : FrontEndTables or None
         Tables of the front end; None, as in older files, leaves them to be designed. Frames that are given have none.
+    familiarity : Familiarity or None
+        How held-out groups score, by which batches are checked; None, as in files before 2.1, checks none.
 
     Attributes
     ----------
@@ -422,6 +434,7 @@ class Model:
     calibration: Calibration | None = None
     open_set: OpenSetThreshold | None = None
     tables: FrontEndTables | None = None
+    familiarity: Familiarity | None = None
     # not copied by dataclasses.replace: a changed model is not that of the file
     file_sha256: str | None = field(default=None, init=False)
 
@@ -452,8 +465,8 @@ class Model:
 
     @property
     def recogniser(self) -> Recogniser:
-        """The scorer with its calibration and open-set threshold."""
-        return Recogniser(self.scorer, self.calibration, self.open_set)
+        """The scorer with its calibration, open-set threshold and familiarity."""
+        return Recogniser(self.scorer, self.calibration, self.open_set, self.familiarity)
 
     def predict(self, rows: Rows, priors: Mapping[str, float] | None = None) -> Prediction:
         """Return the prediction for a clip's rows.

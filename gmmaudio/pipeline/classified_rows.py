@@ -18,6 +18,8 @@ from gmmaudio.text_tables import TextTable, decode_text, list_lines, parse_table
 
 EXPECTED = 'expected the output of classify with `output_format="csv"` or `output_format="jsonl"`'
 STATUSES = ("ok", "mixed", "unknown", "error")
+# status of a JSON object that is of no clip, but on all of them
+BATCH = "batch"
 PROBABILITY = "probability:"
 # what a parquet file begins with
 PARQUET_MARK = b"PAR1"
@@ -115,6 +117,8 @@ def _json_clips(text: str, name: str) -> Iterator[ClassifiedClip]:
     for where, values in _json_rows(text, name):
         if not isinstance(values, dict):
             raise CorpusError(f"{where}: is no JSON object; {EXPECTED}")
+        if values.get("status") == BATCH:
+            continue
         given = values.get("probability")
         numbers = given if isinstance(given, dict) else {}
         probability = {str(label): _share(where, value) for label, value in numbers.items() if value is not None}

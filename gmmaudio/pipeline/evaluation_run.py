@@ -23,6 +23,7 @@ from gmmaudio.models import Model, model_sha256
 from gmmaudio.names import respell
 from gmmaudio.pipeline import analyses
 from gmmaudio.pipeline.arguments import as_corpus, as_spool, as_store
+from gmmaudio.pipeline.batch_check import check_scored
 from gmmaudio.pipeline.leakage import check_copies, check_model
 from gmmaudio.pipeline.own_rows import (
     check_given,
@@ -160,7 +161,7 @@ def evaluate(
             scored,
             model.scorer.labels,
             _protocol(model, options, _scored_part(corpus, split), scored, unknown_labels, command, clock),
-            (*findings, *check_open_set(scored, out_of_set, _threshold_note(model))),
+            (*findings, *check_scored(model, scored), *check_open_set(scored, out_of_set, _threshold_note(model))),
             trial_set.failed,
             slices=slices,
             similarity=analyses.model_similarity(model.scorer),

@@ -258,6 +258,11 @@ def _confidence(model: Model, reports: Sequence[CardReport]) -> list[str]:
             'A clip that is far from all labels is answered with "unknown", at the price of up to '
             f"{100 * threshold.false_rejection:.0f} % of the clips that have a known label.{auroc}"
         )
+    if model.familiarity is not None:
+        lines.append(
+            "Whether many recordings together score lower than groups that were held out in training, so that "
+            f"probabilities are not to be trusted: {_md(model.familiarity.description)}."
+        )
     return lines
 
 

@@ -23,7 +23,7 @@ from gmmaudio.models import (
     TrainingClip,
     TrainingSummary,
     fit_trials,
-    learn_open_set_threshold,
+    learn_limits,
     preset_of,
     tuning,
 )
@@ -214,7 +214,7 @@ def fit_model(
         # their keys would be those of a fit to the rows of these trials
         run = replace(run, checkpoints=None)
     fitted = fit_trials(trials, recipe, run, fit=fit)
-    open_set = learn_open_set_threshold(trials, recipe, fitted, run)
+    open_set, familiarity = learn_limits(trials, recipe, fitted, run)
     findings += fitted.findings + check_traces(fitted.traces)
     if fitted.recogniser.calibration is not None and any(trial.held_out_by is None for trial in trials):
         findings += (FILES_AS_GROUPS,)
@@ -222,7 +222,7 @@ def fit_model(
     scorer, calibration = fitted.recogniser.scorer, fitted.recogniser.calibration
     if tables is None and not recipe.features.is_given:
         tables = design_tables(recipe.features.sound_frames)
-    return Model(recipe.features, scorer, summary, calibration, open_set, tables), fitted.traces
+    return Model(recipe.features, scorer, summary, calibration, open_set, tables, familiarity), fitted.traces
 
 
 def check_trial_set(trial_set: TrialSet) -> tuple[Finding, ...]:

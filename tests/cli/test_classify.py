@@ -14,8 +14,9 @@ import soundfile
 
 from gmmaudio.audio import read_audio
 from gmmaudio.features import extract, make_features
-from gmmaudio.models import load_model, save_model
-from tests.cli.conftest import lines_of_json, rows_of_csv
+from gmmaudio.models import Familiarity, load_model, save_model
+from gmmaudio.pipeline.classified_rows import read_classified
+from tests.cli.conftest import json_of, lines_of_json, rows_of_csv
 
 
 def test_the_command_takes_priors(command, corpus, tmp_path):
@@ -313,3 +314,58 @@ def test_a_model_knows_the_labels_and_groups_of_a_corpus_in_the_other_normal_for
     codes = {finding["code"] for finding in report["findings"]}
     assert "group_trained_on" in codes
     assert "labels_not_in_model" not in codes
+
+
+@pytest.fixture
+def strange(model, tmp_path):
+    """The file of a model to which all clips of the corpus score lower than held-out groups."""
+    familiarity = Familiarity("score", 1e4, 100.0, 0.5, -2.0, 0.05, 0.04, {"labels": 0.9}, 300, 60)
+    save_model(replace(model, familiarity=familiarity), tmp_path / "strange.gmm")
+    return tmp_path / "strange.gmm"
+
+
+def test_a_batch_that_scores_lower_is_said_at_the_end(command, strange, corpus):
+    folder = corpus.root / "low"
+    result = command("classify", strange, folder)
+    assert result.code == 0
+    said = result.err.splitlines()[-1]
+    assert said.startswith("warning: these 6 recordings score lower than held-out groups of the training set do (mean ")
+    assert len(result.out.splitlines()) == 6
+    *rows, last = lines_of_json(command("classify", strange, folder, "--format", "jsonl"))
+    assert (last["path"], last["status"], last["label"]) == (None, "batch", None)
+    assert [finding["code"] for finding in last["findings"]] == ["unfamiliar_recordings"]
+    assert all(row["familiarity"] < -9 for row in rows)
+    whole = json_of(command("classify", strange, folder, "--format", "json"))
+    assert whole == [*rows, last]
+    few = command("classify", strange, folder / "ann", "--format", "json")
+    assert [row["status"] for row in json_of(few)] == ["ok", "ok"]
+    assert few.err == ""
+    assert len(command("classify", strange, folder, "--format", "csv").out.splitlines()) == 7
+
+
+def test_what_holds_for_all_folders_is_said_once(command, strange, corpus, tmp_path):
+    for folder, n in (("many", 5), ("few", 1)):
+        (tmp_path / folder).mkdir()
+        for i in range(n):
+            shutil.copy(corpus.root / "low" / "ann" / "0.wav", tmp_path / folder / f"{i}.wav")
+    result = command("classify", strange, tmp_path, "--quiet")
+    skipped, line = result.err.splitlines()
+    assert skipped == "skipped 1 file without an audio suffix"
+    assert line.startswith("warning: these 6 recordings score lower")
+
+
+@pytest.mark.parametrize("output_format", ["jsonl", "json", "csv"])
+def test_a_batch_is_checked_alike_by_jobs_and_by_runs_that_go_on(command, strange, corpus, tmp_path, output_format):
+    words = ("classify", strange, corpus.root / "low", "--format", output_format, "--cache", "none")
+    alone = command(*words, "--jobs", "1")
+    two = command(*words, "--jobs", "2")
+    assert (two.out, two.err) == (alone.out, alone.err)
+    whole = command(*words, "-o", tmp_path / "whole")
+    again = command(*words, "-o", tmp_path / "whole", "--resume", "--jobs", "1")
+    assert again.err == whole.err == alone.err
+    assert (tmp_path / "whole").read_bytes().decode() == alone.out
+
+
+def test_the_row_on_the_batch_is_no_clip_to_those_that_read_the_output(command, strange, corpus, tmp_path):
+    command("classify", strange, corpus.root / "low", "-o", tmp_path / "low.json")
+    assert len(read_classified(tmp_path / "low.json")) == 6

@@ -239,7 +239,8 @@ def test_memory_grows_no_faster_than_the_scores_of_all_clips_for_all_labels():
     fused = rng.normal(size=(len(codes), n_labels)) + 3 * (codes[:, None] == np.arange(n_labels))
     tracemalloc.start()
     rounds = (
-        (score_statistics(a, None), score_statistics(b, None)) for a, b in _leave_columns_out(fused, codes, range(120))
+        (score_statistics(one.inside, None), score_statistics(one.outside, None))
+        for one in _leave_columns_out(fused, codes, codes.astype(str), range(120))
     )
     found = fit_open_set_threshold(score_statistics(fused, None), rounds)
     _, peak = tracemalloc.get_traced_memory()
