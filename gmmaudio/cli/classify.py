@@ -112,7 +112,6 @@ def command(
     from gmmaudio.cli.resuming import RunOptions, closed, make_settings
     from gmmaudio.cli.row_runs import open_rows
     from gmmaudio.models import load_model, model_sha256
-    from gmmaudio.pipeline.batch_check import BatchCheck
 
     given = rows_options.take_rows(run_options)
     going = RunOptions(**run_options)
@@ -140,8 +139,7 @@ def command(
             todo = _paths_to_read(run, files, output, by_name=given is not None)
             limits: dict[str, Any] = {"time_limit_s": time_limit_s, "memory_limit": memory_limit}
             values |= {"n_jobs": going.choose_jobs(n_jobs), "progress": progress, "cache": store, "cluster": cluster}
-            check = BatchCheck(loaded)
-            run.on_done = lambda shown, value: check.add(folder_of(shown), value)
+            check = _check_batch(loaded, run)
             with closed(pipeline.classify(loaded, todo, rows=given, **limits, **values)) as predictions:
                 _write_answers(run, predictions, answer_format, failed, check)
     console.say_failed(failed)
@@ -219,6 +217,15 @@ def _outputs(output: Path | None) -> list[tuple[str, Path]]:
 
     paths = [] if output is None else [output, journal_beside(output)]
     return [(f"-o {path} would overwrite", path) for path in paths]
+
+
+def _check_batch(model: Model, run: RowRun) -> BatchCheck:
+    """Return the check of all inputs of a run and of their folders, which it is told of as they are done."""
+    from gmmaudio.pipeline.batch_check import BatchCheck
+
+    check = BatchCheck(model)
+    run.on_done = lambda shown, value: check.add(folder_of(shown), value)
+    return check
 
 
 def _write_answers(

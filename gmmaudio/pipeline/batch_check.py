@@ -81,7 +81,7 @@ class BatchCheck:
         self._folders: dict[str, RunningMean] = {}
 
     def value_of(self, prediction: Prediction) -> float | None:
-        """Return what a recording counts in the check; None where it was not scored, or is too short for it.
+        """Return the value of a recording in the check; None where it was not scored, or is too short for it.
 
         Parameters
         ----------
