@@ -107,7 +107,6 @@ def command(
 ) -> None:
     """Classify each PATH: an audio file, a folder of them, or - for audio on standard input; or all clips of --rows."""
     from gmmaudio import pipeline
-    from gmmaudio.cli import console
     from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.cli.resuming import RunOptions, closed, make_settings
     from gmmaudio.cli.row_runs import open_rows
@@ -142,9 +141,7 @@ def command(
             check = _check_batch(loaded, run)
             with closed(pipeline.classify(loaded, todo, rows=given, **limits, **values)) as predictions:
                 _write_answers(run, predictions, answer_format, failed, check)
-    console.say_failed(failed)
-    console.say_findings(check.findings())
-    run.say_earlier()
+    _say_rest(run, failed, check)
     if run.n_failed:
         click.get_current_context().exit(EXIT_NOTHING if run.n_errors == run.n_done else EXIT_SOME_FAILED)
 
@@ -226,6 +223,15 @@ def _check_batch(model: Model, run: RowRun) -> BatchCheck:
     check = BatchCheck(model)
     run.on_done = lambda shown, value: check.add(folder_of(shown), value)
     return check
+
+
+def _say_rest(run: RowRun, failed: Sequence[FailedInput], check: BatchCheck) -> None:
+    """Write to stderr what is to be said of all inputs."""
+    from gmmaudio.cli import console
+
+    console.say_failed(failed)
+    console.say_findings(check.findings())
+    run.say_earlier()
 
 
 def _write_answers(
