@@ -64,6 +64,7 @@ CODES = {
         *("class_folders_alike", "inner_splits_read"),
         *("fewer_components", "fold_column_divides_group", "interval_inside_groups", "no_random_split", "note"),
         *("open_set_counts", "open_set_not_measured", "random_split_gap", "remainders_left_out", "sound_as_read"),
+        *("group_of_several_sources", "source_gap", "sources_not_left_out"),
         *("recordings_without_truth", "source_unknown", "truth_labels_as_statuses"),
         *("given_rows", "group_in_several_statistics", "ubm_of_other_clips"),
         *("columns_left_out", "criteria_disagree", "rows_without_values"),
@@ -71,7 +72,7 @@ CODES = {
     "passed": {
         *("groups_known", "labels_have_two_groups", "labels_have_two_sources", "no_audio_on_both_sides"),
         *("no_audio_trained_on", "no_group_in_two_folds", "no_group_on_both_sides", "no_group_trained_on"),
-        *("familiar_recordings", "one_source", "tuned_inside"),
+        *("familiar_recordings", "one_source", "sources_held_out", "tuned_inside"),
     },
 }
 

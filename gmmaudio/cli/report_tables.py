@@ -9,13 +9,15 @@ from gmmaudio.cli.console import finding_line
 from gmmaudio.cli.flags import with_flags
 from gmmaudio.cli.terminal_tables import make_table, print_captured
 from gmmaudio.evaluation import Report, Slice, percent
-from gmmaudio.evaluation.metrics import shown_metrics
+from gmmaudio.evaluation.metrics import METRICS, shown_metrics
 from gmmaudio.evaluation.slices import slice_tables
 from gmmaudio.names import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from gmmaudio.evaluation.left_out_sources import SourcesLeftOut
 
 # a table of more labels is wider than any terminal, and takes seconds
 MATRIX_LABELS = 100
@@ -38,6 +40,9 @@ def _print_report(console: Console, report: Report) -> None:
 
     for line in _lines(report):
         console.print(Text(printable(line)), soft_wrap=True)
+    if report.sources_left_out is not None:
+        console.print(_left_out_metrics(report.sources_left_out))
+        console.print(_left_out_labels(report.sources_left_out))
     console.print(_per_label(report))
     if len(report.labels) <= MATRIX_LABELS:
         console.print(_confusion(report))
@@ -50,7 +55,7 @@ def _print_report(console: Console, report: Report) -> None:
 
 def _lines(report: Report) -> list[str]:
     """Return the lines above the tables."""
-    lines = [report.headline]
+    lines = [*report.headlines]
     if report.paragraph:
         lines.append(with_flags(report.paragraph))
     balanced = report.intervals["balanced_accuracy"]
@@ -63,6 +68,30 @@ def _lines(report: Report) -> list[str]:
     shown = [f"{metric.title} {metric.text(value)}" for metric, value in values if value is not None]
     calibrated = " (the scores are not calibrated: only the minima of Cavg and Cllr are informative)"
     return [*lines, ", ".join(shown) + (calibrated if report.metrics.computed_from == "score" else "")]
+
+
+def _left_out_metrics(left_out: SourcesLeftOut) -> Table:
+    """Return the metrics with sources left out, beside those of the same clips by group, as a table."""
+    rows = []
+    for metric in (metric for metric in METRICS if {"headline", "console"} & set(metric.shown)):
+        if left_out.metrics.values.get(metric.name) is None:
+            continue
+        pair = left_out.metrics.intervals.get(metric.name)
+        between = "–" if pair is None else f"{metric.text(pair[0])} to {metric.text(pair[1])}"
+        values = left_out.metrics.values[metric.name], left_out.known_sources.get(metric.name)
+        rows.append([metric.title, metric.text(values[0]), between, metric.text(values[1])])
+    heads = ("", "new source", "95 % interval", "the same clips, known source")
+    return make_table("Sources left out, and the same clips by group", heads, rows)
+
+
+def _left_out_labels(left_out: SourcesLeftOut) -> Table:
+    """Return the metrics of the labels that were scored with their sources left out, as a table."""
+    rows = []
+    for label in left_out.scored_labels:
+        row = left_out.metrics.per_label[label]
+        n_groups = "–" if row["n_groups"] is None else str(row["n_groups"])
+        rows.append([label, *(_share(row[k]) for k in ("precision", "recall", "f1")), str(row["n"]), n_groups])
+    return make_table("Per label, sources left out", ("label", "precision", "recall", "F1", "n", "groups"), rows)
 
 
 def _per_label(report: Report) -> Table:

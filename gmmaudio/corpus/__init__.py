@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gmmaudio.corpus.fingerprint import Fingerprint, compute_fingerprint, from_hex, to_hex
     from gmmaudio.corpus.reading import list_audio, read_manifest, scan_folder
     from gmmaudio.corpus.shards import digest_clips, select_shard
+    from gmmaudio.corpus.source_division import source_folds
     from gmmaudio.corpus.split import (
         Fold,
         column_folds,
@@ -44,6 +45,7 @@ else:
             "gmmaudio.corpus.fingerprint": "Fingerprint compute_fingerprint from_hex to_hex",
             "gmmaudio.corpus.reading": "list_audio read_manifest scan_folder",
             "gmmaudio.corpus.shards": "digest_clips select_shard",
+            "gmmaudio.corpus.source_division": "source_folds",
             "gmmaudio.corpus.split": "Fold column_folds group_keys leave_one_group_out plan_split random_folds "
             "scored_labels select_split straddling_groups",
         },
@@ -76,6 +78,7 @@ __all__ = [
     "scored_labels",
     "select_shard",
     "select_split",
+    "source_folds",
     "straddling_groups",
     "to_hex",
 ]

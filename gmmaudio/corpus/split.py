@@ -398,7 +398,7 @@ def _folds(fold_of: Sequence[str | None], labels: Sequence[str], groups: Sequenc
         if name is not None and label in scored:
             held_out_in[name].append(i)
     folds = []
-    for name in sorted(held_out_in, key=_natural):
+    for name in sorted(held_out_in, key=natural_order):
         held_out = held_out_in[name]
         left_out = frozenset(i for group in {groups[i] for i in held_out} for i in members[group])
         n_left_out = Counter(labels[i] for i in left_out)
@@ -411,6 +411,17 @@ def _folds(fold_of: Sequence[str | None], labels: Sequence[str], groups: Sequenc
     return folds
 
 
-def _natural(name: str) -> tuple[int, float, str]:
-    """Return a sorting key by which numbers come before names, and are sorted by value."""
+def natural_order(name: str) -> tuple[int, float, str]:
+    """Return a sorting key by which numbers come before names, and are sorted by value.
+
+    Parameters
+    ----------
+    name : str
+        Name of a fold.
+
+    Examples
+    --------
+    >>> sorted(["b", "10", "9"], key=natural_order)
+    ['9', '10', 'b']
+    """
     return (0, float(name), name) if name.isdecimal() else (1, 0.0, name)

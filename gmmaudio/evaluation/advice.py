@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gmmaudio.evaluation.confusion import CONFUSED_DISTANCE
+from gmmaudio.evaluation.expectations import expectation
+from gmmaudio.evaluation.statements import N_NAMED, Advice, label_names, plural, share_text
 from gmmaudio.findings import first_of, some_names
 
 if TYPE_CHECKING:
     from gmmaudio.evaluation.report import Report
     from gmmaudio.evaluation.slices import Slice
-
-Part = Literal["expectation", "unsafe", "remedy"]
-PARTS: tuple[Part, ...] = ("expectation", "unsafe", "remedy")
 
 # recall below a half: a clip of the label is more often missed than found; precision below a half: the label is more
 # often wrong than right where it is predicted
@@ -39,20 +38,6 @@ CONFUSED_SHARE = 0.2
 FLAT_GAIN = 0.02
 # one clip in ten: smaller losses under a degradation are within what folds and seeds change
 ROBUSTNESS_LOSS = 0.1
-# labels, pairs or conditions that a sentence names; the evidence has all
-N_NAMED = 3
-
-# findings that limit what a figure says, without making it wrong
-CAVEATS = (
-    "training_unknown",
-    "groups_not_comparable",
-    "single_clip_groups",
-    "similar_groups",
-    "interval_inside_groups",
-    "few_groups",
-)
-# findings under which it is not known whether the groups that were scored were trained on
-TRAINING_UNKNOWN = ("training_unknown", "groups_not_comparable")
 # condition of robustness -> the augmentation that trains on copies like it
 AUGMENTATION_OF = {
     "band limit 4 kHz": "band",
@@ -63,40 +48,6 @@ AUGMENTATION_OF = {
     "MP3": "mp3",
     "Opus": "opus",
 }
-
-
-@dataclass(frozen=True)
-class Advice:
-    """A statement on what results mean for new clips, or on what would make them better.
-
-    Parameters
-    ----------
-    code : str
-        Lower-case words joined by underscores, one for each rule; the same in all versions.
-    part : {"expectation", "unsafe", "remedy"}
-        What to expect of new clips, a label that is not safe, or what to add.
-    text : str
-        The statement, without a full stop. It names parameters of Python in single backticks.
-    evidence : str
-        The numbers that it rests on.
-    labels : tuple of str
-        The labels that it is about; none where it is about all.
-
-    Examples
-    --------
-    >>> advice = Advice("label_missed", "unsafe", "'jazz': 1 of 9 clips is recognised", "recall 11.1 %", ("jazz",))
-    >>> print(advice)
-    'jazz': 1 of 9 clips is recognised (recall 11.1 %)
-    """
-
-    code: str
-    part: Part
-    text: str
-    evidence: str
-    labels: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.text} ({self.evidence})"
 
 
 def advise(report: Report) -> tuple[Advice, ...]:
@@ -143,61 +94,11 @@ def advice_paragraph(advice: Sequence[Advice]) -> str:
     remedies = [str(each) for each in advice if each.part == "remedy"]
     if unsafe:
         more = len(unsafe) - N_NAMED
-        rest = f"; and {_plural(more, 'more label')}" if more > 0 else ""
+        rest = f"; and {plural(more, 'more label')}" if more > 0 else ""
         sentences.append(f"Not safe: {'; '.join(unsafe[:N_NAMED])}{rest}.")
     if remedies:
         sentences.append(f"To make it better: {'; '.join(remedies)}.")
     return " ".join(sentences)
-
-
-def expectation(report: Report) -> Iterator[Advice]:
-    """Yield the accuracy to expect of new clips, or why none can be expected.
-
-    Parameters
-    ----------
-    report : Report
-        Its findings decide: under an alarm, or without an interval, no figure is given for new clips.
-    """
-    shown, interval = f"{_share(report.accuracy)} of these clips are right", report.intervals["accuracy"]
-    alarms = [finding for finding in report.findings if finding.level == "alarm"]
-    caveats = [finding.text for code in CAVEATS for finding in report.findings if finding.code == code]
-    evidence = "; ".join([*_interval_text(interval), _protocol_text(report), *caveats])
-    if alarms:
-        reasons = "; ".join(finding.text for finding in alarms[:N_NAMED])
-        text = f"{shown}, but do not expect that of new clips: {reasons}"
-        yield Advice("accuracy_not_transferable", "expectation", text, evidence)
-        remedies = dict.fromkeys(finding.remedy for finding in alarms if finding.remedy)
-        if remedies:
-            evidence = _plural(len(alarms), "alarm")
-            yield Advice("alarms_to_clear", "remedy", f"clear the alarms first: {'; '.join(remedies)}", evidence)
-    elif interval is None:
-        text = f"{shown}; there is no interval, which takes two groups that differ, so nothing follows for new clips"
-        yield Advice("accuracy_without_interval", "expectation", text, evidence)
-    else:
-        whose = "sources" if report.protocol.group_by == "source" else "groups (artists, albums or speakers)"
-        text = (
-            f"of new clips, from {whose} that were not trained on and with labels as frequent as here, expect about "
-            f"{_share(report.accuracy)} to be right"
-        )
-        if any(finding.code in TRAINING_UNKNOWN for finding in report.findings):
-            text += ", provided that none of the groups scored here was trained on, which is unknown"
-        yield Advice("accuracy_expected", "expectation", text, evidence)
-        yield from _chance(report, interval[0])
-
-
-def _chance(report: Report, lower: float) -> Iterator[Advice]:
-    """Yield that an accuracy is not shown to be above that of the most frequent label, always predicted."""
-    counts = {label: row["n"] or 0 for label, row in report.per_label.items()}
-    most = max(counts, key=lambda label: counts[label])
-    share = counts[most] / sum(counts.values())
-    if len(report.protocol.scored_labels) > 1 and lower <= share:
-        yield Advice(
-            "not_above_chance",
-            "expectation",
-            f"this is not shown to be better than always answering {most!r}, which would be right for {_share(share)}",
-            f"the interval begins at {_share(lower)}",
-            (most,),
-        )
 
 
 def unsafe_labels(report: Report) -> Iterator[Advice]:
@@ -235,7 +136,7 @@ def _label_dangers(report: Report, label: str) -> Iterator[Advice]:
     if counts.n < MIN_CLIPS:
         reasons.append(("label_unproven", f"it was scored on {_clips(report, counts.n)} only"))
     elif counts.n_groups is not None and counts.n_groups < MIN_GROUPS and not counts.is_missed:
-        reasons.append(("label_unproven", f"it was scored on {_plural(counts.n_groups, 'group')} only"))
+        reasons.append(("label_unproven", f"it was scored on {plural(counts.n_groups, 'group')} only"))
     if reasons:
         yield Advice(
             reasons[0][0], "unsafe", f"{label!r}: {', '.join(text for _, text in reasons)}", counts.evidence, (label,)
@@ -245,7 +146,7 @@ def _label_dangers(report: Report, label: str) -> Iterator[Advice]:
 def _missed_text(report: Report, counts: _LabelCounts) -> str:
     """Return that a label is missed, with the number of its groups where they are few."""
     n_groups = counts.n_groups
-    few = f", all from {_plural(n_groups, 'group')}" if n_groups is not None and n_groups < FEW_LABEL_GROUPS else ""
+    few = f", all from {plural(n_groups, 'group')}" if n_groups is not None and n_groups < FEW_LABEL_GROUPS else ""
     return f"{counts.hits} of {_clips(report, counts.n)} {_be(counts.hits)} recognised{few}"
 
 
@@ -279,7 +180,7 @@ def groups_to_add(report: Report) -> Iterator[Advice]:
         yield Advice(
             "groups_missing",
             "remedy",
-            f"add clips of {_names(missed)} from other groups (artists, albums or speakers): {have} are few",
+            f"add clips of {label_names(missed)} from other groups (artists, albums or speakers): {have} are few",
             evidence,
             tuple(missed),
         )
@@ -288,7 +189,8 @@ def groups_to_add(report: Report) -> Iterator[Advice]:
         yield Advice(
             "groups_below_three",
             "remedy",
-            f"add groups of {_names(single)} until each has {MIN_GROUPS} or more, so that its figures can be relied on",
+            f"add groups of {label_names(single)} until each has {MIN_GROUPS} or more, so that its figures can be "
+            "relied on",
             first_of([f"{label!r} has {known[label]}" for label in single], N_NAMED),
             tuple(single),
         )
@@ -302,12 +204,12 @@ def _groups_evidence(report: Report, known: Mapping[str, int], missed: Sequence[
     most = max(known[label] for label in missed)
     more = [label for label in known if known[label] > most and _counts_of(report, label).n >= MIN_CLIPS]
     better = [label for label in known if known[label] <= most and _is_recognised(report, label)]
-    evidence = f"mean recall {_share(_mean_recall(report, missed))}"
+    evidence = f"mean recall {share_text(_mean_recall(report, missed))}"
     if more:
         if _mean_recall(report, more) <= _mean_recall(report, missed):
             return None
-        have = f"{_plural(len(more), 'label')} with {_plural_range([known[label] for label in more])}"
-        evidence += f", against {_share(_mean_recall(report, more))} for {have}"
+        have = f"{plural(len(more), 'label')} with {_plural_range([known[label] for label in more])}"
+        evidence += f", against {share_text(_mean_recall(report, more))} for {have}"
     if better:
         evidence += f"; but {some_names(better)} {_be(len(better))} recognised with as few: also listen to the mistakes"
     return evidence
@@ -345,7 +247,7 @@ def mutual_confusions(report: Report) -> Iterator[Advice]:
             f"{first!r} and {second!r} are taken for each other: add clips that tell them apart, "
             "check the labels of the mistakes, or make them one label",
             f"{counts[i, j]} of {counts[i].sum()} and {counts[j, i]} of {counts[j].sum()}; as one label "
-            f"{_share(float(merged))} would be right instead of {_share(report.accuracy)}{alike}",
+            f"{share_text(float(merged))} would be right instead of {share_text(report.accuracy)}{alike}",
             (first, second),
         )
 
@@ -473,7 +375,7 @@ class _LabelCounts:
     def evidence(self) -> str:
         """Recall and precision."""
         shares = [("recall", self.hits, self.n), ("precision", self.hits, self.n_predicted)]
-        return ", ".join(f"{name} {_share(hits / n)} ({hits} of {n})" for name, hits, n in shares if n)
+        return ", ".join(f"{name} {share_text(hits / n)} ({hits} of {n})" for name, hits, n in shares if n)
 
 
 def _counts_of(report: Report, label: str) -> _LabelCounts:
@@ -511,25 +413,9 @@ def _nearest_model(report: Report, label: str) -> str | None:
     return similarity.labels[int(np.nanargmin(row))]
 
 
-def _protocol_text(report: Report) -> str:
-    """Return the protocol, and what was scored."""
-    groups = {clip.group for clip in report.clips}
-    of_groups = "" if None in groups else f" of {_plural(len(groups), 'group')}"
-    repeats = f", {len(report.spread)} repeats" if len(report.spread) > 1 else ""
-    return (
-        f"{report.protocol.scheme}, {_plural(report.n, 'clip')}{of_groups}{repeats}; "
-        f"mean over labels {_share(report.balanced_accuracy)}"
-    )
-
-
 def _clips(report: Report, n: int) -> str:
     """Return a number of clips; of predictions where clips were scored in several repeats."""
-    return _plural(n, "clip" if len(report.spread) < 2 else "prediction")
-
-
-def _plural(n: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{n} {noun}{'' if n == 1 else 's'}"
+    return plural(n, "clip" if len(report.spread) < 2 else "prediction")
 
 
 def _be(n: int) -> str:
@@ -540,27 +426,12 @@ def _be(n: int) -> str:
 def _plural_range(numbers: Sequence[int]) -> str:
     """Return the least and the greatest of some numbers of groups."""
     low, high = min(numbers), max(numbers)
-    return _plural(high, "group") if low == high else f"{low} to {high} groups"
-
-
-def _names(labels: Sequence[str]) -> str:
-    """Return the first labels, quoted, and the number of the others."""
-    return some_names(labels, N_NAMED)
+    return plural(high, "group") if low == high else f"{low} to {high} groups"
 
 
 def _mean_recall(report: Report, labels: Sequence[str]) -> float:
     """Return the mean recall of some labels."""
     return sum(_recall(report, label) for label in labels) / len(labels)
-
-
-def _share(value: float) -> str:
-    """Return a share in per cent."""
-    return f"{100 * value:.1f} %"
-
-
-def _interval_text(pair: tuple[float, float] | None) -> list[str]:
-    """Return an interval of shares in per cent, nothing where there is none."""
-    return [] if pair is None else [f"95 % interval {100 * pair[0]:.1f} to {_share(pair[1])}"]
 
 
 def _points(difference: float | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from gmmaudio.evaluation.left_out_sources import SourcesLeftOut
 from gmmaudio.evaluation.records import ScoredClip
 from gmmaudio.evaluation.report import Report
 from gmmaudio.json_text import to_json
@@ -20,6 +21,9 @@ TABLES = (
     "per_label",
     "confusion",
     "clips",
+    "left_out_metrics",
+    "left_out_per_label",
+    "left_out_clips",
     "out_of_set",
     "slices",
     "repeats",
@@ -86,7 +90,24 @@ def tables(report: Report) -> dict[str, list[Row]]:
         "failed": [("path", "code", "message"), *((f.path, f.code, f.message) for f in report.failed)],
         "protocol": [("key", "value"), *((key, _cell(value)) for key, value in plain["protocol"].items())],
     }
-    return by_name | _curves(plain)
+    return by_name | _left_out(report.sources_left_out) | _curves(plain)
+
+
+def _left_out(left_out: SourcesLeftOut | None) -> dict[str, list[Row]]:
+    """Return the tables of predictions with sources left out; none where there are none."""
+    if left_out is None:
+        return {}
+    plain = left_out.to_dict()
+    intervals, known = plain["intervals"], plain["known_sources"]
+    metrics: list[Row] = [("metric", "value", "low", "high", "known_sources")]
+    for name in left_out.metrics.values:
+        metrics.append((name, plain[name], *(intervals.get(name) or (None, None)), known.get(name)))
+    metrics += [("n", left_out.n, None, None, left_out.n_known)]
+    return {
+        "left_out_metrics": metrics,
+        "left_out_per_label": _records([{"label": label} | row for label, row in plain["per_label"].items()]),
+        "left_out_clips": _clips(left_out.clips),
+    }
 
 
 def _clips(clips: Sequence[ScoredClip]) -> list[Row]:

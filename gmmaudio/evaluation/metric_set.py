@@ -101,11 +101,10 @@ def compute_metrics(
     for label in labels:
         table[label]["n_groups"] = n_groups.get(label, 0)
         table[label] |= data.detection.get(label, {})
-    computed = {metric.name: metric.function(data) for metric in metrics.METRICS}
-    values = {name: float(value) for name, value in computed.items() if value is not None}
+    values = metric_values(data)
     present = [metric for metric in metrics.METRICS if metric.name in values]
     return MetricSet(
-        values={name: value if math.isfinite(value) else None for name, value in values.items()},
+        values=values,
         intervals=_intervals(clips, data, present, progress),
         confusion=np.asarray(data.confusion, dtype=np.int64),
         per_label=table,
@@ -113,6 +112,25 @@ def compute_metrics(
         det=_det_curves(data),
         reliability=data.reliability,
     )
+
+
+def metric_values(data: MetricInput) -> dict[str, float | None]:
+    """Return the metrics that predictions have, by name; None where one is undefined.
+
+    Parameters
+    ----------
+    data : MetricInput
+        Predictions as arrays.
+
+    Examples
+    --------
+    >>> clip = ScoredClip("a.wav", ("a.wav",), "jazz", None, "a.wav", None, "", 0, "jazz", {})
+    >>> metric_values(MetricInput.of([clip], ["jazz"]))["accuracy"]
+    1.0
+    """
+    computed = {metric.name: metric.function(data) for metric in metrics.METRICS}
+    known = {name: float(value) for name, value in computed.items() if value is not None}
+    return {name: value if math.isfinite(value) else None for name, value in known.items()}
 
 
 def count_groups(labels: Sequence[str], groups: Sequence[str | None]) -> dict[str, int | None]:

@@ -15,14 +15,14 @@ import numpy as np
 
 from gmmaudio.canvas import paper
 from gmmaudio.evaluation import plots
-from gmmaudio.evaluation.advice import PARTS
 from gmmaudio.evaluation.confusion import Counts, Floats
 from gmmaudio.evaluation.detection import FALSE_ALARMS, DetCurve
-from gmmaudio.evaluation.metrics import Metric, shown_metrics
+from gmmaudio.evaluation.metrics import METRICS, Metric, shown_metrics
 from gmmaudio.evaluation.records import Protocol, ScoredClip
 from gmmaudio.evaluation.reliability import Reliability
 from gmmaudio.evaluation.report import Report, Similarity, spread_over_repeats
 from gmmaudio.evaluation.slices import slice_tables
+from gmmaudio.evaluation.statements import PARTS
 from gmmaudio.json_text import to_json
 from gmmaudio.names import named, printable
 from gmmaudio.values import checked
@@ -156,6 +156,7 @@ def _sections(report: Report, listen: Mapping[str, str]) -> list[Section]:
     """Return the parts of the page that this report has, in order."""
     sections = (
         Section("checks", "Read these first" if report.warnings else "Checks"),
+        _sources_left_out(report),
         _repeats(report),
         Section("confusion", "Confusion matrix", _confusion(report.confusion, report.labels)),
         Section("labels", "Per label", {"rows": report.per_label, "groups": report.group_columns}),
@@ -167,6 +168,14 @@ def _sections(report: Report, listen: Mapping[str, str]) -> list[Section]:
         Section("run", "What was run", _run(report.protocol)),
     )
     return [section for section in sections if section is not None]
+
+
+def _sources_left_out(report: Report) -> Section | None:
+    """Return the metrics of predictions with sources left out, None where there are none."""
+    if report.sources_left_out is None:
+        return None
+    metrics = [metric for metric in METRICS if metric.name in report.sources_left_out.metrics.values]
+    return Section("sources_left_out", "Sources left out", {"metrics": metrics})
 
 
 def _repeats(report: Report) -> Section | None:

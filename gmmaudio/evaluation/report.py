@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.advice import Advice, advice_paragraph, advise
+from gmmaudio.evaluation.advice import advice_paragraph, advise
 from gmmaudio.evaluation.confusion import (
     CONFUSED_DISTANCE,
     Counts,
@@ -21,14 +21,16 @@ from gmmaudio.evaluation.confusion import (
     confusion_matrix,
 )
 from gmmaudio.evaluation.intervals import Interval, Progress, silent
+from gmmaudio.evaluation.left_out_sources import SourcesLeftOut
 from gmmaudio.evaluation.metric_set import MetricSet, compute_metrics
 from gmmaudio.evaluation.records import FailedInput, Protocol, ScoredClip, respell_scored
 from gmmaudio.evaluation.slices import Slice, by_duration, by_source
+from gmmaudio.evaluation.statements import Advice
 from gmmaudio.evaluation.warnings import check_scored_clips
 from gmmaudio.findings import Finding, at_level, sort_findings
 
 # format of the JSON; a reader of 1.0 can read every 1.x
-FORMAT = "1.2"
+FORMAT = "1.3"
 N_MISTAKES = 20
 
 
@@ -83,6 +85,9 @@ class Report:
         Predictions for clips of labels that the model does not have: in the metrics of the open set only.
     advice : tuple of Advice
         What to expect of new clips, labels that are not safe, and what would make it better.
+    sources_left_out : SourcesLeftOut or None
+        What models scored that were trained on no clip of the source: the headline, where it is known. All other
+        metrics are of the protocol.
 
     Examples
     --------
@@ -106,6 +111,7 @@ class Report:
     run: Mapping[str, Any] = field(default_factory=dict)
     out_of_set: tuple[ScoredClip, ...] = ()
     advice: tuple[Advice, ...] = ()
+    sources_left_out: SourcesLeftOut | None = None
 
     @property
     def accuracy(self) -> float:
@@ -161,14 +167,29 @@ class Report:
 
     @property
     def headline(self) -> str:
-        """Accuracy in one sentence, with its interval and protocol."""
-        interval = self.intervals["accuracy"]
-        between = "no interval: one group only" if interval is None else f"95 % interval {percent(interval)}"
+        """Accuracy in one sentence for each protocol, with its interval: on new sources first, where that is known."""
+        return "; ".join(self.headlines)
+
+    @property
+    def headlines(self) -> tuple[str, ...]:
+        """The parts of the headline: accuracy on recordings of a new source, where it is known, then on new groups."""
         failed = f"; {len(self.failed)} input{'s' * (len(self.failed) != 1)} failed" if self.failed else ""
+        n_labels = len(self.protocol.scored_labels)
+        of_groups = _accuracy_text(self.metrics, self.n, n_labels, self.protocol.scheme) + failed
+        if self.sources_left_out is None:
+            return (of_groups,)
+        left_out = self.sources_left_out
+        n_labels = len(left_out.scored_labels)
+        of_sources = _accuracy_text(left_out.metrics, left_out.n, n_labels, left_out.scheme)
         return (
-            f"Accuracy {100 * self.accuracy:.1f} % ({between}), balanced {100 * self.balanced_accuracy:.1f} %, "
-            f"{self.n} clips, {len(self.protocol.scored_labels)} labels, {self.protocol.scheme}{failed}"
+            f"On recordings of a new source: {_lowered(of_sources)}",
+            f"On new groups of known sources: {_lowered(of_groups)}",
         )
+
+    @property
+    def speaks_of_new_recordings(self) -> str:
+        """The part of the report whose metrics speak of new recordings: ``sources_left_out``, or ``protocol``."""
+        return "protocol" if self.sources_left_out is None else "sources_left_out"
 
     @property
     def paragraph(self) -> str:
@@ -205,6 +226,8 @@ class Report:
             "slices": {name: [asdict(row) for row in rows] for name, rows in self.slices.items()},
             "similarity": None if self.similarity is None else _plain(asdict(self.similarity)),
             "protocol": asdict(self.protocol),
+            "speaks_of_new_recordings": self.speaks_of_new_recordings,
+            "sources_left_out": None if self.sources_left_out is None else self.sources_left_out.to_dict(),
             "advice": {"paragraph": self.paragraph, "items": [_plain(asdict(each)) for each in self.advice]},
             "findings": [asdict(finding) for finding in self.findings],
             "clips": [clip.to_dict() for clip in self.clips],
@@ -226,6 +249,7 @@ def make_report(
     run: Mapping[str, Any] | None = None,
     out_of_set: Sequence[ScoredClip] = (),
     n_training_groups: Mapping[str, int | None] | None = None,
+    sources_left_out: SourcesLeftOut | None = None,
     progress: Progress = silent,
 ) -> Report:
     """Return the report of predictions, made by any system.
@@ -253,6 +277,9 @@ def make_report(
     n_training_groups : mapping of str to int or None
         Number of groups of each label that models were trained on, in any fold; None where a group, or all of this, is
         unknown.
+    sources_left_out : SourcesLeftOut or None
+        What models scored that were trained on no clip of the source
+        (:func:`gmmaudio.evaluation.left_out_sources.make_sources_left_out`).
     progress : callable
         Shows the progress of the bootstraps, see :class:`gmmaudio.evaluation.intervals.Progress`.
 
@@ -297,6 +324,7 @@ def make_report(
         similarity=similarity or confusion_similarity(metrics.confusion, labels),
         run=run or {},
         out_of_set=tuple(out_of_set),
+        sources_left_out=sources_left_out,
     )
     return replace(report, advice=advise(report))
 
@@ -370,6 +398,19 @@ def percent(interval: tuple[float, float]) -> str:
     '51.2 to 70.0 %'
     """
     return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
+
+
+def _lowered(text: str) -> str:
+    """Return a text whose first letter is small."""
+    return text[:1].lower() + text[1:]
+
+
+def _accuracy_text(metrics: MetricSet, n: int, n_labels: int, scheme: str) -> str:
+    """Return accuracy and balanced accuracy with interval, numbers and protocol."""
+    interval = metrics.intervals["accuracy"]
+    between = "no interval: one group only" if interval is None else f"95 % interval {percent(interval)}"
+    shown, balanced = (100 * float(metrics.values[name] or 0.0) for name in ("accuracy", "balanced_accuracy"))
+    return f"Accuracy {shown:.1f} % ({between}), balanced {balanced:.1f} %, {n} clips, {n_labels} labels, {scheme}"
 
 
 def _spread(clips: Sequence[ScoredClip], labels: Sequence[str], seed: int) -> tuple[Mapping[str, Any], ...]:

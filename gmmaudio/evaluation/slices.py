@@ -41,6 +41,17 @@ class SliceKind:
 
 
 SLICE_KINDS: tuple[SliceKind, ...] = (
+    SliceKind(
+        "source_gap",
+        "New groups, and new sources",
+        "The same clips, classified among the same labels: by group, where other clips of their source were trained "
+        "on, and with their source left out.",
+    ),
+    SliceKind(
+        "sources_left_out",
+        "Sources left out",
+        "Clips by their source, which was left out of training, with all clips of their groups.",
+    ),
     SliceKind("source", "By source", "Clips by their source: a recording condition, or a corpus."),
     SliceKind("duration", "By duration", "Clips by their duration."),
     SliceKind(
@@ -88,8 +99,8 @@ def slices_markdown() -> str:
 
     Examples
     --------
-    >>> print(slices_markdown().splitlines()[3])
-    | By duration | `duration` | Clips by their duration. |
+    >>> print(slices_markdown().splitlines()[4])
+    | By source | `source` | Clips by their source: a recording condition, or a corpus. |
     """
     rows = [(kind.title, f"`{kind.name}`", kind.explanation) for kind in SLICE_KINDS]
     lines = [("table", "key", "rows"), ("---",) * 3, *rows]

@@ -150,7 +150,9 @@ def _suspicious_groups(groups: Sequence[str]) -> list[Finding]:
     return findings
 
 
-def check_sources(labels: Sequence[str], sources: Sequence[str | None]) -> tuple[Finding, ...]:
+def check_sources(
+    labels: Sequence[str], sources: Sequence[str | None], *, left_out: bool = False
+) -> tuple[Finding, ...]:
     """Return the findings on sources: labels that have only one, while the corpus has several.
 
     Parameters
@@ -159,6 +161,8 @@ def check_sources(labels: Sequence[str], sources: Sequence[str | None]) -> tuple
         Label of every clip, those of training included.
     sources : sequence of str or None
         Recording condition or corpus of every clip; None where unknown.
+    left_out : bool
+        Whether sources are left out beside the division that is checked, which then is no remedy.
 
     Examples
     --------
@@ -169,7 +173,7 @@ of another source
     known = {source for source in sources if source}
     if not known:
         return ()
-    return (*_check_similar_sources(known), *_check_confounded(labels, sources))
+    return (*_check_similar_sources(known), *_check_confounded(labels, sources, left_out=left_out))
 
 
 def _check_similar_sources(sources: Iterable[str]) -> tuple[Finding, ...]:
@@ -194,7 +198,7 @@ def _names(names: Sequence[str], most: int = 3) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def _check_confounded(labels: Sequence[str], sources: Sequence[str | None]) -> tuple[Finding, ...]:
+def _check_confounded(labels: Sequence[str], sources: Sequence[str | None], *, left_out: bool) -> tuple[Finding, ...]:
     """Return the finding on labels that have one source each, where some sources are known."""
     known = {source for source in sources if source}
     n_unknown = sum(not source for source in sources)
@@ -222,7 +226,7 @@ def _check_confounded(labels: Sequence[str], sources: Sequence[str | None]) -> t
         return (Finding("labels_have_two_sources", "passed", "every label has clips of two sources or more"),)
     who = "every label" if predicts_all or len(single) == len(sources_of) else some_names(single)
     # where no label has two sources, none can be left out
-    can_leave_out = len(single) < len(sources_of)
+    can_leave_out = len(single) < len(sources_of) and not left_out
     leave_out = 'leave a source out (`folds="loo"`, `group_by="source"`), or ' if can_leave_out else ""
     return (
         Finding(

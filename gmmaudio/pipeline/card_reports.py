@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -77,6 +77,11 @@ class CardReport:
         """Return the row of each label: precision, recall, n."""
         rows = mapping_of(self.values.get("per_label"))
         return {str(label): mapping_of(row) for label, row in rows.items()}
+
+    def left_out(self) -> CardReport | None:
+        """Return the part of the report with sources left out, as a report; None where there is none."""
+        values = mapping_of(self.values.get("sources_left_out"))
+        return replace(self, values={**values, "protocol": {"scheme": values.get("scheme")}}) if values else None
 
     def slices(self, kind: str) -> list[Mapping[str, Any]]:
         """Return the rows of a table of parts or conditions.

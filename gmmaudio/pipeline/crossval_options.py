@@ -47,6 +47,9 @@ class CrossvalOptions:
     open_set : bool or None
         Learn an open-set threshold in every fold, and count the clips that it classifies as unknown. None does so where
         it is cheap to leave a label out: not where every fit begins with a UBM.
+    leave_sources_out : bool
+        Also leave out whole sources in turn, in at most 10 folds, where a label has clips of two
+        (:func:`gmmaudio.corpus.source_folds`). Nothing is done where the groups that are held out are whole sources.
 
     Raises
     ------
@@ -70,6 +73,7 @@ class CrossvalOptions:
     compare_random_split: bool = False
     robustness: bool = False
     open_set: bool | None = None
+    leave_sources_out: bool = True
 
     def __post_init__(self) -> None:
         convert_fields(self, mark="`")

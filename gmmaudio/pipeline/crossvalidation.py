@@ -28,7 +28,7 @@ from gmmaudio.models import Recipe
 from gmmaudio.pipeline import analyses
 from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_spool, as_store
 from gmmaudio.pipeline.crossval_options import CrossvalOptions
-from gmmaudio.pipeline.fold_checkpoints import condition_key, kept_fold, resume_condition, resume_fold
+from gmmaudio.pipeline.fold_checkpoints import condition_key, resume_condition, resume_folds
 from gmmaudio.pipeline.fold_runs import FoldResult
 from gmmaudio.pipeline.leakage import check_crossval, check_fold_column
 from gmmaudio.pipeline.own_rows import (
@@ -41,6 +41,7 @@ from gmmaudio.pipeline.own_rows import (
 )
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_trials
+from gmmaudio.pipeline.source_runs import SourceRuns, run_sources_left_out
 from gmmaudio.pipeline.stored_checkpoints import checkpoints_of
 from gmmaudio.pipeline.tag_groups import with_tags
 from gmmaudio.pipeline.training import check_lost_labels, check_trial_set
@@ -81,6 +82,7 @@ def crossval(
     compare_random_split: bool = False,
     robustness: bool = False,
     open_set: bool | None = None,
+    leave_sources_out: bool = True,
     rows: GivenRows | None = None,
     n_jobs: int | None = None,
     progress: Progress = quiet,
@@ -101,7 +103,7 @@ def crossval(
         Name of a preset, or all settings (:func:`gmmaudio.make_recipe`); None selects the classic model.
     folds, fold_column, repeats, group_by, split, durations_s, tune
         As for :class:`CrossvalOptions`.
-    learning_curve, compare_random_split, robustness, open_set
+    learning_curve, compare_random_split, robustness, open_set, leave_sources_out
         As for :class:`CrossvalOptions`.
     rows : GivenRows or None
         Rows of another program, in place of sound (:class:`gmmaudio.GivenRows`); None reads the sound.
@@ -157,6 +159,7 @@ def crossval(
         compare_random_split=compare_random_split,
         robustness=robustness,
         open_set=open_set,
+        leave_sources_out=leave_sources_out,
     )
     run = RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
     return run_crossval(
@@ -246,10 +249,15 @@ def run_crossval(
         divisions = _divide(trials, options, recipe.seed)
         results = _run_folds(trials, divisions, recipe, options, run)
         scored = _all_scored(results)
-        slices = _slices(trials, results, divisions[0], recipe, options, run)
+        sources = _leave_sources_out(trials, results, recipe, options, run)
+        slices = sources.slices | _slices(trials, results, divisions[0], recipe, options, run)
         if options.robustness:
             slices["robustness"] = _robustness(corpus, clips, trials, results, recipe, options, store, spool, run)
-        findings = (*_check_random_split(options, slices), *_findings(options, trials, divisions, scored))
+        findings = (
+            *_check_random_split(options, slices),
+            *_findings(options, trials, divisions, scored, left_out=sources.left_out is not None),
+            *sources.findings,
+        )
         labels = sorted({trial.label for trial in trials})
         return make_report(
             scored,
@@ -259,6 +267,7 @@ def run_crossval(
             trial_set.failed,
             slices=slices,
             similarity=analyses.model_similarity(results[0].recogniser.scorer),
+            sources_left_out=sources.left_out,
             run=_record(corpus, trial_set, recipe, options, divisions, rows),
             n_training_groups=count_groups([t.label for t in trials], [t.held_out_by for t in trials]),
             progress=run.progress,
@@ -282,14 +291,7 @@ def _run_folds(
     planned = [(repeat, fold) for repeat, folds in enumerate(divisions) for fold in folds]
     open_set = not recipe.kind_settings.needs_ubm if options.open_set is None else options.open_set
     settings = {"tuned": options.tune, "open_set": open_set, "durations_s": options.durations_s}
-    known = [kept_fold(trials, fold, recipe, repeat, run, **settings) for repeat, fold in planned]
-    n_known = sum(result is not None for result in known)
-    if n_known:
-        run.say(f"goes on from {n_known} of {len(planned)} folds, which an earlier run finished")
-    return [
-        resume_fold(trials, fold, recipe, repeat, run, **settings) if result is None else result
-        for (repeat, fold), result in run.track(list(zip(planned, known, strict=True)), "cross-validation folds")
-    ]
+    return resume_folds(trials, planned, recipe, run, "folds", **settings)
 
 
 def _all_scored(results: Sequence[FoldResult]) -> list[ScoredClip]:
@@ -315,10 +317,12 @@ def _findings(
     trials: Sequence[Trial],
     divisions: Sequence[Sequence[Fold]],
     scored: Sequence[ScoredClip],
+    *,
+    left_out: bool,
 ) -> tuple[Finding, ...]:
     """Return the findings on the division and its metrics."""
     scored_labels = sorted({clip.label for clip in scored})
-    findings = check_crossval(trials, divisions, scored_labels, options.group_by)
+    findings = check_crossval(trials, divisions, scored_labels, options.group_by, sources_left_out=left_out)
     if options.fold_column:
         folds = [trial.fold for trial in trials]
         findings += check_fold_column(folds, units_of(trials)) + check_similar_values(options.fold_column, folds)
@@ -352,6 +356,20 @@ def _check_open_set(
     reason = reasons[0].removeprefix("off: ")
     text = f"the threshold is off in {len(reasons)} of {len(thresholds)} folds ({reason})"
     return check_open_set(scored, (), text)
+
+
+def _leave_sources_out(
+    trials: Sequence[Trial],
+    results: Sequence[FoldResult],
+    recipe: Recipe,
+    options: CrossvalOptions,
+    run: RunContext,
+) -> SourceRuns:
+    """Return the runs with sources left out, none where they are turned off; of the first repeat only."""
+    if not options.leave_sources_out:
+        return SourceRuns()
+    first = [clip for result in results if result.repeat == 0 for clip in result.scored]
+    return run_sources_left_out(trials, first, recipe, run, tuned=options.tune)
 
 
 def _slices(

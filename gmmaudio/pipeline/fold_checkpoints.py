@@ -79,6 +79,41 @@ def kept_fold(
     return recall(run.checkpoints, key, _restore(fold, repeat, recipe))
 
 
+def resume_folds(
+    trials: Sequence[Trial],
+    planned: Sequence[tuple[int, Fold]],
+    recipe: Recipe,
+    run: RunContext,
+    title: str,
+    **settings: Any,
+) -> list[FoldResult]:
+    """Return the results of several folds, read from the checkpoints of the run or computed and kept.
+
+    Parameters
+    ----------
+    trials, recipe, run, **settings
+        As for :func:`resume_fold`.
+    planned : sequence of (int, Fold)
+        Repeat and fold.
+    title : str
+        What is shown as progress.
+
+    Examples
+    --------
+    >>> from gmmaudio.models import make_recipe
+    >>> resume_folds([], [], make_recipe(), RunContext(), "folds")
+    []
+    """
+    known = [kept_fold(trials, fold, recipe, repeat, run, **settings) for repeat, fold in planned]
+    n_known = sum(result is not None for result in known)
+    if n_known:
+        run.say(f"goes on from {n_known} of {len(planned)} {title}, which an earlier run finished")
+    return [
+        resume_fold(trials, fold, recipe, repeat, run, **settings) if result is None else result
+        for (repeat, fold), result in run.track(list(zip(planned, known, strict=True)), f"cross-validation {title}")
+    ]
+
+
 def resume_scored_fold(
     trials: Sequence[Trial], fold: Fold, recipe: Recipe, run: RunContext, *, tuned: bool = False
 ) -> list[ScoredClip]:

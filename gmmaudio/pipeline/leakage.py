@@ -23,7 +23,7 @@ from gmmaudio.corpus import (
 )
 from gmmaudio.corpus.checks import check_similar_values
 from gmmaudio.evaluation.warnings import check_groups, check_sources, check_split_groups, one_group
-from gmmaudio.findings import Finding, first_of, some_names
+from gmmaudio.findings import Finding, at_level, first_of, some_names
 from gmmaudio.models import TrainingSummary
 from gmmaudio.names import normal, respell
 from gmmaudio.trials import Extracted, Trial, clips_of
@@ -38,6 +38,8 @@ def check_crossval(
     divisions: Sequence[Sequence[Fold]],
     scored: Sequence[str],
     group_by: str | None,
+    *,
+    sources_left_out: bool = False,
 ) -> tuple[Finding, ...]:
     """Return the findings on a cross-validation.
 
@@ -51,6 +53,8 @@ def check_crossval(
         Labels in the metrics.
     group_by : str or None
         Column by which the clips are held out, if not by group.
+    sources_left_out : bool
+        Whether the same run leaves sources out as well.
 
     Returns
     -------
@@ -76,11 +80,32 @@ def check_crossval(
     # where sources are held out, labels of one source are in no metric
     kept = [trial for trial in trials if group_by != "source" or trial.label in scored]
     findings = check_groups([trial.label for trial in kept], [trial.held_out_by for trial in kept])
-    findings += check_sources([trial.label for trial in kept], [trial.source for trial in kept])
+    sources = [trial.source for trial in kept]
+    findings += check_sources([trial.label for trial in kept], sources, left_out=sources_left_out)
     groups = [trial.held_out_by if group_by is None else trial.group for trial in trials]
     findings += check_split_groups(_groups_of_sides(groups, folds), "" if group_by is None else " of the corpus")
     findings += check_file_groups([c.clip.path for c in clips], [c.clip.group for c in clips])
     return findings + _check_copies_on_sides(trials, folds)
+
+
+def check_sides(trials: Sequence[Trial], folds: Sequence[Fold]) -> tuple[Finding, ...]:
+    """Return the alarms on what is on both sides of folds: groups of the corpus, and the same or nearly the same audio.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        All trials.
+    folds : sequence of Fold
+        Folds of the trials.
+
+    Examples
+    --------
+    >>> check_sides([], [])
+    ()
+    """
+    groups = [trial.group for trial in trials]
+    findings = check_split_groups(_groups_of_sides(groups, folds), " of the corpus")
+    return at_level(findings + _check_copies_on_sides(trials, folds), "alarm")
 
 
 def check_fold_column(values: Sequence[str | None], units: Sequence[str]) -> tuple[Finding, ...]:

@@ -139,11 +139,14 @@ def _hub_results(report: CardReport, facts: CardFacts) -> Iterator[dict[str, Any
     """Yield the result of a report as the hub has it, where there are metrics."""
     corpus = report.corpus or "not recorded"
     metrics = []
-    for name, hub_name in HUB_METRICS.items():
-        value = report.number(name)
-        if value is not None:
-            title = next(metric.title for metric in METRICS if metric.name == name)
-            metrics.append({"type": hub_name, "value": round(value, 4), "name": f"{title}, {_scheme(report)}"})
+    left_out = report.left_out()
+    # first what speaks of new recordings
+    for part in (left_out, report) if left_out else (report,):
+        for name, hub_name in HUB_METRICS.items():
+            value = part.number(name)
+            if value is not None:
+                title = next(metric.title for metric in METRICS if metric.name == name)
+                metrics.append({"type": hub_name, "value": round(value, 4), "name": f"{title}, {_scheme(part)}"})
     if metrics:
         # a cross-validation is of the training data; of what else was evaluated, the folder alone is known
         is_of_training = bool(facts.datasets) and not report.is_of_file
@@ -206,21 +209,36 @@ def _result(model: Model, report: CardReport) -> list[str]:
             f"clips and scored on the others. Of the {len(model.training.clips)} clips that this model was trained on, "
             f"{report.n_known} are in that corpus, by the hash of their samples."
         )
+    left_out = report.left_out()
+    if left_out is not None:
+        n_clips = number_of(left_out.values.get("n")) or 0
+        lines += [
+            f"On recordings of a new source ({_md(_scheme(left_out))}, {n_clips:.0f} clips of labels that have two):",
+            *_numbers(left_out),
+            "On new groups of sources that were trained on:",
+        ]
+    lines += _numbers(report)
+    if report.unchecked:
+        lines.append(f"Not checked: {_and(report.unchecked)}.")
+    return lines
+
+
+def _numbers(report: CardReport) -> list[str]:
+    """Return the metrics of a report, and those of its labels, as tables."""
     rows = []
     for metric in METRICS:
         value, ends = report.number(metric.name), report.interval(metric.name)
         if metric.name in SHOWN_METRICS and value is not None:
             interval = "none" if ends is None else f"{metric.text(ends[0])} to {metric.text(ends[1])}"
             rows.append((metric.title, metric.text(value), interval, metric.explanation))
-    lines.append(_table(("metric", "value", "95 % interval", "meaning"), rows))
     labels = [
         (label, _percent(row.get("recall")), _percent(row.get("precision")), f"{number_of(row.get('n')) or 0:.0f}")
         for label, row in report.per_label().items()
     ]
-    lines.append(_table(("label", "found (recall)", "right where said (precision)", "clips"), labels))
-    if report.unchecked:
-        lines.append(f"Not checked: {_and(report.unchecked)}.")
-    return lines
+    return [
+        _table(("metric", "value", "95 % interval", "meaning"), rows),
+        _table(("label", "found (recall)", "right where said (precision)", "clips"), labels),
+    ]
 
 
 def _confidence(model: Model, reports: Sequence[CardReport]) -> list[str]:
@@ -233,7 +251,8 @@ def _confidence(model: Model, reports: Sequence[CardReport]) -> list[str]:
             f"Probabilities are calibrated ({calibration.method}) on {calibration.n} clips of {calibration.n_groups} "
             "groups that were left out in turn. They take all labels for equally frequent, and each clip to have one."
         ]
-    errors = [(report, report.number("ece")) for report in reports]
+    parts = [part for report in reports for part in (report.left_out(), report) if part is not None]
+    errors = [(part, part.number("ece")) for part in parts]
     known = [
         f"{100 * value:.1f} percentage points ({_md(_scheme(report))})" for report, value in errors if value is not None
     ]

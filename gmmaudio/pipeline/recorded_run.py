@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from gmmaudio.corpus import Clip, Corpus
+from gmmaudio.corpus.source_division import MAX_SOURCE_FOLDS
 from gmmaudio.errors import CorpusError, ReadError, SettingError
 from gmmaudio.evaluation.report_file import EXPECTED
 from gmmaudio.files import check_regular
@@ -157,9 +158,12 @@ def _crossval_options(options: Mapping[str, Any], n_clips: int) -> tuple[Recipe,
     parts = _entries("run.options", options, {"recipe": dict[str, object], "division": dict[str, object]}, PARTS)
     _entries("run.options.recipe", parts["recipe"], RECIPE)
     recipe, values = Recipe.from_dict(parts["recipe"]), parts["division"]
+    # older versions left no sources out
+    values = {"leave_sources_out": False, **values}
     division = CrossvalOptions(**{**values, **_entries("run.options.division", values, DIVISION)})
     n_folds = n_clips if division.fold_column is not None or division.folds == "loo" else int(division.folds)
-    n_fits = division.repeats * n_folds * getattr(recipe.kind_settings, "n_init", 1)
+    n_source_folds = MAX_SOURCE_FOLDS * division.leave_sources_out
+    n_fits = (division.repeats * n_folds + n_source_folds) * getattr(recipe.kind_settings, "n_init", 1)
     if n_fits > MAX_FITS:
         raise SettingError(
             f"folds, repeats and starts make {n_fits:,} fits; at most {MAX_FITS:,} are accepted in a report: "

@@ -66,6 +66,65 @@ def test_leaving_out_one_source_at_a_time(command, corpus):
     assert report["protocol"]["group_by"] == "source"
 
 
+@pytest.fixture
+def nested(corpus, tmp_path, tools):
+    """A manifest in which no singer has two sources, and ``high`` has one source."""
+    rows = [row | {"path": corpus.root / row["path"], "split": ""} for row in corpus.rows]
+    rows = [row | {"source": "studio" if row["label"] == "high" else row["source"]} for row in rows]
+    rows = [row | {"group": f"{row['group']} {row['source']}"} for row in rows]
+    return tools.write_manifest(tmp_path / "nested.csv", rows)
+
+
+def test_where_sources_exist_both_figures_stand_side_by_side(command, nested, tmp_path):
+    files = ("--json", "r.json", "--report", "r.html", "--csv", "tables")
+    words = [str(tmp_path / word) if i % 2 else word for i, word in enumerate(files)]
+    done = command("crossval", nested, "--components", "2", "--folds", "2", "--durations", "none", *words)
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0].startswith("On recordings of a new source: accuracy 100.0 % (")
+    assert lines[0].endswith("12 clips, 2 labels, one source left out at a time")
+    assert lines[1].startswith("On new groups of known sources: accuracy 100.0 % (")
+    assert lines[2].startswith("Of new recordings, from sources that were not trained on ")
+    for title in ("Sources left out, and the same clips by group", "Per label, sources left out", "Sources left out"):
+        assert title in {line.strip() for line in lines}
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["speaks_of_new_recordings"] == "sources_left_out"
+    assert report["sources_left_out"]["scored_labels"] == ["low", "mid"]
+    with (tmp_path / "tables" / "left_out_clips.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert {(row["source"], row["fold"]) for row in rows} == {("field", "field"), ("studio", "studio")}
+    page = (tmp_path / "r.html").read_text()
+    assert page.index("<h2>On recordings of a new source</h2>") < page.index("<h2>On new groups of known sources</h2>")
+
+
+def test_the_figure_is_that_of_the_run_by_hand_and_a_flag_leaves_it_out(command, nested):
+    words = (nested, "--folds", "2", "--durations", "none")
+    by_hand = crossval(command, nested, "--folds", "loo", "--group-by", "source", "--durations", "none")
+    both, one = crossval(command, *words), crossval(command, *words, "--no-leave-sources-out")
+    assert both["sources_left_out"]["accuracy"] == by_hand["accuracy"]
+    scores = [
+        {clip["name"]: clip["scores"] for clip in clips}
+        for clips in (both["sources_left_out"]["clips"], by_hand["clips"])
+    ]
+    assert scores[0] == scores[1]
+    assert one["sources_left_out"] is None
+    assert one["clips"] == both["clips"]
+    remedies = [
+        next(f["remedy"] for f in report["findings"] if f["code"] == "source_confounded") for report in (both, one)
+    ]
+    assert remedies[0] == "add clips of another source"
+    assert remedies[1].endswith("or add clips of another source")
+
+
+def test_reports_with_and_without_sources_left_out_are_compared_and_reproduced(command, nested, tmp_path):
+    words = (nested, "--components", "2", "--folds", "2", "--durations", "none")
+    paths = [tmp_path / name for name in ("both.json", "one.json")]
+    for path, more in zip(paths, ((), ("--no-leave-sources-out",)), strict=True):
+        assert command("crossval", *words, "--json", path, *more).code == 0
+    assert command("compare", *paths).code == 0
+    assert command("reproduce", paths[0], "--corpus", nested).code == 0
+
+
 def test_a_column_tells_the_folds(command, corpus):
     report = crossval(command, corpus.plain, "--fold-column", "fold")
     column = {row["path"]: str(row["fold"]) for row in corpus.rows}

@@ -151,6 +151,7 @@ OPTIONS = {
     ("crossval", "listen_folder"): ["--report", "r.html", "--listen", "sounds"],
     ("crossval", "durations_s"): ["--durations", "0.3"],
     ("crossval", "open_set"): ["--no-open-set"],
+    ("crossval", "leave_sources_out"): ["--no-leave-sources-out"],
     ("crossval", "learning_curve"): ["--learning-curve"],
     ("crossval", "compare_random_split"): ["--compare-random-split"],
     ("crossval", "robustness"): ["--robustness"],

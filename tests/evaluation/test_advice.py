@@ -14,14 +14,14 @@ from gmmaudio.evaluation.advice import (
     MIN_CLIPS,
     MIN_CONFUSED,
     MIN_GROUPS,
-    N_NAMED,
     ROBUSTNESS_LOSS,
-    TRAINING_UNKNOWN,
     UNSAFE_SHARE,
     advice_paragraph,
     advise,
 )
 from gmmaudio.evaluation.confusion import CONFUSED_DISTANCE
+from gmmaudio.evaluation.expectations import TRAINING_UNKNOWN
+from gmmaudio.evaluation.statements import N_NAMED
 from gmmaudio.findings import Finding
 from tests.evaluation.conftest import PROTOCOL, clip_of
 

@@ -74,6 +74,24 @@ def test_the_head_follows_the_specification_of_the_hub(trained, crossval_report)
     assert values["f1"] == round(crossval_report["macro_f1"], 4)
 
 
+def test_what_speaks_of_new_sources_comes_first(trained, crossval_report):
+    per_label = {"mid": {"recall": 0.25, "precision": 0.75, "n": 12}}
+    part = {"accuracy": 0.125, "ece": 0.5, "n": 12, "scheme": "one source left out at a time", "per_label": per_label}
+    part |= {"intervals": {"accuracy": [0.1, 0.2]}}
+    report = match_report(trained, {**crossval_report, "sources_left_out": part}, "r.json")
+    card = make_card(trained, FACTS, [report])
+    words = "On recordings of a new source (one source left out at a time, 12 clips of labels that have two):"
+    first, second = card.index(words), card.index("On new groups of sources that were trained on:")
+    assert first < card.index("| Accuracy | 12.5 % | 10.0 % to 20.0 % |") < second
+    assert first < card.index("| mid | 25.0 % | 75.0 % | 12 |") < second
+    assert "50.0 percentage points (one source left out at a time)" in card
+    metrics = head_of(card)["model-index"][0]["results"][0]["metrics"]
+    assert metrics[0] == {"type": "accuracy", "value": 0.125, "name": "Accuracy, one source left out at a time"}
+    assert "On recordings of a new source" not in make_card(
+        trained, FACTS, [match_report(trained, crossval_report, "r")]
+    )
+
+
 def test_the_training_data_are_not_named_as_those_of_an_evaluation(trained, crossval_report, evaluate_report):
     facts = replace(FACTS, datasets=("my/bands",))
     reports = [match_report(trained, values, "r.json") for values in (crossval_report, evaluate_report)]

@@ -204,7 +204,7 @@ def test_the_product_of_counts_has_a_bound(tmp_path):
     record = changed(crossval_run(tmp_path), ("options", "division", "repeats"), 500)
     assert read_run(record).division.repeats == 500
     record = changed(record, ("options", "recipe", "kind_settings", "n_init"), 500)
-    assert "make 1,250,000 fits; at most 100,000 are accepted in a report" in refused(record)
+    assert "make 1,255,000 fits; at most 100,000 are accepted in a report" in refused(record)
 
 
 # --- places --------------------------------------------------------------------------------------------------------
