@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         train,
     )
     from gmmaudio.timelines import Timeline, TimelineSegment
-    from gmmaudio.trials import GivenRows
+    from gmmaudio.trials import GivenRows, GivenVectors
 else:
     __getattr__ = import_on_use(
         __name__,
@@ -58,7 +58,7 @@ else:
             "gmmaudio.pipeline": "check_corpus classify crossval evaluate evaluate_predictions explain merge "
             "read_corpus reproduce stats timeline train",
             "gmmaudio.timelines": "Timeline TimelineSegment",
-            "gmmaudio.trials": "GivenRows",
+            "gmmaudio.trials": "GivenRows GivenVectors",
         },
     )[0]
 
@@ -66,6 +66,7 @@ __all__ = [
     "Corpus",
     "Explanation",
     "GivenRows",
+    "GivenVectors",
     "Model",
     "Prediction",
     "Recipe",

@@ -19,6 +19,7 @@ WRONG = (object(), 1j, [object()], {"a": object()}, float("nan"), 10**400, np.ze
 # data of any shape have checks of their own; texts of a report may be anything that prints
 OWN_CHECKS = {
     ("GivenRows", "rows"),
+    ("GivenVectors", "vectors"),
     ("fit_gmm", "X"),
     ("fit_gmm", "weights"),
     ("Recipe", "augment"),
@@ -38,6 +39,7 @@ def arguments():
     return {
         "Corpus": {"root": ".", "clips": ()},
         "GivenRows": {"rows": GONE},
+        "GivenVectors": {"vectors": GONE},
         "Model": parts,
         "Recipe": {},
         "check_corpus": {"corpus": GONE},

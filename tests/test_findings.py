@@ -66,7 +66,7 @@ CODES = {
         *("open_set_counts", "open_set_not_measured", "random_split_gap", "remainders_left_out", "sound_as_read"),
         *("group_of_several_sources", "source_gap", "sources_not_left_out"),
         *("recordings_without_truth", "source_unknown", "truth_labels_as_statuses"),
-        *("given_rows", "group_in_several_statistics", "ubm_of_other_clips"),
+        *("given_rows", "given_vectors", "group_in_several_statistics", "ubm_of_other_clips"),
         *("columns_left_out", "criteria_disagree", "rows_without_values"),
     },
     "passed": {

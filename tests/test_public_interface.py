@@ -10,7 +10,8 @@ import pytest
 import gmmaudio
 
 NAMES = [
-    *("Corpus", "Explanation", "GivenRows", "Model", "Prediction", "Recipe", "Report", "Timeline", "TimelineSegment"),
+    *("Corpus", "Explanation", "GivenRows", "GivenVectors", "Model", "Prediction", "Recipe", "Report", "Timeline"),
+    "TimelineSegment",
     *("check_corpus", "classify", "crossval", "evaluate", "evaluate_predictions", "explain", "fit_gmm", "load_model"),
     *("load_statistics", "make_recipe", "merge", "read_audio", "read_corpus", "render_html", "reproduce"),
     *("save_model", "save_statistics", "stats", "timeline", "train"),

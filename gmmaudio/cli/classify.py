@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options, rows_options
+from gmmaudio.cli import EXIT_NOTHING, EXIT_SOME_FAILED, options, rows_options, vectors_options
 from gmmaudio.cli.answer_formats import FORMATS, CsvStyle, choose_format, excel_style, make_format
 from gmmaudio.names import did_you_mean, file_text, quoted, respell
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gmmaudio.evaluation import FailedInput
     from gmmaudio.models import Model, Prediction
     from gmmaudio.pipeline.batch_check import BatchCheck
-    from gmmaudio.trials import GivenRows
+    from gmmaudio.trials import GivenRows, GivenVectors
 
 # what rounding may leave of priors that are named for all labels
 LARGEST_REST = 1e-2
@@ -78,6 +78,7 @@ LARGEST_REST = 1e-2
 )
 @options.min_duration
 @rows_options.rows
+@vectors_options.vectors
 @options.resume
 @options.jobs
 @options.limits
@@ -112,7 +113,7 @@ def command(
     from gmmaudio.cli.row_runs import open_rows
     from gmmaudio.models import load_model, model_sha256
 
-    given = rows_options.take_rows(run_options)
+    given, vectors = rows_options.take_rows(run_options), vectors_options.take_vectors(run_options, paths)
     going = RunOptions(**run_options)
     going.check(has_output=output is not None, is_quiet=is_quiet)
     opening = options.open_cluster(scheduler, n_dask, n_jobs)
@@ -124,19 +125,18 @@ def command(
         "min_duration_s": min_duration_s,
     }
     answer_format = _format(loaded, output_format, output, top, is_excel=is_excel, is_quiet=is_quiet)
-    shown: dict[str, Any] = {} if given is None else {"rows": str(given.path)}
-    shown |= {"top": top, **answer_format.settings()}
+    shown = {**_beside_sound(loaded, given, vectors), "top": top, **answer_format.settings()}
     settings = make_settings("classify", going, model=model_sha256(loaded), **shown, **values)
     failed: list[FailedInput] = []
     with _named(paths, list_file, loaded, given) as files:
-        _keep_inputs(output, files, model, list_file)
+        _keep_inputs(output, files, [model, *vectors_options.places_of(vectors)], list_file)
         with (
             open_rows(output, going, settings, answer_format.open) as run,
             opening as cluster,
             show_progress(is_quiet=is_quiet, line_every_s=going.log_every_s) as progress,
         ):
             todo = _paths_to_read(run, files, output, by_name=given is not None)
-            limits: dict[str, Any] = {"time_limit_s": time_limit_s, "memory_limit": memory_limit}
+            limits: dict[str, Any] = {"time_limit_s": time_limit_s, "memory_limit": memory_limit, "vectors": vectors}
             values |= {"n_jobs": going.choose_jobs(n_jobs), "progress": progress, "cache": store, "cluster": cluster}
             check = _check_batch(loaded, run)
             with closed(pipeline.classify(loaded, todo, rows=given, **limits, **values)) as predictions:
@@ -144,6 +144,15 @@ def command(
     _say_rest(run, failed, check)
     if run.n_failed:
         click.get_current_context().exit(EXIT_NOTHING if run.n_errors == run.n_done else EXIT_SOME_FAILED)
+
+
+def _beside_sound(model: Model, given: GivenRows | None, vectors: GivenVectors | None) -> dict[str, Any]:
+    """Return the rows and vectors as a journal states them; raise where the model does not take these vectors."""
+    from gmmaudio.pipeline.second_head import check_model_vectors
+
+    check_model_vectors(model, vectors)
+    of_rows = {} if given is None else {"rows": str(given.path)}
+    return of_rows if vectors is None else {**of_rows, "vectors": vectors.sha256()}
 
 
 def _format(
@@ -176,7 +185,7 @@ def _named(
 
 
 def _keep_inputs(
-    output: Path | None, files: Sequence[Input] | Iterator[Input], model: Path, list_file: str | None
+    output: Path | None, files: Sequence[Input] | Iterator[Input], others: Sequence[Path], list_file: str | None
 ) -> None:
     """Raise where the output cannot be written, or it, its journal or standard output is a file that is read."""
     from gmmaudio.cli.output_paths import keep_inputs
@@ -185,7 +194,7 @@ def _keep_inputs(
     if output is not None:
         check_writable(output)
     known = files if isinstance(files, Sequence) else ()
-    keep_inputs(_outputs(output), [model, *filter(None, [list_file]), *(file.path for file in known)])
+    keep_inputs(_outputs(output), [*others, *filter(None, [list_file]), *(file.path for file in known)])
 
 
 def _paths_to_read(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gmmaudio.cli import options, rows_options
+from gmmaudio.cli import options, rows_options, vectors_options
 
 # the options that do not belong to the recipe
 OPTIONS = (
@@ -30,6 +30,8 @@ OPTIONS = (
 @click.argument("corpus", type=options.FILE)
 @options.recipe
 @rows_options.rows
+@vectors_options.vectors
+@vectors_options.column
 @options.cluster
 @click.option(
     "--folds", default="5", show_default=True, metavar="N|loo", help="Number of folds, or loo: leave one group out."
@@ -96,12 +98,12 @@ def command(
     _check_options(folds, settings)
     opening = options.open_cluster(scheduler, n_dask, n_jobs)
     store = options.open_store(cache, cache_limit)
-    given = rows_options.take_rows(settings, training=True)
+    given, vectors = rows_options.take_rows(settings, training=True), vectors_options.take_vectors(settings)
     chosen = {name: settings.pop(name) for name in OPTIONS}
     division = pipeline.CrossvalOptions(folds="loo" if folds == "loo" else int(folds), **chosen)
     recipe = pipeline.make_recipe(**settings)
     paths = report_files.ReportPaths(report_path, json_path, csv_folder, figures_folder, listen_folder)
-    paths.check(corpus, *rows_options.places_of(given))
+    paths.check(corpus, *rows_options.places_of(given), *vectors_options.places_of(vectors))
     labelled_clips = pipeline.read_corpus(corpus, given)
     paths.keep_clips(labelled_clips)
     labelled_clips, _ = look_at(
@@ -119,6 +121,7 @@ def command(
             division,
             run,
             rows=given,
+            vectors=vectors,
             cache=store,
             memory_bytes=memory_bytes,
             command=options.typed_command(),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmmaudio.cli import options, rows_options
+from gmmaudio.cli import options, rows_options, vectors_options
 
 if TYPE_CHECKING:
     from gmmaudio.cli.report_files import ReportPaths
@@ -57,6 +57,8 @@ REPORT_OPTIONS = ("report_path", "json_path", "csv_folder", "figures_folder")
 @options.trial_seconds("the length that the model was trained with")
 @options.min_duration
 @rows_options.rows
+@vectors_options.vectors
+@vectors_options.column
 @options.group_by
 @options.durations
 @options.robustness
@@ -107,8 +109,9 @@ def command(
         raise click.UsageError("Name a MODEL and a CORPUS, or a table of predictions with --scores.")
     else:
         settings["rows"] = given = rows_options.take_rows(settings)
+        settings["vectors"] = vectors = vectors_options.take_vectors(settings)
         settings["cache"] = options.open_store(cache, cache_limit)
-        paths.check(model, corpus, *rows_options.places_of(given))
+        paths.check(model, corpus, *rows_options.places_of(given), *vectors_options.places_of(vectors))
         report = _evaluate(model, corpus, paths, settings, is_quiet=is_quiet)
         title = f"{model.name} on {report_files.corpus_name(corpus)}"
     click.get_current_context().exit(report_files.deliver(report, title, paths))

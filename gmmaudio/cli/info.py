@@ -54,6 +54,7 @@ def _everything(model: Model) -> dict[str, Any]:
         "calibration": None if model.calibration is None else model.calibration.to_dict(),
         "open_set": None if model.open_set is None else asdict(model.open_set),
         "familiarity": None if model.familiarity is None else asdict(model.familiarity),
+        **({} if model.vector_head is None else {"vector_head": model.vector_head.to_dict()}),
         "training": model.training.to_dict(),
     }
 
@@ -88,6 +89,8 @@ def confidence_lines(model: Model) -> list[str]:
         lines.append(f"unknown: {model.open_set.reason}")
     if model.familiarity is not None:
         lines.append(f"batches: {model.familiarity.description}")
+    if model.vector_head is not None:
+        lines.append(f"second head: {model.vector_head.describe()}; probabilities are the mean of both")
     return lines
 
 

@@ -149,6 +149,7 @@ def label_files(
         raise click.UsageError("Sound on standard input is no file that could be changed; name files or folders.")
     store = options.open_store(cache, cache_limit)
     loaded = load_model(model)
+    loaded.check_of_sound()
     check_probability(loaded, min_probability)
     with inputs.resolve(paths, list_file) as named, show_progress(is_quiet=is_quiet) as progress:
         files = _outside(named, outside)

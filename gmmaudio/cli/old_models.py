@@ -51,7 +51,7 @@ def check_old(old_path: Path | None, *, no_comparison: bool) -> None:
 
 
 def settings_of(
-    old_path: Path | None, settings: Mapping[str, Any], group_by: str | None
+    old_path: Path | None, settings: Mapping[str, Any], group_by: str | None, *, has_vectors: bool = False
 ) -> tuple[Model | None, Recipe, str | None]:
     """Return the old model, if there is one, the settings of the training, and the column of the groups.
 
@@ -63,15 +63,26 @@ def settings_of(
         Options by which a recipe is made where there is no old model.
     group_by : str or None
         Column that is named; None takes that of the old model.
+    has_vectors : bool
+        Whether vectors are given beside sound.
+
+    Raises
+    ------
+    SettingError
+        If the old model has a second head on vectors, and none are given.
     """
     from gmmaudio import pipeline
     from gmmaudio.models import load_model
 
     if old_path is None:
         return None, pipeline.make_recipe(**settings), group_by
+    from gmmaudio.errors import SettingError
+    from gmmaudio.models.model import needs_vectors
     from gmmaudio.pipeline.retraining import recipe_of
 
     old = load_model(old_path)
+    if old.vector_head is not None and not has_vectors:
+        raise SettingError(needs_vectors(old.vector_head))
     return old, recipe_of(old), old.training.group_by or None if group_by is None else group_by
 
 

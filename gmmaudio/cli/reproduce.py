@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmmaudio.cli import EXIT_SOME_FAILED, options, rows_options
+from gmmaudio.cli import EXIT_SOME_FAILED, options, rows_options, vectors_options
 from gmmaudio.errors import CorpusError, SettingError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ N_SHOWN = 20
 @click.option("--model", type=options.FILE, metavar="FILE", help="Model file, where a model was evaluated.")
 @click.option("--json", "json_path", type=options.FILE, metavar="FILE", help="Write the new report as JSON.")
 @rows_options.rows
+@vectors_options.vectors
+@vectors_options.column
 @options.jobs
 @options.quiet
 def command(
@@ -38,7 +40,7 @@ def command(
     json_path: Path | None,
     n_jobs: int | None,
     is_quiet: bool,
-    **of_rows: Any,
+    **of_others: Any,
 ) -> None:
     """Run the evaluation in REPORT (a JSON file) again, with its clips, folds, settings and seed.
 
@@ -54,9 +56,10 @@ def command(
     from gmmaudio.outputs import write_together
     from gmmaudio.pipeline.recorded_run import read_run
 
-    given = rows_options.take_rows(of_rows)
+    given, vectors = rows_options.take_rows(of_others), vectors_options.take_vectors(of_others)
     outputs = OutputPaths({"--json": json_path})
-    outputs.check(*filter(None, (report, root, model)), *rows_options.places_of(given))
+    places = (*rows_options.places_of(given), *vectors_options.places_of(vectors))
+    outputs.check(*filter(None, (report, root, model)), *places)
     recorded = read_report(report)
     _check_root(recorded, root, model)
     try:
@@ -66,7 +69,7 @@ def command(
         trained = None if model is None else load_model(model)
         with show_progress(is_quiet=is_quiet) as progress:
             reproduction = pipeline.reproduce(
-                recorded, root=root, model=trained, rows=given, n_jobs=n_jobs, progress=progress
+                recorded, root=root, model=trained, rows=given, vectors=vectors, n_jobs=n_jobs, progress=progress
             )
     except CorpusError as error:
         raise CorpusError(f"{report}: {error}") from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmmaudio.cli import EXIT_SOME_FAILED, options, rows_options
+from gmmaudio.cli import EXIT_SOME_FAILED, options, rows_options, vectors_options
 from gmmaudio.cli.config_file import setting_words, split_command
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from gmmaudio.findings import Finding
     from gmmaudio.mixture import EMTrace
     from gmmaudio.pipeline import TrainResult
-    from gmmaudio.trials import GivenRows
+    from gmmaudio.pipeline.retraining import TrainingChange
+    from gmmaudio.trials import GivenRows, GivenVectors
 
 
 @click.command(name="train")
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, type=options.FILE, metavar="MODEL", help="Model file to write.")
 @options.recipe
 @rows_options.rows
+@vectors_options.vectors
+@vectors_options.column
 @options.cluster
 @options.group_by
 @click.option("--tune", is_flag=True, help="Choose kind, components, covariance and projection on inner folds.")
@@ -72,7 +75,7 @@ def command(
     from gmmaudio import pipeline
     from gmmaudio.cli import console
     from gmmaudio.cli.first_look import look_at
-    from gmmaudio.cli.old_models import change_lines, check_old, settings_of
+    from gmmaudio.cli.old_models import check_old, settings_of
     from gmmaudio.cli.output_paths import OutputPaths
     from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.models import save_model
@@ -80,15 +83,16 @@ def command(
 
     options.check_tune({"tune": tune, **settings})
     check_old(old_path, no_comparison=no_comparison)
-    given = rows_options.take_rows(settings, training=True)
+    given, vectors = rows_options.take_rows(settings, training=True), vectors_options.take_vectors(settings)
     opening = options.open_cluster(scheduler, n_dask, n_jobs)
     store = options.open_store(cache, cache_limit)
-    old, recipe, group_by = settings_of(old_path, settings, group_by)
+    old, recipe, group_by = settings_of(old_path, settings, group_by, has_vectors=vectors is not None)
     # a file of settings may ask for it
     tune = tune and old is None
     kind = settings["kind"] if tune else None
     outputs = OutputPaths({"-o": output})
-    outputs.check(corpus, *added, *filter(None, [old_path]), *rows_options.places_of(given))
+    read = [corpus, *added, *filter(None, [old_path]), *rows_options.places_of(given)]
+    outputs.check(*read, *vectors_options.places_of(vectors))
     labelled_clips = _read(corpus, added, given, split)
     outputs.keep_clips(labelled_clips)
     labelled_clips, said = look_at(labelled_clips, given, split=split, group_by=group_by)
@@ -97,35 +101,40 @@ def command(
         limits |= {"n_jobs": n_jobs, "progress": progress, "cache": store, "cluster": cluster}
         chosen: dict[str, Any] = {"split": split, "group_by": group_by, "rows": given}
         change = None if no_comparison or old is None else compare_training(labelled_clips, old, **chosen, **limits)
-        result = pipeline.train(labelled_clips, recipe, tune=tune, kind=kind, **chosen, **limits)
+        result = pipeline.train(labelled_clips, recipe, tune=tune, kind=kind, vectors=vectors, **chosen, **limits)
     save_model(result.model, output)
-    _say_result(result, said, is_quiet=is_quiet)
-    for line in () if change is None else change_lines(change):
-        console.say(line)
-    n_labels, n_clips = len(result.model.scorer.labels), len(result.model.training.clips)
-    console.say(f"wrote {output}: {n_labels} labels from {n_clips} clips")
-    steps = _next_steps(output, corpus, labelled_clips, split, has_rows=given is not None)
+    _say_result(result, said, change, is_quiet=is_quiet)
+    labels, trained_on = result.model.scorer.labels, result.model.training.clips
+    console.say(f"wrote {output}: {len(labels)} labels from {len(trained_on)} clips")
+    steps = _next_steps(output, corpus, labelled_clips, split, has_rows=given is not None, vectors=vectors)
     # no other command takes what is added, and with an old model the difference was measured
     for line in () if is_quiet else steps[: 1 if added or old_path else None]:
         console.say(line)
     click.get_current_context().exit(EXIT_SOME_FAILED if result.failed else 0)
 
 
-def _say_result(result: TrainResult, said: Collection[Finding], *, is_quiet: bool) -> None:
+def _say_result(
+    result: TrainResult, said: Collection[Finding], change: TrainingChange | None, *, is_quiet: bool
+) -> None:
     """Write to stderr which inputs failed, the findings that were not written before, and the account of a run."""
     from gmmaudio.cli import console
+    from gmmaudio.cli.old_models import change_lines
 
     console.say_failed(result.failed)
     console.say_findings(finding for finding in result.model.training.findings if finding not in said)
     for line in () if is_quiet else _lines(result):
         console.say(line)
+    for line in () if change is None else change_lines(change):
+        console.say(line)
 
 
-def _next_steps(model: Path, corpus: Path, clips: Corpus, split: str | None, *, has_rows: bool) -> list[str]:
+def _next_steps(
+    model: Path, corpus: Path, clips: Corpus, split: str | None, *, has_rows: bool, vectors: GivenVectors | None
+) -> list[str]:
     """Return the next commands for a model that was written, in words."""
     # parts of the corpus that were not trained on
     others = sorted({clip.split for clip in clips.clips if clip.split and clip.split != (split or "train")})
-    new = "--rows NEW_ROWS" if has_rows else "FILE_OR_FOLDER"
+    new = "--rows NEW_ROWS" if has_rows else "FILE_OR_FOLDER" + ("" if vectors is None else " --vectors NEW_VECTORS")
     context = click.get_current_context()
     *_, typed = split_command(context.obj or ["train", str(corpus)], context)
     settings = setting_words(context.command, context.default_map or {}, typed)
@@ -134,7 +143,8 @@ def _next_steps(model: Path, corpus: Path, clips: Corpus, split: str | None, *, 
         splits = [] if "test" in others else ["--split", others[0]]
         groups = ["--group-by", context.params["group_by"]] if context.params["group_by"] else []
         rows = ["--rows", "ROWS"] if has_rows else []
-        measuring = ["evaluate", str(model), str(corpus), *groups, *splits, *rows]
+        beside = [] if vectors is None else ["--vectors", str(vectors.path)]
+        measuring = ["evaluate", str(model), str(corpus), *groups, *splits, *rows, *beside]
     return [
         f"to label new recordings: gmmaudio classify {shlex.quote(str(model))} {new}",
         f"how often it is right on them, training cannot tell; to measure it: gmmaudio {shlex.join(measuring)}",

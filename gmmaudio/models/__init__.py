@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from gmmaudio.models.training_rows import TrainingRows
     from gmmaudio.models.tuning import Tuned, tune
     from gmmaudio.models.ubm import UBM, Traces
+    from gmmaudio.models.vector_fitting import fit_vector_head
+    from gmmaudio.models.vector_head import VectorHead
 else:
     __getattr__, __dir__ = import_on_use(
         __name__,
@@ -57,6 +59,8 @@ else:
             "gmmaudio.models.training_rows": "TrainingRows",
             "gmmaudio.models.tuning": "Tuned tune",
             "gmmaudio.models.ubm": "UBM Traces",
+            "gmmaudio.models.vector_fitting": "fit_vector_head",
+            "gmmaudio.models.vector_head": "VectorHead",
         },
     )
 
@@ -100,6 +104,7 @@ __all__ = [
     "TrainingSummary",
     "Transform",
     "Tuned",
+    "VectorHead",
     "explain_rows",
     "find_kind",
     "fit_calibration",
@@ -108,6 +113,7 @@ __all__ = [
     "fit_scorer",
     "fit_statistics",
     "fit_trials",
+    "fit_vector_head",
     "from_bytes",
     "gmm_scorer",
     "holds_statistics",

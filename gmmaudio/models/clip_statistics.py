@@ -89,6 +89,7 @@ class Background:
         SettingError
             If the model is of another kind.
         """
+        model.check_of_sound()
         training, transform = model.training, model.scorer.transform
         if not isinstance(transform, Supervectors):
             raise SettingError(

@@ -283,6 +283,7 @@ def explain_rows(model: Model, rows: Rows) -> Explanation:
     >>> len(explanation.parts), bool(np.isclose(sum(part.lead for part in explanation.parts), explanation.lead))
     (20, True)
     """
+    model.check_of_sound()
     prediction, scorer = model.predict(rows), model.scorer
     winner, runner_up = (label for label, _ in prediction.top(2))
     pair = scorer.labels.index(winner), scorer.labels.index(runner_up)

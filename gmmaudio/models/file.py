@@ -1,11 +1,11 @@
 """The model file: safetensors with a JSON header and a checksum, never pickle.
 
 The tensors of the first head are named by the label's index (``0.weights``, ``0.means``, ``0.covariances``, ...) or by
-their parameter; those of the transform, of a second head and the tables of the front end have the prefixes
-``transform.``, ``1:`` and ``front_end.``. Everything else is JSON in the one metadata entry ``gmmaudio``: format
-version, front end, settings of transform and heads, calibration, open-set threshold, labels, training summary, and the
-SHA-256 of header and tensors. There is no time stamp: the same input gives the same bytes. The file is written under
-another name, flushed to disk, and renamed.
+their parameter; those of the transform, of a second head, of the tables of the front end and of a head on vectors have
+the prefixes ``transform.``, ``1:``, ``front_end.`` and ``vectors:``. Everything else is JSON in the one metadata entry
+``gmmaudio``: format version, front end, settings of transform and heads, calibration, open-set threshold, labels,
+training summary, and the SHA-256 of header and tensors. There is no time stamp: the same input gives the same bytes.
+The file is written under another name, flushed to disk, and renamed.
 
 A damaged file is refused by its checksum (:mod:`gmmaudio.sealed_file`). Files of the formats 1.0 to 1.4 are read
 too (:mod:`gmmaudio.models.old_formats`); they have no tables.
@@ -25,18 +25,19 @@ import numpy as np
 from gmmaudio import sealed_file
 from gmmaudio.corpus import check_names
 from gmmaudio.errors import GmmaudioError, ModelFileError, ReadError, SettingError
-from gmmaudio.features import FeatureSettings, FrameSettings, FrontEndTables, table_sizes, tensor_table
+from gmmaudio.features import FeatureSettings, FrameSettings, FrontEndTables, GivenFrames, table_sizes, tensor_table
 from gmmaudio.files import MODEL_BYTES, STATISTICS_BYTES, in_units, open_limited, read_limited
 from gmmaudio.models.calibration import Calibration
 from gmmaudio.models.familiarity import Familiarity
 from gmmaudio.models.heads import Head
 from gmmaudio.models.kind_settings import MAX_COMPONENTS, KindSettings
-from gmmaudio.models.kinds import find_kind
+from gmmaudio.models.kinds import find_kind, settings_from_dict
 from gmmaudio.models.model import Model, TrainingSummary
 from gmmaudio.models.old_formats import upgrade_header
 from gmmaudio.models.open_set import OpenSetThreshold
 from gmmaudio.models.scorer import Scorer, Transform
 from gmmaudio.models.ubm import UBM
+from gmmaudio.models.vector_head import VectorHead
 from gmmaudio.outputs import write_together
 from gmmaudio.sealed_file import (
     MAX_HEADER_BYTES,
@@ -71,7 +72,15 @@ MODEL_FILE = FileKind(
     },
 )
 HEAD_PREFIXES = ("", "1:")
-TRANSFORM_PREFIX, TABLES_PREFIX = "transform.", "front_end."
+TRANSFORM_PREFIX, TABLES_PREFIX, VECTORS_PREFIX = "transform.", "front_end.", "vectors:"
+VECTOR_HEAD_KEY = "vector_head"
+VECTOR_HEAD_TYPES = {
+    "vectors_name": str,
+    "n_columns": int,
+    "kind_settings": dict[str, Any],
+    "calibration": dict[str, Any],
+    "scorer": dict[str, Any],
+}
 ANY_FILE = replace(MODEL_FILE, others={})
 # fields of the clips of a training summary, and the one that is left out where no clip has a value, as before 2.1
 CLIP_COLUMNS = ("path", "label", "group", "sha256", "fingerprint")
@@ -206,6 +215,10 @@ def to_bytes(model: Model) -> bytes:
     described, tensors = describe_scorer(model.scorer)
     of_front_end = {} if model.features.is_given else model.front_end_tables().tensors()
     tensors = {TABLES_PREFIX + name: tensor for name, tensor in of_front_end.items()} | tensors
+    if model.vector_head is not None:
+        # without one, the file is that of an older version
+        of_vectors, more = describe_vector_head(model.vector_head)
+        described, tensors = described | of_vectors, tensors | more
     header: dict[str, Any] = described | {
         "format_version": FORMAT_VERSION,
         "features": model.features.to_dict(),
@@ -255,6 +268,48 @@ def describe_scorer(scorer: Scorer) -> tuple[dict[str, Any], Tensors]:
         "weights": list(scorer.weights),
     }
     return header, tensors
+
+
+def describe_vector_head(head: VectorHead) -> tuple[dict[str, Any], Tensors]:
+    """Return the part of a header that describes a head on vectors, and its tensors, for :func:`read_vector_head`.
+
+    Parameters
+    ----------
+    head : VectorHead
+        The head.
+    """
+    described, tensors = describe_scorer(head.scorer)
+    values = head.to_dict() | {"scorer": described}
+    return {VECTOR_HEAD_KEY: values}, {VECTORS_PREFIX + name: tensor for name, tensor in tensors.items()}
+
+
+def read_vector_head(header: Mapping[str, Any], tensors: Tensors) -> VectorHead | None:
+    """Return the head on vectors that a header and tensors describe; None where there is none.
+
+    Parameters
+    ----------
+    header : mapping
+        The part that :func:`describe_vector_head` gave, among others.
+    tensors : dict of str to ndarray
+        The tensors that it gave, among others.
+
+    Raises
+    ------
+    SettingError
+        If they are not those of such a head.
+    """
+    described = header.get(VECTOR_HEAD_KEY)
+    of_head, _ = divided(tensors, VECTORS_PREFIX)
+    if described is None:
+        if of_head:
+            raise SettingError("there are tensors of a head on vectors, and no such head")
+        return None
+    values = convert_mapping(VECTOR_HEAD_KEY, described, VECTOR_HEAD_TYPES)
+    frames = GivenFrames(rows_name=values["vectors_name"], n_columns=values["n_columns"])
+    settings = settings_from_dict(values["kind_settings"])
+    scorer = read_scorer(values["scorer"], of_head, settings, frames.n_columns)
+    _check_scores(scorer)
+    return VectorHead(frames, settings, scorer, Calibration.from_dict(values["calibration"]))
 
 
 def from_bytes(data: bytes) -> Model:
@@ -357,6 +412,8 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
     features = FeatureSettings.from_dict(header["features"])
     calibration, open_set, familiarity = (header.get(name) for name in ("calibration", "open_set", "familiarity"))
     tables, tensors = divided(tensors, TABLES_PREFIX) if has_tables else ({}, tensors)
+    vector_head = read_vector_head(header, tensors)
+    _, tensors = divided(tensors, VECTORS_PREFIX)
     model = Model(
         features,
         read_scorer(header, tensors, training.kind_settings, features.n_features),
@@ -365,6 +422,7 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
         None if open_set is None else OpenSetThreshold.from_dict(open_set),
         read_tables(features.sound_frames, tables) if has_tables and not (features.is_given and not tables) else None,
         None if familiarity is None else Familiarity.from_dict(familiarity),
+        vector_head,
     )
     labels = set(model.scorer.labels)
     for name, by_label in (("seconds", training.seconds), ("rows", training.rows)):
@@ -375,7 +433,7 @@ def _model(header: dict[str, Any], tensors: Tensors) -> Model:
         raise SettingError(f"its training clips have other labels than it: {shown(sorted(unknown))}")
     if not set(training.log_likelihood) <= {*labels, UBM}:
         raise SettingError("its log_likelihood is not that of its labels")
-    _check_scores(model)
+    _check_scores(model.scorer)
     return model
 
 
@@ -467,10 +525,10 @@ def read_tables(settings: FrameSettings, tensors: Tensors) -> FrontEndTables:
     return FrontEndTables.from_tensors(tensors, settings)
 
 
-def _check_scores(model: Model) -> None:
+def _check_scores(scorer: Scorer) -> None:
     """Raise SettingError where rows of usual sizes have scores that are no numbers: of no use, whatever the reason."""
-    rows = np.cos(np.outer(np.arange(N_PROBES), 1 + np.arange(model.scorer.n_features))).astype(np.float32)
+    rows = np.cos(np.outer(np.arange(N_PROBES), 1 + np.arange(scorer.n_features))).astype(np.float32)
     with np.errstate(all="ignore"):
-        scores = np.stack([model.scorer.score(np.float32(size) * rows) for size in PROBE_SIZES])
+        scores = np.stack([scorer.score(np.float32(size) * rows) for size in PROBE_SIZES])
     if not np.isfinite(scores).all():
         raise SettingError("its scores of rows of usual sizes are not finite")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gmmaudio.errors import SettingError
-from gmmaudio.features import RawFrames, join_frames, make_rows
+from gmmaudio.features import Frames, RawFrames, join_frames, make_rows
 from gmmaudio.models.calibration import softmax
 from gmmaudio.models.linear_algebra import Array
 from gmmaudio.models.model import NO_LABEL, Model, Prediction
@@ -98,6 +98,7 @@ def predict_chunks(
     priors: Mapping[str, float] | None = None,
     *,
     window_s: float | None = None,
+    vectors: Frames | None = None,
 ) -> Prediction:
     """Return the prediction for a clip of any length, in memory that does not grow with it.
 
@@ -116,11 +117,14 @@ def predict_chunks(
     window_s : float or None
         Length of the windows, seconds; 0 scores every clip as one; None takes the length that the model was calibrated
         on.
+    vectors : ndarray, shape (n_vectors, n_columns), or None
+        Vectors of the whole clip, for a model with a second head: :meth:`gmmaudio.models.Recogniser.join_vectors`.
 
     Raises
     ------
     SettingError
-        If the priors are not of the model's labels, or the length is outside its bounds.
+        If the priors are not of the model's labels, or the length is outside its bounds; or the model has a second head
+        and there are no vectors.
 
     Examples
     --------
@@ -132,6 +136,14 @@ def predict_chunks(
     >>> predict_chunks(model, [frames]).label
     'metal'
     """
+    of_sound = _predict_sound(model.of_sound, chunks, priors, window_s)
+    return model.recogniser.join_vectors(of_sound, vectors, priors)
+
+
+def _predict_sound(
+    model: Model, chunks: Iterable[RawFrames], priors: Mapping[str, float] | None, window_s: float | None
+) -> Prediction:
+    """Return the prediction for a clip of any length by its sound."""
     length_s = calibrated_window_s(model.training) if window_s is None else window_s
     # silence and changes are found in sound
     if model.calibration is None or length_s == 0 or model.features.is_given:

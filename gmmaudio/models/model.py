@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from gmmaudio.models.kind_settings import KindSettings, check_whole
 from gmmaudio.models.kinds import settings_from_dict
 from gmmaudio.models.open_set import OpenSetThreshold
 from gmmaudio.models.scorer import Scorer
+from gmmaudio.models.vector_head import LEAST, VectorHead, mean_probability
 from gmmaudio.names import respell
 from gmmaudio.trials import check_lengths
 from gmmaudio.values import MAX_WHOLE, convert, convert_fields, shown
@@ -286,7 +287,7 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Recogniser:
-    """A scorer with its calibration, its open-set threshold and its familiarity.
+    """A scorer with its calibration, its open-set threshold and its familiarity, and perhaps a second head on vectors.
 
     Parameters
     ----------
@@ -298,6 +299,13 @@ class Recogniser:
         When a clip is of no known label; None where it was not learned.
     familiarity : Familiarity or None
         How held-out groups score; None where it was not learned.
+    vector_head : VectorHead or None
+        Second head, on vectors that are given beside the sound.
+
+    Raises
+    ------
+    SettingError
+        If there is a second head, and it has other labels or the first is not calibrated.
 
     Examples
     --------
@@ -312,13 +320,27 @@ class Recogniser:
     calibration: Calibration | None = None
     open_set: OpenSetThreshold | None = None
     familiarity: Familiarity | None = None
+    vector_head: VectorHead | None = None
+
+    def __post_init__(self) -> None:
+        if self.vector_head is None:
+            return
+        if self.calibration is None:
+            raise SettingError("there is a second head on vectors, and the scores of sound are not calibrated")
+        if self.vector_head.scorer.labels != self.scorer.labels:
+            raise SettingError("the second head, on vectors, has other labels than that on sound")
 
     @property
     def is_open_set(self) -> bool:
         """Whether a clip may be classified as unknown: an open-set threshold was learned, and is not off."""
         return self.open_set is not None and self.open_set.threshold is not None
 
-    def predict(self, values: npt.NDArray[np.floating], priors: Mapping[str, float] | None = None) -> Prediction:
+    def predict(
+        self,
+        values: npt.NDArray[np.floating],
+        priors: Mapping[str, float] | None = None,
+        vectors: npt.NDArray[np.floating] | None = None,
+    ) -> Prediction:
         """Return the prediction for a clip.
 
         Parameters
@@ -327,11 +349,14 @@ class Recogniser:
             Finite rows of the clip, at least one.
         priors : mapping of str to float or None
             Class priors: probability of each label before the clip is seen; None takes all as equal.
+        vectors : ndarray, shape (n_vectors, n_columns), or None
+            Vectors of the clip, for the second head.
 
         Raises
         ------
         SettingError
-            If priors are given and the scores are no probabilities, or they are not of the labels.
+            If priors are given and the scores are no probabilities, or they are not of the labels; or there is a second
+            head and no vectors.
         """
         labels, scores = self.scorer.labels, self.scorer.score(values)
         prior = None if priors is None else self.prior_of(priors)
@@ -339,7 +364,7 @@ class Recogniser:
         posterior = equal if prior is None or self.calibration is None else self.calibration.probability(scores, prior)
         # whether a clip is of any label does not depend on the class priors
         reason = None if self.open_set is None else self.open_set.explain(scores, equal)
-        return Prediction(
+        of_sound = Prediction(
             status="ok" if reason is None else "unknown",
             label=labels[_best(scores, posterior)] if reason is None else None,
             scores=_named(labels, scores),
@@ -348,6 +373,47 @@ class Recogniser:
             message=reason,
             familiarity=None if self.familiarity is None else self.familiarity.value(scores),
         )
+        return self.join_vectors(of_sound, vectors, priors)
+
+    def join_vectors(
+        self,
+        of_sound: Prediction,
+        vectors: npt.NDArray[np.floating] | None,
+        priors: Mapping[str, float] | None = None,
+    ) -> Prediction:
+        """Return the prediction for a clip's sound joined with that of its vectors; without a second head as it is.
+
+        Probabilities are the equal mean of those of the two heads, each under the class priors; scores are their
+        natural logarithms. Status and shares are those of the sound.
+
+        Parameters
+        ----------
+        of_sound : Prediction
+            The prediction for the sound. One that was not scored stays as it is.
+        vectors : ndarray, shape (n_vectors, n_columns), or None
+            Vectors of the clip.
+        priors : mapping of str to float or None
+            The class priors of ``of_sound``.
+
+        Raises
+        ------
+        SettingError
+            If there is a second head and no vectors.
+        RowsError
+            If the vectors have another number of columns.
+        """
+        head = self.vector_head
+        if head is None:
+            return of_sound
+        if vectors is None:
+            raise SettingError(needs_vectors(head))
+        if of_sound.probability is None:
+            return of_sound
+        second = head.probability(vectors, None if priors is None else self.prior_of(priors))
+        means = mean_probability(of_sound.probability, second)
+        scores = {label: float(np.log(max(mean, LEAST))) for label, mean in means.items()}
+        joined = replace(of_sound, scores=scores, probability=means)
+        return joined if of_sound.label is None else replace(joined, label=joined.best_label)
 
     def prior_of(self, priors: Mapping[str, float]) -> npt.NDArray[np.float64]:
         """Return class priors in the order of the labels, summing to 1, shape (n_labels,).
@@ -376,6 +442,21 @@ class Recogniser:
             )
         shares: npt.NDArray[np.float64] = prior / prior.sum()
         return shares
+
+
+def needs_vectors(head: VectorHead) -> str:
+    """Return the message that a model is asked for an answer without vectors.
+
+    Parameters
+    ----------
+    head : VectorHead
+        The second head of the model.
+    """
+    frames = head.frames
+    return (
+        f"the model has a second head on vectors of {frames.rows_name!r} ({frames.n_columns} columns), and none are "
+        "given; name those of the clips (`vectors`)"
+    )
 
 
 def _best(scores: npt.NDArray[np.float64], probability: npt.NDArray[np.float64] | None) -> int:
@@ -409,6 +490,8 @@ class Model:
         Tables of the front end; None, as in older files, leaves them to be designed. Frames that are given have none.
     familiarity : Familiarity or None
         How held-out groups score, by which batches are checked; None, as in files before 2.1, checks none.
+    vector_head : VectorHead or None
+        Second head, on vectors that are given beside the sound.
 
     Attributes
     ----------
@@ -435,6 +518,7 @@ class Model:
     open_set: OpenSetThreshold | None = None
     tables: FrontEndTables | None = None
     familiarity: Familiarity | None = None
+    vector_head: VectorHead | None = None
     # not copied by dataclasses.replace: a changed model is not that of the file
     file_sha256: str | None = field(default=None, init=False)
 
@@ -455,6 +539,21 @@ class Model:
             raise SettingError("the open-set threshold is on probabilities, and the model is not calibrated")
         if self.calibration is not None and len(self.calibration.offsets) != len(labels):
             raise SettingError(f"the calibration is of {len(self.calibration.offsets)} labels; expected {len(labels)}")
+        self.recogniser  # noqa: B018 - raises where the second head does not fit
+
+    @property
+    def of_sound(self) -> Model:
+        """The model without its second head: it takes sound alone."""
+        return self if self.vector_head is None else replace(self, vector_head=None)
+
+    def check_of_sound(self) -> None:
+        """Raise SettingError where the model has a second head, for what takes no vectors."""
+        if self.vector_head is not None:
+            frames = self.vector_head.frames
+            raise SettingError(
+                f"the model has a second head on vectors of {frames.rows_name!r} ({frames.n_columns} columns), which "
+                "only classify and evaluate take; use these, or a model that was trained without vectors"
+            )
 
     def front_end_tables(self) -> FrontEndTables:
         """Return the tables of the front end; those of a model that has none are designed, which imports librosa.
@@ -465,17 +564,22 @@ class Model:
 
     @property
     def recogniser(self) -> Recogniser:
-        """The scorer with its calibration, open-set threshold and familiarity."""
-        return Recogniser(self.scorer, self.calibration, self.open_set, self.familiarity)
+        """The scorer with its calibration, open-set threshold, familiarity and second head."""
+        return Recogniser(self.scorer, self.calibration, self.open_set, self.familiarity, self.vector_head)
 
-    def predict(self, rows: Rows, priors: Mapping[str, float] | None = None) -> Prediction:
+    def predict(
+        self,
+        rows: Rows,
+        priors: Mapping[str, float] | None = None,
+        vectors: npt.NDArray[np.floating] | None = None,
+    ) -> Prediction:
         """Return the prediction for a clip's rows.
 
         Parameters
         ----------
         rows : Rows
             Of the clip, by the model's front end.
-        priors : mapping of str to float or None
+        priors, vectors
             As for :meth:`Recogniser.predict`.
         """
-        return self.recogniser.predict(rows.values, priors)
+        return self.recogniser.predict(rows.values, priors, vectors)

@@ -107,6 +107,7 @@ class Segmenter:
     """
 
     def __init__(self, model: Model, settings: SegmenterSettings, priors: Mapping[str, float] | None = None) -> None:
+        model.check_of_sound()
         self._recogniser, self._features, self._priors = model.recogniser, model.features, priors
         frames = model.features.frames
         self._frames_per_s, self._n_coefficients = frames.frames_per_s, frames.n_coefficients

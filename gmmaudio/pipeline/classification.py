@@ -29,11 +29,13 @@ from gmmaudio.models.long_clips import predict_chunks
 from gmmaudio.models.windows import WindowSettings
 from gmmaudio.pipeline.arguments import as_clip, as_clips, as_store
 from gmmaudio.pipeline.own_rows import check_model_rows
+from gmmaudio.pipeline.second_head import check_model_vectors, join_given
 from gmmaudio.trials import (
     Answer,
     ClipCache,
     Extraction,
     GivenRows,
+    GivenVectors,
     RowExtraction,
     as_failure,
     check_lengths,
@@ -85,6 +87,7 @@ def classify(
     trial_s: float | None = None,
     min_duration_s: float = 0.5,
     rows: GivenRows | None = None,
+    vectors: GivenVectors | None = None,
     n_jobs: int | None = None,
     progress: Progress = quiet,
     time_limit_s: float | None = None,
@@ -113,6 +116,9 @@ def classify(
         Shortest decoded length, seconds.
     rows : GivenRows or None
         Rows of another program, in place of sound (:class:`gmmaudio.GivenRows`); None reads the sound.
+    vectors : GivenVectors or None
+        Vectors of another program, by the paths of the files, for a model with a second head
+        (:class:`gmmaudio.GivenVectors`).
     n_jobs : int or None
         Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
         for much. The predictions do not depend on it.
@@ -137,7 +143,8 @@ def classify(
     Raises
     ------
     SettingError
-        If the priors do not match the labels of the model, or a setting is outside its bounds.
+        If the priors do not match the labels of the model, or a setting is outside its bounds; or the model has a
+        second head and no vectors are given, or others than it takes.
     WorkerError
         If worker processes cannot be started.
 
@@ -156,15 +163,20 @@ def classify(
         WindowSettings(trial_s, trial_s)
     clips = map(as_clip, paths) if isinstance(paths, Iterator) else as_clips(paths)
     run = RunContext(n_jobs, progress, time_limit_s, memory_limit, cluster=cluster)
+    check_model_vectors(model, vectors)
     if rows is not None:
         check_model_rows(model, rows)
         return _classify_rows(model, priors, rows, clips, min_duration_s, run)
     extraction = file_extraction(model.features, model.front_end_tables(), min_duration_s, as_store(cache), run)
-    function = partial(classify_file, model, priors, trial_s, extraction)
+    function = partial(classify_file, model.of_sound, priors, trial_s, extraction)
     # asked for where all clips are there
     estimate = partial(extraction.estimate_work, clips if isinstance(clips, list) else [])
     limits = extraction.limits_of
-    return _warned(run.map(function, clips, "classifying", on_crash=_fail_crashed, estimate=estimate, limits=limits))
+    results = _warned(run.map(function, clips, "classifying", on_crash=_fail_crashed, estimate=estimate, limits=limits))
+    if vectors is None:
+        return results
+    # in this process, in the order of the files: a lookup and two small products
+    return join_given(model, vectors, results, priors, without_label)
 
 
 @checked

@@ -41,6 +41,7 @@ from gmmaudio.pipeline.own_rows import (
 )
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_trials
+from gmmaudio.pipeline.second_head import check_vectors, vectors_of, vectors_record
 from gmmaudio.pipeline.source_runs import SourceRuns, run_sources_left_out
 from gmmaudio.pipeline.stored_checkpoints import checkpoints_of
 from gmmaudio.pipeline.tag_groups import with_tags
@@ -49,6 +50,7 @@ from gmmaudio.trials import (
     DEFAULT_MEMORY_BYTES,
     Degradation,
     GivenRows,
+    GivenVectors,
     Spool,
     Trial,
     TrialSet,
@@ -84,6 +86,7 @@ def crossval(
     open_set: bool | None = None,
     leave_sources_out: bool = True,
     rows: GivenRows | None = None,
+    vectors: GivenVectors | None = None,
     n_jobs: int | None = None,
     progress: Progress = quiet,
     time_limit_s: float | None = None,
@@ -107,6 +110,8 @@ def crossval(
         As for :class:`CrossvalOptions`.
     rows : GivenRows or None
         Rows of another program, in place of sound (:class:`gmmaudio.GivenRows`); None reads the sound.
+    vectors : GivenVectors or None
+        Vectors of another program, beside sound, for a second head (:class:`gmmaudio.GivenVectors`); None has none.
     n_jobs : int or None
         Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
         for much. The report does not depend on it.
@@ -168,6 +173,7 @@ def crossval(
         options,
         run,
         rows=rows,
+        vectors=vectors,
         cache=cache,
         memory_bytes=memory_bytes,
         command=command,
@@ -181,6 +187,7 @@ def run_crossval(
     run: RunContext,
     *,
     rows: GivenRows | None = None,
+    vectors: GivenVectors | None = None,
     cache: str | os.PathLike[str] | FeatureStore | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     command: str = "",
@@ -199,6 +206,8 @@ def run_crossval(
         Worker processes and progress.
     rows : GivenRows or None
         Rows of another program, as for :func:`crossval`.
+    vectors : GivenVectors or None
+        Vectors of another program, as for :func:`crossval`.
     cache : path-like, FeatureStore or None
         Where features are kept, as for :func:`crossval`.
     memory_bytes : int
@@ -233,20 +242,21 @@ def run_crossval(
     clips = plan_split(corpus.clips, split=options.split, group_by=options.group_by, fold_column=options.fold_column)
     _check_divisible(clips, options, recipe.seed)
     check_robustness(rows, robustness=options.robustness)
+    asked = {"robustness": options.robustness, "learning_curve": options.learning_curve}
+    given = vectors_of(vectors, rows, clips, **asked)
     recipe = recipe_of_rows(recipe, rows, clips)
-    options = replace(options, durations_s=known_durations(recipe.features, options.durations_s))
+    # vectors are of whole clips
+    durations_s = known_durations(recipe.features, options.durations_s) if given is None else ()
+    options = replace(options, durations_s=durations_s)
     with as_spool(memory_bytes, store, run) as spool:
         trial_set = training_trials(
-            corpus.root, clips, recipe, rows, tune=options.tune, store=store, spool=spool, run=run
+            corpus.root, clips, recipe, rows, tune=options.tune, store=store, spool=spool, run=run, vectors=given
         )
         trials, on_intervals = interval_units(trial_set.trials, options.group_by)
-        on_corpus = (
-            *corpus.findings,
-            *check_given(recipe.features),
-            *check_trial_set(trial_set),
-            *check_lost_labels(clips, trials),
-        )
+        on_corpus = corpus.findings + check_given(recipe.features) + check_vectors(given, in_report=True)
+        on_corpus += check_trial_set(trial_set) + check_lost_labels(clips, trials)
         divisions = _divide(trials, options, recipe.seed)
+        places = rows_record(rows) | vectors_record(vectors, given)
         results = _run_folds(trials, divisions, recipe, options, run)
         scored = _all_scored(results)
         sources = _leave_sources_out(trials, results, recipe, options, run)
@@ -268,7 +278,7 @@ def run_crossval(
             slices=slices,
             similarity=analyses.model_similarity(results[0].recogniser.scorer),
             sources_left_out=sources.left_out,
-            run=_record(corpus, trial_set, recipe, options, divisions, rows),
+            run=_record(corpus, trial_set, recipe, options, divisions, places),
             n_training_groups=count_groups([t.label for t in trials], [t.held_out_by for t in trials]),
             progress=run.progress,
         )
@@ -487,9 +497,9 @@ def _record(
     recipe: Recipe,
     options: CrossvalOptions,
     divisions: Sequence[Sequence[Fold]],
-    rows: GivenRows | None,
+    places: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the record from which the cross-validation can be run again."""
     plain = asdict(options) | {"durations_s": list(options.durations_s)}
-    record = {"recipe": recipe.to_dict(), "division": plain, **rows_record(rows)}
+    record = {"recipe": recipe.to_dict(), "division": plain, **places}
     return run_record("crossval", corpus, trial_set, record, divisions)

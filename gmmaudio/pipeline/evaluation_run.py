@@ -34,11 +34,13 @@ from gmmaudio.pipeline.own_rows import (
 )
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
 from gmmaudio.pipeline.scoring import interval_units, score_durations, score_trials
+from gmmaudio.pipeline.second_head import check_vectors, model_vectors, vectors_record
 from gmmaudio.pipeline.tag_groups import with_tags
 from gmmaudio.trials import (
     DEFAULT_MEMORY_BYTES,
     Degradation,
     GivenRows,
+    GivenVectors,
     Spool,
     Trial,
     TrialSet,
@@ -59,6 +61,7 @@ def evaluate(
     durations_s: Sequence[float] = DURATIONS_S,
     robustness: bool = False,
     rows: GivenRows | None = None,
+    vectors: GivenVectors | None = None,
     n_jobs: int | None = None,
     progress: Progress = quiet,
     time_limit_s: float | None = None,
@@ -90,6 +93,8 @@ def evaluate(
         Also score the clips under every degradation of :data:`gmmaudio.audio.DEGRADATIONS`.
     rows : GivenRows or None
         Rows of another program, in place of sound (:class:`gmmaudio.GivenRows`); None reads the sound.
+    vectors : GivenVectors or None
+        Vectors of another program, beside sound, for a model with a second head (:class:`gmmaudio.GivenVectors`).
     n_jobs : int or None
         Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
         for much. The report does not depend on it.
@@ -131,22 +136,17 @@ def evaluate(
     """
     clock, run = Clock.start(), RunContext(n_jobs, progress, time_limit_s, memory_limit)
     settings = model_settings(model, rows, trial_s, min_duration_s, robustness=robustness)
-    durations_s = known_durations(model.features, durations_s)
+    # vectors are of whole clips
+    durations_s = known_durations(model.features, durations_s) if vectors is None else ()
     store, corpus = as_store(cache), with_tags(as_corpus(corpus, rows), group_by, progress=progress)
-    options = {
-        "split": split,
-        "trial_s": settings.trial_s or 0.0,
-        "min_duration_s": min_duration_s,
-        "group_by": group_by,
-        "durations_s": list(durations_s),
-        "robustness": robustness,
-        "model_sha256": model_sha256(model),
-        **rows_record(rows),
-    }
     clips = _in_model_spelling(plan_split(corpus.clips, default="test", split=split, group_by=group_by), model)
     known, unknown_labels = _known_clips(model, clips)
+    given = model_vectors(model, vectors, rows, clips, robustness=robustness)
+    options: dict[str, Any] = {"split": split, "trial_s": settings.trial_s or 0.0, "min_duration_s": min_duration_s}
+    options |= {"group_by": group_by, "durations_s": list(durations_s), "robustness": robustness}
+    options |= {"model_sha256": model_sha256(model), **rows_record(rows), **vectors_record(vectors, given)}
     with as_spool(memory_bytes, store) as spool:
-        trial_set = trials_of(corpus.root, clips, settings, rows, store=store, spool=spool, run=run)
+        trial_set = trials_of(corpus.root, clips, settings, rows, store=store, spool=spool, run=run, vectors=given)
         trials, on_intervals = interval_units(_with_labels(trial_set, model.scorer.labels), group_by)
         _check_scorable(trials, len(known), trial_set)
         whole = model if settings.trial_s is None else None  # cut trials are not long
@@ -156,12 +156,13 @@ def evaluate(
         slices: dict[str, Sequence[Slice]] = {"durations": analyses.duration_slices([durations])}
         if robustness:
             slices["robustness"] = _robustness(model, corpus.root, known, scored, settings, group_by, store, spool, run)
-        findings = _check_clips(model, corpus, trial_set, trials, group_by) + on_intervals
+        findings = check_vectors(given, in_report=True) + _check_clips(model, corpus, trial_set, trials, group_by)
+        findings += on_intervals + _check_familiarity(model, trials, scored, whole, run)
         return make_report(
             scored,
             model.scorer.labels,
             _protocol(model, options, _scored_part(corpus, split), scored, unknown_labels, command, clock),
-            (*findings, *check_scored(model, scored), *check_open_set(scored, out_of_set, _threshold_note(model))),
+            (*findings, *check_open_set(scored, out_of_set, _threshold_note(model))),
             trial_set.failed,
             slices=slices,
             similarity=analyses.model_similarity(model.scorer),
@@ -218,6 +219,16 @@ def _check_clips(
         *_check_labels(trial_set.clips, known, unknown_labels, model.scorer.labels),
         *trial_set.findings,
     )
+
+
+def _check_familiarity(
+    model: Model, trials: Sequence[Trial], scored: Sequence[ScoredClip], whole: Model | None, run: RunContext
+) -> tuple[Finding, ...]:
+    """Return the findings on clips that score lower than held-out groups do: by their sound alone."""
+    if model.vector_head is not None:
+        of_sound = model.of_sound
+        scored = score_trials(trials, of_sound.recogniser, run=run, model=None if whole is None else of_sound)
+    return check_scored(model, scored)
 
 
 def _check_scorable(trials: Sequence[Trial], n_clips: int, trial_set: TrialSet) -> None:

@@ -121,6 +121,7 @@ def own_windows(model: Model, window_s: float | None = None, hop_s: float | None
     SettingError
         If one is outside its bounds.
     """
+    model.check_of_sound()
     own_s = calibrated_window_s(model.training) if window_s is None else window_s
     return WindowSettings(own_s, own_s / 2 if hop_s is None else hop_s)
 

@@ -51,6 +51,7 @@ class FileAnswers:
     max_duration_s: float = math.inf
 
     def __post_init__(self) -> None:
+        self.model.check_of_sound()
         self._extraction()
 
     def classify(self, path: str | os.PathLike[str]) -> Prediction:

@@ -15,7 +15,7 @@ from gmmaudio.corpus import Fold
 from gmmaudio.evaluation import ScoredClip
 from gmmaudio.evaluation.scored_columns import from_columns, to_columns
 from gmmaudio.models import Calibration, OpenSetThreshold, Recipe, Recogniser, Tuned
-from gmmaudio.models.file import describe_scorer, read_scorer
+from gmmaudio.models.file import describe_scorer, describe_vector_head, read_scorer, read_vector_head
 from gmmaudio.pipeline.fold_runs import FoldResult, run_fold, score_fold
 from gmmaudio.trials import Trial, digest_trials
 
@@ -237,9 +237,14 @@ def describe_fold(result: FoldResult) -> tuple[dict[str, npt.NDArray[Any]], dict
     recogniser, tuned = result.recogniser, result.tuned
     header, tensors = describe_scorer(recogniser.scorer)
     arrays: dict[str, npt.NDArray[Any]] = {SCORER + name: np.asarray(tensor) for name, tensor in tensors.items()}
+    of_head: dict[str, Any] = {}
+    if recogniser.vector_head is not None:
+        of_head, more = describe_vector_head(recogniser.vector_head)
+        arrays |= {name: np.asarray(tensor) for name, tensor in more.items()}
     of_scored, scored = _describe_scored([result.scored, *result.durations.values()])
     return arrays | of_scored, {
         "scorer": header,
+        **of_head,
         "calibration": None if recogniser.calibration is None else recogniser.calibration.to_dict(),
         "open_set": None if recogniser.open_set is None else asdict(recogniser.open_set),
         "durations_s": list(result.durations),
@@ -275,6 +280,7 @@ def restore_fold(fold: Fold, repeat: int, recipe: Recipe, arrays: Arrays, record
         scorer,
         None if calibration is None else Calibration.from_dict(calibration),
         None if open_set is None else OpenSetThreshold.from_dict(open_set),
+        vector_head=read_vector_head(record, dict(arrays)),
     )
     scored, *cut = _restore_scored(arrays, record)
     durations = dict(zip(record["durations_s"], cut, strict=True))

@@ -9,7 +9,7 @@ from gmmaudio.compute import RunContext
 from gmmaudio.corpus import Fold
 from gmmaudio.evaluation import ScoredClip
 from gmmaudio.features import FeatureSettings
-from gmmaudio.models import Recipe, Recogniser, Tuned, fit_trials, learn_open_set_threshold, tune
+from gmmaudio.models import Recipe, Recogniser, Tuned, fit_trials, fit_vector_head, learn_open_set_threshold, tune
 from gmmaudio.pipeline.nearest_groups import add_nearest_groups
 from gmmaudio.pipeline.scoring import score_durations, score_trials
 from gmmaudio.trials import Trial, with_features
@@ -94,7 +94,7 @@ def fit_fold(
     tuned : bool
         Choose settings on inner folds of the training side.
     calibrated : bool
-        Learn a calibration, so that predictions have probabilities.
+        Learn a calibration, so that predictions have probabilities; with vectors it is always learned.
     open_set : bool
         Learn an open-set threshold.
 
@@ -120,9 +120,13 @@ def fit_fold(
     chosen = recipe if choice is None else choice.recipe
     if chosen.features != recipe.features:
         train, test = with_features(train, chosen.features), with_features(test, chosen.features)
+    # two heads are joined by probabilities
+    calibrated = calibrated or any(trial.vectors is not None for trial in train)
     fitted = fit_trials(train, chosen, run, calibrated=calibrated)
     threshold = learn_open_set_threshold(train, chosen, fitted, run) if open_set else None
-    return FoldFit(replace(fitted.recogniser, open_set=threshold), train, test, chosen.features, choice)
+    head = fit_vector_head(train, chosen.seed, run)
+    recogniser = replace(fitted.recogniser, open_set=threshold, vector_head=head)
+    return FoldFit(recogniser, train, test, chosen.features, choice)
 
 
 def run_fold(

@@ -165,6 +165,7 @@ class _Listener:
     """The last samples that were heard, and the levels of the last minute."""
 
     def __init__(self, model: Model, settings: ListenSettings) -> None:
+        model.check_of_sound()
         windows = settings.of(model)
         self._model, self._priors, self._tables = model, settings.priors, model.front_end_tables()
         self._hop_s, self._sr = windows.hop_s, model.features.sound_frames.sample_rate_hz

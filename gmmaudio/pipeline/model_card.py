@@ -251,6 +251,13 @@ def _confidence(model: Model, reports: Sequence[CardReport]) -> list[str]:
             f"Probabilities are calibrated ({calibration.method}) on {calibration.n} clips of {calibration.n_groups} "
             "groups that were left out in turn. They take all labels for equally frequent, and each clip to have one."
         ]
+    if model.vector_head is not None:
+        frames = model.vector_head.frames
+        lines.append(
+            f"They are the mean of two: of the sound, and of vectors that {_md(repr(frames.rows_name))} makes of it "
+            f"({frames.n_columns} numbers for each clip), with which a recording is classified. Whether that program "
+            "was itself trained on these recordings is not known here."
+        )
     parts = [part for report in reports for part in (report.left_out(), report) if part is not None]
     errors = [(part, part.number("ece")) for part in parts]
     known = [
@@ -374,11 +381,14 @@ def _commands(model: Model, facts: CardFacts) -> list[str]:
             "It takes rows of numbers that another program makes of a recording, and no sound: see "
             "``gmmaudio classify``."
         ]
+    alone = f"gmmaudio classify {file} recording.wav\n" if model.vector_head is None else ""
+    beside = "" if model.vector_head is None else ', vectors=gmmaudio.GivenVectors("vectors.npz")'
     return [
         f"It was made by gmmaudio {model.training.versions.get('gmmaudio', 'of a version that is not recorded')}.",
-        f"```bash\ngmmaudio classify {file} recording.wav\ngmmaudio info {file}\n```",
+        f"```bash\n{alone}gmmaudio info {file}\n```",
         f"```python\nimport gmmaudio\n\nmodel = gmmaudio.load_model({facts.file_name!r})\n"
-        'for answer in gmmaudio.classify(model, ["recording.wav"]):\n    print(answer.label, answer.probability)\n```',
+        f'for answer in gmmaudio.classify(model, ["recording.wav"]{beside}):\n    print(answer.label, '
+        "answer.probability)\n```",
     ]
 
 

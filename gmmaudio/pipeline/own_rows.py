@@ -14,6 +14,7 @@ from gmmaudio.features import FeatureSettings, FeatureStore, GivenFrames, RowSet
 from gmmaudio.findings import Finding
 from gmmaudio.models import Model, Recipe, find_kind, preset_of
 from gmmaudio.trials import (
+    ClipVectors,
     Degradation,
     GivenRows,
     Spool,
@@ -95,6 +96,7 @@ def training_trials(
     store: FeatureStore | None = None,
     spool: Spool | None = None,
     run: RunContext = QUIET,
+    vectors: ClipVectors | None = None,
 ) -> TrialSet:
     """Return the trials of clips by a recipe, of their sound or of rows that are given.
 
@@ -108,6 +110,8 @@ def training_trials(
         The rows; None where there is sound.
     tune : bool
         Whether other kinds may be fitted too: missing values may be in rows where all kinds take them.
+    vectors : ClipVectors or None
+        As for :func:`trials_of`.
 
     Examples
     --------
@@ -120,7 +124,8 @@ def training_trials(
     """
     takes_missing = find_kind(recipe.kind_settings.kind).transform.takes_missing and not tune
     settings = replace(recipe.trial_settings, takes_missing=takes_missing)
-    return trials_of(root, clips, settings, rows, augment=recipe.degradations, store=store, spool=spool, run=run)
+    augment = recipe.degradations
+    return trials_of(root, clips, settings, rows, augment=augment, store=store, spool=spool, run=run, vectors=vectors)
 
 
 def trials_of(
@@ -133,6 +138,7 @@ def trials_of(
     store: FeatureStore | None = None,
     spool: Spool | None = None,
     run: RunContext = QUIET,
+    vectors: ClipVectors | None = None,
 ) -> TrialSet:
     """Return the trials of clips, of their sound or of rows that are given.
 
@@ -142,6 +148,8 @@ def trials_of(
         As for :func:`gmmaudio.trials.build_trial_set`.
     rows : GivenRows or None
         The rows; None where there is sound.
+    vectors : ClipVectors or None
+        Vectors that are given beside sound, which the trials get; clips without any are among the failures.
 
     Examples
     --------
@@ -150,9 +158,12 @@ def trials_of(
     >>> trial_set.trials[0].rows.values
     array([[0., 1.]], dtype=float32)
     """
+    usable = clips if vectors is None else vectors.usable(clips)
     if rows is not None:
-        return trials_of_rows(rows, clips, settings, spool=spool, run=run)
-    return build_trial_set(root, clips, settings, augment=augment, store=store, spool=spool, run=run)
+        made = trials_of_rows(rows, usable, settings, spool=spool, run=run)
+    else:
+        made = build_trial_set(root, usable, settings, augment=augment, store=store, spool=spool, run=run)
+    return made if vectors is None else vectors.attach(made, clips)
 
 
 def model_settings(

@@ -83,6 +83,8 @@ class RecordedRun:
         Its other settings.
     is_of_rows : bool
         Whether rows of another program were given in place of sound.
+    has_vectors : bool
+        Whether vectors of another program were given beside sound.
     """
 
     kind: str
@@ -93,6 +95,7 @@ class RecordedRun:
     recipe: Recipe | None = None
     division: CrossvalOptions | None = None
     is_of_rows: bool = False
+    has_vectors: bool = False
 
 
 def read_run(run: Any, root: str | os.PathLike[str] | None = None) -> RecordedRun:
@@ -129,15 +132,19 @@ that lists it (`root`)
         _entries("run", run, RUN, RUN)
         clips = tuple(_clip(f"run.manifest[{i}]", row) for i, row in enumerate(rows))
         findings = tuple(map(_finding, record["findings"]))
-        _check_numbers("run.options", record["options"])
+        # numbers of the vectors are not taken from the record
+        _check_numbers("run.options", {key: value for key, value in record["options"].items() if key != "vectors"})
+        has_vectors = "vectors" in record["options"]
         corpus = Corpus(_folder(record["root"], root, clips), clips, findings)
         if record["kind"] == "evaluate":
             options = _evaluate_options(record["options"])
             sha256, is_of_rows = record["options"].get("model_sha256"), "rows" in record["options"]
-            return RecordedRun("evaluate", corpus, inputs, options, sha256, is_of_rows=is_of_rows)
+            return RecordedRun(
+                "evaluate", corpus, inputs, options, sha256, is_of_rows=is_of_rows, has_vectors=has_vectors
+            )
         recipe, division = _crossval_options(record["options"], len(clips))
         is_of_rows = recipe.features.is_given
-        return RecordedRun("crossval", corpus, inputs, {}, None, recipe, division, is_of_rows)
+        return RecordedRun("crossval", corpus, inputs, {}, None, recipe, division, is_of_rows, has_vectors)
     except UNREADABLE as error:
         if isinstance(error, CorpusError):
             raise

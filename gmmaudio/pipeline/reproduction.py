@@ -22,7 +22,7 @@ from gmmaudio.pipeline.evaluation_run import evaluate
 from gmmaudio.pipeline.external_predictions import evaluate_predictions
 from gmmaudio.pipeline.provenance import machine, versions
 from gmmaudio.pipeline.recorded_run import UNREADABLE, Input, RecordedRun, read_run
-from gmmaudio.trials import GivenRows
+from gmmaudio.trials import GivenRows, GivenVectors
 from gmmaudio.values import checked, shown
 
 # rounding stays within this on other processors and by other versions, absolutely or relatively: products in float32
@@ -75,6 +75,7 @@ def reproduce(
     root: str | os.PathLike[str] | None = None,
     model: Model | None = None,
     rows: GivenRows | None = None,
+    vectors: GivenVectors | None = None,
     n_jobs: int | None = None,
     progress: Progress = quiet,
 ) -> Reproduction:
@@ -92,6 +93,8 @@ def reproduce(
         The model, for a report of :func:`gmmaudio.evaluate`.
     rows : GivenRows or None
         The rows, for a report on rows of another program.
+    vectors : GivenVectors or None
+        The vectors, for a report on vectors of another program beside sound.
     n_jobs : int or None
         Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
         for much. The numbers do not depend on it.
@@ -124,8 +127,10 @@ def reproduce(
     document = upgrade(recorded)
     run = _decoded(read_run(document.get("run"), root), document, model)
     environment = _changed_environment(document)
-    report = _run_again(run, model, rows, run_context, is_root_recorded=root is None)
+    report = _run_again(run, model, rows, vectors, run_context, is_root_recorded=root is None)
     inputs = tuple(_changed_audio(run.inputs, report.run["manifest"]))
+    if _vectors_sha256(document) != report.run["options"].get("vectors", {}).get("sha256"):
+        inputs = ("the vectors: are others", *inputs)
     if run.model_sha256 != report.run["options"].get("model_sha256"):
         inputs = ("the model: is another one", *inputs)
     new = report.to_dict()
@@ -261,19 +266,28 @@ def _equal(old: Any, new: Any, tolerance: float) -> bool:
 
 
 def _run_again(
-    run: RecordedRun, model: Model | None, rows: GivenRows | None, context: RunContext, *, is_root_recorded: bool
+    run: RecordedRun,
+    model: Model | None,
+    rows: GivenRows | None,
+    vectors: GivenVectors | None,
+    context: RunContext,
+    *,
+    is_root_recorded: bool,
 ) -> Report:
     """Return the report of a run that is made once more."""
     if run.is_of_rows and rows is None:
         raise CorpusError("is the report of rows that were given; name these (`rows`)")
+    if run.has_vectors and vectors is None:
+        raise CorpusError("is the report of vectors that were given beside sound; name these (`vectors`)")
     try:
         if run.kind == "predictions":
             return evaluate_predictions(run.corpus.root, progress=context.progress)
         if run.recipe is not None and run.division is not None:
-            return run_crossval(run.corpus, run.recipe, run.division, context, rows=rows)
+            return run_crossval(run.corpus, run.recipe, run.division, context, rows=rows, vectors=vectors)
         if model is None:
             raise CorpusError("is the report of a model; name its file (`model`)")
-        return evaluate(model, run.corpus, rows=rows, n_jobs=context.n_jobs, progress=context.progress, **run.options)
+        given: dict[str, Any] = {"rows": rows, "vectors": vectors, **run.options}
+        return evaluate(model, run.corpus, n_jobs=context.n_jobs, progress=context.progress, **given)
     except SettingError as error:
         raise CorpusError(f"holds settings that cannot be used ({error}); {EXPECTED}") from error
     except CorpusError as error:
@@ -281,6 +295,13 @@ def _run_again(
             raise
         # the message may hold the first line of any file that a report names
         raise CorpusError(f"names {run.corpus.root}, which is no table of predictions; name it (`root`)") from error
+
+
+def _vectors_sha256(document: Mapping[str, Any]) -> object:
+    """Return the hash of the vectors that a report records; None where there were none."""
+    options = document["run"].get("options")
+    recorded = options.get("vectors") if isinstance(options, Mapping) else None
+    return recorded.get("sha256") if isinstance(recorded, Mapping) else None
 
 
 def _changed_audio(old: Sequence[Input], new: Any) -> Iterator[str]:

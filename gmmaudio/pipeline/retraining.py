@@ -178,6 +178,8 @@ def compare_training(
     >>> change.n_kept, change.n_new, change.on_kept.n
     (8, 4, 8)
     """
+    if old.vector_head is not None:
+        raise SettingError(f"the old model has a second head on vectors, and two heads are not compared; {WITHOUT}")
     if old.training.ubm_clips:
         raise SettingError(
             "the UBM of the old model was fitted to other clips than its labels, which no training on a corpus does; "

@@ -59,16 +59,18 @@ def score_trials(
     [('song.wav', 'metal', 'metal')]
     """
     units = units_of(trials)
+    first_head, whole = replace(recogniser, vector_head=None), None if model is None else model.of_sound
     scored = []
     # one thread, so that a score is the same bits on any machine with the same libraries
     with one_thread():
         for trial, unit in zip(run.track(trials, "scoring"), units, strict=True):
             lengths = [segment.last - segment.first for segment in trial.segments]
-            is_clip = model is not None and lengths == [trial.parts[0].n_frames]
-            prediction = predict_chunks(model, [trial.parts[0].raw]) if model is not None and is_clip else None
+            is_clip = lengths == [trial.parts[0].n_frames]
+            of_sound = predict_chunks(whole, [trial.parts[0].raw]) if whole is not None and is_clip else None
             # a long clip without sound that stands out is scored as one, too
-            if prediction is None or not prediction.scores:
-                prediction = recogniser.predict(trial.rows.values)
+            if of_sound is None or not of_sound.scores:
+                of_sound = first_head.predict(trial.rows.values)
+            prediction = recogniser.join_vectors(of_sound, None if trial.vectors is None else trial.vectors.values)
             place = _place_of(trial)
             scored.append(
                 ScoredClip(

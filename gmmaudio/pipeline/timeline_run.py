@@ -90,6 +90,7 @@ class TimelineSettings:
             The model, which takes sound.
         """
         model.features.sound_frames  # noqa: B018 - raises where rows are given
+        model.check_of_sound()
         window_s = (
             min(calibrated_window_s(model.training), LONGEST_WINDOW_S) if self.window_s is None else self.window_s
         )

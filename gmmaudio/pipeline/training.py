@@ -23,6 +23,7 @@ from gmmaudio.models import (
     TrainingClip,
     TrainingSummary,
     fit_trials,
+    fit_vector_head,
     learn_limits,
     preset_of,
     tuning,
@@ -31,9 +32,19 @@ from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_spool, as_store
 from gmmaudio.pipeline.leakage import check_training_set
 from gmmaudio.pipeline.own_rows import check_given, recipe_of_rows, training_trials
 from gmmaudio.pipeline.provenance import versions
+from gmmaudio.pipeline.second_head import check_vectors, vectors_of
 from gmmaudio.pipeline.stored_checkpoints import checkpoints_of
 from gmmaudio.pipeline.tag_groups import with_tags
-from gmmaudio.trials import DEFAULT_MEMORY_BYTES, Extracted, GivenRows, Trial, TrialSet, clips_of, with_features
+from gmmaudio.trials import (
+    DEFAULT_MEMORY_BYTES,
+    Extracted,
+    GivenRows,
+    GivenVectors,
+    Trial,
+    TrialSet,
+    clips_of,
+    with_features,
+)
 from gmmaudio.values import checked
 
 FILES_AS_GROUPS = Finding(
@@ -74,6 +85,7 @@ def train(
     tune: bool = False,
     kind: str | None = None,
     rows: GivenRows | None = None,
+    vectors: GivenVectors | None = None,
     n_jobs: int | None = None,
     progress: Progress = quiet,
     time_limit_s: float | None = None,
@@ -100,6 +112,8 @@ def train(
         With ``tune``, choose among settings of this kind only.
     rows : GivenRows or None
         Rows of another program, in place of sound (:class:`gmmaudio.GivenRows`); None reads the sound.
+    vectors : GivenVectors or None
+        Vectors of another program, beside sound, for a second head (:class:`gmmaudio.GivenVectors`); None has none.
     n_jobs : int or None
         Worker processes, 1 or more, or -1 for one each core; None takes threads for little work, and worker processes
         for much. The model does not depend on it.
@@ -148,13 +162,17 @@ def train(
     corpus, recipe = with_tags(as_corpus(corpus, rows), group_by, progress=progress), as_recipe(preset)
     clips = plan_split(corpus.clips, split=split, group_by=group_by)
     check_labels([clip.label for clip in clips])
+    given = vectors_of(vectors, rows, clips)
     recipe = recipe_of_rows(recipe, rows, clips)
     with as_spool(memory_bytes, store, run) as spool:
-        trial_set = training_trials(corpus.root, clips, recipe, rows, tune=tune, store=store, spool=spool, run=run)
+        trial_set = training_trials(
+            corpus.root, clips, recipe, rows, tune=tune, store=store, spool=spool, run=run, vectors=given
+        )
         trials = trial_set.trials
         findings = (
             corpus.findings
             + check_given(recipe.features)
+            + check_vectors(given)
             + check_trial_set(trial_set)
             + check_lost_labels(clips, trials)
         )
@@ -215,6 +233,7 @@ def fit_model(
         run = replace(run, checkpoints=None)
     fitted = fit_trials(trials, recipe, run, fit=fit)
     open_set, familiarity = learn_limits(trials, recipe, fitted, run)
+    head = fit_vector_head(trials, recipe.seed, run)
     findings += fitted.findings + check_traces(fitted.traces)
     if fitted.recogniser.calibration is not None and any(trial.held_out_by is None for trial in trials):
         findings += (FILES_AS_GROUPS,)
@@ -222,7 +241,7 @@ def fit_model(
     scorer, calibration = fitted.recogniser.scorer, fitted.recogniser.calibration
     if tables is None and not recipe.features.is_given:
         tables = design_tables(recipe.features.sound_frames)
-    return Model(recipe.features, scorer, summary, calibration, open_set, tables, familiarity), fitted.traces
+    return Model(recipe.features, scorer, summary, calibration, open_set, tables, familiarity, head), fitted.traces
 
 
 def check_trial_set(trial_set: TrialSet) -> tuple[Finding, ...]:

@@ -186,6 +186,7 @@ def open_engine(model: Model, settings: ServiceSettings) -> Iterator[Engine]:
     longest_s = dict.fromkeys(VERBS, settings.max_duration_s)
     longest_s["explain"] = min(settings.max_duration_s, settings.max_explained_s)
     model.features.sound_frames  # noqa: B018 - raises where rows are given
+    model.check_of_sound()
     function = make_answerer(model, longest_s)
     parent = tempfile.gettempdir()
     remove_left_over(parent)

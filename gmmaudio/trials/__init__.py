@@ -22,9 +22,10 @@ from gmmaudio.trials.extraction import (
     fail_crashed,
 )
 from gmmaudio.trials.given_rows import ROWS_REASONS, ROWS_SUFFIXES, GivenRows
+from gmmaudio.trials.given_vectors import ClipVectors, GivenVectors, check_same_vectors, check_width, read_vectors
 from gmmaudio.trials.row_extraction import RowExtraction, check_same_rows, extract_rows, trials_of_rows
 from gmmaudio.trials.spool import DEFAULT_MEMORY_BYTES, Spool
-from gmmaudio.trials.trial import Segment, Trial, TrialSet, clips_of, units_of
+from gmmaudio.trials.trial import Segment, Trial, TrialSet, TrialVectors, clips_of, units_of
 from gmmaudio.trials.trial_digest import digest_trials
 from gmmaudio.trials.workload import estimate_work, file_limits, sound_s
 
@@ -34,21 +35,26 @@ __all__ = [
     "ROWS_SUFFIXES",
     "Answer",
     "ClipCache",
+    "ClipVectors",
     "Degradation",
     "Extracted",
     "Extraction",
     "GivenRows",
+    "GivenVectors",
     "RowExtraction",
     "Segment",
     "Spool",
     "Trial",
     "TrialSet",
     "TrialSettings",
+    "TrialVectors",
     "as_failure",
     "build_trial_set",
     "check_lengths",
     "check_made_trials",
     "check_same_rows",
+    "check_same_vectors",
+    "check_width",
     "clips_of",
     "cut_trial",
     "digest_trials",
@@ -60,6 +66,7 @@ __all__ = [
     "file_limits",
     "joining_key",
     "make_trials",
+    "read_vectors",
     "sound_s",
     "trials_of_rows",
     "units_of",

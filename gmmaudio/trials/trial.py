@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gmmaudio.corpus import Clip, group_keys
 from gmmaudio.evaluation import FailedInput
-from gmmaudio.features import RawFrames, Rows
+from gmmaudio.features import Frames, GivenFrames, RawFrames, Rows
 from gmmaudio.findings import Finding
 from gmmaudio.trials.extraction import Extracted
 from gmmaudio.trials.spool import Spool, StoredRows
@@ -70,6 +70,28 @@ class FrameReader:
 
 
 @dataclass(frozen=True, eq=False)
+class TrialVectors:
+    """Vectors that were given of the clips of a trial, beside their sound.
+
+    Parameters
+    ----------
+    frames : GivenFrames
+        Name of what made them, and number of columns.
+    values : ndarray, shape (n, n_columns), float32
+        One vector for each clip, or a few; finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> TrialVectors(GivenFrames(rows_name="ours", n_columns=2), np.zeros((1, 2), np.float32)).values.shape
+    (1, 2)
+    """
+
+    frames: GivenFrames
+    values: Frames
+
+
+@dataclass(frozen=True, eq=False)
 class Trial:
     """Rows that are classified as one.
 
@@ -89,6 +111,8 @@ class Trial:
         Degraded copies of the trial, for training only.
     spool : Spool or None
         Where other rows of the trial go beyond a bound of memory; None holds them in memory.
+    vectors : TrialVectors or None
+        Vectors that were given of its clips, beside their sound.
     """
 
     name: str
@@ -98,6 +122,7 @@ class Trial:
     unit: str | None = None
     copies: tuple[Trial, ...] = ()
     spool: Spool | None = None
+    vectors: TrialVectors | None = None
 
     @property
     def rows(self) -> Rows:

@@ -14,7 +14,7 @@ def digest_trials(trials: Sequence[Trial]) -> str:
     """Return the SHA-256 of all that a fit or a prediction takes from trials, beside the settings of their rows.
 
     It covers their order, names, labels, groups and sources; the hashes of the samples of their clips, and which of the
-    frames are theirs; the number of rows, and the first and the last of these.
+    frames are theirs; the number of rows, and the first and the last of these; and all vectors that were given.
 
     Parameters
     ----------
@@ -35,6 +35,9 @@ def digest_trials(trials: Sequence[Trial]) -> str:
     for trial in trials:
         for each in (trial, *trial.copies):
             digest.update(_identity(each))
+        if trial.vectors is not None:
+            digest.update(f"{trial.vectors.frames}{trial.vectors.values.shape}".encode())
+            digest.update(trial.vectors.values.tobytes())
         digest.update(b"\n")
     return digest.hexdigest()
 

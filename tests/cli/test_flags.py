@@ -34,6 +34,7 @@ PYTHON_ONLY |= {
     "scores",
     "sr",
     "times",
+    "vectors_root",
 }
 
 

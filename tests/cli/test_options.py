@@ -350,8 +350,9 @@ def test_every_option_of_every_command_is_in_the_table():
     elsewhere |= {
         (verb, name)
         for verb in ("train", "crossval", "evaluate", "classify", "reproduce")
-        for name in ("rows", "rows_name", "rows_column", "rows_rate_hz")
+        for name in ("rows", "rows_name", "rows_column", "rows_rate_hz", "vectors", "vectors_name")
     }
+    elsewhere |= {(verb, "vectors_column") for verb in ("train", "crossval", "evaluate", "reproduce")}
     # results do not depend on these
     elsewhere |= {
         (verb, name) for verb, name in options if name in ("is_quiet", "cache", "cache_limit", "memory_bytes")
