@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         reliability_curve,
     )
     from gmmaudio.evaluation.report import Report, Similarity, make_report, percent
+    from gmmaudio.evaluation.risk_coverage import RiskCoverage, aurc, risk_coverage_curve
     from gmmaudio.evaluation.segmentation import (
         SEGMENT_METRICS,
         SegmentCounts,
@@ -63,6 +64,7 @@ else:
             "gmmaudio.evaluation.reliability": "Reliability binary_cllr cllr min_binary_cllr min_cllr "
             "reliability_curve",
             "gmmaudio.evaluation.report": "Report Similarity make_report percent",
+            "gmmaudio.evaluation.risk_coverage": "RiskCoverage aurc risk_coverage_curve",
             "gmmaudio.evaluation.segmentation": "SEGMENT_METRICS SegmentCounts SegmentMetrics compare_segments "
             "segment_metrics",
             "gmmaudio.evaluation.slices": "Slice make_slice",
@@ -81,12 +83,14 @@ __all__ = [
     "Protocol",
     "Reliability",
     "Report",
+    "RiskCoverage",
     "ScoredClip",
     "SegmentCounts",
     "SegmentMetrics",
     "Similarity",
     "Slice",
     "accuracy",
+    "aurc",
     "balanced_accuracy",
     "binary_cllr",
     "bootstrap_intervals",
@@ -113,6 +117,7 @@ __all__ = [
     "pooled_trials",
     "reliability_curve",
     "render_html",
+    "risk_coverage_curve",
     "segment_metrics",
     "top_k_accuracy",
     "weighted_interval",

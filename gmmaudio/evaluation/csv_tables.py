@@ -34,6 +34,7 @@ TABLES = (
     "protocol",
     "det",
     "reliability",
+    "risk_coverage",
     "similarity",
 )
 
@@ -139,6 +140,9 @@ def _curves(plain: Mapping[str, Any]) -> dict[str, list[Row]]:
         edges = bins["edges"]
         rows = zip(edges[:-1], edges[1:], bins["n"], bins["confidence"], bins["accuracy"], strict=True)
         curves["reliability"] = [("from", "to", "n", "confidence", "accuracy"), *rows]
+    if plain["risk_coverage"]:
+        names = ("coverage", "risk", "threshold")
+        curves["risk_coverage"] = [names, *zip(*(plain["risk_coverage"][name] for name in names), strict=True)]
     if plain["similarity"]:
         alike = plain["similarity"]
         head = (alike["kind"], *alike["labels"])

@@ -15,6 +15,7 @@ from gmmaudio.canvas.look import FONT_SIZE, SERIES, Palette, line_look, shorten
 from gmmaudio.evaluation.confusion import Floats
 from gmmaudio.evaluation.detection import DetCurve
 from gmmaudio.evaluation.reliability import Reliability
+from gmmaudio.evaluation.risk_coverage import RiskCoverage
 from gmmaudio.evaluation.slices import Slice
 
 if TYPE_CHECKING:
@@ -80,6 +81,27 @@ def draw_reliability(axes: Axes, bars: Axes, curve: Reliability, palette: Palett
     widths = np.diff(curve.edges)
     bars.bar(curve.edges[:-1], curve.n, widths, align="edge", color=palette.accent, edgecolor=palette.line)
     bars.set(xlim=(0, 1), xlabel="probability of the predicted label", ylabel="clips")
+
+
+def draw_risk_coverage(axes: Axes, curve: RiskCoverage, accepted: tuple[float, float] | None, palette: Palette) -> None:
+    """Draw the error rate of the clips that are answered, by the share of clips that are.
+
+    Parameters
+    ----------
+    axes : Axes
+        Drawn on.
+    curve : RiskCoverage
+        Operating points by confidence.
+    accepted : (float, float) or None
+        Coverage and risk of the open-set threshold, as a point.
+    palette : Palette
+        Colours.
+    """
+    axes.axhline(curve.risk[-1], color=palette.soft, linewidth=0.8, linestyle=DOTTED)
+    axes.plot(curve.coverage, curve.risk, color=palette.accent)
+    if accepted is not None:
+        axes.plot(*accepted, color=SERIES[1], marker="o", markersize=5)
+    axes.set(xlim=(0, 1.01), ylim=(0, None), xlabel="share of clips accepted", ylabel="error rate among them")
 
 
 def draw_learning(axes: Axes, rows: Sequence[Slice], palette: Palette) -> None:

@@ -25,6 +25,7 @@ from gmmaudio.evaluation.metrics import Metric, MetricInput
 from gmmaudio.evaluation.pooled_detection import pooled_det_curve
 from gmmaudio.evaluation.records import ScoredClip
 from gmmaudio.evaluation.reliability import Reliability
+from gmmaudio.evaluation.risk_coverage import RiskCoverage
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,8 @@ class MetricSet:
         :func:`gmmaudio.evaluation.detection.thin_curve`.
     reliability : Reliability or None
         Confidence against accuracy; None without probabilities.
+    risk_coverage : RiskCoverage or None
+        Error rate of the clips that are answered, by the share of them; None of decisions alone.
     """
 
     values: Mapping[str, float | None]
@@ -58,6 +61,7 @@ class MetricSet:
     computed_from: str
     det: tuple[tuple[str | None, DetCurve], ...]
     reliability: Reliability | None
+    risk_coverage: RiskCoverage | None = None
 
 
 def compute_metrics(
@@ -111,6 +115,7 @@ def compute_metrics(
         computed_from=data.computed_from,
         det=_det_curves(data),
         reliability=data.reliability,
+        risk_coverage=None if data.ranked_errors is None else data.ranked_errors.curve(),
     )
 
 

@@ -38,6 +38,7 @@ from gmmaudio.evaluation.reliability import (
     reliability_curve,
     true_label_losses,
 )
+from gmmaudio.evaluation.risk_coverage import RankedErrors
 
 Place: TypeAlias = Literal["headline", "console", "page"]
 
@@ -166,6 +167,15 @@ class MetricInput:
         return true_log_probabilities(np.asarray(self.probabilities), self.columns)
 
     @cached_property
+    def ranked_errors(self) -> RankedErrors | None:
+        """Errors by the probability of the predicted label, or its score where there are none; None of decisions."""
+        values = self.scores if self.probabilities is None else self.probabilities
+        if values is None:
+            return None
+        confidence = values[np.arange(len(self.columns)), self.predicted]
+        return RankedErrors.of(confidence, self.predicted != self.columns)
+
+    @cached_property
     def decisions(self) -> Decisions:
         """Clips accepted as of each label where the ratio is above 0; needs ratios."""
         return Decisions(np.asarray(self.llrs) >= 0.0, self.columns)
@@ -288,6 +298,10 @@ def _ece(data: MetricInput) -> float | None:
     return None if data.reliability is None else data.reliability.ece
 
 
+def _aurc(data: MetricInput) -> float | None:
+    return None if data.ranked_errors is None else data.ranked_errors.area(data.weights)
+
+
 def _coverage(data: MetricInput) -> float | None:
     """Return the weighted share of clips that were not classified as unknown."""
     return None if data.rejected is None else float(np.average(~data.rejected, weights=data.weights))
@@ -392,6 +406,16 @@ METRICS: tuple[Metric, ...] = (
         explanation="expected calibration error: mean gap, over ten bins of the probability of the predicted label, "
         "between that probability and the accuracy",
         function=_ece,
+    ),
+    Metric(
+        "aurc",
+        "AURC",
+        unit="%",
+        direction="lower",
+        explanation="area under the risk-coverage curve: error rate among the clips of the highest probability, "
+        "averaged over all numbers of clips accepted; the error rate of all clips where probability tells no errors",
+        function=_aurc,
+        shown=("page",),
     ),
     Metric(
         "eer",

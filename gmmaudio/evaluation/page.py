@@ -39,6 +39,8 @@ MATRIX_LABELS = 400
 N_CONFUSIONS = 20
 # of a label with fewer clips, one clip moves the miss rate by more than 3 percentage points
 DET_CLIPS = 30
+# coverages whose risk a table shows
+COVERAGES = (0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
 # pieces of advice that are listed before the others are folded away
 N_ADVICE = 6
 # metrics of asking for one label at a time, which are folded away
@@ -257,7 +259,24 @@ def _scores(report: Report) -> dict[str, Any]:
         "det_plot": _svg(plots.det_plot, names[: len(drawn)], [curve for _, curve in drawn]) if det else None,
         "reliability_plot": None if curve is None else _svg(plots.reliability_plot, curve),
         "bins": () if curve is None else _bins(curve),
+        **_risks(report),
     }
+
+
+def _risks(report: Report) -> dict[str, Any]:
+    """Return the plot of the risk-coverage curve and the risks at some coverages; nothing where no clip is wrong."""
+    curve, values = report.metrics.risk_coverage, report.metrics.values
+    if curve is None or not curve.risk[-1]:
+        return {"risk_plot": None, "risks": ()}
+    share, right = values.get("coverage"), values.get("selective_accuracy")
+    accepted = None if share is None or right is None else (share, 1 - right)
+    # the smallest coverage that is at least so great
+    at = [int(np.searchsorted(curve.coverage, share - 1e-12)) for share in COVERAGES]
+    rows = [
+        dict(zip(("coverage", "risk", "threshold"), row, strict=True))
+        for row in zip(curve.coverage[at].tolist(), curve.risk[at].tolist(), curve.threshold[at].tolist(), strict=True)
+    ]
+    return {"risk_plot": _svg(plots.risk_coverage_plot, curve, accepted), "risks": rows}
 
 
 def _metric_rows(values: Mapping[str, float | None]) -> list[Metric]:

@@ -17,8 +17,16 @@ import numpy as np
 from gmmaudio.canvas.look import Palette, shorten, style_of
 from gmmaudio.evaluation.confusion import Floats
 from gmmaudio.evaluation.detection import DetCurve
-from gmmaudio.evaluation.drawing import count_columns, draw_det, draw_learning, draw_map, draw_reliability
+from gmmaudio.evaluation.drawing import (
+    count_columns,
+    draw_det,
+    draw_learning,
+    draw_map,
+    draw_reliability,
+    draw_risk_coverage,
+)
 from gmmaudio.evaluation.reliability import Reliability
+from gmmaudio.evaluation.risk_coverage import RiskCoverage
 from gmmaudio.evaluation.slices import Slice
 
 if TYPE_CHECKING:
@@ -98,6 +106,32 @@ def reliability_plot(curve: Reliability) -> str:
         4.3,
         paint,
     )
+
+
+def risk_coverage_plot(curve: RiskCoverage, accepted: tuple[float, float] | None = None) -> str:
+    """Return the risk-coverage curve as an SVG element: errors among the clips accepted, by their share.
+
+    Parameters
+    ----------
+    curve : RiskCoverage
+        Operating points by confidence.
+    accepted : (float, float) or None
+        Coverage and risk of the open-set threshold, as a point.
+
+    Examples
+    --------
+    >>> from gmmaudio.canvas.paper import can_plot
+    >>> from gmmaudio.evaluation import risk_coverage_curve
+    >>> drawn = risk_coverage_plot(risk_coverage_curve([0.9, 0.8], [False, True])) if can_plot() else "<svg "
+    >>> drawn[:5]
+    '<svg '
+    """
+
+    def paint(figure: Figure) -> None:
+        draw_risk_coverage(figure.subplots(), curve, accepted, PAGE)
+
+    description = "Risk-coverage curve: error rate among the clips accepted, by their share. The table has the numbers."
+    return _draw("risk", description, 3.0, paint)
 
 
 def learning_plot(rows: Sequence[Slice]) -> str:

@@ -60,7 +60,7 @@ class Report:
     Parameters
     ----------
     metrics : MetricSet
-        Metrics, intervals, confusion matrix, per-label table, DET curves, reliability.
+        Metrics, intervals, confusion matrix, per-label table, DET curves, reliability, risk-coverage curve.
     n : int
         Different clips (or trials) scored.
     labels : tuple of str
@@ -207,7 +207,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, format :data:`FORMAT`; what is undefined is None."""
         metrics = self.metrics
-        curve = metrics.reliability
+        curve, risks = metrics.reliability, metrics.risk_coverage
         return {
             "format": FORMAT,
             **metrics.values,
@@ -223,6 +223,7 @@ class Report:
             "computed_from": metrics.computed_from,
             "det": [{"label": label} | _plain(asdict(det)) for label, det in metrics.det],
             "reliability": None if curve is None else _plain(asdict(curve)),
+            "risk_coverage": None if risks is None else _plain(asdict(risks)),
             "slices": {name: [asdict(row) for row in rows] for name, rows in self.slices.items()},
             "similarity": None if self.similarity is None else _plain(asdict(self.similarity)),
             "protocol": asdict(self.protocol),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         plot_det,
         plot_learning_curve,
         plot_reliability,
+        plot_risk_coverage,
         plot_similarity,
     )
     from gmmaudio.pictures.sound_pictures import plot_clip, timeline_figure
@@ -25,7 +26,7 @@ else:
         {
             "gmmaudio.pictures.figure_files": "save_figure",
             "gmmaudio.pictures.report_pictures": "plot_confusion plot_det plot_learning_curve plot_reliability "
-            "plot_similarity",
+            "plot_risk_coverage plot_similarity",
             "gmmaudio.pictures.sound_pictures": "plot_clip timeline_figure",
             "gmmaudio.pictures.timeline_page": "render_timeline",
             "gmmaudio.pictures.timeline_pictures": "plot_label_track plot_posteriors plot_scores plot_timeline",
@@ -40,6 +41,7 @@ __all__ = [
     "plot_learning_curve",
     "plot_posteriors",
     "plot_reliability",
+    "plot_risk_coverage",
     "plot_scores",
     "plot_similarity",
     "plot_timeline",

@@ -1,4 +1,4 @@
-"""Pictures of a report: confusion matrix, DET curves, reliability, learning curve and the map of labels."""
+"""Pictures of a report: confusion matrix, DET curves, reliability, risk and coverage, learning curve, map of labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from gmmaudio.canvas.name_text import add_legend, write_names, write_ticks
 from gmmaudio.canvas.paper import PAPER, axes_for, require_matplotlib, several_axes
 from gmmaudio.errors import SettingError
-from gmmaudio.evaluation.drawing import draw_det, draw_learning, draw_map, draw_reliability
+from gmmaudio.evaluation.drawing import draw_det, draw_learning, draw_map, draw_reliability, draw_risk_coverage
 from gmmaudio.evaluation.page import FEW_LABELS, MAP_LABELS, all_known
 from gmmaudio.evaluation.plots import classical_mds
 from gmmaudio.names import named
@@ -156,6 +156,38 @@ def plot_reliability(report: Report, axes: Sequence[Axes] | None = None) -> tupl
     return drawn, bars
 
 
+def plot_risk_coverage(report: Report, axes: Axes | None = None) -> Axes:
+    """Return the Axes with the error rate among the clips accepted, by their share, and the open-set threshold's point.
+
+    Parameters
+    ----------
+    report : Report
+        Of a system with probabilities or scores.
+    axes : Axes or None
+        Drawn on; None, those of a new figure.
+
+    Raises
+    ------
+    SettingError
+        If matplotlib is not installed, or the report has decisions only.
+
+    Examples
+    --------
+    >>> from gmmaudio.evaluation import Protocol, ScoredClip, make_report
+    >>> clip = ScoredClip("a.wav", ("a.wav",), "jazz", "ann", "ann", None, "1", 0, "jazz", {"jazz": 0.0, "folk": -1.0})
+    >>> report = make_report([clip], ["folk", "jazz"], Protocol("by hand", "group", 0, ("1",), 1, ("jazz",), ()))
+    >>> plot_risk_coverage(report).get_xlabel()
+    'share of clips accepted'
+    """
+    curve, values = report.metrics.risk_coverage, report.metrics.values
+    if curve is None:
+        raise SettingError("the report has decisions only, so it has no risk-coverage curve; give scores of labels")
+    share, right = values.get("coverage"), values.get("selective_accuracy")
+    with axes_for(axes, (4.6, 3.2)) as drawn:
+        draw_risk_coverage(drawn, curve, None if share is None or right is None else (share, 1 - right), PAPER)
+    return drawn
+
+
 def plot_learning_curve(report: Report, axes: Axes | None = None) -> Axes:
     """Return the Axes with accuracy against hours of training audio, with its intervals.
 
@@ -223,6 +255,7 @@ _OF_REPORT: dict[str, Callable[[Report], Axes | tuple[Axes, ...]]] = {
     "confusion": plot_confusion,
     "det": plot_det,
     "reliability": plot_reliability,
+    "risk_coverage": plot_risk_coverage,
     "learning_curve": plot_learning_curve,
     "similarity": plot_similarity,
 }

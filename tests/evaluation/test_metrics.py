@@ -117,6 +117,7 @@ def test_predictions_lack_what_they_cannot_have():
     one_label = [clip for clip in clips if clip.label == "a"]
     assert set(make_report(one_label, LABELS, PROTOCOL).metrics.values) == counts | {
         "top_2_accuracy",
+        "aurc",
         "log_loss",
         "ece",
     }

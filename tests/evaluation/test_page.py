@@ -376,7 +376,7 @@ def test_without_matplotlib_the_page_says_so_and_has_the_numbers(monkeypatch):
     assert not paper.can_plot()
     read = page_of(example(9, full=True))
     assert "svg" not in read.tags
-    assert read.text.count("plots need the plot extra, pip install 'gmmaudio[plot]'") == 4
+    assert read.text.count("plots need the plot extra, pip install 'gmmaudio[plot]'") == 5
     assert read.rows("Miss rate, by false-alarm rate")
     assert read.rows("Accuracy in each bin of probability")
     assert read.rows("Accuracy: Learning curve")

@@ -14,7 +14,15 @@ from gmmaudio.evaluation import (
     render_html,
 )
 from gmmaudio.evaluation.page import FEW_LABELS
-from gmmaudio.evaluation.plots import PAGE, classical_mds, det_plot, learning_plot, map_plot, reliability_plot
+from gmmaudio.evaluation.plots import (
+    PAGE,
+    classical_mds,
+    det_plot,
+    learning_plot,
+    map_plot,
+    reliability_plot,
+    risk_coverage_plot,
+)
 from gmmaudio.names import named
 from tests.evaluation.conftest import HOSTILE, example, page_of, report_of
 
@@ -84,6 +92,7 @@ def drawn(plotted):
     return {
         "det": det_plot([label or "all labels pooled" for label, _ in det], [curve for _, curve in det]),
         "reliability": reliability_plot(curve),
+        "risk": risk_coverage_plot(report.metrics.risk_coverage, (0.9, 0.2)),
         "learning": learning_plot(report.slices["learning_curve"]),
         "map": map_plot(list(report.labels), classical_mds(report.similarity.distance)[0]),
     }
@@ -94,7 +103,7 @@ def tree_of(svg):
     return ElementTree.fromstring(svg)  # noqa: S314
 
 
-@pytest.mark.parametrize("key", ["det", "reliability", "learning", "map"])
+@pytest.mark.parametrize("key", ["det", "reliability", "risk", "learning", "map"])
 def test_a_plot_is_an_element_with_a_name_and_nothing_of_its_own_outside(drawn, key):
     root = tree_of(drawn[key])
     assert root.attrib["role"] == "img"

@@ -14,6 +14,7 @@ from gmmaudio.pictures import (
     plot_det,
     plot_learning_curve,
     plot_reliability,
+    plot_risk_coverage,
     plot_similarity,
 )
 from gmmaudio.pictures.report_pictures import CONFUSION_LABELS, POOLED, REPORT_FIGURES, report_figures
@@ -114,6 +115,7 @@ def test_what_a_report_lacks_is_refused_by_name(quick):
     for plot, complaint in (
         (plot_det, "has no scores"),
         (plot_reliability, "has no probabilities"),
+        (plot_risk_coverage, "the report has decisions only, so it has no risk-coverage curve; give scores"),
         (plot_learning_curve, "has no learning curve; cross-validate with `learning_curve=True`"),
         (plot_similarity, "a map needs the distances between 3 to 100 labels; the report has 0"),
     ):
@@ -125,7 +127,7 @@ def test_what_a_report_lacks_is_refused_by_name(quick):
 def test_all_pictures_of_a_report_are_figures(report):
     figures = dict(report_figures(report))
     assert tuple(figures) == REPORT_FIGURES
-    assert [len(figure.axes) for figure in figures.values()] == [1, 1, 2, 1, 1]
+    assert [len(figure.axes) for figure in figures.values()] == [1, 1, 2, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
