@@ -112,6 +112,7 @@ def training_rows_of(trials: Sequence[Trial], recipe: Recipe, run: RunContext) -
         recipe.seed,
         run,
         recipe.features.frames.n_warps,
+        np.array([i > 0 for trial in trials for i in range(len(trial.training_rows))]),
     )
 
 

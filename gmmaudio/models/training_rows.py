@@ -72,6 +72,8 @@ class TrainingRows:
         Worker processes and progress.
     n_warps : int
         VTLN warps of a frame that each row holds side by side.
+    is_copy : ndarray, shape (n_clips,), bool, or None
+        Whether each is a degraded copy of the clip before it, or of the one before that, and so on; None: none is.
 
     Examples
     --------
@@ -88,6 +90,7 @@ class TrainingRows:
     seed: int
     run: RunContext = QUIET
     n_warps: int = 1
+    is_copy: npt.NDArray[np.bool_] | None = None
 
     @property
     def pieces(self) -> Sequence[Piece]:
@@ -128,11 +131,24 @@ class TrainingRows:
         labels, groups = tuple(self.labels[i] for i in present), tuple(self.groups[i] for i in clips)
         pieces = self.pieces
         rows = ClipRows([pieces[i] for i in clips])
-        return replace(self, rows=rows, labels=labels, codes=codes, groups=groups)
+        is_copy = None if self.is_copy is None else self.is_copy[clips]
+        return replace(self, rows=rows, labels=labels, codes=codes, groups=groups, is_copy=is_copy)
 
     def weights(self) -> Array:
         """Return clip weights by which every label counts the same, and every group within it, mean 1."""
         return clip_weights(self.codes, self.groups) * len(self.codes)
+
+    def originals(self) -> TrainingRows:
+        """Return the clips that are no degraded copies.
+
+        Examples
+        --------
+        >>> rows = tuple(np.zeros((1, 2)) for _ in range(3))
+        >>> training = TrainingRows(rows, ("a",), np.zeros(3, np.intp), ("1", "1", "2"), 0)
+        >>> replace(training, is_copy=np.array([False, True, False])).originals().groups
+        ('1', '2')
+        """
+        return self if self.is_copy is None else self.part(np.flatnonzero(~self.is_copy))
 
     def clip_of_rows(self) -> npt.NDArray[np.intp]:
         """Return the clip of every row, as an index, for rows of all clips one after the other."""

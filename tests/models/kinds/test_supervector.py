@@ -42,6 +42,23 @@ def test_a_supervector_holds_reynolds_map_means():
         classifier.score_rows(rows[3])
 
 
+def test_the_ubm_is_that_of_the_clips_without_their_degraded_copies():
+    rows, labels, groups = clips_of()
+    plain = training_of(rows, labels, groups)
+    rng = np.random.default_rng(0)
+    both = [clip for row in rows for clip in (row, row + rng.normal(scale=2.0, size=row.shape))]
+    doubled = training_of(both, list(np.repeat(labels, 2)), list(np.repeat(groups, 2)))
+    is_copy = np.tile([False, True], len(rows))
+    alone, copied, equals = (
+        fit_kind(each, VECTORS).scorer for each in (plain, replace(doubled, is_copy=is_copy), doubled)
+    )
+    np.testing.assert_array_equal(copied.transform.ubm.means, alone.transform.ubm.means)
+    assert not np.array_equal(equals.transform.ubm.means, alone.transform.ubm.means)
+    # what copies change is a nuisance, and labels are learned from both
+    assert not np.array_equal(copied.transform.nuisance_directions, alone.transform.nuisance_directions)
+    assert not np.array_equal(copied.transform.mean, alone.transform.mean)
+
+
 def one_or_the_other(order, n=240, seed=0):
     """Return rows near -3 and 3, in the order given over and over."""
     centres = np.resize(np.array(order, dtype=float), n)
