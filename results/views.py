@@ -62,8 +62,8 @@ def real_audio_table(record: Record) -> str:
     rows = [
         [
             row["corpus"],
-            f"`{row['options']}`",
-            str(row["n_labels"]),
+            f"`{row['options']}`" + (f", {row['part']}" if "part" in row else ""),
+            _n_labels(row),
             str(row["n"]),
             str(row["n_groups"]),
             percent(row["accuracy"]),
@@ -72,6 +72,12 @@ def real_audio_table(record: Record) -> str:
         for row in record.rows
     ]
     return _with_source(table([*heads, "accuracy", "balanced accuracy"], rows), record)
+
+
+def _n_labels(row: Mapping[str, Any]) -> str:
+    """Return the number of labels that clips were classified as, a range where models know different ones."""
+    least, most = row.get("fewest_labels", row["n_labels"]), row["n_labels"]
+    return str(most) if least == most else f"{least} to {most}"
 
 
 def real_audio_presets(record: Record) -> str:
@@ -85,7 +91,7 @@ def real_audio_presets(record: Record) -> str:
     rows = [
         [
             row["task"],
-            f"{row['n_labels']} ({100 / row['n_labels']:.0f} %)",
+            f"{_n_labels(row)} ({100 * row.get('chance', 1 / row['n_labels']):.0f} %)",
             f"{row['n']}, {row['n_groups']}",
             percent(row["accuracy"]),
         ]

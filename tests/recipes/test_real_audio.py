@@ -39,7 +39,7 @@ def commands(monkeypatch, tmp_path):
 
 def test_a_row_is_one_command_and_keeps_what_its_report_says(commands):
     model = real_audio.Model("--preset genre", "--learning-curve")
-    row = real_audio.measure(real_audio.Suite("genre", "genre", "--folds 4", (model,)), model, jobs=1)
+    (row,) = real_audio.measure(real_audio.Suite("genre", "genre", "--folds 4", (model,)), model, jobs=1)
     (words,) = commands
     assert " ".join(words) == (
         "crossval data/genre/manifest.csv --folds 4 --preset genre --learning-curve -j 1 --json report.json"
@@ -47,6 +47,22 @@ def test_a_row_is_one_command_and_keeps_what_its_report_says(commands):
     assert row["options"] == "--folds 4 --preset genre"
     assert row["accuracy"] == {"value": 0.5, "interval": [0.1, 0.9]}
     assert (row["n"], row["n_groups"], row["n_labels"]) == (2, 2, 2)
+
+
+def test_where_sources_were_left_out_their_row_comes_first(commands, monkeypatch):
+    clips = [{"scores": {"en": 0.0, "fr": 1.0}}, {"scores": {"de": 0.0, "en": 0.0, "fr": 1.0, "it": 0.0}}]
+    left_out = {"n": 2, "n_groups": 2, "n_candidates": [2, 4], "scored_labels": ["en"], "sources": ["x", "y"]}
+    left_out |= {"accuracy": 0.25, "balanced_accuracy": 0.125, "intervals": {"accuracy": [0.0, 0.5]}, "clips": clips}
+    report = REPORT | {"sources_left_out": left_out | {"scheme": "one source left out at a time"}}
+    monkeypatch.setattr(real_audio, "read_report", lambda path: report)
+    model = real_audio.Model("--preset language")
+    suite = real_audio.Suite("genre", "language, few speakers", "--folds 5", (model,))
+    first, second = real_audio.measure(suite, model, jobs=1)
+    assert first["task"] == "language, a source that was not trained on: 1 labels of 2 sources"
+    assert first["accuracy"] == {"value": 0.25, "interval": [0.0, 0.5]}
+    assert (first["chance"], first["fewest_labels"], first["n_labels"]) == ((1 / 2 + 1 / 4) / 2, 2, 4)
+    assert (first["options"], second["options"]) == ("--folds 5 --preset language",) * 2
+    assert (second["task"], second["accuracy"]["value"]) == ("language, few speakers", 0.5)
 
 
 def test_two_rows_become_pages_and_every_option_is_one_of_the_command(commands, tmp_path):

@@ -68,6 +68,16 @@ def test_real_audio_shows_every_row_and_the_short_table_the_presets_alone(record
     assert rows_of(views.real_audio_presets(record))[2:] == ["| genre | 9 (11 %) | 90, 20 | 50.0 % (25.0 to 75.0) |"]
 
 
+def test_a_row_with_sources_left_out_has_a_range_of_labels_and_its_own_chance(record):
+    more = {"part": "sources left out", "fewest_labels": 5, "chance": 0.125}
+    record = replace(record, rows=[crossval_row("--preset language", **more)])
+    (line,) = rows_of(views.real_audio_table(record))[2:]
+    assert line.startswith("| genre | `--folds 4 --preset language`, sources left out | 5 to 9 | 90 | 20 | 50.0 % (")
+    assert rows_of(views.real_audio_presets(record))[2:] == [
+        "| genre | 5 to 9 (12 %) | 90, 20 | 50.0 % (25.0 to 75.0) |"
+    ]
+
+
 def test_the_random_split_gap_stands_beside_the_split_by_group(record):
     gap = [condition("by group", NOTHING), condition("at random", GAP)]
     record = replace(record, rows=[crossval_row("--components 16"), crossval_row("--preset genre", random_split=gap)])
