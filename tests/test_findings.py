@@ -65,6 +65,7 @@ CODES = {
         *("fewer_components", "fold_column_divides_group", "interval_inside_groups", "no_random_split", "note"),
         *("open_set_counts", "open_set_not_measured", "random_split_gap", "remainders_left_out", "sound_as_read"),
         *("group_of_several_sources", "source_gap", "sources_not_left_out"),
+        *("sources_not_trained_on", "sources_trained_on"),
         *("recordings_without_truth", "source_unknown", "truth_labels_as_statuses"),
         *("given_rows", "given_vectors", "group_in_several_statistics", "ubm_of_other_clips"),
         *("columns_left_out", "criteria_disagree", "rows_without_values"),

@@ -20,6 +20,8 @@ CAVEATS = (
     "similar_groups",
     "interval_inside_groups",
     "few_groups",
+    "sources_trained_on",
+    "sources_not_trained_on",
 )
 # alarms on the division by group, which say nothing of one in which sources are left out
 OF_DIVISION = ("source_confounded", "group_on_both_sides", "near_duplicate", "same_audio_on_both_sides")

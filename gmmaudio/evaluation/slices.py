@@ -52,6 +52,11 @@ SLICE_KINDS: tuple[SliceKind, ...] = (
         "Sources left out",
         "Clips by their source, which was left out of training, with all clips of their groups.",
     ),
+    SliceKind(
+        "source_training",
+        "Sources trained on, and new ones",
+        "Clips of the sources that the model was trained on, and clips of others: these speak of new recordings.",
+    ),
     SliceKind("source", "By source", "Clips by their source: a recording condition, or a corpus."),
     SliceKind("duration", "By duration", "Clips by their duration."),
     SliceKind(
@@ -99,7 +104,7 @@ def slices_markdown() -> str:
 
     Examples
     --------
-    >>> print(slices_markdown().splitlines()[4])
+    >>> print(slices_markdown().splitlines()[5])
     | By source | `source` | Clips by their source: a recording condition, or a corpus. |
     """
     rows = [(kind.title, f"`{kind.name}`", kind.explanation) for kind in SLICE_KINDS]

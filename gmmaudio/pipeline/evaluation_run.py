@@ -13,7 +13,7 @@ from gmmaudio.compute import Progress, RunContext, quiet
 from gmmaudio.corpus import Clip, Corpus, plan_split
 from gmmaudio.corpus.checks import check_similar_labels
 from gmmaudio.errors import CorpusError
-from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report
+from gmmaudio.evaluation import Protocol, Report, ScoredClip, Slice, make_report, make_slice
 from gmmaudio.evaluation.metric_set import count_groups
 from gmmaudio.evaluation.slices import DURATIONS_S
 from gmmaudio.evaluation.warnings import check_open_set
@@ -24,7 +24,7 @@ from gmmaudio.names import respell
 from gmmaudio.pipeline import analyses
 from gmmaudio.pipeline.arguments import as_corpus, as_spool, as_store
 from gmmaudio.pipeline.batch_check import check_scored
-from gmmaudio.pipeline.leakage import check_copies, check_model
+from gmmaudio.pipeline.leakage import check_copies, check_model, find_new_sources
 from gmmaudio.pipeline.own_rows import (
     check_given,
     known_durations,
@@ -154,6 +154,7 @@ def evaluate(
         out_of_set = score_trials(_with_labels(trial_set, unknown_labels), model.recogniser, run=run, model=whole)
         durations = score_durations(trials, model.recogniser, durations_s, model.features, run=run)
         slices: dict[str, Sequence[Slice]] = {"durations": analyses.duration_slices([durations])}
+        slices["source_training"] = _by_training(model, scored)
         if robustness:
             slices["robustness"] = _robustness(model, corpus.root, known, scored, settings, group_by, store, spool, run)
         findings = check_vectors(given, in_report=True) + _check_clips(model, corpus, trial_set, trials, group_by)
@@ -182,6 +183,17 @@ def _in_model_spelling(clips: Sequence[Clip], model: Model) -> tuple[Clip, ...]:
 def _with_labels(trial_set: TrialSet, labels: Sequence[str]) -> list[Trial]:
     """Return the trials of some labels."""
     return [trial for trial in trial_set.trials if trial.label in labels]
+
+
+def _by_training(model: Model, scored: Sequence[ScoredClip]) -> list[Slice]:
+    """Return the slices of clips of sources that were trained on, and of others; none without both."""
+    new = find_new_sources(model.training, [clip.source for clip in scored])
+    if new is None:
+        return []
+    of_known = [clip for clip in scored if clip.source not in new]
+    others = [clip for clip in scored if clip.source in new]
+    parts = (("sources trained on", of_known), ("new sources", others))
+    return [make_slice(name, clips) for name, clips in parts] if of_known and others else []
 
 
 def _robustness(

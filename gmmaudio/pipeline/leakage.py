@@ -206,7 +206,56 @@ def check_model(training: TrainingSummary, trials: Sequence[Trial], group_by: st
     findings += _check_trained_groups(trained, groups) if comparable else (_not_comparable(trained_by, group_by),)
     if None in trained or None in groups:
         groups = [None] * len(groups)
-    return findings + check_groups(labels, groups, trained) + check_sources(labels, [trial.source for trial in trials])
+    sources = [trial.source for trial in trials]
+    findings += check_groups(labels, groups, trained) + check_sources(labels, sources)
+    return findings + _check_model_sources(training, sources)
+
+
+def find_new_sources(training: TrainingSummary, sources: Sequence[str | None]) -> frozenset[str] | None:
+    """Return the sources that a model was not trained on; None where one is unknown, of training or among these.
+
+    Parameters
+    ----------
+    training : TrainingSummary
+        The model's training set.
+    sources : sequence of str or None
+        Source of every trial that is scored.
+
+    Examples
+    --------
+    >>> from gmmaudio.pipeline.training import train
+    >>> find_new_sources(train("my_music").model.training, ["tape"]) is None
+    True
+    """
+    known = {clip.source and normal(clip.source) for clip in training.clips}
+    if None in known or None in sources:
+        return None
+    return frozenset(source for source in sources if source and normal(source) not in known)
+
+
+def _check_model_sources(training: TrainingSummary, sources: Sequence[str | None]) -> tuple[Finding, ...]:
+    """Return the finding on whether a model was trained on the sources of the trials that it is scored on."""
+    new = find_new_sources(training, sources)
+    if new is None or not sources:
+        return ()
+    if not new:
+        return (
+            Finding(
+                "sources_trained_on",
+                "information",
+                f"all clips are of sources that were trained on ({some_names(sorted(set(filter(None, sources))))}): "
+                "this metric does not speak of recordings of a new source",
+            ),
+        )
+    n_new = sum(source in new for source in sources)
+    return (
+        Finding(
+            "sources_not_trained_on",
+            "information",
+            f"{n_new} of {len(sources)} clips are of sources that were not trained on ({some_names(sorted(new))}): "
+            "their accuracy speaks of recordings of a new source",
+        ),
+    )
 
 
 def _not_comparable(trained_by: str, group_by: str) -> Finding:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from gmmaudio.evaluation.left_out_sources import choose_alike, make_sources_left
 from gmmaudio.evaluation.report_file import read_report, to_json
 from gmmaudio.findings import Finding
 from gmmaudio.text_tables import csv_text
+from tests.evaluation.conftest import HOSTILE, page_of
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -210,3 +212,21 @@ def test_the_page_shows_both_and_escapes_names():
     other = replace(left_out, scored_labels=("a", "b"), unscored_labels=("<b>",))
     assert "<b>." not in render_html(report_of(other, by_group), "Ours")
     assert "sources_left_out" not in render_html(report_of(None, by_group), "Ours")
+
+
+def test_the_page_with_it_is_sound_html_whatever_the_names_are():
+    names = (HOSTILE[0], HOSTILE[3], HOSTILE[1])
+    rows = [(names[k % 2], HOSTILE[k // 4 % 2], k) for k in range(8)]
+    clips = [clip_of(f"{k}", label, names[0], source, candidates=names) for label, source, k in rows]
+    hostile, by_group = make_sources_left_out(clips, [], names, f"one source {HOSTILE[2]}"), example()[1]
+    page = page_of(report_of(hostile, by_group))
+    levels = [int(tag[1]) for tag, _ in page.headings]
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert page.tags.count("table") == page.tags.count("caption")
+    regions = page.values("div", "aria-label")
+    assert len(regions) == len(set(regions))
+    assert page.values("section", "id")[:3] == ["advice", "checks", "sources_left_out"]
+    assert "#sources_left_out" in page.values("a", "href")
+    rows = page.rows("Metrics with sources left out")
+    assert rows[0][:2] == ["Accuracy", f"{100 * hostile.accuracy:.1f} %"]

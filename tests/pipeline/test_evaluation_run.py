@@ -237,3 +237,41 @@ def test_a_degradation_of_the_sound_changes_the_accuracy(model, corpus, monkeypa
 def test_excerpts_are_left_out_where_clips_are_joined(model, corpus):
     report = pipeline.evaluate(model, pipeline.read_corpus(corpus.split), trial_s=1.0, robustness=True)
     assert "5 s excerpt" not in [row.name for row in report.slices["robustness"]]
+
+
+# --- sources ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_report_says_which_sources_the_model_was_not_trained_on(split_clips, halves):
+    def renamed(clips, names):
+        return replace(clips, clips=tuple(replace(c, source=names.get(c.source, c.source)) for c in clips.clips))
+
+    known = gmmaudio.evaluate(halves, split_clips, **QUICK)
+    assert texts_of(known)["sources_trained_on"].startswith("all clips are of sources that were trained on ('field', ")
+    assert "source_training" not in known.slices
+    some = gmmaudio.evaluate(halves, renamed(split_clips, {"field": "phone"}), **QUICK)
+    assert texts_of(some)["sources_not_trained_on"] == (
+        "6 of 12 clips are of sources that were not trained on ('phone'): their accuracy speaks of recordings of a new "
+        "source"
+    )
+    assert [(row.name, row.n) for row in some.slices["source_training"]] == [
+        ("sources trained on", 6),
+        ("new sources", 6),
+    ]
+    assert texts_of(some)["sources_not_trained_on"] in some.advice[0].evidence
+    other = gmmaudio.evaluate(halves, renamed(split_clips, {"field": "phone", "studio": "radio"}), **QUICK)
+    assert texts_of(other)["sources_not_trained_on"].startswith("12 of 12 clips ")
+    # nothing is said where a source is not known, here or in training
+    unknown = gmmaudio.evaluate(halves, renamed(split_clips, {"field": None}), **QUICK)
+    bare = replace(halves.training, clips=tuple(replace(clip, source=None) for clip in halves.training.clips))
+    of_old_file = gmmaudio.evaluate(replace(halves, training=bare), split_clips, **QUICK)
+    for report in (unknown, of_old_file):
+        assert not {"sources_trained_on", "sources_not_trained_on"} & texts_of(report).keys()
+
+
+def test_sources_in_two_normal_forms_are_one(split_clips):
+    forms = ("caf\u00e9", "cafe\u0301")
+    by_split = tuple(replace(c, source=forms[c.split == "test"]) for c in split_clips.clips)
+    clips = replace(split_clips, clips=by_split)
+    report = gmmaudio.evaluate(gmmaudio.train(clips, SMALL).model, clips, **QUICK)
+    assert "sources_trained_on" in texts_of(report)
