@@ -9,6 +9,7 @@ import numpy as np
 
 from gmmaudio.compute import RunContext
 from gmmaudio.corpus import Fold, scored_labels, source_folds, straddling_groups
+from gmmaudio.errors import CorpusError, MixtureError, SettingError
 from gmmaudio.evaluation import ScoredClip, Slice, make_slice
 from gmmaudio.evaluation.left_out_sources import SourcesLeftOut, choose_alike, make_sources_left_out
 from gmmaudio.evaluation.warnings import FEW_GROUPS
@@ -81,9 +82,13 @@ def run_sources_left_out(
     if not folds:
         return SourceRuns(findings=(_why_not(trials),))
     planned = [(0, fold) for fold in folds]
-    results = resume_folds(
-        trials, planned, recipe, run, "folds with sources left out", tuned=tuned, open_set=False, durations_s=()
-    )
+    settings = {"tuned": tuned, "open_set": False, "durations_s": ()}
+    try:
+        results = resume_folds(trials, planned, recipe, run, "folds with sources left out", **settings)
+    except (CorpusError, MixtureError, SettingError) as error:
+        # the report by group is there, and does not depend on it
+        reason = f"without a source no model can be trained ({error})"
+        return SourceRuns(findings=(_not_left_out(reason, "add clips and groups of every source"),))
     clips = [clip for result in results for clip in result.scored]
     n_sources = len({clip.source for clip in clips})
     over = "sources" if n_sources >= FEW_GROUPS else "groups"
@@ -210,12 +215,17 @@ def _why_not(trials: Sequence[Trial]) -> Finding:
     sources = {trial.source for trial in known}
     remedy = "add clips of another source for two labels or more"
     if len(sources) == 1:
-        reason = f"all clips are of one source, {next(iter(sources))!r}"
-    elif not scored_labels([trial.label for trial in known], [str(trial.source) for trial in known]):
-        reason = "no label has clips of two sources"
-    else:
-        reason = "without a source and the groups of its clips too little is left to train on"
-        remedy = 'leave sources out and keep their groups (`folds="loo"`, `group_by="source"`), or add groups'
+        return _not_left_out(f"all clips are of one source, {next(iter(sources))!r}", remedy)
+    if not scored_labels([trial.label for trial in known], [str(trial.source) for trial in known]):
+        return _not_left_out("no label has clips of two sources", remedy)
+    return _not_left_out(
+        "without a source and the groups of its clips too little is left to train on",
+        'leave sources out and keep their groups (`folds="loo"`, `group_by="source"`), or add groups',
+    )
+
+
+def _not_left_out(reason: str, remedy: str) -> Finding:
+    """Return the finding that sources were not left out, for a reason."""
     return Finding(
         "sources_not_left_out",
         "information",

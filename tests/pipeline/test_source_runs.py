@@ -12,6 +12,7 @@ from gmmaudio.features import FeatureStore
 from gmmaudio.models import KINDS
 from gmmaudio.pipeline.crossvalidation import CrossvalOptions, run_crossval
 from gmmaudio.pipeline.recorded_run import read_run
+from gmmaudio.trials import GivenVectors
 from tests.pipeline.conftest import QUICK, SMALL, texts_of
 
 
@@ -198,6 +199,21 @@ def test_without_sources_nothing_is_said(twins):
     report = pipeline.crossval(twins, SMALL, folds=2, **QUICK)
     assert report.sources_left_out is None
     assert not {code for code in texts_of(report) if "source" in code}
+
+
+def test_models_that_cannot_be_trained_without_a_source_leave_the_rest_of_the_report(clips):
+    # of each label one singer in the studio: without the field there are no probabilities, which vectors need
+    halves = [replace(c, source="studio" if c.group.endswith("cy") else "field") for c in clips.clips]
+    corpus = replace(clips, clips=tuple(halves))
+    rng = np.random.default_rng(3)
+    vectors = GivenVectors({c.path: rng.normal(size=3) + (c.label == "low") for c in clips.clips}, vectors_name="ours")
+    report = pipeline.crossval(corpus, SMALL, folds=3, vectors=vectors, **QUICK)
+    assert report.n == 18
+    assert report.sources_left_out is None
+    assert "without a source no model can be trained (`vectors` are joined " in texts_of(report)["sources_not_left_out"]
+    # without vectors there are scores
+    left_out = pipeline.crossval(corpus, SMALL, folds=3, **QUICK).sources_left_out
+    assert left_out.metrics.computed_from == "score"
 
 
 # --- run again -------------------------------------------------------------------------------------------------------
