@@ -11,7 +11,7 @@ import numpy as np
 
 from gmmaudio.errors import SettingError
 from gmmaudio.models.linear_algebra import Array
-from gmmaudio.models.open_set import auroc, score_statistics
+from gmmaudio.models.open_set import area_of_choice, auroc, score_statistics
 from gmmaudio.values import convert_fields, convert_mapping
 
 # statistics of scores in words; a probability is high on strange sound, too
@@ -275,6 +275,8 @@ def fit_familiarity(
 ) -> Familiarity | None:
     """Return the familiarity of a training set, by the statistic that tells best what was left out of training.
 
+    The AUROC that is stated is that of the choice (:func:`gmmaudio.models.open_set.area_of_choice`).
+
     Mean, deviation and correlation are those of a one-way layout with random groups (analysis of variance), the
     correlation as the upper limit of its interval, by the F distribution. The threshold is the k-th lowest
     standardised mean of the held-out groups, with k the whole part of ``false_alarm * (G + 1)`` for G groups: a further
@@ -317,7 +319,7 @@ def fit_familiarity(
     layouts = {name: layout for name, means in held_out.items() if (layout := _Layout.of(means)) is not None}
     if not layouts:
         return None
-    areas: dict[str, dict[str, float]] = {name: {} for name in layouts}
+    areas: dict[str, dict[str, list[float]]] = {name: {} for name in layouts}
     for kind, rounds in (left_out or {}).items():
         listed = list(rounds)
         for name, layout in layouts.items():
@@ -325,9 +327,13 @@ def fit_familiarity(
                 auroc(layout.standardise(one.inside[name]), layout.standardise(one.outside[name])) for one in listed
             ]
             if found and np.isfinite(found).all():
-                areas[name][kind] = float(np.mean(found))
+                areas[name][kind] = found
     # of equal ones the first: the best score
-    best = max(layouts, key=lambda name: float(np.mean([*areas[name].values()] or [0.0])))
+    best = max(
+        layouts, key=lambda name: float(np.mean([float(np.mean(found)) for found in areas[name].values()] or [0.0]))
+    )
+    kinds = [kind for kind in areas[best] if all(kind in areas[name] for name in layouts)]
+    stated = {kind: area_of_choice([areas[name][kind] for name in layouts]) for kind in kinds}
     layout, means = layouts[best], held_out[best]
     threshold = layout.threshold(means, false_alarm)
     return Familiarity(
@@ -338,7 +344,7 @@ def fit_familiarity(
         threshold,
         false_alarm,
         None if threshold is None else _measure_false_alarms(means, false_alarm),
-        areas[best],
+        stated,
         int(means.n.sum()),
         len(means.n),
     )

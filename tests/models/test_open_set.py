@@ -13,7 +13,7 @@ from gmmaudio.models import (
     fit_open_set_threshold,
 )
 from gmmaudio.models.fitting import _leave_columns_out
-from gmmaudio.models.open_set import auroc, score_statistics
+from gmmaudio.models.open_set import STATISTICS, area_of_choice, auroc, score_statistics
 from tests.models.conftest import INF
 
 
@@ -72,6 +72,35 @@ def test_fresh_known_clips_are_rejected_at_the_rate_asked_for():
     fresh = values(3, 20000, 2)["margin"]
     # three standard errors of a quantile of 2000: 0.02
     assert (fresh < found.threshold).mean() == pytest.approx(0.1, abs=0.02)
+
+
+def test_clips_of_other_sources_lower_the_threshold_where_they_score_lower():
+    known, unknown = values(3, 200, 0), values(0, 200, 1)
+    plain = fit_open_set_threshold(known, [(known, unknown)])
+    lower, higher = (values(mean, 200, 2) for mean in (2, 5))
+    found = fit_open_set_threshold(known, [(known, unknown)], other_sources=lower)
+    assert found.threshold < plain.threshold
+    # five of a hundred of these, and no more
+    assert (lower["margin"] < found.threshold).mean() == pytest.approx(0.05, abs=0.006)
+    assert found.reason.endswith("at most 5 % of known clips and of those of sources left out were below the threshold")
+    assert fit_open_set_threshold(known, [(known, unknown)], other_sources=higher).threshold == plain.threshold
+    # too few of them to know five in a hundred of
+    few = fit_open_set_threshold(known, [(known, unknown)], other_sources={"margin": np.ones(9)})
+    assert few.threshold is None
+
+
+def test_the_area_that_is_stated_is_not_chosen_by_the_rounds_that_it_is_of():
+    rng, stated, best = np.random.default_rng(0), [], []
+    for _ in range(50):
+        # statistics that tell nothing: the best of three is above a half by chance
+        rounds = [[{name: rng.normal(size=12) for name in STATISTICS} for _ in range(2)] for _ in range(4)]
+        areas = [[auroc(a[name], b[name]) for a, b in rounds] for name in STATISTICS]
+        stated.append(area_of_choice(areas))
+        best.append(np.mean(areas, axis=1).max())
+    # three standard errors of a mean of 50 areas of 4 rounds of 12 clips are about 0.03
+    assert np.mean(stated) == pytest.approx(0.5, abs=0.03)
+    assert np.mean(best) > 0.53
+    assert area_of_choice([[0.9], [0.7]]) == 0.9
 
 
 def test_equal_values_are_not_rejected():
