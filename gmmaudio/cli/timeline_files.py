@@ -284,7 +284,7 @@ def _follow_stdin(model: Model, settings: TimelineSettings, name: str) -> None:
         console.say_failed([FailedInput("-", error.code, error.message)])
         click.get_current_context().exit(EXIT_SOME_FAILED if scan.segments else EXIT_NOTHING)
     console.say_notes("-", said)
-    for note in scan.notes:
+    for note in (*scan.notes, *scan.notes_on_all):
         console.say(f"note -: {note}")
 
 

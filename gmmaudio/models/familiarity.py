@@ -19,6 +19,8 @@ FAMILIARITY_STATISTICS = {"score": "the best score", "margin": "the margin betwe
 FALSE_ALARM = 0.05
 # fewer recordings are no batch
 MIN_BATCH = 5
+# clips of less than this part of the length that a model was calibrated on score lower, whatever they are
+SHORTEST_PART = 0.75
 # confidence of the correlation's limit: with the estimate itself, large batches had 6 to 9 % of false alarms in place
 # of 5 % where 20 to 60 groups were simulated; with the limit 3 to 5 %
 CONFIDENCE = 0.75
@@ -162,6 +164,41 @@ class Familiarity:
             As for :meth:`spread`.
         """
         return self.threshold is not None and mean < self.threshold * self.spread(n, n_equal_groups)
+
+    def of_pieces(self, pieces: Iterable[tuple[Array, float]], trial_s: float) -> tuple[float, int] | None:
+        """Return the mean value of the pieces of a long recording, and the number of trials that they are as long as.
+
+        Pieces much shorter than a trial are left out. None where no piece is left.
+
+        Parameters
+        ----------
+        pieces : iterable of (ndarray, float)
+            Scores of each piece, and its length, seconds.
+        trial_s : float
+            Length that the model was calibrated on, seconds.
+        """
+        values = [(self.value(scores), seconds) for scores, seconds in pieces if seconds >= SHORTEST_PART * trial_s]
+        known = [(value, seconds) for value, seconds in values if value is not None]
+        total_s = sum(seconds for _, seconds in known)
+        if not known:
+            return None
+        return sum(value * seconds for value, seconds in known) / total_s, max(1, int(total_s / trial_s))
+
+    def note_on(self, pieces: Iterable[tuple[Array, float]], trial_s: float) -> str | None:
+        """Return the sentence that a long recording scores lower than held-out groups; None where it does not.
+
+        Parameters
+        ----------
+        pieces, trial_s
+            As for :meth:`of_pieces`.
+        """
+        found = self.of_pieces(pieces, trial_s)
+        if found is None or found[1] < MIN_BATCH or not self.is_unfamiliar(*found):
+            return None
+        return (
+            f"this recording, as long as {found[1]} clips, scores lower than held-out groups of the training set do: "
+            "probabilities are not to be trusted here"
+        )
 
     @property
     def description(self) -> str:

@@ -171,7 +171,10 @@ def _predict_sound(
     answer = _answer(
         segmenter.labels, segmenter.pieces, line, weigh_pieces(segmenter.pieces, segmenter.window_s, prior)
     )
-    return replace(answer, familiarity=_familiarity(model, segmenter.pieces))
+    if model.familiarity is None:
+        return answer
+    found = model.familiarity.of_pieces(segmenter.scored_pieces, calibrated_window_s(model.training))
+    return replace(answer, familiarity=None if found is None else found[0])
 
 
 def join_predictions(predictions: Sequence[Prediction]) -> Prediction:
@@ -224,15 +227,6 @@ def join_predictions(predictions: Sequence[Prediction]) -> Prediction:
     line = Timeline(tuple(join_neighbours(segments)))
     joined = _answer(labels, pieces, line, weigh_pieces(pieces, end_s / len(pieces)))
     return replace(joined, duration_s=end_s)
-
-
-def _familiarity(model: Model, pieces: Sequence[Piece]) -> float | None:
-    """Return the familiarity of a long clip: the mean of its pieces, weighted by their lengths."""
-    if model.familiarity is None:
-        return None
-    values = [(model.familiarity.value(piece.scores), piece.seconds) for piece in pieces]
-    known = [(value, seconds) for value, seconds in values if value is not None]
-    return sum(value * seconds for value, seconds in known) / sum(seconds for _, seconds in known) if known else None
 
 
 def _answer(labels: tuple[str, ...], pieces: Sequence[Piece], line: Timeline, weighed: Mixedness) -> Prediction:

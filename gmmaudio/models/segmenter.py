@@ -135,6 +135,11 @@ class Segmenter:
         self._runs: list[_Run] = []
 
     @property
+    def scored_pieces(self) -> list[tuple[Array, float]]:
+        """Scores of each piece, and its length, seconds."""
+        return [(piece.scores, piece.seconds) for piece in self.pieces]
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Labels of the posteriors' first columns; unknown and silence follow."""
         return self._recogniser.scorer.labels

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from gmmaudio.evaluation import ScoredClip
 from gmmaudio.findings import Finding, some_names
 from gmmaudio.models import Familiarity, Model, Prediction
-from gmmaudio.models.familiarity import MIN_BATCH
+from gmmaudio.models.familiarity import MIN_BATCH, SHORTEST_PART
 from gmmaudio.models.windows import calibrated_window_s
 
-# a shorter part of the length that a model was calibrated on scores lower, whatever it is
-SHORTEST_PART = 0.75
 # more folders are not told apart, so that memory is bounded
 MOST_FOLDERS = 10_000
 REMEDY = "evaluate the model on some of them, or train on recordings like them"

@@ -154,6 +154,13 @@ class Scan:
             self.segments.append(segment)
             yield segment
 
+    @property
+    def notes_on_all(self) -> tuple[str, ...]:
+        """The note that all that was followed scores lower than held-out groups do, if it does."""
+        familiarity, trained_s = self.model.familiarity, calibrated_window_s(self.model.training)
+        note = None if familiarity is None else familiarity.note_on(self._segmenter.scored_pieces, trained_s)
+        return () if note is None else (note,)
+
     def timeline(self, path: str) -> Timeline:
         """Return the timeline of all that was followed.
 
@@ -172,7 +179,7 @@ class Scan:
             path,
             self._segmenter.window_s,
             self._segmenter.step_s,
-            tuple(self.notes),
+            (*self.notes, *self.notes_on_all),
         )
 
     def silence(self, path: str) -> Timeline:

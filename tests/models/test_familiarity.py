@@ -129,6 +129,17 @@ def test_the_value_of_a_clip_by_hand():
     assert EXAMPLE.value([1.0, -np.inf]) is None
 
 
+def test_pieces_of_a_recording_count_by_their_lengths():
+    pieces = [(np.array([0.0, 6.0]), 12.0), (np.array([0.0, 4.0]), 6.0), (np.array([0.0, 99.0]), 4.4)]
+    # the last is shorter than three quarters of a clip
+    assert EXAMPLE.of_pieces(pieces, 6.0) == (pytest.approx((12 * -2.0 + 6 * -3.0) / 18, rel=1e-12), 3)
+    assert EXAMPLE.of_pieces(pieces[2:], 6.0) is None
+    assert EXAMPLE.note_on(pieces, 6.0) is None
+    assert "as long as 5 clips" in EXAMPLE.note_on([(np.array([0.0, 4.0]), 30.0)], 6.0)
+    assert EXAMPLE.note_on([(np.array([0.0, 9.0]), 30.0)], 6.0) is None
+    assert replace(EXAMPLE, threshold=None).note_on([(np.array([0.0, 4.0]), 30.0)], 6.0) is None
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

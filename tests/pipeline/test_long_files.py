@@ -1,6 +1,7 @@
 """Files longer than a few trials: one label, or the shares of several; the same in classification and evaluation."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import gmmaudio
 from conftest import GENRES, SR, synthetic_clip
 from gmmaudio.errors import SettingError
 from gmmaudio.features import make_rows, raw_frames
-from gmmaudio.models import segmenter
+from gmmaudio.models import Familiarity, segmenter
 from gmmaudio.pipeline import classification
 
 
@@ -121,3 +122,14 @@ def test_a_label_that_is_impossible_makes_no_clip_mixed(model, folder):
     assert (found.status, found.probability["jazz"]) == ("ok", 0.0)
     (mixed,) = gmmaudio.classify(model, [folder / "mixed.wav"], priors={"jazz": 1.0, "metal": 0.0})
     assert (mixed.status, mixed.label) == ("ok", "jazz")
+
+
+def test_the_familiarity_of_a_long_file_is_the_mean_of_its_pieces(model, folder):
+    familiarity = Familiarity("score", 0.0, 2.0, 0.5, -2.0, 0.05, None, {}, 300, 60)
+    jazz, metal, mixed = answers(replace(model, familiarity=familiarity), folder)
+    for one in (jazz, metal):
+        assert one.familiarity == pytest.approx(max(one.scores.values()) / 2.0, abs=0.5)
+    # the best score of the mean over both parts is far lower than the mean of the best scores of the parts
+    expected = 0.6 * jazz.familiarity + 0.4 * metal.familiarity
+    assert mixed.familiarity == pytest.approx(expected, rel=0.1)
+    assert answers(model, folder)[0].familiarity is None

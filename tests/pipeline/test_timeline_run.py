@@ -1,5 +1,8 @@
 """Timelines of spliced synthetic music, whose turns are known."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -9,6 +12,7 @@ from conftest import GENRES, SR, synthetic_clip
 from gmmaudio.errors import AudioError, SettingError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.features import frame_chunks, make_rows, raw_frames
+from gmmaudio.models import Familiarity
 from gmmaudio.models.segmenter import Segmenter
 from gmmaudio.pipeline import TimelineSettings, timelines
 from gmmaudio.pipeline.timeline_run import Scan
@@ -211,3 +215,17 @@ def test_a_bad_file_stops_no_other(model, mixture, tmp_path, n_jobs):
     assert (text.code, gone.code) == ("not_audio", "vanished")
     assert first.segments == last.segments
     assert len(first) == len(TURNS)
+
+
+def test_a_recording_that_scores_lower_has_a_note(model, mixture):
+    strange, usual = (
+        replace(model, familiarity=Familiarity("score", mean, 100.0, 0.5, -2.0, 0.05, None, {}, 300, 60))
+        for mean in (1e4, -1e4)
+    )
+    (note,) = gmmaudio.timeline(strange, mixture).notes
+    assert re.fullmatch(
+        "this recording, as long as [5-9] clips, scores lower than held-out groups of the training set do: "
+        "probabilities are not to be trusted here",
+        note,
+    )
+    assert gmmaudio.timeline(usual, mixture).notes == gmmaudio.timeline(model, mixture).notes == ()
