@@ -328,8 +328,10 @@ def weak_conditions(report: Report) -> Iterator[Advice]:
     weak.sort(key=lambda row: row.difference or 0.0)
     used = _augmentations(report.protocol.settings)
     names = dict.fromkeys(AUGMENTATION_OF[row.name] for row in weak if row.name in AUGMENTATION_OF)
-    wanted = ",".join(name for name in names if name not in used)
-    cure = f'train with `augment="{wanted}"` and compare, or ' if wanted else ""
+    more_names = [name for name in names if name not in used]
+    # those that are named take the place of those of the preset
+    wanted = ",".join([*used, *more_names])
+    cure = f'train with `augment="{wanted}"` and compare, or ' if more_names else ""
     more = f" and {len(weak) - N_NAMED} more" if len(weak) > N_NAMED else ""
     losses = ", ".join(f"{row.name} {_points(row.difference)}" for row in weak[:N_NAMED])
     yield Advice(
@@ -346,10 +348,10 @@ def _is_loss(row: Slice) -> bool:
     return row.difference is not None and pair is not None and row.difference <= -ROBUSTNESS_LOSS and pair[1] < 0
 
 
-def _augmentations(settings: Mapping[str, Any]) -> set[str]:
+def _augmentations(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the augmentations that a model was trained with, as far as the settings of a report name them."""
     used = settings.get("augment", ())
-    return set(used) if isinstance(used, list | tuple) else set()
+    return tuple(map(str, used)) if isinstance(used, list | tuple) else ()
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ _SPEECH_WARPED = _SPEECH.replace(normalise="warp", vtln=(0.92, 1.08))
 # A floor of the gate alone does not make languages stand noise: docs/decisions/0039-language-in-noise.md.
 _NOISY = ("noise",)
 # Name of the preset (None: the classic model) and kind -> settings; the first kind of each is its default, and a kind
-# that is not listed takes the front end of frames. Measured in docs/decisions/0002-presets.md and 0008-recognition.md.
+# that is not listed takes the front end of frames. Measured in docs/decisions/0002-presets.md, 0008-recognition.md and
+# 0038-genre-through-codecs.md.
 PRESETS: dict[str | None, dict[str, Preset]] = {
     None: {
         "frames": Preset(_TUTORIAL, FrameGmmSettings()),
@@ -82,7 +83,12 @@ PRESETS: dict[str | None, dict[str, Preset]] = {
         "supervector": Preset(_TUTORIAL, SupervectorSettings(), short_s=3.0),
     },
     "genre": {
-        "blocks": Preset(_MUSIC.replace(descriptors=_SPECTRAL, block_s=6.0), BlockGaussianSettings(), short_s=6.0),
+        "blocks": Preset(
+            _MUSIC.replace(descriptors=_SPECTRAL, block_s=6.0),
+            BlockGaussianSettings(own_covariance=0.3),
+            short_s=6.0,
+            augment=("codec", "band", "noise"),
+        ),
         "frames": Preset(_MUSIC.replace(n_deltas=1), FrameGmmSettings(variance_floor=1e-2), short_s=3.0),
         "supervector": Preset(_MUSIC.replace(n_deltas=1), SupervectorSettings(), short_s=3.0),
     },

@@ -39,54 +39,91 @@ def column_means(rows: Matrix | ChunkedRows) -> Matrix:
     return mean.astype(chunks.dtype)
 
 
-def mean_and_deviation(rows: Matrix | ChunkedRows) -> tuple[Array, Array]:
+def mean_and_deviation(rows: Matrix | ChunkedRows, weights: Array | None = None) -> tuple[Array, Array]:
     """Return mean and standard deviation of every column, shape (d,) each.
 
     Parameters
     ----------
     rows : ndarray, shape (n, d), or ChunkedRows
         At least one row.
+    weights : ndarray, shape (n,), optional
+        Weight of every row, 0 or more, not all 0; None weights all the same.
 
     Examples
     --------
     >>> mean_and_deviation(in_chunks(np.array([[1.0], [3.0], [1.0], [3.0]]), n_at_once=3))
     (array([2.]), array([1.]))
+    >>> mean_and_deviation(np.array([[1.0], [9.0], [3.0]]), np.array([1.0, 0.0, 1.0]))
+    (array([2.]), array([1.]))
     """
-    n, mean, squares = _merged(in_chunks(rows), lambda centred: np.square(centred).sum(axis=0), np.square)
+
+    def squares_of(centred: Array, each: Array | None) -> Array:
+        squares = np.square(centred)
+        total: Array = squares.sum(axis=0) if each is None else each @ squares
+        return total
+
+    n, mean, squares = _merged(in_chunks(rows), weights, squares_of, np.square)
     return mean, np.sqrt(squares / n)
 
 
-def mean_and_covariance(rows: Matrix | ChunkedRows) -> tuple[Array, Array]:
-    """Return the mean of every column, shape (d,), and the covariance, shape (d, d), divided by the number of rows.
+def mean_and_covariance(rows: Matrix | ChunkedRows, weights: Array | None = None) -> tuple[Array, Array]:
+    """Return the mean of every column, shape (d,), and the covariance, shape (d, d), divided by the sum of the weights.
 
     Parameters
     ----------
     rows : ndarray, shape (n, d), or ChunkedRows
         At least one row.
+    weights : ndarray, shape (n,), optional
+        Weight of every row, 0 or more, not all 0; None weights every row by 1.
 
     Examples
     --------
     >>> mean_and_covariance(in_chunks(np.array([[1.0, 0.0], [3.0, 2.0]]), n_at_once=1))[1].tolist()
     [[1.0, 1.0], [1.0, 1.0]]
     """
-    n, mean, scatter = _merged(in_chunks(rows), lambda centred: centred.T @ centred, lambda step: np.outer(step, step))
+    n, mean, scatter = _merged(in_chunks(rows), weights, weighted_scatter, lambda step: np.outer(step, step))
     return mean, scatter * (1 / n)
 
 
+def weighted_scatter(centred: Array, weights: Array | None) -> Array:
+    """Return the summed products of the columns of rows, shape (d, d), each row at its weight.
+
+    Parameters
+    ----------
+    centred : ndarray, shape (n, d)
+        Rows, less a mean.
+    weights : ndarray, shape (n,), or None
+        Weight of every row; None weights every row by 1.
+
+    Examples
+    --------
+    >>> weighted_scatter(np.array([[1.0], [2.0]]), np.array([3.0, 1.0]))
+    array([[7.]])
+    """
+    return (centred if weights is None else centred * weights[:, None]).T @ centred
+
+
 def _merged(
-    rows: ChunkedRows, second_moment: Callable[[Array], Array], of_step: Callable[[Array], Array]
-) -> tuple[int, Array, Array]:
-    """Return number, mean and summed second moments about the mean, of chunks one after another."""
-    n, mean, moment = 0, np.zeros(1), np.zeros(1)
-    for _, chunk in rows:
-        mean_of_chunk = chunk.mean(axis=0)
-        of_chunk = second_moment(chunk - mean_of_chunk)
-        if not n:
-            n, mean, moment = len(chunk), mean_of_chunk, of_chunk
+    rows: ChunkedRows,
+    weights: Array | None,
+    second_moment: Callable[[Array, Array | None], Array],
+    of_step: Callable[[Array], Array],
+) -> tuple[float, Array, Array]:
+    """Return number (or weight), mean and summed second moments about the mean, of chunks one after another."""
+    n, mean, moment = 0.0, np.zeros(1), np.zeros(1)
+    for part, chunk in rows:
+        each = None if weights is None else weights[part]
+        n_chunk = len(chunk) if each is None else float(each.sum())
+        if not n_chunk:
             continue
-        step, n_both = mean_of_chunk - mean, n + len(chunk)
-        moment = moment + of_chunk + of_step(step) * (n * len(chunk) / n_both)
-        mean, n = mean + step * (len(chunk) / n_both), n_both
+        mean_of_chunk = chunk.mean(axis=0) if each is None else each @ chunk / n_chunk
+        of_chunk = second_moment(chunk - mean_of_chunk, each)
+        if not n:
+            n, mean, moment = n_chunk, mean_of_chunk, of_chunk
+            continue
+        step, n_both = mean_of_chunk - mean, n + n_chunk
+        moment = moment + of_chunk + of_step(step) * (n * n_chunk / n_both)
+        mean, n = mean + step * (n_chunk / n_both), n_both
     return n, mean, moment
 
 

@@ -150,6 +150,22 @@ class TrainingRows:
         """
         return self if self.is_copy is None else self.part(np.flatnonzero(~self.is_copy))
 
+    def shares(self) -> Array | None:
+        """Return the weight of every clip beside its copies: 1, and 1/n for each of its n copies; None without copies.
+
+        Examples
+        --------
+        >>> rows = tuple(np.zeros((1, 2)) for _ in range(4))
+        >>> training = TrainingRows(rows, ("a",), np.zeros(4, np.intp), tuple("1112"), 0)
+        >>> replace(training, is_copy=np.array([False, True, True, False])).shares()
+        array([1. , 0.5, 0.5, 1. ])
+        """
+        if self.is_copy is None or not self.is_copy.any():
+            return None
+        clip = np.cumsum(~self.is_copy) - 1
+        n_copies = np.bincount(clip) - 1
+        return np.where(self.is_copy, 1.0 / np.maximum(n_copies, 1)[clip], 1.0)
+
     def clip_of_rows(self) -> npt.NDArray[np.intp]:
         """Return the clip of every row, as an index, for rows of all clips one after the other."""
         return np.repeat(np.arange(len(self.codes)), self.lengths)

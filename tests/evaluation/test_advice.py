@@ -391,6 +391,10 @@ def test_weak_conditions_name_the_worst_first_and_augmentations_that_were_not_us
     clips = report_of_counts(right("a") | right("b")).clips
     report = make_report(clips, "ab", used, slices={"robustness": [step("clean"), *lost]})
     assert "augment" not in found(report, "conditions_weak")[0].text
+    # names that are given take the place of the preset's
+    some = replace(PROTOCOL, settings={"augment": ["codec", "band"]})
+    report = make_report(clips, "ab", some, slices={"robustness": [step("clean"), *lost]})
+    assert 'train with `augment="codec,band,noise"`' in found(report, "conditions_weak")[0].text
 
 
 def test_every_augmentation_that_is_advised_exists_and_so_do_the_conditions():

@@ -44,6 +44,19 @@ def test_many_chunks_give_the_moments_of_all_rows(n_at_once, offset):
     np.testing.assert_allclose(column_means(chunks), mean, rtol=1e-14, atol=1e-14)
 
 
+@pytest.mark.parametrize("n_at_once", [1, 64, 501])
+def test_weighted_moments_are_those_of_numpy(n_at_once):
+    rows, _, weights = rows_and_codes()
+    # a whole chunk without weight, and a weight that is a number of rows
+    weights[:64] = 0.0
+    chunks = in_chunks(rows, n_at_once)
+    mean, deviation = mean_and_deviation(chunks, weights)
+    covariance = np.cov(rows, rowvar=False, bias=True, aweights=weights)
+    np.testing.assert_allclose(mean, np.average(rows, axis=0, weights=weights), rtol=1e-12)
+    np.testing.assert_allclose(deviation, np.sqrt(np.diag(covariance)), rtol=1e-12)
+    np.testing.assert_allclose(mean_and_covariance(chunks, weights)[1], covariance, rtol=1e-11, atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_at_once", [3, 100, 501])
 @pytest.mark.parametrize("weighted", [False, True])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
 from gmmaudio.features import MAX_FEATURES
@@ -19,7 +20,7 @@ from gmmaudio.models.kinds.frame_gmm import fit_mixtures
 from gmmaudio.models.linear_algebra import Array, Codes, Matrix, signed_axes
 from gmmaudio.models.logistic_regression import fit_logistic
 from gmmaudio.models.partial_fits import Fit
-from gmmaudio.models.running_moments import label_means, mean_and_covariance, mean_and_deviation
+from gmmaudio.models.running_moments import label_means, mean_and_covariance, mean_and_deviation, weighted_scatter
 from gmmaudio.models.score_parts import Answers, ScoreParts
 from gmmaudio.models.scorer import Scorer
 from gmmaudio.models.training_rows import TrainingRows
@@ -27,6 +28,7 @@ from gmmaudio.models.ubm import Traces
 from gmmaudio.tensor_table import LARGEST, TensorLayout, Tensors
 from gmmaudio.values import convert_fields
 
+Flags = npt.NDArray[np.bool_]
 BACK_ENDS = ("gaussian", "logistic", *FUSIONS)
 # one covariance for all labels, beside the types of a mixture
 SHARED = "shared"
@@ -56,6 +58,9 @@ class BlockGaussianSettings(EmSettings):
     shrinkage : float or None
         Share of a multiple of the identity in the shared covariance, 0..1; None takes Ledoit and Wolf's, which takes
         overlapping blocks for independent.
+    own_covariance : float
+        Share of a label's own covariance, shrunk like the shared one, in the covariance of its Gaussian, 0..1; the rest
+        is the shared one. 0: labels share all of it.
     back_end : {"gaussian", "logistic", "mean", "trained"}
         Gaussians, linear logistic regression, or both, each at its own temperature and with equal weight ("mean"), or
         with weights learned on inner folds ("trained").
@@ -79,6 +84,7 @@ class BlockGaussianSettings(EmSettings):
     n_pca: int | None = 80
     soft_clip: float | None = 2.0
     shrinkage: float | None = 0.6
+    own_covariance: float = 0.0
     back_end: str = "gaussian"
     penalty: float = 0.01
 
@@ -96,6 +102,8 @@ class BlockGaussianSettings(EmSettings):
             check_positive("soft_clip", self.soft_clip)
         if self.shrinkage is not None and not 0 <= self.shrinkage <= 1:
             raise SettingError(f"shrinkage is {self.shrinkage}; expected a share, 0 to 1")
+        if not 0 <= self.own_covariance <= 1:
+            raise SettingError(f"own_covariance is {self.own_covariance}; expected a share, 0 to 1")
         check_positive("penalty", self.penalty)
 
     @property
@@ -278,9 +286,15 @@ def standardise(values: Matrix, mean: Array, scale: Array, soft_clip: float | No
 
 
 def fit_projection(
-    rows: Matrix | ChunkedRows, n_pca: int | None, soft_clip: float | None
+    rows: Matrix | ChunkedRows,
+    n_pca: int | None,
+    soft_clip: float | None,
+    weights: Array | None = None,
+    is_copy: Flags | None = None,
 ) -> tuple[Projection, ChunkedRows]:
     """Return standardisation and principal axes of rows, and the standardised rows, which take most of its time.
+
+    Rows of degraded copies are not standardised by: they would widen the scale of what a degradation moves.
 
     Parameters
     ----------
@@ -290,6 +304,10 @@ def fit_projection(
         Axes kept at most; None keeps all in which the rows differ.
     soft_clip : float or None
         As for :class:`Projection`.
+    weights : ndarray, shape (n,), optional
+        Weight of every row in the principal axes, above 0; None weights all the same.
+    is_copy : ndarray, shape (n,), bool, optional
+        Whether every row is of a degraded copy; None: none is.
 
     Examples
     --------
@@ -299,17 +317,21 @@ def fit_projection(
     ((2, 1), True)
     """
     chunks = in_chunks(rows)
-    mean, scale = mean_and_deviation(chunks)
+    mean, scale = mean_and_deviation(chunks, None if is_copy is None else (~is_copy).astype(np.float64))
     scale = np.where(scale > MIN_STD * np.maximum(1.0, abs(mean)), scale, np.inf)
     z = keep_rows(chunks.map(lambda _, chunk: standardise(chunk, mean, scale, soft_clip), len(mean))).rows()
-    values, axes = np.linalg.eigh(mean_and_covariance(z)[1])
+    values, axes = np.linalg.eigh(mean_and_covariance(z, weights)[1])
     n_varying = int((values > 1e-10 * max(values.max(), 1e-300)).sum())
     n_kept = max(1, min(n_varying, n_pca or n_varying))
     return Projection(mean, scale, signed_axes(axes[:, ::-1][:, :n_kept]), soft_clip), z
 
 
 def whiten_projection(
-    projection: Projection, rows: Matrix | ChunkedRows, codes: Codes, shrinkage: float | None = None
+    projection: Projection,
+    rows: Matrix | ChunkedRows,
+    codes: Codes,
+    shrinkage: float | None = None,
+    weights: Array | None = None,
 ) -> Projection:
     """Return a projection after which rows of one label have the unit covariance, up to shrinkage.
 
@@ -323,6 +345,8 @@ def whiten_projection(
         Label of every row, 0..n_labels - 1.
     shrinkage : float or None
         Share of a multiple of the identity in the covariance, 0..1; None takes Ledoit and Wolf's.
+    weights : ndarray, shape (n,), optional
+        Weight of every row, above 0; None weights every row by 1.
 
     References
     ----------
@@ -338,25 +362,84 @@ def whiten_projection(
            [0., 1.]])
     """
     chunks = in_chunks(rows)
-    means = label_means(chunks, codes)
-    centred = chunks.map(lambda part, chunk: chunk - means[codes[part]], chunks.shape[1])
-    covariance, fourth_moment = np.zeros(means.shape[1:] * 2), 0.0
-    for _, chunk in centred:
-        covariance = covariance + chunk.T @ chunk
-        fourth_moment += float(np.square(np.square(chunk).sum(axis=1)).sum())
-    covariance /= len(chunks)
+    means = label_means(chunks, codes, weights)
+    scatter, fourth_moment, n = np.zeros(means.shape[1:] * 2), 0.0, 0.0
+    for part, chunk in chunks:
+        centred, each = chunk - means[codes[part]], None if weights is None else weights[part]
+        scatter = scatter + weighted_scatter(centred, each)
+        fourth_powers = np.square(np.square(centred).sum(axis=1))
+        fourth_moment += float(fourth_powers.sum() if each is None else each @ fourth_powers)
+        n += len(chunk) if each is None else float(each.sum())
+    covariance = scatter / n
     if shrinkage is None:
-        shrinkage = ledoit_wolf_shrinkage(covariance, fourth_moment / len(chunks), len(chunks))
-    level = np.trace(covariance) / len(covariance)
-    covariance = (1 - shrinkage) * covariance + shrinkage * level * np.eye(len(covariance))
-    values, axes = np.linalg.eigh(covariance)
+        shrinkage = ledoit_wolf_shrinkage(covariance, fourth_moment / n, n)
+    values, axes = np.linalg.eigh(_shrunk(covariance, shrinkage))
     # rows that never differ from those of their label are not scaled
     largest = max(values.max(), 0.0)
     root = axes / np.sqrt(np.maximum(values, 1e-9 * largest)) if largest else axes
     return Projection(projection.mean, projection.scale, projection.matrix @ root, projection.soft_clip)
 
 
-def ledoit_wolf_shrinkage(covariance: Array, fourth_moment: float, n: int) -> float:
+def _shrunk(covariance: Array, shrinkage: float) -> Array:
+    """Return a covariance with a share of the multiple of the identity that has its trace."""
+    level = np.trace(covariance) / len(covariance)
+    shrunk: Array = (1 - shrinkage) * covariance + shrinkage * level * np.eye(len(covariance))
+    return shrunk
+
+
+def own_covariances(
+    rows: Matrix | ChunkedRows, codes: Codes, share: float, shrinkage: float | None, weights: Array | None = None
+) -> Array:
+    """Return the covariance of every label, shape (n_labels, d, d), for rows whose shared covariance is the unit.
+
+    Each is the unit and a share of the label's own covariance, which has too few rows to stand alone: regularised
+    discriminant analysis with whitened rows.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, d), or ChunkedRows
+        Whitened rows.
+    codes : ndarray, shape (n,), int
+        Label of every row, 0..n_labels - 1.
+    share : float
+        Share of the own covariance, 0..1.
+    shrinkage : float or None
+        Share of a multiple of the identity in it, 0..1; None takes Ledoit and Wolf's.
+    weights : ndarray, shape (n,), optional
+        Weight of every row, above 0; None weights every row by 1.
+
+    References
+    ----------
+    Friedman, "Regularized discriminant analysis", Journal of the American Statistical Association 84 (1989).
+
+    Examples
+    --------
+    >>> rows = np.array([[-1.0], [1.0], [-3.0], [3.0]])
+    >>> own_covariances(rows, np.array([0, 0, 1, 1]), 0.5, 0.0).ravel()
+    array([1., 5.])
+    """
+    chunks = in_chunks(rows)
+    means = label_means(chunks, codes, weights)
+    scatter = np.zeros((len(means), *means.shape[1:] * 2))
+    fourth_moments, n = np.zeros(len(means)), np.zeros(len(means))
+    for part, chunk in chunks:
+        each = np.ones(len(chunk)) if weights is None else weights[part]
+        centred = chunk - means[codes[part]]
+        for k in np.unique(codes[part]):
+            own = codes[part] == k
+            scatter[k] += weighted_scatter(centred[own], each[own])
+            fourth_moments[k] += each[own] @ np.square(np.square(centred[own]).sum(axis=1))
+            n[k] += each[own].sum()
+    covariances = scatter / n[:, None, None]
+    for k, covariance in enumerate(covariances):
+        least = shrinkage
+        if least is None:
+            least = ledoit_wolf_shrinkage(covariance, fourth_moments[k] / n[k], n[k])
+        covariances[k] = (1 - share) * np.eye(len(covariance)) + share * _shrunk(covariance, least)
+    return covariances
+
+
+def ledoit_wolf_shrinkage(covariance: Array, fourth_moment: float, n: float) -> float:
     """Return Ledoit and Wolf's share of a multiple of the identity in the covariance of centred rows, 0..1.
 
     It needs two moments of the rows, which can be summed chunk by chunk, and not the rows.
@@ -367,8 +450,8 @@ def ledoit_wolf_shrinkage(covariance: Array, fourth_moment: float, n: int) -> fl
         Their covariance.
     fourth_moment : float
         Mean of the fourth power of their lengths.
-    n : int
-        Number of rows.
+    n : float
+        Number of rows, or the sum of their weights.
 
     References
     ----------
@@ -412,22 +495,28 @@ def fit(training: TrainingRows, settings: BlockGaussianSettings) -> Fit:
     >>> scorer.labels[scorer.score(rows[1]).argmax()]
     'b'
     """
-    clip = training.clip_of_rows()
+    clip, shares, is_copy = training.clip_of_rows(), training.shares(), training.is_copy
     codes, lengths = training.codes[clip], training.lengths
-    projection, z = fit_projection(rows_of_clips(training.rows, lengths), settings.n_pca, settings.soft_clip)
+    of_rows = None if shares is None else shares[clip]
+    projection, z = fit_projection(
+        rows_of_clips(training.rows, lengths),
+        settings.n_pca,
+        settings.soft_clip,
+        of_rows,
+        None if of_rows is None or is_copy is None else is_copy[clip],
+    )
     traces: Traces = {}
     heads: list[Head] = []
     if settings.is_shared:
-        projection = whiten_projection(projection, _projected(z, projection), codes, settings.shrinkage)
+        projection = whiten_projection(projection, _projected(z, projection), codes, settings.shrinkage, of_rows)
     projected = _projected(z, projection)
-    weights = (training.weights() / lengths)[clip]
-    if settings.back_end != "gaussian" or not settings.is_shared:
+    weights = (training.weights() * (1.0 if shares is None else shares) / lengths)[clip]
+    if settings.back_end != "gaussian" or not settings.is_shared or settings.own_covariance:
         table = keep_rows(projected)
         projected = table.rows()
     if settings.back_end != "logistic":
         if settings.is_shared:
-            means = label_means(projected, codes, weights)
-            heads.append(_unit_gaussians(np.asarray(means, dtype=np.float64)))
+            heads.append(_gaussians(projected, codes, weights, of_rows, settings))
         else:
             label_rows = (table.take(members).whole() for members in _members(codes))
             mixtures, traces = fit_mixtures(label_rows, training, settings)
@@ -447,10 +536,16 @@ def _members(codes: Codes) -> list[Codes]:
     return np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
 
 
-def _unit_gaussians(means: Array) -> Mixtures:
-    """Return one Gaussian of unit covariance around each mean: a shared covariance after whitening."""
-    one = np.ones(1)
-    return Mixtures(tuple(GaussianMixture(one, mean[None], one, "spherical") for mean in means))
+def _gaussians(
+    rows: ChunkedRows, codes: Codes, weights: Array, of_rows: Array | None, settings: BlockGaussianSettings
+) -> Mixtures:
+    """Return one Gaussian for each label on whitened rows: of unit covariance, or with a share of the label's own."""
+    one, means = np.ones(1), np.asarray(label_means(rows, codes, weights), dtype=np.float64)
+    if not settings.own_covariance:
+        return Mixtures(tuple(GaussianMixture(one, mean[None], one, "spherical") for mean in means))
+    covariances = own_covariances(rows, codes, settings.own_covariance, settings.shrinkage, of_rows)
+    pairs = zip(means, covariances, strict=True)
+    return Mixtures(tuple(GaussianMixture(one, mean[None], each[None], "full") for mean, each in pairs))
 
 
 def describe(settings: BlockGaussianSettings) -> str:
@@ -467,6 +562,8 @@ def describe(settings: BlockGaussianSettings) -> str:
     'one Gaussian mixture for each label on blocks, K=1, a covariance in common, PCA 80'
     """
     shape = "a covariance in common" if settings.is_shared else f"{settings.covariance_type} covariances"
+    if settings.is_shared and settings.own_covariance:
+        shape += f" and {settings.own_covariance:.0%} of its own"
     mixtures = f"one Gaussian mixture for each label on blocks, K={settings.n_components}, {shape}"
     words = {
         "gaussian": mixtures,

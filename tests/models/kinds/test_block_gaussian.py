@@ -1,7 +1,10 @@
-"""Gaussians on blocks, against linear discriminant analysis."""
+"""Gaussians on blocks, against linear and quadratic discriminant analysis."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -10,7 +13,7 @@ from gmmaudio.models import (
     fit_scorer,
 )
 from gmmaudio.models.kinds import block_gaussian
-from tests.models.conftest import BLOCKS, clips_of
+from tests.models.conftest import BLOCKS, clips_of, training_of
 
 
 def test_blocks_with_a_shared_covariance_are_linear_discriminant_analysis():
@@ -32,6 +35,76 @@ def test_blocks_with_a_shared_covariance_are_linear_discriminant_analysis():
     plain = LinearDiscriminantAnalysis(solver="lsqr").fit(X, y)
     given = [classifier.labels[classifier.score_rows(r[None]).argmax()] for r in X]
     assert np.mean(plain.predict(X) == np.array(given)) > 0.97  # it shrinks, and weighs labels by their number
+
+
+def test_own_covariances_alone_are_quadratic_discriminant_analysis():
+    rows, labels, groups = clips_of()
+    settings = replace(BLOCKS, shrinkage=0.0, own_covariance=1.0)
+    classifier, _ = fit_scorer(rows, labels, settings, groups=groups)
+    X = np.concatenate(rows).astype(np.float64)
+    y = np.repeat(labels, [len(r) for r in rows])
+    found = classifier.score_rows(X)
+    parts = [X[y == label] for label in "abc"]
+    densities = [multivariate_normal(part.mean(axis=0), np.cov(part, rowvar=False, bias=True)) for part in parts]
+    expected = np.stack([density.logpdf(X) for density in densities], axis=1)
+    np.testing.assert_allclose(found - found[:, :1], expected - expected[:, :1], rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(("share", "shrinkage"), [(0.3, 0.6), (0.7, None)])
+def test_own_covariances_are_parts_of_the_unit_and_of_a_shrunk_covariance(share, shrinkage):
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1], [30, 50])
+    rows = rng.normal(size=(80, 4)) * np.where(codes, 2.0, 0.5)[:, None]
+    found = block_gaussian.own_covariances(rows, codes, share, shrinkage)
+    for k in range(2):
+        own = np.cov(rows[codes == k], rowvar=False, bias=True)
+        centred = rows[codes == k] - rows[codes == k].mean(axis=0)
+        least = ledoit_wolf(centred, assume_centered=True)[1] if shrinkage is None else shrinkage
+        shrunk = (1 - least) * own + least * np.trace(own) / 4 * np.eye(4)
+        np.testing.assert_allclose(found[k], (1 - share) * np.eye(4) + share * shrunk, rtol=1e-12)
+
+
+def with_copies(make, n_copies=2):
+    """Return a training set in which every clip has copies that a function makes of its rows, and it without them."""
+    rows, labels, groups = clips_of()
+    alone = training_of(rows, labels, groups)
+    each = 1 + n_copies
+    together = training_of(
+        [make(r, i) if i else r for r in rows for i in range(each)], np.repeat(labels, each), np.repeat(groups, each)
+    )
+    return alone, replace(together, is_copy=np.tile(np.arange(each) > 0, len(rows)))
+
+
+@pytest.mark.parametrize("n_copies", [1, 3])
+def test_copies_that_are_their_clips_change_nothing(n_copies):
+    alone, together = with_copies(lambda rows, _: rows, n_copies)
+    settings = BlockGaussianSettings(n_pca=4, own_covariance=0.3, back_end="mean")
+    one, other = (block_gaussian.fit(training, settings).scorer for training in (alone, together))
+    for rows in alone.rows[::5]:
+        np.testing.assert_allclose(one.score_heads(rows), other.score_heads(rows), rtol=1e-6)
+
+
+def test_all_copies_of_a_clip_weigh_as_the_clip_and_rows_are_standardised_without_them():
+    alone, together = with_copies(lambda rows, i: rows + 10.0 * i)
+    settings = replace(BLOCKS, shrinkage=0.0)
+    one, other = (block_gaussian.fit(training, settings).scorer for training in (alone, together))
+    np.testing.assert_allclose(other.transform.mean, one.transform.mean)
+    np.testing.assert_allclose(other.transform.scale, one.transform.scale)
+    # the copies of a clip are 10 and 20 away from it: 15 in the mean, of half the weight
+    back = np.linalg.pinv(other.transform.matrix)
+    for k in range(3):
+        centre = one.transform.apply(np.concatenate([alone.rows[i] for i in np.flatnonzero(alone.codes == k)])).mean(0)
+        np.testing.assert_allclose(one.heads[0].mixtures[k].means[0], centre, atol=1e-6)
+        moved = (one.heads[0].mixtures[k].means[0] @ np.linalg.pinv(one.transform.matrix)) + 7.5 / one.transform.scale
+        np.testing.assert_allclose(other.heads[0].mixtures[k].means[0] @ back, moved, rtol=1e-6)
+    X = np.concatenate([np.asarray(r, dtype=np.float64) for r in together.rows])
+    shares = np.repeat(together.shares(), together.lengths)
+    assert np.unique(shares).tolist() == [0.5, 1.0]
+    code = together.codes[together.clip_of_rows()]
+    means = np.array([np.average(X[code == k], axis=0, weights=shares[code == k]) for k in range(3)])
+    centred = other.transform.apply(X - means[code] + one.transform.mean)
+    within = np.cov(centred, rowvar=False, aweights=shares, bias=True)
+    np.testing.assert_allclose(within, np.eye(5), atol=1e-9)
 
 
 def test_one_row_of_each_label_gives_a_model_that_tells_them_apart():
