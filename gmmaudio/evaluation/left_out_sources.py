@@ -18,7 +18,7 @@ from gmmaudio.findings import Finding
 class SourcesLeftOut:
     """The metrics of models that were trained on no clip of the sources, and of the groups, that they are scored on.
 
-    They speak of recordings of a new source. Those of a report by group speak of new groups of the sources that it
+    They hold for recordings of a new source. Those of a report by group hold for new groups of the sources that it
     knows.
 
     Parameters

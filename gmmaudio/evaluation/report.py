@@ -187,8 +187,8 @@ class Report:
         )
 
     @property
-    def speaks_of_new_recordings(self) -> str:
-        """The part of the report whose metrics speak of new recordings: ``sources_left_out``, or ``protocol``."""
+    def for_new_recordings(self) -> str:
+        """The part whose metrics are for new recordings: ``sources_left_out``, or ``protocol`` where there is no other."""
         return "protocol" if self.sources_left_out is None else "sources_left_out"
 
     @property
@@ -227,7 +227,7 @@ class Report:
             "slices": {name: [asdict(row) for row in rows] for name, rows in self.slices.items()},
             "similarity": None if self.similarity is None else _plain(asdict(self.similarity)),
             "protocol": asdict(self.protocol),
-            "speaks_of_new_recordings": self.speaks_of_new_recordings,
+            "for_new_recordings": self.for_new_recordings,
             "sources_left_out": None if self.sources_left_out is None else self.sources_left_out.to_dict(),
             "advice": {"paragraph": self.paragraph, "items": [_plain(asdict(each)) for each in self.advice]},
             "findings": [asdict(finding) for finding in self.findings],

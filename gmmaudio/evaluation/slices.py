@@ -55,7 +55,7 @@ SLICE_KINDS: tuple[SliceKind, ...] = (
     SliceKind(
         "source_training",
         "Sources trained on, and new ones",
-        "Clips of the sources that the model was trained on, and clips of others: these speak of new recordings.",
+        "Clips of the sources that the model was trained on, and clips of others: these hold for new recordings.",
     ),
     SliceKind("source", "By source", "Clips by their source: a recording condition, or a corpus."),
     SliceKind("duration", "By duration", "Clips by their duration."),

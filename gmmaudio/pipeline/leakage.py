@@ -244,7 +244,7 @@ def _check_model_sources(training: TrainingSummary, sources: Sequence[str | None
                 "sources_trained_on",
                 "information",
                 f"all clips are of sources that were trained on ({some_names(sorted(set(filter(None, sources))))}): "
-                "this metric does not speak of recordings of a new source",
+                "this metric does not hold for recordings of a new source",
             ),
         )
     n_new = sum(source in new for source in sources)
@@ -253,7 +253,7 @@ def _check_model_sources(training: TrainingSummary, sources: Sequence[str | None
             "sources_not_trained_on",
             "information",
             f"{n_new} of {len(sources)} clips are of sources that were not trained on ({some_names(sorted(new))}): "
-            "their accuracy speaks of recordings of a new source",
+            "their accuracy holds for recordings of a new source",
         ),
     )
 

@@ -140,7 +140,7 @@ def _hub_results(report: CardReport, facts: CardFacts) -> Iterator[dict[str, Any
     corpus = report.corpus or "not recorded"
     metrics = []
     left_out = report.left_out()
-    # first what speaks of new recordings
+    # first what holds for new recordings
     for part in (left_out, report) if left_out else (report,):
         for name, hub_name in HUB_METRICS.items():
             value = part.number(name)

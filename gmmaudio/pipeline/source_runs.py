@@ -180,7 +180,7 @@ def _gap(left_out: SourcesLeftOut, rows: Sequence[Slice]) -> Finding:
         "source_gap",
         "information",
         f"with their source left out {left_out.n} clips of {n_labels} label{'s' * (n_labels != 1)} show "
-        f"{100 * left_out.accuracy:.1f} % among {left_out.candidates_text}, which speaks of recordings of a new source"
+        f"{100 * left_out.accuracy:.1f} % among {left_out.candidates_text}, which holds for recordings of a new source"
         f"{gap}{rest}",
     )
 

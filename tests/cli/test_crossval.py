@@ -88,7 +88,7 @@ def test_where_sources_exist_both_figures_stand_side_by_side(command, nested, tm
     for title in ("Sources left out, and the same clips by group", "Per label, sources left out", "Sources left out"):
         assert title in {line.strip() for line in lines}
     report = json.loads((tmp_path / "r.json").read_text())
-    assert report["speaks_of_new_recordings"] == "sources_left_out"
+    assert report["for_new_recordings"] == "sources_left_out"
     assert report["sources_left_out"]["scored_labels"] == ["low", "mid"]
     with (tmp_path / "tables" / "left_out_clips.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))

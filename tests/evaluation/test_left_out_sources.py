@@ -97,7 +97,7 @@ def test_the_headline_and_the_advice_speak_of_new_sources_first_and_of_new_group
     assert report.headlines[0].endswith("balanced 91.7 %, 24 clips, 2 labels, one source left out at a time")
     assert report.headlines[1].startswith("On new groups of known sources: accuracy 84.6 % (")
     assert report.headline == "; ".join(report.headlines)
-    assert report.speaks_of_new_recordings == "sources_left_out"
+    assert report.for_new_recordings == "sources_left_out"
     assert [each.code for each in report.advice[:2]] == ["new_sources_expected", "accuracy_expected"]
     assert report.advice[0].text == (
         "of new recordings, from sources that were not trained on and with labels as frequent as here, expect about "
@@ -111,7 +111,7 @@ def test_the_headline_and_the_advice_speak_of_new_sources_first_and_of_new_group
     )
     plain = report_of(None, by_group)
     assert plain.headlines == (plain.headline,)
-    assert plain.speaks_of_new_recordings == "protocol"
+    assert plain.for_new_recordings == "protocol"
     assert "from groups (artists, albums or speakers) that were not" in plain.advice[0].text
 
 
@@ -176,7 +176,7 @@ def test_json_holds_all_of_it_beside_the_metrics_by_group(tmp_path):
     values = read_report(path)
     assert values == json.loads(json.dumps(report.to_dict()))
     assert values["accuracy"] == report.accuracy
-    assert values["speaks_of_new_recordings"] == "sources_left_out"
+    assert values["for_new_recordings"] == "sources_left_out"
     part = values["sources_left_out"]
     assert part["accuracy"] == left_out.accuracy
     assert part["known_sources"]["accuracy"] == 20 / 24

@@ -251,7 +251,7 @@ def test_the_report_says_which_sources_the_model_was_not_trained_on(split_clips,
     assert "source_training" not in known.slices
     some = gmmaudio.evaluate(halves, renamed(split_clips, {"field": "phone"}), **QUICK)
     assert texts_of(some)["sources_not_trained_on"] == (
-        "6 of 12 clips are of sources that were not trained on ('phone'): their accuracy speaks of recordings of a new "
+        "6 of 12 clips are of sources that were not trained on ('phone'): their accuracy holds for recordings of a new "
         "source"
     )
     assert [(row.name, row.n) for row in some.slices["source_training"]] == [

@@ -124,7 +124,7 @@ def test_the_option_leaves_it_out_and_nothing_else_changes(nested):
     whole, without = (
         pipeline.crossval(nested, SMALL, folds=2, leave_sources_out=each, **QUICK).to_dict() for each in (True, False)
     )
-    assert (without["sources_left_out"], without["speaks_of_new_recordings"]) == (None, "protocol")
+    assert (without["sources_left_out"], without["for_new_recordings"]) == (None, "protocol")
     assert whole["clips"] == without["clips"]
     assert whole["slices"].keys() - without["slices"].keys() == {"source_gap", "sources_left_out"}
     for key in ("accuracy", "intervals", "confusion", "per_label", "cllr", "labels"):
@@ -244,7 +244,7 @@ def test_a_report_is_reproduced_with_it_and_an_older_one_without(nested):
     assert pipeline.reproduce(other).changed_values == ("sources_left_out.accuracy: 0.25 -> 1.0",)
     older = pipeline.crossval(nested, SMALL, folds=2, leave_sources_out=False, **QUICK).to_dict()
     del older["sources_left_out"], older["run"]["options"]["division"]["leave_sources_out"]
-    del older["speaks_of_new_recordings"]
+    del older["for_new_recordings"]
     older["format"] = "1.2"
     assert read_run(older["run"]).division.leave_sources_out is False
     assert pipeline.reproduce(older).identical
