@@ -188,7 +188,7 @@ class Report:
 
     @property
     def for_new_recordings(self) -> str:
-        """The part whose metrics are for new recordings: ``sources_left_out``, or ``protocol`` where there is no other."""
+        """The part that is for new recordings: ``sources_left_out``, or ``protocol`` where there is no other."""
         return "protocol" if self.sources_left_out is None else "sources_left_out"
 
     @property
