@@ -61,12 +61,15 @@ class Suite:
         Options that divide it.
     models : tuple of Model
         What is trained.
+    left_out_task : str
+        What is measured where sources are left out, with the numbers ``{labels}`` and ``{sources}``.
     """
 
     corpus: str
     task: str
     division: str
     models: tuple[Model, ...]
+    left_out_task: str = "a source that was not trained on: {labels} labels of {sources} known sources"
 
 
 CLASSIC = Model("--components 16")
@@ -96,6 +99,7 @@ SUITES = (
         "language, few speakers, kept apart",
         "--trial-seconds 6 --folds 5",
         (CLASSIC, LANGUAGE_FRAMES, Model(LANGUAGE, "--compare-random-split", page="language")),
+        "language, a recording project that was not trained on: {labels} languages of {sources} known projects",
     ),
 )
 
@@ -158,10 +162,9 @@ def left_out_row(suite: Suite, left_out: Mapping[str, Any]) -> dict[str, Any]:
     left_out : mapping
         The value ``sources_left_out`` of a report's JSON.
     """
-    subject = suite.task.split(",")[0]
-    n_scored, n_sources = len(left_out["scored_labels"]), len(left_out["sources"])
+    labels, sources = len(left_out["scored_labels"]), len(left_out["sources"])
     return {
-        "task": f"{subject}, a source that was not trained on: {n_scored} labels of {n_sources} sources",
+        "task": suite.left_out_task.format(labels=labels, sources=sources),
         "part": "sources left out",
         "n": left_out["n"],
         "n_groups": left_out["n_groups"],

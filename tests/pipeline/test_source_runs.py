@@ -154,6 +154,20 @@ def test_of_ten_sources_the_intervals_are_over_sources(clips):
     assert all(clip.unit == clip.source for clip in left_out.clips)
 
 
+def test_of_twelve_sources_some_are_left_out_together(clips):
+    first = clips.clips[:12]
+    many = [
+        replace(c, label=label, source=f"s{k:02}", group=f"{label}{k}") for label in "ab" for k, c in enumerate(first)
+    ]
+    left_out = pipeline.crossval(replace(clips, clips=tuple(many)), SMALL, folds=2, **QUICK).sources_left_out
+    assert (left_out.scheme, left_out.n, len(left_out.folds)) == ("10 folds of 12 sources", 24, 10)
+
+
+def test_repeats_do_not_repeat_it(nested):
+    once, twice = (pipeline.crossval(nested, SMALL, folds=2, repeats=n, **QUICK).sources_left_out for n in (1, 2))
+    assert once.to_dict() == twice.to_dict()
+
+
 def test_groups_of_several_sources_are_named_and_left_out_of_training(clips):
     shared = [replace(c, group=c.group if c.group.endswith("ann") else f"{c.group} {c.source}") for c in clips.clips]
     report = pipeline.crossval(replace(clips, clips=tuple(shared)), SMALL, folds=2, **QUICK)

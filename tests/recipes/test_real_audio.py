@@ -58,7 +58,7 @@ def test_where_sources_were_left_out_their_row_comes_first(commands, monkeypatch
     model = real_audio.Model("--preset language")
     suite = real_audio.Suite("genre", "language, few speakers", "--folds 5", (model,))
     first, second = real_audio.measure(suite, model, jobs=1)
-    assert first["task"] == "language, a source that was not trained on: 1 labels of 2 sources"
+    assert first["task"] == "a source that was not trained on: 1 labels of 2 known sources"
     assert first["accuracy"] == {"value": 0.25, "interval": [0.0, 0.5]}
     assert (first["chance"], first["fewest_labels"], first["n_labels"]) == ((1 / 2 + 1 / 4) / 2, 2, 4)
     assert (first["options"], second["options"]) == ("--folds 5 --preset language",) * 2
