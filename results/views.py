@@ -20,6 +20,7 @@ from results.record import FOLDER, Record, read_record
 from results.service_views import service_load_text
 from results.tagging_views import tagged_text
 from results.timeline_views import hours_text, mixed_text, timeline_text
+from results.vectors_views import vectors_text
 
 View = Callable[[Record], str]
 
@@ -487,6 +488,7 @@ VIEWS: Mapping[str, View] = {
     "mixed": mixed_table,
     "hours": hours_table,
     "own_rows": lambda record: _with_source(own_rows_text(record.rows), record),
+    "vectors": lambda record: _with_source(vectors_text(record.rows), record),
     "merged": lambda record: _with_source(merged_text(record.rows), record),
     "check_speed": lambda record: _with_source(check_speed_text(record.rows), record),
     "many_files": lambda record: _with_source(many_files_text(record.rows), record),

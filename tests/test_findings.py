@@ -58,6 +58,7 @@ CODES = {
             "unfamiliar_recordings",
             "unreadable_folder",
             "utterances_left_out",
+            "vectors_lose",
         ),
     },
     "information": {

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gmmaudio.models.training_rows import TrainingRows
     from gmmaudio.models.tuning import Tuned, tune
     from gmmaudio.models.ubm import UBM, Traces
-    from gmmaudio.models.vector_fitting import fit_vector_head
+    from gmmaudio.models.vector_fitting import fit_checked_head, fit_vector_head
     from gmmaudio.models.vector_head import VectorHead
 else:
     __getattr__, __dir__ = import_on_use(
@@ -59,7 +59,7 @@ else:
             "gmmaudio.models.training_rows": "TrainingRows",
             "gmmaudio.models.tuning": "Tuned tune",
             "gmmaudio.models.ubm": "UBM Traces",
-            "gmmaudio.models.vector_fitting": "fit_vector_head",
+            "gmmaudio.models.vector_fitting": "fit_checked_head fit_vector_head",
             "gmmaudio.models.vector_head": "VectorHead",
         },
     )
@@ -108,6 +108,7 @@ __all__ = [
     "explain_rows",
     "find_kind",
     "fit_calibration",
+    "fit_checked_head",
     "fit_familiarity",
     "fit_open_set_threshold",
     "fit_scorer",

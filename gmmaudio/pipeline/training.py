@@ -22,8 +22,8 @@ from gmmaudio.models import (
     Recipe,
     TrainingClip,
     TrainingSummary,
+    fit_checked_head,
     fit_trials,
-    fit_vector_head,
     learn_limits,
     preset_of,
     tuning,
@@ -233,8 +233,8 @@ def fit_model(
         run = replace(run, checkpoints=None)
     fitted = fit_trials(trials, recipe, run, fit=fit)
     open_set, familiarity = learn_limits(trials, recipe, fitted, run)
-    head = fit_vector_head(trials, recipe.seed, run)
-    findings += fitted.findings + check_traces(fitted.traces)
+    head, on_head = fit_checked_head(trials, recipe.seed, run, fitted)
+    findings += fitted.findings + check_traces(fitted.traces) + on_head
     if fitted.recogniser.calibration is not None and any(trial.held_out_by is None for trial in trials):
         findings += (FILES_AS_GROUPS,)
     summary = summarise(trials, fitted.traces, recipe, findings, tuned, group_by)

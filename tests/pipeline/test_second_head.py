@@ -1,6 +1,7 @@
 """The second head on vectors that are given beside sound: the answer is the mean, and whatever it takes is named."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,14 @@ from gmmaudio.compute import RunContext
 from gmmaudio.corpus import Corpus, plan_split
 from gmmaudio.errors import CorpusError, ModelFileError, SettingError
 from gmmaudio.features import Rows, RowSettings
-from gmmaudio.models import BlockGaussianSettings, explain_rows, fit_trials, fit_vector_head
+from gmmaudio.models import (
+    BlockGaussianSettings,
+    explain_rows,
+    fit_checked_head,
+    fit_trials,
+    fit_vector_head,
+    vector_fitting,
+)
 from gmmaudio.models.file import FORMAT_VERSION, from_bytes, to_bytes
 from gmmaudio.models.recipe import Recipe
 from gmmaudio.models.segmenter import Segmenter, SegmenterSettings
@@ -346,3 +354,43 @@ def test_degraded_copies_of_the_sound_are_not_rows_of_the_head(corpus, clips, gi
     assert head.calibration.to_dict() == fit_vector_head(bare, 0, RunContext()).calibration.to_dict()
     assert fit_vector_head([replace(trial, vectors=None) for trial in trials], 0, RunContext()) is None
     assert fit_trials(trials, recipe, RunContext()).recogniser.vector_head is None
+
+
+# --- a head that makes it worse -----------------------------------------------------------------------------------
+
+
+def test_vectors_that_make_the_mean_worse_are_warned_of(corpus, clips, given, trained):
+    """The sound of this corpus tells its labels without an error, so that any vectors lose."""
+    planned, run = plan_split(clips.clips), RunContext()
+    noise = GivenVectors({clip.path: np.random.default_rng(i).normal(size=3) for i, clip in enumerate(planned)}, "n")
+    strong, weak = (
+        training_trials(Path(corpus.root), planned, RECIPE, None, vectors=read_vectors(each, planned)).trials
+        for each in (given, noise)
+    )
+    assert fit_checked_head(strong, 0, run, vector_fitting._fit_vectors(weak, 0, run))[1] == ()
+    _, (found,) = fit_checked_head(weak, 0, run, vector_fitting._fit_vectors(strong, 0, run))
+    (of_model,) = (each for each in trained[0].training.findings if each.code == "vectors_lose")
+    for finding in (found, of_model):
+        assert re.match(
+            r"on inner folds the log-loss of the sound is \d\.\d{3} nats, that of the vectors \d\.\d{3}, and",
+            finding.text,
+        )
+
+
+def test_losses_on_inner_folds_are_those_of_sound_vectors_and_mean(corpus, given, clips):
+    planned = plan_split(clips.clips)
+    trials = training_trials(Path(corpus.root), planned, RECIPE, None, vectors=read_vectors(given, planned)).trials
+    run = RunContext()
+    of_sound, of_vectors = fit_trials(trials, RECIPE, run), vector_fitting._fit_vectors(trials, RECIPE.seed, run)
+    losses = vector_fitting.inner_losses(trials, of_sound, of_vectors)
+    # never the truth less than half of what either gives it
+    assert losses[2] <= min(losses[:2]) + np.log(2)
+    # by hand: every label has as many clips and groups, so that all weigh the same
+    each = []
+    for fitted in (of_sound, of_vectors):
+        scores = fitted.out_of_fold
+        p = fitted.recogniser.calibration.probability(scores.fused(fitted.recogniser.scorer.weights))
+        true = [scores.labels.index(trials[i].label) for i in scores.indices]
+        each.append(p[np.arange(len(true)), true])
+    expected = [-np.mean(np.log(p)) for p in (*each, (each[0] + each[1]) / 2)]
+    np.testing.assert_allclose(losses, expected, rtol=1e-9)

@@ -156,6 +156,16 @@ def test_merged_models_stand_beside_the_one_trained_at_once(record):
     ]
 
 
+def test_the_mean_stands_beside_sound_and_vectors_alone(record):
+    row = {"corpus": "music", "division": "five folds", "n": 8, "accuracy": HALF}
+    row |= {"log_loss": {"value": 0.5, "interval": [0.25, 0.75]}, "ece": {"value": 0.125, "interval": None}}
+    rows = [row | {"vectors": "none", "system": "preset"}, row | {"vectors": "theirs", "system": "mean"}]
+    assert [line for line in rows_of(views.VIEWS["vectors"](replace(record, rows=rows))) if "music" in line] == [
+        "| music | five folds | | preset | 8 | 50.0 % (25.0 to 75.0) | 0.50 (0.25 to 0.75) | 12.5 |",
+        "| music | five folds | theirs | mean | 8 | 50.0 % (25.0 to 75.0) | 0.50 (0.25 to 0.75) | 12.5 |",
+    ]
+
+
 def test_rows_of_other_programs_stand_beside_our_own_front_ends(record):
     row = {"corpus": "speech", "n": 8, "accuracy": HALF, "cllr": {"value": 1.0, "interval": None}}
     rows = [row | {"kind": "frames", "trial_s": 6.0, "front_end": "ours"}]
