@@ -6,11 +6,13 @@ the package brings.
 
 import importlib.util
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
 
+from gmmaudio.evaluation.left_out_sources import make_sources_left_out
 from tests.evaluation.conftest import HOSTILE, example
 
 SIZES = {"desk": (1280, 900), "phone": (360, 780)}
@@ -21,11 +23,19 @@ PAGES = {
     "hostile names": {"names": HOSTILE, "full": True, "repeats": 2},
     "9 labels, no plots": {"n_labels": 9, "full": True},
     "9 labels, with sounds": {"n_labels": 9, "full": True},
+    "9 labels, sources left out": {"n_labels": 9, "full": True},
 }
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib"),
 ]
+
+
+def with_sources_left_out(report):
+    """Return a report whose clips are also those with sources left out."""
+    clips = [replace(clip, source="xy"[i % 2]) for i, clip in enumerate(report.clips)]
+    left_out = make_sources_left_out(clips, clips, report.labels, "one source left out at a time")
+    return replace(report, sources_left_out=left_out)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +49,8 @@ def files(tmp_path_factory):
         for name, given in PAGES.items():
             patch.setattr("gmmaudio.canvas.paper.can_plot", lambda name=name: "no plots" not in name)
             report = example(**given)
+            if "left out" in name:
+                report = with_sources_left_out(report)
             listen = {clip.name: "sounds/a%20tone.wav" for clip in report.mistakes} if "sounds" in name else None
             (folder / f"{name}.html").write_text(render_html(report, name, listen=listen), encoding="utf-8")
     (folder / "sounds").mkdir()
