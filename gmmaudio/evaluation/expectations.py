@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gmmaudio.evaluation.statements import N_NAMED, Advice, interval_texts, label_names, plural, share_text
+from gmmaudio.evaluation.warnings import check_scored_clips
 from gmmaudio.findings import Finding
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def _by_source(left_out: SourcesLeftOut, alarms: Sequence[Finding]) -> Iterator[
             f"of {left_out.candidates_text}",
             f"mean over labels {share_text(left_out.balanced_accuracy)}",
             *([inside] if left_out.intervals_over == "groups" and interval is not None else []),
+            *(finding.text for finding in check_scored_clips(left_out.clips)),
         ]
     )
     unscored = left_out.unscored_labels

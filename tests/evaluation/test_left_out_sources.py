@@ -141,7 +141,10 @@ def test_an_alarm_on_the_division_by_source_withdraws_its_figure_alone():
     assert "nearly the same audio in two sources; keep one" in render_html(report, "Ours")
 
 
-def test_without_an_interval_nothing_follows_for_new_sources():
+def test_few_groups_are_a_caveat_and_without_an_interval_nothing_follows_for_new_sources():
+    few = [clip_of(str(k), "ab"[k % 2], "ab"[k % 2], "x", group=f"g{k}") for k in range(4)]
+    report = report_of(make_sources_left_out(few, few, LABELS, "by hand"), example()[1])
+    assert "the interval rests on 4 groups only: it is a rough indication" in report.advice[0].evidence
     clips = [clip_of(str(k), "ab"[k % 2], "ab"[k % 2], "x", group="one") for k in range(4)]
     report = report_of(make_sources_left_out(clips, clips, LABELS, "by hand"), example()[1])
     assert report.advice[0].code == "sources_without_interval"
