@@ -88,6 +88,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.mixed
 	$(BIN)/python -m benchmarks.hours
 	$(BIN)/python -m benchmarks.merged language-indomain
+	$(BIN)/python -m benchmarks.new_sources
 
 many-files: $(READY)
 	$(BIN)/python -m benchmarks.many_files

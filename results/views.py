@@ -15,6 +15,7 @@ from results.kill_views import kills_text
 from results.markdown import number, percent, points, table
 from results.memory_views import train_memory_text
 from results.merged_views import merged_text
+from results.new_sources_views import new_sources_text
 from results.own_rows_views import own_rows_text
 from results.record import FOLDER, Record, read_record
 from results.service_views import service_load_text
@@ -457,13 +458,7 @@ def fuzz_models_table(record: Record) -> str:
 
 
 def failing_writes_table(record: Record) -> str:
-    """Return what came of operations on outputs that failed.
-
-    Parameters
-    ----------
-    record : Record
-        Of `benchmarks.failing_writes`.
-    """
+    """Return what came of operations on outputs that failed."""
     return _with_source(writes_text(record.rows), record)
 
 
@@ -490,6 +485,7 @@ VIEWS: Mapping[str, View] = {
     "own_rows": lambda record: _with_source(own_rows_text(record.rows), record),
     "vectors": lambda record: _with_source(vectors_text(record.rows), record),
     "merged": lambda record: _with_source(merged_text(record.rows), record),
+    "new_sources": lambda record: _with_source(new_sources_text(record.rows), record),
     "check_speed": lambda record: _with_source(check_speed_text(record.rows), record),
     "many_files": lambda record: _with_source(many_files_text(record.rows), record),
     "cluster": lambda record: _with_source(cluster_text(record.rows), record),

@@ -22,6 +22,7 @@ CODES = {
         *("media_extra_missing",),
         *("groups_unknown", "near_duplicate", "no_label_in_common", "same_audio_on_both_sides", "source_confounded"),
         *("new_groups_in_old_folders", "trained_on"),
+        *("confounded_training_set",),
     },
     "warning": {
         *(
@@ -70,6 +71,7 @@ CODES = {
         *("recordings_without_truth", "source_unknown", "truth_labels_as_statuses"),
         *("given_rows", "given_vectors", "group_in_several_statistics", "ubm_of_other_clips"),
         *("columns_left_out", "criteria_disagree", "rows_without_values"),
+        *("in_domain_probabilities", "single_training_source"),
     },
     "passed": {
         *("groups_known", "labels_have_two_groups", "labels_have_two_sources", "no_audio_on_both_sides"),

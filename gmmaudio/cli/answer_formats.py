@@ -142,7 +142,13 @@ def choose_format(named: str | None, output: Path | None) -> str:
 
 
 def make_format(
-    name: str, labels: Sequence[str], top: int | None, *, is_calibrated: bool, style: CsvStyle = CsvStyle()
+    name: str,
+    labels: Sequence[str],
+    top: int | None,
+    *,
+    is_calibrated: bool,
+    has_caveats: bool = False,
+    style: CsvStyle = CsvStyle(),
 ) -> AnswerFormat:
     """Return a format of the answers of a model.
 
@@ -156,6 +162,8 @@ def make_format(
         Number of ranked labels: by default one, and in JSON all.
     is_calibrated : bool
         Whether the model gives probabilities.
+    has_caveats : bool
+        Whether its answers have caveats: a table then has a column of their codes.
     style : CsvStyle
         Of CSV.
     """
@@ -172,7 +180,7 @@ def make_format(
             )
         # each row brings the end of the line before it: only the last has no comma
         return AnswerFormat(name, record, "[\n", ",\n", "\n]\n", closing=_json_closing)
-    columns = _columns(labels, n_ranked, is_calibrated=is_calibrated)
+    columns = _columns(labels, n_ranked, is_calibrated=is_calibrated, has_caveats=has_caveats)
     if name == "parquet":
         return AnswerFormat(
             name, lambda shown, prediction: to_json(_cells(shown, prediction, columns)), columns=columns
@@ -253,11 +261,12 @@ def _json_closing(findings: Sequence[Finding]) -> str:
     return to_json({"path": None, "status": BATCH, **nothing, "findings": [asdict(finding) for finding in findings]})
 
 
-def _columns(labels: Sequence[str], n_ranked: int, *, is_calibrated: bool) -> dict[str, str]:
+def _columns(labels: Sequence[str], n_ranked: int, *, is_calibrated: bool, has_caveats: bool) -> dict[str, str]:
     """Return the columns of a table: fixed ones, those of the best labels, and one for each label."""
     ranked = {f"{name}_{i + 1}": kind for i in range(n_ranked) for name, kind in RANKED.items()}
     name = "probability" if is_calibrated else "score"
-    return {**FIXED, **ranked, **{f"{name}:{label}": RANKED[name] for label in labels}}
+    caveats = {"caveats": "text"} if has_caveats else {}
+    return {**FIXED, **caveats, **ranked, **{f"{name}:{label}": RANKED[name] for label in labels}}
 
 
 def _cells(shown: str, prediction: Prediction, columns: Mapping[str, str]) -> list[Any]:
@@ -273,6 +282,7 @@ def _cells(shown: str, prediction: Prediction, columns: Mapping[str, str]) -> li
         "code": prediction.code,
         "message": prediction.message,
         "notes": "; ".join(note.text for note in prediction.notes) or None,
+        "caveats": "; ".join(caveat.code for caveat in prediction.caveats) or None,
         **{f"probability:{label}": value for label, value in probability.items()},
         **{f"score:{label}": value for label, value in scores.items()},
     }

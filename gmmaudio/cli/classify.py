@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gmmaudio.cli.inputs import Input
     from gmmaudio.cli.row_runs import RowRun
     from gmmaudio.evaluation import FailedInput
+    from gmmaudio.findings import Finding
     from gmmaudio.models import Model, Prediction
     from gmmaudio.pipeline.batch_check import BatchCheck
     from gmmaudio.trials import GivenRows, GivenVectors
@@ -76,6 +77,7 @@ LARGEST_REST = 1e-2
     metavar="S",
     help="Length of the trials that long files are divided into; 0: each file is one. [default: that of training]",
 )
+@options.same_sources
 @options.min_duration
 @rows_options.rows
 @vectors_options.vectors
@@ -95,6 +97,7 @@ def command(
     list_file: str | None,
     priors: tuple[str, ...],
     trial_s: float | None,
+    same_sources: bool,
     min_duration_s: float,
     n_jobs: int | None,
     time_limit_s: float | None,
@@ -118,7 +121,7 @@ def command(
     going.check(has_output=output is not None, is_quiet=is_quiet)
     opening = options.open_cluster(scheduler, n_dask, n_jobs)
     store = options.open_store(cache, cache_limit)
-    loaded = load_model(model)
+    loaded = load_model(model).in_domain() if same_sources else load_model(model)
     values: dict[str, Any] = {
         "priors": label_priors(priors, loaded.scorer.labels),
         "trial_s": trial_s,
@@ -141,7 +144,7 @@ def command(
             check = _check_batch(loaded, run)
             with closed(pipeline.classify(loaded, todo, rows=given, **limits, **values)) as predictions:
                 _write_answers(run, predictions, answer_format, failed, check)
-    _say_rest(run, failed, check)
+    _say_rest(run, failed, [*check.findings(), *loaded.recogniser.caveats])
     if run.n_failed:
         click.get_current_context().exit(EXIT_NOTHING if run.n_errors == run.n_done else EXIT_SOME_FAILED)
 
@@ -168,7 +171,10 @@ def _format(
     if is_excel and not is_quiet:
         click.echo(f"for Excel: {style.separator!r} separates cells, the decimal sign is {style.decimal!r}", err=True)
     is_calibrated = model.calibration is not None
-    return make_format(name, model.scorer.labels, top, is_calibrated=is_calibrated, style=style)
+    has_caveats = bool(model.recogniser.caveats)
+    return make_format(
+        name, model.scorer.labels, top, is_calibrated=is_calibrated, has_caveats=has_caveats, style=style
+    )
 
 
 def _named(
@@ -234,12 +240,12 @@ def _check_batch(model: Model, run: RowRun) -> BatchCheck:
     return check
 
 
-def _say_rest(run: RowRun, failed: Sequence[FailedInput], check: BatchCheck) -> None:
+def _say_rest(run: RowRun, failed: Sequence[FailedInput], findings: Sequence[Finding]) -> None:
     """Write to stderr what is to be said of all inputs."""
     from gmmaudio.cli import console
 
     console.say_failed(failed)
-    console.say_findings(check.findings())
+    console.say_findings(findings)
     run.say_earlier()
 
 

@@ -11,7 +11,7 @@ import click
 from gmmaudio.cli import options
 
 if TYPE_CHECKING:
-    from gmmaudio.models import Model
+    from gmmaudio.models import Model, SourceShift
 
 
 @click.command(name="info")
@@ -85,6 +85,7 @@ def confidence_lines(model: Model) -> list[str]:
             f"probabilities: {calibration.method}, scale {calibration.scale:.4g}, learned on {calibration.n} clips of "
             f"{calibration.n_groups} groups by inner folds, log-loss {calibration.log_loss:.3f} nats"
         ]
+        lines.append(f"other sources: {describe_shift(calibration.source_shift)}")
     if model.open_set is not None:
         lines.append(f"unknown: {model.open_set.reason}")
     if model.familiarity is not None:
@@ -92,6 +93,31 @@ def confidence_lines(model: Model) -> list[str]:
     if model.vector_head is not None:
         lines.append(f"second head: {model.vector_head.describe()}; probabilities are the mean of both")
     return lines
+
+
+def describe_shift(shift: SourceShift | None) -> str:
+    """Return the words on probabilities for recordings of other sources than those trained on.
+
+    Parameters
+    ----------
+    shift : SourceShift or None
+        Of a calibration.
+
+    Examples
+    --------
+    >>> describe_shift(None)
+    'sources of the training clips are unknown; whether labels are confounded with them was not checked'
+    """
+    if shift is None:
+        return "sources of the training clips are unknown; whether labels are confounded with them was not checked"
+    share = f"class priors have a share of {100 * shift.prior_share:.1f} %"
+    if not shift.is_measured:
+        n = "one source" if shift.n_sources == 1 else f"{shift.n_sources} sources, none of which could be left out"
+        return f"{share}; nothing was measured: the training clips are of {n}"
+    return (
+        f"{share}, learned by leaving out {shift.n_left_out} of {shift.n_sources} sources, {shift.n} clips: log-loss "
+        f"{shift.log_loss:.3f} nats, {shift.log_loss_calibrated:.3f} without it"
+    )
 
 
 def _lines(model: Model) -> list[str]:
@@ -115,15 +141,17 @@ def _lines(model: Model) -> list[str]:
         *confidence_lines(model),
         "",
     ]
+    n_groups, n_sources = training.count_groups(), training.count_sources()
+    has_sources = any(n_sources.values())
     for label in model.scorer.labels:
-        label_groups = {clip.group for clip in training.clips if clip.label == label} - {None}
         clips = sum(clip.label == label for clip in training.clips)
         line = (
-            f"{label}: {clips} clips, {len(label_groups) or 'unknown'} groups, {training.seconds[label]:.1f} s, "
-            f"{training.rows[label]} {row_name(model)}"
+            f"{label}: {clips} clips, {n_groups.get(label) or 'unknown'} groups, "
+            + (f"{n_sources.get(label) or 'unknown'} sources, " if has_sources else "")
+            + f"{training.seconds[label]:.1f} s, {training.rows[label]} {row_name(model)}"
         )
         log_likelihood = training.log_likelihood.get(label)
         lines.append(line + ("" if log_likelihood is None else f", log-likelihood {log_likelihood:.3f} per row"))
-    lines += map(finding_line, sort_findings(training.findings))
+    lines += map(finding_line, sort_findings((*model.recogniser.caveats, *training.findings)))
     lines.append("versions: " + ", ".join(f"{name} {number}" for name, number in training.versions.items()))
     return lines

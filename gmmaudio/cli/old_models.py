@@ -77,7 +77,7 @@ def settings_of(
     if old_path is None:
         return None, pipeline.make_recipe(**settings), group_by
     from gmmaudio.errors import SettingError
-    from gmmaudio.models.model import needs_vectors
+    from gmmaudio.models.vector_head import needs_vectors
     from gmmaudio.pipeline.retraining import recipe_of
 
     old = load_model(old_path)

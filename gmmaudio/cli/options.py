@@ -340,6 +340,12 @@ quiet = click.option(
     is_flag=True,
     help="Show no progress and no account of training; warnings and errors are still shown.",
 )
+same_sources = click.option(
+    "--same-sources",
+    "same_sources",
+    is_flag=True,
+    help="The files are of the very recording sources that MODEL was trained on: give the probabilities for these.",
+)
 min_duration = click.option(
     "--min-duration",
     "min_duration_s",

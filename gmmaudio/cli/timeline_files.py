@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gmmaudio.cli.folder_runs import FolderRun
     from gmmaudio.cli.inputs import Input
     from gmmaudio.evaluation import FailedInput
+    from gmmaudio.findings import Finding
     from gmmaudio.models import Model
     from gmmaudio.pipeline import TimelineSettings
     from gmmaudio.timelines import Timeline, TimelineSegment
@@ -48,6 +49,7 @@ DRAWN_RATE_HZ = 16_000
     help="Class prior of a label; labels not named share the rest equally.",
 )
 @click.option("--figure", type=options.FILE, metavar="FILE", help="Draw the recording: FILE.pdf, .svg or .png.")
+@options.same_sources
 @options.min_duration
 @options.resume
 @options.jobs
@@ -63,6 +65,7 @@ def command(
     min_turn_s: float | None,
     priors: tuple[str, ...],
     figure: Path | None,
+    same_sources: bool,
     min_duration_s: float,
     n_jobs: int | None,
     time_limit_s: float | None,
@@ -87,7 +90,7 @@ def command(
     going.check(has_output=output is not None, is_quiet=is_quiet)
     if figure is not None and going.goes_on:
         raise click.UsageError("--figure is drawn by a run that is not gone on with: leave --resume out.")
-    loaded = load_model(model)
+    loaded = load_model(model).in_domain() if same_sources else load_model(model)
     prior = label_priors(priors, loaded.scorer.labels)
     turns = {} if min_turn_s is None else {"min_turn_s": min_turn_s}
     settings = TimelineSettings(window_s, hop_s, priors=prior, min_duration_s=min_duration_s, **turns)
@@ -116,6 +119,11 @@ def command(
             )
             with closed(found):
                 _run(run, todo, found, chosen, figure)
+    _exit_if_failed(run)
+
+
+def _exit_if_failed(run: FolderRun) -> None:
+    """Exit with the code of a run where inputs failed."""
     if run.n_failed:
         click.get_current_context().exit(EXIT_NOTHING if run.n_failed == run.n_done else EXIT_SOME_FAILED)
 
@@ -198,6 +206,7 @@ def _run(
     from gmmaudio.evaluation import FailedInput
 
     failed: list[FailedInput] = []
+    caveats: dict[Finding, None] = {}
     run.begin()
     is_first = True
     for (file, targets), line in zip(planned, found, strict=True):
@@ -207,6 +216,7 @@ def _run(
             continue
         for note in line.notes:
             console.say(f"note {file.shown}: {note}")
+        caveats |= dict.fromkeys(line.caveats)
         if figure is not None:
             _draw(line, file, figure)
         if targets:
@@ -218,6 +228,7 @@ def _run(
         run.add(file, None, targets)
     run.finish()
     console.say_failed(failed)
+    console.say_findings(caveats)
     run.say_earlier()
 
 
@@ -286,6 +297,7 @@ def _follow_stdin(model: Model, settings: TimelineSettings, name: str) -> None:
     console.say_notes("-", said)
     for note in (*scan.notes, *scan.notes_on_all):
         console.say(f"note -: {note}")
+    console.say_findings(model.recogniser.caveats)
 
 
 def _segment_writer(name: str) -> Callable[[TimelineSegment], None]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gmmaudio.models.presets import PRESETS, Preset, preset_of
     from gmmaudio.models.recipe import Recipe, make_recipe
     from gmmaudio.models.scorer import Scorer, Transform
+    from gmmaudio.models.source_shift import SourceShift
     from gmmaudio.models.statistics_file import load_statistics, save_statistics
     from gmmaudio.models.training_rows import TrainingRows
     from gmmaudio.models.tuning import Tuned, tune
@@ -55,6 +56,7 @@ else:
             "gmmaudio.models.presets": "PRESETS Preset preset_of",
             "gmmaudio.models.recipe": "Recipe make_recipe",
             "gmmaudio.models.scorer": "Scorer Transform",
+            "gmmaudio.models.source_shift": "SourceShift",
             "gmmaudio.models.statistics_file": "load_statistics save_statistics",
             "gmmaudio.models.training_rows": "TrainingRows",
             "gmmaudio.models.tuning": "Tuned tune",
@@ -96,6 +98,7 @@ __all__ = [
     "Recogniser",
     "Scorer",
     "Shard",
+    "SourceShift",
     "SupervectorSettings",
     "Supervectors",
     "Traces",

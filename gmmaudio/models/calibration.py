@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from gmmaudio.errors import SettingError
 from gmmaudio.evaluation.confusion import as_columns, as_log_likelihoods
 from gmmaudio.evaluation.detection import row_blocks
 from gmmaudio.models.linear_algebra import Array, Codes
+from gmmaudio.models.source_shift import SourceShift
 from gmmaudio.values import convert_fields, convert_mapping
 
 METHODS = ("auto", "temperature", "affine")
@@ -42,6 +43,9 @@ class Calibration:
         Clips and groups it was learned from.
     log_loss : float
         Mean log-loss of those clips after calibration, groups and labels weighing the same, nats.
+    source_shift : SourceShift or None
+        Share of the class priors in the probabilities for recordings of a new source; None where sources are unknown,
+        or recordings are of those that were trained on.
 
     Examples
     --------
@@ -54,6 +58,7 @@ class Calibration:
     n: int = 0
     n_groups: int = 0
     log_loss: float = math.nan
+    source_shift: SourceShift | None = None
 
     def __post_init__(self) -> None:
         convert_fields(self, skip=("log_loss",))
@@ -70,7 +75,7 @@ class Calibration:
         return "affine" if self.offsets.any() else "temperature"
 
     def probability(self, scores: Array, priors: Array | None = None) -> Array:
-        """Return the probability of every label, 0..1, in the shape of the scores.
+        """Return the probability of every label, 0..1, in the shape of the scores, for sources that were trained on.
 
         Parameters
         ----------
@@ -110,9 +115,67 @@ class Calibration:
         with np.errstate(over="ignore"):
             return softmax(self.scale * shifted_scores(possible) + self.offsets + log_prior)
 
+    def of_labels(self, columns: Sequence[int]) -> Calibration:
+        """Return the calibration of scores of some of the labels.
+
+        Parameters
+        ----------
+        columns : sequence of int
+            The labels, by their columns.
+        """
+        return replace(self, offsets=self.offsets[list(columns)])
+
+    def in_domain(self) -> Calibration:
+        """Return the calibration for recordings of the sources that were trained on: without a shift of sources."""
+        return self if self.source_shift is None else replace(self, source_shift=None)
+
+    def for_scores_of_new_source(self, scores: Array, priors: Array | None = None) -> Array:
+        """Return the probability of every label, 0..1, for a source that is not known to have been trained on.
+
+        Parameters
+        ----------
+        scores, priors
+            As for :meth:`probability`.
+        """
+        return self.for_new_source(self.probability(scores, priors), priors)
+
+    def named_for_new_source(self, probability: Mapping[str, float], priors: Array | None = None) -> dict[str, float]:
+        """Return probabilities by label for recordings of a source that is not known to have been trained on.
+
+        Parameters
+        ----------
+        probability : mapping of str to float
+            Of every label, in the order of the columns, for sources that were trained on.
+        priors : ndarray, shape (n_labels,), optional
+            The priors that they were computed with.
+        """
+        mixed = self.for_new_source(np.array([*probability.values()]), priors)
+        return dict(zip(probability, mixed.tolist(), strict=True))
+
+    def for_new_source(self, probability: Array, priors: Array | None = None) -> Array:
+        """Return probabilities for recordings of a source that is not known to have been trained on.
+
+        Parameters
+        ----------
+        probability : ndarray, shape (..., n_labels)
+            Result of :meth:`probability`.
+        priors : ndarray, shape (n_labels,), optional
+            The priors that it was computed with.
+
+        Examples
+        --------
+        >>> shifted = Calibration(2.0, np.zeros(2), source_shift=SourceShift(0.5, 2, 2))
+        >>> shifted.for_new_source(np.array([0.1, 0.9]))
+        array([0.3, 0.7])
+        """
+        return probability if self.source_shift is None else self.source_shift.apply(probability, priors)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self) | {"offsets": self.offsets.tolist(), "log_loss": _number(self.log_loss)}
+        """Return plain values for JSON; without a shift of sources where there is none, as before format 2.1."""
+        plain = asdict(replace(self, source_shift=None))
+        plain |= {"offsets": self.offsets.tolist(), "log_loss": _number(self.log_loss)}
+        del plain["source_shift"]
+        return plain if self.source_shift is None else plain | {"source_shift": self.source_shift.to_dict()}
 
     @classmethod
     def from_dict(cls, values: object) -> Calibration:
@@ -128,9 +191,14 @@ class Calibration:
         SettingError
             If a value is missing or of the wrong kind.
         """
-        known = convert_mapping("calibration", values, _PLAIN_TYPES)
-        loss = math.nan if known["log_loss"] is None else known["log_loss"]
-        return cls(**{**known, "offsets": np.array(known["offsets"], dtype=np.float64), "log_loss": loss})
+        has_shift = isinstance(values, Mapping) and "source_shift" in values
+        types = _PLAIN_TYPES | ({"source_shift": dict[str, Any]} if has_shift else {})
+        known = convert_mapping("calibration", values, types)
+        known["log_loss"] = math.nan if known["log_loss"] is None else known["log_loss"]
+        known["offsets"] = np.array(known["offsets"], dtype=np.float64)
+        if has_shift:
+            known["source_shift"] = SourceShift.from_dict(known["source_shift"])
+        return cls(**known)
 
 
 # as plain values have them

@@ -16,7 +16,7 @@ import numpy as np
 from gmmaudio.compute import RunContext
 from gmmaudio.corpus import Fold
 from gmmaudio.findings import Finding
-from gmmaudio.models.calibration import Calibration, fit_calibration
+from gmmaudio.models.calibration import Calibration, clip_weights, fit_calibration
 from gmmaudio.models.familiarity import Familiarity, LeftOutMeans, fit_familiarity, group_means
 from gmmaudio.models.fusion import head_weights
 from gmmaudio.models.inner_folds import (
@@ -28,6 +28,7 @@ from gmmaudio.models.inner_folds import (
     labels_and_groups,
     make_inner_folds,
     out_of_fold_scores,
+    score_held_out,
     training_rows_of,
 )
 from gmmaudio.models.kinds import fit_kind
@@ -36,6 +37,14 @@ from gmmaudio.models.model import Recogniser
 from gmmaudio.models.open_set import OpenSetThreshold, fit_open_set_threshold, score_statistics
 from gmmaudio.models.partial_fits import Fit
 from gmmaudio.models.recipe import Recipe
+from gmmaudio.models.source_shift import (
+    LeftOut,
+    SourceShift,
+    folds_of_sources,
+    named_sources,
+    shift_of,
+    without_shared_groups,
+)
 from gmmaudio.models.ubm import Traces
 from gmmaudio.trials import Trial
 
@@ -135,7 +144,76 @@ def fit_trials(
     codes, groups = labels_and_groups(trials, out_of_fold)
     scorer = replace(scorer, weights=head_weights(out_of_fold, codes, groups, recipe))
     calibration = fit_calibration(out_of_fold.fused(scorer.weights), codes, groups)
+    shift = learn_source_shift(trials, recipe, run, fits, scorer.weights, calibration)
+    calibration = replace(calibration, source_shift=shift)
     return Fitted(Recogniser(scorer, calibration), traces, out_of_fold, fits)
+
+
+def learn_source_shift(
+    trials: Sequence[Trial],
+    recipe: Recipe,
+    run: RunContext,
+    fits: TrialFits,
+    weights: Sequence[float],
+    calibration: Calibration,
+) -> SourceShift | None:
+    """Return the share of the priors for a new source, by leaving sources out; None where no source is known.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The training set.
+    recipe : Recipe
+        Settings; the seed divides many sources.
+    run : RunContext
+        Worker processes and progress.
+    fits : TrialFits
+        Scorers of parts of the training set.
+    weights : sequence of float
+        Weights of the heads.
+    calibration : Calibration
+        Of the training set, learned on clips of other groups.
+
+    References
+    ----------
+    The rules are those of :mod:`gmmaudio.models.source_shift`.
+
+    Examples
+    --------
+    >>> from gmmaudio.compute import RunContext
+    >>> from gmmaudio.corpus import plan_split
+    >>> from gmmaudio.models import make_recipe
+    >>> from gmmaudio.pipeline.arguments import read_corpus
+    >>> from gmmaudio.trials import build_trial_set
+    >>> corpus, recipe = read_corpus("my_music"), make_recipe(n_components=1)
+    >>> trials = build_trial_set(corpus.root, plan_split(corpus.clips), recipe.trial_settings).trials
+    >>> fitted = fit_trials(trials, recipe, RunContext())
+    >>> fitted.recogniser.calibration.source_shift is None
+    True
+    """
+    sources = named_sources(trial.source for trial in trials)
+    if sources is None:
+        return None
+    labels = [trial.label for trial in trials]
+    names = sorted(set(labels))
+    left_out: list[LeftOut] = []
+    seen: set[str] = set()
+    for fold in run.track(folds_of_sources(labels, sources, recipe.seed), "leaving sources out"):
+        found: dict[tuple[str, ...], list[tuple[Array, list[int]]]] = {}
+        for side in without_shared_groups(fold, labels, fits.units):
+            known = tuple(sorted({labels[i] for i in side.train}))
+            compute = partial(score_held_out, fits, side, known)
+            (heads,) = fits.resume(compute, run, recipe, "sources left out", side.train, side.test)
+            found.setdefault(known, []).append((fuse(heads, weights), list(side.test)))
+            seen |= {sources[i] for i in side.test}
+        for known, parts in found.items():
+            test = [i for _, each in parts for i in each]
+            codes = np.array([known.index(labels[i]) for i in test])
+            probability = calibration.of_labels([names.index(label) for label in known]).probability(
+                np.concatenate([scores for scores, _ in parts])
+            )
+            left_out.append(LeftOut(probability, codes, clip_weights(codes, [fits.units[i] for i in test])))
+    return shift_of(left_out, labels, sources, len(seen))
 
 
 def learn_open_set_threshold(

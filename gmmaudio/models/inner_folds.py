@@ -261,13 +261,23 @@ def out_of_fold_scores(
         if len({trials[i].label for i in fold.train}) < 2:
             continue
         indices += fold.test
-        compute = partial(_score_inner_fold, fits, fold, labels)
+        compute = partial(score_held_out, fits, fold, labels)
         scores += fits.resume(compute, run, recipe, "inner fold", fold.train, fold.test)
     return OutOfFold(np.array(indices), np.concatenate(scores), labels) if scores else None
 
 
-def _score_inner_fold(fits: TrialFits, fold: Fold, labels: Sequence[str]) -> list[Array]:
-    """Return the scores of the held-out trials of a fold by the scorer of the others."""
+def score_held_out(fits: TrialFits, fold: Fold, labels: Sequence[str]) -> list[Array]:
+    """Return the scores of the held-out trials of a fold by the scorer of the others, as the one array of a list.
+
+    Parameters
+    ----------
+    fits : TrialFits
+        Scorers of parts of the training set.
+    fold : Fold
+        Its trials, of at least two labels in training.
+    labels : sequence of str
+        The columns.
+    """
     return [fits.score(fits.fit(fold.train), fold.test, labels)]
 
 

@@ -168,9 +168,10 @@ def _predict_sound(
         return Prediction(status="unknown", code="silent", message=NO_SOUND)
     line = Timeline(tuple(join_neighbours(segments)))
     prior = None if priors is None else model.recogniser.prior_of(priors)
-    answer = _answer(
-        segmenter.labels, segmenter.pieces, line, weigh_pieces(segmenter.pieces, segmenter.window_s, prior)
-    )
+    weighed = weigh_pieces(segmenter.pieces, segmenter.window_s, prior)
+    answer = _answer(segmenter.labels, segmenter.pieces, line, weighed)
+    given = model.calibration.named_for_new_source(answer.probability or {}, prior)
+    answer = replace(answer, probability=given, caveats=model.recogniser.caveats)
     if model.familiarity is None:
         return answer
     found = model.familiarity.of_pieces(segmenter.scored_pieces, calibrated_window_s(model.training))
@@ -226,7 +227,7 @@ def join_predictions(predictions: Sequence[Prediction]) -> Prediction:
         end_s += seconds
     line = Timeline(tuple(join_neighbours(segments)))
     joined = _answer(labels, pieces, line, weigh_pieces(pieces, end_s / len(pieces)))
-    return replace(joined, duration_s=end_s)
+    return replace(joined, duration_s=end_s, caveats=scored[0].caveats)
 
 
 def _answer(labels: tuple[str, ...], pieces: Sequence[Piece], line: Timeline, weighed: Mixedness) -> Prediction:

@@ -20,7 +20,7 @@ from gmmaudio.models.kind_settings import KindSettings, check_whole
 from gmmaudio.models.kinds import settings_from_dict
 from gmmaudio.models.open_set import OpenSetThreshold
 from gmmaudio.models.scorer import Scorer
-from gmmaudio.models.vector_head import LEAST, VectorHead, mean_probability
+from gmmaudio.models.vector_head import LEAST, VectorHead, mean_probability, needs_vectors
 from gmmaudio.names import respell
 from gmmaudio.trials import check_lengths
 from gmmaudio.values import MAX_WHOLE, convert, convert_fields, shown
@@ -221,6 +221,9 @@ class Prediction:
     familiarity : float or None
         How the clip scores beside clips of groups that were held out in training: deviations from their mean, below 0
         where it scores lower. For batches (:class:`gmmaudio.models.Familiarity`); one clip tells little.
+    caveats : tuple of Finding
+        What is to be said of the probabilities of every clip: that labels and recording sources were confounded in
+        training, or that there was one source.
 
     Examples
     --------
@@ -239,6 +242,7 @@ class Prediction:
     notes: tuple[AudioNote, ...] = ()
     shares: Mapping[str, float] | None = None
     familiarity: float | None = None
+    caveats: tuple[Finding, ...] = ()
 
     def to_dict(self, n: int | None = None) -> dict[str, Any]:
         """Return plain values for JSON, with the length in whole milliseconds.
@@ -260,6 +264,7 @@ class Prediction:
             **({} if self.familiarity is None else {"familiarity": round(self.familiarity, 3)}),
             **({} if self.code is None else {"code": self.code, "message": self.message}),
             **({"notes": [asdict(note) for note in self.notes]} if self.notes else {}),
+            **({"caveats": [asdict(caveat) for caveat in self.caveats]} if self.caveats else {}),
         }
 
     @property
@@ -331,6 +336,16 @@ class Recogniser:
             raise SettingError("the second head, on vectors, has other labels than that on sound")
 
     @property
+    def caveats(self) -> tuple[Finding, ...]:
+        """What is to be said with every answer, of probabilities for recordings of sources that were not trained on."""
+        shift = None if self.calibration is None else self.calibration.source_shift
+        return () if shift is None else shift.caveats
+
+    def in_domain(self) -> Recogniser:
+        """Return the recogniser for recordings of the very sources that it was trained on, as clips of other groups."""
+        return self if self.calibration is None else replace(self, calibration=self.calibration.in_domain())
+
+    @property
     def is_open_set(self) -> bool:
         """Whether a clip may be classified as unknown: an open-set threshold was learned, and is not off."""
         return self.open_set is not None and self.open_set.threshold is not None
@@ -361,7 +376,7 @@ class Recogniser:
         labels, scores = self.scorer.labels, self.scorer.score(values)
         prior = None if priors is None else self.prior_of(priors)
         equal = None if self.calibration is None else self.calibration.probability(scores)
-        posterior = equal if prior is None or self.calibration is None else self.calibration.probability(scores, prior)
+        posterior = None if self.calibration is None else self.calibration.for_scores_of_new_source(scores, prior)
         # whether a clip is of any label does not depend on the class priors
         reason = None if self.open_set is None else self.open_set.explain(scores, equal)
         of_sound = Prediction(
@@ -372,6 +387,7 @@ class Recogniser:
             code=None if reason is None else NO_LABEL,
             message=reason,
             familiarity=None if self.familiarity is None else self.familiarity.value(scores),
+            caveats=self.caveats,
         )
         return self.join_vectors(of_sound, vectors, priors)
 
@@ -409,7 +425,10 @@ class Recogniser:
             raise SettingError(needs_vectors(head))
         if of_sound.probability is None:
             return of_sound
-        second = head.probability(vectors, None if priors is None else self.prior_of(priors))
+        prior = None if priors is None else self.prior_of(priors)
+        second = head.probability(vectors, prior)
+        # what was measured of the sound holds for the mean
+        second = second if self.calibration is None else self.calibration.for_new_source(second, prior)
         means = mean_probability(of_sound.probability, second)
         scores = {label: float(np.log(max(mean, LEAST))) for label, mean in means.items()}
         joined = replace(of_sound, scores=scores, probability=means)
@@ -442,21 +461,6 @@ class Recogniser:
             )
         shares: npt.NDArray[np.float64] = prior / prior.sum()
         return shares
-
-
-def needs_vectors(head: VectorHead) -> str:
-    """Return the message that a model is asked for an answer without vectors.
-
-    Parameters
-    ----------
-    head : VectorHead
-        The second head of the model.
-    """
-    frames = head.frames
-    return (
-        f"the model has a second head on vectors of {frames.rows_name!r} ({frames.n_columns} columns), and none are "
-        "given; name those of the clips (`vectors`)"
-    )
 
 
 def _best(scores: npt.NDArray[np.float64], probability: npt.NDArray[np.float64] | None) -> int:
@@ -554,6 +558,14 @@ class Model:
                 f"the model has a second head on vectors of {frames.rows_name!r} ({frames.n_columns} columns), which "
                 "only classify and evaluate take; use these, or a model that was trained without vectors"
             )
+
+    def in_domain(self) -> Model:
+        """Return the model for recordings of the very sources that it was trained on: without the share of the priors.
+
+        Its probabilities are those of the calibration alone, and its answers have no caveats.
+        """
+        is_changed = self.calibration is not None and self.calibration.source_shift is not None
+        return replace(self, calibration=self.recogniser.in_domain().calibration) if is_changed else self
 
     def front_end_tables(self) -> FrontEndTables:
         """Return the tables of the front end; those of a model that has none are designed, which imports librosa.

@@ -108,7 +108,9 @@ class Segmenter:
 
     def __init__(self, model: Model, settings: SegmenterSettings, priors: Mapping[str, float] | None = None) -> None:
         model.check_of_sound()
-        self._recogniser, self._features, self._priors = model.recogniser, model.features, priors
+        # what is decided by probabilities does not depend on how far they hold for a new source
+        self._recogniser, self._features, self._priors = model.recogniser.in_domain(), model.features, priors
+        self._shifted, self._prior = model.calibration, None if priors is None else model.recogniser.prior_of(priors)
         frames = model.features.frames
         self._frames_per_s, self._n_coefficients = frames.frames_per_s, frames.n_coefficients
         self._length, self._step = settings.windows.in_frames(frames.frames_per_s)
@@ -133,6 +135,16 @@ class Segmenter:
         self._changes: dict[int, float] = {}
         self._usual_changes: deque[float] = deque(maxlen=max(FEWEST_STEPS, round(HISTORY_S * steps_per_s)))
         self._runs: list[_Run] = []
+
+    def given_posteriors(self) -> Array:
+        """Return the posteriors as they are given, for recordings of a source that is not known to be trained on."""
+        posteriors = np.array(self.posteriors).reshape(-1, len(self.labels) + 2)
+        if self._shifted is None or self._shifted.source_shift is None:
+            return posteriors
+        known = posteriors[:, :-2].sum(axis=1, keepdims=True)
+        share = posteriors[:, :-2] / np.where(known > 0, known, 1.0)
+        given = known * self._shifted.for_new_source(share, self._prior)
+        return np.concatenate([given, posteriors[:, -2:]], axis=1)
 
     @property
     def scored_pieces(self) -> list[tuple[Array, float]]:
@@ -351,8 +363,10 @@ class Segmenter:
         if prediction.status == "unknown" and self._are_rejected(sounding):
             return None, "unknown", self._unknown[True]
         label = prediction.best_label or self.labels[path_label]
-        probability = None if prediction.probability is None else min(prediction.probability[label], 1.0)
-        return label, "ok", probability
+        probability = prediction.probability
+        if probability is not None and self._shifted is not None:
+            probability = self._shifted.named_for_new_source(probability, self._prior)
+        return label, "ok", None if probability is None else min(probability[label], 1.0)
 
     def _keep_piece(self, prediction: Prediction, sounding: list[tuple[int, int]]) -> None:
         """Keep what a piece says of every label, whatever the priors of the recording are."""

@@ -136,3 +136,18 @@ def mean_probability(first: Mapping[str, float], second: Array) -> dict[str, flo
     """
     means = (np.array(list(first.values())) + second) / 2
     return dict(zip(first, means.tolist(), strict=True))
+
+
+def needs_vectors(head: VectorHead) -> str:
+    """Return the message that a model is asked for an answer without vectors.
+
+    Parameters
+    ----------
+    head : VectorHead
+        The second head of the model.
+    """
+    frames = head.frames
+    return (
+        f"the model has a second head on vectors of {frames.rows_name!r} ({frames.n_columns} columns), and none are "
+        "given; name those of the clips (`vectors`)"
+    )

@@ -85,6 +85,7 @@ def classify(
     *,
     priors: Mapping[str, float] | None = None,
     trial_s: float | None = None,
+    same_sources: bool = False,
     min_duration_s: float = 0.5,
     rows: GivenRows | None = None,
     vectors: GivenVectors | None = None,
@@ -112,6 +113,9 @@ def classify(
     trial_s : float or None
         Length of the trials that long files are divided into, seconds; 0 scores each file as one; None takes the length
         that the model was calibrated on.
+    same_sources : bool
+        The files are of the very recording sources that the model was trained on: give the probabilities that hold for
+        these (:meth:`gmmaudio.models.Model.in_domain`), without caveats.
     min_duration_s : float
         Shortest decoded length, seconds.
     rows : GivenRows or None
@@ -157,6 +161,7 @@ def classify(
     song.wav ok metal None
     gone.wav error None is not there; check the path
     """
+    model = model.in_domain() if same_sources else model
     if priors is not None:
         model.recogniser.prior_of(priors)
     if trial_s:

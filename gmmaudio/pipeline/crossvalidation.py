@@ -24,7 +24,7 @@ from gmmaudio.evaluation.slices import DURATIONS_S
 from gmmaudio.evaluation.warnings import check_open_set
 from gmmaudio.features import FeatureStore
 from gmmaudio.findings import Finding
-from gmmaudio.models import Recipe
+from gmmaudio.models import Recipe, SourceShift
 from gmmaudio.pipeline import analyses
 from gmmaudio.pipeline.arguments import as_corpus, as_recipe, as_spool, as_store
 from gmmaudio.pipeline.crossval_options import CrossvalOptions
@@ -40,7 +40,7 @@ from gmmaudio.pipeline.own_rows import (
     training_trials,
 )
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
-from gmmaudio.pipeline.scoring import interval_units, score_trials
+from gmmaudio.pipeline.scoring import are_in_domain, check_in_domain, interval_units, score_trials
 from gmmaudio.pipeline.second_head import check_vectors, vectors_of, vectors_record
 from gmmaudio.pipeline.source_runs import SourceRuns, run_sources_left_out
 from gmmaudio.pipeline.stored_checkpoints import checkpoints_of
@@ -267,6 +267,7 @@ def run_crossval(
             *_check_random_split(options, slices),
             *_findings(options, trials, divisions, scored, left_out=sources.left_out is not None),
             *sources.findings,
+            *_check_in_domain(trials, results),
         )
         labels = sorted({trial.label for trial in trials})
         return make_report(
@@ -449,7 +450,26 @@ def _score_held_out(
     test = [by_name[trials[i].name] for i in result.fold.test if trials[i].name in by_name]
     if result.features != recipe.features:
         test = with_features(test, result.features)
-    return score_trials(test, result.recogniser, fold=result.fold.name, repeat=result.repeat)
+    pairs = ((trials[i].label, trials[i].source) for i in result.fold.train)
+    return score_trials(
+        test,
+        result.recogniser,
+        fold=result.fold.name,
+        repeat=result.repeat,
+        in_domain=are_in_domain(result.recogniser, pairs, test),
+    )
+
+
+def _check_in_domain(trials: Sequence[Trial], results: Sequence[FoldResult]) -> tuple[Finding, ...]:
+    """Return the finding on the probabilities of held-out clips whose sources were trained on."""
+    known: list[tuple[ScoredClip, SourceShift]] = []
+    for result in results:
+        shift = None if result.recogniser.calibration is None else result.recogniser.calibration.source_shift
+        if shift is not None:
+            pairs = ((trials[i].label, trials[i].source) for i in result.fold.train)
+            in_domain = are_in_domain(result.recogniser, pairs, [trials[i] for i in result.fold.test])
+            known += [(clip, shift) for clip, is_known in zip(result.scored, in_domain, strict=True) if is_known]
+    return check_in_domain(known)
 
 
 def _protocol(

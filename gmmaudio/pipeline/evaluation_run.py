@@ -33,7 +33,7 @@ from gmmaudio.pipeline.own_rows import (
     trials_of,
 )
 from gmmaudio.pipeline.provenance import Clock, machine, run_record, versions
-from gmmaudio.pipeline.scoring import interval_units, score_durations, score_trials
+from gmmaudio.pipeline.scoring import are_in_domain, check_in_domain, interval_units, score_durations, score_trials
 from gmmaudio.pipeline.second_head import check_vectors, model_vectors, vectors_record
 from gmmaudio.pipeline.tag_groups import with_tags
 from gmmaudio.trials import (
@@ -150,9 +150,10 @@ def evaluate(
         trials, on_intervals = interval_units(_with_labels(trial_set, model.scorer.labels), group_by)
         _check_scorable(trials, len(known), trial_set)
         whole = model if settings.trial_s is None else None  # cut trials are not long
-        scored = score_trials(trials, model.recogniser, run=run, model=whole)
+        in_domain = _are_in_domain(model, trials)
+        scored = score_trials(trials, model.recogniser, run=run, model=whole, in_domain=in_domain)
         out_of_set = score_trials(_with_labels(trial_set, unknown_labels), model.recogniser, run=run, model=whole)
-        durations = score_durations(trials, model.recogniser, durations_s, model.features, run=run)
+        durations = score_durations(trials, model.recogniser, durations_s, model.features, run=run, in_domain=in_domain)
         slices: dict[str, Sequence[Slice]] = {"durations": analyses.duration_slices([durations])}
         slices["source_training"] = _by_training(model, scored)
         if robustness:
@@ -163,7 +164,7 @@ def evaluate(
             scored,
             model.scorer.labels,
             _protocol(model, options, _scored_part(corpus, split), scored, unknown_labels, command, clock),
-            (*findings, *check_open_set(scored, out_of_set, _threshold_note(model))),
+            (*findings, *_check_scored(model, scored, in_domain, out_of_set)),
             trial_set.failed,
             slices=slices,
             similarity=analyses.model_similarity(model.scorer),
@@ -172,6 +173,24 @@ def evaluate(
             n_training_groups=_training_groups(model),
             progress=run.progress,
         )
+
+
+def _are_in_domain(model: Model, trials: Sequence[Trial]) -> list[bool]:
+    """Return whether each trial is of the sources that a model was trained on."""
+    return are_in_domain(model.recogniser, ((clip.label, clip.source) for clip in model.training.clips), trials)
+
+
+def _check_scored(
+    model: Model, scored: Sequence[ScoredClip], in_domain: Sequence[bool], out_of_set: Sequence[ScoredClip]
+) -> tuple[Finding, ...]:
+    """Return the findings on predictions: the open set, and what recordings probabilities hold for."""
+    findings = check_open_set(scored, out_of_set, _threshold_note(model))
+    shift = None if model.calibration is None else model.calibration.source_shift
+    if shift is None:
+        return findings
+    known = [(clip, shift) for clip, is_known in zip(scored, in_domain, strict=True) if is_known]
+    caveats = () if len(known) == len(scored) else shift.caveats
+    return (*findings, *check_in_domain(known), *caveats)
 
 
 def _in_model_spelling(clips: Sequence[Clip], model: Model) -> tuple[Clip, ...]:
@@ -213,7 +232,8 @@ def _robustness(
         degradation = Degradation(name, model.training.seed)
         degraded = analyses.degraded_trials(root, clips, settings, degradation, group_by, store, spool, run)
         whole = model if settings.trial_s is None else None
-        return score_trials(degraded, model.recogniser, run=run, model=whole)
+        in_domain = _are_in_domain(model, degraded)
+        return score_trials(degraded, model.recogniser, run=run, model=whole, in_domain=in_domain)
 
     return analyses.robustness(clean, settings.trial_s, score, run)
 

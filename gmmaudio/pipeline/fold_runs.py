@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gmmaudio.compute import RunContext
-from gmmaudio.corpus import Fold
+from gmmaudio.corpus import Fold, scored_labels
 from gmmaudio.evaluation import ScoredClip
 from gmmaudio.features import FeatureSettings
 from gmmaudio.models import Recipe, Recogniser, Tuned, fit_trials, fit_vector_head, learn_open_set_threshold, tune
 from gmmaudio.pipeline.nearest_groups import add_nearest_groups
-from gmmaudio.pipeline.scoring import score_durations, score_trials
-from gmmaudio.trials import Trial, with_features
+from gmmaudio.pipeline.scoring import are_in_domain, score_durations, score_trials
+from gmmaudio.trials import Trial, units_of, with_features
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ def fit_fold(
     >>> fitted.recogniser.scorer.labels, [trial.name for trial in fitted.test]
     (('jazz', 'metal'), ['jazz/album2/01.wav', 'metal/album1/02.wav'])
     """
-    train, test = [trials[i] for i in fold.train], [trials[i] for i in fold.test]
+    train, test = with_own_groups([trials[i] for i in fold.train]), [trials[i] for i in fold.test]
     choice = tune(train, recipe, run) if tuned else None
     chosen = recipe if choice is None else choice.recipe
     if chosen.features != recipe.features:
@@ -127,6 +127,36 @@ def fit_fold(
     head = fit_vector_head(train, chosen.seed, run)
     recogniser = replace(fitted.recogniser, open_set=threshold, vector_head=head)
     return FoldFit(recogniser, train, test, chosen.features, choice)
+
+
+def with_own_groups(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the training side of a fold, held out by its own groups where its sources allow no calibration.
+
+    Where sources are left out and one is left, no clips of it could be held out, and there would be no probabilities.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The training side.
+
+    Examples
+    --------
+    >>> with_own_groups([])
+    []
+    """
+    labels = [trial.label for trial in trials]
+    if scored_labels(labels, units_of(trials)) or any(trial.held_out_by != trial.source for trial in trials):
+        return list(trials)
+    return [_held_out_by_group(trial) for trial in trials]
+
+
+def _held_out_by_group(trial: Trial) -> Trial:
+    """Return a trial, and its copies, held out by its group."""
+    segments = tuple(
+        replace(part, extracted=replace(part.extracted, clip=replace(part.extracted.clip, held_out_by=trial.group)))
+        for part in trial.segments
+    )
+    return replace(trial, segments=segments, copies=tuple(map(_held_out_by_group, trial.copies)))
 
 
 def run_fold(
@@ -179,10 +209,18 @@ def run_fold(
     ([('jazz', 'jazz'), ('metal', 'metal')], 4)
     """
     fitted = fit_fold(trials, fold, replace(recipe, seed=recipe.seed + repeat), run, tuned=tuned, open_set=open_set)
-    scored = score_trials(fitted.test, fitted.recogniser, fold=fold.name, repeat=repeat, run=run)
+    in_domain = are_in_domain(fitted.recogniser, ((trial.label, trial.source) for trial in fitted.train), fitted.test)
+    scored = score_trials(fitted.test, fitted.recogniser, fold=fold.name, repeat=repeat, run=run, in_domain=in_domain)
     scored = add_nearest_groups(scored, fitted.test, fitted.train, fitted.recogniser.scorer)
     durations = score_durations(
-        fitted.test, fitted.recogniser, durations_s, fitted.features, fold=fold.name, repeat=repeat, run=run
+        fitted.test,
+        fitted.recogniser,
+        durations_s,
+        fitted.features,
+        fold=fold.name,
+        repeat=repeat,
+        run=run,
+        in_domain=in_domain,
     )
     return FoldResult(fold, repeat, scored, durations, fitted.recogniser, fitted.features, fitted.tuned)
 

@@ -12,7 +12,7 @@ from gmmaudio import __version__
 from gmmaudio.evaluation.metrics import METRICS
 from gmmaudio.features import describe
 from gmmaudio.findings import sort_findings
-from gmmaudio.models import Model, find_kind
+from gmmaudio.models import Calibration, Model, find_kind
 from gmmaudio.models.file import model_sha256
 from gmmaudio.names import printable
 from gmmaudio.pipeline.card_reports import CardReport, interval_of, number_of
@@ -251,6 +251,7 @@ def _confidence(model: Model, reports: Sequence[CardReport]) -> list[str]:
             f"Probabilities are calibrated ({calibration.method}) on {calibration.n} clips of {calibration.n_groups} "
             "groups that were left out in turn. They take all labels for equally frequent, and each clip to have one."
         ]
+        lines += _of_other_sources(calibration)
     if model.vector_head is not None:
         frames = model.vector_head.frames
         lines.append(
@@ -288,6 +289,23 @@ def _confidence(model: Model, reports: Sequence[CardReport]) -> list[str]:
         lines.append(
             "Whether many recordings together score lower than groups that were held out in training, so that "
             f"probabilities are not to be trusted: {_md(model.familiarity.description)}."
+        )
+    return lines
+
+
+def _of_other_sources(calibration: Calibration) -> list[str]:
+    """Return the paragraphs on recordings of other sources than those that were trained on."""
+    shift = calibration.source_shift
+    if shift is None:
+        return [
+            f"{OPEN}of which recording sources the training clips are. The corpus did not say, so whether labels and "
+            "sources can be told apart was not checked."
+        ]
+    lines = [f"Caveat: {_md(caveat.text)}." for caveat in shift.caveats]
+    if shift.is_measured:
+        lines.append(
+            f"For recordings of other sources the class priors have a share of {100 * shift.prior_share:.0f} % in the "
+            f"probabilities, learned by leaving out {shift.n_left_out} of {shift.n_sources} sources in turn."
         )
     return lines
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from gmmaudio.compute import QUIET, RunContext, one_thread
-from gmmaudio.evaluation import ScoredClip
+from gmmaudio.evaluation import ScoredClip, cllr
 from gmmaudio.evaluation.warnings import FEW_GROUPS
 from gmmaudio.features import FeatureSettings
 from gmmaudio.findings import Finding
-from gmmaudio.models import Model, Recogniser
+from gmmaudio.models import Model, Recogniser, SourceShift
 from gmmaudio.models.long_clips import predict_chunks
 from gmmaudio.trials import Trial, cut_trial, units_of
 
@@ -23,6 +25,7 @@ def score_trials(
     repeat: int = 0,
     run: RunContext = QUIET,
     model: Model | None = None,
+    in_domain: Sequence[bool] | None = None,
 ) -> list[ScoredClip]:
     """Return the predictions for trials, with labels, groups and units of the trials.
 
@@ -41,6 +44,8 @@ def score_trials(
     model : Model or None
         The model of the recogniser: clips much longer than it was calibrated on are then divided as classification
         does it (:func:`gmmaudio.models.long_clips.predict_chunks`). None scores every trial as one.
+    in_domain : sequence of bool or None
+        Result of :func:`are_in_domain`; None takes every trial as of a new source.
 
     Returns
     -------
@@ -59,17 +64,19 @@ def score_trials(
     [('song.wav', 'metal', 'metal')]
     """
     units = units_of(trials)
-    first_head, whole = replace(recogniser, vector_head=None), None if model is None else model.of_sound
+    whole = None if model is None else model.of_sound
+    given, known = (recogniser, whole), (recogniser.in_domain(), None if whole is None else whole.in_domain())
     scored = []
     # one thread, so that a score is the same bits on any machine with the same libraries
     with one_thread():
-        for trial, unit in zip(run.track(trials, "scoring"), units, strict=True):
+        for i, (trial, unit) in enumerate(zip(run.track(trials, "scoring"), units, strict=True)):
+            recogniser, whole = known if in_domain is not None and in_domain[i] else given
             lengths = [segment.last - segment.first for segment in trial.segments]
             is_clip = lengths == [trial.parts[0].n_frames]
             of_sound = predict_chunks(whole, [trial.parts[0].raw]) if whole is not None and is_clip else None
             # a long clip without sound that stands out is scored as one, too
             if of_sound is None or not of_sound.scores:
-                of_sound = first_head.predict(trial.rows.values)
+                of_sound = replace(recogniser, vector_head=None).predict(trial.rows.values)
             prediction = recogniser.join_vectors(of_sound, None if trial.vectors is None else trial.vectors.values)
             place = _place_of(trial)
             scored.append(
@@ -94,6 +101,87 @@ def score_trials(
     return scored
 
 
+def are_in_domain(
+    recogniser: Recogniser, trained: Iterable[tuple[str, str | None]], trials: Sequence[Trial]
+) -> list[bool]:
+    """Return whether each trial is of the sources that a recogniser was trained on, where it knows sources.
+
+    The probabilities of these trials are those of the calibration alone; all others are taken as of a new source. Where
+    half of the labels or more are confounded with sources, or nothing could be measured, a known source is not enough:
+    no trial of the test set may have a label with which its source did not come in training, or labels would be
+    answered by sources.
+
+    Parameters
+    ----------
+    recogniser : Recogniser
+        The recogniser.
+    trained : iterable of tuple
+        Label and source of every clip that it was trained on.
+    trials : sequence of Trial
+        The test set.
+
+    Examples
+    --------
+    >>> from gmmaudio.pipeline.training import train
+    >>> model = train("my_music").model
+    >>> are_in_domain(model.recogniser, [("jazz", None), ("metal", None)], [])
+    []
+    """
+    shift = None if recogniser.calibration is None else recogniser.calibration.source_shift
+    if shift is None:
+        return [False] * len(trials)
+    pairs = {(label, source or None) for label, source in trained}
+    sources = {source for _, source in pairs}
+    if not shift.is_measured or 2 * len(shift.confounded) >= len(recogniser.scorer.labels):
+        return [all((trial.label, trial.source or None) in pairs for trial in trials)] * len(trials)
+    return [(trial.source or None) in sources for trial in trials]
+
+
+def check_in_domain(known: Sequence[tuple[ScoredClip, SourceShift]]) -> tuple[Finding, ...]:
+    """Return the finding that probabilities are those for sources trained on, and what they are for new sources.
+
+    Parameters
+    ----------
+    known : sequence of tuple
+        Predictions for clips of sources that were trained on, each with the shift of its recogniser.
+
+    Returns
+    -------
+    tuple of Finding
+        One, or none where the probabilities are the same for new sources.
+
+    Examples
+    --------
+    >>> from gmmaudio.models import SourceShift
+    >>> clip = ScoredClip("1.wav", ("1.wav",), "en", None, "1.wav", "radio", "", 0, "en", {}, {"en": 0.9, "fr": 0.1})
+    >>> print(check_in_domain([(clip, SourceShift(0.5, 2, 2))])[0].text)
+    probabilities of 1 clips are those for recordings of the sources trained on: Cllr 0.152 bits; those for recordings \
+of other sources, as classify gives them, have the class priors at a share of 50.0 %: Cllr 0.515 bits
+    """
+    changed = [(clip, shift) for clip, shift in known if shift.prior_share and clip.probability]
+    if not changed:
+        return ()
+    labels = sorted({label for clip, _ in changed for label in clip.probability or ()})
+    rows = np.array([[(clip.probability or {}).get(label, np.nan) for label in labels] for clip, _ in changed])
+    shares = np.array([shift.prior_share for _, shift in changed])
+    mixed = (1 - shares[:, None]) * rows + (shares / np.isfinite(rows).sum(axis=1))[:, None]
+    true = [labels.index(clip.label) for clip, _ in changed]
+    with np.errstate(divide="ignore"):
+        here, abroad = (cllr(np.nan_to_num(np.log(each), nan=-np.inf), true) for each in (rows, mixed))
+    is_confounded = any(shift.is_confounded for _, shift in changed)
+    confounded = "labels and sources cannot be told apart in training: " if is_confounded else ""
+    return (
+        Finding(
+            "in_domain_probabilities",
+            "information",
+            f"{confounded}probabilities of {len(changed)} clips are those for recordings of the sources trained on: "
+            f"Cllr {here:.3f} bits; those for recordings of other sources, as classify gives them, have the class "
+            f"priors at a share of {100 * float(np.median(shares)):.1f} %: Cllr {abroad:.3f} bits",
+            'leave a source out to see what new sources get (`folds="loo"`, `group_by="source"`)',
+        ),
+    )
+
+
 def _place_of(trial: Trial) -> tuple[float, float] | tuple[None, None]:
     """Return the start and the end of a trial's first segment in its file, seconds; None where times are unknown."""
     first = trial.segments[0]
@@ -113,6 +201,7 @@ def score_durations(
     fold: str = "",
     repeat: int = 0,
     run: RunContext = QUIET,
+    in_domain: Sequence[bool] | None = None,
 ) -> dict[float, list[ScoredClip]]:
     """Return the predictions for trials cut to each length; a trial that is shorter has none.
 
@@ -126,7 +215,7 @@ def score_durations(
         Lengths, seconds.
     features : FeatureSettings
         The front end of the recogniser.
-    fold, repeat, run
+    fold, repeat, run, in_domain
         As for :func:`score_trials`.
 
     Returns
@@ -151,8 +240,9 @@ def score_durations(
         scored: list[ScoredClip] = []
         # the rows of one trial's cuts at a time
         with one_thread():
-            for trial in run.track(trials, "scoring"):
-                scored += score_trials(cut_trial(trial, seconds, features), recogniser, fold=fold, repeat=repeat)
+            for i, trial in enumerate(run.track(trials, "scoring")):
+                chosen = recogniser.in_domain() if in_domain is not None and in_domain[i] else recogniser
+                scored += score_trials(cut_trial(trial, seconds, features), chosen, fold=fold, repeat=repeat)
         predictions[seconds] = scored
     return predictions
 

@@ -10,7 +10,7 @@ from gmmaudio.errors import RowsError, SettingError
 from gmmaudio.evaluation import FailedInput
 from gmmaudio.findings import Finding
 from gmmaudio.models import Model, Prediction
-from gmmaudio.models.model import needs_vectors
+from gmmaudio.models.vector_head import needs_vectors
 from gmmaudio.trials import (
     ClipVectors,
     GivenRows,

@@ -169,10 +169,9 @@ class Scan:
         path : str
             The recording, as it was named.
         """
-        posteriors = np.array(self._segmenter.posteriors).reshape(-1, len(self._segmenter.labels) + 2)
         return Timeline(
             tuple(self.segments),
-            posteriors,
+            self._segmenter.given_posteriors(),
             self._segmenter.times,
             self._segmenter.labels,
             self.n_samples / self.model.features.sound_frames.sample_rate_hz,
@@ -180,6 +179,7 @@ class Scan:
             self._segmenter.window_s,
             self._segmenter.step_s,
             (*self.notes, *self.notes_on_all),
+            self.model.recogniser.caveats,
         )
 
     def silence(self, path: str) -> Timeline:

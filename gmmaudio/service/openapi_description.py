@@ -177,6 +177,7 @@ def _schemas() -> Schema:
 def _prediction() -> Schema:
     """Return the schema of a prediction: the fields of a line of JSON of ``classify``, without the path."""
     note = _object({"code": TEXT, "text": TEXT, "seconds": SECONDS})
+    caveat = _finding()
     fields = {
         "status": {"enum": ["ok", "mixed", "unknown"]},
         "label": _or_null("string"),
@@ -187,8 +188,14 @@ def _prediction() -> Schema:
         "code": _or_null("string"),
         "message": _or_null("string"),
         "notes": _array(note),
+        "caveats": _array(caveat),
     }
     return _object(fields, ["status", "label", "scores", "probability", "duration_s"])
+
+
+def _finding() -> Schema:
+    """Return the schema of a caveat."""
+    return _object({"code": TEXT, "level": TEXT, "text": TEXT, "remedy": TEXT})
 
 
 def _timeline() -> Schema:
@@ -214,6 +221,7 @@ def _timeline() -> Schema:
             "times": _array(SECONDS),
             "posteriors": {**_array(_array(SHARE)), "description": "labels, then unknown, then silence"},
             "notes": _array(TEXT),
+            "caveats": _array(_finding()),
         }
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from gmmaudio.json_text import to_json
@@ -157,6 +158,7 @@ def document(line: Timeline) -> dict[str, Any]:
         "times": line.times.round(3).tolist(),
         "posteriors": line.posteriors.round(4).tolist(),
         "notes": list(line.notes),
+        **({"caveats": [asdict(caveat) for caveat in line.caveats]} if line.caveats else {}),
     }
 
 

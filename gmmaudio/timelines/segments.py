@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmmaudio.errors import SettingError
+from gmmaudio.findings import Finding
 from gmmaudio.values import convert_fields
 
 Array = npt.NDArray[np.float64]
@@ -120,6 +121,8 @@ class Timeline:
         Length of the windows that were scored, and from the start of one to the next, seconds.
     notes : tuple of str
         What is to be said of the recording or the windows, in words.
+    caveats : tuple of Finding
+        What is to be said of the probabilities of every recording, as for :class:`gmmaudio.models.Prediction`.
 
     Raises
     ------
@@ -142,6 +145,7 @@ class Timeline:
     window_s: float | None = None
     hop_s: float | None = None
     notes: tuple[str, ...] = ()
+    caveats: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         convert_fields(self)

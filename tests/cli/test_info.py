@@ -21,7 +21,10 @@ def test_info_says_what_a_model_holds(command, model_file):
         "batches: not checked: 12 held-out clips of 6 groups; 19 groups are needed for 5 % false alarms",
     ):
         assert line in result.out.splitlines()
-    assert "low: 4 clips, 2 groups, 4.0 s, 176 frames, log-likelihood" in result.out
+    assert "low: 4 clips, 2 groups, 2 sources, 4.0 s, 176 frames, log-likelihood" in result.out
+    assert re.search(
+        r"^other sources: class priors have a share of \S+ %, learned by leaving out 2 of 2", result.out, re.M
+    )
     assert re.search(
         r"^probabilities: temperature, scale \S+, learned on 12 clips of 6 groups by inner folds", result.out, re.M
     )

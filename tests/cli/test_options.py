@@ -102,6 +102,7 @@ OPTIONS = {
     ("classify", "shard"): ["--shard", "1/2"],
     ("classify", "top"): ["--top", "2"],
     ("classify", "list_file"): ["--from-file", "list.txt"],
+    ("classify", "same_sources"): ["--same-sources"],
     ("classify", "min_duration_s"): ["--min-duration", "0.8"],
     ("classify", "n_jobs"): ["-j", "0"],
     ("classify", "time_limit_s"): ["--time-limit", "-1"],
@@ -327,7 +328,7 @@ def test_every_option_of_every_command_is_in_the_table():
         for verb in ("classify", "features", "timeline")
         for name in ("resume", "retry_failed", "overwrite", "log_every_s")
     }
-    elsewhere |= {("timeline", "shard")}
+    elsewhere |= {("timeline", "shard"), ("timeline", "same_sources")}
     elsewhere |= {("explain", "corpus"), ("explain", "n_neighbours")}
     elsewhere |= {("review", name) for name in ("output", "between", "per_label", "excerpt_s", "seed", "overwrite")}
     elsewhere |= {("review", "n_jobs"), ("train", "added"), ("train", "old_path"), ("train", "no_comparison")}

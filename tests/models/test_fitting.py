@@ -24,7 +24,7 @@ def test_probabilities_of_a_fold_are_learned_without_it(clips):
     others = tuple(c for c in clips.clips if c.column("fold") != "1")
     model = pipeline.train(replace(clips, clips=others), recipe).model
     held = next(c for c in clips.clips if c.column("fold") == "1")
-    (said,) = pipeline.classify(model, [str(clips.root / held.path)])
+    (said,) = pipeline.classify(model.in_domain(), [str(clips.root / held.path)])
     (row,) = [c for c in report.clips if c.name == held.path]
     assert row.probability == said.probability
 

@@ -11,7 +11,7 @@ from gmmaudio.models import KINDS
 from gmmaudio.pipeline import analyses
 
 NOISE = "noise 20 dB"
-FITS = ["fitting mixtures", "fitting the UBM", "inner folds"]
+FITS = ["fitting mixtures", "fitting the UBM", "inner folds", "leaving sources out"]
 # all stages of each run that have items
 STAGES = {
     "train": ["extracting features", "extracting features, noise", "tuning", *FITS, "leaving labels out"],

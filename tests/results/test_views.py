@@ -145,6 +145,23 @@ def test_language_shows_every_division_and_the_cllr_of_the_calibrated_system(rec
     assert preset.endswith("| 50.0 % (25.0 to 75.0) | 1.00; 0.50 | +12.5 (+5.0 to +20.0) | 2.0 |")
 
 
+def test_new_sources_show_the_answers_given_and_the_calibrated_ones_beside_what_knowing_nothing_costs(record):
+    both = {"limit": 2.0, "cllr": 1.5, "cllr_calibrated": 3.25, "n_sure": 0, "n_sure_right": 0}
+    both |= {"n_sure_calibrated": 1000, "n_sure_right_calibrated": 70}
+    counts = {"n_corpora": 5, "n_above": 0, "n_worst_above": 1, "n_above_calibrated": 4}
+    most = {"most_above": 0.0, "most_worst_above": 0.0125, "most_above_calibrated": 6.5}
+    split = {"suite": "language", "n": 9, "n_labels": 4, "accuracy": 0.25, "prior_share": 0.75}
+    rows = [
+        {"suite": "simulated", "system": "one source", **both, **counts, **most},
+        {"system": "two", **both, **split},
+    ]
+    text = views.VIEWS["new_sources"](replace(record, rows=rows))
+    assert [line for line in rows_of(text) if line.startswith(("| one source", "| two"))] == [
+        "| one source | 5 | 2.00 | 1.50 | 0 | 1 | 0.013 | none | 3.25 | 4 | 6.5 | 7 % of 1,000 |",
+        "| two | 9 | 25.0 % | 75 % | 2.000 | 1.500 | 3.250 | none | 7 % of 1,000 |",
+    ]
+
+
 def test_merged_models_stand_beside_the_one_trained_at_once(record):
     row = {"corpus": "speech", "n": 8, "n_bytes": 31_550.0, "accuracy": HALF, "cllr": {"value": 1.0, "interval": None}}
     rows = [row | {"system": "at once"}, row | {"system": "merged", "difference": GAP}]

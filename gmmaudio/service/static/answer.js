@@ -13,19 +13,19 @@ export function showAnswer(prediction, { sound, name, nFiles }, facts) {
   const show = { ok: showLabel, mixed: showMixed }[prediction.status] || showUnknown;
   const { heading, sub, parts } = show(prediction, ranked(prediction.probability ?? prediction.scores), facts);
   element("answer-heading").replaceChildren(heading, ...(sub ? [" ", make("span", {}, sub)] : []));
-  element("answer-body").replaceChildren(...parts, ...notes(prediction.notes ?? []));
+  element("answer-body").replaceChildren(...caveats(prediction.caveats ?? []), ...parts, ...notes(prediction.notes ?? []));
   return sub ? `${heading} ${sub}` : heading;
 }
 
 // Return pairs of label and value, the highest first.
 const ranked = values => Object.entries(values).sort((a, b) => b[1] - a[1]);
 
-function showLabel({ label, probability }, values, facts) {
+function showLabel({ label, probability, caveats = [] }, values, facts) {
   if (!probability)
     return { heading: shown(label), sub: "by the highest score", parts: [uncalibrated(), scoreTable(values)] };
   const p = probability[label], [second] = values.filter(([name]) => name !== label), parts = [];
   if (second && isNear(p, second[1])) parts.push(make("p", {}, `${shown(second[0])} is nearly as likely: it may well be that.`));
-  parts.push(make("p", {}, meaning(p, facts)), bars(values, `Probability of each label`), wordTable());
+  parts.push(make("p", {}, meaning(p, facts, caveats)), bars(values, `Probability of each label`), wordTable());
   return { heading: shown(label), sub: `${percent(p)}: ${certainty(p)}`, parts };
 }
 
@@ -46,7 +46,9 @@ function showUnknown({ probability, message }, values) {
   return { heading: "unknown", sub: null, parts: [reason, bars(values, "Were it one of the labels, it would be")] };
 }
 
-function meaning(p, facts) {
+function meaning(p, facts, caveats) {
+  if (caveats.some(({ code }) => code === "confounded_training_set"))
+    return "How many answers with such a probability are right is not known.";
   if (facts && facts.n_groups === null)
     return "The probability is likely too high: which training clips belong together, by artist or speaker, was not known.";
   const which = "If the recording is like those that the model was trained on, ";
@@ -91,6 +93,9 @@ export function table(caption, columns, rows, foot = []) {
     make("table", {}, make("caption", {}, caption), make("thead", {}, head), make("tbody", {}, ...rows),
       ...(foot.length ? [make("tfoot", {}, ...foot)] : [])));
 }
+
+// Return what is to be said of every probability.
+const caveats = found => found.map(({ text }) => make("p", { class: "note" }, make("strong", {}, "Caveat: "), `${text}.`));
 
 function notes(found) {
   if (!found.length) return [];

@@ -98,12 +98,13 @@ export function showTimeline(timeline) {
 
 const nameOf = segment => segment.status === "ok" ? shown(segment.label) : segment.status;
 
-function about({ shares, notes }, hasAreas) {
+function about({ shares, notes, caveats = [] }, hasAreas) {
   const heard = Object.entries(shares).filter(([, share]) => share > 0).sort((a, b) => b[1] - a[1]);
   const parts = [];
   if (segments.length === 1) parts.push(make("p", {}, `It is ${nameOf(segments[0])} from the beginning to the end.`));
   else if (heard.length) parts.push(make("p", {}, `Of the sound that has a label: ${listed(heard.map(([label, share]) => `${shown(label)} ${percent(share)}`))}.`));
   if (hasAreas) parts.push(make("p", { class: "note" }, "The coloured areas are the probability of each label at that time; they sum to 100 %. The bars below them are the segments."));
+  parts.push(...caveats.map(({ text }) => make("p", { class: "note" }, `Caveat: ${text}.`)));
   parts.push(...notes.map(note => make("p", { class: "note" }, `Note: ${note}.`)));
   if (segments.length > 1) parts.push(segmentTable());
   return parts;
