@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gmmaudio.pipeline.label_decisions import LabelDecision
 
 # parameters of the classification of sound
-CLASSIFYING = ("n_jobs", "time_limit_s", "memory_limit", "cache", "cache_limit")
+CLASSIFYING = ("n_jobs", "time_limit_s", "memory_limit", "cache", "cache_limit", "same_sources")
 # the options of both commands, before those of classification
 DECIDING = options.OptionGroup(
     click.option(
@@ -27,6 +27,7 @@ DECIDING = options.OptionGroup(
         metavar="P",
         help="Least probability of a label, 0 to 1.",
     ),
+    options.same_sources,
     click.option(
         "--by-folder", is_flag=True, help="One label for all files of a folder, such as the tracks of an album."
     ),
@@ -99,6 +100,7 @@ def label_files(
     results_path: Path | None,
     cache: Path | None,
     cache_limit: int,
+    same_sources: bool,
     is_quiet: bool,
     **limits: Any,
 ) -> LabelledFiles:
@@ -118,7 +120,7 @@ def label_files(
         A list of further paths.
     results_path : Path or None
         What ``classify`` wrote, in place of a model and files.
-    cache, cache_limit, is_quiet
+    cache, cache_limit, same_sources, is_quiet
         Values of the options.
     **limits
         Jobs and limits, as for :func:`gmmaudio.pipeline.classify`.
@@ -129,7 +131,7 @@ def label_files(
         If nothing is named, or sound on standard input, or results beside something else.
     """
     from gmmaudio import pipeline
-    from gmmaudio.cli import inputs
+    from gmmaudio.cli import console, inputs
     from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.cli.resuming import closed
     from gmmaudio.files import find_path
@@ -148,7 +150,7 @@ def label_files(
     if "-" in paths:
         raise click.UsageError("Sound on standard input is no file that could be changed; name files or folders.")
     store = options.open_store(cache, cache_limit)
-    loaded = load_model(model)
+    loaded = load_model(model).in_domain() if same_sources else load_model(model)
     loaded.check_of_sound()
     check_probability(loaded, min_probability)
     with inputs.resolve(paths, list_file) as named, show_progress(is_quiet=is_quiet) as progress:
@@ -156,6 +158,7 @@ def label_files(
         found = [str(find_path(file.path)) for file in files]
         with closed(pipeline.classify(loaded, found, progress=progress, cache=store, **limits)) as answers:
             predictions = list(answers)
+    console.say_findings(loaded.recogniser.caveats)
     decisions = decide_all(found, predictions, min_probability, by_folder=by_folder)
     durations_s = [each.duration_s for each in predictions]
     return LabelledFiles(loaded.scorer.labels, [file.shown for file in files], found, durations_s, decisions)

@@ -151,3 +151,19 @@ def test_older_files_without_sources_are_as_they_were(command, model_file, files
     done = command("classify", tmp_path / "old.gmm", files[0], "--format", "jsonl")
     assert "caveats" not in json.loads(done.out.splitlines()[0])
     assert "sources of the training clips are unknown" in command("info", tmp_path / "old.gmm").out
+
+
+@pytest.mark.parametrize("words", [("sort", "--into", "sorted", "--copy"), ("tag", "--field", "genre")])
+def test_files_get_labels_only_as_recordings_of_the_same_sources(
+    command, confounded_model, files, tmp_path, monkeypatch, words
+):
+    if words[0] == "tag":
+        pytest.importorskip("mutagen")
+    monkeypatch.chdir(tmp_path)
+    verb, *rest = words
+    low = ("--min-probability", "0.34", "--cache", "none", "--quiet")
+    given = command(verb, confounded_model, *files[:1], *rest, *low)
+    known = command(verb, confounded_model, *files[:1], *rest, *low, "--same-sources")
+    assert given.err.count(WORDS) == 1 and WORDS not in known.err
+    assert "0.33" in given.out + given.err or "33" in given.out + given.err
+    assert given.out != known.out

@@ -4,7 +4,17 @@ import shutil
 
 import pytest
 
+from gmmaudio.models import load_model, save_model
+
 QUIET = ("-q", "-j", "1")
+
+
+@pytest.fixture(scope="module")
+def model_file(model_file, tmp_path_factory):
+    """The model for recordings of the sources that it was trained on: two sources leave little else."""
+    path = tmp_path_factory.mktemp("in_domain") / "bands.gmm"
+    save_model(load_model(model_file).in_domain(), path)
+    return path
 
 
 @pytest.fixture

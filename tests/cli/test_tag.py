@@ -15,6 +15,14 @@ from gmmaudio.music_tags import read_field, write_field
 QUIET = ("-q", "-j", "1")
 
 
+@pytest.fixture(scope="module")
+def model_file(model_file, tmp_path_factory):
+    """The model for recordings of the sources that it was trained on: two sources leave little else."""
+    path = tmp_path_factory.mktemp("in_domain") / "bands.gmm"
+    save_model(load_model(model_file).in_domain(), path)
+    return path
+
+
 @pytest.fixture
 def music(corpus, tmp_path, monkeypatch):
     """The current folder: music/LABEL/0.wav and 1.flac for each label."""
