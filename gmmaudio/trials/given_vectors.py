@@ -210,11 +210,12 @@ class VectorReader:
     def _find(self, clip: Clip) -> Frames:
         """Return the rows of a clip, by its path, or by that below the root."""
         relative = _below(clip.path, self.given.vectors_root)
-        if relative is not None and self.given.vectors_column is None:
-            with contextlib.suppress(RowsError):
-                return self.rows.read(clip)
+        try:
+            return self.rows.read(clip)
+        except RowsError as error:
+            if relative is None or self.given.vectors_column is not None or error.code != "vanished":
+                raise
             return self.rows.read(replace(clip, path=relative))
-        return self.rows.read(clip)
 
 
 @dataclass(frozen=True, eq=False)

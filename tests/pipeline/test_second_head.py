@@ -334,6 +334,20 @@ def test_what_takes_no_vectors_or_lacks_them_is_refused(corpus, trained, given, 
         call(both, sound, given, corpus)
 
 
+def test_services_and_statistics_refuse_the_model_before_they_start(trained, corpus):
+    pytest.importorskip("starlette")
+    from gmmaudio.service.application import open_engine
+    from gmmaudio.service.service_settings import ServiceSettings
+
+    with (
+        pytest.raises(SettingError, match="only classify and evaluate take"),
+        open_engine(trained[0], ServiceSettings(n_jobs=1)),
+    ):
+        pass
+    with pytest.raises(SettingError, match="only classify and evaluate take"):
+        gmmaudio.stats(corpus.plain, trained[0])
+
+
 def test_vectors_without_two_groups_of_a_label_are_refused(corpus, given):
     from gmmaudio.corpus import Clip
 

@@ -49,6 +49,10 @@ def test_several_vectors_of_a_clip_are_its_rows():
 def test_names_are_also_those_below_the_root():
     clips = [Clip(f"/music/{clip.path}", clip.label) for clip in CLIPS]
     assert not failures(GivenVectors(ARRAYS, "ours", vectors_root="/music"), clips)
+    damaged = ARRAYS | {"/music/jazz/1.wav": np.zeros((2, 2, 2))}
+    assert [code for _, code, _ in failures(GivenVectors(damaged, "ours", vectors_root="/music"), clips)] == [
+        "not_rows"
+    ]
     with pytest.raises(CorpusError, match="none of 3 clips has vectors that can be used, the first: /music/jazz"):
         read_vectors(GivenVectors(ARRAYS, "ours"), clips)
 
