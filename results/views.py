@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from results.cluster_views import cluster_text, iteration_text, scale_text
+from results.familiarity_views import familiarity_text, source_rejection_text, unknown_text
 from results.file_views import check_speed_text, many_files_text
 from results.fuzz_views import audio_text, models_text, writes_text
 from results.growth_views import growth_text, large_text
@@ -477,6 +478,9 @@ VIEWS: Mapping[str, View] = {
     "recognition": recognition_tables,
     "mixture": mixture_ratios,
     "mixture/memory": mixture_memory,
+    "familiarity": lambda record: _with_source(familiarity_text(record.rows), record),
+    "familiarity/unknown": lambda record: _with_source(unknown_text(record.rows), record),
+    "familiarity/sources": lambda record: _with_source(source_rejection_text(record.rows), record),
     "growth": growth_table,
     "large": large_table,
     "timeline": timeline_tables,

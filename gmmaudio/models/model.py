@@ -261,7 +261,7 @@ class Prediction:
             "probability": None if self.probability is None else dict(self.probability),
             "duration_s": duration_s,
             **({} if self.shares is None else {"shares": dict(self.shares)}),
-            **({} if self.familiarity is None else {"familiarity": round(self.familiarity, 3)}),
+            **({} if self.familiarity is None else {"familiarity": self.familiarity}),
             **({} if self.code is None else {"code": self.code, "message": self.message}),
             **({"notes": [asdict(note) for note in self.notes]} if self.notes else {}),
             **({"caveats": [asdict(caveat) for caveat in self.caveats]} if self.caveats else {}),

@@ -185,6 +185,7 @@ def _prediction() -> Schema:
         "probability": {"type": ["object", "null"], "additionalProperties": SHARE},
         "duration_s": SECONDS,
         "shares": {"type": ["object", "null"], "additionalProperties": SHARE},
+        "familiarity": {**NUMBER, "description": "deviations from the scores of held-out recordings"},
         "code": _or_null("string"),
         "message": _or_null("string"),
         "notes": _array(note),
