@@ -34,7 +34,7 @@ from results.familiarity_views import familiarity_text, unknown_text
 from results.record import make_record, write_record
 
 N_FOLDS = 5
-DEGRADATIONS = ("Vorbis", "band limit 4 kHz", "noise 20 dB")
+DEGRADATIONS = ("Vorbis", "band limit 4 kHz", "noise 10 dB", "clipping")
 # the channels of pseudo sources, and the one that is foreign
 CHANNELS, FOREIGN = (None, "Vorbis", "noise 20 dB"), "band limit 4 kHz"
 SIZES = (5, 20)
@@ -187,7 +187,10 @@ def measure_unknown(case: Case) -> dict[str, Any]:
 
 
 def measure_sources(store: FeatureStore) -> list[dict[str, Any]]:
-    """Return the false rejections of clips through a foreign channel, by models that know their sources or do not."""
+    """Return the rejections of clips through a foreign channel, by models that know their sources or do not.
+
+    The model of each fold is trained without one label, whose clips are strange.
+    """
     recipe = replace(gmmaudio.make_recipe("genre"), augment=())
     plain, *others = ({t.name: t for t in trials_of("genre", recipe, store, name)} for name in (*CHANNELS, FOREIGN))
     channels, foreign = [plain, *others[:-1]], others[-1]
@@ -196,24 +199,25 @@ def measure_sources(store: FeatureStore) -> list[dict[str, Any]]:
     channel_of = {name: artists.index(units_of([plain[name]])[0]) % len(CHANNELS) for name in names}
     mixed = {name: with_source(channels[channel_of[name]][name], str(CHANNELS[channel_of[name]])) for name in names}
     found = defaultdict[tuple[bool, str], list[float]](list)
-    for fold in sorted({str(plain[name].fold) for name in names}):
-        held = [name for name in names if plain[name].fold == fold]
-        side = [mixed[name] for name in names if name not in held]
+    labels = sorted({plain[name].label for name in names})
+    for i, fold in enumerate(sorted({str(plain[name].fold) for name in names})):
+        strange = [name for name in names if plain[name].label == labels[i]]
+        held = [name for name in names if plain[name].fold == fold and name not in strange]
+        side = [mixed[name] for name in names if plain[name].fold != fold and name not in strange]
         for knows in (False, True):
             model = train(side if knows else [with_source(trial, None) for trial in side], recipe)
             threshold = model.open_set
             if threshold is None or threshold.threshold is None:
                 continue
-            for place, part in (("own", mixed), ("foreign", foreign)):
-                values = Scores(model, [], []).statistics([part[name] for name in held])[threshold.statistic]
+            for place, part, chosen in (("own", mixed, held), ("foreign", foreign, held), ("strange", mixed, strange)):
+                values = Scores(model, [], []).statistics([part[name] for name in chosen])[threshold.statistic]
                 found[knows, place].append(float(np.mean(values < threshold.threshold)))
     return [
         {
             "part": "sources",
             "knows_sources": knows,
             "on": len(found[knows, "own"]),
-            "own": float(np.mean(found[knows, "own"])),
-            "foreign": float(np.mean(found[knows, "foreign"])),
+            **{place: float(np.mean(found[knows, place])) for place in ("own", "foreign", "strange")},
         }
         for knows in (False, True)
         if found[knows, "own"]

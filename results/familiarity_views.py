@@ -66,9 +66,10 @@ def source_rejection_text(rows: Sequence[Mapping[str, Any]]) -> str:
     cells = [
         [
             "left out in turn" if row["knows_sources"] else "not known",
-            *(percent({"value": row[name]}) for name in ("own", "foreign")),
+            *(percent({"value": row[name]}) for name in ("own", "foreign", "strange")),
         ]
         for row in rows
         if row["part"] == "sources"
     ]
-    return table(["sources in training", "clips of these sources rejected", "of a foreign source"], cells)
+    heads = ["sources in training", "clips of these sources rejected", "of a foreign source", "of a label left out"]
+    return table(heads, cells)
