@@ -56,6 +56,7 @@ CODES = {
             "sound_lost",
             "training_unknown",
             "unfamiliar_parts",
+            "unfamiliar_recording",
             "unfamiliar_recordings",
             "unreadable_folder",
             "utterances_left_out",

@@ -10,6 +10,7 @@ from typing import get_type_hints
 import numpy as np
 
 from gmmaudio.errors import SettingError
+from gmmaudio.findings import Finding
 from gmmaudio.models.linear_algebra import Array
 from gmmaudio.models.open_set import area_of_choice, auroc, score_statistics
 from gmmaudio.values import convert_fields, convert_mapping
@@ -24,6 +25,7 @@ SHORTEST_PART = 0.75
 # confidence of the correlation's limit: with the estimate itself, large batches had 6 to 9 % of false alarms in place
 # of 5 % where 20 to 60 groups were simulated; with the limit 3 to 5 %
 CONFIDENCE = 0.75
+REMEDY = "evaluate the model on some of them, or train on recordings like them"
 # parts into which groups are divided to measure false alarms
 N_PARTS = 5
 
@@ -184,8 +186,8 @@ class Familiarity:
             return None
         return sum(value * seconds for value, seconds in known) / total_s, max(1, int(total_s / trial_s))
 
-    def note_on(self, pieces: Iterable[tuple[Array, float]], trial_s: float) -> str | None:
-        """Return the sentence that a long recording scores lower than held-out groups; None where it does not.
+    def finding_on(self, pieces: Iterable[tuple[Array, float]], trial_s: float) -> Finding | None:
+        """Return the finding that a long recording scores lower than held-out groups; None where it does not.
 
         Parameters
         ----------
@@ -195,9 +197,12 @@ class Familiarity:
         found = self.of_pieces(pieces, trial_s)
         if found is None or found[1] < MIN_BATCH or not self.is_unfamiliar(*found):
             return None
-        return (
+        return Finding(
+            "unfamiliar_recording",
+            "warning",
             f"this recording, as long as {found[1]} clips, scores lower than held-out groups of the training set do: "
-            "probabilities are not to be trusted here"
+            "probabilities are not to be trusted here",
+            REMEDY,
         )
 
     @property

@@ -6,7 +6,7 @@ of out-of-fold scores on inner folds that keep groups whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from gmmaudio.compute import RunContext
 from gmmaudio.corpus import Fold
 from gmmaudio.findings import Finding
 from gmmaudio.models.calibration import Calibration, clip_weights, fit_calibration
-from gmmaudio.models.familiarity import Familiarity, LeftOutMeans, fit_familiarity, group_means
+from gmmaudio.models.familiarity import Familiarity, GroupMeans, LeftOutMeans, fit_familiarity, group_means
 from gmmaudio.models.fusion import head_weights
 from gmmaudio.models.inner_folds import (
     OutOfFold,
@@ -76,6 +76,8 @@ class Fitted:
         Scorers of parts of the training set, by which they were computed.
     findings : tuple of Finding
         Findings on the fit.
+    sources_left_out : tuple of LeftOutSources
+        Scores of trials of sources that were left out of training, a round for each; none where no source is known.
     """
 
     recogniser: Recogniser
@@ -83,6 +85,25 @@ class Fitted:
     out_of_fold: OutOfFold | None = None
     fits: TrialFits | None = None
     findings: tuple[Finding, ...] = ()
+    sources_left_out: tuple[LeftOutSources, ...] = ()
+
+
+class LeftOutSources(NamedTuple):
+    """Scores of trials of sources that a model was not trained on, of labels that it was trained on.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, n_known_labels)
+        Weighted sum over heads.
+    labels : tuple of str
+        The columns.
+    trials : tuple of int
+        Indices of the trials.
+    """
+
+    scores: Array
+    labels: tuple[str, ...]
+    trials: tuple[int, ...]
 
 
 class LeftOutRound(NamedTuple):
@@ -144,18 +165,13 @@ def fit_trials(
     codes, groups = labels_and_groups(trials, out_of_fold)
     scorer = replace(scorer, weights=head_weights(out_of_fold, codes, groups, recipe))
     calibration = fit_calibration(out_of_fold.fused(scorer.weights), codes, groups)
-    shift = learn_source_shift(trials, recipe, run, fits, scorer.weights, calibration)
-    calibration = replace(calibration, source_shift=shift)
-    return Fitted(Recogniser(scorer, calibration), traces, out_of_fold, fits)
+    left_out = tuple(_leave_sources_out(trials, recipe, run, fits, scorer.weights))
+    calibration = replace(calibration, source_shift=learn_source_shift(trials, fits, calibration, left_out))
+    return Fitted(Recogniser(scorer, calibration), traces, out_of_fold, fits, sources_left_out=left_out)
 
 
 def learn_source_shift(
-    trials: Sequence[Trial],
-    recipe: Recipe,
-    run: RunContext,
-    fits: TrialFits,
-    weights: Sequence[float],
-    calibration: Calibration,
+    trials: Sequence[Trial], fits: TrialFits, calibration: Calibration, left_out: Sequence[LeftOutSources]
 ) -> SourceShift | None:
     """Return the share of the priors for a new source, by leaving sources out; None where no source is known.
 
@@ -163,16 +179,12 @@ def learn_source_shift(
     ----------
     trials : sequence of Trial
         The training set.
-    recipe : Recipe
-        Settings; the seed divides many sources.
-    run : RunContext
-        Worker processes and progress.
     fits : TrialFits
         Scorers of parts of the training set.
-    weights : sequence of float
-        Weights of the heads.
     calibration : Calibration
         Of the training set, learned on clips of other groups.
+    left_out : sequence of LeftOutSources
+        Scores of trials whose sources were left out.
 
     References
     ----------
@@ -196,24 +208,33 @@ def learn_source_shift(
         return None
     labels = [trial.label for trial in trials]
     names = sorted(set(labels))
-    left_out: list[LeftOut] = []
-    seen: set[str] = set()
+    rounds = []
+    for one in left_out:
+        codes = np.array([one.labels.index(labels[i]) for i in one.trials])
+        known = calibration.of_labels([names.index(label) for label in one.labels])
+        weights = clip_weights(codes, [fits.units[i] for i in one.trials])
+        rounds.append(LeftOut(known.probability(one.scores), codes, weights))
+    return shift_of(rounds, labels, sources, len({sources[i] for one in left_out for i in one.trials}))
+
+
+def _leave_sources_out(
+    trials: Sequence[Trial], recipe: Recipe, run: RunContext, fits: TrialFits, weights: Sequence[float]
+) -> Iterator[LeftOutSources]:
+    """Yield, for the sources left out at once, scores of their trials, apart by the labels that the scorer knows."""
+    sources = named_sources(trial.source for trial in trials)
+    if sources is None:
+        return
+    labels = [trial.label for trial in trials]
     for fold in run.track(folds_of_sources(labels, sources, recipe.seed), "leaving sources out"):
-        found: dict[tuple[str, ...], list[tuple[Array, list[int]]]] = {}
+        found: dict[tuple[str, ...], list[tuple[Array, tuple[int, ...]]]] = {}
         for side in without_shared_groups(fold, labels, fits.units):
             known = tuple(sorted({labels[i] for i in side.train}))
             compute = partial(score_held_out, fits, side, known)
             (heads,) = fits.resume(compute, run, recipe, "sources left out", side.train, side.test)
-            found.setdefault(known, []).append((fuse(heads, weights), list(side.test)))
-            seen |= {sources[i] for i in side.test}
+            found.setdefault(known, []).append((fuse(heads, weights), tuple(side.test)))
         for known, parts in found.items():
-            test = [i for _, each in parts for i in each]
-            codes = np.array([known.index(labels[i]) for i in test])
-            probability = calibration.of_labels([names.index(label) for label in known]).probability(
-                np.concatenate([scores for scores, _ in parts])
-            )
-            left_out.append(LeftOut(probability, codes, clip_weights(codes, [fits.units[i] for i in test])))
-    return shift_of(left_out, labels, sources, len(seen))
+            scores = np.concatenate([each for each, _ in parts])
+            yield LeftOutSources(scores, known, sum((test for _, test in parts), ()))
 
 
 def learn_open_set_threshold(
@@ -293,14 +314,30 @@ def learn_limits(
     everything = range(len(trials))
     (heads,) = fits.resume(lambda: [fits.score(scorer, everything, labels)], run, recipe, "in sample", everything)
     in_sample = fuse(heads, scorer.weights)
+    held_out = group_means(known, labels_and_groups(trials, out_of_fold)[1])
+    sources, source_means = _statistics_of_sources(fitted.sources_left_out, fits, calibration, held_out)
     threshold = fit_open_set_threshold(
         known,
         statistics_of_rounds(),
+        other_sources=sources,
         in_sample=score_statistics(in_sample, calibration.probability(in_sample)),
         drawn=(len(drawn), len(labels)) if len(drawn) < len(labels) else None,
     )
-    held_out = group_means(known, labels_and_groups(trials, out_of_fold)[1])
-    return threshold, fit_familiarity(held_out, {"labels": left_out_means})
+    return threshold, fit_familiarity(held_out, {"labels": left_out_means, "sources": source_means})
+
+
+def _statistics_of_sources(
+    left_out: Sequence[LeftOutSources], fits: TrialFits, calibration: Calibration, held_out: Mapping[str, GroupMeans]
+) -> tuple[dict[str, Array] | None, list[LeftOutMeans]]:
+    """Return the statistics of all trials whose sources were left out, None of none, and their means by group."""
+    found: list[dict[str, Array]] = []
+    means = []
+    for one in left_out:
+        found.append(_without_offsets(one.scores, calibration))
+        means.append(LeftOutMeans(held_out, group_means(found[-1], [fits.units[i] for i in one.trials])))
+    if not found:
+        return None, []
+    return {name: np.concatenate([values[name] for values in found]) for name in found[0]}, means
 
 
 def _without_offsets(scores: Array, calibration: Calibration) -> dict[str, Array]:

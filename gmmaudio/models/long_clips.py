@@ -11,6 +11,7 @@ import numpy as np
 from gmmaudio.errors import SettingError
 from gmmaudio.features import Frames, RawFrames, join_frames, make_rows
 from gmmaudio.models.calibration import softmax
+from gmmaudio.models.familiarity import Familiarity
 from gmmaudio.models.linear_algebra import Array
 from gmmaudio.models.model import NO_LABEL, Model, Prediction
 from gmmaudio.models.segmenter import Piece, Segmenter, SegmenterSettings
@@ -172,10 +173,16 @@ def _predict_sound(
     answer = _answer(segmenter.labels, segmenter.pieces, line, weighed)
     given = model.calibration.named_for_new_source(answer.probability or {}, prior)
     answer = replace(answer, probability=given, caveats=model.recogniser.caveats)
-    if model.familiarity is None:
-        return answer
-    found = model.familiarity.of_pieces(segmenter.scored_pieces, calibrated_window_s(model.training))
-    return replace(answer, familiarity=None if found is None else found[0])
+    return answer if model.familiarity is None else _with_familiarity(answer, model, model.familiarity, segmenter)
+
+
+def _with_familiarity(answer: Prediction, model: Model, familiarity: Familiarity, segmenter: Segmenter) -> Prediction:
+    """Return the answer for a long clip with its familiarity, and a caveat where it scores lower than it should."""
+    trained_s = calibrated_window_s(model.training)
+    found = familiarity.of_pieces(segmenter.scored_pieces, trained_s)
+    finding = familiarity.finding_on(segmenter.scored_pieces, trained_s)
+    caveats = () if finding is None else (finding,)
+    return replace(answer, familiarity=None if found is None else found[0], caveats=(*answer.caveats, *caveats))
 
 
 def join_predictions(predictions: Sequence[Prediction]) -> Prediction:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from gmmaudio.evaluation import ScoredClip
 from gmmaudio.findings import Finding, some_names
 from gmmaudio.models import Familiarity, Model, Prediction
-from gmmaudio.models.familiarity import MIN_BATCH, SHORTEST_PART
+from gmmaudio.models.familiarity import MIN_BATCH, REMEDY, SHORTEST_PART
 from gmmaudio.models.windows import calibrated_window_s
 
 # more folders are not told apart, so that memory is bounded
 MOST_FOLDERS = 10_000
-REMEDY = "evaluate the model on some of them, or train on recordings like them"
 
 
 @dataclass

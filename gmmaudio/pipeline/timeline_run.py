@@ -158,8 +158,8 @@ class Scan:
     def notes_on_all(self) -> tuple[str, ...]:
         """The note that all that was followed scores lower than held-out groups do, if it does."""
         familiarity, trained_s = self.model.familiarity, calibrated_window_s(self.model.training)
-        note = None if familiarity is None else familiarity.note_on(self._segmenter.scored_pieces, trained_s)
-        return () if note is None else (note,)
+        found = None if familiarity is None else familiarity.finding_on(self._segmenter.scored_pieces, trained_s)
+        return () if found is None else (found.text,)
 
     def timeline(self, path: str) -> Timeline:
         """Return the timeline of all that was followed.

@@ -134,10 +134,10 @@ def test_pieces_of_a_recording_count_by_their_lengths():
     # the last is shorter than three quarters of a clip
     assert EXAMPLE.of_pieces(pieces, 6.0) == (pytest.approx((12 * -2.0 + 6 * -3.0) / 18, rel=1e-12), 3)
     assert EXAMPLE.of_pieces(pieces[2:], 6.0) is None
-    assert EXAMPLE.note_on(pieces, 6.0) is None
-    assert "as long as 5 clips" in EXAMPLE.note_on([(np.array([0.0, 4.0]), 30.0)], 6.0)
-    assert EXAMPLE.note_on([(np.array([0.0, 9.0]), 30.0)], 6.0) is None
-    assert replace(EXAMPLE, threshold=None).note_on([(np.array([0.0, 4.0]), 30.0)], 6.0) is None
+    assert EXAMPLE.finding_on(pieces, 6.0) is None
+    assert "as long as 5 clips" in EXAMPLE.finding_on([(np.array([0.0, 4.0]), 30.0)], 6.0).text
+    assert EXAMPLE.finding_on([(np.array([0.0, 9.0]), 30.0)], 6.0) is None
+    assert replace(EXAMPLE, threshold=None).finding_on([(np.array([0.0, 4.0]), 30.0)], 6.0) is None
 
 
 @pytest.mark.parametrize(
@@ -176,5 +176,7 @@ def test_training_learns_it_from_out_of_fold_scores(corpus):
     model = pipeline.train(corpus.split, pipeline.make_recipe(n_components=1)).model
     assert model.familiarity.n == 12
     assert model.familiarity.n_groups == 6
-    assert model.familiarity.auroc == {"labels": 1.0}
+    assert model.familiarity.auroc["labels"] == 1.0
+    # clips of the two sources left out are there too
+    assert set(model.familiarity.auroc) == {"labels", "sources"}
     assert model.familiarity.threshold is None

@@ -195,3 +195,30 @@ def test_the_open_set_threshold_is_checked_on_the_training_clips(corpus, monkeyp
     best = [max(fitted.recogniser.predict(trial.rows.values).scores.values()) for trial in trials]
     # the number of BLAS threads moves the last bits
     np.testing.assert_allclose(seen["score"], best, rtol=1e-9)
+
+
+def test_clips_of_sources_left_out_hold_the_threshold_and_measure_the_check(corpus, monkeypatch):
+    plain, recipe, _ = fitted_recogniser(corpus, None, n_components=1)
+    assert fitting.fit_trials([replace_source(t, None) for t in plain], recipe, QUIET).sources_left_out == ()
+    trials = [replace_source(t, "phone" if t.held_out_by.endswith("ann") else "studio") for t in plain]
+    fitted = fitting.fit_trials(trials, recipe, QUIET)
+    # the same by hand: with one component EM has no start that could differ
+    fits, expected = inner_folds.fresh_trial_fits(trials, recipe, QUIET), []
+    for left_out in ("phone", "studio"):
+        scorer = fits.fit([i for i, trial in enumerate(trials) if trial.source != left_out])
+        expected += [scorer.score(trial.rows.values).max() for trial in trials if trial.source == left_out]
+    assert sorted(i for one in fitted.sources_left_out for i in one.trials) == list(range(18))
+    seen = {}
+    monkeypatch.setattr(fitting, "fit_open_set_threshold", lambda *_, other_sources, **__: seen.update(other_sources))
+    familiarity = fitting.learn_limits(trials, recipe, fitted, QUIET)[1]
+    np.testing.assert_allclose(np.sort(seen["score"]), np.sort(expected), rtol=1e-6)
+    assert set(familiarity.auroc) == {"sources"}
+
+
+def replace_source(trial, source):
+    """Return a trial whose clips are of another source."""
+    segments = tuple(
+        replace(s, extracted=replace(s.extracted, clip=replace(s.extracted.clip, source=source)))
+        for s in trial.segments
+    )
+    return replace(trial, segments=segments)

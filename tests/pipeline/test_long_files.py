@@ -133,3 +133,12 @@ def test_the_familiarity_of_a_long_file_is_the_mean_of_its_pieces(model, folder)
     expected = 0.6 * jazz.familiarity + 0.4 * metal.familiarity
     assert mixed.familiarity == pytest.approx(expected, rel=0.1)
     assert answers(model, folder)[0].familiarity is None
+    usual = replace(familiarity, mean=-1e4)
+    assert answers(replace(model, familiarity=usual), folder)[0].caveats == ()
+    strange = replace(familiarity, mean=1e4, deviation=100.0)
+    # the recordings are of 40 s, and clips of 6 s: as long as six
+    for one in answers(replace(model, familiarity=strange), folder)[:2]:
+        (caveat,) = one.caveats
+        assert caveat.code == "unfamiliar_recording"
+        assert "as long as 6 clips" in caveat.text
+        assert one.to_dict()["caveats"][0]["code"] == "unfamiliar_recording"
