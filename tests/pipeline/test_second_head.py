@@ -25,6 +25,7 @@ from gmmaudio.models import (
 from gmmaudio.models.file import FORMAT_VERSION, from_bytes, to_bytes
 from gmmaudio.models.recipe import Recipe
 from gmmaudio.models.segmenter import Segmenter, SegmenterSettings
+from gmmaudio.models.source_shift import SourceShift
 from gmmaudio.models.windows import WindowSettings
 from gmmaudio.pipeline.own_rows import training_trials
 from gmmaudio.trials import Trial, read_vectors
@@ -94,10 +95,11 @@ def by_hand(head, vector, prior=None):
 @pytest.mark.parametrize("priors", [None, {"high": 0.7, "low": 0.2, "mid": 0.1}])
 def test_the_answer_is_the_mean_of_the_probabilities_of_sound_and_vectors(corpus, trained, arrays, given, priors):
     both, sound = trained
-    of_sound = answers(sound, corpus, priors=priors)
+    options = {"priors": priors, "same_sources": True}
+    of_sound = answers(sound, corpus, **options)
     prior = None if priors is None else np.array(list(priors.values()))
     for path, joined, first in zip(
-        paths_of(corpus), answers(both, corpus, below(corpus, given), priors=priors), of_sound, strict=True
+        paths_of(corpus), answers(both, corpus, below(corpus, given), **options), of_sound, strict=True
     ):
         second = by_hand(both.vector_head, arrays[path], prior)
         expected = (np.array(list(first.probability.values())) + second) / 2
@@ -107,6 +109,16 @@ def test_the_answer_is_the_mean_of_the_probabilities_of_sound_and_vectors(corpus
         assert joined.label == both.scorer.labels[expected.argmax()]
         assert (joined.path, joined.status, joined.duration_s) == (first.path, first.status, first.duration_s)
         assert joined.probability != first.probability
+
+
+def test_recordings_of_a_new_source_are_pulled_to_the_priors_by_both_heads(corpus, trained, given):
+    both, _ = trained
+    shift = SourceShift(0.25, 2, 2)
+    shifted = replace(both, calibration=replace(both.calibration, source_shift=shift))
+    plain = answers(both, corpus, below(corpus, given), same_sources=True)
+    for known, new in zip(plain, answers(shifted, corpus, below(corpus, given)), strict=True):
+        expected = {label: 0.75 * p + 0.25 / 3 for label, p in known.probability.items()}
+        assert new.probability == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_head_is_that_of_a_model_of_rows_calibrated_on_the_same_inner_folds(corpus, trained, arrays):
@@ -143,10 +155,10 @@ def test_a_long_recording_is_joined_too(corpus, trained, arrays, given, tmp_path
     both, sound = trained
     tools.write(tmp_path / "long.wav", np.concatenate([tools.band_noise("low", i) for i in range(9)]), tools.sr)
     path = str(tmp_path / "long.wav")
-    (first,) = gmmaudio.classify(sound, [path])
+    (first,) = gmmaudio.classify(sound, [path], same_sources=True)
     assert first.shares is not None
     vector = next(iter(arrays.values()))
-    (joined,) = gmmaudio.classify(both, [path], vectors=GivenVectors({path: vector}))
+    (joined,) = gmmaudio.classify(both, [path], vectors=GivenVectors({path: vector}), same_sources=True)
     second = by_hand(both.vector_head, vector)
     expected = (np.array(list(first.probability.values())) + second) / 2
     np.testing.assert_allclose(list(joined.probability.values()), expected, rtol=1e-10)
@@ -222,7 +234,8 @@ def test_an_evaluation_scores_both_heads_and_its_report_is_that_of_classify(corp
     both, _ = trained
     report = gmmaudio.evaluate(both, corpus.split, vectors=given)
     found = {clip.name: dict(clip.probability) for clip in report.clips}
-    for path, answer in zip(paths_of(corpus), answers(both, corpus, below(corpus, given)), strict=True):
+    known = answers(both, corpus, below(corpus, given), same_sources=True)
+    for path, answer in zip(paths_of(corpus), known, strict=True):
         assert found[path] == dict(answer.probability)
     assert gmmaudio.reproduce(json.loads(json.dumps(report.to_dict())), model=both, vectors=given).identical
 
