@@ -185,7 +185,10 @@ def _prediction() -> Schema:
         "probability": {"type": ["object", "null"], "additionalProperties": SHARE},
         "duration_s": SECONDS,
         "shares": {"type": ["object", "null"], "additionalProperties": SHARE},
-        "familiarity": {**NUMBER, "description": "deviations from the scores of held-out recordings"},
+        "familiarity": {
+            **_or_null("number"),
+            "description": "deviations from the scores of held-out recordings",
+        },
         "code": _or_null("string"),
         "message": _or_null("string"),
         "notes": _array(note),
@@ -211,20 +214,18 @@ def _timeline() -> Schema:
             "tolerance": _or_null("number"),
         }
     )
-    return _object(
-        {
-            "duration_s": SECONDS,
-            "window_s": _or_null("number"),
-            "hop_s": _or_null("number"),
-            "labels": _array(TEXT),
-            "segments": _array(segment),
-            "shares": _by_label(SHARE),
-            "times": _array(SECONDS),
-            "posteriors": {**_array(_array(SHARE)), "description": "labels, then unknown, then silence"},
-            "notes": _array(TEXT),
-            "caveats": _array(_finding()),
-        }
-    )
+    fields = {
+        "duration_s": SECONDS,
+        "window_s": _or_null("number"),
+        "hop_s": _or_null("number"),
+        "labels": _array(TEXT),
+        "segments": _array(segment),
+        "shares": _by_label(SHARE),
+        "times": _array(SECONDS),
+        "posteriors": {**_array(_array(SHARE)), "description": "labels, then unknown, then silence"},
+        "notes": _array(TEXT),
+    }
+    return _object({**fields, "caveats": _array(_finding())}, list(fields))
 
 
 def _explanation() -> Schema:
