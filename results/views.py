@@ -53,28 +53,47 @@ def _with_source(text: str, record: Record) -> str:
     return f"{text}\n{made(record)}"
 
 
-def real_audio_table(record: Record) -> str:
-    """Return every row of ``real_audio``.
+def real_audio_genre(record: Record) -> str:
+    """Return the rows of ``real_audio`` on the genre of music.
 
     Parameters
     ----------
     record : Record
         Of `recipes.real_audio`.
     """
-    heads = ["corpus", "options of `gmmaudio crossval`", "labels", "clips", "groups"]
+    return _real_audio_task(record, "genre")
+
+
+def real_audio_language(record: Record) -> str:
+    """Return the rows of ``real_audio`` on the language of speech.
+
+    Parameters
+    ----------
+    record : Record
+        Of `recipes.real_audio`.
+    """
+    return _real_audio_task(record, "language")
+
+
+def _real_audio_task(record: Record, task: str) -> str:
+    """Return the rows on the corpora of a task."""
+    heads = ["corpus", "options of `gmmaudio crossval`", "labels", "clips, groups"]
     rows = [
         [
             row["corpus"],
             f"`{row['options']}`" + (f", {row['part']}" if "part" in row else ""),
             _n_labels(row),
-            str(row["n"]),
-            str(row["n_groups"]),
+            f"{row['n']}, {row['n_groups']}",
             percent(row["accuracy"]),
             percent(row["balanced_accuracy"]),
+            "" if row["log_loss"] is None else f"{row['log_loss']:.2f}",
+            row["chosen_on"],
         ]
         for row in record.rows
+        if row["corpus"].startswith(task)
     ]
-    return _with_source(table([*heads, "accuracy", "balanced accuracy"], rows), record)
+    heads += ["accuracy", "balanced accuracy", "log-loss, nats", "settings chosen on"]
+    return _with_source(table(heads, rows), record)
 
 
 def _n_labels(row: Mapping[str, Any]) -> str:
@@ -464,7 +483,8 @@ def failing_writes_table(record: Record) -> str:
 
 
 VIEWS: Mapping[str, View] = {
-    "real_audio": real_audio_table,
+    "real_audio/genre": real_audio_genre,
+    "real_audio/language": real_audio_language,
     "real_audio/presets": real_audio_presets,
     "real_audio/random_split": random_split_gap,
     "real_audio/robustness": robustness,

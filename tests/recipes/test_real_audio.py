@@ -11,6 +11,7 @@ REPORT = {
     "failed": [],
     "accuracy": 0.5,
     "balanced_accuracy": 0.5,
+    "log_loss": 1.25,
     "intervals": {"accuracy": [0.1, 0.9]},
     "protocol": {"scheme": "4-fold cross-validation by group"},
     "clips": [CLIP, {"unit": "bob"}],
@@ -47,12 +48,13 @@ def test_a_row_is_one_command_and_keeps_what_its_report_says(commands):
     assert row["options"] == "--folds 4 --preset genre"
     assert row["accuracy"] == {"value": 0.5, "interval": [0.1, 0.9]}
     assert (row["n"], row["n_groups"], row["n_labels"]) == (2, 2, 2)
+    assert (row["log_loss"], row["chosen_on"]) == (1.25, "inner folds of these clips")
 
 
 def test_where_sources_were_left_out_their_row_comes_first(commands, monkeypatch):
     clips = [{"scores": {"en": 0.0, "fr": 1.0}}, {"scores": {"de": 0.0, "en": 0.0, "fr": 1.0, "it": 0.0}}]
     left_out = {"n": 2, "n_groups": 2, "n_candidates": [2, 4], "scored_labels": ["en"], "sources": ["x", "y"]}
-    left_out |= {"accuracy": 0.25, "balanced_accuracy": 0.125, "intervals": {"accuracy": [0.0, 0.5]}, "clips": clips}
+    left_out |= {"accuracy": 0.25, "balanced_accuracy": 0.125, "log_loss": 2.5, "intervals": {"accuracy": [0.0, 0.5]}, "clips": clips}
     report = REPORT | {"sources_left_out": left_out | {"scheme": "one source left out at a time"}}
     monkeypatch.setattr(real_audio, "read_report", lambda path: report)
     model = real_audio.Model("--preset language")
@@ -60,6 +62,7 @@ def test_where_sources_were_left_out_their_row_comes_first(commands, monkeypatch
     first, second = real_audio.measure(suite, model, jobs=1)
     assert first["task"] == "a source that was not trained on: 1 labels of 2 known sources"
     assert first["accuracy"] == {"value": 0.25, "interval": [0.0, 0.5]}
+    assert (first["log_loss"], second["log_loss"]) == (2.5, 1.25)
     assert (first["chance"], first["fewest_labels"], first["n_labels"]) == ((1 / 2 + 1 / 4) / 2, 2, 4)
     assert (first["options"], second["options"]) == ("--folds 5 --preset language",) * 2
     assert (second["task"], second["accuracy"]["value"]) == ("language, few speakers", 0.5)

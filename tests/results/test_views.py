@@ -49,7 +49,7 @@ def test_recognition_before_and_after_stands_side_by_side_with_its_difference(re
 def crossval_row(model, **more):
     row = {"corpus": "genre", "task": "genre", "options": f"--folds 4 {model}", "model": model, "n": 90}
     row |= {"n_groups": 20, "n_labels": 9, "accuracy": HALF, "balanced_accuracy": {"value": 0.4, "interval": None}}
-    return row | {"random_split": [], "robustness": []} | more
+    return row | {"random_split": [], "robustness": [], "log_loss": 1.5, "chosen_on": "other clips"} | more
 
 
 def condition(name, difference):
@@ -60,10 +60,14 @@ NOTHING = {"value": None, "interval": None}
 
 
 def test_real_audio_shows_every_row_and_the_short_table_the_presets_alone(record):
-    record = replace(record, rows=[crossval_row("--components 16"), crossval_row("--preset genre")])
-    assert rows_of(views.real_audio_table(record))[2:] == [
-        "| genre | `--folds 4 --components 16` | 9 | 90 | 20 | 50.0 % (25.0 to 75.0) | 40.0 % |",
-        "| genre | `--folds 4 --preset genre` | 9 | 90 | 20 | 50.0 % (25.0 to 75.0) | 40.0 % |",
+    spoken = crossval_row("--components 16", corpus="language-x", log_loss=None)
+    record = replace(record, rows=[crossval_row("--components 16"), crossval_row("--preset genre"), spoken])
+    assert rows_of(views.real_audio_genre(record))[2:] == [
+        "| genre | `--folds 4 --components 16` | 9 | 90, 20 | 50.0 % (25.0 to 75.0) | 40.0 % | 1.50 | other clips |",
+        "| genre | `--folds 4 --preset genre` | 9 | 90, 20 | 50.0 % (25.0 to 75.0) | 40.0 % | 1.50 | other clips |",
+    ]
+    assert rows_of(views.real_audio_language(record))[2:] == [
+        "| language-x | `--folds 4 --components 16` | 9 | 90, 20 | 50.0 % (25.0 to 75.0) | 40.0 % | | other clips |",
     ]
     assert rows_of(views.real_audio_presets(record))[2:] == ["| genre | 9 (11 %) | 90, 20 | 50.0 % (25.0 to 75.0) |"]
 
@@ -71,8 +75,8 @@ def test_real_audio_shows_every_row_and_the_short_table_the_presets_alone(record
 def test_a_row_with_sources_left_out_has_a_range_of_labels_and_its_own_chance(record):
     more = {"part": "sources left out", "fewest_labels": 5, "chance": 0.125}
     record = replace(record, rows=[crossval_row("--preset language", **more)])
-    (line,) = rows_of(views.real_audio_table(record))[2:]
-    assert line.startswith("| genre | `--folds 4 --preset language`, sources left out | 5 to 9 | 90 | 20 | 50.0 % (")
+    (line,) = rows_of(views.real_audio_genre(record))[2:]
+    assert line.startswith("| genre | `--folds 4 --preset language`, sources left out | 5 to 9 | 90, 20 | 50.0 % (")
     assert rows_of(views.real_audio_presets(record))[2:] == [
         "| genre | 5 to 9 (12 %) | 90, 20 | 50.0 % (25.0 to 75.0) |"
     ]
@@ -254,7 +258,7 @@ def test_a_block_is_made_from_the_file_that_its_name_begins_with(record, tmp_pat
     assert views.render("speed", tmp_path) == views.speed_tables(record)
     with pytest.raises(ValueError, match=r"real_audio\.json is missing"):
         views.render("real_audio/presets", tmp_path)
-    with pytest.raises(ValueError, match=r"expected one of real_audio, .*, got 'haste'"):
+    with pytest.raises(ValueError, match=r"expected one of real_audio/genre, .*, got 'haste'"):
         views.render("haste", tmp_path)
 
 
