@@ -267,7 +267,7 @@ def run_crossval(
             *_check_random_split(options, slices),
             *_findings(options, trials, divisions, scored, left_out=sources.left_out is not None),
             *sources.findings,
-            *_check_in_domain(trials, results),
+            *_check_in_domain(trials, results, left_out=sources.left_out is not None),
         )
         labels = sorted({trial.label for trial in trials})
         return make_report(
@@ -460,8 +460,11 @@ def _score_held_out(
     )
 
 
-def _check_in_domain(trials: Sequence[Trial], results: Sequence[FoldResult]) -> tuple[Finding, ...]:
-    """Return the finding on the probabilities of held-out clips whose sources were trained on."""
+def _check_in_domain(trials: Sequence[Trial], results: Sequence[FoldResult], *, left_out: bool) -> tuple[Finding, ...]:
+    """Return the finding on the probabilities of held-out clips whose sources were trained on.
+
+    Its remedy is left out where sources were left out as well.
+    """
     known: list[tuple[ScoredClip, SourceShift]] = []
     for result in results:
         shift = None if result.recogniser.calibration is None else result.recogniser.calibration.source_shift
@@ -469,7 +472,8 @@ def _check_in_domain(trials: Sequence[Trial], results: Sequence[FoldResult]) -> 
             pairs = ((trials[i].label, trials[i].source) for i in result.fold.train)
             in_domain = are_in_domain(result.recogniser, pairs, [trials[i] for i in result.fold.test])
             known += [(clip, shift) for clip, is_known in zip(result.scored, in_domain, strict=True) if is_known]
-    return check_in_domain(known)
+    findings = check_in_domain(known)
+    return tuple(replace(finding, remedy="") for finding in findings) if left_out else findings
 
 
 def _protocol(

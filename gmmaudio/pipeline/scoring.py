@@ -177,7 +177,7 @@ of other sources, as classify gives them, have the class priors at a share of 50
             f"{confounded}probabilities of {len(changed)} clips are those for recordings of the sources trained on: "
             f"Cllr {here:.3f} bits; those for recordings of other sources, as classify gives them, have the class "
             f"priors at a share of {100 * float(np.median(shares)):.1f} %: Cllr {abroad:.3f} bits",
-            'leave a source out to see what new sources get (`folds="loo"`, `group_by="source"`)',
+            "cross-validate with sources left out to see what new sources get (`leave_sources_out`)",
         ),
     )
 

@@ -107,17 +107,19 @@ def test_the_gap_and_each_source_are_slices(nested):
 
 
 def test_the_remedy_of_confounded_sources_is_not_what_was_done(nested):
-    finding = {
-        done: next(
-            each
+    done, not_done = (
+        {
+            each.code: each
             for each in pipeline.crossval(nested, SMALL, folds=2, leave_sources_out=done, **QUICK).findings
-            if each.code == "source_confounded"
-        )
+        }
         for done in (True, False)
-    }
-    assert finding[True].remedy == "add clips of another source"
-    assert finding[False].remedy.startswith('leave a source out (`folds="loo"`')
-    assert finding[True].text == finding[False].text
+    )
+    assert done["source_confounded"].remedy == "add clips of another source"
+    assert not_done["source_confounded"].remedy.startswith('leave a source out (`folds="loo"`')
+    assert done["in_domain_probabilities"].remedy == ""
+    assert "(`leave_sources_out`)" in not_done["in_domain_probabilities"].remedy
+    for code in ("source_confounded", "in_domain_probabilities"):
+        assert done[code].text == not_done[code].text
 
 
 def test_the_option_leaves_it_out_and_nothing_else_changes(nested):
