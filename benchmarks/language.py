@@ -67,10 +67,11 @@ class Task:
     noisy: bool = False
 
     def trials(self, recipe: Recipe, degradation: Degradation | None = None) -> list[Trial]:
-        """Return the trials, as crossval makes them."""
+        """Return the trials, as crossval makes them; clean ones with the copies that the recipe trains on."""
         corpus, division = self.corpus, self.division
         clips = plan_split(corpus.clips, split=division.split, group_by=division.group_by)
-        trial_set = build_trial_set(corpus.root, clips, recipe.trial_settings, degradation=degradation)
+        augment = () if degradation else recipe.degradations
+        trial_set = build_trial_set(corpus.root, clips, recipe.trial_settings, degradation=degradation, augment=augment)
         return interval_units(trial_set.trials, division.group_by)[0]
 
 

@@ -102,7 +102,9 @@ def sounds(corpus: Corpus) -> Iterator[tuple[Clip, npt.NDArray[np.float32]]]:
 
 def systems() -> list[System]:
     """Return the systems in the order of the table: of each kind, this project's front end first."""
-    frames, supervector = gmmaudio.make_recipe("language", kind="frames"), gmmaudio.make_recipe("language")
+    frames, supervector = (
+        gmmaudio.make_recipe("language", kind=kind, augment=()) for kind in ("frames", "supervector")
+    )
     blocks = gmmaudio.make_recipe("language", kind="blocks", trial_s=0)
     return [
         System("gmmaudio: 7 MFCC + SDC, preset `language`", frames),

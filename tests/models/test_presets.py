@@ -33,8 +33,9 @@ def test_an_unknown_preset_is_refused_with_those_there_are(name):
     assert str(caught.value) == f"preset is {name!r}; expected one of genre, language"
 
 
-def test_languages_are_learned_in_noise_too():
-    assert preset_of("language").augment == ("noise",)
+@pytest.mark.parametrize(("kind", "copies"), [("supervector", ("noise",)), ("blocks", ("noise",)), ("frames", ())])
+def test_languages_are_learned_in_noise_too(kind, copies):
+    assert preset_of("language", kind).augment == copies
 
 
 @pytest.fixture
