@@ -80,6 +80,7 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks.genre_folds
 	$(BIN)/python -m benchmarks.language
+	$(BIN)/python -m benchmarks.language_seeds
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.mixture
 	$(BIN)/python -m benchmarks.growth

@@ -19,6 +19,7 @@ from results.merged_views import merged_text
 from results.new_sources_views import new_sources_text
 from results.own_rows_views import own_rows_text
 from results.record import FOLDER, Record, read_record
+from results.seed_views import seeds_text
 from results.service_views import service_load_text
 from results.tagging_views import tagged_text
 from results.timeline_views import hours_text, mixed_text, timeline_text
@@ -495,6 +496,7 @@ VIEWS: Mapping[str, View] = {
     "before_after": before_after_table,
     "genre_folds": genre_folds_table,
     "language": language_table,
+    "language_seeds": lambda record: _with_source(seeds_text(record.rows), record),
     "recognition": recognition_tables,
     "mixture": mixture_ratios,
     "mixture/memory": mixture_memory,

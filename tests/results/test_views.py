@@ -166,6 +166,17 @@ def test_new_sources_show_the_answers_given_and_the_calibrated_ones_beside_what_
     ]
 
 
+def test_the_spread_over_seeds_is_a_sample_standard_deviation(record):
+    row = {"suite": "by speaker", "corpus": "speech", "condition": "clean", "n": 8, "n_units": 4}
+    rows = [row | {"balanced_accuracy": [0.5, 0.52, 0.54]}]
+    rows += [row | {"condition": "noise 10 dB", "balanced_accuracy": [0.25, 0.25]}]
+    lines = rows_of(views.VIEWS["language_seeds"](replace(record, rows=rows)))
+    assert [line for line in lines if "speaker" in line] == [
+        "| by speaker | 8 | 50.0, 52.0, 54.0 | 52.0 | 2.0 |",
+        "| by speaker, noise 10 dB | 8 | 25.0, 25.0 | 25.0 | 0.0 |",
+    ]
+
+
 def test_merged_models_stand_beside_the_one_trained_at_once(record):
     row = {"corpus": "speech", "n": 8, "n_bytes": 31_550.0, "accuracy": HALF, "cllr": {"value": 1.0, "interval": None}}
     rows = [row | {"system": "at once"}, row | {"system": "merged", "difference": GAP}]
