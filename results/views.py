@@ -8,6 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from results.cluster_views import cluster_text, iteration_text, scale_text
+from results.code_tables import (
+    findings_table,
+    metrics_table,
+    segment_metrics_table,
+    size_limits_table,
+    slices_table,
+)
 from results.familiarity_views import familiarity_text, source_rejection_text, unknown_text
 from results.file_views import check_speed_text, many_files_text
 from results.fuzz_views import audio_text, models_text, writes_text
@@ -525,53 +532,6 @@ VIEWS: Mapping[str, View] = {
     "service_load": lambda record: _with_source(service_load_text(record.rows), record),
     "tagged_folder": lambda record: _with_source(tagged_text(record.rows), record),
 }
-
-
-def metrics_table() -> str:
-    """Return the table of metrics."""
-    # numpy is imported where it is used: the benchmarks measure the memory of processes that start from this one
-    from gmmaudio.evaluation.metrics import metrics_markdown
-
-    return metrics_markdown()
-
-
-def slices_table() -> str:
-    """Return the table of slices."""
-    from gmmaudio.evaluation.slices import slices_markdown
-
-    return slices_markdown()
-
-
-def segment_metrics_table() -> str:
-    """Return the table of metrics of segments."""
-    from gmmaudio.evaluation.segmentation import segment_metrics_markdown
-
-    return segment_metrics_markdown()
-
-
-def findings_table() -> str:
-    """Return the table of findings."""
-    from results.finding_calls import findings_markdown
-
-    return findings_markdown()
-
-
-def size_limits_table() -> str:
-    """Return the table of the largest sizes of files that are read."""
-    from gmmaudio import files
-
-    rows = [
-        ("model", files.MODEL_BYTES, "no"),
-        ("manifest, table of predictions", files.TABLE_BYTES, "yes"),
-        ("statistics of clips", files.STATISTICS_BYTES, "no"),
-        ("report (JSON)", files.REPORT_BYTES, "yes"),
-        ("list of paths (`--from-file`)", files.LIST_BYTES, "yes, and `-`"),
-        ("audio on standard input (`-`)", files.STDIN_AUDIO_BYTES, "yes"),
-    ]
-    return table(
-        ["file", "at most", "from an open pipe (`/dev/stdin`, `<(...)`)"],
-        [[name, files.in_units(limit), pipe] for name, limit, pipe in rows],
-    )
 
 
 # tables of the code itself, which no file of results holds
