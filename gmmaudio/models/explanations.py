@@ -186,7 +186,8 @@ class Explanation:
         Score of the winner less that of the runner-up, in double precision.
     log_odds : float or None
         Log of the ratio of their probabilities at equal priors, nats: ``scale * lead + offset``; None where the model
-        is not calibrated.
+        is not calibrated. It is that of the calibration alone (:meth:`gmmaudio.models.Model.in_domain`); the priors may
+        have a share in the probabilities of the prediction, which are nearer to one another then.
     scale, offset : float or None
         Of the calibration.
     parts : tuple of Part

@@ -75,13 +75,13 @@ def make_sound(label, group, take, seconds=2.1):
 
 def write_corpus(folder):
     """Write three labels of four groups of two clips, and return the corpus."""
-    lines = ["path,label,group"]
+    lines = ["path,label,group,source"]
     for code, label in enumerate(LABELS):
         for group in range(4):
             for take in range(2):
                 path = f"{code}-{group}-{take}.wav"
                 soundfile.write(Path(folder, path), make_sound(code, group, take), SR)
-                lines.append(f"{path},{label},{label}-{group}")
+                lines.append(f"{path},{label},{label}-{group},{('field', 'studio')[take]}")
     manifest = Path(folder, "manifest.csv")
     manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return pipeline.read_corpus(manifest)
