@@ -129,7 +129,8 @@ def known_options():
     from gmmaudio.cli.flags import all_commands
 
     commands = (cli, *all_commands().values())
-    return {name for command in commands for parameter in command.params for name in parameter.opts}
+    parameters = [parameter for command in commands for parameter in command.params]
+    return {name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)}
 
 
 @pytest.mark.parametrize("page", [README, *ROOT.glob("docs/*.md")], ids=lambda page: page.name)
