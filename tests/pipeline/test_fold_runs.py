@@ -77,3 +77,10 @@ def test_a_tuned_fold_has_rows_of_the_front_end_that_was_chosen(trials, fold, fe
     assert fitted.features == fitted.tuned.recipe.features
     assert fitted.recogniser.calibration is None
     assert [trial.name for trial in fitted.test] == [trials[i].name for i in fold.test]
+
+
+def test_where_one_source_is_left_a_fold_is_calibrated_on_its_own_groups(clips):
+    report = pipeline.crossval(clips, SMALL, folds="loo", group_by="source", durations_s=())
+    assert len(report.clips) == 18
+    assert all(clip.probability is not None for clip in report.clips)
+    assert "not_calibrated" not in {finding.code for finding in report.findings}

@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
+
 from gmmaudio import pipeline
 from gmmaudio.pipeline.scoring import interval_units, score_durations, score_trials
 from gmmaudio.trials import cut_trial
@@ -58,3 +61,29 @@ def test_units_of_intervals_are_changed_for_few_sources_with_more_groups_alone(c
     assert interval_units(trials, "singer") == (trials, ())
     without_groups = trials_of(replace(clips, clips=tuple(replace(c, group=None) for c in clips.clips)), SMALL)
     assert interval_units(without_groups, "source") == (without_groups, ())
+
+
+@pytest.mark.parametrize(
+    ("confounded", "tested", "known"),
+    [
+        # a source that was trained on is enough where labels are not confounded
+        ((), [("a", "1"), ("b", "2"), ("a", "3")], [True, True, False]),
+        (("c",), [("a", "2"), ("b", "1")], [True, True]),
+        # elsewhere all clips must have the source that their label had in training
+        (("a", "b"), [("a", "1"), ("b", "2")], [True, True]),
+        (("a", "b"), [("a", "1"), ("b", "1")], [False, False]),
+    ],
+)
+def test_clips_of_known_sources_are_in_domain_unless_labels_are_answered_by_sources(confounded, tested, known):
+    from benchmarks.new_sources import make_trial
+    from gmmaudio.mixture import GaussianMixture
+    from gmmaudio.models import Calibration, Recogniser, SourceShift, gmm_scorer
+    from gmmaudio.pipeline.scoring import are_in_domain
+
+    one = GaussianMixture(np.ones(1), np.zeros((1, 2)), np.ones((1, 2)))
+    calibration = Calibration(1.0, np.zeros(3), source_shift=SourceShift(0.5, 2, 2, confounded=confounded))
+    recogniser = Recogniser(gmm_scorer(("a", "b", "c"), (one, one, one)), calibration)
+    rows = np.zeros((2, 2), dtype=np.float32)
+    trials = [make_trial(label, source, f"{i}", f"{i}", rows) for i, (label, source) in enumerate(tested)]
+    assert are_in_domain(recogniser, [("a", "1"), ("b", "2"), ("c", "2")], trials) == known
+    assert not any(are_in_domain(recogniser.in_domain(), [("a", "1")], trials))
