@@ -458,8 +458,8 @@ def _fit_warped_ubm(training: TrainingRows, settings: SupervectorSettings) -> tu
     """Return a UBM of one selected warp of each clip, and the trace of EM.
 
     A first UBM is fitted to the plain frames, the second to the warps that the first selects. Degraded copies are left
-    out: components that stand for noise leave fewer for speech, which costs recognition of clean sound from other
-    sources (docs/decisions/0039-language-in-noise.md). What copies change in the vectors becomes nuisance directions.
+    out: with them, clean sound from other sources was recognised worse on two suites of three
+    (docs/decisions/0039-language-in-noise.md). What copies change in the vectors becomes nuisance directions.
     """
     training, n_warps = training.originals(), training.n_warps
     plain = SelectedWarps(training.rows, n_warps, (0,) * len(training.rows))
