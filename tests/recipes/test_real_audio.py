@@ -54,7 +54,13 @@ def test_a_row_is_one_command_and_keeps_what_its_report_says(commands):
 def test_where_sources_were_left_out_their_row_comes_first(commands, monkeypatch):
     clips = [{"scores": {"en": 0.0, "fr": 1.0}}, {"scores": {"de": 0.0, "en": 0.0, "fr": 1.0, "it": 0.0}}]
     left_out = {"n": 2, "n_groups": 2, "n_candidates": [2, 4], "scored_labels": ["en"], "sources": ["x", "y"]}
-    left_out |= {"accuracy": 0.25, "balanced_accuracy": 0.125, "log_loss": 2.5, "intervals": {"accuracy": [0.0, 0.5]}, "clips": clips}
+    left_out |= {
+        "accuracy": 0.25,
+        "balanced_accuracy": 0.125,
+        "log_loss": 2.5,
+        "intervals": {"accuracy": [0.0, 0.5]},
+        "clips": clips,
+    }
     report = REPORT | {"sources_left_out": left_out | {"scheme": "one source left out at a time"}}
     monkeypatch.setattr(real_audio, "read_report", lambda path: report)
     model = real_audio.Model("--preset language")
