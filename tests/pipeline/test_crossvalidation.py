@@ -52,10 +52,10 @@ def test_every_fold_is_trained_without_its_held_out_groups(clips, monkeypatch):
 
     monkeypatch.setitem(KINDS, "frames", replace(frames, fit=watched))
     report = pipeline.crossval(clips, SMALL, folds=3)
-    # after each fold come five inner folds for its calibration
-    assert len(seen) == 3 * (1 + 5)
-    inner, seen = [each for i, each in enumerate(seen) if i % 6], seen[::6]
-    assert all(each < seen[i // 5] for i, each in enumerate(inner))
+    # after each fold come five inner folds for its calibration, and each of two sources left out, in halves of singers
+    assert len(seen) == 3 * (1 + 5 + 4)
+    inner, seen = [each for i, each in enumerate(seen) if i % 10], seen[::10]
+    assert all(each < seen[i // 9] for i, each in enumerate(inner))
     root = clips.root
     with threadpool_limits(limits=1):
         rows = {c.path: extract(read_audio(root / c.path, 22050), SMALL.features).values.tobytes() for c in clips.clips}
