@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -46,7 +47,7 @@ FIXED = {
 RANKED = {"label": "text", "score": "number", "probability": "probability"}
 # status of the last JSON object, on all inputs together
 BATCH = "batch"
-# digits of a probability in CSV
+# digits of a probability in CSV, where class priors have no large share in it
 DIGITS = 4
 # what separates cells in some program
 SEPARATORS = ",;\t\r"
@@ -90,6 +91,8 @@ class AnswerFormat:
         Of a table, its columns, each with what is in it: ``text``, ``number`` or ``probability``.
     style : CsvStyle
         Of CSV.
+    digits : int
+        Digits of a probability in CSV.
     """
 
     name: str
@@ -99,6 +102,7 @@ class AnswerFormat:
     tail: str = ""
     columns: Mapping[str, str] | None = None
     style: CsvStyle = CsvStyle()
+    digits: int = DIGITS
     closing: Callable[[Sequence[Finding]], str] | None = None
 
     def open(self, path: Path) -> RowFile | ParquetRows:
@@ -120,7 +124,8 @@ class AnswerFormat:
         """Return the values that rows depend on, for the journal of a run."""
         columns = None if self.columns is None else list(self.columns)
         excel = f"{self.style.separator} {self.style.decimal}" if self.style.mark else None
-        return {"output_format": self.name, "columns": columns, "is_excel": excel}
+        digits = {} if self.digits == DIGITS else {"digits": self.digits}
+        return {"output_format": self.name, "columns": columns, "is_excel": excel, **digits}
 
 
 def choose_format(named: str | None, output: Path | None) -> str:
@@ -148,6 +153,7 @@ def make_format(
     *,
     is_calibrated: bool,
     has_caveats: bool = False,
+    prior_share: float = 0.0,
     style: CsvStyle = CsvStyle(),
 ) -> AnswerFormat:
     """Return a format of the answers of a model.
@@ -164,6 +170,8 @@ def make_format(
         Whether the model gives probabilities.
     has_caveats : bool
         Whether its answers have caveats: a table then has a column of their codes.
+    prior_share : float
+        Share of the class priors in its probabilities, 0..1: the rest of them has four digits in CSV.
     style : CsvStyle
         Of CSV.
     """
@@ -185,14 +193,22 @@ def make_format(
         return AnswerFormat(
             name, lambda shown, prediction: to_json(_cells(shown, prediction, columns)), columns=columns
         )
-    kinds = tuple(columns.values())
+    kinds, digits = tuple(columns.values()), _digits(prior_share)
     return AnswerFormat(
         name,
-        lambda shown, prediction: _csv_line(_cells(shown, prediction, columns), kinds, style),
+        lambda shown, prediction: _csv_line(_cells(shown, prediction, columns), kinds, style, digits),
         style.mark + _csv_line(list(columns), ["text"] * len(columns), style),
         columns=columns,
         style=style,
+        digits=digits,
     )
+
+
+def _digits(prior_share: float) -> int:
+    """Return the digits of a probability in CSV: those of a mixture with the class priors still tell labels apart."""
+    rest = max(1 - prior_share, sys.float_info.epsilon)
+    # the least share of the calibration is a power of ten, but for rounding
+    return DIGITS + math.floor(-math.log10(rest) + 1e-6)
 
 
 def excel_style() -> CsvStyle:
@@ -291,23 +307,23 @@ def _cells(shown: str, prediction: Prediction, columns: Mapping[str, str]) -> li
     return [values.get(name) for name in columns]
 
 
-def _csv_line(cells: Sequence[Any], kinds: Sequence[str], style: CsvStyle) -> str:
+def _csv_line(cells: Sequence[Any], kinds: Sequence[str], style: CsvStyle, digits: int = DIGITS) -> str:
     """Return one row of CSV with its line end; no text in it starts a formula."""
     out = io.StringIO(newline="")
     # a program with another separator must not find a cell that begins inside a text
     is_quoted = any(each in cell for cell in cells if isinstance(cell, str) for each in SEPARATORS)
-    written = [_csv_cell(cell, kind, style.decimal) for cell, kind in zip(cells, kinds, strict=True)]
+    written = [_csv_cell(cell, kind, style.decimal, digits) for cell, kind in zip(cells, kinds, strict=True)]
     quoted = csv.writer(out, delimiter=style.separator, quoting=csv.QUOTE_ALL)
     plain = csv.writer(out, delimiter=style.separator)
     (quoted if is_quoted else plain).writerow(written)
     return out.getvalue()
 
 
-def _csv_cell(cell: Any, kind: str, decimal: str) -> Any:
+def _csv_cell(cell: Any, kind: str, decimal: str, digits: int) -> Any:
     """Return a cell as CSV has it: numbers as they are, probabilities rounded."""
     from gmmaudio.cell_columns import NumberText
 
     if cell is None or kind == "text":
         return safe_cell(cell)
-    text = f"{cell:.{DIGITS}f}" if kind == "probability" else str(cell)
+    text = f"{cell:.{digits}f}" if kind == "probability" else str(cell)
     return NumberText(text.replace(".", decimal))

@@ -170,10 +170,16 @@ def _format(
     style = excel_style() if is_excel else CsvStyle()
     if is_excel and not is_quiet:
         click.echo(f"for Excel: {style.separator!r} separates cells, the decimal sign is {style.decimal!r}", err=True)
-    is_calibrated = model.calibration is not None
-    has_caveats = bool(model.recogniser.caveats)
+    calibration = model.calibration
+    shift = None if calibration is None else calibration.source_shift
     return make_format(
-        name, model.scorer.labels, top, is_calibrated=is_calibrated, has_caveats=has_caveats, style=style
+        name,
+        model.scorer.labels,
+        top,
+        is_calibrated=calibration is not None,
+        has_caveats=bool(model.recogniser.caveats),
+        prior_share=0.0 if shift is None else shift.prior_share,
+        style=style,
     )
 
 

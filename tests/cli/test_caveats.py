@@ -72,6 +72,21 @@ def test_tables_have_a_column_of_codes(command, confounded_model, model_file, fi
     assert parquet.read_table(tmp_path / "out.parquet")["caveats"].to_pylist() == [CODE] * 3
 
 
+def test_probabilities_in_csv_tell_labels_apart_where_priors_have_all_but_a_trace_of_them(
+    command, confounded_model, model_file, files, tmp_path
+):
+    done = command("classify", confounded_model, *files, "--format", "csv")
+    for row in csv.DictReader(io.StringIO(done.out)):
+        given = {name: float(row[f"probability:{name}"]) for name in ("high", "low", "mid")}
+        assert row["label"] == max(given, key=given.get) and sum(given.values()) == pytest.approx(1, abs=1e-12)
+        assert sorted(given.values())[2] - sorted(given.values())[1] > 1e-10
+        # the four digits of the calibration are left: its share is 10^-9
+        assert len(row["probability"]) == len("0.") + 13
+    # with a smaller share of the priors four digits are enough
+    (row, *_) = csv.DictReader(io.StringIO(command("classify", model_file, *files, "--format", "csv").out))
+    assert len(row["probability"]) == len("0.") + 4
+
+
 def test_the_same_sources_give_the_probabilities_of_the_calibration(command, confounded_model, files):
     words = ("classify", confounded_model, *files, "--format", "jsonl")
     given, known = (
