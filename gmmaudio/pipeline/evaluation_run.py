@@ -176,8 +176,9 @@ def evaluate(
 
 
 def _are_in_domain(model: Model, trials: Sequence[Trial]) -> list[bool]:
-    """Return whether each trial is of the sources that a model was trained on."""
-    return are_in_domain(model.recogniser, ((clip.label, clip.source) for clip in model.training.clips), trials)
+    """Return whether each trial is of the sources that a model was trained on; those of unknown source are not."""
+    trained = ((clip.label, clip.source) for clip in model.training.clips if clip.source)
+    return are_in_domain(model.recogniser, trained, trials)
 
 
 def _check_scored(

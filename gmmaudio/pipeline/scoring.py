@@ -14,6 +14,7 @@ from gmmaudio.features import FeatureSettings
 from gmmaudio.findings import Finding
 from gmmaudio.models import Model, Recogniser, SourceShift
 from gmmaudio.models.long_clips import predict_chunks
+from gmmaudio.names import normal
 from gmmaudio.trials import Trial, cut_trial, units_of
 
 
@@ -130,11 +131,16 @@ def are_in_domain(
     shift = None if recogniser.calibration is None else recogniser.calibration.source_shift
     if shift is None:
         return [False] * len(trials)
-    pairs = {(label, source or None) for label, source in trained}
+    pairs = {(label, _name_of(source)) for label, source in trained}
     sources = {source for _, source in pairs}
     if not shift.is_measured or 2 * len(shift.confounded) >= len(recogniser.scorer.labels):
-        return [all((trial.label, trial.source or None) in pairs for trial in trials)] * len(trials)
-    return [(trial.source or None) in sources for trial in trials]
+        return [all((trial.label, _name_of(trial.source)) in pairs for trial in trials)] * len(trials)
+    return [_name_of(trial.source) in sources for trial in trials]
+
+
+def _name_of(source: str | None) -> str | None:
+    """Return a source as it is compared with those of training; None where it is unknown."""
+    return normal(source) if source else None
 
 
 def check_in_domain(known: Sequence[tuple[ScoredClip, SourceShift]]) -> tuple[Finding, ...]:

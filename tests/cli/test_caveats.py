@@ -87,6 +87,24 @@ def test_probabilities_in_csv_tell_labels_apart_where_priors_have_all_but_a_trac
     assert len(row["probability"]) == len("0.") + 4
 
 
+def test_clips_of_unknown_sources_are_not_of_the_unknown_source_of_training(command, corpus, tmp_path):
+    from gmmaudio import pipeline
+    from gmmaudio.models import save_model
+
+    rows = [{**row, "path": corpus.root / row["path"]} for row in corpus.rows]
+    # one singer of the training set is of an unknown source
+    some = [{**row, "source": "" if row["singer"] == "ann" else row["source"]} for row in rows]
+    train = write_manifest(tmp_path / "train.csv", some)
+    save_model(pipeline.train(train, pipeline.make_recipe(n_components=2)).model, tmp_path / "m.gmm")
+    share = load_model(tmp_path / "m.gmm").calibration.source_shift.prior_share
+    assert share > 0.4
+    test = write_manifest(tmp_path / "test.csv", [{**row, "source": ""} for row in rows])
+    words = ("--split", "test", "--durations", "none", "--cache", "none", "--json", tmp_path / "report.json")
+    assert command("evaluate", tmp_path / "m.gmm", test, *words).code == 0
+    clips = json.loads((tmp_path / "report.json").read_text())["clips"]
+    assert max(max(clip["probability"].values()) for clip in clips) <= 1 - share + share / 3
+
+
 def test_the_same_sources_give_the_probabilities_of_the_calibration(command, confounded_model, files):
     words = ("classify", confounded_model, *files, "--format", "jsonl")
     given, known = (

@@ -72,6 +72,9 @@ def test_units_of_intervals_are_changed_for_few_sources_with_more_groups_alone(c
         # elsewhere all clips must have the source that their label had in training
         (("a", "b"), [("a", "1"), ("b", "2")], [True, True]),
         (("a", "b"), [("a", "1"), ("b", "1")], [False, False]),
+        # one source in two normal forms of Unicode, and an unknown one
+        ((), [("a", "Zo\u00e9"), ("b", "Zoe\u0301"), ("b", "")], [True, True, False]),
+        (("a", "b"), [("a", "1"), ("a", "Zoe\u0301")], [True, True]),
     ],
 )
 def test_clips_of_known_sources_are_in_domain_unless_labels_are_answered_by_sources(confounded, tested, known):
@@ -85,5 +88,5 @@ def test_clips_of_known_sources_are_in_domain_unless_labels_are_answered_by_sour
     recogniser = Recogniser(gmm_scorer(("a", "b", "c"), (one, one, one)), calibration)
     rows = np.zeros((2, 2), dtype=np.float32)
     trials = [make_trial(label, source, f"{i}", f"{i}", rows) for i, (label, source) in enumerate(tested)]
-    assert are_in_domain(recogniser, [("a", "1"), ("b", "2"), ("c", "2")], trials) == known
+    assert are_in_domain(recogniser, [("a", "1"), ("a", "Zo\u00e9"), ("b", "2"), ("c", "2")], trials) == known
     assert not any(are_in_domain(recogniser.in_domain(), [("a", "1")], trials))
