@@ -148,6 +148,7 @@ def _content(timeline: Timeline) -> dict[str, Any]:
     return {
         "cards": _cards(timeline),
         "notes": timeline.notes,
+        "caveats": [caveat.text for caveat in timeline.caveats],
         "first": first,
         "last": last,
         "step": min(max((last - first) / 100, SHORTEST_STEP_S), LONGEST_STEP_S),

@@ -1,6 +1,7 @@
 """What is said where labels and recording sources cannot be told apart: with each answer, and once for a run."""
 
 import csv
+import html
 import io
 import json
 
@@ -131,6 +132,13 @@ def test_timelines_have_it_too(command, confounded_model, files):
     for row, before in zip(one["posteriors"], other["posteriors"], strict=True):
         assert row[-2:] == before[-2:] and sum(row) == pytest.approx(sum(before), abs=1e-3)
         assert max(row[:-2]) - min(row[:-2]) < 1e-3
+
+
+def test_the_page_of_a_timeline_has_it(command, confounded_model, files):
+    words = ("timeline", confounded_model, files[0], "--format", "html", "--window", "0.5")
+    page = html.unescape(command(*words).out)
+    assert page.count(f"<strong>Caveat:</strong> {WORDS}") == 1
+    assert "Caveat" not in command(*words, "--same-sources").out
 
 
 def test_info_and_card_say_it(command, confounded_model, model_file):
