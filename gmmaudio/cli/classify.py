@@ -143,7 +143,7 @@ def command(
             values |= {"n_jobs": going.choose_jobs(n_jobs), "progress": progress, "cache": store, "cluster": cluster}
             check = _check_batch(loaded, run)
             with closed(pipeline.classify(loaded, todo, rows=given, **limits, **values)) as predictions:
-                _write_answers(run, predictions, answer_format, failed, check)
+                _write_answers(run, predictions, answer_format, failed, check, loaded.recogniser.caveats)
     _say_rest(run, failed, [*check.findings(), *loaded.recogniser.caveats])
     if run.n_failed:
         click.get_current_context().exit(EXIT_NOTHING if run.n_errors == run.n_done else EXIT_SOME_FAILED)
@@ -261,8 +261,12 @@ def _write_answers(
     answer_format: AnswerFormat,
     failed: list[FailedInput],
     check: BatchCheck,
+    said_at_end: Sequence[Finding],
 ) -> None:
-    """Write the row of every prediction and one on all of them, and add the inputs that failed to a list."""
+    """Write the row of every prediction and one on all of them, and add the inputs that failed to a list.
+
+    What is said of single files is written to stderr: notes, and caveats but for those that the model has for all.
+    """
     from gmmaudio.cli import console
     from gmmaudio.evaluation import FailedInput
 
@@ -274,7 +278,8 @@ def _write_answers(
             failure = prediction.code or "failed"
             failed.append(FailedInput(shown, prediction.code or "", prediction.message or ""))
         run.add(answer_format.row(shown, prediction), prediction.status, failure, check.value_of(prediction))
-        console.say_notes(shown, prediction.notes)
+        of_file = [caveat for caveat in prediction.caveats if caveat not in said_at_end]
+        console.say_notes(shown, [*prediction.notes, *of_file])
 
     def closing() -> str:
         findings = check.findings()

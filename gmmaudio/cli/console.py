@@ -83,14 +83,14 @@ def say_failed(failed: Sequence[FailedInput]) -> None:
         say(f"{len(failed)} input{'s' * (len(failed) != 1)} failed")
 
 
-def say_notes(path: str, notes: Iterable[AudioNote]) -> None:
+def say_notes(path: str, notes: Iterable[AudioNote | Finding]) -> None:
     """Write to stderr what is to be said of a file that was used.
 
     Parameters
     ----------
     path : str
         The file, as it was named.
-    notes : iterable of AudioNote
+    notes : iterable of AudioNote or Finding
         What to write.
     """
     for note in notes:

@@ -343,6 +343,17 @@ def test_a_batch_that_scores_lower_is_said_at_the_end(command, strange, corpus):
     assert len(command("classify", strange, folder, "--format", "csv").out.splitlines()) == 7
 
 
+def test_a_long_recording_that_scores_lower_is_said_in_every_format(command, strange, tmp_path, tools):
+    tools.write(tmp_path / "long.wav", tools.band_noise("low", 5, 8.0), tools.sr)
+    text = "this recording, as long as 8 clips, scores lower than held-out groups of the training set do"
+    done = command("classify", strange, tmp_path / "long.wav")
+    assert f"note [unfamiliar_recording] {tmp_path / 'long.wav'}: {text}" in done.err
+    (row,) = rows_of_csv(command("classify", strange, tmp_path / "long.wav", "--format", "csv"))
+    assert row["notes"].startswith(text) and "caveats" not in row
+    (answer,) = lines_of_json(command("classify", strange, tmp_path / "long.wav", "--format", "jsonl"))
+    assert [caveat["code"] for caveat in answer["caveats"]] == ["unfamiliar_recording"]
+
+
 def test_what_holds_for_all_folders_is_said_once(command, strange, corpus, tmp_path):
     for folder, n in (("many", 5), ("few", 1)):
         (tmp_path / folder).mkdir()
