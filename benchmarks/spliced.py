@@ -312,7 +312,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def train_model(task: Task, fold: Fold, path: Path, n_jobs: int) -> None:
     """Write the model of a fold, trained on its training side."""
     result = gmmaudio.train(task.clips(fold.train), task.recipe, n_jobs=n_jobs)
-    gmmaudio.save_model(result.model, path)
+    # all recordings are spliced from clips of the sources that were trained on
+    gmmaudio.save_model(result.model.in_domain(), path)
 
 
 def fold_seed(seed: int, corpus: str, fold: str) -> tuple[int, ...]:
