@@ -265,8 +265,8 @@ def area_of_choice(areas: Sequence[Sequence[float]]) -> float:
 
     Examples
     --------
-    >>> area_of_choice([[0.9, 0.5, 0.7], [0.6, 0.8, 0.6]])
-    0.6666666666666666
+    >>> round(area_of_choice([[0.9, 0.5, 0.7], [0.6, 0.9, 0.6]]), 3)
+    0.567
     """
     table = np.array(areas)
     n_rounds = table.shape[1]

@@ -37,7 +37,7 @@ def test_windows_of_one_label_are_one_segment_with_their_mean_probability():
 @pytest.fixture
 def case(model, tools, tmp_path):
     """A fold's recording of 26 s: 12 s of each of two labels that the model tells apart, and a pause between."""
-    save_model(model, tmp_path / "model.safetensors")
+    save_model(model.in_domain(), tmp_path / "model.safetensors")
     first, second = (tools.band_noise(label, 7, 12.0) for label in ("low", "high"))
     samples = np.concatenate([first, np.zeros(2 * tools.sr, np.float32), second])
     turns = (spliced.Turn(0, 12, "low"), spliced.Turn(14, 26, "high"))
