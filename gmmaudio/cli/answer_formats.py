@@ -290,7 +290,8 @@ def _cells(shown: str, prediction: Prediction, columns: Mapping[str, str]) -> li
     probability, scores = prediction.probability or {}, prediction.scores
     duration_s = prediction.duration_s
     # without a column of caveats the model has none: they are of this file
-    notes = (*prediction.notes, *(() if "caveats" in columns else prediction.caveats))
+    caveats = () if "caveats" in columns else prediction.caveats
+    notes = [note.text for note in prediction.notes] + [caveat.text for caveat in caveats]
     values: dict[str, Any] = {
         "path": shown,
         "status": prediction.status,
@@ -299,7 +300,7 @@ def _cells(shown: str, prediction: Prediction, columns: Mapping[str, str]) -> li
         "duration_s": None if duration_s is None else round(duration_s, 3),
         "code": prediction.code,
         "message": prediction.message,
-        "notes": "; ".join(note.text for note in notes) or None,
+        "notes": "; ".join(notes) or None,
         "caveats": "; ".join(caveat.code for caveat in prediction.caveats) or None,
         **{f"probability:{label}": value for label, value in probability.items()},
         **{f"score:{label}": value for label, value in scores.items()},
