@@ -29,7 +29,7 @@ vectors = options.OptionGroup(
         callback=options.name_text,
         metavar="NAME",
         help="What made the vectors; a model records it and refuses other vectors. [default: name of the file or "
-        "folder; with a model, its own]",
+        "folder; with a model or a report, its own]",
     ),
 )
 column = click.option(

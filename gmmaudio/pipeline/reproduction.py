@@ -127,9 +127,10 @@ def reproduce(
     document = upgrade(recorded)
     run = _decoded(read_run(document.get("run"), root), document, model)
     environment = _changed_environment(document)
+    vectors = _named_as_recorded(vectors, document)
     report = _run_again(run, model, rows, vectors, run_context, is_root_recorded=root is None)
     inputs = tuple(_changed_audio(run.inputs, report.run["manifest"]))
-    if _vectors_sha256(document) != report.run["options"].get("vectors", {}).get("sha256"):
+    if _recorded_vectors(document).get("sha256") != report.run["options"].get("vectors", {}).get("sha256"):
         inputs = ("the vectors: are others", *inputs)
     if run.model_sha256 != report.run["options"].get("model_sha256"):
         inputs = ("the model: is another one", *inputs)
@@ -297,11 +298,21 @@ def _run_again(
         raise CorpusError(f"names {run.corpus.root}, which is no table of predictions; name it (`root`)") from error
 
 
-def _vectors_sha256(document: Mapping[str, Any]) -> object:
-    """Return the hash of the vectors that a report records; None where there were none."""
+def _recorded_vectors(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a report records of the vectors that were given beside sound; empty where there were none."""
     options = document["run"].get("options")
     recorded = options.get("vectors") if isinstance(options, Mapping) else None
-    return recorded.get("sha256") if isinstance(recorded, Mapping) else None
+    return recorded if isinstance(recorded, Mapping) else {}
+
+
+def _named_as_recorded(vectors: GivenVectors | None, document: Mapping[str, Any]) -> GivenVectors | None:
+    """Return vectors with the name that a report records, where they are given without one: files are renamed."""
+    if vectors is None or vectors.vectors_name is not None:
+        return vectors
+    try:
+        return replace(vectors, vectors_name=_recorded_vectors(document).get("vectors_name"))
+    except SettingError as error:
+        raise CorpusError(f"holds settings that cannot be used ({error}); {EXPECTED}") from error
 
 
 def _changed_audio(old: Sequence[Input], new: Any) -> Iterator[str]:

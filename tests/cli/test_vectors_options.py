@@ -70,6 +70,15 @@ def test_crossval_evaluate_and_reproduce_take_vectors(command, corpus, place, tr
     again = ("reproduce", tmp_path / "r.json", "--model", trained, "-q")
     assert command(*again, *given).out.startswith("reproduced, bit for bit")
     assert "is the report of vectors that were given beside sound; name these (--vectors)" in command(*again).err
+    # the name of the file is not that of the vectors
+    (tmp_path / "b.json").write_text(json.dumps(both))
+    renamed = write(tmp_path / "renamed.npz", arrays)
+    found = command("reproduce", tmp_path / "b.json", "--vectors", renamed, "-q")
+    assert found.out.startswith("reproduced, bit for bit")
+    both["run"]["options"]["vectors"]["vectors_name"] = ["musicnn"]
+    (tmp_path / "b.json").write_text(json.dumps(both))
+    refused = command("reproduce", tmp_path / "b.json", "--vectors", renamed, "-q")
+    assert "--vectors-name is ['musicnn']; expected a string" in refused.err
     # a column of the manifest
     table = [row | {"path": corpus.root / row["path"], "utt": f"u{i}"} for i, row in enumerate(corpus.rows)]
     manifest = tools.write_manifest(tmp_path / "m.csv", table)
