@@ -12,6 +12,7 @@ import numpy.typing as npt
 from gmmaudio.errors import SettingError
 from gmmaudio.features import MAX_FEATURES
 from gmmaudio.mixture import GaussianMixture
+from gmmaudio.mixture.covariance import MIN_VARIANCE_SHARE, covariance_of
 from gmmaudio.models.chunked_rows import ChunkedRows, in_chunks, keep_rows, rows_of_clips
 from gmmaudio.models.heads import Head, Mixtures
 from gmmaudio.models.kind import Candidate, Kind
@@ -544,6 +545,9 @@ def _gaussians(
     if not settings.own_covariance:
         return Mixtures(tuple(GaussianMixture(one, mean[None], one, "spherical") for mean in means))
     covariances = own_covariances(rows, codes, settings.own_covariance, settings.shrinkage, of_rows)
+    # the own covariance of a label with few rows is singular; rows are whitened, so the variance of all of them is 1
+    floor = max(settings.variance_floor, MIN_VARIANCE_SHARE)
+    covariances = covariance_of("full").apply_floor(covariances, floor)
     pairs = zip(means, covariances, strict=True)
     return Mixtures(tuple(GaussianMixture(one, mean[None], each[None], "full") for mean, each in pairs))
 

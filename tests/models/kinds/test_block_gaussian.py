@@ -64,6 +64,20 @@ def test_own_covariances_are_parts_of_the_unit_and_of_a_shrunk_covariance(share,
         np.testing.assert_allclose(found[k], (1 - share) * np.eye(4) + share * shrunk, rtol=1e-12)
 
 
+@pytest.mark.parametrize("shrinkage", [0.0, 0.6])
+@pytest.mark.parametrize("floor", [0.0, 0.01])
+def test_own_covariances_of_labels_with_few_rows_have_a_floor(shrinkage, floor):
+    # label a has one row, label b differs in one direction only: neither covariance has an inverse
+    many = np.random.default_rng(0).normal(size=(9, 3))
+    rows = [np.zeros((1, 3)), np.array([[4.0, 0.0, 0.0], [6.0, 0.0, 0.0]]), many]
+    settings = BlockGaussianSettings(n_pca=None, shrinkage=shrinkage, own_covariance=1.0, variance_floor=floor)
+    scorer, _ = fit_scorer(rows, list("abc"), settings)
+    least = [np.linalg.eigvalsh(mixture.covariances[0]).min() for mixture in scorer.heads[0].mixtures]
+    assert min(least) == pytest.approx(max(floor, 1e-10), rel=1e-3)
+    for label, each in zip("abc", rows, strict=True):
+        assert scorer.labels[scorer.score(each).argmax()] == label
+
+
 def with_copies(make, n_copies=2):
     """Return a training set in which every clip has copies that a function makes of its rows, and it without them."""
     rows, labels, groups = clips_of()
