@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 
@@ -480,7 +480,7 @@ def check_new_groups(known: Sequence[Clip], new: Sequence[Clip]) -> tuple[Findin
     )
 
 
-def check_training_set(trials: Sequence[Trial], short_s: float) -> tuple[Finding, ...]:
+def check_training_set(trials: Sequence[Trial], short_s: float, augment: Sequence[str] = ()) -> tuple[Finding, ...]:
     """Return the findings on a training set: groups, sources, amounts, lengths and sample rates of the labels.
 
     Parameters
@@ -489,6 +489,8 @@ def check_training_set(trials: Sequence[Trial], short_s: float) -> tuple[Finding
         The training set.
     short_s : float
         Length of the clips on which the settings were measured, seconds.
+    augment : sequence of str
+        Degradations whose copies are trained on too: no finding advises these.
 
     Returns
     -------
@@ -518,7 +520,10 @@ def check_training_set(trials: Sequence[Trial], short_s: float) -> tuple[Finding
                 "join clips (`trial_s`), or take longer ones",
             )
         )
-    return (*findings, *_check_sample_rates(trials_of))
+    of_rates = _check_sample_rates(trials_of)
+    if "band" in augment:
+        of_rates = tuple(replace(each, remedy="bring all to one rate") for each in of_rates)
+    return (*findings, *of_rates)
 
 
 def _check_training_groups(trials_of: Mapping[str, Sequence[Trial]]) -> tuple[Finding, ...]:

@@ -76,7 +76,8 @@ def merge(
     findings = _findings_of(statistics) + check_trial_set(trial_set)
     findings += check_lost_labels([Clip("", label) for each in statistics for label in each.labels], trials)
     recipe = background.recipe
-    findings += check_training_set(trials, preset_of(recipe.preset, recipe.kind_settings.kind).short_s)
+    short_s = preset_of(recipe.preset, recipe.kind_settings.kind).short_s
+    findings += check_training_set(trials, short_s, recipe.augment)
     findings += _check_background(background, trials)
     fit = fit_statistics(trials, gathered.vectors, background, run)
     model, _ = fit_model(trials, recipe, run, findings, group_by=group_by, fit=fit, tables=background.tables)

@@ -181,7 +181,7 @@ def train(
             recipe = choice.recipe
             trials = with_features(trials, recipe.features)
         short_s = 0.0 if recipe.features.is_given else preset_of(recipe.preset, recipe.kind_settings.kind).short_s
-        findings += check_training_set(trials, short_s)
+        findings += check_training_set(trials, short_s, recipe.augment)
         tuned = None if choice is None else choice.to_dict()
         model, traces = fit_model(trials, recipe, run, findings, tuned=tuned, group_by=group_by)
         return TrainResult(model, traces, tuple(trial_set.failed))

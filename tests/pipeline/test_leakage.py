@@ -177,17 +177,18 @@ def test_sample_rates_that_differ_between_labels_have_a_warning(clips, tmp_path)
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, samples, sr // 2 if clip.label == "low" else sr)
         mixed.append(clip)
-    findings = [
-        [
-            finding
-            for finding in pipeline.train(corpus, pipeline.make_recipe(n_components=2)).model.training.findings
-            if finding.code == "sample_rates_differ"
-        ]
-        for corpus in (clips, replace(clips, root=tmp_path, clips=tuple(mixed)))
-    ]
-    assert findings[0] == []
-    assert len(findings[1]) == 1
-    assert findings[1][0].text.startswith("sample rates differ between labels ('high' ")
+    mixed = replace(clips, root=tmp_path, clips=tuple(mixed))
+
+    def found(corpus, *augment):
+        model = pipeline.train(corpus, pipeline.make_recipe(n_components=2, augment=augment)).model
+        return [finding for finding in model.training.findings if finding.code == "sample_rates_differ"]
+
+    assert found(clips) == []
+    (finding,) = found(mixed)
+    assert finding.text.startswith("sample rates differ between labels ('high' ")
+    assert finding.remedy == "bring all to one rate, or train on band-limited copies too (`augment`)"
+    # what was done is not advised
+    assert [each.remedy for each in found(mixed, "noise", "band")] == ["bring all to one rate"]
 
 
 # --- a division, beside lists of both sides ------------------------------------------------------------------------
