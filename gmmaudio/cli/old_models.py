@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from gmmaudio.evaluation.comparison import Comparison
     from gmmaudio.models import Model, Recipe
     from gmmaudio.pipeline.retraining import TrainingChange
+    from gmmaudio.trials import GivenVectors
 
 # options whose values a model holds
 OF_THE_MODEL = (
@@ -84,6 +86,21 @@ def settings_of(
     if old.vector_head is not None and not has_vectors:
         raise SettingError(needs_vectors(old.vector_head))
     return old, recipe_of(old), old.training.group_by or None if group_by is None else group_by
+
+
+def named_as_before(old: Model | None, vectors: GivenVectors | None) -> GivenVectors | None:
+    """Return vectors with the name of those of the old model, where it has some and these are given without a name.
+
+    Parameters
+    ----------
+    old : Model or None
+        The old model, if there is one.
+    vectors : GivenVectors or None
+        Vectors that are given beside sound.
+    """
+    if old is None or old.vector_head is None or vectors is None or vectors.vectors_name is not None:
+        return vectors
+    return replace(vectors, vectors_name=old.vector_head.frames.rows_name)
 
 
 def change_lines(change: TrainingChange) -> list[str]:

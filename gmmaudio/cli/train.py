@@ -75,7 +75,7 @@ def command(
     from gmmaudio import pipeline
     from gmmaudio.cli import console
     from gmmaudio.cli.first_look import look_at
-    from gmmaudio.cli.old_models import check_old, settings_of
+    from gmmaudio.cli.old_models import check_old, named_as_before, settings_of
     from gmmaudio.cli.output_paths import OutputPaths
     from gmmaudio.cli.progress_display import show_progress
     from gmmaudio.models import save_model
@@ -87,6 +87,7 @@ def command(
     opening = options.open_cluster(scheduler, n_dask, n_jobs)
     store = options.open_store(cache, cache_limit)
     old, recipe, group_by = settings_of(old_path, settings, group_by, has_vectors=vectors is not None)
+    vectors = named_as_before(old, vectors)
     # a file of settings may ask for it
     tune = tune and old is None
     kind = settings["kind"] if tune else None

@@ -59,6 +59,17 @@ def test_info_and_card_say_that_there_is_a_second_head(command, trained, model_f
     assert "vectors" not in command("card", model_file).out
 
 
+def test_training_with_the_settings_of_a_model_keeps_the_name_of_its_vectors(
+    command, corpus, trained, arrays, tmp_path
+):
+    renamed = write(tmp_path / "renamed.npz", arrays)
+    words = ("train", corpus.split, "--from-model", trained, "--no-comparison", "--vectors", renamed, "-q")
+    assert command(*words, "-o", tmp_path / "m.gmm").code == 0
+    assert load_model(tmp_path / "m.gmm").vector_head.frames.rows_name == "musicnn"
+    assert command(*words, "--vectors-name", "ours", "-o", tmp_path / "n.gmm").code == 0
+    assert load_model(tmp_path / "n.gmm").vector_head.frames.rows_name == "ours"
+
+
 def test_crossval_evaluate_and_reproduce_take_vectors(command, corpus, place, trained, arrays, tmp_path, tools):
     words = ("crossval", corpus.plain, "--folds", "2", *SMALL, "--json", "-")
     sound, both = (json.loads(command(*words, *more).out) for more in ((), ("--vectors", place)))
