@@ -72,7 +72,7 @@ CODES = {
         *("recordings_without_truth", "source_unknown", "truth_labels_as_statuses"),
         *("given_rows", "given_vectors", "group_in_several_statistics", "ubm_of_other_clips"),
         *("columns_left_out", "criteria_disagree", "rows_without_values"),
-        *("in_domain_probabilities", "single_training_source"),
+        *("in_domain_probabilities", "probabilities_near_priors", "single_training_source"),
     },
     "passed": {
         *("groups_known", "labels_have_two_groups", "labels_have_two_sources", "no_audio_on_both_sides"),

@@ -47,6 +47,8 @@ from gmmaudio.values import convert_fields, convert_mapping
 N_SOURCE_FOLDS, UNKNOWN_SOURCE = 5, ""
 # the share of the priors is never all: the order of the labels is kept
 LARGEST_SHARE = 1 - 1e-9
+# share of the priors from which answers say little, so that each has a caveat
+NEAR_PRIORS = 0.9
 # halvings of the interval that holds the best share
 N_HALVINGS = 50
 
@@ -127,11 +129,11 @@ class SourceShift:
 
     @property
     def caveats(self) -> tuple[Finding, ...]:
-        """What is to be said with every answer: labels are confounded with sources, or there is one source."""
+        """What is to be said with every answer: on confounded labels, one source, or a large share of the priors."""
         if self.n_sources == 1:
             return (ONE_SOURCE,)
         if not self.is_confounded:
-            return ()
+            return (NEAR_THE_PRIORS,) if self.prior_share >= NEAR_PRIORS else ()
         who = f" ({some_names(self.confounded)})" if self.confounded else ""
         return (
             Finding(
@@ -170,6 +172,14 @@ ONE_SOURCE = Finding(
     "information",
     "all training clips are of one recording source: how often an answer is right for other sources was not measured",
     "add clips of another source",
+)
+NEAR_THE_PRIORS = Finding(
+    "probabilities_near_priors",
+    "information",
+    "of clips whose sources were left out of training too few had a right answer, or too few sources are known: "
+    "probabilities for recordings of other sources stay near the class priors",
+    "train on clips of more sources of each label; for recordings of the very sources that were trained on, ask for "
+    "the probabilities that hold for them (`same_sources`)",
 )
 _PLAIN_TYPES = {
     "prior_share": float,

@@ -142,6 +142,17 @@ def test_the_share_of_the_priors_is_that_of_the_priors_that_are_given():
     np.testing.assert_allclose(mixed, 0.75 * np.array([0.9, 0.1]) + 0.25 * np.array([0.2, 0.8]))
 
 
+@pytest.mark.parametrize(("prior_share", "codes"), [(0.89, []), (0.9, ["probabilities_near_priors"])])
+def test_a_share_of_nine_tenths_is_said_with_every_answer(prior_share, codes):
+    recogniser = recogniser_of(trials_of({"a": ["1", "2"], "b": ["1", "2"]}))
+    shift = replace(recogniser.calibration.source_shift, prior_share=prior_share)
+    assert shift.confounded == () and shift.is_measured
+    recogniser = replace(recogniser, calibration=replace(recogniser.calibration, source_shift=shift))
+    rows = trials_of({"a": ["1"]})[0].rows.values
+    assert [caveat.code for caveat in recogniser.predict(rows).caveats] == codes
+    assert recogniser.in_domain().predict(rows).caveats == ()
+
+
 def test_without_sources_and_with_one_the_calibration_stays():
     plain, one = (recogniser_of(trials_of({"a": [source], "b": [source]})) for source in (None, "1"))
     assert plain.calibration.source_shift is None and plain.caveats == ()
