@@ -148,7 +148,7 @@ def trial_seconds(default: str) -> Decorator:
 
 def _augment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     """Return names from a list with commas; none of ``none``, and None, which is the preset's, of no list."""
-    return None if not value else () if value == "none" else tuple(value.split(","))
+    return None if value is None else () if value == "none" else tuple(value.split(","))
 
 
 def name_text(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:

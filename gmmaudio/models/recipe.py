@@ -65,7 +65,7 @@ class Recipe:
         unknown = [name for name in self.augment if name not in AUGMENTATIONS]
         if unknown or len(set(self.augment)) < len(self.augment):
             raise SettingError(
-                f"`augment` is {','.join(self.augment)}; expected any of {','.join(AUGMENTATIONS)}, once"
+                f"`augment` is {','.join(self.augment)}; expected any of {','.join(AUGMENTATIONS)}, once, or none"
             )
         kind = find_kind(self.kind_settings.kind)
         n_warps = self.features.frames.n_warps

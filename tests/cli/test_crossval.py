@@ -282,6 +282,13 @@ def test_the_command_augments(command, corpus, tmp_path, name):
     assert [c["scores"] for c in plain["clips"]] != [c["scores"] for c in copied["clips"]]
 
 
+@pytest.mark.parametrize("names", ["", "none,noise", "noise,noise", "hiss"])
+def test_copies_that_there_are_not_are_refused(command, corpus, names):
+    result = command("crossval", corpus.plain, "--preset", "genre", "--augment", names)
+    assert result.code == 2
+    assert f"--augment is {names}; expected any of codec,mp3,opus,band,noise,gain, once, or none" in result.err
+
+
 def test_one_artist_in_two_normal_forms_is_never_on_both_sides(command, corpus, tmp_path, tools):
     forms = ("Beyonc\u00e9", "Beyonce\u0301")
     # each group has a clip in either form
