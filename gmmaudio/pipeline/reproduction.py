@@ -299,7 +299,7 @@ def _run_again(
 
 
 def _recorded_vectors(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a report records of the vectors that were given beside sound; empty where there were none."""
+    """Return the record of the vectors that were given beside sound, in a report; empty where there were none."""
     options = document["run"].get("options")
     recorded = options.get("vectors") if isinstance(options, Mapping) else None
     return recorded if isinstance(recorded, Mapping) else {}
